@@ -1,0 +1,3 @@
+//! The embedded cloud.
+mod time;
+pub use time::Time;
