@@ -370,18 +370,22 @@ pub fn revoke(
     Ok(done())
 }
 
+type ToPeer = fn(String) -> Peer;
+
+/// The lists of peers in a permission, and what names each.
+const PEERS: [(&str, &str, ToPeer); 4] = [
+    ("IpRanges", "CidrIp", Peer::Cidr),
+    ("Ipv6Ranges", "CidrIpv6", Peer::Cidr6),
+    ("Groups", "GroupId", Peer::Group),
+    ("PrefixListIds", "PrefixListId", Peer::PrefixList),
+];
+
 /// The permissions of a call, each with one peer, and the description of the rule.
 fn permissions(fields: &Fields) -> Result<Vec<(Permission, Option<String>)>, ApiError> {
     let mut all = Vec::new();
     for group in fields.groups("IpPermissions") {
         let base = ports(&group)?;
-        let lists: [(&str, &str, fn(String) -> Peer); 4] = [
-            ("IpRanges", "CidrIp", Peer::Cidr),
-            ("Ipv6Ranges", "CidrIpv6", Peer::Cidr6),
-            ("Groups", "GroupId", Peer::Group),
-            ("PrefixListIds", "PrefixListId", Peer::PrefixList),
-        ];
-        for (list, leaf, peer) in lists {
+        for (list, leaf, peer) in PEERS {
             for range in group.groups(list) {
                 range.text("UserId");
                 let peer = peer(range.required(leaf)?.to_string());

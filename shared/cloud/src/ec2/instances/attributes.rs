@@ -155,6 +155,23 @@ pub fn modify(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, Ap
     Ok(done())
 }
 
+type OfFlag = fn(bool) -> Change;
+type OfText = fn(String) -> Change;
+
+const FLAGS: [(&str, OfFlag); 5] = [
+    ("DisableApiStop", Change::StopProtection),
+    ("DisableApiTermination", Change::TerminationProtection),
+    ("EbsOptimized", Change::EbsOptimized),
+    ("EnaSupport", Change::Ena),
+    ("SourceDestCheck", Change::SourceDestCheck),
+];
+
+const TEXTS: [(&str, OfText); 3] = [
+    ("SriovNetSupport", Change::Sriov),
+    ("InstanceType", Change::Type),
+    ("UserData", Change::UserData),
+];
+
 /// `DisableApiStop.Value=true` and so on, or `Attribute=disableApiStop&Value=true`.
 fn read(fields: &Fields) -> Result<Vec<Change>, ApiError> {
     let old = match fields.text("Attribute") {
@@ -174,14 +191,7 @@ fn read(fields: &Fields) -> Result<Vec<Change>, ApiError> {
         value.or_else(|| fields.text(name)).map(str::to_string)
     };
     let mut changes = Vec::new();
-    let flags: [(&str, fn(bool) -> Change); 5] = [
-        ("DisableApiStop", Change::StopProtection),
-        ("DisableApiTermination", Change::TerminationProtection),
-        ("EbsOptimized", Change::EbsOptimized),
-        ("EnaSupport", Change::Ena),
-        ("SourceDestCheck", Change::SourceDestCheck),
-    ];
-    for (name, make) in flags {
+    for (name, make) in FLAGS {
         match text(name).as_deref() {
             None => {}
             Some("true") => changes.push(make(true)),
@@ -189,12 +199,7 @@ fn read(fields: &Fields) -> Result<Vec<Change>, ApiError> {
             Some(other) => return Err(fields.invalid(name, other, "Expected a boolean.")),
         }
     }
-    let texts: [(&str, fn(String) -> Change); 3] = [
-        ("SriovNetSupport", Change::Sriov),
-        ("InstanceType", Change::Type),
-        ("UserData", Change::UserData),
-    ];
-    changes.extend(texts.into_iter().filter_map(|(name, make)| text(name).map(make)));
+    changes.extend(TEXTS.into_iter().filter_map(|(name, make)| text(name).map(make)));
     if let Some(behavior) = read_behavior(fields, text("InstanceInitiatedShutdownBehavior"))? {
         changes.push(Change::ShutdownBehavior(behavior));
     }

@@ -21,5 +21,5 @@ pub fn decoded_length(text: &str) -> Option<usize> {
     let padding = bytes.iter().rev().take_while(|byte| **byte == b'=').count();
     let digits = bytes.len().saturating_sub(padding);
     let fits = bytes.iter().take(digits).all(|byte| DIGITS.contains(byte));
-    (fits && bytes.len() % 4 == 0 && padding <= 2).then_some(digits * 3 / 4)
+    (fits && bytes.len().is_multiple_of(4) && padding <= 2).then_some(digits * 3 / 4)
 }
