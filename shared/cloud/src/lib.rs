@@ -1,3 +1,4 @@
 //! The embedded cloud.
+pub mod eventbridge;
 mod time;
 pub use time::Time;
