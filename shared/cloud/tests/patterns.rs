@@ -99,6 +99,7 @@ const REFUSED: &[(&str, &str)] = &[
     (r#"{"a":[{"numeric":[">",0,"<","5"]}]}"#, "Value of < must be numeric"),
     (r#"{"a":[{"numeric":[">",0,"<",5,"<",6]}]}"#, "Too many terms in numeric range expression"),
     (r#"{"a":[{"numeric":[">",5,"<",0]}]}"#, "Bottom must be less than top"),
+    (r#"{"a":[{"numeric":[">=",5,"<=",5]}]}"#, "Bottom must be less than top"),
     (r#"{"a":[{"numeric":[">",5.1e9]}]}"#, "Value must be between -5.0E9 and 5.0E9, inclusive"),
     (r#"{"a":[{"numeric":["=",5],"prefix":"b"}]}"#, "Too many elements in numeric expression"),
     (
@@ -228,6 +229,13 @@ fn one_element_must_satisfy_the_fields_beside_and_within_alternatives() {
     let mixed = json!({"tags": [{"key": "a", "value": "test"}, {"key": "env", "value": "b"}]});
     assert!(pattern.matches(&same));
     assert!(!pattern.matches(&mixed));
+}
+
+/// Were scalars tied to their element as objects are, no element could be both.
+#[test]
+fn scalars_of_an_array_belong_to_the_field_itself() {
+    let pattern = Pattern::parse(r#"{"a":["x"],"a.b":["y"]}"#).unwrap();
+    assert!(pattern.matches(&json!({"a": ["x", {"b": "y"}]})));
 }
 
 #[test]

@@ -428,6 +428,7 @@ impl<'a> Choice<'a> {
         Choice { passing, absent }
     }
 
+    /// Seen before any combination is tried: most events fail at one field, whatever the others do.
     fn is_hopeless(&self) -> bool {
         self.passing.is_empty() && self.absent.is_none()
     }

@@ -64,7 +64,8 @@ impl Wildcard {
     }
 }
 
-/// The values that satisfy a `numeric` expression.
+/// The values that satisfy a `numeric` expression. A side that the expression leaves open ends at
+/// the largest magnitude.
 #[derive(Clone, Debug)]
 pub(super) struct Range {
     bottom: f64,
@@ -127,7 +128,7 @@ impl Range {
     }
 
     pub(super) fn contains(&self, number: &Number) -> bool {
-        let Some(value) = number.as_f64().filter(|value| value.abs() <= NUMBER_MAX) else {
+        let Some(value) = number.as_f64() else {
             return false;
         };
         let above = if self.open_bottom { value > self.bottom } else { value >= self.bottom };

@@ -141,9 +141,6 @@ impl Cron {
         let earliest = earliest.stamp().to_zoned(TimeZone::UTC).datetime();
         for &year in self.years.range(earliest.year()..) {
             for &month in &self.months {
-                if (year, month) < (earliest.year(), i16::from(earliest.month())) {
-                    continue;
-                }
                 let first = Date::new(year, i8::try_from(month).ok()?, 1).ok()?;
                 for date in days_of_month(first) {
                     if date < earliest.date() || !self.days.contain(date) {
