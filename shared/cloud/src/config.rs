@@ -123,8 +123,12 @@ impl Lag {
 /// Throttles and quotas. On by default, with the published values.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// The token bucket of every action.
+    /// The token buckets of EC2's actions and of PutEvents.
     pub throttles: bool,
+    /// What the other users of the account take of every bucket's refill, in percent.
+    pub other_users_take: u32,
+    /// Requests, not entries; the published figure of the region if absent.
+    pub put_events_per_second: Option<u32>,
     pub images_per_region: usize,
     pub public_images_per_region: usize,
     pub snapshots_per_region: usize,
@@ -150,6 +154,8 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             throttles: true,
+            other_users_take: 0,
+            put_events_per_second: None,
             images_per_region: 50_000,
             public_images_per_region: 5,
             snapshots_per_region: 100_000,
@@ -193,6 +199,9 @@ pub struct Quirks {
     pub register_accepts_pending_snapshot: bool,
     /// A platform image registered from snapshots keeps its billing code.
     pub register_derives_billing: bool,
+    /// A describe that names ids is throttled as a filtered one. AWS's page on throttling speaks of
+    /// filters and pages only; its page on pagination calls a describe without ids unpaginated.
+    pub ids_count_as_filter: bool,
 }
 
 impl Default for Quirks {
@@ -208,6 +217,7 @@ impl Default for Quirks {
             page_size: 5..=1000,
             register_accepts_pending_snapshot: false,
             register_derives_billing: false,
+            ids_count_as_filter: true,
         }
     }
 }
