@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::faults::Rule;
 use crate::time::Time;
 use crate::trace::Recording;
 
@@ -18,6 +19,8 @@ pub struct Config {
     pub lag: Lag,
     pub limits: Limits,
     pub quirks: Quirks,
+    /// The fault rules in force from the start: none by default.
+    pub faults: Vec<Rule>,
 }
 
 impl Default for Config {
@@ -30,6 +33,7 @@ impl Default for Config {
             lag: Lag::default(),
             limits: Limits::default(),
             quirks: Quirks::default(),
+            faults: Vec::new(),
         }
     }
 }
