@@ -128,8 +128,8 @@ pub struct TracedCall {
 }
 
 /// The calls of a kept trace that `wanted` picks, in their order. They are counted before they are
-/// picked, as a rule counts them (see [`crate::faults::Rule::at`]). A call that a rule struck before
-/// its effect is not among them, so the run must be one without faults.
+/// picked, as a rule counts them (see [`crate::faults::Rule::at`]). A call that a rule struck
+/// before its effect is not among them, so the run must be one without faults.
 pub fn calls_of(trace: &Trace, wanted: impl Fn(&Entry) -> bool) -> Vec<TracedCall> {
     let mut counts: BTreeMap<[&str; 4], u64> = BTreeMap::new();
     let mut calls = Vec::new();

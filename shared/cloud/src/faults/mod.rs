@@ -1,10 +1,10 @@
 //! Faults, injected by rule: what AWS documents as rare, made to happen when a test wants it.
 //!
-//! A rule looks at calls, at events, at what EC2 makes, or at invocations; which of the four follows
-//! from what it does. It counts the occasions that fit it, whatever other rules do, and strikes on
-//! those that its turns name. Where several rules would strike one call, the first of them does,
-//! and one that strikes before the effect goes before any that strikes after it; the others keep
-//! their `times`. Events add up: a copy may be late as well, and a lost one is lost.
+//! A rule looks at calls, at events, at what EC2 makes, or at invocations; which of the four, that
+//! follows from what it does. It counts the occasions that fit it, whatever other rules do, and
+//! strikes on those that its turns name. Where several rules would strike one call, the first of
+//! them does, and one that strikes before the effect goes before any that strikes after it; the
+//! others keep their `times`. Events add up: a copy may be late as well, and a lost one is lost.
 //!
 //! Each rule draws from a generator of its own, apart from the model's: a rule that never strikes
 //! changes nothing else, and neither does one that is added behind.
@@ -124,6 +124,11 @@ impl Faults {
         };
         let rng = self.rng.fork();
         self.rules.push(Active { label, rule, rng, seen: 0, struck: 0 });
+    }
+
+    /// The rules in force, in their order.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter().map(|active| &active.rule)
     }
 
     /// How often each rule has struck, in their order.
