@@ -1,3 +1,4 @@
 //! The embedded cloud.
+pub mod iam;
 mod time;
 pub use time::Time;
