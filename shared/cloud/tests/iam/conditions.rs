@@ -126,6 +126,7 @@ fn number_date_and_truth_conditions() {
         ("before", when("DateLessThan", "2026-01-01T12:00:00Z"), &noon, false),
         ("before or at", when("DateLessThanEquals", "2026-01-01T12:00Z"), &noon, true),
         ("after a year began", when("DateGreaterThan", "2026"), &noon, true),
+        ("before a year began", when("DateLessThan", "2027"), &noon, true),
         ("not before a day", when("DateGreaterThanEquals", "2026-01-02"), &noon, false),
         ("true", json!({"Bool": {"kms:GrantIsForAWSResource": true}}),
          &[("kms:GrantIsForAWSResource", "true")], true),

@@ -4,7 +4,7 @@ use afterimage_cloud::iam::{
     PrincipalRef, Refusal, ResourceVerdict, Verdict, combine, combine_gated, ec2_refusal,
     evaluate_resource_policy, json_refusal,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{SESSION, SNAPSHOT, ask, document};
 
@@ -62,6 +62,28 @@ fn principals_of_a_resource_policy() {
         let question = ask("events:PutEvents", bus, &[]);
         let verdict = evaluate_resource_policy(&document(statement), &principal(who), &question);
         assert_eq!(verdict, expected, "{name}");
+    }
+}
+
+/// A grant to the principal itself is not weakened by one to its account, whichever comes first.
+#[test]
+fn the_most_direct_grant_counts() {
+    let account = json!("123456789012");
+    let role = json!("arn:aws:iam::123456789012:role/backup");
+    let grant = |named: Value| json!({"Effect": "Allow", "Principal": {"AWS": named}, "Action": "kms:*", "Resource": "*"});
+    let policies = [
+        grant(json!([account, role])),
+        grant(json!([role, account])),
+        json!([grant(account.clone()), grant(role.clone())]),
+        json!([grant(role), grant(account)]),
+    ];
+    for policy in policies {
+        let verdict = evaluate_resource_policy(
+            &document(policy.clone()),
+            &principal(SESSION),
+            &ask("kms:Decrypt", "*", &[]),
+        );
+        assert_eq!(verdict, ResourceVerdict::Allowed, "{policy}");
     }
 }
 
