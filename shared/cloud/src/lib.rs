@@ -18,6 +18,7 @@ pub mod error;
 pub mod eventbridge;
 pub mod faults;
 pub mod http;
+pub mod iam;
 pub mod ids;
 pub mod kms;
 pub mod lambda;
