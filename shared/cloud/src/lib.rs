@@ -23,6 +23,7 @@ pub mod ids;
 pub mod kms;
 pub mod lambda;
 pub mod model;
+pub mod permit;
 pub mod query;
 pub mod regions;
 pub mod sqs;
