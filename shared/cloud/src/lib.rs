@@ -19,6 +19,7 @@ pub mod eventbridge;
 pub mod faults;
 pub mod http;
 pub mod ids;
+pub mod json;
 pub mod kms;
 pub mod lambda;
 pub mod model;
