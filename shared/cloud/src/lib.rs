@@ -20,6 +20,7 @@ pub mod faults;
 pub mod http;
 pub mod iam;
 pub mod ids;
+pub mod json;
 pub mod kms;
 pub mod lambda;
 pub mod model;
