@@ -35,4 +35,7 @@ pub mod xml;
 
 pub use cloud::Cloud;
 pub use config::Config;
+//! The embedded cloud.
+pub mod iam;
+mod time;
 pub use time::Time;
