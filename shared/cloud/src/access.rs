@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::error::ApiError;
+use crate::iam::{self, Ask, Keys, PolicyDocument, PrincipalRef, ResourceVerdict};
 use crate::lambda::EnvironmentId;
 use crate::model::{DEFAULT_ACCOUNT, Model, Scope};
 
@@ -78,6 +79,15 @@ impl Want {
         self
     }
 
+    /// The question that the policies are asked.
+    pub fn to_ask(&self) -> Ask {
+        let mut keys = Keys::new();
+        for (name, value) in &self.keys {
+            keys.insert(name, value.as_str());
+        }
+        Ask { action: self.action.clone(), resource: self.resource.clone(), keys }
+    }
+
     /// The tags that the resource has.
     pub fn resource_tags(mut self, tags: &Tags) -> Want {
         for (key, value) in tags {
@@ -144,4 +154,25 @@ impl Model {
     fn permit_one(&self, _call: &Call, _want: &Want) -> Result<(), ApiError> {
         Ok(())
     }
+}
+
+impl Model {
+    /// Whether a service may do something with a role: by the role's own policies, if there is such
+    /// a role. A policy that cannot be read grants nothing.
+    pub fn role_may(&self, role_arn: &str, want: &Want) -> bool {
+        let Some(policies) = self.principals.roles.get(role_arn) else { return false };
+        let documents: Vec<PolicyDocument> = policies
+            .iter()
+            .filter_map(|policy| PolicyDocument::parse_identity(policy).ok())
+            .collect();
+        iam::evaluate(&documents, &want.to_ask()) == iam::Verdict::Allowed
+    }
+}
+
+/// Whether the policy of a resource lets a principal in: itself, or by way of its account.
+pub fn resource_admits(policy: &PolicyDocument, principal: &PrincipalRef, want: &Want) -> bool {
+    matches!(
+        iam::evaluate_resource_policy(policy, principal, &want.to_ask()),
+        ResourceVerdict::Allowed | ResourceVerdict::Delegated
+    )
 }

@@ -1,5 +1,9 @@
 //! Faults, injected by rule.
 
+use std::time::Duration;
+
+use serde_json::Value;
+
 use crate::access::Call;
 
 /// What befalls a call.
@@ -36,6 +40,12 @@ impl Faults {
     /// What the rules have in store for a call.
     pub fn fate(&mut self, _call: &Call) -> Fate {
         Fate::default()
+    }
+
+    /// How late each copy of an event reaches its bus, beyond what it takes anyway; an event with
+    /// no copies is lost.
+    pub fn event_fate(&mut self, _envelope: &Value) -> Vec<Duration> {
+        vec![Duration::ZERO]
     }
 }
 
