@@ -375,7 +375,14 @@ fn render_error(protocol: Protocol, error: &ApiError, request_id: &str) -> Respo
             body.insert("__type".into(), json!(type_name));
             body.insert("message".into(), json!(error.message));
             body.extend(error.extra.clone().unwrap_or_default());
-            Response::new(error.status, &json_type(version), Value::Object(body).to_string())
+            let response =
+                Response::new(error.status, &json_type(version), Value::Object(body).to_string());
+            if prefix == "AmazonSQS." {
+                let code = format!("{};Sender", sqs::query_code(&error.code));
+                response.with_header("x-amzn-query-error", &code)
+            } else {
+                response
+            }
         }
     };
     response.with_header("x-amzn-requestid", request_id)
