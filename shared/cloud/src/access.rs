@@ -1,6 +1,6 @@
 //! Who calls, and whether they may.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -34,6 +34,8 @@ impl Identity {
 #[derive(Debug, Default)]
 pub struct Principals {
     keys: BTreeMap<String, Identity>,
+    /// Keys whose holder is gone: nobody's, never again.
+    retired: BTreeSet<String>,
     /// The identity policies of a role, by its ARN.
     pub roles: BTreeMap<String, Vec<Value>>,
 }
@@ -45,6 +47,16 @@ impl Principals {
 
     pub fn forget_key(&mut self, access_key: &str) {
         self.keys.remove(access_key);
+    }
+
+    /// Whoever held the key is gone, and calls with it are refused from now on.
+    pub fn retire_key(&mut self, access_key: &str) {
+        self.keys.remove(access_key);
+        self.retired.insert(access_key.to_string());
+    }
+
+    pub fn is_retired(&self, access_key: &str) -> bool {
+        self.retired.contains(access_key)
     }
 
     /// A key that was not declared is the administrator of the default account.
