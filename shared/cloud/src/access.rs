@@ -45,10 +45,6 @@ impl Principals {
         self.keys.insert(access_key.to_string(), identity);
     }
 
-    pub fn forget_key(&mut self, access_key: &str) {
-        self.keys.remove(access_key);
-    }
-
     /// Whoever held the key is gone, and calls with it are refused from now on.
     pub fn retire_key(&mut self, access_key: &str) {
         self.keys.remove(access_key);

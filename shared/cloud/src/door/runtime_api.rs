@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::cloud::Cloud;
 use crate::http::{Request, Response};
-use crate::lambda::{self, Ending, EnvironmentId, FunctionError, Job, NoJob, PREFIX};
+use crate::lambda::{self, EnvironmentId, FunctionError, Job, NoJob, PREFIX};
 
 const VERSION: &str = "/2018-06-01/runtime/";
 

@@ -275,7 +275,7 @@ pub fn finished(
     let Some(execution) = model.lambda.environments.get_mut(&id) else { return false };
     let Phase::Running(this) = execution.phase else { return false };
     let invocation = model.lambda.queue.get(&this.invocation);
-    if !invocation.is_some_and(|invocation| invocation.request_id == request_id) {
+    if invocation.is_none_or(|invocation| invocation.request_id != request_id) {
         return false;
     }
     let turn = execution.enter(Phase::Idle { since: now });
