@@ -222,3 +222,66 @@ fn dead_letter_attributes(invocation: &Invocation) -> BTreeMap<String, String> {
 fn shortened(text: &str) -> &str {
     text.get(..text.floor_char_boundary(DEAD_LETTER_MESSAGE_BYTES_MAX)).unwrap_or(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(message: &str) -> Invocation {
+        Invocation {
+            function: "arn:aws:lambda:us-east-1:123456789012:function:worker".to_string(),
+            request_id: "e4b46cbf-b738-4880-8880-a18cdf61200e".to_string(),
+            payload: json!({ "a": 1 }),
+            accepted: Time::START,
+            tries: 3,
+            throttles: 0,
+            last_error: Some(FunctionError::new("Boom", message)),
+        }
+    }
+
+    #[test]
+    fn a_destination_is_told_the_event_and_the_last_error() {
+        let now = Time::START + Duration::from_millis(180_250);
+        let expected = json!({
+            "version": "1.0",
+            "timestamp": "2026-01-01T00:03:00.250Z",
+            "requestContext": {
+                "requestId": "e4b46cbf-b738-4880-8880-a18cdf61200e",
+                "functionArn":
+                    "arn:aws:lambda:us-east-1:123456789012:function:worker:$LATEST",
+                "condition": "RetriesExhausted",
+                "approximateInvokeCount": 3,
+            },
+            "requestPayload": { "a": 1 },
+            "responseContext": {
+                "statusCode": 200,
+                "executedVersion": "$LATEST",
+                "functionError": "Unhandled",
+            },
+            "responsePayload": { "errorType": "Boom", "errorMessage": "it broke" },
+        });
+        assert_eq!(record(now, &failed("it broke"), Condition::RetriesExhausted), expected);
+    }
+
+    #[test]
+    fn an_event_that_was_never_run_has_no_response() {
+        let mut invocation = failed("");
+        (invocation.tries, invocation.last_error) = (0, None);
+        let record = record(Time::START, &invocation, Condition::EventAgeExceeded);
+        assert_eq!(record["requestContext"]["condition"], json!("EventAgeExceeded"));
+        assert_eq!(record["requestContext"]["approximateInvokeCount"], json!(0));
+        assert_eq!(record.get("responseContext"), None);
+        assert_eq!(record.get("responsePayload"), None);
+    }
+
+    #[test]
+    fn a_dead_letter_has_three_attributes_and_a_short_message() {
+        let attributes = dead_letter_attributes(&failed(&"ü".repeat(600)));
+        let expected = BTreeMap::from([
+            ("RequestID".to_string(), "e4b46cbf-b738-4880-8880-a18cdf61200e".to_string()),
+            ("ErrorCode".to_string(), "200".to_string()),
+            ("ErrorMessage".to_string(), "ü".repeat(512)),
+        ]);
+        assert_eq!(attributes, expected);
+    }
+}
