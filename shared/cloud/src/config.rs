@@ -75,6 +75,8 @@ pub struct Pace {
     pub cold_start: Duration,
     /// An execution environment that gets no invocation for this long ends. Lambda names no time.
     pub environment_idles: Duration,
+    /// From one sweep of expired items of DynamoDB to the next; it promises no more than days.
+    pub ttl_sweep: Duration,
 }
 
 impl Default for Pace {
@@ -97,6 +99,7 @@ impl Default for Pace {
             event_delay_ms: 300..=2500,
             cold_start: Duration::from_millis(250),
             environment_idles: secs(15 * 60),
+            ttl_sweep: secs(3600),
         }
     }
 }
