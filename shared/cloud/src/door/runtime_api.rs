@@ -2,6 +2,7 @@
 //! them. Each execution environment has its own base path on the port.
 
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 
 use crate::cloud::Cloud;
 use crate::http::{Request, Response};
@@ -34,6 +35,24 @@ pub async fn answer(cloud: &Cloud, environment: EnvironmentId, request: Request)
             refuse(404, "InvalidPath", &text)
         }
     }
+}
+
+/// Answers as a task of the world. Whoever breaks off gets no invocation any more.
+pub fn answer_to(
+    cloud: &Cloud,
+    environment: EnvironmentId,
+    request: Request,
+    mut reply: oneshot::Sender<Response>,
+) {
+    let world = cloud.clone();
+    cloud.spawn(async move {
+        let response = tokio::select! {
+            biased;
+            () = reply.closed() => return,
+            response = answer(&world, environment, request) => response,
+        };
+        reply.send(response).ok();
+    });
 }
 
 async fn next(cloud: &Cloud, environment: EnvironmentId) -> Response {
