@@ -74,6 +74,11 @@ pub struct Pace {
     pub kms_failure: Duration,
     /// From the effect of a call to the event about it, in milliseconds.
     pub event_delay_ms: RangeInclusive<u64>,
+    /// From the need of a new execution environment of Lambda until its code is started. It is for
+    /// functions in process; a real program takes its own time.
+    pub cold_start: Duration,
+    /// An execution environment that gets no invocation for this long ends. Lambda names no time.
+    pub environment_idles: Duration,
     /// From one sweep of expired items of DynamoDB to the next; it promises no more than days.
     pub ttl_sweep: Duration,
 }
@@ -96,6 +101,8 @@ impl Default for Pace {
             spread_percent: 20,
             kms_failure: secs(60),
             event_delay_ms: 300..=2500,
+            cold_start: Duration::from_millis(250),
+            environment_idles: secs(15 * 60),
             ttl_sweep: secs(3600),
         }
     }
