@@ -141,6 +141,11 @@ impl Model {
 }
 
 impl Model {
+    /// Whether the caller might, where a refusal does not fail the call.
+    pub fn allows(&self, call: &Call, want: &Want) -> bool {
+        self.permit_one(call, want).is_ok()
+    }
+
     fn permit_one(&self, _call: &Call, _want: &Want) -> Result<(), ApiError> {
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Faults, injected by rule.
 
 use crate::access::Call;
+use crate::model::Scope;
 
 /// What befalls a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,20 @@ pub struct Fate {
     pub after: Option<Blow>,
 }
 
+/// What is being made when a rule lets its making fail, after the call that began it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Creation {
+    Snapshot,
+    /// All snapshots of one CreateSnapshots call.
+    SnapshotSet,
+    SnapshotCopy,
+    /// An image made from a machine.
+    Image,
+    ImageCopy,
+    /// An image made from snapshots.
+    RegisteredImage,
+}
+
 /// The rules in force.
 #[derive(Debug)]
 pub struct Faults {
@@ -36,5 +51,10 @@ impl Faults {
     /// What the rules have in store for a call.
     pub fn fate(&mut self, _call: &Call) -> Fate {
         Fate::default()
+    }
+
+    /// The message with which the making of something is to fail, if a rule says so.
+    pub fn creation_failure(&mut self, _kind: Creation, _scope: &Scope) -> Option<String> {
+        None
     }
 }

@@ -3,7 +3,9 @@
 
 pub mod filter;
 pub mod furniture;
+pub mod merge;
 pub mod page;
+pub mod snapshots;
 pub mod state;
 pub mod tags;
 
@@ -17,11 +19,15 @@ use crate::xml::Xml;
 
 /// What EC2 has on the agenda.
 #[derive(Clone, Debug)]
-pub enum Step {}
+pub enum Step {
+    Snapshot(snapshots::Step),
+}
 
 /// Lets a planned step happen.
-pub fn happen(_model: &mut Model, _scope: &Scope, step: Step) {
-    match step {}
+pub fn happen(model: &mut Model, scope: &Scope, step: Step) {
+    match step {
+        Step::Snapshot(step) => snapshots::happen(model, scope, step),
+    }
 }
 
 /// Answers a call: what goes between `<requestId>` and the end of the response.
@@ -30,6 +36,17 @@ pub fn answer(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, Ap
         "CreateTags" => tags::create(model, call, fields),
         "DeleteTags" => tags::delete(model, call, fields),
         "DescribeTags" => tags::describe(model, call, fields),
+        "CreateSnapshot" => snapshots::create::one(model, call, fields),
+        "CreateSnapshots" => snapshots::create::set(model, call, fields),
+        "CopySnapshot" => snapshots::copy::copy(model, call, fields),
+        "DeleteSnapshot" => snapshots::delete::delete(model, call, fields),
+        "DescribeSnapshots" => snapshots::describe::describe(model, call, fields),
+        "DescribeSnapshotAttribute" => snapshots::attributes::describe(model, call, fields),
+        "ModifySnapshotAttribute" => snapshots::attributes::modify(model, call, fields),
+        "ResetSnapshotAttribute" => snapshots::attributes::reset(model, call, fields),
+        "LockSnapshot" => snapshots::lock::lock(model, call, fields),
+        "UnlockSnapshot" => snapshots::lock::unlock(model, call, fields),
+        "DescribeLockedSnapshots" => snapshots::lock::describe(model, call, fields),
         other => Err(ApiError::bad(
             "InvalidAction",
             format!("The action {other} is not valid for this web service (or not modelled here)"),
