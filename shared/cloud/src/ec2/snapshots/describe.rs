@@ -1,7 +1,8 @@
 //! DescribeSnapshots: one's own, and those that others share.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::catalogue;
 use super::super::filter::{self, Filter};
 use super::super::merge::Merged;
 use super::super::page::Page;
@@ -54,29 +55,39 @@ pub fn describe(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, 
         well_formed(Kind::Snapshot, id)?;
     }
     model.permit(call, &[Want::anywhere("ec2:DescribeSnapshots")])?;
-    check_ids(model, &call.scope, &query.ids)?;
+    let public = Public::of(&call.scope);
+    check_ids(model, &call.scope, &public, &query.ids)?;
 
     let now = model.now;
     let maps = model.ec2.iter().filter(|(owner, _)| owner.region == call.scope.region);
-    let maps = maps.filter(|(owner, _)| query.takes_owner(owner));
-    let maps = maps.map(|(owner, region)| (owner, &region.snapshots));
+    let maps = maps.map(|(owner, region)| (owner, &region.snapshots)).chain(&public.snapshots);
+    let maps = maps.filter(|(owner, _)| query.takes_owner(owner, public.alias(owner)));
     let all = Merged::new(maps, page.after.as_deref());
-    let fitting = all.filter(|(owner, _, snapshot)| query.takes(call, owner, snapshot, now));
+    let fitting = all.filter(|(owner, _, snapshot)| {
+        query.takes(call, &Row { snapshot, owner, alias: public.alias(owner), now })
+    });
     let (rows, next) = page.take(fitting, |(_, id, _)| id);
     let mut xml = Xml::new();
     xml.list("snapshotSet", rows, |xml, (owner, _, snapshot)| {
         let own = owner.account == call.scope.account;
         write(xml, snapshot, &owner.account, now, own);
+        xml.maybe("ownerAlias", public.alias(owner));
     });
     xml.maybe("nextToken", next);
     Ok(xml)
 }
 
 /// Ids that nobody has are an error; those of others that are not shared are left out silently.
-fn check_ids(model: &Model, scope: &Scope, ids: &BTreeSet<String>) -> Result<(), ApiError> {
+fn check_ids(
+    model: &Model,
+    scope: &Scope,
+    public: &Public,
+    ids: &BTreeSet<String>,
+) -> Result<(), ApiError> {
     let exists = |id: &str| {
         let mut here = model.ec2.iter().filter(|(owner, _)| owner.region == scope.region);
         here.any(|(_, region)| region.snapshots.get(id).is_some_and(|s| s.visible_at <= model.now))
+            || public.snapshots.values().any(|snapshots| snapshots.contains_key(id))
     };
     match ids.iter().find(|id| !exists(id)) {
         None => Ok(()),
@@ -84,14 +95,50 @@ fn check_ids(model: &Model, scope: &Scope, ids: &BTreeSet<String>) -> Result<(),
     }
 }
 
-impl Query {
-    fn takes_owner(&self, owner: &Scope) -> bool {
-        self.owners.is_empty() || self.owners.iter().any(|wanted| **wanted == *owner.account)
+/// The snapshots behind the images of the catalogue, by owner.
+struct Public {
+    snapshots: BTreeMap<Scope, BTreeMap<String, Snapshot>>,
+    aliases: BTreeMap<Scope, String>,
+}
+
+impl Public {
+    fn of(scope: &Scope) -> Public {
+        let mut public = Public { snapshots: BTreeMap::new(), aliases: BTreeMap::new() };
+        for found in catalogue::snapshots(&scope.region) {
+            let owner = scope.in_account(&found.owner);
+            if let Some(alias) = found.owner_alias {
+                public.aliases.insert(owner.clone(), alias);
+            }
+            let snapshots = public.snapshots.entry(owner).or_default();
+            snapshots.insert(found.snapshot.id.clone(), found.snapshot);
+        }
+        public
     }
 
-    fn takes(&self, call: &Call, owner: &Scope, snapshot: &Snapshot, now: Time) -> bool {
+    fn alias(&self, owner: &Scope) -> Option<&str> {
+        self.aliases.get(owner).map(String::as_str)
+    }
+}
+
+/// A snapshot with what has to be known to filter it.
+struct Row<'a> {
+    snapshot: &'a Snapshot,
+    owner: &'a Scope,
+    alias: Option<&'a str>,
+    now: Time,
+}
+
+impl Query {
+    fn takes_owner(&self, owner: &Scope, alias: Option<&str>) -> bool {
+        let is_owner =
+            |wanted: &String| **wanted == *owner.account || Some(wanted.as_str()) == alias;
+        self.owners.is_empty() || self.owners.iter().any(is_owner)
+    }
+
+    fn takes(&self, call: &Call, row: &Row<'_>) -> bool {
+        let (snapshot, owner) = (row.snapshot, row.owner);
         let own = owner.account == call.scope.account;
-        if snapshot.visible_at > now || !(own || snapshot.is_shared_with(&call.scope.account)) {
+        if snapshot.visible_at > row.now || !(own || snapshot.is_shared_with(&call.scope.account)) {
             return false;
         }
         if !self.ids.is_empty() && !self.ids.contains(&snapshot.id) {
@@ -106,16 +153,18 @@ impl Query {
         }
         let none = Tags::new();
         let tags = if own { &snapshot.tags } else { &none };
-        filter::passes(&self.filters, tags, |name| values(snapshot, owner, name, now))
+        filter::passes(&self.filters, tags, |name| values(row, name))
     }
 }
 
-fn values(snapshot: &Snapshot, owner: &Scope, name: &str, now: Time) -> Vec<String> {
+fn values(row: &Row<'_>, name: &str) -> Vec<String> {
+    let snapshot = row.snapshot;
     let value = match name {
         "description" => snapshot.description.clone(),
         "encrypted" => snapshot.kms_key.is_some().to_string(),
-        "owner-id" => owner.account.to_string(),
-        "progress" => snapshot.progress(now),
+        "owner-alias" => return row.alias.map(str::to_string).into_iter().collect(),
+        "owner-id" => row.owner.account.to_string(),
+        "progress" => snapshot.progress(row.now),
         "snapshot-id" => snapshot.id.clone(),
         "start-time" => snapshot.started_at.to_millis_text(),
         "status" => snapshot.state.name().to_string(),

@@ -17,7 +17,7 @@ pub use lifecycle::{Step, happen};
 use std::time::Duration;
 
 use super::state::{Billing, Instance, Origin, Region, Snapshot, SnapshotState, Volume};
-use super::well_formed;
+use super::{lookup, well_formed};
 use crate::access::{Call, Tags, Want};
 use crate::error::{ApiError, Kind};
 use crate::model::{Model, Scope};
@@ -186,17 +186,11 @@ pub fn own<'a>(
 }
 
 /// A snapshot that the account may make something of, with whoever owns it.
-pub fn usable(model: &Model, scope: &Scope, id: &str) -> Result<(Scope, Snapshot), ApiError> {
+pub fn usable(model: &mut Model, scope: &Scope, id: &str) -> Result<(Scope, Snapshot), ApiError> {
     well_formed(Kind::Snapshot, id)?;
-    let mut found = model.ec2.iter().filter(|(owner, _)| owner.region == scope.region);
-    let found = found.find_map(|(owner, region)| {
-        let snapshot = region.snapshots.get(id)?;
-        let own = owner.account == scope.account;
-        let visible = snapshot.visible_at <= model.now;
-        let usable = visible && (own || snapshot.is_shared_with(&scope.account));
-        usable.then(|| (owner.clone(), snapshot.clone()))
-    });
-    found.ok_or_else(|| ApiError::not_found(Kind::Snapshot, &[id]))
+    let found = lookup::snapshot_for(model, scope, id);
+    let found = found.ok_or_else(|| ApiError::not_found(Kind::Snapshot, &[id]))?;
+    Ok((scope.in_account(&found.owner), found.snapshot))
 }
 
 /// `Description`, which may be long but not too long.
