@@ -4,6 +4,7 @@
 pub mod catalogue;
 pub mod filter;
 pub mod furniture;
+pub mod images;
 pub mod lookup;
 pub mod merge;
 pub mod page;
@@ -23,12 +24,14 @@ use crate::xml::Xml;
 #[derive(Clone, Debug)]
 pub enum Step {
     Snapshot(snapshots::Step),
+    Image(images::Step),
 }
 
 /// Lets a planned step happen.
 pub fn happen(model: &mut Model, scope: &Scope, step: Step) {
     match step {
         Step::Snapshot(step) => snapshots::happen(model, scope, step),
+        Step::Image(step) => images::happen(model, scope, step),
     }
 }
 
@@ -49,6 +52,21 @@ pub fn answer(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, Ap
         "LockSnapshot" => snapshots::lock::lock(model, call, fields),
         "UnlockSnapshot" => snapshots::lock::unlock(model, call, fields),
         "DescribeLockedSnapshots" => snapshots::lock::describe(model, call, fields),
+        "CreateImage" => images::create::create(model, call, fields),
+        "RegisterImage" => images::register::register(model, call, fields),
+        "CopyImage" => images::copy::copy(model, call, fields),
+        "DeregisterImage" => images::deregister::deregister(model, call, fields),
+        "DescribeImages" => images::describe::describe(model, call, fields),
+        "DescribeImageAttribute" => images::attributes::read_one(model, call, fields),
+        "ModifyImageAttribute" => images::attributes::modify(model, call, fields),
+        "ResetImageAttribute" => images::attributes::reset(model, call, fields),
+        "DisableImage" => images::lifecycle::disable(model, call, fields),
+        "EnableImage" => images::lifecycle::enable(model, call, fields),
+        "EnableImageDeprecation" => images::lifecycle::deprecate(model, call, fields),
+        "DisableImageDeprecation" => images::lifecycle::undeprecate(model, call, fields),
+        "EnableImageDeregistrationProtection" => images::lifecycle::protect(model, call, fields),
+        "DisableImageDeregistrationProtection" => images::lifecycle::unprotect(model, call, fields),
+        "DescribeImageReferences" => images::references::describe(model, call, fields),
         other => Err(ApiError::bad(
             "InvalidAction",
             format!("The action {other} is not valid for this web service (or not modelled here)"),
