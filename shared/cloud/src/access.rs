@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::error::ApiError;
+use crate::iam::{PolicyDocument, PolicyError};
 use crate::lambda::EnvironmentId;
-use crate::model::{DEFAULT_ACCOUNT, Model, Scope};
+use crate::model::{DEFAULT_ACCOUNT, Scope};
 
 /// Tags of a resource or a request.
 pub type Tags = BTreeMap<String, String>;
@@ -30,12 +30,19 @@ impl Identity {
     }
 }
 
+/// A role: what it may do, and who may assume it.
+#[derive(Clone, Debug, Default)]
+pub struct Role {
+    pub policies: Vec<PolicyDocument>,
+    pub trust: Option<PolicyDocument>,
+}
+
 /// The access keys and roles that were declared.
 #[derive(Debug, Default)]
 pub struct Principals {
     keys: BTreeMap<String, Identity>,
-    /// The identity policies of a role, by its ARN.
-    pub roles: BTreeMap<String, Vec<Value>>,
+    /// By ARN.
+    pub roles: BTreeMap<String, Role>,
 }
 
 impl Principals {
@@ -45,6 +52,23 @@ impl Principals {
 
     pub fn forget_key(&mut self, access_key: &str) {
         self.keys.remove(access_key);
+    }
+
+    /// Declares a role with its identity policies and its trust policy, or replaces it.
+    ///
+    /// # Errors
+    /// Says where a policy is not one that IAM would take.
+    pub fn declare_role(
+        &mut self,
+        arn: &str,
+        policies: &[Value],
+        trust: Option<&Value>,
+    ) -> Result<(), PolicyError> {
+        let policies = policies.iter().map(PolicyDocument::parse_identity);
+        let policies = policies.collect::<Result<_, _>>()?;
+        let trust = trust.map(PolicyDocument::parse_resource).transpose()?;
+        self.roles.insert(arn.to_string(), Role { policies, trust });
+        Ok(())
     }
 
     /// A key that was not declared is the administrator of the default account.
@@ -122,31 +146,5 @@ impl Call {
         }
         let want = Want::new("ec2:CreateTags", self.arn(kind, "*"));
         Some(want.key("ec2:CreateAction", self.action.as_str()).request_tags(tags))
-    }
-}
-
-impl Model {
-    /// Authorises each want by itself, and answers a dry run. An operation calls this exactly once,
-    /// after it has read its parameters and before it changes anything.
-    pub fn permit(&self, call: &Call, wants: &[Want]) -> Result<(), ApiError> {
-        for want in wants {
-            self.permit_one(call, want)?;
-        }
-        if call.dry_run {
-            let text = "Request would have succeeded, but DryRun flag is set.";
-            return Err(ApiError::new(412, "DryRunOperation", text));
-        }
-        Ok(())
-    }
-}
-
-impl Model {
-    /// Whether the caller might, where a refusal does not fail the call.
-    pub fn allows(&self, call: &Call, want: &Want) -> bool {
-        self.permit_one(call, want).is_ok()
-    }
-
-    fn permit_one(&self, _call: &Call, _want: &Want) -> Result<(), ApiError> {
-        Ok(())
     }
 }

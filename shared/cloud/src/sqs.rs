@@ -24,3 +24,8 @@ pub fn deliver(
 ) -> Result<(), &'static str> {
     Err("NO_RESOURCE")
 }
+
+/// Every message in every queue, for people and tests outside.
+pub fn dead_letters(_model: &Model) -> Value {
+    Value::Array(Vec::new())
+}

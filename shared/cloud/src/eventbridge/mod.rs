@@ -1,5 +1,9 @@
 //! EventBridge: buses, rules, targets and the events that AWS services send.
 
+pub mod pattern;
+mod pattern_parts;
+pub mod schedule;
+
 use serde_json::Value;
 
 use crate::access::Call;

@@ -1,6 +1,6 @@
 //! CopySnapshot, and what it has in common with CopyImage: keys, duration, lineage.
 
-use super::{description, duration, lifecycle, refuse_local, usable};
+use super::{description, duration, key_failure, lifecycle, refuse_local, usable};
 use crate::access::{Call, Tags, Want};
 use crate::ec2::state::{Origin, Region, Snapshot, SnapshotState};
 use crate::ec2::tags;
@@ -97,7 +97,7 @@ pub fn key(model: &mut Model, call: &Call, terms: &Terms, source: &Source) -> Ke
         (None, None) => return Key::default(),
     };
     let keys = old.iter().chain([&arn]);
-    let failure = keys.into_iter().find_map(|key| kms::usable_for_ebs(model, call, key).err());
+    let failure = keys.into_iter().find_map(|key| key_failure(model, call, key));
     Key { arn: Some(arn), failure: failure.map(KeyFailure::Unusable) }
 }
 

@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::events::Member;
-use super::{description, lifecycle, refuse_local};
+use super::{description, key_failure, lifecycle, refuse_local};
 use crate::access::{Call, Tags, Want};
 use crate::ec2::state::{Billing, Instance, InstanceState, Origin, Snapshot, Volume, VolumeState};
 use crate::ec2::{tags, well_formed};
 use crate::error::{ApiError, Kind};
 use crate::faults::Creation;
+use crate::ids;
 use crate::model::{Model, Scope};
 use crate::query::Fields;
 use crate::xml::Xml;
-use crate::{ids, kms};
 
 const EXCLUDED_VOLUMES_MAX: usize = 40;
 
@@ -162,7 +162,7 @@ pub fn failure(
         return Some(message);
     }
     let keys: BTreeSet<&String> = volumes.iter().filter_map(|v| v.kms_key.as_ref()).collect();
-    keys.into_iter().find_map(|key| kms::usable_for_ebs(model, call, key).err())
+    keys.into_iter().find_map(|key| key_failure(model, call, key))
 }
 
 /// What CreateSnapshots asks for.

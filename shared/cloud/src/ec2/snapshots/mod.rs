@@ -20,6 +20,7 @@ use super::state::{Billing, Instance, Origin, Region, Snapshot, SnapshotState, V
 use super::{lookup, well_formed};
 use crate::access::{Call, Tags, Want};
 use crate::error::{ApiError, Kind};
+use crate::kms;
 use crate::model::{Model, Scope};
 use crate::time::Time;
 
@@ -191,6 +192,14 @@ pub fn usable(model: &mut Model, scope: &Scope, id: &str) -> Result<(Scope, Snap
     let found = lookup::snapshot_for(model, scope, id);
     let found = found.ok_or_else(|| ApiError::not_found(Kind::Snapshot, &[id]))?;
     Ok((scope.in_account(&found.owner), found.snapshot))
+}
+
+/// Whether EBS may use a key for the caller, asked in the region that the key is in: the source of
+/// a copy is under a key of another region than the call.
+pub fn key_failure(model: &mut Model, call: &Call, key_arn: &str) -> Option<String> {
+    let region = key_arn.split(':').nth(3).unwrap_or_default();
+    let scope = call.scope.in_region(region);
+    kms::usable_for_ebs(model, &Call { scope, ..call.clone() }, key_arn).err()
 }
 
 /// `Description`, which may be long but not too long.
