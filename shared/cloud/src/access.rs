@@ -1,13 +1,13 @@
 //! Who calls, and whether they may.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::error::ApiError;
+use crate::iam::{Ask, Keys, PolicyDocument, PolicyError};
 use crate::lambda::EnvironmentId;
-use crate::model::{DEFAULT_ACCOUNT, Model, Scope};
+use crate::model::{DEFAULT_ACCOUNT, Scope};
 
 /// Tags of a resource or a request.
 pub type Tags = BTreeMap<String, String>;
@@ -30,12 +30,21 @@ impl Identity {
     }
 }
 
+/// A role: what it may do, and who may assume it.
+#[derive(Clone, Debug, Default)]
+pub struct Role {
+    pub policies: Vec<PolicyDocument>,
+    pub trust: Option<PolicyDocument>,
+}
+
 /// The access keys and roles that were declared.
 #[derive(Debug, Default)]
 pub struct Principals {
     keys: BTreeMap<String, Identity>,
-    /// The identity policies of a role, by its ARN.
-    pub roles: BTreeMap<String, Vec<Value>>,
+    /// Keys whose holder is gone: nobody's, never again.
+    retired: BTreeSet<String>,
+    /// By ARN.
+    pub roles: BTreeMap<String, Role>,
 }
 
 impl Principals {
@@ -43,8 +52,31 @@ impl Principals {
         self.keys.insert(access_key.to_string(), identity);
     }
 
-    pub fn forget_key(&mut self, access_key: &str) {
+    /// Whoever held the key is gone, and calls with it are refused from now on.
+    pub fn retire_key(&mut self, access_key: &str) {
         self.keys.remove(access_key);
+        self.retired.insert(access_key.to_string());
+    }
+
+    pub fn is_retired(&self, access_key: &str) -> bool {
+        self.retired.contains(access_key)
+    }
+
+    /// Declares a role with its identity policies and its trust policy, or replaces it.
+    ///
+    /// # Errors
+    /// Says where a policy is not one that IAM would take.
+    pub fn declare_role(
+        &mut self,
+        arn: &str,
+        policies: &[Value],
+        trust: Option<&Value>,
+    ) -> Result<(), PolicyError> {
+        let policies = policies.iter().map(PolicyDocument::parse_identity);
+        let policies = policies.collect::<Result<_, _>>()?;
+        let trust = trust.map(PolicyDocument::parse_resource).transpose()?;
+        self.roles.insert(arn.to_string(), Role { policies, trust });
+        Ok(())
     }
 
     /// A key that was not declared is the administrator of the default account.
@@ -71,6 +103,15 @@ impl Want {
     /// An action that knows no resources, as all Describe actions of EC2.
     pub fn anywhere(action: &str) -> Want {
         Want::new(action, "*")
+    }
+
+    /// The question as IAM knows it.
+    pub fn to_ask(&self) -> Ask {
+        let mut keys = Keys::new();
+        for (name, value) in &self.keys {
+            keys.insert(name, value.as_str());
+        }
+        Ask { action: self.action.clone(), resource: self.resource.clone(), keys }
     }
 
     pub fn key(mut self, name: &str, value: impl Into<String>) -> Want {
@@ -122,26 +163,5 @@ impl Call {
         }
         let want = Want::new("ec2:CreateTags", self.arn(kind, "*"));
         Some(want.key("ec2:CreateAction", self.action.as_str()).request_tags(tags))
-    }
-}
-
-impl Model {
-    /// Authorises each want by itself, and answers a dry run. An operation calls this exactly once,
-    /// after it has read its parameters and before it changes anything.
-    pub fn permit(&self, call: &Call, wants: &[Want]) -> Result<(), ApiError> {
-        for want in wants {
-            self.permit_one(call, want)?;
-        }
-        if call.dry_run {
-            let text = "Request would have succeeded, but DryRun flag is set.";
-            return Err(ApiError::new(412, "DryRunOperation", text));
-        }
-        Ok(())
-    }
-}
-
-impl Model {
-    fn permit_one(&self, _call: &Call, _want: &Want) -> Result<(), ApiError> {
-        Ok(())
     }
 }

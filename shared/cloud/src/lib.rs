@@ -8,6 +8,7 @@
 
 pub mod access;
 pub mod agenda;
+pub mod arn;
 pub mod cloud;
 pub mod config;
 pub mod dispatch;
@@ -18,10 +19,14 @@ pub mod error;
 pub mod eventbridge;
 pub mod faults;
 pub mod http;
+pub mod iam;
 pub mod ids;
+pub mod json;
 pub mod kms;
 pub mod lambda;
+pub mod md5;
 pub mod model;
+pub mod permit;
 pub mod query;
 pub mod regions;
 pub mod sqs;

@@ -5,10 +5,13 @@ pub mod catalogue;
 pub mod filter;
 pub mod furniture;
 pub mod groups;
+pub mod images;
 pub mod instances;
 pub mod lookup;
+pub mod merge;
 pub mod network;
 pub mod page;
+pub mod snapshots;
 pub mod state;
 pub mod tags;
 pub mod tokens;
@@ -28,6 +31,8 @@ use crate::xml::Xml;
 pub enum Step {
     Instance(instances::Step),
     Volume(volumes::Step),
+    Snapshot(snapshots::Step),
+    Image(images::Step),
 }
 
 /// Lets a planned step happen.
@@ -35,6 +40,8 @@ pub fn happen(model: &mut Model, scope: &Scope, step: Step) {
     match step {
         Step::Instance(step) => instances::happen(model, scope, step),
         Step::Volume(step) => volumes::happen(model, scope, step),
+        Step::Snapshot(step) => snapshots::happen(model, scope, step),
+        Step::Image(step) => images::happen(model, scope, step),
     }
 }
 
@@ -72,6 +79,32 @@ pub fn answer(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, Ap
         "CreateTags" => tags::create(model, call, fields),
         "DeleteTags" => tags::delete(model, call, fields),
         "DescribeTags" => tags::describe(model, call, fields),
+        "CreateSnapshot" => snapshots::create::one(model, call, fields),
+        "CreateSnapshots" => snapshots::create::set(model, call, fields),
+        "CopySnapshot" => snapshots::copy::copy(model, call, fields),
+        "DeleteSnapshot" => snapshots::delete::delete(model, call, fields),
+        "DescribeSnapshots" => snapshots::describe::describe(model, call, fields),
+        "DescribeSnapshotAttribute" => snapshots::attributes::describe(model, call, fields),
+        "ModifySnapshotAttribute" => snapshots::attributes::modify(model, call, fields),
+        "ResetSnapshotAttribute" => snapshots::attributes::reset(model, call, fields),
+        "LockSnapshot" => snapshots::lock::lock(model, call, fields),
+        "UnlockSnapshot" => snapshots::lock::unlock(model, call, fields),
+        "DescribeLockedSnapshots" => snapshots::lock::describe(model, call, fields),
+        "CreateImage" => images::create::create(model, call, fields),
+        "RegisterImage" => images::register::register(model, call, fields),
+        "CopyImage" => images::copy::copy(model, call, fields),
+        "DeregisterImage" => images::deregister::deregister(model, call, fields),
+        "DescribeImages" => images::describe::describe(model, call, fields),
+        "DescribeImageAttribute" => images::attributes::read_one(model, call, fields),
+        "ModifyImageAttribute" => images::attributes::modify(model, call, fields),
+        "ResetImageAttribute" => images::attributes::reset(model, call, fields),
+        "DisableImage" => images::lifecycle::disable(model, call, fields),
+        "EnableImage" => images::lifecycle::enable(model, call, fields),
+        "EnableImageDeprecation" => images::lifecycle::deprecate(model, call, fields),
+        "DisableImageDeprecation" => images::lifecycle::undeprecate(model, call, fields),
+        "EnableImageDeregistrationProtection" => images::lifecycle::protect(model, call, fields),
+        "DisableImageDeregistrationProtection" => images::lifecycle::unprotect(model, call, fields),
+        "DescribeImageReferences" => images::references::describe(model, call, fields),
         other => Err(ApiError::bad(
             "InvalidAction",
             format!("The action {other} is not valid for this web service (or not modelled here)"),
