@@ -72,6 +72,8 @@ pub struct Pace {
     pub event_delay_ms: RangeInclusive<u64>,
     /// From one sweep of expired items of DynamoDB to the next; it promises no more than days.
     pub ttl_sweep: Duration,
+    /// Until SSM has looked for the image that a parameter names.
+    pub parameter_validation: Duration,
 }
 
 impl Default for Pace {
@@ -93,6 +95,7 @@ impl Default for Pace {
             kms_failure: secs(60),
             event_delay_ms: 300..=2500,
             ttl_sweep: secs(3600),
+            parameter_validation: secs(5),
         }
     }
 }
@@ -196,6 +199,9 @@ pub struct Quirks {
     pub register_accepts_pending_snapshot: bool,
     /// A platform image registered from snapshots keeps its billing code.
     pub register_derives_billing: bool,
+    /// A parameter of the data type aws:ec2:image keeps its previous value until the image of a new
+    /// one was found, and for good if it was not. Otherwise the new value is in force at once.
+    pub image_parameter_waits: bool,
 }
 
 impl Default for Quirks {
@@ -211,6 +217,7 @@ impl Default for Quirks {
             page_size: 5..=1000,
             register_accepts_pending_snapshot: false,
             register_derives_billing: false,
+            image_parameter_waits: true,
         }
     }
 }

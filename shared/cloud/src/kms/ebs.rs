@@ -40,7 +40,7 @@ pub fn usable_for_ebs(model: &mut Model, call: &Call, key_arn: &str) -> Result<(
         if action == "kms:CreateGrant" {
             want = want.key("kms:GrantIsForAWSResource", "true");
         }
-        Ok(policy::verdict(model, call, &found.scope, &document, &want).is_ok())
+        Ok(policy::check(model, call, &found, &document, &want).is_ok())
     };
     if !allows(model, "kms:DescribeKey")? {
         return Err(NO_DESCRIBE.to_string());

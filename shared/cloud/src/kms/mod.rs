@@ -17,13 +17,12 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::access::{Call, Tags};
-use crate::dispatch;
 use crate::error::ApiError;
 use crate::iam::PolicyDocument;
-use crate::ids;
 use crate::json::Members;
 use crate::model::{Model, Scope};
 use crate::time::Time;
+use crate::{dispatch, ec2, ids};
 
 /// What KMS has in one account and region.
 #[derive(Debug, Default)]
@@ -152,9 +151,7 @@ impl Region {
             return;
         }
         let name = alias_arn(scope, alias);
-        let seed = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |state, byte| {
-            (state ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
+        let seed = ec2::catalogue::hash(&[&name]);
         let mut rng = fastrand::Rng::with_seed(seed);
         let id = ids::uuid(&mut rng);
         let policy = policy::of_service(scope, service);

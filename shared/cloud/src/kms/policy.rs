@@ -1,19 +1,16 @@
 //! The policies of keys, and whether they let a caller do something to a key.
 //!
 //! A key's own policy decides first: without its leave nobody uses the key, whatever else they are
-//! allowed, and it may let somebody do what no policy of theirs says. So the operations on keys ask
-//! here, and not `Model::permit`, which knows only the policies of identities.
+//! allowed, and it may let somebody do what no policy of theirs says.
 
 use serde_json::{Value, json};
 
 use super::{Found, Key};
 use crate::access::{Call, Want};
 use crate::error::ApiError;
-use crate::iam::{
-    Ask, Keys, PolicyDocument, PrincipalRef, Refusal, ResourceVerdict, Verdict, combine_gated,
-    evaluate_resource_policy, json_refusal,
-};
+use crate::iam::PolicyDocument;
 use crate::model::{Model, Scope};
+use crate::permit::OnResource;
 
 /// The policy of a key that was made without one: the account decides by its own policies.
 pub fn default_text(scope: &Scope) -> String {
@@ -81,39 +78,23 @@ pub fn parse(text: &str) -> Result<PolicyDocument, ApiError> {
 
 /// What the caller wants to do to the key.
 pub fn want(call: &Call, found: &Found, key: &Key, action: &str) -> Want {
-    let mut want = Want::new(action, found.arn())
-        .key("kms:CallerAccount", &*call.caller.account)
-        .key("aws:PrincipalArn", call.caller.arn.as_str())
-        .key("aws:PrincipalAccount", &*call.caller.account);
+    let mut want = Want::new(action, found.arn()).key("kms:CallerAccount", &*call.caller.account);
     for (name, value) in &key.tags {
         want = want.key(&format!("aws:ResourceTag/{name}"), value.as_str());
     }
     want
 }
 
-/// Whether the policies of the caller and of the key together allow it; if not, why.
-pub fn verdict(
+/// Refuses what the policies of the caller and that of the key together do not allow.
+pub fn check(
     model: &Model,
     call: &Call,
-    home: &Scope,
+    found: &Found,
     document: &PolicyDocument,
     want: &Want,
-) -> Result<(), Refusal> {
-    let mut keys = Keys::new();
-    for (name, value) in &want.keys {
-        keys.insert(name, value.as_str());
-    }
-    let ask = Ask { action: want.action.clone(), resource: want.resource.clone(), keys };
-    let own = match PrincipalRef::parse(&call.caller.arn) {
-        Some(caller) => evaluate_resource_policy(document, &caller, &ask),
-        None => ResourceVerdict::ImplicitDeny,
-    };
-    let identity = if model.allows(call, want) { Verdict::Allowed } else { Verdict::ImplicitDeny };
-    let at_home = call.caller.account == home.account;
-    match combine_gated(identity, own, at_home) {
-        Verdict::Allowed => Ok(()),
-        Verdict::ExplicitDeny | Verdict::ImplicitDeny => Err(Refusal::of(identity, Some(own))),
-    }
+) -> Result<(), ApiError> {
+    let gate = OnResource { policy: document, owner: &found.scope.account, gated: true };
+    model.permit_on(call, want, Some(gate))
 }
 
 /// Refuses an operation on a key that the caller may not do.
@@ -124,12 +105,22 @@ pub fn authorise(
     refine: impl FnOnce(Want) -> Want,
 ) -> Result<(), ApiError> {
     let key = super::key(model, found)?;
-    let action = format!("kms:{}", call.action);
-    let want = refine(want(call, found, key, &action));
+    let want = refine(want(call, found, key, &format!("kms:{}", call.action)));
     let document = key.document.clone();
-    verdict(model, call, &found.scope, &document, &want).map_err(|refusal| {
-        let ask = Ask { action, resource: found.arn(), keys: Keys::new() };
-        let text = json_refusal(&call.caller.arn, &ask, refusal);
-        ApiError::bad("AccessDeniedException", text)
+    check(model, call, found, &document, &want)
+}
+
+/// A policy that would shut out whoever sets it is refused, unless they insist.
+pub fn check_lockout(
+    model: &Model,
+    call: &Call,
+    found: &Found,
+    document: &PolicyDocument,
+) -> Result<(), ApiError> {
+    let want =
+        Want::new("kms:PutKeyPolicy", found.arn()).key("kms:CallerAccount", &*call.caller.account);
+    check(model, call, found, document, &want).map_err(|_| {
+        let text = "The new key policy will not allow you to update the key policy in the future.";
+        ApiError::bad("MalformedPolicyDocumentException", text)
     })
 }
