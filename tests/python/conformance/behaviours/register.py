@@ -63,7 +63,7 @@ def key(w):
     refused(None, w.ec2.register_image, **_request(taken, BlockDeviceMappings=mapping))
 
 
-@behaviour("2.3", "a volume smaller than its snapshot is refused")
+@behaviour("2.3", "a mapping smaller than its snapshot is refused")
 def too_small(w):
     taken = w.completed_snapshot(size=7)["SnapshotId"]
     mapping = _mapping(taken, VolumeSize=6)
