@@ -34,7 +34,7 @@ def tags(w):
     same("described", tags_of(snapshot(w.away, answer["SnapshotId"])), {"b": "2"})
 
 
-@behaviour("2.5", "a pending source is refused")
+@behaviour("2.5", "a pending source snapshot is refused")
 def pending(w):
     made = w.ec2.create_volume(AvailabilityZone=HOME + "a", Size=100)["VolumeId"]
     w.wait_volume(made)

@@ -20,7 +20,7 @@ def _by(w, wanted, owner="self", ec2=None):
 def _pair(w):
     """Two images that differ in every field that RegisterImage can set, in one account."""
     plain = w.completed_snapshot(size=2)["SnapshotId"]
-    secret = w.completed_snapshot(size=3, Encrypted=True, KmsKeyId=w.key())["SnapshotId"]
+    secret = w.completed_snapshot(size=5, Encrypted=True, KmsKeyId=w.key())["SnapshotId"]
     first = w.registered(
         plain, Name="alpha", Description="the first", BootMode="legacy-bios",
         TagSpecifications=tag_spec("image", {"team": "red"}),
@@ -30,7 +30,7 @@ def _pair(w):
         secret, Name="beta", Description="the second", BootMode="uefi", Architecture="arm64",
         TagSpecifications=tag_spec("image", {"crew": "blue"}), RootDeviceName="/dev/sda1",
         BlockDeviceMappings=[{"DeviceName": "/dev/sda1", "Ebs": {
-            "SnapshotId": secret, "VolumeType": "io1", "Iops": 150,
+            "SnapshotId": secret, "VolumeType": "io1", "Iops": 200,
             "DeleteOnTermination": False}}])
     return first, second
 
