@@ -1,0 +1,380 @@
+//! What happens to every call, whichever door it came through: who calls what, faults, throttles,
+//! the operation itself, the trace, and the answer in the service's own format.
+
+use serde_json::{Map, Value, json};
+
+use crate::access::Call;
+use crate::error::ApiError;
+use crate::faults::Blow;
+use crate::http::{Request, Response, Signature};
+use crate::model::{Effect, Model, Scope};
+use crate::query::Fields;
+use crate::trace::{Entry, What};
+use crate::xml::Xml;
+use crate::{dynamodb, ec2, eventbridge, ids, kms, regions, sqs, ssm, sts};
+
+/// What a caller gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Reply(Response),
+    /// Nothing, ever: the caller's own timeout has to end it.
+    Silence,
+    /// No connection: the region is dark.
+    Unreachable,
+    /// The caller itself is dead.
+    Killed,
+}
+
+/// A service: its name in signatures, and how it talks.
+#[derive(Clone, Copy, Debug)]
+struct Service {
+    name: &'static str,
+    protocol: Protocol,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Protocol {
+    Ec2,
+    /// The query protocol of the older services; the namespace of its answers.
+    Query(&'static str),
+    /// The prefix of `x-amz-target`, and the version in the content type.
+    Json(&'static str, &'static str),
+}
+
+const EC2_VERSION: &str = "2016-11-15";
+
+const SERVICES: [Service; 7] = [
+    Service { name: "ec2", protocol: Protocol::Ec2 },
+    Service { name: "sts", protocol: Protocol::Query("https://sts.amazonaws.com/doc/2011-06-15/") },
+    Service { name: "events", protocol: Protocol::Json("AWSEvents.", "1.1") },
+    Service { name: "dynamodb", protocol: Protocol::Json("DynamoDB_20120810.", "1.0") },
+    Service { name: "kms", protocol: Protocol::Json("TrentService.", "1.1") },
+    Service { name: "ssm", protocol: Protocol::Json("AmazonSSM.", "1.1") },
+    Service { name: "sqs", protocol: Protocol::Json("AmazonSQS.", "1.0") },
+];
+
+/// A body, decoded.
+enum Input {
+    Form(Fields),
+    Json(Value),
+}
+
+enum Output {
+    Xml(Xml),
+    Json(Value),
+}
+
+/// Answers a request. The model must have been brought to the present before.
+pub fn answer(model: &mut Model, request: &Request) -> Answer {
+    let request_id = ids::uuid(&mut model.rng);
+    let Some(signature) = Signature::of(request) else {
+        let error = ApiError::new(
+            403,
+            "MissingAuthenticationToken",
+            "Missing Authentication Token: sign the request, with any credentials",
+        );
+        return Answer::Reply(render_error(guess_protocol(request), &error, &request_id));
+    };
+    if model.dark_regions.contains(&signature.region) {
+        return Answer::Unreachable;
+    }
+    let Some(service) = SERVICES.into_iter().find(|service| service.name == signature.service)
+    else {
+        let known = SERVICES.map(|service| service.name).join(", ");
+        let text = format!("The service {} is not modelled here; {known} are", signature.service);
+        let error = ApiError::bad("UnknownService", text);
+        return Answer::Reply(render_error(guess_protocol(request), &error, &request_id));
+    };
+    let (call, input) = match decode(model, service, &signature, request, &request_id) {
+        Ok(decoded) => decoded,
+        Err(error) => {
+            return Answer::Reply(render_error(service.protocol, &error, &request_id));
+        }
+    };
+    carry_out(model, service, &call, &input)
+}
+
+/// Faults, throttle, the operation, the trace.
+fn carry_out(model: &mut Model, service: Service, call: &Call, input: &Input) -> Answer {
+    let fate = model.faults.fate(call);
+    if let Some(blow) = fate.before {
+        return strike(model, service, call, input, blow, "before");
+    }
+    let result = match model.admit(call, form(input)) {
+        Ok(()) => operate(model, call, input),
+        Err(error) => Err(error),
+    };
+    if let Some(blow) = fate.after {
+        let outcome = result.as_ref().map_or_else(|error| error.code.clone(), |_| "ok".into());
+        record(model, call, input, &outcome);
+        return strike(model, service, call, input, blow, "after");
+    }
+    let outcome = result.as_ref().map_or_else(|error| error.code.as_str(), |_| "ok");
+    record(model, call, input, outcome);
+    Answer::Reply(match result {
+        Ok(output) => render(service.protocol, call, output),
+        Err(error) => render_error(service.protocol, &error, &call.request_id),
+    })
+}
+
+fn form(input: &Input) -> Option<&Fields> {
+    match input {
+        Input::Form(fields) => Some(fields),
+        Input::Json(_) => None,
+    }
+}
+
+fn strike(
+    model: &mut Model,
+    service: Service,
+    call: &Call,
+    input: &Input,
+    blow: Blow,
+    when: &str,
+) -> Answer {
+    let (outcome, answer) = match blow {
+        Blow::Fail { status, code, message } => {
+            let error = ApiError::new(status, &code, message);
+            let reply = render_error(service.protocol, &error, &call.request_id);
+            (format!("failed {when} its effect: {code}"), Answer::Reply(reply))
+        }
+        Blow::TimeOut => (format!("no answer, {when} its effect"), Answer::Silence),
+        Blow::Kill => {
+            let Some(environment) = call.caller.environment else {
+                return Answer::Silence;
+            };
+            model.effects.push(Effect::Kill(environment));
+            (format!("caller killed {when} its effect"), Answer::Killed)
+        }
+    };
+    let mut entry = entry(model, call, input, &outcome);
+    entry.what = What::Fault;
+    model.trace.add(entry);
+    answer
+}
+
+fn operate(model: &mut Model, call: &Call, input: &Input) -> Result<Output, ApiError> {
+    match (call.service, input) {
+        ("ec2", Input::Form(fields)) => ec2::answer(model, call, fields).map(Output::Xml),
+        ("sts", Input::Form(fields)) => sts::answer(model, call, fields).map(Output::Xml),
+        ("events", Input::Json(body)) => eventbridge::answer(model, call, body).map(Output::Json),
+        ("dynamodb", Input::Json(body)) => dynamodb::answer(model, call, body).map(Output::Json),
+        ("kms", Input::Json(body)) => kms::answer(model, call, body).map(Output::Json),
+        ("ssm", Input::Json(body)) => ssm::answer(model, call, body).map(Output::Json),
+        ("sqs", Input::Json(body)) => sqs::answer(model, call, body).map(Output::Json),
+        _ => Err(unknown_operation(call)),
+    }
+}
+
+/// The clear word for a call that is not modelled.
+pub fn unknown_operation(call: &Call) -> ApiError {
+    let text = format!("{}:{} is not modelled here", call.service, call.action);
+    match call.service {
+        "ec2" | "sts" => ApiError::bad("InvalidAction", text),
+        _ => ApiError::bad("UnknownOperationException", text),
+    }
+}
+
+fn decode(
+    model: &Model,
+    service: Service,
+    signature: &Signature,
+    request: &Request,
+    request_id: &str,
+) -> Result<(Call, Input), ApiError> {
+    if !regions::is_known(&signature.region) {
+        let text = "AWS was not able to validate the provided access credentials";
+        return Err(ApiError::new(401, "AuthFailure", text));
+    }
+    let (action, input, dry_run) = match service.protocol {
+        Protocol::Ec2 | Protocol::Query(_) => decode_form(service, request)?,
+        Protocol::Json(prefix, _) => {
+            let (action, body) = decode_json(prefix, request)?;
+            (action, Input::Json(body), false)
+        }
+    };
+    let caller = model.principals.identity(&signature.access_key);
+    let call = Call {
+        scope: Scope::new(&caller.account, &signature.region),
+        service: service.name,
+        action,
+        caller,
+        request_id: request_id.to_string(),
+        dry_run,
+    };
+    Ok((call, input))
+}
+
+fn decode_form(service: Service, request: &Request) -> Result<(String, Input, bool), ApiError> {
+    let body = if request.body.is_empty() { request.query.as_bytes() } else { &request.body };
+    let fields = Fields::parse(body)?;
+    let action = match fields.text("Action") {
+        Some(action) if !action.is_empty() => action.to_string(),
+        _ => {
+            let text = "The request is missing an action or operation parameter";
+            return Err(ApiError::bad("MissingAction", text));
+        }
+    };
+    let version = fields.text("Version").unwrap_or_default();
+    if service.protocol == Protocol::Ec2 && version != EC2_VERSION {
+        let text = format!("The version {version} is not modelled here, only {EC2_VERSION}");
+        return Err(ApiError::bad("NoSuchVersion", text));
+    }
+    let dry_run = match service.protocol {
+        Protocol::Ec2 => fields.flag("DryRun")?.unwrap_or(false),
+        Protocol::Query(_) | Protocol::Json(..) => false,
+    };
+    Ok((action, Input::Form(fields), dry_run))
+}
+
+fn decode_json(prefix: &str, request: &Request) -> Result<(String, Value), ApiError> {
+    let target = request.header("x-amz-target").unwrap_or_default();
+    let action = target.strip_prefix(prefix).filter(|action| !action.is_empty());
+    let Some(action) = action else {
+        let text = format!("The target '{target}' is not an operation: {prefix}* are");
+        return Err(ApiError::bad("UnknownOperationException", text));
+    };
+    let body: &[u8] = if request.body.is_empty() { b"{}" } else { &request.body };
+    match serde_json::from_slice(body) {
+        Ok(body @ Value::Object(_)) => Ok((action.to_string(), body)),
+        Ok(_) => {
+            let text = "Start of structure or map found where not expected.";
+            Err(ApiError::bad("SerializationException", text))
+        }
+        Err(error) => {
+            let text = format!("The request body is not JSON: {error}");
+            Err(ApiError::bad("SerializationException", text))
+        }
+    }
+}
+
+fn record(model: &mut Model, call: &Call, input: &Input, outcome: &str) {
+    let entry = entry(model, call, input, outcome);
+    model.trace.add(entry);
+}
+
+fn entry(model: &Model, call: &Call, input: &Input, outcome: &str) -> Entry {
+    Entry {
+        number: 0,
+        at: model.now,
+        what: What::Call,
+        principal: call.caller.arn.clone(),
+        service: call.service.to_string(),
+        action: call.action.clone(),
+        account: call.scope.account.to_string(),
+        region: call.scope.region.to_string(),
+        outcome: outcome.to_string(),
+        id: call.request_id.clone(),
+        detail: detail(input),
+    }
+}
+
+/// The decoded request with its keys in order, since clients serialise maps in any.
+fn detail(input: &Input) -> Value {
+    match input {
+        Input::Form(fields) => {
+            let known = |key: &str| key == "Action" || key == "Version";
+            let rest = fields.iter().filter(|(key, _)| !known(key));
+            Value::Object(rest.map(|(key, value)| (key.to_string(), json!(value))).collect())
+        }
+        Input::Json(body) => sorted(body),
+    }
+}
+
+pub(crate) fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_by_key(|(key, _)| key.as_str());
+            let entries = entries.into_iter().map(|(key, value)| (key.clone(), sorted(value)));
+            Value::Object(entries.collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+    }
+}
+
+fn render(protocol: Protocol, call: &Call, output: Output) -> Response {
+    let id = &call.request_id;
+    let response = match (protocol, output) {
+        (Protocol::Ec2, Output::Xml(xml)) => {
+            let action = &call.action;
+            let text = format!(
+                "{XML_HEAD}<{action}Response xmlns=\"http://ec2.amazonaws.com/doc/{EC2_VERSION}/\">\
+                 <requestId>{id}</requestId>{}</{action}Response>",
+                xml.into_text()
+            );
+            Response::new(200, "text/xml;charset=UTF-8", text)
+        }
+        (Protocol::Query(namespace), Output::Xml(xml)) => {
+            let action = &call.action;
+            let text = format!(
+                "{XML_HEAD}<{action}Response xmlns=\"{namespace}\"><{action}Result>{}</{action}Result>\
+                 <ResponseMetadata><RequestId>{id}</RequestId></ResponseMetadata></{action}Response>",
+                xml.into_text()
+            );
+            Response::new(200, "text/xml", text)
+        }
+        (Protocol::Json(_, version), Output::Json(Value::Null)) => {
+            Response::new(200, &json_type(version), "")
+        }
+        (Protocol::Json(_, version), Output::Json(body)) => {
+            Response::new(200, &json_type(version), body.to_string())
+        }
+        (Protocol::Ec2 | Protocol::Query(_), Output::Json(_))
+        | (Protocol::Json(..), Output::Xml(_)) => {
+            let error = ApiError::new(500, "InternalFailure", "Answered in the wrong protocol");
+            render_error(protocol, &error, id)
+        }
+    };
+    response.with_header("x-amzn-requestid", id)
+}
+
+const XML_HEAD: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+
+fn json_type(version: &str) -> String {
+    format!("application/x-amz-json-{version}")
+}
+
+fn render_error(protocol: Protocol, error: &ApiError, request_id: &str) -> Response {
+    let mut what = Xml::new();
+    let response = match protocol {
+        Protocol::Ec2 => {
+            what.leaf("Code", &error.code).leaf("Message", &error.message);
+            let text = format!(
+                "{XML_HEAD}<Response><Errors><Error>{}</Error></Errors>\
+                 <RequestID>{request_id}</RequestID></Response>",
+                what.into_text()
+            );
+            Response::new(error.status, "text/xml;charset=UTF-8", text)
+        }
+        Protocol::Query(namespace) => {
+            let kind = if error.status < 500 { "Sender" } else { "Receiver" };
+            what.leaf("Type", kind).leaf("Code", &error.code).leaf("Message", &error.message);
+            let text = format!(
+                "{XML_HEAD}<ErrorResponse xmlns=\"{namespace}\"><Error>{}</Error>\
+                 <RequestId>{request_id}</RequestId></ErrorResponse>",
+                what.into_text()
+            );
+            Response::new(error.status, "text/xml", text)
+        }
+        Protocol::Json(prefix, version) => {
+            let mut body = Map::new();
+            let type_name = match prefix {
+                "DynamoDB_20120810." => format!("com.amazonaws.dynamodb.v20120810#{}", error.code),
+                "AmazonSQS." => format!("com.amazonaws.sqs#{}", error.code),
+                _ => error.code.clone(),
+            };
+            body.insert("__type".into(), json!(type_name));
+            body.insert("message".into(), json!(error.message));
+            body.extend(error.extra.clone().unwrap_or_default());
+            Response::new(error.status, &json_type(version), Value::Object(body).to_string())
+        }
+    };
+    response.with_header("x-amzn-requestid", request_id)
+}
+
+/// The format for an error before the service is known.
+fn guess_protocol(request: &Request) -> Protocol {
+    if request.header("x-amz-target").is_some() { Protocol::Json("", "1.1") } else { Protocol::Ec2 }
+}

@@ -1,0 +1,162 @@
+//! The control of a served world, for people and for tests outside: clock, trace, faults, regions.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::port::{Ended, World};
+use crate::access::Identity;
+use crate::http::{Request, Response};
+use crate::regions;
+
+/// Where the control begins; no AWS service has such a path.
+pub const PREFIX: &str = "/_cloud";
+
+/// A year at a time is plenty, and keeps a mistyped number from running for hours.
+const ADVANCE_SECONDS_MAX: u64 = 366 * 24 * 3600;
+
+/// What went wrong with a control request: its status and a sentence.
+struct Refused(u16, String);
+
+impl From<Ended> for Refused {
+    fn from(ended: Ended) -> Refused {
+        Refused(503, ended.to_string())
+    }
+}
+
+/// Answers one control request, always in JSON.
+pub async fn answer(world: &World, request: &Request) -> Response {
+    match route(world, request).await {
+        Ok(body) => Response::new(200, "application/json", format!("{body}\n")),
+        Err(Refused(status, text)) => {
+            Response::new(status, "application/json", format!("{}\n", json!({ "error": text })))
+        }
+    }
+}
+
+async fn route(world: &World, request: &Request) -> Result<Value, Refused> {
+    let path = request.path.strip_prefix(PREFIX).unwrap_or_default();
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    match (request.method.as_str(), parts.as_slice()) {
+        ("GET", ["health"]) => health(world).await,
+        ("GET", ["clock"]) => clock(world).await,
+        ("POST", ["clock"]) => advance(world, &body(request)?).await,
+        ("GET", ["trace"]) => trace(world, &request.query).await,
+        ("GET", ["dead-letters"]) => {
+            Ok(world.with(|model| crate::sqs::dead_letters(model)).await?)
+        }
+        ("PUT", ["faults"]) => faults(world, body(request)?).await,
+        ("POST", ["regions", region]) => switch_region(world, region, &body(request)?).await,
+        ("POST", ["accounts"]) => declare_account(world, &body(request)?).await,
+        (method, _) => Err(Refused(
+            404,
+            format!(
+                "{method} {PREFIX}{path} is not there: GET health, GET clock, POST clock, GET trace, \
+                 GET dead-letters, PUT faults, POST regions/REGION and POST accounts are"
+            ),
+        )),
+    }
+}
+
+fn body(request: &Request) -> Result<Map<String, Value>, Refused> {
+    match serde_json::from_slice(&request.body) {
+        Ok(Value::Object(map)) => Ok(map),
+        Ok(_) => Err(Refused(400, "the body must be a JSON object".into())),
+        Err(error) => Err(Refused(400, format!("the body is not JSON: {error}"))),
+    }
+}
+
+async fn health(world: &World) -> Result<Value, Refused> {
+    let speed = world.speed;
+    let (now, seed) = world.with(|model| (model.now, model.config.seed)).await?;
+    Ok(json!({ "status": "ok", "now": now.to_seconds_text(), "speed": speed, "seed": seed }))
+}
+
+async fn clock(world: &World) -> Result<Value, Refused> {
+    let now = world.with(|model| model.now).await?;
+    Ok(json!({ "now": now.to_seconds_text() }))
+}
+
+async fn advance(world: &World, body: &Map<String, Value>) -> Result<Value, Refused> {
+    only(body, &["advance_seconds"])?;
+    let seconds = body.get("advance_seconds").and_then(Value::as_u64);
+    let Some(seconds) = seconds.filter(|seconds| *seconds <= ADVANCE_SECONDS_MAX) else {
+        let text =
+            format!("advance_seconds must be a whole number from 0 to {ADVANCE_SECONDS_MAX}");
+        return Err(Refused(400, text));
+    };
+    let now = world.advance(Duration::from_secs(seconds)).await?;
+    Ok(json!({ "now": now.to_seconds_text() }))
+}
+
+/// The whole trace, or what came from line `?since=N` on.
+async fn trace(world: &World, query: &str) -> Result<Value, Refused> {
+    let since = match query.strip_prefix("since=") {
+        None if query.is_empty() => 0,
+        None => return Err(Refused(400, "the only parameter is since=NUMBER".into())),
+        Some(text) => {
+            let number: Result<usize, _> = text.parse();
+            number.map_err(|_| Refused(400, format!("since={text} is not a number of a line")))?
+        }
+    };
+    let lines = world.with(move |model| {
+        let entries = model.trace.entries().iter().skip(since);
+        entries.map(crate::trace::Entry::to_json).collect::<Vec<_>>()
+    });
+    Ok(Value::Array(lines.await?))
+}
+
+async fn faults(world: &World, body: Map<String, Value>) -> Result<Value, Refused> {
+    let result = world.with(move |model| model.faults.replace(&Value::Object(body))).await?;
+    match result {
+        Ok(count) => Ok(json!({ "rules": count })),
+        Err(text) => Err(Refused(400, text)),
+    }
+}
+
+async fn switch_region(
+    world: &World,
+    region: &str,
+    body: &Map<String, Value>,
+) -> Result<Value, Refused> {
+    only(body, &["up"])?;
+    if !regions::is_known(region) {
+        return Err(Refused(404, format!("there is no region {region}")));
+    }
+    let Some(up) = body.get("up").and_then(Value::as_bool) else {
+        return Err(Refused(400, "up must be true or false".into()));
+    };
+    let name = region.to_string();
+    let switch = world.with(move |model| {
+        if up { model.dark_regions.remove(&name) } else { model.dark_regions.insert(name) }
+    });
+    switch.await?;
+    Ok(json!({ "region": region, "up": up }))
+}
+
+/// Declares an access key that is the administrator of an account.
+async fn declare_account(world: &World, body: &Map<String, Value>) -> Result<Value, Refused> {
+    only(body, &["account"])?;
+    let account = body.get("account").and_then(Value::as_str).unwrap_or_default().to_string();
+    if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Refused(400, "account must be a text of twelve digits".into()));
+    }
+    let access_key = format!("AKIA{account}ROOT");
+    let key = access_key.clone();
+    let declared = account.clone();
+    let declare = world.with(move |model| {
+        model.principals.declare_key(&key, Identity::administrator(&declared));
+    });
+    declare.await?;
+    Ok(json!({ "account": account, "access_key": access_key }))
+}
+
+fn only(body: &Map<String, Value>, known: &[&str]) -> Result<(), Refused> {
+    match body.keys().find(|key| !known.contains(&key.as_str())) {
+        None => Ok(()),
+        Some(key) => {
+            let text = format!("{key} is not known here; what is: {}", known.join(", "));
+            Err(Refused(400, text))
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The ways into a world: in process for the AWS SDK for Rust, and a port for everybody else.
+
+mod control;
+pub mod port;
+pub mod sdk;
+mod world;

@@ -1,0 +1,287 @@
+//! Door two: one HTTP port for every service and region, and the control of the world.
+
+use std::convert::Infallible;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use std::{fmt, io};
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::control;
+use super::world::{self, Message};
+use crate::cloud::Cloud;
+use crate::config::Config;
+use crate::dispatch::Answer;
+use crate::http::{Request, Response};
+use crate::model::Model;
+use crate::time::Time;
+
+/// Larger than any request of a modelled operation.
+const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// How often a clock that runs is moved.
+const TICK: Duration = Duration::from_millis(20);
+/// How long requests that are under way may take to end when the server stops.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// What is to be served, and where.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub listen: SocketAddr,
+    /// Virtual seconds per real second; 0 holds the clock, which then moves on demand only.
+    pub speed: u32,
+    pub config: Config,
+}
+
+/// A world that is being served. It ends when this is dropped.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    world: World,
+    stop: watch::Sender<bool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// A way to the world from other threads.
+#[derive(Clone)]
+pub struct World {
+    sender: UnboundedSender<Message>,
+    /// As in [`Options`].
+    pub speed: u32,
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World").field("speed", &self.speed).finish_non_exhaustive()
+    }
+}
+
+/// The world has ended.
+#[derive(Debug, thiserror::Error)]
+#[error("the world has ended")]
+pub struct Ended;
+
+impl World {
+    /// A call, answered at the present instant.
+    pub async fn call(&self, request: Request) -> Result<Answer, Ended> {
+        let (reply, answer) = oneshot::channel();
+        self.sender.send(Message::Call(request, reply)).map_err(|_| Ended)?;
+        answer.await.map_err(|_| Ended)
+    }
+
+    /// Moves the clock; answers what it shows then.
+    pub async fn advance(&self, span: Duration) -> Result<Time, Ended> {
+        let (reply, answer) = oneshot::channel();
+        self.sender.send(Message::Advance(span, reply)).map_err(|_| Ended)?;
+        answer.await.map_err(|_| Ended)
+    }
+
+    /// Looks at the model or changes it.
+    pub async fn with<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Model) -> T + Send + 'static,
+    ) -> Result<T, Ended> {
+        self.act(move |cloud| cloud.with(act)).await
+    }
+
+    /// Does something in the world, at the present moment.
+    pub async fn act<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Cloud) -> T + Send + 'static,
+    ) -> Result<T, Ended> {
+        let (reply, answer) = oneshot::channel();
+        let act = move |cloud: &Cloud| {
+            reply.send(act(cloud)).ok();
+        };
+        self.sender.send(Message::Act(Box::new(act))).map_err(|_| Ended)?;
+        answer.await.map_err(|_| Ended)
+    }
+}
+
+impl Server {
+    /// Binds the port and starts to serve, on two threads: the world's and the port's.
+    pub fn start(options: Options) -> io::Result<Server> {
+        let listener = StdListener::bind(options.listen)?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let (sender, inbox) = unbounded_channel();
+        let (stop, stopped) = watch::channel(false);
+        let world = World { sender, speed: options.speed };
+        let config = options.config;
+        let living = std::thread::Builder::new().name("world".into()).spawn(move || {
+            Cloud::run(config, async |cloud| world::serve(cloud, inbox).await);
+        })?;
+        let port = Port { world: world.clone(), stopped };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let serving = std::thread::Builder::new()
+            .name("port".into())
+            .spawn(move || runtime.block_on(port.serve(listener)))?;
+        Ok(Server { address, world, stop, threads: vec![serving, living] })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What clients set as their endpoint.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// Ends the server: requests under way are answered first, for a moment.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.stop.send(true).ok();
+        // The world ends when the last sender has gone: the port's goes with its thread.
+        let (closed, _) = unbounded_channel();
+        self.world.sender = closed;
+        for thread in self.threads.drain(..) {
+            thread.join().ok();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+#[derive(Clone)]
+struct Port {
+    world: World,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Port {
+    async fn serve(self, listener: StdListener) {
+        let Ok(listener) = TcpListener::from_std(listener) else { return };
+        let mut stopped = self.stopped.clone();
+        let mut connections = JoinSet::new();
+        let clock = tokio::spawn(self.clone().keep_clock());
+        loop {
+            tokio::select! {
+                biased;
+                _ = stopped.wait_for(|stopped| *stopped) => break,
+                Some(_) = connections.join_next() => {}
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => {
+                        connections.spawn(self.clone().serve_connection(stream));
+                    }
+                    // Out of descriptors, most likely: wait until some are given back.
+                    Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                },
+            }
+        }
+        clock.abort();
+        let all = async { while connections.join_next().await.is_some() {} };
+        tokio::time::timeout(GRACE, all).await.ok();
+        connections.shutdown().await;
+    }
+
+    /// Moves the clock as real time passes, if it runs at all.
+    async fn keep_clock(self) {
+        if self.world.speed == 0 {
+            return;
+        }
+        let mut last = Instant::now();
+        loop {
+            tokio::time::sleep(TICK).await;
+            // Whole milliseconds only, so that nothing is lost to rounding.
+            let millis = u64::try_from(last.elapsed().as_millis()).unwrap_or(u64::MAX);
+            last += Duration::from_millis(millis);
+            let span = Duration::from_millis(millis.saturating_mul(u64::from(self.world.speed)));
+            if self.world.advance(span).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn serve_connection(self, stream: TcpStream) {
+        let mut stopped = self.stopped.clone();
+        let answer = service_fn(|request| {
+            let port = self.clone();
+            async move { port.answer(request).await }
+        });
+        let connection = hyper::server::conn::http1::Builder::new()
+            .preserve_header_case(false)
+            .serve_connection(TokioIo::new(stream), answer);
+        let mut connection = std::pin::pin!(connection);
+        let stop = async { stopped.wait_for(|stopped| *stopped).await.is_ok() };
+        tokio::select! {
+            biased;
+            // A client that breaks off is no error of ours.
+            _ = connection.as_mut() => return,
+            _ = stop => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        connection.await.ok();
+    }
+
+    async fn answer(
+        &self,
+        request: hyper::Request<Incoming>,
+    ) -> Result<hyper::Response<Full<Bytes>>, Unanswered> {
+        let (parts, body) = request.into_parts();
+        let body = match Limited::new(body, BODY_BYTES_MAX).collect().await {
+            Ok(body) => body.to_bytes().to_vec(),
+            Err(_) => {
+                let text = format!("The request body is larger than {BODY_BYTES_MAX} bytes\n");
+                return write(Response::new(413, "text/plain", text));
+            }
+        };
+        let headers = parts.headers.iter().map(|(name, value)| {
+            (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        });
+        let request = Request {
+            method: parts.method.to_string(),
+            path: parts.uri.path().to_string(),
+            query: parts.uri.query().unwrap_or_default().to_string(),
+            headers: headers.collect(),
+            body,
+        };
+        if request.path.starts_with(control::PREFIX) {
+            return write(control::answer(&self.world, &request).await);
+        }
+        match self.world.call(request).await {
+            Ok(Answer::Reply(response)) => write(response),
+            Ok(Answer::Silence | Answer::Killed) => std::future::pending().await,
+            // The connection breaks off, which is what a client sees of a dark region.
+            Ok(Answer::Unreachable) | Err(Ended) => Err(Unanswered),
+        }
+    }
+}
+
+/// Ends a connection without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer")]
+struct Unanswered;
+
+impl From<Infallible> for Unanswered {
+    fn from(never: Infallible) -> Unanswered {
+        match never {}
+    }
+}
+
+fn write(response: Response) -> Result<hyper::Response<Full<Bytes>>, Unanswered> {
+    let mut builder = hyper::Response::builder().status(response.status);
+    for (name, value) in &response.headers {
+        builder = builder.header(name, value);
+    }
+    builder.body(Full::new(Bytes::from(response.body))).map_err(|_| Unanswered)
+}

@@ -1,0 +1,89 @@
+//! The thread on which a served world lives.
+//!
+//! Requests come to it as messages. While it waits for one, its clock stands still, which takes a
+//! trick: Tokio moves a paused clock as soon as every task waits, except while a blocking task is
+//! under way. So one is kept parked, and let go whenever time is to pass.
+
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::oneshot;
+
+use crate::cloud::Cloud;
+use crate::dispatch::Answer;
+use crate::http::Request;
+use crate::time::Time;
+
+/// What the port asks of the world.
+pub enum Message {
+    Call(Request, oneshot::Sender<Answer>),
+    /// Lets time pass; answered when everything due by then has happened.
+    Advance(Duration, oneshot::Sender<Time>),
+    /// Does something at the present moment.
+    Act(Box<dyn FnOnce(&Cloud) + Send>),
+}
+
+/// A span that is to pass, and who waits for its end.
+type Passage = (Duration, oneshot::Sender<Time>);
+
+/// Holds the clock for as long as it lives.
+struct Hold {
+    _parked: mpsc::Sender<()>,
+}
+
+impl Hold {
+    fn take() -> Hold {
+        let (sender, receiver) = mpsc::channel::<()>();
+        tokio::task::spawn_blocking(move || {
+            // Ends, with an error, when the sender is dropped.
+            receiver.recv().ok();
+        });
+        Hold { _parked: sender }
+    }
+}
+
+/// Serves messages until nobody can send any more.
+pub async fn serve(cloud: Cloud, mut inbox: UnboundedReceiver<Message>) {
+    let mut waiting: VecDeque<Passage> = VecDeque::new();
+    let mut hold = Hold::take();
+    while let Some(message) = inbox.recv().await {
+        handle(&cloud, message, &mut waiting);
+        while let Some((span, reply)) = waiting.pop_front() {
+            drop(hold);
+            pass(&cloud, span, &mut inbox, &mut waiting).await;
+            hold = Hold::take();
+            reply.send(cloud.now()).ok();
+        }
+    }
+}
+
+fn handle(cloud: &Cloud, message: Message, waiting: &mut VecDeque<Passage>) {
+    match message {
+        // Whoever asked may be gone by now, which is no concern of the world's.
+        Message::Call(request, reply) => {
+            reply.send(cloud.answer(&request)).ok();
+        }
+        Message::Act(act) => act(cloud),
+        Message::Advance(span, reply) => waiting.push_back((span, reply)),
+    }
+}
+
+/// Lets a span pass. Calls that come in meanwhile are answered at the instant they meet.
+async fn pass(
+    cloud: &Cloud,
+    span: Duration,
+    inbox: &mut UnboundedReceiver<Message>,
+    waiting: &mut VecDeque<Passage>,
+) {
+    let mut passing = pin!(cloud.advance(span));
+    loop {
+        tokio::select! {
+            biased;
+            Some(message) = inbox.recv() => handle(cloud, message, waiting),
+            () = passing.as_mut() => return,
+        }
+    }
+}

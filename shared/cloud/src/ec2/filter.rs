@@ -1,0 +1,121 @@
+//! `Filter.N` of the Describe calls: AND between filters, OR between values, `*` and `?` in values.
+
+use std::collections::BTreeSet;
+
+use crate::access::Tags;
+use crate::error::ApiError;
+use crate::query::Fields;
+
+/// At most this many values in all filters of a call.
+const VALUES_MAX: usize = 200;
+
+#[derive(Clone, Debug)]
+pub struct Filter {
+    pub name: String,
+    pub values: Vec<String>,
+}
+
+/// What a resource has under the name of a filter: each way it may be matched, or nothing.
+/// `None` says that this filter does not exist for the resource.
+pub type Found = Option<Vec<String>>;
+
+/// Reads the filters of a call.
+pub fn read(fields: &Fields) -> Result<Vec<Filter>, ApiError> {
+    let mut filters = Vec::new();
+    for group in fields.groups("Filter") {
+        let name = group.required("Name")?.to_string();
+        let values = group.list("Value");
+        if values.is_empty() {
+            let text = format!("The filter '{name}' has no values");
+            return Err(ApiError::bad("InvalidParameterValue", text));
+        }
+        filters.push(Filter { name, values });
+    }
+    if filters.iter().map(|filter| filter.values.len()).sum::<usize>() > VALUES_MAX {
+        let text = format!(
+            "The maximum number of filter values specified on a single call is {VALUES_MAX}"
+        );
+        return Err(ApiError::bad("FilterLimitExceeded", text));
+    }
+    Ok(filters)
+}
+
+/// Refuses filters that the operation does not have; tags can be filtered everywhere.
+pub fn check(filters: &[Filter], known: &[&str]) -> Result<(), ApiError> {
+    for filter in filters {
+        let name = filter.name.as_str();
+        if !known.contains(&name) && name != "tag-key" && !name.starts_with("tag:") {
+            let text = format!("The filter '{name}' is invalid");
+            return Err(ApiError::bad("InvalidParameterValue", text));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a resource passes all filters. `find` gives what it has under a filter's name.
+pub fn passes(filters: &[Filter], tags: &Tags, find: impl Fn(&str) -> Vec<String>) -> bool {
+    filters.iter().all(|filter| {
+        let has = if let Some(key) = filter.name.strip_prefix("tag:") {
+            tags.get(key).cloned().into_iter().collect()
+        } else if filter.name == "tag-key" {
+            tags.keys().cloned().collect()
+        } else {
+            find(&filter.name)
+        };
+        has.iter().any(|value| filter.values.iter().any(|wanted| glob(wanted, value)))
+    })
+}
+
+/// `*` stands for any text, `?` for one character, `\` before either for itself.
+pub fn glob(pattern: &str, text: &str) -> bool {
+    let parts: Vec<Part> = parts_of(pattern);
+    let text: Vec<char> = text.chars().collect();
+    let (mut p, mut t) = (0, 0);
+    let mut retry: Option<(usize, usize)> = None;
+    while t < text.len() {
+        let fits = match parts.get(p) {
+            Some(Part::One) => true,
+            Some(Part::Char(c)) => text.get(t) == Some(c),
+            Some(Part::Any) => {
+                retry = Some((p, t));
+                p += 1;
+                continue;
+            }
+            None => false,
+        };
+        if fits {
+            (p, t) = (p + 1, t + 1);
+        } else if let Some((star, from)) = retry {
+            retry = Some((star, from + 1));
+            (p, t) = (star + 1, from + 1);
+        } else {
+            return false;
+        }
+    }
+    parts.iter().skip(p).all(|part| matches!(part, Part::Any))
+}
+
+enum Part {
+    Char(char),
+    One,
+    Any,
+}
+
+fn parts_of(pattern: &str) -> Vec<Part> {
+    let mut parts = Vec::with_capacity(pattern.len());
+    let mut chars = pattern.chars();
+    while let Some(c) = chars.next() {
+        parts.push(match c {
+            '*' => Part::Any,
+            '?' => Part::One,
+            '\\' => Part::Char(chars.next().unwrap_or('\\')),
+            c => Part::Char(c),
+        });
+    }
+    parts
+}
+
+/// The ids that a call asks for, in the order of the call, each once.
+pub fn ids(fields: &Fields, name: &str) -> BTreeSet<String> {
+    fields.list(name).into_iter().collect()
+}

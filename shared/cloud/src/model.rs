@@ -1,0 +1,177 @@
+//! The model: all state of all accounts and regions, and what happens to it as time passes.
+//!
+//! It is synchronous and knows no clock: whoever calls it says what time it is. What it wants to be
+//! done outside (a function invoked or killed) it leaves in `effects`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::access::Principals;
+use crate::agenda::{Agenda, Due};
+use crate::config::Config;
+use crate::faults::Faults;
+use crate::throttle::Throttle;
+use crate::time::Time;
+use crate::trace::{Entry, Trace, What};
+use crate::{dynamodb, ec2, eventbridge, kms, lambda, sqs, ssm};
+
+/// The account of everybody who was not declared.
+pub const DEFAULT_ACCOUNT: &str = "123456789012";
+
+/// One account in one region.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Scope {
+    pub account: Arc<str>,
+    pub region: Arc<str>,
+}
+
+impl Scope {
+    pub fn new(account: &str, region: &str) -> Scope {
+        Scope { account: account.into(), region: region.into() }
+    }
+
+    /// The same account elsewhere.
+    pub fn in_region(&self, region: &str) -> Scope {
+        Scope { account: self.account.clone(), region: region.into() }
+    }
+
+    /// Another account in the same region.
+    pub fn in_account(&self, account: &str) -> Scope {
+        Scope { account: account.into(), region: self.region.clone() }
+    }
+}
+
+/// What the model asks the world outside of it to do.
+#[derive(Debug)]
+pub enum Effect {
+    Invoke(lambda::Start),
+    /// The execution environment dies on the spot.
+    Kill(lambda::EnvironmentId),
+}
+
+#[derive(Debug)]
+pub struct Model {
+    pub now: Time,
+    pub config: Config,
+    pub rng: fastrand::Rng,
+    pub agenda: Agenda,
+    pub effects: Vec<Effect>,
+    pub trace: Trace,
+    pub principals: Principals,
+    pub throttle: Throttle,
+    pub faults: Faults,
+    pub dark_regions: BTreeSet<String>,
+    pub ec2: BTreeMap<Scope, ec2::Region>,
+    pub events: BTreeMap<Scope, eventbridge::Region>,
+    pub dynamodb: dynamodb::Tables,
+    pub lambda: lambda::Functions,
+    pub kms: BTreeMap<Scope, kms::Region>,
+    pub ssm: BTreeMap<Scope, ssm::Region>,
+    pub sqs: BTreeMap<Scope, sqs::Region>,
+}
+
+impl Model {
+    pub fn new(config: Config) -> Model {
+        Model {
+            now: config.start,
+            rng: fastrand::Rng::with_seed(config.seed),
+            agenda: Agenda::default(),
+            effects: Vec::new(),
+            trace: Trace::new(config.recording),
+            principals: Principals::default(),
+            throttle: Throttle::default(),
+            faults: Faults::new(config.seed),
+            dark_regions: BTreeSet::new(),
+            ec2: BTreeMap::new(),
+            events: BTreeMap::new(),
+            dynamodb: dynamodb::Tables::default(),
+            lambda: lambda::Functions::default(),
+            kms: BTreeMap::new(),
+            ssm: BTreeMap::new(),
+            sqs: BTreeMap::new(),
+            config,
+        }
+    }
+
+    /// Lets everything happen that is due by `now`, each at its own time.
+    pub fn run_until(&mut self, now: Time) {
+        while let Some((at, due)) = self.agenda.take_due(now) {
+            self.now = self.now.max(at);
+            self.happen(due);
+        }
+        self.now = self.now.max(now);
+        self.dynamodb.set_clock(self.now);
+    }
+
+    fn happen(&mut self, due: Due) {
+        match due {
+            Due::Ec2(scope, step) => ec2::happen(self, &scope, step),
+            Due::Events(scope, step) => eventbridge::happen(self, &scope, step),
+            Due::Lambda(step) => lambda::happen(self, step),
+            Due::Kms(scope, step) => kms::happen(self, &scope, step),
+            Due::Dynamo(scope, step) => dynamodb::happen(self, &scope, step),
+        }
+    }
+
+    /// Puts something on the agenda.
+    pub fn after(&mut self, delay: Duration, due: Due) {
+        self.agenda.add(self.now + delay, due);
+    }
+
+    /// The state of EC2 in a region; a region that nobody used yet has its default furniture.
+    pub fn ec2_region(&mut self, scope: &Scope) -> &mut ec2::Region {
+        self.ec2.entry(scope.clone()).or_insert_with(|| ec2::Region::furnished(scope))
+    }
+
+    /// A duration spread around `base`, as the knob `spread_percent` says.
+    pub fn spread(&mut self, base: Duration) -> Duration {
+        let base = u64::try_from(base.as_millis()).unwrap_or(u64::MAX);
+        let part = base / 100 * self.config.pace.spread_percent.min(100);
+        Duration::from_millis(base - part + self.rng.u64(0..=part.saturating_mul(2)))
+    }
+
+    pub fn draw_ms(&mut self, range: RangeInclusive<u64>) -> Duration {
+        Duration::from_millis(self.rng.u64(range))
+    }
+
+    /// When a resource made now becomes visible.
+    pub fn visible_from(&mut self) -> Time {
+        match self.config.lag.visibility_ms.clone() {
+            None => self.now,
+            Some(range) => self.now + self.draw_ms(range),
+        }
+    }
+
+    /// Writes a line into the trace that is not a call (those are written by the dispatcher).
+    pub fn note(&mut self, what: What, scope: &Scope, line: Line<'_>) {
+        let entry = Entry {
+            number: 0,
+            at: self.now,
+            what,
+            principal: line.principal.to_string(),
+            service: line.service.to_string(),
+            action: line.action.to_string(),
+            account: scope.account.to_string(),
+            region: scope.region.to_string(),
+            outcome: line.outcome.to_string(),
+            id: line.id.to_string(),
+            detail: line.detail,
+        };
+        self.trace.add(entry);
+    }
+}
+
+/// The parts of a trace line that differ; see [`Entry`].
+#[derive(Debug)]
+pub struct Line<'a> {
+    pub principal: &'a str,
+    pub service: &'a str,
+    pub action: &'a str,
+    pub outcome: &'a str,
+    pub id: &'a str,
+    pub detail: Value,
+}

@@ -1,0 +1,148 @@
+//! The trace: every call and every event, in order, with its virtual time.
+//!
+//! Same seed, same trace, byte for byte. It is made from decoded requests, never from bytes off
+//! the wire, because clients serialise maps in any order.
+
+use std::hash::Hasher;
+
+use serde_json::{Value, json};
+
+use crate::time::Time;
+
+/// One line of the trace.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    pub number: u64,
+    pub at: Time,
+    pub what: What,
+    /// Who did it: the ARN of a principal, or the name of a service.
+    pub principal: String,
+    pub service: String,
+    /// The action of a call, the detail-type of an event, the name of an invoked function.
+    pub action: String,
+    pub account: String,
+    pub region: String,
+    /// `ok`, or the code of the error, or what became of the event.
+    pub outcome: String,
+    /// The request id of a call, the id of an event.
+    pub id: String,
+    /// The decoded request, or the event.
+    pub detail: Value,
+}
+
+/// What a line of the trace tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// A call of an API.
+    Call,
+    /// An event put on a bus.
+    Event,
+    /// An event delivered to a target, or given up.
+    Delivery,
+    /// An invocation of a function that ended.
+    Invocation,
+    /// A fault that a rule injected.
+    Fault,
+}
+
+impl What {
+    pub const fn name(self) -> &'static str {
+        match self {
+            What::Call => "call",
+            What::Event => "event",
+            What::Delivery => "delivery",
+            What::Invocation => "invocation",
+            What::Fault => "fault",
+        }
+    }
+}
+
+impl Entry {
+    pub fn to_json(&self) -> Value {
+        json!({
+            "number": self.number,
+            "at": self.at.to_millis_text(),
+            "what": self.what.name(),
+            "principal": self.principal,
+            "service": self.service,
+            "action": self.action,
+            "account": self.account,
+            "region": self.region,
+            "outcome": self.outcome,
+            "id": self.id,
+            "detail": self.detail,
+        })
+    }
+}
+
+/// All lines so far, and a running hash over them.
+#[derive(Debug, Default)]
+pub struct Trace {
+    entries: Vec<Entry>,
+    hash: Fnv,
+    recording: Recording,
+}
+
+/// Whether entries are kept, or only hashed and counted (for benchmarks and long simulations).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Recording {
+    #[default]
+    Keep,
+    HashOnly,
+}
+
+impl Trace {
+    pub fn new(recording: Recording) -> Trace {
+        Trace { recording, ..Trace::default() }
+    }
+
+    pub fn add(&mut self, mut entry: Entry) {
+        entry.number = self.hash.lines;
+        self.hash.line(&entry.to_json().to_string());
+        if self.recording == Recording::Keep {
+            self.entries.push(entry);
+        }
+    }
+
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// A hash over every line so far: two runs that did the same have the same.
+    pub fn hash(&self) -> String {
+        format!("{:016x}", self.hash.finish())
+    }
+}
+
+/// FNV-1a, whose result does not change between releases of Rust as that of the standard hasher may.
+#[derive(Debug)]
+struct Fnv {
+    state: u64,
+    lines: u64,
+}
+
+impl Default for Fnv {
+    fn default() -> Fnv {
+        Fnv { state: 0xcbf2_9ce4_8422_2325, lines: 0 }
+    }
+}
+
+impl Fnv {
+    fn line(&mut self, text: &str) {
+        self.write(text.as_bytes());
+        self.write(b"\n");
+        self.lines += 1;
+    }
+}
+
+impl Hasher for Fnv {
+    fn finish(&self) -> u64 {
+        self.state
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.state = (self.state ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+}
