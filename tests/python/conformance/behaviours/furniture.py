@@ -5,7 +5,9 @@ import time
 from botocore.exceptions import ClientError
 
 from ..registry import behaviour
-from ..world import AWAY, HOME, among, one, refused, same, tag_spec, tags_of, true
+from ..world import (
+    AWAY, HOME, UNDECLARED_ACCOUNT, among, one, refused, same, tag_spec, tags_of, true,
+)
 
 TEMPLATE_GONE = ("InvalidLaunchTemplateId.NotFound",
                  "InvalidLaunchTemplateName.NotFoundException")
@@ -134,9 +136,8 @@ def identity(w):
 
 @behaviour("6.2", "an access key that was not declared is account 123456789012")
 def undeclared(w):
-    w._keys["123456789012"] = "AKIAIOSFODNN7EXAMPLE"
-    answer = w.client("sts", account="123456789012").get_caller_identity()
-    same("the account", answer["Account"], "123456789012")
+    answer = w.client("sts", account=UNDECLARED_ACCOUNT).get_caller_identity()
+    same("the account", answer["Account"], UNDECLARED_ACCOUNT)
 
 
 @behaviour("6.2", "one endpoint serves every region, told apart by the credential scope")

@@ -104,7 +104,7 @@ def describe_images(w):
 
 @behaviour("4", "DescribeSnapshots without filter and pages has a bucket of 50 that gains 10")
 def describe_unfiltered(w):
-    _bucket(w, w.ec2.describe_snapshots, 50, 10, OwnerIds=["self"])
+    _bucket(w, w.ec2.describe_snapshots, 50, 10)
 
 
 @behaviour("4", "DescribeInstances with a page size has a bucket of 100 that gains 20")

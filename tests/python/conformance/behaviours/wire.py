@@ -14,7 +14,7 @@ TIMEOUT_SECONDS = 30
 
 
 def _scope(w, service, region=HOME):
-    return (f"AWS4-HMAC-SHA256 Credential={w._keys[w.account]}/20260101/{region}/{service}/"
+    return (f"AWS4-HMAC-SHA256 Credential={w.access_key()}/20260101/{region}/{service}/"
             "aws4_request, SignedHeaders=host;x-amz-date, Signature=0")
 
 
