@@ -61,6 +61,10 @@ pub struct Pace {
     /// From `running` until both status checks are `ok`.
     pub status_checks: Duration,
     pub volume_creates: Duration,
+    /// Attaching, detaching and deleting a volume take this long each.
+    pub volume_moves: Duration,
+    /// From `running` until GetConsoleOutput has something to say.
+    pub console_output: Duration,
     pub snapshot_base: Duration,
     /// Added per GiB of a full snapshot; one that has a completed ancestor takes a tenth of it.
     pub snapshot_per_gib: Duration,
@@ -95,6 +99,8 @@ impl Default for Pace {
             instance_vanishes: secs(3600),
             status_checks: secs(120),
             volume_creates: secs(5),
+            volume_moves: secs(3),
+            console_output: secs(60),
             snapshot_base: secs(60),
             snapshot_per_gib: secs(4),
             image_registers: secs(20),
@@ -208,6 +214,8 @@ pub struct Quirks {
     pub create_image_reboot_sends_events: bool,
     /// An own image of a Marketplace machine can be copied within the account.
     pub own_marketplace_image_copies: bool,
+    /// Volumes that come and go with an instance send createVolume and deleteVolume too.
+    pub instance_volumes_send_events: bool,
     /// The code of the state reason of a copy that failed.
     pub copy_failure_code: String,
     /// MaxResults of DescribeImages and DescribeSnapshots.
@@ -243,6 +251,7 @@ impl Default for Quirks {
             failed_image_keeps_name: true,
             create_image_reboot_sends_events: false,
             own_marketplace_image_copies: true,
+            instance_volumes_send_events: true,
             copy_failure_code: "Server.InternalError".to_string(),
             page_size: 5..=1000,
             register_accepts_pending_snapshot: false,
