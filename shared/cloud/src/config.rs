@@ -65,6 +65,8 @@ pub struct Pace {
     /// Added per GiB of a full snapshot; one that has a completed ancestor takes a tenth of it.
     pub snapshot_per_gib: Duration,
     pub image_registers: Duration,
+    /// A deregistered image is described, by its id, for this long.
+    pub image_vanishes: Duration,
     pub copy_base: Duration,
     /// Added per GiB of a full copy; an incremental one takes a tenth of it.
     pub copy_per_gib: Duration,
@@ -74,6 +76,11 @@ pub struct Pace {
     pub kms_failure: Duration,
     /// From the effect of a call to the event about it, in milliseconds.
     pub event_delay_ms: RangeInclusive<u64>,
+    /// From the need of a new execution environment of Lambda until its code is started. It is for
+    /// functions in process; a real program takes its own time.
+    pub cold_start: Duration,
+    /// An execution environment that gets no invocation for this long ends. Lambda names no time.
+    pub environment_idles: Duration,
     /// From one sweep of expired items of DynamoDB to the next; it promises no more than days.
     pub ttl_sweep: Duration,
 }
@@ -91,11 +98,14 @@ impl Default for Pace {
             snapshot_base: secs(60),
             snapshot_per_gib: secs(4),
             image_registers: secs(20),
+            image_vanishes: secs(60),
             copy_base: secs(180),
             copy_per_gib: secs(10),
             spread_percent: 20,
             kms_failure: secs(60),
             event_delay_ms: 300..=2500,
+            cold_start: Duration::from_millis(250),
+            environment_idles: secs(15 * 60),
             ttl_sweep: secs(3600),
         }
     }
@@ -209,6 +219,19 @@ pub struct Quirks {
     /// A describe that names ids is throttled as a filtered one. AWS's page on throttling speaks of
     /// filters and pages only; its page on pagination calls a describe without ids unpaginated.
     pub ids_count_as_filter: bool,
+    /// A copy of an own encrypted snapshot within its region, for which no key is named, stays
+    /// under its key (so the guide to images); otherwise it is under the default key of EBS (so the
+    /// guide to snapshots).
+    pub plain_copy_keeps_key: bool,
+    /// The code for a copy of an image that is not available.
+    pub copy_unavailable_code: String,
+    /// The code for deregistering a protected image.
+    pub protected_image_code: String,
+    /// The code for deleting a locked snapshot.
+    pub locked_snapshot_code: String,
+    /// The owner in a shareSnapshot event is a JSON number, as the documentation prints it (which
+    /// then cannot have the leading zeros that it prints).
+    pub share_event_owner_is_number: bool,
 }
 
 impl Default for Quirks {
@@ -225,6 +248,11 @@ impl Default for Quirks {
             register_accepts_pending_snapshot: false,
             register_derives_billing: false,
             ids_count_as_filter: true,
+            plain_copy_keeps_key: true,
+            copy_unavailable_code: "InvalidAMIID.Unavailable".to_string(),
+            protected_image_code: "OperationNotPermitted".to_string(),
+            locked_snapshot_code: "OperationNotPermitted".to_string(),
+            share_event_owner_is_number: false,
         }
     }
 }

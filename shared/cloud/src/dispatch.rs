@@ -193,6 +193,9 @@ fn decode(
         let text = "AWS was not able to validate the provided access credentials";
         return Err(ApiError::new(401, "AuthFailure", text));
     }
+    if model.principals.is_retired(&signature.access_key) {
+        return Err(retired_key(service.protocol));
+    }
     let (action, input, dry_run) = match service.protocol {
         Protocol::Ec2 | Protocol::Query(_) => decode_form(service, request)?,
         Protocol::Json(prefix, _) => {
@@ -210,6 +213,18 @@ fn decode(
         dry_run,
     };
     Ok((call, input))
+}
+
+fn retired_key(protocol: Protocol) -> ApiError {
+    let text = "The security token included in the request is invalid.";
+    match protocol {
+        Protocol::Ec2 => {
+            let text = "AWS was not able to validate the provided access credentials";
+            ApiError::new(401, "AuthFailure", text)
+        }
+        Protocol::Query(_) => ApiError::new(403, "InvalidClientTokenId", text),
+        Protocol::Json(..) => ApiError::bad("UnrecognizedClientException", text),
+    }
 }
 
 fn decode_form(service: Service, request: &Request) -> Result<(String, Input, bool), ApiError> {
@@ -375,7 +390,14 @@ fn render_error(protocol: Protocol, error: &ApiError, request_id: &str) -> Respo
             body.insert("__type".into(), json!(type_name));
             body.insert("message".into(), json!(error.message));
             body.extend(error.extra.clone().unwrap_or_default());
-            Response::new(error.status, &json_type(version), Value::Object(body).to_string())
+            let response =
+                Response::new(error.status, &json_type(version), Value::Object(body).to_string());
+            if prefix == "AmazonSQS." {
+                let code = format!("{};Sender", sqs::query_code(&error.code));
+                response.with_header("x-amzn-query-error", &code)
+            } else {
+                response
+            }
         }
     };
     response.with_header("x-amzn-requestid", request_id)
