@@ -9,6 +9,7 @@ use afterimage_cloud::dispatch::Answer;
 use afterimage_cloud::ec2::catalogue;
 use afterimage_cloud::http::Request;
 use afterimage_cloud::model::Scope;
+use afterimage_cloud::trace::What;
 use afterimage_cloud::{Cloud, Config, ssm};
 use json_calls::{ACCOUNT, Client, REGION, client};
 use serde_json::{Value, json};
@@ -343,5 +344,39 @@ fn an_image_put_into_a_deleted_parameter_does_not_reach_its_successor() {
         assert!(is_missing(&cloud, "golden"));
         cloud.advance(Duration::from_secs(2)).await;
         assert_eq!(value(&cloud, "golden"), second);
+    });
+}
+
+#[test]
+fn the_bus_learns_what_became_of_a_parameter() {
+    Cloud::run(Config::seeded(1), async |cloud| {
+        let (first, _) = images();
+        put_image(&cloud, "golden", &first);
+        put_image(&cloud, "broken", "ami-00000000000000bad");
+        put(&cloud, "plain", "v");
+        put(&cloud, "plain", "w");
+        SSM.done(&cloud, "DeleteParameter", &json!({ "Name": "plain" }));
+        cloud.advance(Duration::from_secs(60)).await;
+        let told = |name: &str| -> Vec<Value> {
+            cloud.with(|model| {
+                let entries = model.trace.entries().iter();
+                let changes = entries.filter(|entry| {
+                    entry.what == What::Event && entry.action == "Parameter Store Change"
+                });
+                let details = changes.map(|entry| entry.detail["detail"].clone());
+                details.filter(|detail| detail["name"] == name).collect()
+            })
+        };
+        let change = |name: &str, operation: &str| json!({ "name": name, "type": "String", "operation": operation });
+        assert_eq!(told("golden"), [change("golden", "Create")]);
+        let failed = json!({
+            "exception": "Unable to Describe Resource", "dataType": "aws:ec2:image",
+            "name": "broken", "type": "String", "operation": "Create",
+        });
+        assert_eq!(told("broken"), [failed]);
+        let mut plain: Vec<_> =
+            told("plain").iter().map(|detail| detail["operation"].to_string()).collect();
+        plain.sort();
+        assert_eq!(plain, ["\"Create\"", "\"Delete\"", "\"Update\""]);
     });
 }
