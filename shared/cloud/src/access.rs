@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::error::ApiError;
-use crate::iam::{self, Ask, Keys, PolicyDocument, PrincipalRef, ResourceVerdict};
+use crate::iam::{PolicyDocument, PolicyError};
 use crate::lambda::EnvironmentId;
-use crate::model::{DEFAULT_ACCOUNT, Model, Scope};
+use crate::model::{DEFAULT_ACCOUNT, Scope};
 
 /// Tags of a resource or a request.
 pub type Tags = BTreeMap<String, String>;
@@ -31,12 +30,19 @@ impl Identity {
     }
 }
 
+/// A role: what it may do, and who may assume it.
+#[derive(Clone, Debug, Default)]
+pub struct Role {
+    pub policies: Vec<PolicyDocument>,
+    pub trust: Option<PolicyDocument>,
+}
+
 /// The access keys and roles that were declared.
 #[derive(Debug, Default)]
 pub struct Principals {
     keys: BTreeMap<String, Identity>,
-    /// The identity policies of a role, by its ARN.
-    pub roles: BTreeMap<String, Vec<Value>>,
+    /// By ARN.
+    pub roles: BTreeMap<String, Role>,
 }
 
 impl Principals {
@@ -46,6 +52,23 @@ impl Principals {
 
     pub fn forget_key(&mut self, access_key: &str) {
         self.keys.remove(access_key);
+    }
+
+    /// Declares a role with its identity policies and its trust policy, or replaces it.
+    ///
+    /// # Errors
+    /// Says where a policy is not one that IAM would take.
+    pub fn declare_role(
+        &mut self,
+        arn: &str,
+        policies: &[Value],
+        trust: Option<&Value>,
+    ) -> Result<(), PolicyError> {
+        let policies = policies.iter().map(PolicyDocument::parse_identity);
+        let policies = policies.collect::<Result<_, _>>()?;
+        let trust = trust.map(PolicyDocument::parse_resource).transpose()?;
+        self.roles.insert(arn.to_string(), Role { policies, trust });
+        Ok(())
     }
 
     /// A key that was not declared is the administrator of the default account.
@@ -77,15 +100,6 @@ impl Want {
     pub fn key(mut self, name: &str, value: impl Into<String>) -> Want {
         self.keys.push((name.to_string(), value.into()));
         self
-    }
-
-    /// The question that the policies are asked.
-    pub fn to_ask(&self) -> Ask {
-        let mut keys = Keys::new();
-        for (name, value) in &self.keys {
-            keys.insert(name, value.as_str());
-        }
-        Ask { action: self.action.clone(), resource: self.resource.clone(), keys }
     }
 
     /// The tags that the resource has.
@@ -133,46 +147,4 @@ impl Call {
         let want = Want::new("ec2:CreateTags", self.arn(kind, "*"));
         Some(want.key("ec2:CreateAction", self.action.as_str()).request_tags(tags))
     }
-}
-
-impl Model {
-    /// Authorises each want by itself, and answers a dry run. An operation calls this exactly once,
-    /// after it has read its parameters and before it changes anything.
-    pub fn permit(&self, call: &Call, wants: &[Want]) -> Result<(), ApiError> {
-        for want in wants {
-            self.permit_one(call, want)?;
-        }
-        if call.dry_run {
-            let text = "Request would have succeeded, but DryRun flag is set.";
-            return Err(ApiError::new(412, "DryRunOperation", text));
-        }
-        Ok(())
-    }
-}
-
-impl Model {
-    fn permit_one(&self, _call: &Call, _want: &Want) -> Result<(), ApiError> {
-        Ok(())
-    }
-}
-
-impl Model {
-    /// Whether a service may do something with a role: by the role's own policies, if there is such
-    /// a role. A policy that cannot be read grants nothing.
-    pub fn role_may(&self, role_arn: &str, want: &Want) -> bool {
-        let Some(policies) = self.principals.roles.get(role_arn) else { return false };
-        let documents: Vec<PolicyDocument> = policies
-            .iter()
-            .filter_map(|policy| PolicyDocument::parse_identity(policy).ok())
-            .collect();
-        iam::evaluate(&documents, &want.to_ask()) == iam::Verdict::Allowed
-    }
-}
-
-/// Whether the policy of a resource lets a principal in: itself, or by way of its account.
-pub fn resource_admits(policy: &PolicyDocument, principal: &PrincipalRef, want: &Want) -> bool {
-    matches!(
-        iam::evaluate_resource_policy(policy, principal, &want.to_ask()),
-        ResourceVerdict::Allowed | ResourceVerdict::Delegated
-    )
 }

@@ -70,6 +70,8 @@ pub struct Pace {
     pub kms_failure: Duration,
     /// From the effect of a call to the event about it, in milliseconds.
     pub event_delay_ms: RangeInclusive<u64>,
+    /// From one sweep of expired items of DynamoDB to the next; it promises no more than days.
+    pub ttl_sweep: Duration,
 }
 
 impl Default for Pace {
@@ -90,6 +92,7 @@ impl Default for Pace {
             spread_percent: 20,
             kms_failure: secs(60),
             event_delay_ms: 300..=2500,
+            ttl_sweep: secs(3600),
         }
     }
 }

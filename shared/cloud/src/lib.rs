@@ -26,6 +26,7 @@ pub mod kms;
 pub mod lambda;
 pub mod md5;
 pub mod model;
+pub mod permit;
 pub mod query;
 pub mod regions;
 pub mod sqs;

@@ -38,6 +38,11 @@ impl Scope {
     pub fn in_region(&self, region: &str) -> Scope {
         Scope { account: self.account.clone(), region: region.into() }
     }
+
+    /// Another account in the same region.
+    pub fn in_account(&self, account: &str) -> Scope {
+        Scope { account: account.into(), region: self.region.clone() }
+    }
 }
 
 /// What the model asks the world outside of it to do.

@@ -42,7 +42,9 @@ async fn route(world: &World, request: &Request) -> Result<Value, Refused> {
         ("GET", ["clock"]) => clock(world).await,
         ("POST", ["clock"]) => advance(world, &body(request)?).await,
         ("GET", ["trace"]) => trace(world, &request.query).await,
-        ("GET", ["dead-letters"]) => Ok(world.with(|model| crate::sqs::dead_letters(model)).await?),
+        ("GET", ["dead-letters"]) => {
+            Ok(world.with(|model| crate::sqs::dead_letters(model)).await?)
+        }
         ("PUT", ["faults"]) => faults(world, body(request)?).await,
         ("POST", ["regions", region]) => switch_region(world, region, &body(request)?).await,
         ("POST", ["accounts"]) => declare_account(world, &body(request)?).await,
@@ -79,7 +81,8 @@ async fn advance(world: &World, body: &Map<String, Value>) -> Result<Value, Refu
     only(body, &["advance_seconds"])?;
     let seconds = body.get("advance_seconds").and_then(Value::as_u64);
     let Some(seconds) = seconds.filter(|seconds| *seconds <= ADVANCE_SECONDS_MAX) else {
-        let text = format!("advance_seconds must be a whole number from 0 to {ADVANCE_SECONDS_MAX}");
+        let text =
+            format!("advance_seconds must be a whole number from 0 to {ADVANCE_SECONDS_MAX}");
         return Err(Refused(400, text));
     };
     let now = world.advance(Duration::from_secs(seconds)).await?;

@@ -89,9 +89,17 @@ impl World {
         &self,
         act: impl FnOnce(&mut Model) -> T + Send + 'static,
     ) -> Result<T, Ended> {
+        self.act(move |cloud| cloud.with(act)).await
+    }
+
+    /// Does something in the world, at the present moment.
+    pub async fn act<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Cloud) -> T + Send + 'static,
+    ) -> Result<T, Ended> {
         let (reply, answer) = oneshot::channel();
         let act = move |cloud: &Cloud| {
-            reply.send(cloud.with(act)).ok();
+            reply.send(act(cloud)).ok();
         };
         self.sender.send(Message::Act(Box::new(act))).map_err(|_| Ended)?;
         answer.await.map_err(|_| Ended)

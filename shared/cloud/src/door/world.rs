@@ -4,6 +4,8 @@
 //! trick: Tokio moves a paused clock as soon as every task waits, except while a blocking task is
 //! under way. So one is kept parked, and let go whenever time is to pass.
 
+use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -24,6 +26,9 @@ pub enum Message {
     Act(Box<dyn FnOnce(&Cloud) + Send>),
 }
 
+/// A span that is to pass, and who waits for its end.
+type Passage = (Duration, oneshot::Sender<Time>);
+
 /// Holds the clock for as long as it lives.
 struct Hold {
     _parked: mpsc::Sender<()>,
@@ -42,20 +47,43 @@ impl Hold {
 
 /// Serves messages until nobody can send any more.
 pub async fn serve(cloud: Cloud, mut inbox: UnboundedReceiver<Message>) {
+    let mut waiting: VecDeque<Passage> = VecDeque::new();
     let mut hold = Hold::take();
     while let Some(message) = inbox.recv().await {
-        match message {
-            // Whoever asked may be gone by now, which is no concern of the world's.
-            Message::Call(request, reply) => {
-                reply.send(cloud.answer(&request)).ok();
-            }
-            Message::Act(act) => act(&cloud),
-            Message::Advance(span, reply) => {
-                drop(hold);
-                cloud.advance(span).await;
-                hold = Hold::take();
-                reply.send(cloud.now()).ok();
-            }
+        handle(&cloud, message, &mut waiting);
+        while let Some((span, reply)) = waiting.pop_front() {
+            drop(hold);
+            pass(&cloud, span, &mut inbox, &mut waiting).await;
+            hold = Hold::take();
+            reply.send(cloud.now()).ok();
+        }
+    }
+}
+
+fn handle(cloud: &Cloud, message: Message, waiting: &mut VecDeque<Passage>) {
+    match message {
+        // Whoever asked may be gone by now, which is no concern of the world's.
+        Message::Call(request, reply) => {
+            reply.send(cloud.answer(&request)).ok();
+        }
+        Message::Act(act) => act(cloud),
+        Message::Advance(span, reply) => waiting.push_back((span, reply)),
+    }
+}
+
+/// Lets a span pass. Calls that come in meanwhile are answered at the instant they meet.
+async fn pass(
+    cloud: &Cloud,
+    span: Duration,
+    inbox: &mut UnboundedReceiver<Message>,
+    waiting: &mut VecDeque<Passage>,
+) {
+    let mut passing = pin!(cloud.advance(span));
+    loop {
+        tokio::select! {
+            biased;
+            Some(message) = inbox.recv() => handle(cloud, message, waiting),
+            () = passing.as_mut() => return,
         }
     }
 }

@@ -1,8 +1,10 @@
 //! EC2: instances, volumes, snapshots and images, with the state machines, errors, quotas and
 //! events that they have at AWS.
 
+pub mod catalogue;
 pub mod filter;
 pub mod furniture;
+pub mod lookup;
 pub mod page;
 pub mod state;
 pub mod tags;

@@ -1,0 +1,118 @@
+//! `afterimage cloud`: serves the embedded cloud on a port until it is told to end.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use afterimage_cloud::Config;
+use afterimage_cloud::config::Lag;
+use afterimage_cloud::door::port::{Options, Server, World};
+use afterimage_cloud::trace::{Entry, What};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::Failure;
+
+/// Serves an AWS of your own: EC2 images and snapshots, EventBridge, DynamoDB, KMS and Lambda.
+///
+/// Point any client at it with AWS_ENDPOINT_URL and any credentials. Nothing leaves this machine,
+/// and everything is forgotten when it ends.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Where to listen; port 0 picks a free one.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:4566")]
+    listen: SocketAddr,
+    /// Virtual seconds per real second; 0 holds the clock until POST /_cloud/clock moves it.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    speed: u32,
+    /// Same seed, same ids, delays and faults.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Let new resources stay invisible for a while and snapshots in use, as the real ones do.
+    #[arg(long)]
+    lag: bool,
+    /// Write each call, event and delivery to stderr.
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+/// How often the lines of the trace are written out.
+const LOG_EVERY: Duration = Duration::from_millis(200);
+
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let mut config = Config::seeded(arguments.seed);
+    if arguments.lag {
+        config.lag = Lag::as_observed();
+    }
+    let listen = arguments.listen;
+    let options = Options { listen, speed: arguments.speed, config };
+    let server = Server::start(options).map_err(|error| cannot_listen(listen, &error))?;
+    if !server.address().ip().is_loopback() {
+        eprintln!(
+            "afterimage: {} can be reached from other machines, and whoever reaches it is the \
+             administrator of this cloud",
+            server.address()
+        );
+    }
+    println!("ready {}", server.url());
+    io::stdout().flush().map_err(|error| Failure::Ours(format!("cannot write: {error}")))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::Ours(format!("cannot wait: {error}")))?;
+    let world = arguments.verbose.then(|| server.world().clone());
+    runtime.block_on(until_told(world))?;
+    server.stop();
+    Ok(())
+}
+
+fn cannot_listen(listen: SocketAddr, error: &io::Error) -> Failure {
+    let hint = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program has that port; --listen 127.0.0.1:0 picks a free one"
+        }
+        io::ErrorKind::PermissionDenied => "ports below 1024 are reserved; choose a higher one",
+        io::ErrorKind::AddrNotAvailable => "this machine does not have that address",
+        _ => "choose another with --listen ADDRESS:PORT",
+    };
+    Failure::Input(format!("cannot listen on {listen}: {error}\n  {hint}"))
+}
+
+/// Waits for SIGINT or SIGTERM, and writes the log meanwhile.
+async fn until_told(log: Option<World>) -> Result<(), Failure> {
+    let watch = |kind| signal(kind).map_err(|e| Failure::Ours(format!("no signals: {e}")));
+    let mut interrupt = watch(SignalKind::interrupt())?;
+    let mut terminate = watch(SignalKind::terminate())?;
+    let mut written = 0;
+    loop {
+        tokio::select! {
+            biased;
+            _ = interrupt.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(()),
+            () = tokio::time::sleep(LOG_EVERY), if log.is_some() => {
+                if let Some(world) = &log {
+                    written = write_log(world, written).await;
+                }
+            }
+        }
+    }
+}
+
+async fn write_log(world: &World, written: usize) -> usize {
+    let fresh = world.with(move |model| {
+        let entries = model.trace.entries().get(written..).unwrap_or_default();
+        entries.iter().map(line).collect::<Vec<_>>()
+    });
+    let Ok(lines) = fresh.await else { return written };
+    for line in &lines {
+        eprintln!("{line}");
+    }
+    written + lines.len()
+}
+
+fn line(entry: &Entry) -> String {
+    let Entry { at, what, service, action, account, region, outcome, .. } = entry;
+    let who = match what {
+        What::Call | What::Fault => format!(" by {}", entry.principal),
+        What::Event | What::Delivery | What::Invocation => String::new(),
+    };
+    let what = what.name();
+    format!("{at} {what:<10} {region:<14} {account} {service} {action}: {outcome}{who}")
+}

@@ -1,0 +1,146 @@
+//! `afterimage cloud` as a user starts and ends it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+struct Served {
+    child: Child,
+    address: String,
+}
+
+impl Served {
+    fn start(arguments: &[&str]) -> Served {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_afterimage"))
+            .args(["cloud", "--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the command starts");
+        let mut line = String::new();
+        let stdout = child.stdout.as_mut().expect("stdout is piped");
+        BufReader::new(stdout).read_line(&mut line).expect("it prints a line");
+        let url = line.trim_end().strip_prefix("ready http://").expect(&line);
+        Served { address: url.to_string(), child }
+    }
+
+    fn request(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.address).expect("it listens");
+        let length = body.len();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: cloud\r\nConnection: close\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        )
+        .expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers in text");
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let (_, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
+        (status.expect("an answer has a status"), body.to_string())
+    }
+
+    fn end(mut self, signal: &str) -> (Option<i32>, Duration) {
+        let id = self.child.id().to_string();
+        let begun = Instant::now();
+        let sent = Command::new("kill").args([signal, &id]).status().expect("kill runs");
+        assert!(sent.success());
+        let status = self.child.wait().expect("it ends");
+        (status.code(), begun.elapsed())
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn fails(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_afterimage")).args(arguments).output().expect("it starts")
+}
+
+#[test]
+fn it_says_where_it_listens_and_ends_cleanly_on_either_signal() {
+    for signal in ["-INT", "-TERM"] {
+        let served = Served::start(&[]);
+        let (status, body) = served.request("GET", "/_cloud/health", "");
+        assert_eq!(status, 200, "{body}");
+        assert!(body.contains("\"status\":\"ok\""), "{body}");
+        let (code, took) = served.end(signal);
+        assert_eq!(code, Some(0), "{signal}");
+        assert!(took < Duration::from_secs(5), "{signal}: {took:?}");
+    }
+}
+
+#[test]
+fn the_clock_stands_still_at_speed_zero_and_moves_on_demand() {
+    let served = Served::start(&["--speed", "0"]);
+    let clock = |text: &str| format!("{{\"now\":\"{text}\"}}\n");
+    assert_eq!(served.request("GET", "/_cloud/clock", "").1, clock("2026-01-01T00:00:00Z"));
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(served.request("GET", "/_cloud/clock", "").1, clock("2026-01-01T00:00:00Z"));
+    let week = "{\"advance_seconds\": 604800}";
+    let moved = served.request("POST", "/_cloud/clock", week);
+    assert_eq!(moved, (200, clock("2026-01-08T00:00:00Z")));
+}
+
+#[test]
+fn the_clock_runs_as_fast_as_it_is_told() {
+    let served = Served::start(&["--speed", "3600"]);
+    let begun = Instant::now();
+    let late = "{\"now\":\"2026-01-01T01";
+    while !served.request("GET", "/_cloud/clock", "").1.starts_with(late) {
+        assert!(begun.elapsed() < Duration::from_secs(20), "an hour takes a second at this speed");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_the_users_to_change() {
+    let served = Served::start(&[]);
+    let second = fails(&["cloud", "--listen", &served.address]);
+    assert_eq!(second.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&second.stderr);
+    assert!(
+        said.contains(&served.address) && said.contains("127.0.0.1:0 picks a free one"),
+        "{said}"
+    );
+    assert!(second.stdout.is_empty());
+}
+
+#[test]
+fn wrong_arguments_are_told_and_exit_with_1() {
+    for arguments in
+        [&["cloud", "--listen", "nowhere"][..], &["cloud", "--speed", "-1"], &["clout"]]
+    {
+        let output = fails(arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(!output.stderr.is_empty(), "{arguments:?}");
+    }
+    assert_eq!(fails(&["--help"]).status.code(), Some(0));
+    assert_eq!(fails(&["--version"]).status.code(), Some(0));
+}
+
+#[test]
+fn control_requests_that_are_wrong_are_answered_with_what_is_right() {
+    let served = Served::start(&["--speed", "0"]);
+    let wrong = [
+        ("GET", "/_cloud/nothing", "", 404, "GET health"),
+        ("POST", "/_cloud/clock", "{\"advance_seconds\": -1}", 400, "whole number"),
+        ("POST", "/_cloud/clock", "{\"advance\": 1}", 400, "advance_seconds"),
+        ("POST", "/_cloud/clock", "seconds", 400, "not JSON"),
+        ("POST", "/_cloud/regions/moon-1", "{\"up\": false}", 404, "moon-1"),
+        ("POST", "/_cloud/regions/us-east-1", "{\"up\": 1}", 400, "true or false"),
+        ("POST", "/_cloud/accounts", "{\"account\": \"12\"}", 400, "twelve digits"),
+        ("GET", "/_cloud/trace?from=1", "", 400, "since"),
+    ];
+    for (method, path, body, status, said) in wrong {
+        let answer = served.request(method, path, body);
+        assert_eq!(answer.0, status, "{method} {path}: {}", answer.1);
+        assert!(answer.1.contains(said), "{method} {path}: {}", answer.1);
+    }
+}

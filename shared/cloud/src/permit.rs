@@ -1,0 +1,139 @@
+//! Whether a call may do what it wants: IAM as every operation asks for it.
+
+use crate::access::{Call, Identity, Want};
+use crate::error::ApiError;
+use crate::iam::{
+    Ask, Keys, PolicyDocument, PrincipalRef, Refusal, ResourceVerdict, Verdict, combine,
+    combine_gated, ec2_refusal, evaluate, evaluate_resource_policy, json_refusal,
+};
+use crate::model::{Model, Scope};
+
+/// The policy on a resource, and how it joins with the policies of the caller.
+#[derive(Clone, Copy, Debug)]
+pub struct OnResource<'a> {
+    pub policy: &'a PolicyDocument,
+    /// The account that owns the resource.
+    pub owner: &'a str,
+    /// Keys and roles open only if their own policy says so, even at home.
+    pub gated: bool,
+}
+
+impl Model {
+    /// Authorises each want by itself, and answers a dry run. An operation calls this exactly once,
+    /// after it has read its parameters and before it changes anything.
+    ///
+    /// # Errors
+    /// The refusal of the service, or that the dry run would have succeeded.
+    pub fn permit(&self, call: &Call, wants: &[Want]) -> Result<(), ApiError> {
+        for want in wants {
+            self.permit_on(call, want, None)?;
+        }
+        if call.dry_run {
+            let text = "Request would have succeeded, but DryRun flag is set.";
+            return Err(ApiError::new(412, "DryRunOperation", text));
+        }
+        Ok(())
+    }
+
+    /// Authorises one want on a resource that has a policy of its own.
+    ///
+    /// # Errors
+    /// The refusal of the service.
+    pub fn permit_on(
+        &self,
+        call: &Call,
+        want: &Want,
+        resource: Option<OnResource<'_>>,
+    ) -> Result<(), ApiError> {
+        let ask = self.ask(&call.caller, &call.scope, want);
+        let (identity, on_resource, verdict) = self.judge(&call.caller, &ask, resource);
+        if verdict == Verdict::Allowed {
+            return Ok(());
+        }
+        let refusal = Refusal::of(identity, on_resource);
+        let user = &call.caller.arn;
+        Err(match call.service {
+            "ec2" => {
+                let text = ec2_refusal(user, &ask, refusal);
+                ApiError::new(403, "UnauthorizedOperation", text)
+            }
+            "sts" => ApiError::new(403, "AccessDenied", json_refusal(user, &ask, refusal)),
+            _ => ApiError::bad("AccessDeniedException", json_refusal(user, &ask, refusal)),
+        })
+    }
+
+    /// Whether the caller may, for what does not fail the call if they may not.
+    pub fn allows(&self, call: &Call, want: &Want) -> bool {
+        self.permit_on(call, want, None).is_ok()
+    }
+
+    /// Whether a role may, when a service acts in it (the role of an EventBridge target).
+    pub fn role_may(&self, role_arn: &str, scope: &Scope, want: &Want) -> bool {
+        if !self.principals.roles.contains_key(role_arn) {
+            return false;
+        }
+        let account = match PrincipalRef::parse(role_arn) {
+            Some(principal) => principal.account().unwrap_or_default().to_string(),
+            None => return false,
+        };
+        let caller = Identity {
+            account: account.as_str().into(),
+            arn: role_arn.to_string(),
+            role: Some(role_arn.to_string()),
+            environment: None,
+        };
+        let ask = self.ask(&caller, scope, want);
+        self.judge(&caller, &ask, None).2 == Verdict::Allowed
+    }
+
+    /// What the policies of the caller say, what that on the resource says, and both together.
+    fn judge(
+        &self,
+        caller: &Identity,
+        ask: &Ask,
+        resource: Option<OnResource<'_>>,
+    ) -> (Verdict, Option<ResourceVerdict>, Verdict) {
+        let identity = match &caller.role {
+            None => Verdict::Allowed,
+            Some(role) => {
+                let role = self.principals.roles.get(role);
+                evaluate(role.map(|role| role.policies.as_slice()).unwrap_or_default(), ask)
+            }
+        };
+        let Some(resource) = resource else {
+            return (identity, None, combine(identity, None, true));
+        };
+        let same_account = *caller.account == *resource.owner;
+        let on_resource = match PrincipalRef::parse(&caller.arn) {
+            Some(principal) => evaluate_resource_policy(resource.policy, &principal, ask),
+            None => ResourceVerdict::ImplicitDeny,
+        };
+        let verdict = if resource.gated {
+            combine_gated(identity, on_resource, same_account)
+        } else {
+            combine(identity, Some(on_resource), same_account)
+        };
+        (identity, Some(on_resource), verdict)
+    }
+
+    /// The want with the condition keys that every call has.
+    fn ask(&self, caller: &Identity, scope: &Scope, want: &Want) -> Ask {
+        let mut keys = Keys::new();
+        for (name, value) in &want.keys {
+            keys.insert(name, value.as_str());
+        }
+        let region: &str = &scope.region;
+        keys.insert("aws:RequestedRegion", region);
+        if want.action.starts_with("ec2:") {
+            keys.insert("ec2:Region", region);
+        }
+        let account: &str = &caller.account;
+        keys.insert("aws:PrincipalAccount", account);
+        keys.insert("aws:PrincipalArn", caller.role.as_deref().unwrap_or(&caller.arn));
+        let kind = if caller.role.is_some() { "AssumedRole" } else { "User" };
+        keys.insert("aws:PrincipalType", kind);
+        keys.insert("aws:CurrentTime", self.now.to_seconds_text());
+        keys.insert("aws:EpochTime", self.now.secs().to_string());
+        Ask { action: want.action.clone(), resource: want.resource.clone(), keys }
+    }
+}

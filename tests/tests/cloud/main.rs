@@ -1,0 +1,6 @@
+//! The embedded cloud, as clients that we did not write see it, and as a world of its own.
+
+mod bad_input;
+mod boto3;
+mod patterns;
+mod served;
