@@ -69,6 +69,17 @@ impl Model {
 
     /// Whether a role may, when a service acts in it (the role of an EventBridge target).
     pub fn role_may(&self, role_arn: &str, scope: &Scope, want: &Want) -> bool {
+        self.role_may_on(role_arn, scope, want, None)
+    }
+
+    /// Whether a role may, on a resource that has a policy of its own.
+    pub fn role_may_on(
+        &self,
+        role_arn: &str,
+        scope: &Scope,
+        want: &Want,
+        resource: Option<OnResource<'_>>,
+    ) -> bool {
         if !self.principals.roles.contains_key(role_arn) {
             return false;
         }
@@ -83,7 +94,7 @@ impl Model {
             environment: None,
         };
         let ask = self.ask(&caller, scope, want);
-        self.judge(&caller, &ask, None).2 == Verdict::Allowed
+        self.judge(&caller, &ask, resource).2 == Verdict::Allowed
     }
 
     /// What the policies of the caller say, what that on the resource says, and both together.
@@ -136,4 +147,16 @@ impl Model {
         keys.insert("aws:EpochTime", self.now.secs().to_string());
         Ask { action: want.action.clone(), resource: want.resource.clone(), keys }
     }
+}
+
+/// Whether the policy of a resource lets a service in, which acts for a resource of its own:
+/// `aws:SourceArn` and `aws:SourceAccount` are among the keys of the want.
+pub fn admits_service(policy: &PolicyDocument, service: &str, want: &Want) -> bool {
+    let mut keys = Keys::new();
+    for (name, value) in &want.keys {
+        keys.insert(name, value.as_str());
+    }
+    let ask = Ask { action: want.action.clone(), resource: want.resource.clone(), keys };
+    let principal = PrincipalRef::Service(service.to_string());
+    evaluate_resource_policy(policy, &principal, &ask) == ResourceVerdict::Allowed
 }
