@@ -38,8 +38,13 @@ fn a_function_that_recovers_is_not_tried_again() {
     Cloud::run(Config::seeded(1), async |cloud| {
         let calls = Arc::new(AtomicUsize::new(0));
         let recover = code(move |_, _| {
-            let call = calls.fetch_add(1, Ordering::Relaxed);
-            async move { if call == 0 { Err(FunctionError::new("Boom", "")) } else { Ok(json!(1)) } }
+            let first = calls.fetch_add(1, Ordering::Relaxed) == 0;
+            async move {
+                match first {
+                    true => Err(FunctionError::new("Boom", "")),
+                    false => Ok(json!(null)),
+                }
+            }
         });
         let arn = add(&cloud, worker(recover));
         invoke(&cloud, &arn);
