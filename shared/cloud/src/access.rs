@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::iam::{PolicyDocument, PolicyError};
+use crate::iam::{Ask, Keys, PolicyDocument, PolicyError};
 use crate::lambda::EnvironmentId;
 use crate::model::{DEFAULT_ACCOUNT, Scope};
 
@@ -103,6 +103,15 @@ impl Want {
     /// An action that knows no resources, as all Describe actions of EC2.
     pub fn anywhere(action: &str) -> Want {
         Want::new(action, "*")
+    }
+
+    /// The question as IAM knows it.
+    pub fn to_ask(&self) -> Ask {
+        let mut keys = Keys::new();
+        for (name, value) in &self.keys {
+            keys.insert(name, value.as_str());
+        }
+        Ask { action: self.action.clone(), resource: self.resource.clone(), keys }
     }
 
     pub fn key(mut self, name: &str, value: impl Into<String>) -> Want {

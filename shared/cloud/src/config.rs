@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::faults::Rule;
 use crate::time::Time;
 use crate::trace::Recording;
 
@@ -18,6 +19,8 @@ pub struct Config {
     pub lag: Lag,
     pub limits: Limits,
     pub quirks: Quirks,
+    /// The fault rules in force from the start: none by default.
+    pub faults: Vec<Rule>,
 }
 
 impl Default for Config {
@@ -30,6 +33,7 @@ impl Default for Config {
             lag: Lag::default(),
             limits: Limits::default(),
             quirks: Quirks::default(),
+            faults: Vec::new(),
         }
     }
 }
@@ -133,8 +137,12 @@ impl Lag {
 /// Throttles and quotas. On by default, with the published values.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// The token bucket of every action.
+    /// The token buckets of EC2's actions and of PutEvents.
     pub throttles: bool,
+    /// What the other users of the account take of every bucket's refill, in percent.
+    pub other_users_take: u32,
+    /// Requests, not entries; the published figure of the region if absent.
+    pub put_events_per_second: Option<u32>,
     pub images_per_region: usize,
     pub public_images_per_region: usize,
     pub snapshots_per_region: usize,
@@ -160,6 +168,8 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             throttles: true,
+            other_users_take: 0,
+            put_events_per_second: None,
             images_per_region: 50_000,
             public_images_per_region: 5,
             snapshots_per_region: 100_000,
@@ -203,6 +213,9 @@ pub struct Quirks {
     pub register_accepts_pending_snapshot: bool,
     /// A platform image registered from snapshots keeps its billing code.
     pub register_derives_billing: bool,
+    /// A describe that names ids is throttled as a filtered one. AWS's page on throttling speaks of
+    /// filters and pages only; its page on pagination calls a describe without ids unpaginated.
+    pub ids_count_as_filter: bool,
 }
 
 impl Default for Quirks {
@@ -218,6 +231,7 @@ impl Default for Quirks {
             page_size: 5..=1000,
             register_accepts_pending_snapshot: false,
             register_derives_billing: false,
+            ids_count_as_filter: true,
         }
     }
 }

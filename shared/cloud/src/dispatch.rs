@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::access::Call;
 use crate::error::ApiError;
-use crate::faults::Blow;
+use crate::faults::{Blow, Struck, When};
 use crate::http::{Request, Response, Signature};
 use crate::model::{Effect, Model, Scope};
 use crate::query::Fields;
@@ -53,6 +53,11 @@ const SERVICES: [Service; 7] = [
     Service { name: "sqs", protocol: Protocol::Json("AmazonSQS.", "1.0") },
 ];
 
+/// The services that are modelled.
+pub fn services() -> impl Iterator<Item = &'static str> {
+    SERVICES.into_iter().map(|service| service.name)
+}
+
 /// A body, decoded.
 enum Input {
     Form(Fields),
@@ -80,7 +85,7 @@ pub fn answer(model: &mut Model, request: &Request) -> Answer {
     }
     let Some(service) = SERVICES.into_iter().find(|service| service.name == signature.service)
     else {
-        let known = SERVICES.map(|service| service.name).join(", ");
+        let known = services().collect::<Vec<_>>().join(", ");
         let text = format!("The service {} is not modelled here; {known} are", signature.service);
         let error = ApiError::bad("UnknownService", text);
         return Answer::Reply(render_error(guess_protocol(request), &error, &request_id));
@@ -97,17 +102,18 @@ pub fn answer(model: &mut Model, request: &Request) -> Answer {
 /// Faults, throttle, the operation, the trace.
 fn carry_out(model: &mut Model, service: Service, call: &Call, input: &Input) -> Answer {
     let fate = model.faults.fate(call);
-    if let Some(blow) = fate.before {
-        return strike(model, service, call, input, blow, "before");
+    if let Some(struck) = fate.before {
+        return strike(model, service, call, input, struck, When::Before);
     }
     let result = match model.admit(call, form(input)) {
         Ok(()) => operate(model, call, input),
         Err(error) => Err(error),
     };
-    if let Some(blow) = fate.after {
+    model.note_faults();
+    if let Some(struck) = fate.after {
         let outcome = result.as_ref().map_or_else(|error| error.code.clone(), |_| "ok".into());
         record(model, call, input, &outcome);
-        return strike(model, service, call, input, blow, "after");
+        return strike(model, service, call, input, struck, When::After);
     }
     let outcome = result.as_ref().map_or_else(|error| error.code.as_str(), |_| "ok");
     record(model, call, input, outcome);
@@ -129,10 +135,11 @@ fn strike(
     service: Service,
     call: &Call,
     input: &Input,
-    blow: Blow,
-    when: &str,
+    struck: Struck,
+    when: When,
 ) -> Answer {
-    let (outcome, answer) = match blow {
+    let when = when.name();
+    let (outcome, answer) = match struck.blow {
         Blow::Fail { status, code, message } => {
             let error = ApiError::new(status, &code, message);
             let reply = render_error(service.protocol, &error, &call.request_id);
@@ -147,7 +154,7 @@ fn strike(
             (format!("caller killed {when} its effect"), Answer::Killed)
         }
     };
-    let mut entry = entry(model, call, input, &outcome);
+    let mut entry = entry(model, call, input, &format!("{outcome}, by {}", struck.rule));
     entry.what = What::Fault;
     model.trace.add(entry);
     answer
@@ -383,7 +390,14 @@ fn render_error(protocol: Protocol, error: &ApiError, request_id: &str) -> Respo
             body.insert("__type".into(), json!(type_name));
             body.insert("message".into(), json!(error.message));
             body.extend(error.extra.clone().unwrap_or_default());
-            Response::new(error.status, &json_type(version), Value::Object(body).to_string())
+            let response =
+                Response::new(error.status, &json_type(version), Value::Object(body).to_string());
+            if prefix == "AmazonSQS." {
+                let code = format!("{};Sender", sqs::query_code(&error.code));
+                response.with_header("x-amzn-query-error", &code)
+            } else {
+                response
+            }
         }
     };
     response.with_header("x-amzn-requestid", request_id)
