@@ -21,6 +21,10 @@ pub struct Config {
     pub quirks: Quirks,
     /// The fault rules in force from the start: none by default.
     pub faults: Vec<Rule>,
+    /// A role that nobody declared exists and may do everything, as an access key that nobody
+    /// declared is an administrator's. Off where roles come from a template, so that a name that is
+    /// wrong there is found out; on at a port, where nobody could declare one.
+    pub open_roles: bool,
 }
 
 impl Default for Config {
@@ -34,6 +38,7 @@ impl Default for Config {
             limits: Limits::default(),
             quirks: Quirks::default(),
             faults: Vec::new(),
+            open_roles: false,
         }
     }
 }
@@ -87,6 +92,8 @@ pub struct Pace {
     pub environment_idles: Duration,
     /// From one sweep of expired items of DynamoDB to the next; it promises no more than days.
     pub ttl_sweep: Duration,
+    /// Until SSM has looked for the image that a parameter names.
+    pub parameter_validation: Duration,
 }
 
 impl Default for Pace {
@@ -113,6 +120,7 @@ impl Default for Pace {
             cold_start: Duration::from_millis(250),
             environment_idles: secs(15 * 60),
             ttl_sweep: secs(3600),
+            parameter_validation: secs(5),
         }
     }
 }
@@ -240,6 +248,9 @@ pub struct Quirks {
     /// The owner in a shareSnapshot event is a JSON number, as the documentation prints it (which
     /// then cannot have the leading zeros that it prints).
     pub share_event_owner_is_number: bool,
+    /// A parameter of the data type aws:ec2:image keeps its previous value until the image of a new
+    /// one was found, and for good if it was not. Otherwise the new value is in force at once.
+    pub image_parameter_waits: bool,
 }
 
 impl Default for Quirks {
@@ -262,6 +273,7 @@ impl Default for Quirks {
             protected_image_code: "OperationNotPermitted".to_string(),
             locked_snapshot_code: "OperationNotPermitted".to_string(),
             share_event_owner_is_number: false,
+            image_parameter_waits: true,
         }
     }
 }
