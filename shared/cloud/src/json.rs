@@ -47,6 +47,12 @@ impl<'a> Members<'a> {
         self.get(name)
     }
 
+    /// The structure with all that it holds, as it came.
+    pub fn to_value(&self) -> Value {
+        let present = self.map.iter().filter(|(_, value)| !value.is_null());
+        Value::Object(present.map(|(name, value)| (name.clone(), value.clone())).collect())
+    }
+
     pub fn text(&self, name: &str) -> Result<Option<&'a str>, ApiError> {
         self.read(name, "a string", Value::as_str)
     }

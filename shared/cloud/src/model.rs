@@ -84,7 +84,7 @@ impl Model {
             trace: Trace::new(config.recording),
             principals: Principals::default(),
             throttle: Throttle::default(),
-            faults: Faults::new(config.seed),
+            faults: Faults::new(config.seed, config.faults.clone()),
             dark_regions: BTreeSet::new(),
             ec2: BTreeMap::new(),
             events: BTreeMap::new(),
@@ -101,9 +101,13 @@ impl Model {
     pub fn run_until(&mut self, now: Time) {
         while let Some((at, due)) = self.agenda.take_due(now) {
             self.now = self.now.max(at);
+            self.faults.now = self.now;
             self.happen(due);
+            self.note_faults();
         }
         self.now = self.now.max(now);
+        self.faults.now = self.now;
+        self.note_faults();
         self.dynamodb.set_clock(self.now);
     }
 
@@ -114,6 +118,14 @@ impl Model {
             Due::Lambda(step) => lambda::happen(self, step),
             Due::Kms(scope, step) => kms::happen(self, &scope, step),
             Due::Dynamo(scope, step) => dynamodb::happen(self, &scope, step),
+            Due::Ssm(scope, step) => ssm::happen(self, &scope, step),
+        }
+    }
+
+    /// Writes into the trace what the rules did to events, creations and invocations.
+    pub fn note_faults(&mut self) {
+        for entry in self.faults.take_told() {
+            self.trace.add(entry);
         }
     }
 

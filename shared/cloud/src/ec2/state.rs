@@ -165,8 +165,50 @@ pub struct Instance {
     pub running_since: Option<Time>,
     /// Status checks that never become `ok`, set from outside to model a machine that fails to boot.
     pub impaired: bool,
+    /// Status checks that say `insufficient-data`, set from outside like `impaired`.
+    pub silent: bool,
     /// Rises with each start and stop, so that a step planned for an earlier run does nothing.
     pub run: u64,
+    /// Its number among the instances of one RunInstances call.
+    pub launch_index: u32,
+    /// A public address while it runs.
+    pub public_address: bool,
+    pub ebs_optimized: bool,
+    pub monitoring: bool,
+    pub source_dest_check: bool,
+    /// `stop` or `terminate`.
+    pub shutdown_behavior: String,
+    pub metadata: MetadataOptions,
+}
+
+/// How an instance answers questions about itself. Nothing answers in this world: they are kept
+/// and described.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetadataOptions {
+    /// `optional` or `required`.
+    pub tokens: String,
+    pub hop_limit: i64,
+    /// `enabled` or `disabled`, as the next two.
+    pub endpoint: String,
+    pub ipv6: String,
+    pub tags: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AttachmentState {
+    Attaching,
+    Attached,
+    Detaching,
+}
+
+impl AttachmentState {
+    pub const fn name(self) -> &'static str {
+        match self {
+            AttachmentState::Attaching => "attaching",
+            AttachmentState::Attached => "attached",
+            AttachmentState::Detaching => "detaching",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,6 +217,7 @@ pub struct Attachment {
     pub volume_id: String,
     pub attached_at: Time,
     pub delete_on_termination: bool,
+    pub state: AttachmentState,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

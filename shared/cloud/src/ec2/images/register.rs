@@ -151,7 +151,7 @@ pub fn register(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, 
     };
     model.ec2_region(&call.scope).add_image(image);
     tags::created(model, &call.scope, &id, &asked.tags);
-    let failure = model.faults.creation_failure(Creation::RegisteredImage, &call.scope);
+    let failure = model.faults.creation_failure(Creation::ImageRegistration, &call.scope);
     let reason = failure.map(|message| Reason::new("Server.InternalError", message));
     settle::plan_settle(model, &call.scope, &id, reason);
     let mut xml = Xml::new();
