@@ -284,8 +284,8 @@ fn register_image_refuses_what_does_not_fit() {
             let form = register_form("wrong", &snapshot, &format!("{extra}{hvm}"));
             assert_eq!(refused(&cloud, &form), code, "{extra}");
         }
-        let elsewhere =
-            register_form("wrong", &snapshot, "").replace("Name=/dev/xvda&", "Name=/dev/sda1&");
+        let form = register_form("wrong", &snapshot, "");
+        let elsewhere = form.replace("RootDeviceName=/dev/xvda", "RootDeviceName=/dev/sda1");
         assert_eq!(refused(&cloud, &elsewhere), "InvalidBlockDeviceMapping");
         let nobody = register_form("wrong", "snap-0000000000000dead", "");
         assert_eq!(refused(&cloud, &nobody), "InvalidSnapshot.NotFound");
@@ -647,6 +647,8 @@ fn a_disabled_image_is_hidden_and_its_permissions_are_gone_for_good() {
         let delete = format!("Action=DeleteSnapshot&SnapshotId={snapshot}");
         assert_eq!(refused(&cloud, &delete), "InvalidSnapshot.InUse");
         assert_eq!(refused(&cloud, &share), "InvalidAMIID.Unavailable");
+        // Events of the same second may come in any order.
+        seconds(&cloud, 10).await;
         ec2(&cloud, &format!("Action=EnableImage&ImageId={id}"));
         let attribute =
             format!("Action=DescribeImageAttribute&ImageId={id}&Attribute=launchPermission");

@@ -6,7 +6,8 @@ use std::time::Duration;
 use afterimage_cloud::Cloud;
 use afterimage_cloud::access::Identity;
 use afterimage_cloud::ec2::state::{
-    Attachment, ImageState, Instance, InstanceState, Platform, SnapshotState, Volume, VolumeState,
+    Attachment, AttachmentState, ImageState, Instance, InstanceState, MetadataOptions, Platform,
+    SnapshotState, Volume, VolumeState,
 };
 use afterimage_cloud::model::{DEFAULT_ACCOUNT, Model, Scope};
 use afterimage_cloud::trace::What;
@@ -63,6 +64,7 @@ fn attach(model: &mut Model, id: &str, device: &str, size_gib: u32, root: bool) 
         volume_id: id.into(),
         attached_at: now,
         delete_on_termination: root,
+        state: AttachmentState::Attached,
     }
 }
 
@@ -107,7 +109,21 @@ fn instance(model: &Model, attachments: Vec<Attachment>) -> Instance {
         visible_at: model.now,
         running_since: Some(model.now),
         impaired: false,
+        silent: false,
         run: 1,
+        launch_index: 0,
+        public_address: false,
+        ebs_optimized: false,
+        monitoring: false,
+        source_dest_check: true,
+        shutdown_behavior: "stop".into(),
+        metadata: MetadataOptions {
+            tokens: "required".into(),
+            hop_limit: 2,
+            endpoint: "enabled".into(),
+            ipv6: "disabled".into(),
+            tags: "disabled".into(),
+        },
     }
 }
 
