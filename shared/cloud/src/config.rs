@@ -87,6 +87,8 @@ pub struct Pace {
     pub environment_idles: Duration,
     /// From one sweep of expired items of DynamoDB to the next; it promises no more than days.
     pub ttl_sweep: Duration,
+    /// Until SSM has looked for the image that a parameter names.
+    pub parameter_validation: Duration,
 }
 
 impl Default for Pace {
@@ -113,6 +115,7 @@ impl Default for Pace {
             cold_start: Duration::from_millis(250),
             environment_idles: secs(15 * 60),
             ttl_sweep: secs(3600),
+            parameter_validation: secs(5),
         }
     }
 }
@@ -240,6 +243,9 @@ pub struct Quirks {
     /// The owner in a shareSnapshot event is a JSON number, as the documentation prints it (which
     /// then cannot have the leading zeros that it prints).
     pub share_event_owner_is_number: bool,
+    /// A parameter of the data type aws:ec2:image keeps its previous value until the image of a new
+    /// one was found, and for good if it was not. Otherwise the new value is in force at once.
+    pub image_parameter_waits: bool,
 }
 
 impl Default for Quirks {
@@ -262,6 +268,7 @@ impl Default for Quirks {
             protected_image_code: "OperationNotPermitted".to_string(),
             locked_snapshot_code: "OperationNotPermitted".to_string(),
             share_event_owner_is_number: false,
+            image_parameter_waits: true,
         }
     }
 }
