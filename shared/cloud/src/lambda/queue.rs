@@ -57,6 +57,9 @@ impl Condition {
     }
 }
 
+/// How often an event whose function's region is dark looks whether it is up again.
+const DARK_REGION_WAIT: Duration = Duration::from_secs(60);
+
 /// Puts an event into a function's queue, without asking whether the caller may: what an
 /// administrator of the function's account does. The result is the request id.
 ///
@@ -92,6 +95,8 @@ pub(super) fn attempt(model: &mut Model, id: InvocationId) {
     } else if function.spec.reserved_concurrency == Some(0) {
         // Nothing is gained by waiting: a function without any concurrency is one turned off.
         give_up(model, id, Condition::RetriesExhausted);
+    } else if model.dark_regions.contains(&function.spec.region) {
+        try_again(model, id, DARK_REGION_WAIT);
     } else if has_room(model, id) {
         if let Some(invocation) = model.lambda.queue.get_mut(&id) {
             invocation.tries += 1;
