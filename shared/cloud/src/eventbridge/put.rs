@@ -54,15 +54,11 @@ pub struct Sending {
 
 /// Sends as many copies of an event as the faults let through.
 pub fn send(model: &mut Model, scope: &Scope, sending: Sending) {
-    let mut copies = model.faults.event_fate(&sending.envelope);
-    if copies.is_empty() {
-        match sending.assurance {
-            Assurance::AtLeastOnce => copies.push(Duration::ZERO),
-            Assurance::BestEffort => {
-                note(model, scope, &sending.envelope, "lost on its way to the bus", json!({}));
-            }
-        }
-    }
+    // What is promised to be delivered is not asked what befalls it: it can be neither lost nor late.
+    let copies = match sending.assurance {
+        Assurance::AtLeastOnce => vec![Duration::ZERO],
+        Assurance::BestEffort => model.faults.event_fate(&sending.envelope),
+    };
     for extra in copies {
         let arrival = Arrival {
             bus: sending.bus.clone(),

@@ -56,25 +56,32 @@ impl Condition {
     }
 }
 
+/// How often an event whose function's region is dark looks whether it is up again.
+const DARK_REGION_WAIT: Duration = Duration::from_secs(60);
+
 /// Puts an event into a function's queue, without asking whether the caller may: what an
 /// administrator of the function's account does. The result is the request id.
 pub fn enqueue(model: &mut Model, function_arn: &str, payload: Value) -> Result<String, Refusal> {
     if !model.lambda.functions.contains_key(function_arn) {
         return Err(Refusal::NoFunction);
     }
-    let id = InvocationId(model.lambda.number());
     let request_id = ids::uuid(&mut model.rng);
-    let invocation = Invocation {
-        function: function_arn.to_string(),
-        request_id: request_id.clone(),
-        payload,
-        accepted: model.now,
-        tries: 0,
-        throttles: 0,
-        last_error: None,
-    };
-    model.lambda.queue.insert(id, invocation);
-    model.after(Duration::ZERO, Due::Lambda(Step::Try(id)));
+    let name = function_arn.rsplit(':').next().unwrap_or_default();
+    // The queue is only eventually consistent, so that an event can come out of it twice.
+    for _ in 0..model.faults.invocation_copies(name) {
+        let id = InvocationId(model.lambda.number());
+        let invocation = Invocation {
+            function: function_arn.to_string(),
+            request_id: request_id.clone(),
+            payload: payload.clone(),
+            accepted: model.now,
+            tries: 0,
+            throttles: 0,
+            last_error: None,
+        };
+        model.lambda.queue.insert(id, invocation);
+        model.after(Duration::ZERO, Due::Lambda(Step::Try(id)));
+    }
     Ok(request_id)
 }
 
@@ -87,6 +94,8 @@ pub(super) fn attempt(model: &mut Model, id: InvocationId) {
     } else if function.spec.reserved_concurrency == Some(0) {
         // Nothing is gained by waiting: a function without any concurrency is one turned off.
         give_up(model, id, Condition::RetriesExhausted);
+    } else if model.dark_regions.contains(&function.spec.region) {
+        try_again(model, id, DARK_REGION_WAIT);
     } else if has_room(model, id) {
         if let Some(invocation) = model.lambda.queue.get_mut(&id) {
             invocation.tries += 1;
