@@ -193,6 +193,9 @@ fn decode(
         let text = "AWS was not able to validate the provided access credentials";
         return Err(ApiError::new(401, "AuthFailure", text));
     }
+    if model.principals.is_retired(&signature.access_key) {
+        return Err(retired_key(service.protocol));
+    }
     let (action, input, dry_run) = match service.protocol {
         Protocol::Ec2 | Protocol::Query(_) => decode_form(service, request)?,
         Protocol::Json(prefix, _) => {
@@ -210,6 +213,18 @@ fn decode(
         dry_run,
     };
     Ok((call, input))
+}
+
+fn retired_key(protocol: Protocol) -> ApiError {
+    let text = "The security token included in the request is invalid.";
+    match protocol {
+        Protocol::Ec2 => {
+            let text = "AWS was not able to validate the provided access credentials";
+            ApiError::new(401, "AuthFailure", text)
+        }
+        Protocol::Query(_) => ApiError::new(403, "InvalidClientTokenId", text),
+        Protocol::Json(..) => ApiError::bad("UnrecognizedClientException", text),
+    }
 }
 
 fn decode_form(service: Service, request: &Request) -> Result<(String, Input, bool), ApiError> {

@@ -118,6 +118,7 @@ impl Model {
             Due::Lambda(step) => lambda::happen(self, step),
             Due::Kms(scope, step) => kms::happen(self, &scope, step),
             Due::Dynamo(scope, step) => dynamodb::happen(self, &scope, step),
+            Due::Ssm(scope, step) => ssm::happen(self, &scope, step),
         }
     }
 

@@ -3,8 +3,8 @@
 use crate::access::{Call, Identity, Want};
 use crate::error::ApiError;
 use crate::iam::{
-    Ask, Keys, PolicyDocument, PrincipalRef, Refusal, ResourceVerdict, Verdict, combine,
-    combine_gated, ec2_refusal, evaluate, evaluate_resource_policy, json_refusal,
+    Ask, PolicyDocument, PrincipalRef, Refusal, ResourceVerdict, Verdict, combine, combine_gated,
+    ec2_refusal, evaluate, evaluate_resource_policy, json_refusal,
 };
 use crate::model::{Model, Scope};
 
@@ -129,10 +129,7 @@ impl Model {
 
     /// The want with the condition keys that every call has.
     fn ask(&self, caller: &Identity, scope: &Scope, want: &Want) -> Ask {
-        let mut keys = Keys::new();
-        for (name, value) in &want.keys {
-            keys.insert(name, value.as_str());
-        }
+        let Ask { action, resource, mut keys } = want.to_ask();
         let region: &str = &scope.region;
         keys.insert("aws:RequestedRegion", region);
         if want.action.starts_with("ec2:") {
@@ -145,18 +142,12 @@ impl Model {
         keys.insert("aws:PrincipalType", kind);
         keys.insert("aws:CurrentTime", self.now.to_seconds_text());
         keys.insert("aws:EpochTime", self.now.secs().to_string());
-        Ask { action: want.action.clone(), resource: want.resource.clone(), keys }
+        Ask { action, resource, keys }
     }
 }
 
-/// Whether the policy of a resource lets a service in, which acts for a resource of its own:
-/// `aws:SourceArn` and `aws:SourceAccount` are among the keys of the want.
-pub fn admits_service(policy: &PolicyDocument, service: &str, want: &Want) -> bool {
-    let mut keys = Keys::new();
-    for (name, value) in &want.keys {
-        keys.insert(name, value.as_str());
-    }
-    let ask = Ask { action: want.action.clone(), resource: want.resource.clone(), keys };
-    let principal = PrincipalRef::Service(service.to_string());
-    evaluate_resource_policy(policy, &principal, &ask) == ResourceVerdict::Allowed
+/// Whether the policy on a resource lets a principal in: itself, or by way of its account.
+pub fn resource_admits(policy: &PolicyDocument, principal: &PrincipalRef, want: &Want) -> bool {
+    let verdict = evaluate_resource_policy(policy, principal, &want.to_ask());
+    matches!(verdict, ResourceVerdict::Allowed | ResourceVerdict::Delegated)
 }

@@ -3,4 +3,5 @@
 mod bad_input;
 mod boto3;
 mod patterns;
+mod sdk;
 mod served;

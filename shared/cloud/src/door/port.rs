@@ -1,7 +1,7 @@
 //! Door two: one HTTP port for every service and region, and the control of the world.
 
 use std::convert::Infallible;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{fmt, io};
@@ -16,12 +16,13 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::control;
 use super::world::{self, Message};
+use super::{control, runtime_api};
 use crate::cloud::Cloud;
 use crate::config::Config;
 use crate::dispatch::Answer;
 use crate::http::{Request, Response};
+use crate::lambda::EnvironmentId;
 use crate::model::Model;
 use crate::time::Time;
 
@@ -106,6 +107,20 @@ impl World {
     }
 }
 
+impl World {
+    /// A request of a real program that is an execution environment: answered when there is
+    /// something for it, and forgotten when it breaks off.
+    async fn serve_environment(
+        &self,
+        environment: EnvironmentId,
+        request: Request,
+    ) -> Result<Response, Ended> {
+        let (reply, answer) = oneshot::channel();
+        self.act(move |cloud| runtime_api::answer_to(cloud, environment, request, reply)).await?;
+        answer.await.map_err(|_| Ended)
+    }
+}
+
 impl Server {
     /// Binds the port and starts to serve, on two threads: the world's and the port's.
     pub fn start(options: Options) -> io::Result<Server> {
@@ -174,6 +189,7 @@ impl Port {
         let mut stopped = self.stopped.clone();
         let mut connections = JoinSet::new();
         let clock = tokio::spawn(self.clone().keep_clock());
+        let processes = tokio::spawn(self.clone().keep_processes(listener.local_addr().ok()));
         loop {
             tokio::select! {
                 biased;
@@ -189,6 +205,8 @@ impl Port {
             }
         }
         clock.abort();
+        // Before the connections are waited for: theirs are open for as long as they live.
+        processes.abort();
         let all = async { while connections.join_next().await.is_some() {} };
         tokio::time::timeout(GRACE, all).await.ok();
         connections.shutdown().await;
@@ -209,6 +227,18 @@ impl Port {
             if self.world.advance(span).await.is_err() {
                 return;
             }
+        }
+    }
+
+    /// Runs the processes of functions that are real programs.
+    async fn keep_processes(self, address: Option<SocketAddr>) {
+        let Some(mut address) = address else { return };
+        if address.ip().is_unspecified() {
+            address.set_ip(Ipv4Addr::LOCALHOST.into());
+        }
+        let endpoint = format!("http://{address}");
+        if let Ok(keeper) = self.world.act(move |cloud| cloud.attach_processes(&endpoint)).await {
+            keeper.keep().await;
         }
     }
 
@@ -257,6 +287,10 @@ impl Port {
         };
         if request.path.starts_with(control::PREFIX) {
             return write(control::answer(&self.world, &request).await);
+        }
+        if let Some(environment) = runtime_api::environment_of(&request.path) {
+            let answer = self.world.serve_environment(environment, request).await;
+            return answer.map_or_else(|Ended| Err(Unanswered), write);
         }
         match self.world.call(request).await {
             Ok(Answer::Reply(response)) => write(response),

@@ -38,11 +38,6 @@ struct Recovery {
     days: u32,
 }
 
-/// Seconds with a fraction, as JSON protocols carry an instant.
-pub fn timestamp(time: Time) -> f64 {
-    time.millis() as f64 / 1000.0
-}
-
 impl Table {
     fn new(now: Time, id: String) -> Table {
         Table {
@@ -73,12 +68,12 @@ impl Table {
                 }
             }
         }
-        description["CreationDateTime"] = json!(timestamp(self.created_at));
+        description["CreationDateTime"] = json!(self.created_at.epoch_secs());
         description["TableId"] = json!(self.id);
         if let Some(since) = self.on_demand_since {
             for summary in ["BillingModeSummary", "TableThroughputModeSummary"] {
                 if let Some(summary) = description.get_mut(summary) {
-                    summary["LastUpdateToPayPerRequestDateTime"] = json!(timestamp(since));
+                    summary["LastUpdateToPayPerRequestDateTime"] = json!(since.epoch_secs());
                 }
             }
         }
@@ -101,7 +96,7 @@ impl Table {
         for name in ["LastIncreaseDateTime", "LastDecreaseDateTime"] {
             if let Some(theirs) = throughput[name].as_f64() {
                 let ours = self.throughput_changes.entry(theirs.to_bits()).or_insert(now);
-                throughput[name] = json!(timestamp(*ours));
+                throughput[name] = json!(ours.epoch_secs());
             }
         }
     }
@@ -308,8 +303,8 @@ fn backups(now: Time, table: &Table) -> Value {
             json!({
                 "PointInTimeRecoveryStatus": "ENABLED",
                 "RecoveryPeriodInDays": recovery.days,
-                "EarliestRestorableDateTime": timestamp(earliest),
-                "LatestRestorableDateTime": timestamp(latest),
+                "EarliestRestorableDateTime": earliest.epoch_secs(),
+                "LatestRestorableDateTime": latest.epoch_secs(),
             })
         }
     };

@@ -261,11 +261,10 @@ impl Region {
             Kind::Volume => self.volumes.get(id).map(|v| (&v.tags, v.visible_at)),
             Kind::Snapshot => self.snapshots.get(id).map(|s| (&s.tags, s.visible_at)),
             Kind::Image => self.images.get(id).map(|i| (&i.tags, i.visible_at)),
-            Kind::Vpc
-            | Kind::Subnet
-            | Kind::SecurityGroup
-            | Kind::LaunchTemplate
-            | Kind::NetworkInterface => None,
+            Kind::SecurityGroup => {
+                self.furniture.network.groups.get(id).map(|g| (&g.tags, g.visible_at))
+            }
+            Kind::Vpc | Kind::Subnet | Kind::LaunchTemplate | Kind::NetworkInterface => None,
         }
     }
 
@@ -275,11 +274,8 @@ impl Region {
             Kind::Volume => self.volumes.get_mut(id).map(|v| &mut v.tags),
             Kind::Snapshot => self.snapshots.get_mut(id).map(|s| &mut s.tags),
             Kind::Image => self.images.get_mut(id).map(|i| &mut i.tags),
-            Kind::Vpc
-            | Kind::Subnet
-            | Kind::SecurityGroup
-            | Kind::LaunchTemplate
-            | Kind::NetworkInterface => None,
+            Kind::SecurityGroup => self.furniture.network.groups.get_mut(id).map(|g| &mut g.tags),
+            Kind::Vpc | Kind::Subnet | Kind::LaunchTemplate | Kind::NetworkInterface => None,
         }
     }
 }
@@ -332,7 +328,9 @@ impl Region {
         let volumes = self.volumes.values().map(|r| (r.id.as_str(), &r.tags, r.visible_at));
         let snapshots = self.snapshots.values().map(|r| (r.id.as_str(), &r.tags, r.visible_at));
         let images = self.images.values().map(|r| (r.id.as_str(), &r.tags, r.visible_at));
-        let all = instances.chain(volumes).chain(snapshots).chain(images);
+        let groups = self.furniture.network.groups.values();
+        let groups = groups.map(|r| (r.id.as_str(), &r.tags, r.visible_at));
+        let all = instances.chain(volumes).chain(snapshots).chain(images).chain(groups);
         all.filter(|(_, _, at)| *at <= now).map(|(id, tags, _)| (id, tags)).collect()
     }
 }

@@ -225,7 +225,7 @@ fn forward(
         .key("events:source", text("source"))
         .key("events:detail-type", text("detail-type"))
         .key("events:eventBusInvocation", "true");
-    if !model.role_may(role_arn, scope, &want) {
+    if !model.role_may(role_arn, there, &want) {
         let text = format!("The role {role_arn} may not put events on {}.", want.resource);
         return Err(Failure::lasting("NO_PERMISSIONS", text));
     }

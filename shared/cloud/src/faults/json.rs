@@ -1,5 +1,15 @@
 //! Reads rules from JSON, strictly: a rule with a typing error would strike nothing, and a test
 //! that relies on it would hold for the wrong reason.
+//!
+//! ```json
+//! {"rules": [
+//!   {"service": "ec2", "action": "CreateImage", "nth": 2,
+//!    "fail": {"when": "after", "status": 500, "code": "InternalError"}},
+//!   {"function": "backup-*", "every": 5, "kill": "before"},
+//!   {"source": "aws.ec2", "detail": {"State": "available"}, "probability": 0.1, "lose": true},
+//!   {"region": "eu-west-1", "times": 1, "fail_copy": "The key is disabled"}
+//! ]}
+//! ```
 
 use std::ops::RangeInclusive;
 

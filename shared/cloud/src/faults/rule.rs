@@ -367,7 +367,7 @@ impl Chaos {
             Creation::ImageCopy,
         ];
         let internal = |when| Rule::fail(when, 500, "InternalError");
-        let failed = "Client.InternalError: the creation failed by a fault rule";
+        let failed = "An internal error that a fault rule injected";
         let all = [
             (self.lost_events, Rule::lose().named("lost event")),
             (

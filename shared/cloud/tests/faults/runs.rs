@@ -64,6 +64,17 @@ fn scenario(cloud: &Cloud) -> Vec<Answer> {
 }
 
 #[test]
+fn two_rules_of_the_same_probability_do_not_strike_together() {
+    let (late, twice) = (Rule::delay(1..=1), Rule::duplicate(1, 0..=0));
+    run(vec![late.probability(0.5), twice.probability(0.5)], async |cloud| {
+        let fates: Vec<_> = (0..100).map(|_| fate(&cloud, &event("available"))).collect();
+        let alone = |copies: &[u128]| copies == [1] || copies == [0, 0];
+        assert!(fates.iter().any(|copies| alone(copies)), "always both or neither");
+        assert!(fates.iter().any(|copies| !alone(copies)), "never both nor neither");
+    });
+}
+
+#[test]
 fn the_calls_of_a_run_are_counted_by_caller_action_and_region() {
     run(vec![], async |cloud| {
         scenario(&cloud);
@@ -82,8 +93,10 @@ fn the_calls_of_a_run_are_counted_by_caller_action_and_region() {
         ];
         assert_eq!(seen, expected);
         assert!(calls.iter().all(|call| call.service == "ec2" && call.action == "DescribeTags"));
-        let second = cloud.with(|model| calls_of(&model.trace, |line| line.region == "eu-west-1"));
-        assert_eq!(second, calls[4..]);
+        let far = cloud.with(|model| calls_of(&model.trace, |line| line.region == "eu-west-1"));
+        assert_eq!(far, calls[4..]);
+        let late = cloud.with(|model| calls_of(&model.trace, |line| line.number >= 2));
+        assert_eq!(late, calls[2..], "those that were not picked are counted all the same");
     });
 }
 
