@@ -29,6 +29,12 @@ use crate::time::Time;
 use crate::trace::{Entry, What};
 use rule::Occasion;
 
+/// Whether EventBridge may lose events of a source. What schedules and `PutEvents` send it delivers
+/// at least once: late, or twice, but never not at all.
+fn is_best_effort(source: &str) -> bool {
+    source.starts_with("aws.") && source != "aws.events"
+}
+
 /// What befalls a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Blow {
@@ -186,10 +192,11 @@ impl Faults {
         };
         let mut strikers = Vec::new();
         for (index, active) in self.rules.iter_mut().enumerate() {
-            let about_events = matches!(
-                active.rule.fault,
-                Fault::Lose | Fault::Duplicate { .. } | Fault::Delay { .. } | Fault::Reorder { .. }
-            );
+            let about_events = match active.rule.fault {
+                Fault::Lose => is_best_effort(occasion.source.unwrap_or_default()),
+                Fault::Duplicate { .. } | Fault::Delay { .. } | Fault::Reorder { .. } => true,
+                _ => false,
+            };
             if about_events && active.counts(&occasion, self.now) {
                 strikers.push(index);
             }
