@@ -151,9 +151,8 @@ impl Model {
     }
 }
 
-/// Whether the policy of a resource lets a service in, which acts for a resource of its own:
-/// `aws:SourceArn` and `aws:SourceAccount` are among the keys of the want.
-pub fn admits_service(policy: &PolicyDocument, service: &str, want: &Want) -> bool {
-    let principal = PrincipalRef::Service(service.to_string());
-    evaluate_resource_policy(policy, &principal, &want.to_ask()) == ResourceVerdict::Allowed
+/// Whether the policy on a resource lets a principal in: itself, or by way of its account.
+pub fn resource_admits(policy: &PolicyDocument, principal: &PrincipalRef, want: &Want) -> bool {
+    let verdict = evaluate_resource_policy(policy, principal, &want.to_ask());
+    matches!(verdict, ResourceVerdict::Allowed | ResourceVerdict::Delegated)
 }

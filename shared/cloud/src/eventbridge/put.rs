@@ -24,19 +24,9 @@ pub fn emit(model: &mut Model, scope: &Scope, event: Event) {
         bus: DEFAULT_BUS.to_string(),
         envelope: envelope(model, scope, event, now),
         only_rule: None,
-        assurance: Assurance::BestEffort,
         delay,
     };
     send(model, scope, sending);
-}
-
-/// How firmly EventBridge promises that an event arrives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Assurance {
-    /// It may be lost.
-    BestEffort,
-    /// It may come twice.
-    AtLeastOnce,
 }
 
 /// An event on its way to a bus.
@@ -46,14 +36,16 @@ pub struct Sending {
     pub envelope: Envelope,
     /// A scheduled event is for the rule whose schedule it is.
     pub only_rule: Option<String>,
-    pub assurance: Assurance,
     pub delay: Duration,
 }
 
-/// Sends as many copies of an event as the faults let through.
+/// Sends as many copies of an event as the faults let through, which tell what they did to it.
 pub fn send(model: &mut Model, scope: &Scope, sending: Sending) {
-    let can_be_lost = sending.assurance == Assurance::BestEffort;
-    let copies = model.faults.event_fate(&sending.envelope, can_be_lost);
+    let copies = model.faults.event_fate(&sending.envelope);
+    if copies.is_empty() {
+        let detail = json!({ "bus": bus_arn(scope, &sending.bus) });
+        note(model, scope, &sending.envelope, "lost on its way to the bus", detail);
+    }
     for extra in copies {
         let arrival = Arrival {
             bus: sending.bus.clone(),
@@ -232,13 +224,7 @@ fn accept(model: &mut Model, call: &Call, entry: &Entry, event: Event) -> Value 
     let envelope = envelope(model, &call.scope, event, time);
     let id = envelope["id"].clone();
     let delay = model.draw_ms(model.config.pace.event_delay_ms.clone());
-    let sending = Sending {
-        bus: entry.bus.to_string(),
-        envelope,
-        only_rule: None,
-        assurance: Assurance::AtLeastOnce,
-        delay,
-    };
+    let sending = Sending { bus: entry.bus.to_string(), envelope, only_rule: None, delay };
     send(model, &entry.scope, sending);
     id
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::pattern::Pattern;
-use super::put::{Assurance, Sending, envelope, send};
+use super::put::{Sending, envelope, send};
 use super::schedule::Schedule;
 use super::{
     DEFAULT_BUS, Event, Rule, Step, invalid, name, no_such_bus, no_such_rule, own_bus, page,
@@ -155,7 +155,6 @@ pub fn fire(model: &mut Model, scope: &Scope, rule_name: &str, generation: u64) 
         bus: DEFAULT_BUS.to_string(),
         envelope: envelope(model, scope, event, now),
         only_rule: Some(rule_name.to_string()),
-        assurance: Assurance::AtLeastOnce,
         delay: Default::default(),
     };
     send(model, scope, sending);

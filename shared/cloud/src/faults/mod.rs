@@ -29,6 +29,12 @@ use crate::time::Time;
 use crate::trace::{Entry, What};
 use rule::Occasion;
 
+/// Whether EventBridge may lose events of a source. What schedules and `PutEvents` send it delivers
+/// at least once: late, or twice, but never not at all.
+fn is_best_effort(source: &str) -> bool {
+    source.starts_with("aws.") && source != "aws.events"
+}
+
 /// What befalls a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Blow {
@@ -174,7 +180,7 @@ impl Faults {
 
     /// By how much later than usual the copies of an event arrive, given the whole event. No copy
     /// at all means that it is lost, and a single one without delay that nothing befell it.
-    pub fn event_fate(&mut self, envelope: &Value, can_be_lost: bool) -> Vec<Duration> {
+    pub fn event_fate(&mut self, envelope: &Value) -> Vec<Duration> {
         let text = |name: &str| envelope.get(name).and_then(Value::as_str);
         let occasion = Occasion {
             region: text("region"),
@@ -186,12 +192,11 @@ impl Faults {
         };
         let mut strikers = Vec::new();
         for (index, active) in self.rules.iter_mut().enumerate() {
-            let about_events = matches!(
-                active.rule.fault,
-                Fault::Lose | Fault::Duplicate { .. } | Fault::Delay { .. } | Fault::Reorder { .. }
-            );
-            // An event that is promised to be delivered is no occasion for a rule that loses.
-            let about_events = about_events && (can_be_lost || active.rule.fault != Fault::Lose);
+            let about_events = match active.rule.fault {
+                Fault::Lose => is_best_effort(occasion.source.unwrap_or_default()),
+                Fault::Duplicate { .. } | Fault::Delay { .. } | Fault::Reorder { .. } => true,
+                _ => false,
+            };
             if about_events && active.counts(&occasion, self.now) {
                 strikers.push(index);
             }

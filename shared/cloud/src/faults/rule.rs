@@ -59,7 +59,8 @@ pub enum Fault {
     TimeOut(When),
     /// The execution environment that calls dies.
     Kill(When),
-    /// An event never arrives.
+    /// An event of an AWS service never arrives; the events of schedules and of `PutEvents`, which
+    /// EventBridge delivers at least once, are no occasion.
     Lose,
     /// So many copies of an event follow it, each late by a time out of this range.
     Duplicate { copies: u32, late_ms: RangeInclusive<u64> },

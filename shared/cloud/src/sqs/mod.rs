@@ -17,12 +17,12 @@ use serde_json::{Value, json};
 use crate::access::{Call, Want};
 use crate::arn::Arn;
 use crate::error::ApiError;
-use crate::iam::PolicyDocument;
+use crate::iam::{PolicyDocument, PrincipalRef};
 use crate::ids;
 use crate::json::Members;
 use crate::lambda::Invoker;
 use crate::model::{Model, Scope};
-use crate::permit::{OnResource, admits_service};
+use crate::permit::{OnResource, resource_admits};
 use crate::time::Time;
 
 use attributes::Settings;
@@ -159,7 +159,8 @@ pub fn deliver_as(
     let want = Want::new("sqs:SendMessage", queue_arn)
         .key("aws:SourceArn", sender.source_arn.as_str())
         .key("aws:SourceAccount", account);
-    let admits = |policy| admits_service(policy, &sender.service, &want);
+    let service = PrincipalRef::Service(sender.service.clone());
+    let admits = |policy| resource_admits(policy, &service, &want);
     if !queue.policy.as_ref().is_some_and(admits) {
         return Err("NO_PERMISSIONS");
     }

@@ -1,6 +1,5 @@
 //! Events, creations and invocations, and everything at once.
 
-
 use afterimage_cloud::Time;
 use afterimage_cloud::faults::{Chaos, Creation, Rule};
 use afterimage_cloud::trace::What;
