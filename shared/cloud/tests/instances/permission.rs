@@ -11,6 +11,7 @@ use super::world::{LINUX, calm, launch, launch_form, secs, state_of};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/operator";
 const KEY: &str = "ASIAOPERATOR";
+const RUN: &str = "ec2:RunInstances";
 
 /// Gives the operator's role these statements.
 fn allow(cloud: &Cloud, statements: &Value) {
@@ -74,12 +75,13 @@ fn each_resource_of_a_launch_has_to_be_allowed() {
             "arn:aws:ec2:*:*:volume/*",
         ];
         let form = launch_form(LINUX, "t3.micro", "");
-        let statement = |resources: &[&str]| json!([{ "Effect": "Allow", "Action": "ec2:RunInstances", "Resource": resources }]);
-        allow(&cloud, &statement(&all));
+        let allowed =
+            |arns: &[&str]| json!([{ "Effect": "Allow", "Action": RUN, "Resource": arns }]);
+        allow(&cloud, &allowed(&all));
         assert_eq!(try_out(&cloud, &form).0, 200);
         for left_out in all {
             let rest: Vec<&str> = all.into_iter().filter(|arn| *arn != left_out).collect();
-            allow(&cloud, &statement(&rest));
+            allow(&cloud, &allowed(&rest));
             assert_eq!(try_out(&cloud, &form), forbidden(), "without {left_out}");
         }
     });
