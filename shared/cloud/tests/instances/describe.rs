@@ -49,7 +49,7 @@ fn each_filter_tells_two_machines_apart() {
             ("instance-id", &shop, &shop),
         ];
         for (name, value, expected) in tests {
-            assert_eq!(found(&cloud, name, value), [expected.clone()], "{name}={value}");
+            assert_eq!(found(&cloud, name, value), [expected.as_str()], "{name}={value}");
         }
     });
 }

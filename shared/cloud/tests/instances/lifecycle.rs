@@ -1,10 +1,12 @@
 //! From launch to the end, and every way of asking for a change of state that is refused.
 
 use afterimage_cloud::Cloud;
+use serde_json::json;
 
 use super::common::{ec2, leaf, leaves, query, refused};
 use super::world::{
-    INSTANCE_STORE, LINUX, calm, described, events, launch, running, secs, state_of, told_states,
+    INSTANCE_STORE, LINUX, calm, described, events, kms, launch, running, secs, state_of,
+    told_states,
 };
 
 #[test]
@@ -246,6 +248,34 @@ fn a_dry_run_does_nothing() {
         let form = format!("Action=StopInstances&DryRun=true&InstanceId.1={id}");
         let (status, body) = query(&cloud, "us-east-1", "ec2", &form);
         assert_eq!((status, leaf(&body, "Code").as_str()), (412, "DryRunOperation"));
+        assert_eq!(state_of(&cloud, &id), "running");
+    });
+}
+
+#[test]
+fn a_start_without_the_key_of_a_disk_ends_where_it_began() {
+    Cloud::run(calm(), async |cloud| {
+        let made = kms(&cloud, "CreateKey", &json!({}));
+        let key = made["KeyMetadata"]["KeyId"].as_str().expect("a key has an id").to_string();
+        let rest = format!(
+            "&BlockDeviceMapping.1.DeviceName=/dev/xvda&BlockDeviceMapping.1.Ebs.Encrypted=true\
+             &BlockDeviceMapping.1.Ebs.KmsKeyId={key}"
+        );
+        let id = running(&cloud, &rest).await;
+        assert_eq!(state_of(&cloud, &id), "running");
+        ec2(&cloud, &format!("Action=StopInstances&InstanceId.1={id}"));
+        cloud.advance(secs(40)).await;
+        kms(&cloud, "DisableKey", &json!({ "KeyId": key }));
+        let start = format!("Action=StartInstances&InstanceId.1={id}");
+        ec2(&cloud, &start);
+        assert_eq!(state_of(&cloud, &id), "pending");
+        cloud.advance(secs(20)).await;
+        let body = described(&cloud, &id);
+        assert_eq!(leaf(&leaf(&body, "instanceState"), "name"), "stopped");
+        assert_eq!(leaf(&leaf(&body, "stateReason"), "code"), "Client.InternalError");
+        kms(&cloud, "EnableKey", &json!({ "KeyId": key }));
+        ec2(&cloud, &start);
+        cloud.advance(secs(20)).await;
         assert_eq!(state_of(&cloud, &id), "running");
     });
 }

@@ -8,6 +8,7 @@ mod describe;
 mod launch;
 mod lifecycle;
 mod network;
+mod permission;
 mod status;
 mod volumes;
 mod world;

@@ -46,7 +46,7 @@ fn a_machine_that_does_not_boot_is_impaired_and_its_system_is_not() {
         assert_eq!(checks(&cloud, &id), ["impaired", "ok", "ok"]);
         let form = "Action=DescribeInstanceStatus&Filter.1.Name=instance-status.reachability\
                     &Filter.1.Value.1=failed";
-        assert_eq!(leaves(&ec2(&cloud, form), "instanceId"), [id.clone()]);
+        assert_eq!(leaves(&ec2(&cloud, form), "instanceId"), [id.as_str()]);
         change(&cloud, &id, |instance| instance.silent = true);
         assert_eq!(checks(&cloud, &id), ["insufficient-data"; 3]);
     });

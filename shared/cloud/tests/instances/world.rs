@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use afterimage_cloud::dispatch::Answer;
 use afterimage_cloud::ec2::catalogue;
+use afterimage_cloud::http::Request;
 use afterimage_cloud::trace::What;
 use afterimage_cloud::{Cloud, Config};
 use serde_json::Value;
@@ -78,4 +80,26 @@ pub fn told_states(cloud: &Cloud, id: &str) -> Vec<String> {
         all.iter().filter(|event| event["detail"]["instance-id"] == id).collect();
     own.sort_by_key(|event| event["time"].to_string());
     own.iter().filter_map(|event| event["detail"]["state"].as_str().map(Into::into)).collect()
+}
+
+/// A call of KMS in us-east-1; its answer.
+pub fn kms(cloud: &Cloud, action: &str, body: &Value) -> Value {
+    let credential = "AKIAIOSFODNN7EXAMPLE/20260101/us-east-1/kms/aws4_request";
+    let authorization = format!("AWS4-HMAC-SHA256 Credential={credential}, Signature=none");
+    let request = Request {
+        method: "POST".to_string(),
+        path: "/".to_string(),
+        headers: vec![
+            ("authorization".to_string(), authorization),
+            ("x-amz-target".to_string(), format!("TrentService.{action}")),
+        ],
+        body: body.to_string().into_bytes(),
+        ..Request::default()
+    };
+    match cloud.answer(&request) {
+        Answer::Reply(reply) if reply.status == 200 => {
+            serde_json::from_slice(&reply.body).unwrap_or(Value::Null)
+        }
+        other => panic!("{action}: {other:?}"),
+    }
 }
