@@ -26,8 +26,10 @@ use crate::agenda::Due;
 use crate::arn::Arn;
 use crate::ec2::page::Page;
 use crate::error::ApiError;
+use crate::iam::PolicyDocument;
 use crate::json::Members;
 use crate::model::{Model, Scope};
+use crate::permit::OnResource;
 use crate::time::Time;
 
 pub use put::emit;
@@ -60,8 +62,8 @@ struct Bus {
     created: Time,
     modified: Time,
     description: Option<String>,
-    /// A policy document, if anybody was ever admitted.
-    policy: Option<Value>,
+    /// As it is shown, and read; nothing if nobody was ever admitted.
+    policy: Option<(Value, PolicyDocument)>,
     rules: BTreeMap<String, Rule>,
 }
 
@@ -160,6 +162,12 @@ impl Model {
     fn event_region(&mut self, scope: &Scope) -> &mut Region {
         let start = self.config.start;
         self.events.entry(scope.clone()).or_insert_with(|| Region::new(start))
+    }
+
+    /// The policy of a bus, as permissions are asked of it.
+    fn bus_policy<'a>(&'a self, scope: &'a Scope, name: &str) -> Option<OnResource<'a>> {
+        let (_, policy) = self.events.get(scope)?.buses.get(name)?.policy.as_ref()?;
+        Some(OnResource { policy, owner: &scope.account, gated: false })
     }
 
     fn bus(&mut self, scope: &Scope, name: &str) -> Option<&mut Bus> {
