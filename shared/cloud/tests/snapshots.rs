@@ -340,7 +340,10 @@ fn a_copy_can_be_encrypted_and_what_is_encrypted_stays_so() {
         assert!(key.starts_with("arn:aws:kms:us-east-1:123456789012:key/"), "{key}");
         let abroad = copy_form(&encrypted, "");
         let (_, body) = query(&cloud, "eu-west-1", "ec2", &abroad);
-        let body = describe_in(&cloud, "eu-west-1", &leaf(&body, "snapshotId"));
+        let abroad = leaf(&body, "snapshotId");
+        seconds(&cloud, LONG).await;
+        let body = describe_in(&cloud, "eu-west-1", &abroad);
+        assert_eq!(leaf(&body, "status"), "completed", "each key is used in its own region");
         let key = leaf(&body, "kmsKeyId");
         assert!(key.starts_with("arn:aws:kms:eu-west-1:123456789012:key/"), "{key}");
     });

@@ -99,8 +99,7 @@ fn images_are_listed_by_owner_filter_permission_and_page() {
 #[test]
 fn the_machines_that_run_an_image_are_named() {
     run(async |cloud| {
-        let image =
-            cloud.with(|model| model.ec2_region(&home()).instances[INSTANCE].image_id.clone());
+        let image = IMAGE_OF_INSTANCE;
         let form = format!(
             "Action=DescribeImageReferences&ImageId.1={image}&IncludeAllResourceTypes=true"
         );

@@ -14,11 +14,12 @@ use std::time::Duration;
 
 use afterimage_cloud::access::Identity;
 use afterimage_cloud::ec2::state::{InstanceState, ProductCode};
+use afterimage_cloud::faults::{Creation, Rule};
 use afterimage_cloud::{Cloud, Config, Time};
 use common::{ec2, leaf, leaves, query, query_as, refused};
 use machine::{
-    DATA, HOME, INSTANCE, OTHER_ACCOUNT, OTHER_KEY, ROOT, check_books, declare_other, events, home,
-    machine, seconds,
+    DATA, HOME, IMAGE_OF_INSTANCE, INSTANCE, OTHER_ACCOUNT, OTHER_KEY, ROOT, check_books,
+    declare_other, events, home, machine, seconds,
 };
 
 const STATE_CHANGE: &str = "EC2 AMI State Change";

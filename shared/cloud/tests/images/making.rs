@@ -16,6 +16,8 @@ fn an_image_is_pending_then_available_with_a_snapshot_of_every_volume() {
         assert_eq!(leaves(&body, "volumeSize"), ["8", "100"]);
         assert_eq!(leaves(&body, "deleteOnTermination"), ["true", "false"]);
         assert_eq!(leaf(&body, "sourceInstanceId"), INSTANCE);
+        assert_eq!(leaf(&body, "sourceImageId"), IMAGE_OF_INSTANCE);
+        assert_eq!(leaf(&body, "sourceImageRegion"), HOME);
         assert_eq!(leaf(&body, "usageOperation"), "RunInstances:0010");
         assert_eq!(leaf(&body, "platformDetails"), "Red Hat Enterprise Linux");
         assert_eq!(leaf(&body, "imageLocation"), "123456789012/web");
@@ -103,6 +105,26 @@ fn a_snapshot_just_before_makes_the_image_fail_without_a_reason() {
         assert_eq!(event["detail"]["State"], "failed");
         assert_eq!(event["detail"]["ErrorMessage"], "Internal error");
         assert_eq!(refused(&cloud, &create_form("web", "")), "InvalidAMIName.Duplicate");
+    });
+}
+
+#[test]
+fn an_image_that_a_rule_lets_fail_says_why_and_frees_its_snapshots_when_deregistered() {
+    run(async |cloud| {
+        let rule = Rule::fail_creation(&[Creation::Image], "out of luck");
+        cloud.with(|model| model.faults.add(rule));
+        let id = create(&cloud, "web", "");
+        seconds(&cloud, LONG).await;
+        let body = describe(&cloud, &id);
+        assert_eq!(leaf(&body, "imageState"), "failed");
+        assert_eq!(leaf(&body, "message"), "out of luck");
+        let event = events(&cloud, STATE_CHANGE).await.pop().unwrap();
+        assert_eq!(event["detail"]["State"], "failed");
+        let snapshot = leaf(&body, "snapshotId");
+        let delete = format!("Action=DeleteSnapshot&SnapshotId={snapshot}");
+        assert_eq!(refused(&cloud, &delete), "InvalidSnapshot.InUse");
+        ec2(&cloud, &format!("Action=DeregisterImage&ImageId={id}"));
+        ec2(&cloud, &delete);
     });
 }
 

@@ -81,6 +81,24 @@ fn register_image_refuses_what_does_not_fit() {
 }
 
 #[test]
+fn with_the_knobs_it_waits_for_a_pending_snapshot_and_keeps_its_billing() {
+    let mut config = Config::seeded(1);
+    config.quirks.register_accepts_pending_snapshot = true;
+    config.quirks.register_derives_billing = true;
+    run_with(config, async |cloud| {
+        let pending = snapshot(&cloud, ROOT);
+        let id = leaf(&ec2(&cloud, &register_form("early", &pending, "")), "imageId");
+        // The snapshot takes 92 s less a fifth at least, and the image waits for it.
+        seconds(&cloud, 60).await;
+        assert_eq!(leaf(&describe(&cloud, &id), "imageState"), "pending");
+        seconds(&cloud, LONG).await;
+        let body = describe(&cloud, &id);
+        assert_eq!(leaf(&body, "imageState"), "available");
+        assert_eq!(leaf(&body, "usageOperation"), "RunInstances:0010");
+    });
+}
+
+#[test]
 fn a_registered_image_keeps_the_marketplace_codes_of_its_snapshots() {
     run(async |cloud| {
         cloud.with(|model| {
