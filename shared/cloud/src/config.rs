@@ -81,7 +81,8 @@ pub struct Pace {
     pub copy_per_gib: Duration,
     /// How far the four durations above are spread, in percent of their value.
     pub spread_percent: u64,
-    /// A copy or snapshot under a key that cannot be used fails after this long.
+    /// A snapshot, copy or image that cannot be made (a key that cannot be used, a fault) fails
+    /// after this long.
     pub kms_failure: Duration,
     /// From the effect of a call to the event about it, in milliseconds.
     pub event_delay_ms: RangeInclusive<u64>,

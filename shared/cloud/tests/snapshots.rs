@@ -6,9 +6,8 @@ mod machine;
 
 use std::time::Duration;
 
-use afterimage_cloud::ec2::snapshots::events::Member;
-use afterimage_cloud::ec2::snapshots::{self, Step};
 use afterimage_cloud::ec2::state::InstanceState;
+use afterimage_cloud::faults::{Creation, Rule};
 use afterimage_cloud::{Cloud, Config};
 use common::{ec2, leaf, leaves, query, query_as, refused};
 use machine::{
@@ -228,25 +227,37 @@ fn a_set_is_refused_while_the_machine_starts() {
 #[test]
 fn when_one_of_a_set_fails_all_of_it_fails() {
     run(async |cloud| {
+        let rule = Rule::fail_creation(&[Creation::SnapshotSet], "Internal error");
+        cloud.with(|model| model.faults.add(rule));
         let ids = leaves(&ec2(&cloud, &set("")), "snapshotId");
-        let members = ids.iter().zip([ROOT, DATA]);
-        let members = members.map(|(id, v)| Member { id: id.clone(), volume_id: v.to_string() });
-        let failure = Some("Internal error".to_string());
-        let members: Vec<Member> = members.collect();
-        cloud.with(|model| {
-            let started_at = model.now;
-            let step = Step::EndSet { members, started_at, failure };
-            snapshots::happen(model, &home(), step);
-        });
+        seconds(&cloud, LONG).await;
         for id in &ids {
             assert_eq!(leaf(&describe(&cloud, id), "status"), "error");
         }
         let events = events(&cloud, SET).await;
-        let detail = &events[0]["detail"];
+        let [event] = events.as_slice() else { panic!("{events:?}") };
+        let detail = &event["detail"];
         assert_eq!(detail["result"], "failed");
         assert_eq!(detail["cause"], format!("Snapshot {} is in status error", ids[0]));
         assert_eq!(detail["snapshots"][0]["status"], "error");
         assert_eq!(detail["snapshots"][1]["status"], "error");
+    });
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_made_is_in_error_and_its_event_says_why() {
+    run(async |cloud| {
+        let rule = Rule::fail_creation(&[Creation::Snapshot], "disk on fire");
+        cloud.with(|model| model.faults.add(rule));
+        let id = create(&cloud, ROOT);
+        seconds(&cloud, LONG).await;
+        let body = describe(&cloud, &id);
+        assert_eq!(leaf(&body, "status"), "error");
+        assert_eq!(leaf(&body, "statusMessage"), "disk on fire");
+        let event = events(&cloud, ONE).await.pop().unwrap();
+        assert_eq!(event["detail"]["result"], "failed");
+        assert_eq!(event["detail"]["cause"], "disk on fire");
+        ec2(&cloud, &format!("Action=DeleteSnapshot&SnapshotId={id}"));
     });
 }
 
@@ -329,7 +340,10 @@ fn a_copy_can_be_encrypted_and_what_is_encrypted_stays_so() {
         assert!(key.starts_with("arn:aws:kms:us-east-1:123456789012:key/"), "{key}");
         let abroad = copy_form(&encrypted, "");
         let (_, body) = query(&cloud, "eu-west-1", "ec2", &abroad);
-        let body = describe_in(&cloud, "eu-west-1", &leaf(&body, "snapshotId"));
+        let abroad = leaf(&body, "snapshotId");
+        seconds(&cloud, LONG).await;
+        let body = describe_in(&cloud, "eu-west-1", &abroad);
+        assert_eq!(leaf(&body, "status"), "completed", "each key is used in its own region");
         let key = leaf(&body, "kmsKeyId");
         assert!(key.starts_with("arn:aws:kms:eu-west-1:123456789012:key/"), "{key}");
     });

@@ -19,6 +19,8 @@ pub const OTHER_ACCOUNT: &str = "111122223333";
 pub const OTHER_KEY: &str = "AKIAOTHEREXAMPLE";
 
 pub const INSTANCE: &str = "i-00000000000000001";
+/// Nothing is to be found under this id.
+pub const IMAGE_OF_INSTANCE: &str = "ami-00000000000000001";
 pub const ROOT: &str = "vol-00000000000000001";
 pub const DATA: &str = "vol-00000000000000002";
 
@@ -72,7 +74,7 @@ fn instance(model: &Model, attachments: Vec<Attachment>) -> Instance {
     Instance {
         id: INSTANCE.into(),
         reservation_id: "r-00000000000000001".into(),
-        image_id: "ami-00000000000000001".into(),
+        image_id: IMAGE_OF_INSTANCE.into(),
         instance_type: "m5.large".into(),
         state: InstanceState::Running,
         state_reason: None,

@@ -142,7 +142,7 @@ fn check_concurrency(model: &mut Model, call: &Call) -> Result<(), ApiError> {
     let most = model.config.limits.image_copies_per_region;
     let region = model.ec2_region(&call.scope);
     let pending = region.pending_images.iter().filter_map(|id| region.images.get(id));
-    if pending.filter(|image| image.source_image_id.is_some()).count() >= most {
+    if pending.filter(|image| image.is_copy()).count() >= most {
         let text = format!(
             "Too many image copies in progress. The limit is {most} for this destination region."
         );
