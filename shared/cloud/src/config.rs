@@ -21,6 +21,10 @@ pub struct Config {
     pub quirks: Quirks,
     /// The fault rules in force from the start: none by default.
     pub faults: Vec<Rule>,
+    /// A role that nobody declared exists and may do everything, as an access key that nobody
+    /// declared is an administrator's. Off where roles come from a template, so that a name that is
+    /// wrong there is found out; on at a port, where nobody could declare one.
+    pub open_roles: bool,
 }
 
 impl Default for Config {
@@ -34,6 +38,7 @@ impl Default for Config {
             limits: Limits::default(),
             quirks: Quirks::default(),
             faults: Vec::new(),
+            open_roles: false,
         }
     }
 }

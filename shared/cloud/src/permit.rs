@@ -67,10 +67,26 @@ impl Model {
         self.permit_on(call, want, None).is_ok()
     }
 
+    /// Whether a service can act in a role at all.
+    pub fn has_role(&self, role_arn: &str) -> bool {
+        self.config.open_roles || self.principals.roles.contains_key(role_arn)
+    }
+
     /// Whether a role may, when a service acts in it (the role of an EventBridge target).
     pub fn role_may(&self, role_arn: &str, scope: &Scope, want: &Want) -> bool {
+        self.role_may_on(role_arn, scope, want, None)
+    }
+
+    /// Whether a role may, on a resource that has a policy of its own.
+    pub fn role_may_on(
+        &self,
+        role_arn: &str,
+        scope: &Scope,
+        want: &Want,
+        resource: Option<OnResource<'_>>,
+    ) -> bool {
         if !self.principals.roles.contains_key(role_arn) {
-            return false;
+            return self.config.open_roles;
         }
         let account = match PrincipalRef::parse(role_arn) {
             Some(principal) => principal.account().unwrap_or_default().to_string(),
@@ -83,7 +99,7 @@ impl Model {
             environment: None,
         };
         let ask = self.ask(&caller, scope, want);
-        self.judge(&caller, &ask, None).2 == Verdict::Allowed
+        self.judge(&caller, &ask, resource).2 == Verdict::Allowed
     }
 
     /// What the policies of the caller say, what that on the resource says, and both together.
@@ -135,8 +151,9 @@ impl Model {
     }
 }
 
-/// Whether the policy on a resource lets a principal in: itself, or by way of its account.
-pub fn resource_admits(policy: &PolicyDocument, principal: &PrincipalRef, want: &Want) -> bool {
-    let verdict = evaluate_resource_policy(policy, principal, &want.to_ask());
-    matches!(verdict, ResourceVerdict::Allowed | ResourceVerdict::Delegated)
+/// Whether the policy of a resource lets a service in, which acts for a resource of its own:
+/// `aws:SourceArn` and `aws:SourceAccount` are among the keys of the want.
+pub fn admits_service(policy: &PolicyDocument, service: &str, want: &Want) -> bool {
+    let principal = PrincipalRef::Service(service.to_string());
+    evaluate_resource_policy(policy, &principal, &want.to_ask()) == ResourceVerdict::Allowed
 }

@@ -75,7 +75,7 @@ fn render(scope: &Scope, name: &str, bus: &Bus) -> Value {
     if let Some(description) = &bus.description {
         shown["Description"] = json!(description);
     }
-    if let Some(policy) = &bus.policy {
+    if let Some((policy, _)) = &bus.policy {
         shown["Policy"] = json!(policy.to_string());
     }
     shown
@@ -132,7 +132,7 @@ pub fn put_permission(
     let policy = match change {
         Change::Whole(policy) => policy,
         Change::Statement(statement) => {
-            let mut statements = statements(bus.policy.as_ref());
+            let mut statements = statements(bus);
             statements.retain(|old| old["Sid"] != statement["Sid"]);
             statements.push(statement);
             document(&statements)
@@ -142,10 +142,7 @@ pub fn put_permission(
         let text = "The policy size exceeds the maximum size.";
         return Err(ApiError::bad("PolicyLengthExceededException", text));
     }
-    if let Err(error) = PolicyDocument::parse_resource(&policy) {
-        return Err(invalid(format!("The policy is not valid: {error}")));
-    }
-    bus.policy = Some(policy);
+    bus.policy = Some(read_policy(policy)?);
     bus.modified = now;
     Ok(Value::Null)
 }
@@ -197,8 +194,15 @@ fn statement(
     Ok(statement)
 }
 
-fn statements(policy: Option<&Value>) -> Vec<Value> {
-    match policy.map(|policy| &policy["Statement"]) {
+fn read_policy(policy: Value) -> Result<(Value, PolicyDocument), ApiError> {
+    match PolicyDocument::parse_resource(&policy) {
+        Ok(document) => Ok((policy, document)),
+        Err(error) => Err(invalid(format!("The policy is not valid: {error}"))),
+    }
+}
+
+fn statements(bus: &Bus) -> Vec<Value> {
+    match bus.policy.as_ref().map(|(policy, _)| &policy["Statement"]) {
         Some(Value::Array(statements)) => statements.clone(),
         Some(statement @ Value::Object(_)) => vec![statement.clone()],
         _ => Vec::new(),
@@ -221,7 +225,7 @@ pub fn remove_permission(
     model.permit(call, &[want(call, bus_name)])?;
     let now = model.now;
     let bus = model.bus(&call.scope, bus_name).ok_or_else(|| no_such_bus(bus_name))?;
-    let mut left = statements(bus.policy.as_ref());
+    let mut left = statements(bus);
     if all {
         left.clear();
     } else {
@@ -235,7 +239,10 @@ pub fn remove_permission(
             return Err(ApiError::bad("ResourceNotFoundException", text));
         }
     }
-    bus.policy = (!left.is_empty()).then(|| document(&left));
+    bus.policy = match left.as_slice() {
+        [] => None,
+        left => Some(read_policy(document(left))?),
+    };
     bus.modified = now;
     Ok(Value::Null)
 }

@@ -12,7 +12,6 @@ use super::{Envelope, Step, bus_arn};
 use crate::access::Want;
 use crate::agenda::Due;
 use crate::arn::Arn;
-use crate::iam::{self, Ask, PolicyDocument, PrincipalRef, Verdict};
 use crate::lambda::{self, Invoker, Refusal};
 use crate::model::{Line, Model, Scope};
 use crate::sqs;
@@ -217,7 +216,7 @@ fn forward(
     }
     let role_arn = &delivery.target.role_arn;
     let ours = Arn::parse(role_arn).is_some_and(|arn| arn.account == &*scope.account);
-    if !ours || !model.principals.roles.contains_key(role_arn) {
+    if !ours || !model.has_role(role_arn) {
         let text = format!("The role {role_arn} cannot be assumed.");
         return Err(Failure::lasting("FAILED_TO_ASSUME_ROLE", text));
     }
@@ -230,12 +229,15 @@ fn forward(
         let text = format!("The role {role_arn} may not put events on {}.", want.resource);
         return Err(Failure::lasting("NO_PERMISSIONS", text));
     }
-    let Some(bus) = model.bus(there, name) else {
+    if model.bus(there, name).is_none() {
         let text = format!("Event bus {} does not exist.", want.resource);
         return Err(Failure::lasting("NO_RESOURCE", text));
+    }
+    let admitted = match model.bus_policy(there, name) {
+        None => scope.account == there.account,
+        policy => model.role_may_on(role_arn, there, &want, policy),
     };
-    let same_account = scope.account == there.account;
-    if !admits(bus.policy.as_ref(), role_arn, &want.to_ask(), same_account) {
+    if !admitted {
         let text = format!("The policy of {} does not admit {role_arn}.", want.resource);
         return Err(Failure::lasting("NO_PERMISSIONS", text));
     }
@@ -248,15 +250,6 @@ fn forward(
     let delay = model.draw_ms(model.config.pace.event_delay_ms.clone());
     model.after(delay, Due::Events(there.clone(), Step::Arrive(arrival)));
     Ok(())
-}
-
-/// What the policy of a bus says to a role whose own policies have allowed already.
-fn admits(policy: Option<&Value>, role_arn: &str, ask: &Ask, same_account: bool) -> bool {
-    let document = policy.and_then(|policy| PolicyDocument::parse_resource(policy).ok());
-    let verdict = document
-        .zip(PrincipalRef::parse(role_arn))
-        .map(|(document, role)| iam::evaluate_resource_policy(&document, &role, ask));
-    iam::combine(Verdict::Allowed, verdict, same_account) == Verdict::Allowed
 }
 
 /// Gives up: the event goes to the dead letter queue of the target, if it has one.

@@ -17,14 +17,19 @@ mod targets;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::access::Call;
+use crate::agenda::Due;
 use crate::arn::Arn;
 use crate::ec2::page::Page;
 use crate::error::ApiError;
+use crate::iam::PolicyDocument;
 use crate::json::Members;
 use crate::model::{Model, Scope};
+use crate::permit::OnResource;
 use crate::time::Time;
 
 pub use put::emit;
@@ -57,8 +62,8 @@ struct Bus {
     created: Time,
     modified: Time,
     description: Option<String>,
-    /// A policy document, if anybody was ever admitted.
-    policy: Option<Value>,
+    /// As it is shown, and read; nothing if nobody was ever admitted.
+    policy: Option<(Value, PolicyDocument)>,
     rules: BTreeMap<String, Rule>,
 }
 
@@ -94,8 +99,15 @@ pub enum Step {
     Retry(Box<deliver::Delivery>),
 }
 
+/// How often an event in a dark region looks whether it is up again.
+const DARK_REGION_WAIT: Duration = Duration::from_secs(60);
+
 pub fn happen(model: &mut Model, scope: &Scope, step: Step) {
     match step {
+        // A region that is dark keeps its events until it is up again.
+        Step::Arrive(_) if model.dark_regions.contains(&*scope.region) => {
+            model.after(DARK_REGION_WAIT, Due::Events(scope.clone(), step));
+        }
         Step::Arrive(arrival) => deliver::arrive(model, scope, &arrival),
         Step::Fire { rule, generation } => rules::fire(model, scope, &rule, generation),
         Step::Retry(delivery) => deliver::retry(model, scope, *delivery),
@@ -150,6 +162,12 @@ impl Model {
     fn event_region(&mut self, scope: &Scope) -> &mut Region {
         let start = self.config.start;
         self.events.entry(scope.clone()).or_insert_with(|| Region::new(start))
+    }
+
+    /// The policy of a bus, as permissions are asked of it.
+    fn bus_policy<'a>(&'a self, scope: &'a Scope, name: &str) -> Option<OnResource<'a>> {
+        let (_, policy) = self.events.get(scope)?.buses.get(name)?.policy.as_ref()?;
+        Some(OnResource { policy, owner: &scope.account, gated: false })
     }
 
     fn bus(&mut self, scope: &Scope, name: &str) -> Option<&mut Bus> {

@@ -10,11 +10,9 @@ use super::{DEFAULT_BUS, Envelope, Event, Step, bus_arn, invalid, parse_bus_arn}
 use crate::access::{Call, Want};
 use crate::agenda::Due;
 use crate::error::ApiError;
-use crate::iam::{PolicyDocument, PrincipalRef};
 use crate::ids;
 use crate::json::Members;
 use crate::model::{Line, Model, Scope};
-use crate::permit::resource_admits;
 use crate::time::Time;
 use crate::trace::What;
 
@@ -54,15 +52,11 @@ pub struct Sending {
 
 /// Sends as many copies of an event as the faults let through.
 pub fn send(model: &mut Model, scope: &Scope, sending: Sending) {
-    let mut copies = model.faults.event_fate(&sending.envelope);
-    if copies.is_empty() {
-        match sending.assurance {
-            Assurance::AtLeastOnce => copies.push(Duration::ZERO),
-            Assurance::BestEffort => {
-                note(model, scope, &sending.envelope, "lost on its way to the bus", json!({}));
-            }
-        }
-    }
+    // What is promised to be delivered is not asked what befalls it: it can be neither lost nor late.
+    let copies = match sending.assurance {
+        Assurance::AtLeastOnce => vec![Duration::ZERO],
+        Assurance::BestEffort => model.faults.event_fate(&sending.envelope),
+    };
     for extra in copies {
         let arrival = Arrival {
             bus: sending.bus.clone(),
@@ -198,11 +192,7 @@ pub fn put(model: &mut Model, call: &Call, members: &Members) -> Result<Value, A
     if entries.iter().map(Entry::size).sum::<usize>() > BYTES_MAX {
         return Err(invalid("Total size of the entries in the request is over the limit."));
     }
-    let wants: Vec<Want> = entries.iter().map(Entry::want).collect();
-    model.permit(call, &wants)?;
-    for (entry, want) in entries.iter().zip(&wants) {
-        admit(model, call, entry, want)?;
-    }
+    permit(model, call, &entries)?;
     let mut failed = 0;
     let mut results = Vec::new();
     for entry in &entries {
@@ -217,25 +207,26 @@ pub fn put(model: &mut Model, call: &Call, members: &Members) -> Result<Value, A
     Ok(json!({ "FailedEntryCount": failed, "Entries": results }))
 }
 
-/// The bus of another account has to let the caller in.
-fn admit(model: &mut Model, call: &Call, entry: &Entry, want: &Want) -> Result<(), ApiError> {
-    if entry.scope.account == call.scope.account {
-        return Ok(());
-    }
-    let policy = model.bus(&entry.scope, entry.bus).and_then(|bus| bus.policy.clone());
-    let policy = policy.and_then(|policy| PolicyDocument::parse_resource(&policy).ok());
-    let who = PrincipalRef::parse(&call.caller.arn);
-    match (policy, who) {
-        (Some(policy), Some(who)) if resource_admits(&policy, &who, want) => Ok(()),
-        _ => {
-            let text = format!(
-                "User: {} is not authorized to perform: events:PutEvents on resource: {} because \
-                 no resource-based policy allows the events:PutEvents action",
-                call.caller.arn, want.resource
-            );
-            Err(ApiError::bad("AccessDeniedException", text))
+/// The policies of the caller and of the buses have to allow every entry; a bus of another account
+/// lets nobody in unless its policy does.
+fn permit(model: &Model, call: &Call, entries: &[Entry]) -> Result<(), ApiError> {
+    let mut without_policy = Vec::new();
+    for entry in entries {
+        match model.bus_policy(&entry.scope, entry.bus) {
+            Some(policy) => model.permit_on(call, &entry.want(), Some(policy))?,
+            None if entry.scope.account == call.scope.account => without_policy.push(entry.want()),
+            None => {
+                let text = format!(
+                    "User: {} is not authorized to perform: events:PutEvents on resource: {} \
+                     because no resource-based policy allows the events:PutEvents action",
+                    call.caller.arn,
+                    bus_arn(&entry.scope, entry.bus)
+                );
+                return Err(ApiError::bad("AccessDeniedException", text));
+            }
         }
     }
+    model.permit(call, &without_policy)
 }
 
 /// Sends an accepted event, and gives its id. Its account is the sender's, whoever owns the bus.

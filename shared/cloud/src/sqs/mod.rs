@@ -17,12 +17,12 @@ use serde_json::{Value, json};
 use crate::access::{Call, Want};
 use crate::arn::Arn;
 use crate::error::ApiError;
-use crate::iam::{PolicyDocument, PrincipalRef};
+use crate::iam::PolicyDocument;
 use crate::ids;
 use crate::json::Members;
 use crate::lambda::Invoker;
 use crate::model::{Model, Scope};
-use crate::permit::resource_admits;
+use crate::permit::{OnResource, admits_service};
 use crate::time::Time;
 
 use attributes::Settings;
@@ -117,8 +117,12 @@ fn queue<'m>(model: &'m mut Model, call: &Call, name: &str) -> Result<&'m mut Qu
 }
 
 fn permit(model: &Model, call: &Call, name: &str) -> Result<(), ApiError> {
-    let action = format!("sqs:{}", call.action);
-    model.permit(call, &[Want::new(&action, arn(&call.scope, name))])
+    let want = Want::new(&format!("sqs:{}", call.action), arn(&call.scope, name));
+    let queue = model.sqs.get(&call.scope).and_then(|region| region.queues.get(name));
+    let policy = queue.and_then(|queue| queue.policy.as_ref());
+    let owner = &*call.scope.account;
+    let on_queue = policy.map(|policy| OnResource { policy, owner, gated: false });
+    model.permit_on(call, &want, on_queue)
 }
 
 /// Puts a message into the queue with that ARN, for a service that has seen to its permission
@@ -155,8 +159,8 @@ pub fn deliver_as(
     let want = Want::new("sqs:SendMessage", queue_arn)
         .key("aws:SourceArn", sender.source_arn.as_str())
         .key("aws:SourceAccount", account);
-    let service = PrincipalRef::Service(sender.service.clone());
-    if !queue.policy.as_ref().is_some_and(|policy| resource_admits(policy, &service, &want)) {
+    let admits = |policy| admits_service(policy, &sender.service, &want);
+    if !queue.policy.as_ref().is_some_and(admits) {
         return Err("NO_PERMISSIONS");
     }
     deliver(model, queue_arn, body, attributes)
