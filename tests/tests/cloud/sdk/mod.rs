@@ -8,6 +8,7 @@ mod errors;
 mod eventbridge;
 mod iam;
 mod images;
+mod instances;
 mod paginators;
 mod retries;
 mod serialisers;
