@@ -87,6 +87,11 @@ async fn advance(world: &World, body: &Map<String, Value>) -> Result<Value, Refu
             format!("advance_seconds must be a whole number from 0 to {ADVANCE_SECONDS_MAX}");
         return Err(Refused(400, text));
     };
+    if world.act(crate::Cloud::clock_is_bound).await? {
+        let text = "real programs run here, and their own clocks would disagree: time passes as it \
+                    does outside";
+        return Err(Refused(409, text.into()));
+    }
     let now = world.advance(Duration::from_secs(seconds)).await?;
     Ok(json!({ "now": now.to_seconds_text() }))
 }

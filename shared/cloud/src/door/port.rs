@@ -220,17 +220,17 @@ impl Port {
 
     /// Moves the clock as real time passes, if it runs at all.
     async fn keep_clock(self) {
-        if self.world.speed == 0 {
-            return;
-        }
         let mut last = Instant::now();
         loop {
             tokio::time::sleep(TICK).await;
             // Whole milliseconds only, so that nothing is lost to rounding.
             let millis = u64::try_from(last.elapsed().as_millis()).unwrap_or(u64::MAX);
             last += Duration::from_millis(millis);
-            let span = Duration::from_millis(millis.saturating_mul(u64::from(self.world.speed)));
-            if self.world.advance(span).await.is_err() {
+            // Real programs live on the machine's time, and so must their world.
+            let Ok(bound) = self.world.act(Cloud::clock_is_bound).await else { return };
+            let speed = if bound { 1 } else { u64::from(self.world.speed) };
+            let span = Duration::from_millis(millis.saturating_mul(speed));
+            if speed > 0 && self.world.advance(span).await.is_err() {
                 return;
             }
         }

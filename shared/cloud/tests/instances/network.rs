@@ -9,7 +9,7 @@ use super::world::{LINUX, calm, launch_form};
 fn every_region_is_usable_and_some_say_that_they_were_opted_into() {
     Cloud::run(calm(), async |cloud| {
         let body = ec2(&cloud, "Action=DescribeRegions&AllRegions=true");
-        assert_eq!(leaves(&body, "regionName").len(), 28);
+        assert_eq!(leaves(&body, "regionName").len(), 34);
         let body = ec2(&cloud, "Action=DescribeRegions&RegionName.1=af-south-1");
         assert_eq!(leaf(&body, "optInStatus"), "opted-in");
         assert_eq!(leaf(&body, "regionEndpoint"), "ec2.af-south-1.amazonaws.com");
