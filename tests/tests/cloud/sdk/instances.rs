@@ -142,7 +142,7 @@ fn user_data_comes_back_in_base64_as_it_was_given() {
     world(async |cloud| {
         let ec2 = ec2(&cloud, HOME);
         let image = amazon_linux(&ec2).await;
-        // "#!/bin/sh\necho ÿ??>>\n", with both signs of base64 that a form has to escape.
+        // "#!/bin/sh\necho ÿ??>>\n", with all signs of base64 that a form escapes.
         let data = "IyEvYmluL3NoCmVjaG8gw78/Pz4+Cg==";
         let launch = ec2.run_instances().image_id(image).instance_type(InstanceType::T3Micro);
         let launch = launch.min_count(1).max_count(1).user_data(data);
