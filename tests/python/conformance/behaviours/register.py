@@ -2,7 +2,8 @@
 
 from ..registry import behaviour
 from ..world import (
-    FIREWALL, image, one, refused, root_volume, same, snapshot, snapshots_of, tag_spec, tags_of, true,
+    FIREWALL, image, one, refused, root_volume, same, snapshot, snapshots_of, tag_spec, tags_of,
+    true,
 )
 
 
