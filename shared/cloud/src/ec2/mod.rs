@@ -7,6 +7,7 @@ pub mod furniture;
 pub mod groups;
 pub mod images;
 pub mod instances;
+pub mod launch_templates;
 pub mod lookup;
 pub mod merge;
 pub mod network;
@@ -76,6 +77,15 @@ pub fn answer(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, Ap
         "StartInstances" => instances::lifecycle::start(model, call, fields),
         "StopInstances" => instances::lifecycle::stop(model, call, fields),
         "TerminateInstances" => instances::lifecycle::terminate(model, call, fields),
+        "CreateLaunchTemplate" => launch_templates::create::create(model, call, fields),
+        "CreateLaunchTemplateVersion" => launch_templates::versions::create(model, call, fields),
+        "DeleteLaunchTemplate" => launch_templates::create::delete(model, call, fields),
+        "DeleteLaunchTemplateVersions" => launch_templates::versions::delete(model, call, fields),
+        "DescribeLaunchTemplates" => launch_templates::describe::templates(model, call, fields),
+        "DescribeLaunchTemplateVersions" => {
+            launch_templates::describe::versions(model, call, fields)
+        }
+        "ModifyLaunchTemplate" => launch_templates::create::modify(model, call, fields),
         "CreateTags" => tags::create(model, call, fields),
         "DeleteTags" => tags::delete(model, call, fields),
         "DescribeTags" => tags::describe(model, call, fields),
