@@ -77,15 +77,6 @@ pub fn answer(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, Ap
         "StartInstances" => instances::lifecycle::start(model, call, fields),
         "StopInstances" => instances::lifecycle::stop(model, call, fields),
         "TerminateInstances" => instances::lifecycle::terminate(model, call, fields),
-        "CreateLaunchTemplate" => launch_templates::create::create(model, call, fields),
-        "CreateLaunchTemplateVersion" => launch_templates::versions::create(model, call, fields),
-        "DeleteLaunchTemplate" => launch_templates::create::delete(model, call, fields),
-        "DeleteLaunchTemplateVersions" => launch_templates::versions::delete(model, call, fields),
-        "DescribeLaunchTemplates" => launch_templates::describe::templates(model, call, fields),
-        "DescribeLaunchTemplateVersions" => {
-            launch_templates::describe::versions(model, call, fields)
-        }
-        "ModifyLaunchTemplate" => launch_templates::create::modify(model, call, fields),
         "CreateTags" => tags::create(model, call, fields),
         "DeleteTags" => tags::delete(model, call, fields),
         "DescribeTags" => tags::describe(model, call, fields),
@@ -115,11 +106,16 @@ pub fn answer(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, Ap
         "EnableImageDeregistrationProtection" => images::lifecycle::protect(model, call, fields),
         "DisableImageDeregistrationProtection" => images::lifecycle::unprotect(model, call, fields),
         "DescribeImageReferences" => images::references::describe(model, call, fields),
-        other => Err(ApiError::bad(
-            "InvalidAction",
-            format!("The action {other} is not valid for this web service (or not modelled here)"),
-        )),
+        other if other.contains("LaunchTemplate") => launch_templates::answer(model, call, fields),
+        _ => Err(unknown_action(call)),
     }
+}
+
+fn unknown_action(call: &Call) -> ApiError {
+    let action = &call.action;
+    let text =
+        format!("The action {action} is not valid for this web service (or not modelled here)");
+    ApiError::bad("InvalidAction", text)
 }
 
 /// `<return>true</return>`, the answer of calls that have nothing to say.

@@ -11,13 +11,27 @@ pub mod versions;
 use std::collections::BTreeMap;
 
 use self::data::Data;
-use super::{tags, well_formed};
+use super::{tags, unknown_action, well_formed};
 use crate::access::{Call, Tags, Want};
 use crate::error::{ApiError, Kind};
 use crate::model::{Model, Scope};
 use crate::query::Fields;
 use crate::time::Time;
 use crate::xml::Xml;
+
+/// Answers a call about launch templates.
+pub fn answer(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, ApiError> {
+    match call.action.as_str() {
+        "CreateLaunchTemplate" => create::create(model, call, fields),
+        "CreateLaunchTemplateVersion" => versions::create(model, call, fields),
+        "DeleteLaunchTemplate" => create::delete(model, call, fields),
+        "DeleteLaunchTemplateVersions" => versions::delete(model, call, fields),
+        "DescribeLaunchTemplates" => describe::templates(model, call, fields),
+        "DescribeLaunchTemplateVersions" => describe::versions(model, call, fields),
+        "ModifyLaunchTemplate" => create::modify(model, call, fields),
+        _ => Err(unknown_action(call)),
+    }
+}
 
 #[derive(Clone, Debug)]
 pub struct LaunchTemplate {
