@@ -52,11 +52,8 @@ pub struct Sending {
 
 /// Sends as many copies of an event as the faults let through.
 pub fn send(model: &mut Model, scope: &Scope, sending: Sending) {
-    // What is promised to be delivered is not asked what befalls it: it can be neither lost nor late.
-    let copies = match sending.assurance {
-        Assurance::AtLeastOnce => vec![Duration::ZERO],
-        Assurance::BestEffort => model.faults.event_fate(&sending.envelope),
-    };
+    let can_be_lost = sending.assurance == Assurance::BestEffort;
+    let copies = model.faults.event_fate(&sending.envelope, can_be_lost);
     for extra in copies {
         let arrival = Arrival {
             bus: sending.bus.clone(),

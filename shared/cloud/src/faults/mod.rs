@@ -174,7 +174,7 @@ impl Faults {
 
     /// By how much later than usual the copies of an event arrive, given the whole event. No copy
     /// at all means that it is lost, and a single one without delay that nothing befell it.
-    pub fn event_fate(&mut self, envelope: &Value) -> Vec<Duration> {
+    pub fn event_fate(&mut self, envelope: &Value, can_be_lost: bool) -> Vec<Duration> {
         let text = |name: &str| envelope.get(name).and_then(Value::as_str);
         let occasion = Occasion {
             region: text("region"),
@@ -190,6 +190,8 @@ impl Faults {
                 active.rule.fault,
                 Fault::Lose | Fault::Duplicate { .. } | Fault::Delay { .. } | Fault::Reorder { .. }
             );
+            // An event that is promised to be delivered is no occasion for a rule that loses.
+            let about_events = about_events && (can_be_lost || active.rule.fault != Fault::Lose);
             if about_events && active.counts(&occasion, self.now) {
                 strikers.push(index);
             }

@@ -28,7 +28,8 @@ use crate::model::{Effect, Line, Model, Scope};
 use crate::time::Time;
 use crate::trace::What;
 
-/// A start that takes longer has failed.
+/// A start that takes longer has failed. (Lambda would start the code once more, in the time of the
+/// invocation itself; what does not start in ten seconds is broken here.)
 const START_LIMIT: Duration = Duration::from_secs(10);
 
 /// One execution environment.
@@ -189,7 +190,7 @@ fn start(model: &mut Model, arn: &str) -> Option<EnvironmentId> {
     };
     model.principals.declare_key(&access_key, identity);
     model.lambda.environments.insert(id, execution);
-    model.effects.push(Effect::Invoke(start));
+    model.effects.push(Effect::Start(start));
     Some(id)
 }
 

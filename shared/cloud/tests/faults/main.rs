@@ -118,6 +118,6 @@ fn event(state: &str) -> Value {
 }
 
 fn fate(cloud: &Cloud, event: &Value) -> Vec<u128> {
-    let late = cloud.with(|model| model.faults.event_fate(event));
+    let late = cloud.with(|model| model.faults.event_fate(event, true));
     late.iter().map(Duration::as_millis).collect()
 }
