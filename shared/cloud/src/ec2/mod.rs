@@ -7,6 +7,7 @@ pub mod furniture;
 pub mod groups;
 pub mod images;
 pub mod instances;
+pub mod launch_templates;
 pub mod lookup;
 pub mod merge;
 pub mod network;
@@ -105,11 +106,16 @@ pub fn answer(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, Ap
         "EnableImageDeregistrationProtection" => images::lifecycle::protect(model, call, fields),
         "DisableImageDeregistrationProtection" => images::lifecycle::unprotect(model, call, fields),
         "DescribeImageReferences" => images::references::describe(model, call, fields),
-        other => Err(ApiError::bad(
-            "InvalidAction",
-            format!("The action {other} is not valid for this web service (or not modelled here)"),
-        )),
+        other if other.contains("LaunchTemplate") => launch_templates::answer(model, call, fields),
+        _ => Err(unknown_action(call)),
     }
+}
+
+fn unknown_action(call: &Call) -> ApiError {
+    let action = &call.action;
+    let text =
+        format!("The action {action} is not valid for this web service (or not modelled here)");
+    ApiError::bad("InvalidAction", text)
 }
 
 /// `<return>true</return>`, the answer of calls that have nothing to say.

@@ -9,7 +9,7 @@ use super::catalogue::fixed_id;
 use super::furniture::zone_id;
 use super::groups::SecurityGroup;
 use super::page::Page;
-use super::{filter, well_formed};
+use super::{filter, tags, well_formed};
 use crate::access::{Call, Tags, Want};
 use crate::error::{ApiError, Kind};
 use crate::model::{Model, Scope};
@@ -26,6 +26,7 @@ const LAST_ADDRESS: u16 = 4094;
 #[derive(Debug, Default)]
 pub struct Network {
     pub vpc_id: String,
+    pub vpc_tags: Tags,
     pub subnets: Vec<Subnet>,
     pub groups: BTreeMap<String, SecurityGroup>,
 }
@@ -35,6 +36,7 @@ pub struct Network {
 pub struct Subnet {
     pub id: String,
     pub zone: String,
+    pub tags: Tags,
     /// The third part of its addresses begins here: 0, 16 or 32.
     block: u16,
     used: BTreeSet<u16>,
@@ -51,6 +53,7 @@ impl Network {
         let subnets = zones.into_iter().zip([0, 16, 32]).map(|(zone, block)| Subnet {
             id: id("subnet", &zone),
             zone,
+            tags: Tags::new(),
             block,
             used: BTreeSet::new(),
             last: FIRST_ADDRESS - 1,
@@ -61,6 +64,7 @@ impl Network {
             subnets: subnets.collect(),
             groups: BTreeMap::from([(group.id.clone(), group)]),
             vpc_id,
+            vpc_tags: Tags::new(),
         }
     }
 
@@ -180,7 +184,7 @@ pub fn describe_vpcs(model: &mut Model, call: &Call, fields: &Fields) -> Result<
     let network = &model.ec2_region(&call.scope).furniture.network;
     check_ids(Kind::Vpc, &ids, |id| id == network.vpc_id)?;
     let account = call.scope.account.as_ref();
-    let shown = filter::passes(&filters, &Tags::new(), |name| {
+    let shown = filter::passes(&filters, &network.vpc_tags, |name| {
         let has = match name {
             "cidr" | "cidr-block-association.cidr-block" => VPC_CIDR,
             "is-default" | "isDefault" => "true",
@@ -196,6 +200,7 @@ pub fn describe_vpcs(model: &mut Model, call: &Call, fields: &Fields) -> Result<
         xml.leaf("vpcId", &network.vpc_id).leaf("ownerId", account).leaf("state", "available");
         xml.leaf("cidrBlock", VPC_CIDR).leaf("dhcpOptionsId", "default");
         xml.leaf("instanceTenancy", "default").flag("isDefault", true);
+        tags::write(xml, &network.vpc_tags);
     });
     Ok(xml)
 }
@@ -227,7 +232,7 @@ pub fn describe_subnets(model: &mut Model, call: &Call, fields: &Fields) -> Resu
     check_ids(Kind::Subnet, &ids, |id| network.subnet(id).is_some())?;
     let chosen = network.subnets.iter().filter(|subnet| {
         (ids.is_empty() || ids.contains(&subnet.id))
-            && filter::passes(&filters, &Tags::new(), |name| {
+            && filter::passes(&filters, &subnet.tags, |name| {
                 subnet_values(call, network, subnet, name)
             })
     });
@@ -260,4 +265,5 @@ fn write_subnet(xml: &mut Xml, call: &Call, network: &Network, subnet: &Subnet) 
     xml.leaf("availabilityZoneId", zone_id(&call.scope.region, &subnet.zone));
     xml.flag("defaultForAz", true).flag("mapPublicIpOnLaunch", true);
     xml.flag("assignIpv6AddressOnCreation", false);
+    tags::write(xml, &subnet.tags);
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::launch_templates::LaunchTemplate;
 use crate::access::Tags;
 use crate::time::Time;
 
@@ -12,6 +13,7 @@ pub struct Region {
     pub volumes: BTreeMap<String, Volume>,
     pub snapshots: BTreeMap<String, Snapshot>,
     pub images: BTreeMap<String, Image>,
+    pub launch_templates: BTreeMap<String, LaunchTemplate>,
     /// Names that are taken, with the image that took them.
     pub image_names: BTreeMap<String, String>,
     /// The images that are backed by a snapshot.

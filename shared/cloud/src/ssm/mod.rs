@@ -45,7 +45,8 @@ struct Version {
     changed_by: String,
 }
 
-const IMAGE: &str = "aws:ec2:image";
+/// The data type of parameters that name an image.
+pub const IMAGE: &str = "aws:ec2:image";
 
 /// What SSM has on the agenda.
 #[derive(Clone, Debug)]
@@ -72,6 +73,19 @@ pub fn answer(model: &mut Model, call: &Call, body: &Value) -> Result<Value, Api
         "DescribeParameters" => read::describe(model, call, &members),
         _ => Err(dispatch::unknown_operation(call)),
     }
+}
+
+/// A parameter as another service sees it.
+#[derive(Clone, Debug)]
+pub struct Named {
+    pub arn: String,
+    pub value: String,
+    pub data_type: String,
+}
+
+/// The parameter of that name or ARN, perhaps with `:version` behind it, if there is one.
+pub fn named(model: &mut Model, scope: &Scope, name: &str) -> Option<Named> {
+    read::named(model, scope, name)
 }
 
 /// The ARNs of the parameters of the account whose value is the image.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{PUBLIC, Parameter, Version, arn, not_found, public, region, wants};
+use super::{Named, PUBLIC, Parameter, Version, arn, not_found, public, region, wants};
 use crate::access::{Call, Want};
 use crate::error::ApiError;
 use crate::json::Members;
@@ -85,6 +85,13 @@ fn shown(scope: &Scope, name: &str, parameter: &Parameter, version: &Version) ->
         "ARN": arn(scope, name),
         "DataType": version.data_type,
     })
+}
+
+/// What another service finds under a name.
+pub fn named(model: &mut Model, scope: &Scope, text: &str) -> Option<Named> {
+    let found = look_up(model, scope, &Asked::parse(scope, text)).ok()?;
+    let member = |name: &str| found[name].as_str().unwrap_or_default().to_string();
+    Some(Named { arn: member("ARN"), value: member("Value"), data_type: member("DataType") })
 }
 
 pub fn get(model: &mut Model, call: &Call, members: &Members<'_>) -> Result<Value, ApiError> {

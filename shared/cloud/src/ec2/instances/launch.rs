@@ -136,7 +136,9 @@ impl Launch {
     /// What the call says, and for the rest what the template says.
     #[must_use]
     pub fn over(self, base: Launch) -> Launch {
-        let pick = |own: Vec<String>, base: Vec<String>| if own.is_empty() { base } else { own };
+        // Groups are one thing to say, by id or by name.
+        let own_groups = !self.group_ids.is_empty() || !self.group_names.is_empty();
+        let pick = |own: Vec<String>, base: Vec<String>| if own_groups { own } else { base };
         let mut tags = self.tags;
         for (kind, given) in base.tags {
             if tags.iter().all(|(known, _)| *known != kind) {

@@ -8,6 +8,7 @@
 //!              shutting-down -> terminated -> gone
 //! ```
 
+pub mod alias;
 pub mod attributes;
 pub mod base64;
 pub mod describe;

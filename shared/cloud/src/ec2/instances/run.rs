@@ -3,8 +3,8 @@
 use super::describe::write_instance;
 use super::launch::Launch;
 use super::plan::{self, Plan};
-use super::{Turn, later, send_state, template};
-use crate::access::Call;
+use super::{Turn, alias, later, send_state, template};
+use crate::access::{Call, Tags};
 use crate::ec2::state::{
     Attachment, AttachmentState, Instance, InstanceState, MetadataOptions, Platform,
 };
@@ -33,22 +33,34 @@ pub fn run(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, ApiEr
         model.permit(call, &[plan::instance_want(call, kind).request_tags(&given)])?;
         return repeated(model, &call.scope, &reservation, token.as_deref());
     }
-    let launch = match reference {
+    let chosen = reference.map(|reference| template::resolve(model, &call.scope, &reference));
+    let chosen = chosen.transpose()?;
+    let mut launch = match &chosen {
         None => asked,
-        Some(reference) => asked.over(template::resolve(model, &call.scope, &reference)?),
+        Some(chosen) => asked.over(chosen.launch.clone()),
     };
+    let resolved = alias::resolve(model, &call.scope, launch.image_id.as_deref())?;
+    if let Some(resolved) = &resolved {
+        launch.image_id = Some(resolved.image_id.clone());
+    }
     if launch.private_ip.is_some() && count > 1 {
         let text = "A private IP address can be given for one instance only";
         return Err(ApiError::combination(text));
     }
     let plan = plan::plan(model, call, &launch)?;
-    let wants = plan::wants(model, call, &launch, &plan);
+    let mut wants = plan::wants(model, call, &launch, &plan);
+    wants.extend(resolved.map(|resolved| resolved.want));
+    if let Some(chosen) = &chosen {
+        wants = chosen.join(call, wants);
+    }
     model.permit(call, &wants)?;
     let reservation = ids::numbered(&mut model.rng, "r");
     let token_text = token.clone().unwrap_or_default();
     let addresses = take_addresses(model, &call.scope, &launch, &plan, count)?;
+    let marks = chosen.map(|chosen| chosen.marks()).unwrap_or_default();
     for (index, address) in (0..count).zip(addresses) {
-        let birth = Birth { reservation: &reservation, index, address, token: &token_text };
+        let (reservation, token) = (reservation.as_str(), token_text.as_str());
+        let birth = Birth { reservation, index, address, token, marks: &marks };
         bear(model, call, &launch, &plan, birth);
     }
     note_launch(model, &call.scope, &plan);
@@ -120,13 +132,16 @@ struct Birth<'a> {
     index: u32,
     address: String,
     token: &'a str,
+    /// Tags that EC2 gives by itself.
+    marks: &'a Tags,
 }
 
 /// Makes one instance with its volumes.
 fn bear(model: &mut Model, call: &Call, launch: &Launch, plan: &Plan, birth: Birth<'_>) {
     let scope = &call.scope;
     let id = ids::resource(&mut model.rng, Kind::Instance);
-    let given = tags::of_kind(&launch.tags, Kind::Instance);
+    let mut given = tags::of_kind(&launch.tags, Kind::Instance);
+    given.extend(birth.marks.clone());
     let volume_tags = tags::of_kind(&launch.tags, Kind::Volume);
     let mut instance = new(model, launch, plan, birth, id.clone());
     instance.tags = given.clone();
@@ -206,7 +221,7 @@ fn new(model: &mut Model, launch: &Launch, plan: &Plan, birth: Birth<'_>, id: St
         termination_protection: launch.termination_protection.unwrap_or(false),
         user_data: launch.user_data.clone(),
         client_token: birth.token.to_string(),
-        tags: crate::access::Tags::new(),
+        tags: Tags::new(),
         visible_at: model.visible_from(),
         running_since: None,
         impaired: false,

@@ -1,7 +1,9 @@
 //! The launch template that a RunInstances call names.
 
 use super::launch::Launch;
-use crate::error::ApiError;
+use crate::access::{Call, Tags, Want};
+use crate::ec2::launch_templates::{self, Named};
+use crate::error::{ApiError, Kind};
 use crate::model::{Model, Scope};
 use crate::query::Fields;
 
@@ -13,40 +15,55 @@ pub struct Reference {
     pub version: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Named {
-    Id(String),
-    Name(String),
-}
-
 /// `LaunchTemplate.LaunchTemplateId`, `.LaunchTemplateName` and `.Version`.
 pub fn read(fields: &Fields) -> Result<Option<Reference>, ApiError> {
     let Some(group) = fields.group("LaunchTemplate") else { return Ok(None) };
-    let version = group.text("Version").map(str::to_string);
-    let id = group.text("LaunchTemplateId").map(str::to_string);
-    let name = group.text("LaunchTemplateName").map(str::to_string);
-    let template = match (id, name) {
-        (Some(id), None) => Named::Id(id),
-        (None, Some(name)) => Named::Name(name),
-        (Some(_), Some(_)) | (None, None) => {
-            let text = "Exactly one of LaunchTemplateId and LaunchTemplateName has to be given";
-            return Err(ApiError::bad("InvalidParameterCombination", text));
-        }
-    };
-    Ok(Some(Reference { template, version }))
+    let version = group.text("Version").filter(|text| !text.is_empty()).map(str::to_string);
+    Ok(Some(Reference { template: Named::required(&group)?, version }))
 }
 
-/// What the template says of a launch. A region has no launch templates, so that there is none of
-/// that id or name.
+/// The version of a template that a launch goes by.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    id: String,
+    version: u64,
+    tags: Tags,
+    /// What it says of the launch.
+    pub launch: Launch,
+}
+
 pub fn resolve(
-    _model: &mut Model,
-    _scope: &Scope,
+    model: &mut Model,
+    scope: &Scope,
     reference: &Reference,
-) -> Result<Launch, ApiError> {
-    let (code, name) = match &reference.template {
-        Named::Id(id) => ("InvalidLaunchTemplateId.NotFound", id),
-        Named::Name(name) => ("InvalidLaunchTemplateName.NotFoundException", name),
-    };
-    let text = format!("The specified launch template, {name}, does not exist.");
-    Err(ApiError::bad(code, text))
+) -> Result<Chosen, ApiError> {
+    let template = launch_templates::find(model, scope, &reference.template)?;
+    let version = template.version(reference.version.as_deref().unwrap_or("$Default"))?;
+    Ok(Chosen {
+        id: template.id.clone(),
+        version: version.number,
+        tags: template.tags.clone(),
+        launch: version.data.launch.clone(),
+    })
+}
+
+impl Chosen {
+    /// The tags that EC2 itself puts on instances launched from a template.
+    pub fn marks(&self) -> Tags {
+        Tags::from([
+            ("aws:ec2launchtemplate:id".to_string(), self.id.clone()),
+            ("aws:ec2launchtemplate:version".to_string(), self.version.to_string()),
+        ])
+    }
+
+    /// Adds the template to what the launch wants, and its ARN to the conditions of the rest.
+    pub fn join(&self, call: &Call, wants: Vec<Want>) -> Vec<Want> {
+        let arn = call.arn(Kind::LaunchTemplate, &self.id);
+        let own = Want::new("ec2:RunInstances", arn.as_str()).resource_tags(&self.tags);
+        let launches = |want: &Want| want.action == "ec2:RunInstances";
+        let wants = wants.into_iter().chain([own]).map(|want| {
+            if launches(&want) { want.key("ec2:LaunchTemplate", arn.as_str()) } else { want }
+        });
+        wants.collect()
+    }
 }
