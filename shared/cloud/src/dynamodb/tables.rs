@@ -23,8 +23,8 @@ pub struct Table {
     /// The key attributes.
     pub key: Vec<String>,
     pub global_indexes: BTreeSet<String>,
-    /// It has a time to live.
-    pub expires: bool,
+    /// The attribute that says until when an item lives, if there is one.
+    pub expiry: Option<String>,
     on_demand_since: Option<Time>,
     /// When the provisioned throughput changed: dynoxide's instants, and the world's.
     throughput_changes: BTreeMap<u64, Time>,
@@ -45,7 +45,7 @@ impl Table {
             created_at: now,
             key: Vec::new(),
             global_indexes: BTreeSet::new(),
-            expires: false,
+            expiry: None,
             on_demand_since: None,
             throughput_changes: BTreeMap::new(),
             recovery: None,
@@ -236,7 +236,10 @@ fn update_time_to_live(model: &mut Model, call: &Call, body: &Value) -> Result<V
     let region = model.dynamodb.region(&call.scope, None)?;
     mirror(region, call, body, operation)?;
     if let Some(table) = region.tables.get_mut(body["TableName"].as_str().unwrap_or_default()) {
-        table.expires = body["TimeToLiveSpecification"]["Enabled"].as_bool() == Some(true);
+        let specification = &body["TimeToLiveSpecification"];
+        let enabled = specification["Enabled"].as_bool() == Some(true);
+        let attribute = specification["AttributeName"].as_str().map(str::to_string);
+        table.expiry = attribute.filter(|_| enabled);
     }
     ttl::plan(model, &call.scope);
     Ok(answer)
