@@ -157,7 +157,7 @@ impl Cloud {
 
     fn carry_out(&self, effect: Effect) {
         match effect {
-            Effect::Invoke(start) => crate::lambda::begin(self, start),
+            Effect::Start(start) => crate::lambda::begin(self, start),
             Effect::Kill(environment) => {
                 if let Some(handle) = lock(&self.inner.running).remove(&environment) {
                     handle.abort();

@@ -21,6 +21,10 @@ pub struct Config {
     pub quirks: Quirks,
     /// The fault rules in force from the start: none by default.
     pub faults: Vec<Rule>,
+    /// A role that nobody declared exists and may do everything, as an access key that nobody
+    /// declared is an administrator's. Off where roles come from a template, so that a name that is
+    /// wrong there is found out; on at a port, where nobody could declare one.
+    pub open_roles: bool,
 }
 
 impl Default for Config {
@@ -34,6 +38,7 @@ impl Default for Config {
             limits: Limits::default(),
             quirks: Quirks::default(),
             faults: Vec::new(),
+            open_roles: false,
         }
     }
 }
@@ -76,7 +81,8 @@ pub struct Pace {
     pub copy_per_gib: Duration,
     /// How far the four durations above are spread, in percent of their value.
     pub spread_percent: u64,
-    /// A copy or snapshot under a key that cannot be used fails after this long.
+    /// A snapshot, copy or image that cannot be made (a key that cannot be used, a fault) fails
+    /// after this long.
     pub kms_failure: Duration,
     /// From the effect of a call to the event about it, in milliseconds.
     pub event_delay_ms: RangeInclusive<u64>,

@@ -389,7 +389,9 @@ fn render_error(protocol: Protocol, error: &ApiError, request_id: &str) -> Respo
             };
             body.insert("__type".into(), json!(type_name));
             body.insert("message".into(), json!(error.message));
-            body.extend(error.extra.clone().unwrap_or_default());
+            if let Some(extra) = &error.extra {
+                body.extend((**extra).clone());
+            }
             let response =
                 Response::new(error.status, &json_type(version), Value::Object(body).to_string());
             if prefix == "AmazonSQS." {

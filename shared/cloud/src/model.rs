@@ -1,7 +1,7 @@
 //! The model: all state of all accounts and regions, and what happens to it as time passes.
 //!
 //! It is synchronous and knows no clock: whoever calls it says what time it is. What it wants to be
-//! done outside (a function invoked or killed) it leaves in `effects`.
+//! done outside (an execution environment started or killed) it leaves in `effects`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -48,7 +48,8 @@ impl Scope {
 /// What the model asks the world outside of it to do.
 #[derive(Debug)]
 pub enum Effect {
-    Invoke(lambda::Start),
+    /// An execution environment is started.
+    Start(lambda::Start),
     /// The execution environment dies on the spot.
     Kill(lambda::EnvironmentId),
 }

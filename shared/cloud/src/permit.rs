@@ -67,6 +67,11 @@ impl Model {
         self.permit_on(call, want, None).is_ok()
     }
 
+    /// Whether a service can act in a role at all.
+    pub fn has_role(&self, role_arn: &str) -> bool {
+        self.config.open_roles || self.principals.roles.contains_key(role_arn)
+    }
+
     /// Whether a role may, when a service acts in it (the role of an EventBridge target).
     pub fn role_may(&self, role_arn: &str, scope: &Scope, want: &Want) -> bool {
         self.role_may_on(role_arn, scope, want, None)
@@ -81,7 +86,7 @@ impl Model {
         resource: Option<OnResource<'_>>,
     ) -> bool {
         if !self.principals.roles.contains_key(role_arn) {
-            return false;
+            return self.config.open_roles;
         }
         let account = match PrincipalRef::parse(role_arn) {
             Some(principal) => principal.account().unwrap_or_default().to_string(),

@@ -345,8 +345,9 @@ fn a_role_may_do_what_its_policies_allow_on_tables_and_indexes() {
         put(&cloud, "1", "x");
         let role = format!("arn:aws:iam::{ACCOUNT}:role/worker");
         let table = format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/ledger");
+        let indexes = format!("{table}/index/*");
         let policy = json!({ "Version": "2012-10-17", "Statement": [
-            { "Effect": "Allow", "Action": "dynamodb:Query", "Resource": format!("{table}/index/*") },
+            { "Effect": "Allow", "Action": "dynamodb:Query", "Resource": indexes },
             { "Effect": "Allow", "Action": "dynamodb:UpdateItem", "Resource": table },
         ] });
         cloud.with(|model| {

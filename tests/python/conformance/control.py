@@ -52,3 +52,7 @@ class Control:
     def account(self, account):
         """Declare an administrator's access key for an account."""
         return self._call("POST", "accounts", {"account": account})["access_key"]
+
+    def role(self, arn, policies):
+        """Declare a role, in which a rule may then act on its targets."""
+        return self._call("POST", "roles", {"arn": arn, "policies": policies})

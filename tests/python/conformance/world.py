@@ -369,15 +369,25 @@ def among(what, actual, allowed):
         raise AssertionError(f"{what}: {actual!r} is none of {sorted(allowed)}")
 
 
+# A refusal with one of these says nothing of what was asked for.
+_NOT_UNDERSTOOD = {
+    "InvalidAction", "UnknownParameter", "UnknownOperationException", "SerializationException",
+}
+
+
 def refused(codes, call, *, says=(), **request):
-    """The error of a call that must be refused with one of the codes (None: with any 4xx)."""
+    """The error of a call that must be refused with one of the codes.
+
+    None stands for a refusal whose code is not published: any 4xx that understood the question.
+    """
     try:
         call(**request)
     except ClientError as problem:
         error = problem.response["Error"]
         status = problem.response["ResponseMetadata"]["HTTPStatusCode"]
         if codes is None:
-            true(f"refused with {status} {error['Code']}", 400 <= status < 500)
+            wrong_reason = error["Code"] in _NOT_UNDERSTOOD or not 400 <= status < 500
+            true(f"refused with {status} {error['Code']}", not wrong_reason)
         else:
             wanted = (codes,) if isinstance(codes, str) else codes
             among(f"the error ({error.get('Message')})", error["Code"], wanted)

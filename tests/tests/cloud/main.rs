@@ -5,3 +5,4 @@ mod boto3;
 mod patterns;
 mod sdk;
 mod served;
+mod time;

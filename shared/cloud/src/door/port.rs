@@ -22,7 +22,7 @@ use crate::cloud::Cloud;
 use crate::config::Config;
 use crate::dispatch::Answer;
 use crate::http::{Request, Response};
-use crate::lambda::EnvironmentId;
+use crate::lambda::{EnvironmentId, ProcessKeeper};
 use crate::model::Model;
 use crate::time::Time;
 
@@ -131,14 +131,20 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let world = World { sender, speed: options.speed };
         let config = options.config;
+        let endpoint = endpoint(address);
+        let (given, keeper) = oneshot::channel();
         let living = std::thread::Builder::new().name("world".into()).spawn(move || {
-            Cloud::run(config, async |cloud| world::serve(cloud, inbox).await);
+            Cloud::run(config, async |cloud| {
+                // Before the first message, which may be an invocation.
+                given.send(cloud.attach_processes(&endpoint)).ok();
+                world::serve(cloud, inbox).await;
+            });
         })?;
         let port = Port { world: world.clone(), stopped };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let serving = std::thread::Builder::new()
             .name("port".into())
-            .spawn(move || runtime.block_on(port.serve(listener)))?;
+            .spawn(move || runtime.block_on(port.serve(listener, keeper)))?;
         Ok(Server { address, world, stop, threads: vec![serving, living] })
     }
 
@@ -184,12 +190,12 @@ struct Port {
 }
 
 impl Port {
-    async fn serve(self, listener: StdListener) {
+    async fn serve(self, listener: StdListener, keeper: oneshot::Receiver<ProcessKeeper>) {
         let Ok(listener) = TcpListener::from_std(listener) else { return };
         let mut stopped = self.stopped.clone();
         let mut connections = JoinSet::new();
         let clock = tokio::spawn(self.clone().keep_clock());
-        let processes = tokio::spawn(self.clone().keep_processes(listener.local_addr().ok()));
+        let processes = tokio::spawn(keep_processes(keeper));
         loop {
             tokio::select! {
                 biased;
@@ -214,31 +220,19 @@ impl Port {
 
     /// Moves the clock as real time passes, if it runs at all.
     async fn keep_clock(self) {
-        if self.world.speed == 0 {
-            return;
-        }
         let mut last = Instant::now();
         loop {
             tokio::time::sleep(TICK).await;
             // Whole milliseconds only, so that nothing is lost to rounding.
             let millis = u64::try_from(last.elapsed().as_millis()).unwrap_or(u64::MAX);
             last += Duration::from_millis(millis);
-            let span = Duration::from_millis(millis.saturating_mul(u64::from(self.world.speed)));
-            if self.world.advance(span).await.is_err() {
+            // Real programs live on the machine's time, and so must their world.
+            let Ok(bound) = self.world.act(Cloud::clock_is_bound).await else { return };
+            let speed = if bound { 1 } else { u64::from(self.world.speed) };
+            let span = Duration::from_millis(millis.saturating_mul(speed));
+            if speed > 0 && self.world.advance(span).await.is_err() {
                 return;
             }
-        }
-    }
-
-    /// Runs the processes of functions that are real programs.
-    async fn keep_processes(self, address: Option<SocketAddr>) {
-        let Some(mut address) = address else { return };
-        if address.ip().is_unspecified() {
-            address.set_ip(Ipv4Addr::LOCALHOST.into());
-        }
-        let endpoint = format!("http://{address}");
-        if let Ok(keeper) = self.world.act(move |cloud| cloud.attach_processes(&endpoint)).await {
-            keeper.keep().await;
         }
     }
 
@@ -298,6 +292,21 @@ impl Port {
             // The connection breaks off, which is what a client sees of a dark region.
             Ok(Answer::Unreachable) | Err(Ended) => Err(Unanswered),
         }
+    }
+}
+
+/// How programs on this machine reach the port.
+fn endpoint(mut address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        address.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
+    format!("http://{address}")
+}
+
+/// Runs the processes of functions that are real programs.
+async fn keep_processes(keeper: oneshot::Receiver<ProcessKeeper>) {
+    if let Ok(keeper) = keeper.await {
+        keeper.keep().await;
     }
 }
 

@@ -55,6 +55,10 @@ impl Table {
     /// Learns from a description of the table, and makes it a description in our world.
     fn describe(&mut self, now: Time, scope: &Scope, description: &mut Value) {
         self.learn(now, description);
+        // dynoxide says the billing mode twice, once under a name that the API does not have.
+        if let Some(description) = description.as_object_mut() {
+            description.shift_remove("TableThroughputModeSummary");
+        }
         for (name, list) in [
             ("TableArn", None),
             ("IndexArn", Some("GlobalSecondaryIndexes")),
@@ -70,12 +74,10 @@ impl Table {
         }
         description["CreationDateTime"] = json!(self.created_at.epoch_secs());
         description["TableId"] = json!(self.id);
-        if let Some(since) = self.on_demand_since {
-            for summary in ["BillingModeSummary", "TableThroughputModeSummary"] {
-                if let Some(summary) = description.get_mut(summary) {
-                    summary["LastUpdateToPayPerRequestDateTime"] = json!(since.epoch_secs());
-                }
-            }
+        if let Some(since) = self.on_demand_since
+            && let Some(summary) = description.get_mut("BillingModeSummary")
+        {
+            summary["LastUpdateToPayPerRequestDateTime"] = json!(since.epoch_secs());
         }
     }
 

@@ -129,6 +129,6 @@ pub fn arn(scope: &Scope, kind: Kind, id: &str) -> String {
 }
 
 /// Checks the shape of an id before it is looked up.
-pub fn well_formed<'a>(kind: Kind, id: &'a str) -> Result<&'a str, ApiError> {
+pub fn well_formed(kind: Kind, id: &str) -> Result<&str, ApiError> {
     if kind.is_well_formed(id) { Ok(id) } else { Err(ApiError::malformed(kind, id)) }
 }

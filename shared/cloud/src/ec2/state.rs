@@ -163,7 +163,7 @@ pub struct Instance {
     pub visible_at: Time,
     /// When the instance last became `running`; status checks and console output follow from it.
     pub running_since: Option<Time>,
-    /// Status checks that never become `ok`, set from outside to model a machine that fails to boot.
+    /// Status checks that never become `ok`, set from outside: a machine that fails to boot.
     pub impaired: bool,
     /// Status checks that say `insufficient-data`, set from outside like `impaired`.
     pub silent: bool,

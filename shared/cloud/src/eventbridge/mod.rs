@@ -17,9 +17,12 @@ mod targets;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::access::Call;
+use crate::agenda::Due;
 use crate::arn::Arn;
 use crate::ec2::page::Page;
 use crate::error::ApiError;
@@ -96,8 +99,15 @@ pub enum Step {
     Retry(Box<deliver::Delivery>),
 }
 
+/// How often an event in a dark region looks whether it is up again.
+const DARK_REGION_WAIT: Duration = Duration::from_secs(60);
+
 pub fn happen(model: &mut Model, scope: &Scope, step: Step) {
     match step {
+        // A region that is dark keeps its events until it is up again.
+        Step::Arrive(_) if model.dark_regions.contains(&*scope.region) => {
+            model.after(DARK_REGION_WAIT, Due::Events(scope.clone(), step));
+        }
         Step::Arrive(arrival) => deliver::arrive(model, scope, &arrival),
         Step::Fire { rule, generation } => rules::fire(model, scope, &rule, generation),
         Step::Retry(delivery) => deliver::retry(model, scope, *delivery),

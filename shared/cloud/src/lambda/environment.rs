@@ -28,7 +28,8 @@ use crate::model::{Effect, Line, Model, Scope};
 use crate::time::Time;
 use crate::trace::What;
 
-/// A start that takes longer has failed.
+/// A start that takes longer has failed. (Lambda would start the code once more, in the time of the
+/// invocation itself; what does not start in ten seconds is broken here.)
 const START_LIMIT: Duration = Duration::from_secs(10);
 
 /// One execution environment.
@@ -118,9 +119,9 @@ pub(super) fn assign(model: &mut Model, invocation: InvocationId) {
         return;
     };
     let Some(function) = model.lambda.functions.get(&arn) else { return };
-    let (generation, timeout) = (function.generation, function.spec.timeout);
+    let timeout = function.spec.timeout;
     let in_process = matches!(function.spec.code, Code::InProcess(_));
-    let warm = last_used(model, &arn, generation);
+    let warm = last_used(model, &arn);
     let limit = match warm {
         Some(_) => timeout,
         None if in_process => model.config.pace.cold_start + START_LIMIT,
@@ -136,14 +137,14 @@ pub(super) fn assign(model: &mut Model, invocation: InvocationId) {
     }
 }
 
-fn last_used(model: &Model, arn: &str, generation: u64) -> Option<EnvironmentId> {
-    let usable = model.lambda.environments.iter().filter_map(|(id, execution)| {
-        let fits = execution.function == arn && execution.generation == generation;
-        match execution.phase {
-            Phase::Idle { since } if fits => Some((since, *id)),
+/// Whatever is idle has the function's present settings: what has others ended when they changed,
+/// or when it had done its work.
+fn last_used(model: &Model, arn: &str) -> Option<EnvironmentId> {
+    let usable =
+        model.lambda.environments.iter().filter_map(|(id, execution)| match execution.phase {
+            Phase::Idle { since } if execution.function == arn => Some((since, *id)),
             _ => None,
-        }
-    });
+        });
     usable.max().map(|(_, id)| id)
 }
 
@@ -189,7 +190,7 @@ fn start(model: &mut Model, arn: &str) -> Option<EnvironmentId> {
     };
     model.principals.declare_key(&access_key, identity);
     model.lambda.environments.insert(id, execution);
-    model.effects.push(Effect::Invoke(start));
+    model.effects.push(Effect::Start(start));
     Some(id)
 }
 

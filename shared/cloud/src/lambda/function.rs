@@ -240,7 +240,8 @@ pub fn add_function(model: &mut Model, spec: FunctionSpec) -> Result<String, Api
     if spec.reserved_concurrency.is_some() && reserved > left {
         let text = format!(
             "Specified ReservedConcurrentExecutions for function decreases account's \
-             UnreservedConcurrentExecution below its minimum value of [{UNRESERVED_CONCURRENCY_MIN}]."
+             UnreservedConcurrentExecution below its minimum value of \
+             [{UNRESERVED_CONCURRENCY_MIN}]."
         );
         return Err(invalid(text));
     }

@@ -1,8 +1,8 @@
 //! Real programs as execution environments: one process each, fed through the Lambda Runtime API.
 //!
 //! The world's clock stands still while it waits, so nothing in it may wait for a process. A
-//! [`ProcessKeeper`] lives on a runtime with the machine's time, beside the port; the world sends it
-//! [`Command`]s, and hears of every process that ended as an [`Exit`].
+//! [`ProcessKeeper`] lives on a runtime with the machine's time, beside the port; the world sends
+//! it [`Command`]s, and hears of every process that ended as an [`Exit`].
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -11,8 +11,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{FunctionError, InvocationId, Refusal, Step, environment};
+use crate::access::Want;
 use crate::agenda::Due;
-use crate::model::{Line, Model};
+use crate::model::{Line, Model, Scope};
 use crate::time::Time;
 use crate::trace::What;
 use crate::{ids, sqs};
@@ -56,25 +57,32 @@ impl Condition {
     }
 }
 
+/// How often an event whose function's region is dark looks whether it is up again.
+const DARK_REGION_WAIT: Duration = Duration::from_secs(60);
+
 /// Puts an event into a function's queue, without asking whether the caller may: what an
 /// administrator of the function's account does. The result is the request id.
+///
+/// The real queue is consistent only in the end, so that an event can come out of it twice; here
+/// that is a fault. Copies have one request id and are tried and given up each by itself.
 pub fn enqueue(model: &mut Model, function_arn: &str, payload: Value) -> Result<String, Refusal> {
-    if !model.lambda.functions.contains_key(function_arn) {
-        return Err(Refusal::NoFunction);
-    }
-    let id = InvocationId(model.lambda.number());
+    let function = model.lambda.functions.get(function_arn).ok_or(Refusal::NoFunction)?;
+    let copies = model.faults.invocation_copies(&function.spec.name);
     let request_id = ids::uuid(&mut model.rng);
-    let invocation = Invocation {
-        function: function_arn.to_string(),
-        request_id: request_id.clone(),
-        payload,
-        accepted: model.now,
-        tries: 0,
-        throttles: 0,
-        last_error: None,
-    };
-    model.lambda.queue.insert(id, invocation);
-    model.after(Duration::ZERO, Due::Lambda(Step::Try(id)));
+    for _ in 0..copies {
+        let id = InvocationId(model.lambda.number());
+        let invocation = Invocation {
+            function: function_arn.to_string(),
+            request_id: request_id.clone(),
+            payload: payload.clone(),
+            accepted: model.now,
+            tries: 0,
+            throttles: 0,
+            last_error: None,
+        };
+        model.lambda.queue.insert(id, invocation);
+        model.after(Duration::ZERO, Due::Lambda(Step::Try(id)));
+    }
     Ok(request_id)
 }
 
@@ -87,6 +95,8 @@ pub(super) fn attempt(model: &mut Model, id: InvocationId) {
     } else if function.spec.reserved_concurrency == Some(0) {
         // Nothing is gained by waiting: a function without any concurrency is one turned off.
         give_up(model, id, Condition::RetriesExhausted);
+    } else if model.dark_regions.contains(&function.spec.region) {
+        try_again(model, id, DARK_REGION_WAIT);
     } else if has_room(model, id) {
         if let Some(invocation) = model.lambda.queue.get_mut(&id) {
             invocation.tries += 1;
@@ -152,19 +162,20 @@ pub(super) fn settle(model: &mut Model, id: InvocationId, result: Result<(), Fun
 fn give_up(model: &mut Model, id: InvocationId, condition: Condition) {
     let Some(invocation) = model.lambda.queue.remove(&id) else { return };
     let Some(function) = model.lambda.functions.get(&invocation.function) else { return };
-    let (scope, name) = (function.scope.clone(), function.spec.name.clone());
-    let (on_failure, dead_letter) =
-        (function.spec.on_failure.clone(), function.spec.dead_letter.clone());
+    let spec = &function.spec;
+    let (on_failure, dead_letter) = (spec.on_failure.clone(), spec.dead_letter.clone());
+    let (scope, name, role) = (function.scope.clone(), spec.name.clone(), spec.role_arn.clone());
     let mut told = Vec::new();
     if let Some(queue) = on_failure {
         let body = record(model.now, &invocation, condition).to_string();
-        let outcome = sqs::deliver(model, &queue, body, BTreeMap::new());
-        told.push(json!({ "onFailure": queue, "outcome": outcome.err().unwrap_or("ok") }));
+        let outcome = tell(model, (&scope, &role), &queue, body, BTreeMap::new());
+        told.push(json!({ "onFailure": queue, "outcome": outcome }));
     }
     if let Some(queue) = dead_letter {
+        let body = invocation.payload.to_string();
         let attributes = dead_letter_attributes(&invocation);
-        let outcome = sqs::deliver(model, &queue, invocation.payload.to_string(), attributes);
-        told.push(json!({ "deadLetter": queue, "outcome": outcome.err().unwrap_or("ok") }));
+        let outcome = tell(model, (&scope, &role), &queue, body, attributes);
+        told.push(json!({ "deadLetter": queue, "outcome": outcome }));
     }
     let line = Line {
         principal: "lambda.amazonaws.com",
@@ -175,6 +186,20 @@ fn give_up(model: &mut Model, id: InvocationId, condition: Condition) {
         detail: json!({ "tries": invocation.tries, "told": told, "event": invocation.payload }),
     };
     model.note(What::Delivery, &scope, line);
+}
+
+/// Sends to a queue in the function's role, which must be allowed to. What became of it.
+fn tell(
+    model: &mut Model,
+    (scope, role_arn): (&Scope, &str),
+    queue_arn: &str,
+    body: String,
+    attributes: BTreeMap<String, String>,
+) -> &'static str {
+    if !model.role_may(role_arn, scope, &Want::new("sqs:SendMessage", queue_arn)) {
+        return "NO_PERMISSIONS";
+    }
+    sqs::deliver(model, queue_arn, body, attributes).err().unwrap_or("ok")
 }
 
 /// What an on-failure destination gets. An event that was never run has no response.

@@ -4,7 +4,7 @@
 mod put;
 mod read;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -31,8 +31,9 @@ struct Parameter {
     versions: Vec<Version>,
     /// The number that was given out last.
     last_number: i64,
-    /// How many versions wait for their image.
-    waiting: u32,
+    /// The versions that wait for their image, by number and time: a new parameter of the same name
+    /// has nothing to do with what was put into the old one.
+    waiting: BTreeSet<(i64, Time)>,
 }
 
 #[derive(Clone, Debug)]
@@ -162,6 +163,6 @@ fn public(scope: &Scope, name: &str) -> Option<Parameter> {
         description: None,
         versions: vec![version],
         last_number: 1,
-        waiting: 0,
+        waiting: BTreeSet::new(),
     })
 }

@@ -1,5 +1,8 @@
 //! Parameters made, changed and deleted.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use serde_json::{Value, json};
 
 use super::{IMAGE, Parameter, Step, Version, not_found, region, send, tell, wants};
@@ -130,53 +133,62 @@ pub fn put(model: &mut Model, call: &Call, members: &Members<'_>) -> Result<Valu
         needed.push(Want::new("ssm:AddTagsToResource", arn).request_tags(&wanted.tags));
     }
     model.permit(call, &needed)?;
-    let waits = model.config.quirks.image_parameter_waits;
     let may_describe = model.allows(call, &Want::anywhere("ec2:DescribeImages"));
     let now = model.now;
-    let parameter = region(model, &call.scope).parameters.entry(wanted.name.clone());
-    let parameter = match parameter {
-        std::collections::btree_map::Entry::Occupied(known) => {
-            check_overwrite(known.get(), &wanted)?;
-            known.into_mut()
+    let parameter = find_or_make(&mut region(model, &call.scope).parameters, &wanted)?;
+    let operation = if parameter.last_number == 0 { "Create" } else { "Update" };
+    parameter.last_number += 1;
+    let number = parameter.last_number;
+    let kind = parameter.kind.clone();
+    let version = Version {
+        number,
+        value: wanted.value,
+        data_type: wanted.data_type,
+        changed_at: now,
+        changed_by: call.caller.arn.clone(),
+    };
+    let Wanted { name, description, .. } = wanted;
+    let pending = Pending { name, kind, description, version, operation, may_describe };
+    accept(model, &call.scope, pending);
+    Ok(json!({ "Version": number, "Tier": "Standard" }))
+}
+
+fn find_or_make<'a>(
+    parameters: &'a mut BTreeMap<String, Parameter>,
+    wanted: &Wanted,
+) -> Result<&'a mut Parameter, ApiError> {
+    match parameters.entry(wanted.name.clone()) {
+        Entry::Occupied(known) => {
+            check_overwrite(known.get(), wanted)?;
+            Ok(known.into_mut())
         }
-        std::collections::btree_map::Entry::Vacant(vacant) => {
+        Entry::Vacant(vacant) => {
             let Some(kind) = wanted.kind.clone() else {
                 let text = "A parameter type is required when you create a parameter.";
                 return Err(invalid(text));
             };
-            vacant.insert(Parameter { kind, ..Parameter::default() })
+            Ok(vacant.insert(Parameter { kind, ..Parameter::default() }))
         }
-    };
-    let operation = if parameter.last_number == 0 { "Create" } else { "Update" };
-    parameter.last_number += 1;
-    let number = parameter.last_number;
-    let pending = Pending {
-        kind: parameter.kind.clone(),
-        description: wanted.description,
-        version: Version {
-            number,
-            value: wanted.value,
-            data_type: wanted.data_type,
-            changed_at: now,
-            changed_by: call.caller.arn.clone(),
-        },
-        name: wanted.name,
-        operation,
-        may_describe,
-    };
-    if pending.version.data_type == IMAGE {
+    }
+}
+
+/// A text is in force at once; an image is looked for first.
+fn accept(model: &mut Model, scope: &Scope, pending: Pending) {
+    let is_image = pending.version.data_type == IMAGE;
+    let waits = is_image && model.config.quirks.image_parameter_waits;
+    if let Some(parameter) = region(model, scope).parameters.get_mut(&pending.name) {
         if waits {
-            parameter.waiting += 1;
+            parameter.waiting.insert((pending.version.number, pending.version.changed_at));
         } else {
             take_effect(parameter, &pending);
         }
-        let delay = model.config.pace.parameter_validation;
-        model.after(delay, Due::Ssm(call.scope.clone(), Step::Validate(pending)));
-    } else {
-        take_effect(parameter, &pending);
-        tell(model, &call.scope, &pending.name, &pending.kind, operation);
     }
-    Ok(json!({ "Version": number, "Tier": "Standard" }))
+    if is_image {
+        let delay = model.config.pace.parameter_validation;
+        model.after(delay, Due::Ssm(scope.clone(), Step::Validate(pending)));
+    } else {
+        tell(model, scope, &pending.name, &pending.kind, pending.operation);
+    }
 }
 
 fn check_overwrite(known: &Parameter, wanted: &Wanted) -> Result<(), ApiError> {
@@ -211,12 +223,14 @@ pub fn validate(model: &mut Model, scope: &Scope, pending: Pending) {
     let image = lookup::image_for(model, scope, &pending.version.value);
     let found = pending.may_describe && image.is_some();
     let parameters = &mut region(model, scope).parameters;
+    let ticket = (pending.version.number, pending.version.changed_at);
     // It may have been deleted meanwhile, or was in force from the start.
-    if let Some(parameter) = parameters.get_mut(&pending.name).filter(|known| known.waiting > 0) {
-        parameter.waiting -= 1;
+    let parameter = parameters.get_mut(&pending.name);
+    if let Some(parameter) = parameter.filter(|known| known.waiting.contains(&ticket)) {
+        parameter.waiting.remove(&ticket);
         if found {
             take_effect(parameter, &pending);
-        } else if parameter.versions.is_empty() && parameter.waiting == 0 {
+        } else if parameter.versions.is_empty() && parameter.waiting.is_empty() {
             parameters.remove(&pending.name);
         }
     }

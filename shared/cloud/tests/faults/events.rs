@@ -1,7 +1,5 @@
 //! Events, creations and invocations, and everything at once.
 
-use std::time::Duration;
-
 use afterimage_cloud::Time;
 use afterimage_cloud::faults::{Chaos, Creation, Rule};
 use afterimage_cloud::trace::What;
@@ -133,7 +131,7 @@ fn a_creation_fails_with_the_message_of_the_first_rule_for_its_kind() {
 #[test]
 fn an_invocation_runs_twice_if_a_rule_says_so() {
     run(vec![Rule::duplicate_invocation().function("backup").nth(2)], async |cloud| {
-        let mut copies = |name: &str| cloud.with(|model| model.faults.invocation_copies(name));
+        let copies = |name: &str| cloud.with(|model| model.faults.invocation_copies(name));
         assert_eq!(copies("backup"), 1);
         assert_eq!(copies("restore"), 1);
         assert_eq!(copies("backup"), 2);

@@ -7,19 +7,18 @@ use serde_json::Value;
 
 pub const ACCOUNT: &str = "123456789012";
 pub const REGION: &str = "us-east-1";
-pub const ADMINISTRATOR: &str = "AKIAIOSFODNN7EXAMPLE";
 
 /// Who asks which service, and where.
 #[derive(Clone, Copy)]
 pub struct Client {
-    service: &'static str,
-    target: &'static str,
+    pub service: &'static str,
+    pub target: &'static str,
     pub region: &'static str,
     pub access_key: &'static str,
 }
 
 pub const fn client(service: &'static str, target: &'static str) -> Client {
-    Client { service, target, region: REGION, access_key: ADMINISTRATOR }
+    Client { service, target, region: REGION, access_key: "AKIAIOSFODNN7EXAMPLE" }
 }
 
 impl Client {

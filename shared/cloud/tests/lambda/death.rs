@@ -4,12 +4,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use afterimage_cloud::dispatch::Answer;
+use afterimage_cloud::faults::{Rule, When};
 use afterimage_cloud::http::Request;
 use afterimage_cloud::lambda::{EnvironmentId, environments_of, remove_function};
 use afterimage_cloud::trace::What;
 use afterimage_cloud::{Cloud, Config};
 use serde_json::{Value, json};
 
+use crate::raw;
 use crate::support::*;
 
 #[test]
@@ -233,20 +235,62 @@ fn a_function_taken_away_takes_its_environments_and_events_along() {
     });
 }
 
-/// A signed call of a service, as the SDK would make it.
-fn call(service: &str, access_key: &str, body: &str, target: Option<&str>) -> Request {
-    let scope = format!("{access_key}/20260101/us-east-1/{service}/aws4_request");
-    let signed = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=00");
-    let mut headers = vec![("authorization".to_string(), signed)];
-    headers.extend(target.map(|target| ("x-amz-target".to_string(), target.to_string())));
-    let body = body.as_bytes().to_vec();
-    Request { method: "POST".into(), path: "/".into(), query: String::new(), headers, body }
+/// The status and the text of the answer to a call with that key.
+fn reply(cloud: &Cloud, request: &Request) -> (u16, String) {
+    let response = raw::reply(cloud, request);
+    (response.status, raw::text(&response).to_string())
 }
 
-fn reply(cloud: &Cloud, request: &Request) -> (u16, String) {
-    match cloud.answer(request) {
-        Answer::Reply(reply) => (reply.status, String::from_utf8_lossy(&reply.body).into_owned()),
-        other => panic!("no reply but {other:?}"),
+#[test]
+fn a_function_is_killed_at_a_call_of_its_own_and_does_nothing_after_it() {
+    for (when, expected) in [(When::Before, 1), (When::After, 2)] {
+        let rule = Rule::kill(when).service("sqs").nth(1);
+        let config = Config { faults: vec![rule], ..Config::seeded(1) };
+        Cloud::run(config, async |cloud| {
+            let create =
+                raw::json("us-east-1", "sqs", "AmazonSQS.CreateQueue", r#"{"QueueName":"out"}"#);
+            // The rule is for functions: the administrator has no environment that could die.
+            assert_eq!(raw::reply(&cloud, &create).status, 200);
+            let policy = json!({ "Version": "2012-10-17", "Statement": [
+                { "Effect": "Allow", "Action": "sqs:*", "Resource": "*" },
+            ]});
+            cloud
+                .with(|model| model.principals.declare_role(ROLE, &[policy], None))
+                .expect("a policy");
+            let world = cloud.clone();
+            let after = Arc::new(AtomicUsize::new(0));
+            let counter = after.clone();
+            let arn = add(
+                &cloud,
+                worker(started(move |environment| {
+                    let key = environment.variables["AWS_ACCESS_KEY_ID"].clone();
+                    let (world, counter) = (world.clone(), counter.clone());
+                    Ok(move |_: Value, _| {
+                        let send = raw::json_of(
+                            &key,
+                            "us-east-1",
+                            "sqs",
+                            "AmazonSQS.SendMessage",
+                            r#"{"QueueUrl":"https://sqs/123456789012/out","MessageBody":"x"}"#,
+                        );
+                        let (world, counter) = (world.clone(), counter.clone());
+                        async move {
+                            if let Answer::Killed = world.answer(&send) {
+                                std::future::pending::<()>().await;
+                            }
+                            counter.fetch_add(1, Ordering::Relaxed);
+                            Ok(json!(null))
+                        }
+                    })
+                })),
+            );
+            invoke(&cloud, &arn);
+            cloud.advance(secs(3600)).await;
+            assert_eq!(tries(&cloud), [try_at(250, "Runtime.ExitError"), try_at(60_500, "ok")]);
+            assert_eq!(after.load(Ordering::Relaxed), 1);
+            let letters = cloud.with(|model| afterimage_cloud::sqs::dead_letters(model));
+            assert_eq!(letters.as_array().map(Vec::len), Some(expected), "killed {when:?}");
+        });
     }
 }
 
@@ -269,7 +313,7 @@ fn the_key_of_a_dead_environment_opens_nothing() {
         invoke(&cloud, &arn);
         cloud.advance(secs(1)).await;
         let key = keys.lock().expect("nobody panics with it")[0].clone();
-        let describe = call("ec2", &key, "Action=DescribeTags&Version=2016-11-15", None);
+        let describe = raw::ec2_of(&key, "us-east-1", "DescribeTags", "");
 
         let identity = cloud.with(|model| model.principals.identity(&key));
         assert_eq!(identity.arn, "arn:aws:sts::123456789012:assumed-role/worker-role/worker");
@@ -280,13 +324,16 @@ fn the_key_of_a_dead_environment_opens_nothing() {
         let (status, body) = reply(&cloud, &describe);
         assert_eq!(status, 401);
         assert!(body.contains("<Code>AuthFailure</Code>"), "{body}");
-        let list = call("dynamodb", &key, "{}", Some("DynamoDB_20120810.ListTables"));
+        let list =
+            raw::json_of(&key, "us-east-1", "dynamodb", "DynamoDB_20120810.ListTables", "{}");
         let (status, body) = reply(&cloud, &list);
         assert_eq!(status, 400);
         assert!(body.contains("UnrecognizedClientException"), "{body}");
-        let body = "Action=GetCallerIdentity&Version=2011-06-15";
-        let (status, body) = reply(&cloud, &call("sts", &key, body, None));
+        let mut whoami = raw::json_of(&key, "us-east-1", "sts", "", "");
+        whoami.body = b"Action=GetCallerIdentity&Version=2011-06-15".to_vec();
+        let (status, body) = reply(&cloud, &whoami);
         assert_eq!(status, 403);
         assert!(body.contains("<Code>InvalidClientTokenId</Code>"), "{body}");
+        assert_eq!(reply(&cloud, &raw::ec2("DescribeTags", "")).0, 200, "others still may");
     });
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use afterimage_cloud::faults::Rule;
 use afterimage_cloud::lambda::{FunctionError, Invoker, Refusal, add_permission, invoke_async};
 use afterimage_cloud::trace::What;
 use afterimage_cloud::{Cloud, Config};
@@ -38,8 +39,13 @@ fn a_function_that_recovers_is_not_tried_again() {
     Cloud::run(Config::seeded(1), async |cloud| {
         let calls = Arc::new(AtomicUsize::new(0));
         let recover = code(move |_, _| {
-            let call = calls.fetch_add(1, Ordering::Relaxed);
-            async move { if call == 0 { Err(FunctionError::new("Boom", "")) } else { Ok(json!(1)) } }
+            let first = calls.fetch_add(1, Ordering::Relaxed) == 0;
+            async move {
+                match first {
+                    true => Err(FunctionError::new("Boom", "")),
+                    false => Ok(json!(null)),
+                }
+            }
         });
         let arn = add(&cloud, worker(recover));
         invoke(&cloud, &arn);
@@ -248,4 +254,18 @@ fn the_same_seed_gives_the_same_trace_and_another_seed_another() {
     };
     assert_eq!(live(7), live(7));
     assert_ne!(live(7), live(8));
+}
+
+#[test]
+fn an_event_that_the_queue_gives_out_twice_runs_twice_under_one_request_id() {
+    let config = Config { faults: vec![Rule::duplicate_invocation()], ..Config::seeded(1) };
+    Cloud::run(config, async |cloud| {
+        let arn = add(&cloud, worker(code(async |_, _| Ok(json!(null)))));
+        let request_id = invoke(&cloud, &arn);
+        cloud.advance(secs(3600)).await;
+        assert_eq!(tries(&cloud), [try_at(250, "ok"), try_at(250, "ok")]);
+        assert_eq!(cold_starts(&cloud), [true, true]);
+        let ran = lines(&cloud, What::Invocation);
+        assert!(ran.iter().all(|line| line.id == request_id));
+    });
 }

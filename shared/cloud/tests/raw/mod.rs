@@ -33,7 +33,12 @@ pub fn ec2(action: &str, rest: &str) -> Request {
 
 /// A call of a service that speaks JSON; `target` holds the action.
 pub fn json(region: &str, service: &str, target: &str, body: &str) -> Request {
-    let mut request = request(ADMINISTRATOR, region, service, body.to_string());
+    json_of(ADMINISTRATOR, region, service, target, body)
+}
+
+/// The same, with a key of one's own.
+pub fn json_of(access_key: &str, region: &str, service: &str, target: &str, body: &str) -> Request {
+    let mut request = request(access_key, region, service, body.to_string());
     request.headers.push(("x-amz-target".to_string(), target.to_string()));
     request
 }

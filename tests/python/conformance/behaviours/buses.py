@@ -248,10 +248,13 @@ def _forward(w, source_region, target_region):
     """A rule that sends my.app to the default bus of another region."""
     events = w.client("events", source_region)
     name = w.name("forward")
+    target = _bus_arn(w, target_region)
+    role = f"arn:aws:iam::{w.account}:role/{name}"
+    w.control.role(role, [{"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "events:PutEvents", "Resource": target}]}])
     events.put_rule(Name=name, EventPattern=PATTERN)
-    answer = events.put_targets(Rule=name, Targets=[{
-        "Id": "bus", "Arn": _bus_arn(w, target_region),
-        "RoleArn": f"arn:aws:iam::{w.account}:role/forward-events"}])
+    answer = events.put_targets(
+        Rule=name, Targets=[{"Id": "bus", "Arn": target, "RoleArn": role}])
     same("failures", answer["FailedEntryCount"], 0)
 
 
@@ -276,6 +279,24 @@ def one_hop(w):
     same("after two hops", third.settle(), [])
     w.client("events", AWAY).put_events(Entries=[_entry()])
     same("after one hop", third.wait("Done")["region"], AWAY)
+
+
+@behaviour("5.3", "without the permission of its role a rule forwards nothing to another region")
+def no_permission(w):
+    there = Tap(w, AWAY, pattern={"source": ["my.app"]})
+    url, arn = queue(w)
+    role = f"arn:aws:iam::{w.account}:role/powerless"
+    w.control.role(role, [{"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "events:PutRule", "Resource": "*"}]}])
+    w.events.put_rule(Name="powerless", EventPattern=PATTERN)
+    w.events.put_targets(Rule="powerless", Targets=[{
+        "Id": "bus", "Arn": _bus_arn(w, AWAY), "RoleArn": role,
+        "DeadLetterConfig": {"Arn": arn}}])
+    w.events.put_events(Entries=[_entry()])
+    same("in the other region", there.settle(), [])
+    letter = one(w.client("sqs").receive_message(
+        QueueUrl=url, MessageAttributeNames=["All"])["Messages"])
+    same("the code", letter["MessageAttributes"]["ERROR_CODE"]["StringValue"], "NO_PERMISSIONS")
 
 
 @behaviour("1.0", "an event for a target that is gone goes to the dead letter queue, with reasons")

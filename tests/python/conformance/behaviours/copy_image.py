@@ -85,6 +85,13 @@ def token_regional(w):
     true("one copy for two regions", first != second)
 
 
+@behaviour("2.9", "tokens are told apart by case")
+def token_case(w):
+    source = w.registered()["ImageId"]
+    first = _copy(w, source, ClientToken="copy-once")
+    true("one copy", _copy(w, source, ClientToken="Copy-Once") != first)
+
+
 @behaviour("2.4", "tags of the source are not copied unless CopyImageTags is set")
 def tags_default(w):
     source = w.registered(TagSpecifications=tag_spec("image", {"a": "1"}))["ImageId"]

@@ -15,6 +15,8 @@ IMAGE = "EC2 AMI State Change"
 VOLUME = "EBS Volume Notification"
 TAGS = "Tag Change on Resource"
 UNKNOWN_KEY = "11112222-3333-4444-5555-666677778888"
+# Events lag behind what they tell of; a tap that is opened later than this misses the old ones.
+QUIET_SECONDS = 3600
 SECOND = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
@@ -31,6 +33,13 @@ def _plain_arn(ident, region=HOME, account="", kind="image"):
 def _states(events, machine):
     return [e["detail"]["state"] for e in events
             if e["detail-type"] == INSTANCE and e["detail"]["instance-id"] == machine]
+
+
+def _settled_machine(w):
+    """A machine of whose launch nothing more will be heard."""
+    machine = w.launch()
+    w.advance(QUIET_SECONDS)
+    return machine
 
 
 def _one_volume_snapshot(w, size=1, **more):
@@ -54,7 +63,7 @@ def launched(w):
 
 @behaviour("1.1", "a stop sends stopping and stopped, a start pending and running")
 def stopped(w):
-    machine = w.launch()["InstanceId"]
+    machine = _settled_machine(w)["InstanceId"]
     tap = Tap(w)
     w.ec2.stop_instances(InstanceIds=[machine])
     tap.wait(INSTANCE, state="stopped")
@@ -66,7 +75,7 @@ def stopped(w):
 
 @behaviour("1.1", "a termination sends shutting-down and terminated")
 def terminated(w):
-    machine = w.launch()["InstanceId"]
+    machine = _settled_machine(w)["InstanceId"]
     tap = Tap(w)
     w.ec2.terminate_instances(InstanceIds=[machine])
     tap.wait(INSTANCE, state="terminated")
@@ -75,7 +84,7 @@ def terminated(w):
 
 @behaviour("1.1", "a reboot sends nothing")
 def rebooted(w):
-    machine = w.launch()["InstanceId"]
+    machine = _settled_machine(w)["InstanceId"]
     tap = Tap(w, pattern={"detail-type": [INSTANCE]})
     w.ec2.reboot_instances(InstanceIds=[machine])
     same("events", tap.settle(), [])
@@ -84,7 +93,7 @@ def rebooted(w):
 @behaviour("1.1", "the reboot that CreateImage does sends no state change")
 def rebooted_for_image(w):
     """UNVERIFIED in the specification; none is its expectation."""
-    machine = w.launch()["InstanceId"]
+    machine = _settled_machine(w)["InstanceId"]
     tap = Tap(w, pattern={"detail-type": [INSTANCE]})
     w.wait_image(w.ec2.create_image(InstanceId=machine, Name="quiet")["ImageId"])
     same("events", tap.settle(), [])
@@ -134,6 +143,7 @@ def create_snapshots(w):
 @behaviour("1.2", "copySnapshot is sent in the destination and not in the source region")
 def copy_snapshot(w):
     source = w.completed_snapshot()["SnapshotId"]
+    w.advance(QUIET_SECONDS)
     here, there = Tap(w), Tap(w, AWAY)
     made = w.away.copy_snapshot(SourceRegion=HOME, SourceSnapshotId=source)["SnapshotId"]
     event = there.wait(SNAPSHOT, event="copySnapshot")
@@ -228,6 +238,7 @@ def image_failed(w):
 @behaviour("1.7", "CopyImage sends available in the destination and nothing in the source region")
 def image_copied(w):
     source = w.registered()["ImageId"]
+    w.advance(QUIET_SECONDS)
     here, there = Tap(w), Tap(w, AWAY)
     made = w.away.copy_image(SourceRegion=HOME, SourceImageId=source, Name="told")["ImageId"]
     event = there.wait(IMAGE, ImageId=made)
@@ -269,6 +280,7 @@ def image_states(w):
 @behaviour("1.7", "deprecation, protection, permissions and tags send no state change of the image")
 def image_silent(w):
     made = w.registered()["ImageId"]
+    w.advance(QUIET_SECONDS)
     tap = Tap(w, pattern={"detail-type": [IMAGE]})
     w.ec2.enable_image_deprecation(ImageId=made, DeprecateAt="2035-01-01T00:00:00Z")
     w.ec2.enable_image_deregistration_protection(ImageId=made)
@@ -282,7 +294,7 @@ def image_silent(w):
 def tag_change(w):
     machine = w.launch()["InstanceId"]
     w.ec2.create_tags(Resources=[machine], Tags=tag_list({"a": "1"}))
-    w.advance(600)
+    w.advance(QUIET_SECONDS)
     tap = Tap(w, pattern={"source": ["aws.tag"]})
     w.ec2.create_tags(Resources=[machine], Tags=tag_list({"b": "2"}))
     event = tap.wait(TAGS)

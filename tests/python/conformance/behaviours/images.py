@@ -194,6 +194,36 @@ def add_empty(w):
     true("it has a snapshot", not added["Ebs"].get("SnapshotId"))
 
 
+@behaviour("2.3", "a new empty volume of an image may be encrypted or not")
+def empty_encrypted(w):
+    machine = w.launch()
+    mapping = [{"DeviceName": f"/dev/sd{letter}", "Ebs": {
+        "VolumeSize": 5, "VolumeType": "gp3", "Encrypted": secret}}
+        for letter, secret in (("h", True), ("i", False))]
+    made = w.wait_image(_image(w, machine, BlockDeviceMappings=mapping))
+    shown = {m["DeviceName"]: m["Ebs"]["Encrypted"] for m in made["BlockDeviceMappings"]}
+    same("encrypted", (shown["/dev/sdh"], shown["/dev/sdi"]), (True, False))
+
+
+@behaviour("2.3", "an encrypted volume stays encrypted in the image, whatever the mapping says")
+def ignores_false(w):
+    machine = w.launch(BlockDeviceMappings=[
+        {"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 2, "Encrypted": True}}])
+    mapping = [{"DeviceName": "/dev/sdf", "Ebs": {"Encrypted": False}}]
+    made = w.wait_image(_image(w, machine, BlockDeviceMappings=mapping))
+    shown = one(m for m in made["BlockDeviceMappings"] if m["DeviceName"] == "/dev/sdf")
+    same("encrypted", shown["Ebs"]["Encrypted"], True)
+    same("the snapshot", snapshot(w.ec2, shown["Ebs"]["SnapshotId"])["Encrypted"], True)
+
+
+@behaviour("2.1", "a machine that is shutting down cannot be imaged")
+def of_shutting_down(w):
+    machine = w.launch()["InstanceId"]
+    w.ec2.terminate_instances(InstanceIds=[machine])
+    refused("InvalidParameterValue", w.ec2.create_image, InstanceId=machine, Name="closing",
+            says=_wrong_state(machine))
+
+
 @behaviour("2.1", "tag specifications tag the image, and all its snapshots alike")
 def tagged(w):
     specs = tag_spec("image", {"kind": "image"}) + tag_spec("snapshot", {"kind": "disk"})

@@ -98,6 +98,13 @@ def token(w):
         refused(TOKEN_CODES, call, NextToken="not-a-token", MaxResults=5)
 
 
+@behaviour("2.8", "an empty list of ids is no filter: everything is described")
+def empty_ids(w):
+    wanted = _images(w, 2)
+    found = w.ec2.describe_images(ImageIds=[], Owners=["self"])["Images"]
+    same("images", {i["ImageId"] for i in found}, wanted)
+
+
 @behaviour("2.8", "a listing that fits one page has no token")
 def one_page(w):
     _images(w, 2)

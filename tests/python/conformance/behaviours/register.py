@@ -2,7 +2,8 @@
 
 from ..registry import behaviour
 from ..world import (
-    FIREWALL, image, one, refused, same, snapshot, snapshots_of, tag_spec, tags_of, true,
+    FIREWALL, image, one, refused, root_volume, same, snapshot, snapshots_of, tag_spec, tags_of,
+    true,
 )
 
 
@@ -181,8 +182,7 @@ def encryption_of_snapshot(w):
 def product_code(w):
     source = w.public_image(FIREWALL, "aws-marketplace")
     machine = w.launch(image_id=source["ImageId"], InstanceType="m5.large")
-    taken = one(w.ec2.create_snapshots(
-        InstanceSpecification={"InstanceId": machine["InstanceId"]})["Snapshots"])["SnapshotId"]
+    taken = w.ec2.create_snapshot(VolumeId=root_volume(machine))["SnapshotId"]
     w.wait_snapshot(taken)
     same("codes", w.registered(taken)["ProductCodes"], source["ProductCodes"])
 

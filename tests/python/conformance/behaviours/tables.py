@@ -4,6 +4,7 @@ from ..registry import behaviour
 from ..world import AWAY, refused, same, true
 
 TABLE = "ledger"
+DAY_SECONDS = 24 * 3600
 
 
 def _table(w, region="us-east-1", account=None, index=False):
@@ -182,6 +183,41 @@ def time_to_live(w):
         lambda: client.describe_time_to_live(TableName=TABLE)["TimeToLiveDescription"],
         lambda ttl: ttl["TimeToLiveStatus"] == "ENABLED")
     same("the attribute", shown["AttributeName"], "expires")
+
+
+def _expiring_table(w):
+    client = _table(w)
+    client.update_time_to_live(TableName=TABLE, TimeToLiveSpecification={
+        "Enabled": True, "AttributeName": "expires"})
+    w.advance(3600)
+    return client
+
+
+def _expiring(key, moment):
+    return _row(key) | {"expires": {"N": str(moment)}}
+
+
+@behaviour("5.4", "an expired row is gone within a few days; the others stay")
+def expired(w):
+    client = _expiring_table(w)
+    now = int(w.now().timestamp())
+    rows = [_expiring("soon", now + 60), _expiring("later", now + 30 * DAY_SECONDS),
+            _row("text", expires=str(now + 60)), _row("no-date")]
+    for row in rows:
+        client.put_item(TableName=TABLE, Item=row)
+    true("gone before its time", _get(client, "soon"))
+    w.advance(10 * DAY_SECONDS)
+    left = [row["pk"]["S"] for row in rows if _get(client, row["pk"]["S"])]
+    same("the rows left", left, ["later", "text", "no-date"])
+
+
+@behaviour("5.4", "a row that expired more than five years ago is not deleted")
+def expired_long_ago(w):
+    client = _expiring_table(w)
+    moment = int(w.now().timestamp()) - 6 * 365 * DAY_SECONDS
+    client.put_item(TableName=TABLE, Item=_expiring("old", moment))
+    w.advance(10 * DAY_SECONDS)
+    true("the row was deleted", _get(client, "old"))
 
 
 @behaviour("5.4", "a table lives in one region of one account")

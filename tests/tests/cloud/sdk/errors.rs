@@ -65,8 +65,10 @@ fn ids_that_are_malformed_and_ids_that_name_nothing_are_told_apart() {
         let call = ec2.describe_images().image_ids("golden").send().await;
         assert_eq!(refused(call).code, "InvalidAMIID.Malformed");
         let call = ec2.deregister_image().image_id("ami-0123456789abcdef0").send().await;
-        assert!(["InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"]
-            .contains(&refused(call).code.as_str()));
+        assert!(
+            ["InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"]
+                .contains(&refused(call).code.as_str())
+        );
         let call = ec2.delete_snapshot().snapshot_id("snapshot").send().await;
         assert_eq!(refused(call).code, "InvalidSnapshotID.Malformed");
         let call = ec2.delete_snapshot().snapshot_id("snap-0123456789abcdef0").send().await;
@@ -85,10 +87,7 @@ fn a_dry_run_that_would_succeed_fails_with_412_and_does_nothing() {
         let call = ec2.create_image().instance_id(&machine).name("rehearsal").dry_run(true);
         let refused = refused(call.send().await);
         assert_eq!((refused.status, refused.code.as_str()), (412, "DryRunOperation"));
-        assert_eq!(
-            refused.message,
-            "Request would have succeeded, but DryRun flag is set."
-        );
+        assert_eq!(refused.message, "Request would have succeeded, but DryRun flag is set.");
         assert_eq!(attempts(&cloud, "CreateImage").len(), 1);
         assert!(own_images(&ec2).await.is_empty());
     });

@@ -1,14 +1,18 @@
 //! EventBridge: typed errors, entries that fail inside a call that succeeds, pages without a
 //! paginator.
 
-use afterimage_cloud::Cloud;
+use std::time::Duration;
+
+use afterimage_cloud::trace::What;
+use afterimage_cloud::{Cloud, Time};
 use aws_sdk_eventbridge::Client as Events;
 use aws_sdk_eventbridge::operation::describe_rule::DescribeRuleError;
 use aws_sdk_eventbridge::operation::put_rule::PutRuleError;
 use aws_sdk_eventbridge::operation::put_targets::PutTargetsError;
 use aws_sdk_eventbridge::types::{PutEventsRequestEntry, RuleState, Target};
+use serde_json::{Value, json};
 
-use super::{AWAY, HOME, refused, world};
+use super::{AWAY, HOME, ec2, machine, refused, tag, volume, world};
 
 fn events(cloud: &Cloud, region: &str) -> Events {
     Events::new(&cloud.sdk_config(region))
@@ -148,5 +152,123 @@ fn a_rule_with_targets_cannot_be_deleted() {
         assert_eq!(refusal.code, "ValidationException");
         events.remove_targets().rule("tick").ids("1").send().await.expect("it is removed");
         events.delete_rule().name("tick").send().await.expect("now it goes");
+    });
+}
+
+/// What was put on buses under a detail-type, each with its time and its envelope.
+fn sent(cloud: &Cloud, detail_type: &str) -> Vec<(Time, Value)> {
+    cloud.with(|model| {
+        let events = model.trace.entries().iter().filter(|entry| entry.what == What::Event);
+        let named = events.filter(|entry| entry.action == detail_type);
+        named.map(|entry| (entry.at, entry.detail.clone())).collect()
+    })
+}
+
+#[test]
+fn a_machine_tells_of_each_of_its_states_but_not_of_a_reboot() {
+    // EventBridge events of EC2: EC2 Instance State-change Notification.
+    world(async |cloud| {
+        let ec2 = ec2(&cloud, HOME);
+        let machine = machine(&cloud, &ec2, &[]).await;
+        ec2.reboot_instances().instance_ids(&machine).send().await.expect("it reboots");
+        cloud.advance(Duration::from_secs(300)).await;
+        ec2.stop_instances().instance_ids(&machine).send().await.expect("it stops");
+        cloud.advance(Duration::from_secs(300)).await;
+        ec2.terminate_instances().instance_ids(&machine).send().await.expect("it ends");
+        cloud.advance(Duration::from_secs(300)).await;
+        let events = sent(&cloud, "EC2 Instance State-change Notification");
+        let states: Vec<_> =
+            events.iter().map(|(_, event)| event["detail"]["state"].clone()).collect();
+        let wanted = ["pending", "running", "stopping", "stopped", "shutting-down", "terminated"];
+        // Events are not ordered; a stopped machine may skip shutting-down on its way.
+        for state in wanted {
+            let count = states.iter().filter(|one| *one == state).count();
+            assert!(count == 1 || state == "shutting-down" && count == 0, "{state}: {states:?}");
+        }
+        for (_, event) in events {
+            assert_eq!(event["detail"]["instance-id"], machine);
+            assert_eq!(event["source"], "aws.ec2");
+            let arn = format!("arn:aws:ec2:us-east-1:123456789012:instance/{machine}");
+            assert_eq!(event["resources"], json!([arn]));
+        }
+    });
+}
+
+#[test]
+fn an_event_of_ones_own_comes_out_as_it_went_in() {
+    // EventBridge API reference, PutEvents: the envelope that rules see.
+    world(async |cloud| {
+        let detail = json!({ "text": "<&>\"'\u{1f4be}", "n": 1.5, "list": [null, true] });
+        let entry = PutEventsRequestEntry::builder()
+            .source("my.app")
+            .detail_type("Thing Happened")
+            .resources("arn:aws:my:::thing/1")
+            .detail(detail.to_string())
+            .build();
+        let done = events(&cloud, AWAY).put_events().entries(entry).send().await;
+        let done = done.expect("the call succeeds");
+        cloud.advance(Duration::from_secs(60)).await;
+        let seen = sent(&cloud, "Thing Happened");
+        assert_eq!(seen.len(), 1);
+        let event = &seen[0].1;
+        assert_eq!(event["id"].as_str(), done.entries()[0].event_id());
+        assert_eq!(event["detail"], detail);
+        assert_eq!(event["source"], "my.app");
+        assert_eq!(event["account"], "123456789012");
+        assert_eq!(event["region"], AWAY);
+        assert_eq!(event["resources"], json!(["arn:aws:my:::thing/1"]));
+        assert_eq!(event["version"], "0");
+    });
+}
+
+#[test]
+fn a_scheduled_rule_ticks_every_minute_of_the_world() {
+    // EventBridge guide, scheduled rules: rate(1 minute), Scheduled Event.
+    world(async |cloud| {
+        let home = events(&cloud, HOME);
+        let call = home.put_rule().name("tick").schedule_expression("rate(1 minute)");
+        call.send().await.expect("a rule is put");
+        cloud.advance(Duration::from_secs(605)).await;
+        let ticks = sent(&cloud, "Scheduled Event");
+        assert!((9..=11).contains(&ticks.len()), "{}", ticks.len());
+        for pair in ticks.windows(2) {
+            let apart = pair[1].0.since(pair[0].0);
+            assert!(apart >= Duration::from_secs(50), "{apart:?}");
+        }
+        let arn = "arn:aws:events:us-east-1:123456789012:rule/tick";
+        assert_eq!(ticks[0].1["resources"], json!([arn]));
+        assert_eq!(ticks[0].1["source"], "aws.events");
+        assert_eq!(ticks[0].1["detail"], json!({}));
+        home.disable_rule().name("tick").send().await.expect("it is disabled");
+        cloud.advance(Duration::from_secs(600)).await;
+        assert!(sent(&cloud, "Scheduled Event").len() <= ticks.len() + 1);
+    });
+}
+
+#[test]
+fn a_change_of_tags_is_told_with_all_tags_and_a_rising_version() {
+    // Tagging guide: Tag Change on Resource.
+    world(async |cloud| {
+        let ec2 = ec2(&cloud, HOME);
+        let volume = volume(&cloud, &ec2, 1).await;
+        let call = ec2.create_tags().resources(&volume).tags(tag("a", "1")).tags(tag("b", ""));
+        call.send().await.expect("tags are created");
+        cloud.advance(Duration::from_secs(60)).await;
+        let call = ec2.delete_tags().resources(&volume);
+        let gone = aws_sdk_ec2::types::Tag::builder().key("a").build();
+        call.tags(gone).send().await.expect("a tag is deleted");
+        cloud.advance(Duration::from_secs(60)).await;
+        let changes = sent(&cloud, "Tag Change on Resource");
+        assert_eq!(changes.len(), 2);
+        let (first, second) = (&changes[0].1["detail"], &changes[1].1["detail"]);
+        assert_eq!(first["changed-tag-keys"], json!(["a", "b"]));
+        assert_eq!(first["tags"], json!({ "a": "1", "b": "" }));
+        assert_eq!(second["changed-tag-keys"], json!(["a"]));
+        assert_eq!(second["tags"], json!({ "b": "" }));
+        assert_eq!(second["resource-type"], "volume");
+        assert!(second["version"].as_f64() > first["version"].as_f64());
+        let arn = format!("arn:aws:ec2:us-east-1:123456789012:volume/{volume}");
+        assert_eq!(changes[0].1["resources"], json!([arn]));
+        assert_eq!(changes[0].1["source"], "aws.tag");
     });
 }

@@ -49,9 +49,13 @@ fn a_call_that_no_policy_allows_is_refused_with_who_what_and_where() {
         assert_eq!((refused.status, refused.code.as_str()), (403, "UnauthorizedOperation"));
         let opening = "You are not authorized to perform this operation.";
         assert!(refused.message.starts_with(opening), "{}", refused.message);
-        for part in [SESSION, "ec2:CreateSnapshot", "arn:aws:ec2:us-east-1:",
+        for part in [
+            SESSION,
+            "ec2:CreateSnapshot",
+            "arn:aws:ec2:us-east-1:",
             "because no identity-based policy allows the ec2:CreateSnapshot action",
-            "Encoded authorization failure message: "] {
+            "Encoded authorization failure message: ",
+        ] {
             assert!(refused.message.contains(part), "{part}: {}", refused.message);
         }
         assert!(own_snapshots(&admin).await.is_empty());
@@ -226,9 +230,11 @@ fn snapshots_that_may_not_be_deleted_stay_when_their_image_is_deregistered() {
         let role = role_client(&cloud, HOME, &json!([allow(&["ec2:DeregisterImage"])]));
         let call = role.deregister_image().image_id(&id).delete_associated_snapshots(true);
         let done = call.send().await.expect("the image may go");
-        let codes: Vec<_> = done.delete_snapshot_results().iter().map(|result| {
-            result.return_code().expect("each has a code").as_str().to_string()
-        }).collect();
+        let codes: Vec<_> = done
+            .delete_snapshot_results()
+            .iter()
+            .map(|result| result.return_code().expect("each has a code").as_str().to_string())
+            .collect();
         assert_eq!(codes, ["missing-permissions"]);
         assert_eq!(own_snapshots(&admin).await.len(), 1);
     });

@@ -7,9 +7,12 @@ mod dynamodb;
 mod errors;
 mod eventbridge;
 mod iam;
+mod images;
+mod instances;
 mod paginators;
 mod retries;
 mod serialisers;
+mod snapshots;
 mod time;
 mod tokens;
 mod waiters;
@@ -63,8 +66,7 @@ pub fn ec2_with(cloud: &Cloud, region: &str, change: impl FnOnce(Builder) -> Bui
 pub fn ec2_of(cloud: &Cloud, access_key: &str, region: &str) -> Ec2 {
     let caller =
         Caller { access_key: access_key.to_string(), region: region.to_string(), clock_skew_ms: 0 };
-    let builder =
-        Builder::from(&cloud.sdk_config_of(&caller)).retry_partition(own_partition());
+    let builder = Builder::from(&cloud.sdk_config_of(&caller)).retry_partition(own_partition());
     Ec2::from_conf(builder.build())
 }
 
@@ -268,8 +270,7 @@ pub fn region_of(ec2: &Ec2) -> String {
 
 /// A snapshot of a volume, completed.
 pub async fn snapshot(cloud: &Cloud, ec2: &Ec2, volume: &str) -> String {
-    let made =
-        ec2.create_snapshot().volume_id(volume).send().await.expect("a snapshot is begun");
+    let made = ec2.create_snapshot().volume_id(volume).send().await.expect("a snapshot is begun");
     cloud.advance(Duration::from_secs(1800)).await;
     made.snapshot_id().expect("a snapshot has an id").to_string()
 }

@@ -8,8 +8,8 @@ use aws_sdk_ec2::Client as Ec2;
 use aws_sdk_ec2::types::{InstanceType, ResourceType};
 
 use super::{
-    HOME, amazon_linux, attempts, ec2, filter, image, machine, own_images, refused, tag,
-    tags_for, volume, volumes_of, world, world_with,
+    HOME, amazon_linux, attempts, ec2, filter, image, machine, own_images, refused, tag, tags_for,
+    volume, volumes_of, world, world_with,
 };
 
 /// Launches machines, each by a call and so in a reservation of its own.

@@ -275,15 +275,17 @@ fn a_dark_region_refuses_the_connection_and_leaves_the_others_alone() {
 fn a_spent_budget_of_retries_binds_its_own_partition_only() {
     // The SDK's retry guide: retries take tokens from a bucket, which a partition has for itself.
     world(async |cloud| {
-        let bucket = || TokenBucket::builder().capacity(30).retry_cost(15);
-        let with_bucket = |name: &'static str| {
-            let partition = RetryPartition::custom(name).token_bucket(bucket().build()).build();
-            ec2_with(&cloud, HOME, |builder| builder.retry_partition(partition))
+        let partition = |name: &'static str| {
+            let bucket = TokenBucket::builder().capacity(30).timeout_retry_cost(15).build();
+            RetryPartition::custom(name).token_bucket(bucket).build()
         };
-        let (spender, other) = (with_bucket("spender"), with_bucket("other"));
+        let client = |partition: &RetryPartition| {
+            ec2_with(&cloud, HOME, |builder| builder.retry_partition(partition.clone()))
+        };
+        let (shared, own) = (partition("shared"), partition("own"));
         fault(&cloud, Rule::fail(When::Before, 500, "InternalError").action("DescribeTags"));
         let mut sent = Vec::new();
-        for client in [&spender, &spender, &other] {
+        for client in &[client(&shared), client(&shared), client(&own)] {
             let before = attempts(&cloud, "DescribeTags").len();
             refused(client.describe_tags().send().await);
             sent.push(attempts(&cloud, "DescribeTags").len() - before);

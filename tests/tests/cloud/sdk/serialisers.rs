@@ -3,7 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_ec2::primitives::{DateTime, DateTimeFormat};
-use aws_sdk_ec2::types::{BlockDeviceMapping, DeviceType, EbsBlockDevice, ResourceType, VolumeType};
+use aws_sdk_ec2::types::{
+    BlockDeviceMapping, DeviceType, EbsBlockDevice, ResourceType, VolumeType,
+};
 
 use super::{
     HOME, disk, ec2, filter, image, machine, own_images, own_snapshots, refused, tag, tags_for,

@@ -7,8 +7,9 @@ use afterimage_cloud::faults::{Rule, When};
 use aws_sdk_ec2::config::Builder;
 use tokio::task::JoinSet;
 
-use super::{HOME, Wiretap, ec2, ec2_with, fault, machine, own_partition, timed, volume, world,
-    world_with};
+use super::{
+    HOME, Wiretap, ec2, ec2_with, fault, machine, own_partition, timed, volume, world, world_with,
+};
 
 #[test]
 fn a_call_takes_its_latency_in_virtual_time_and_calls_add_up() {
@@ -78,15 +79,15 @@ fn a_caller_whose_clock_is_ahead_signs_in_the_future_and_changes_no_time_but_its
         };
         let tap = Wiretap::default();
         let builder = Builder::from(&cloud.sdk_config_of(&ahead)).interceptor(tap.clone());
-        let skewed = aws_sdk_ec2::Client::from_conf(
-            builder.retry_partition(own_partition()).build(),
-        );
+        let skewed =
+            aws_sdk_ec2::Client::from_conf(builder.retry_partition(own_partition()).build());
         let begun = cloud.now();
         let made = skewed.create_volume().availability_zone("us-east-1a").size(1).send().await;
         let made = made.expect("90 s are no reason to refuse");
         assert_eq!(tap.header("x-amz-date"), ["20260101T000130Z"]);
         let stamp = made.create_time().expect("a volume has a time of creation");
-        let late = stamp.to_millis().expect("after 1970") - i64::try_from(begun.millis()).expect("");
+        let late =
+            stamp.to_millis().expect("after 1970") - i64::try_from(begun.millis()).expect("");
         assert!((0..1_000).contains(&late), "{late}");
     });
 }

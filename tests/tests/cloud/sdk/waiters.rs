@@ -9,8 +9,9 @@ use aws_sdk_ec2::client::Waiters;
 use aws_sdk_ec2::types::{ImageState, InstanceType, SnapshotState, VolumeState};
 use aws_smithy_runtime_api::client::waiters::error::WaiterError;
 
-use super::{HOME, amazon_linux, ec2, fault, machine, own_images, own_snapshots, timed, world,
-    world_with};
+use super::{
+    HOME, amazon_linux, ec2, fault, machine, own_images, own_snapshots, timed, world, world_with,
+};
 
 /// What the SDK's own documentation of these waiters allows: 40 times 15 s.
 const TEN_MINUTES: Duration = Duration::from_secs(600);

@@ -5,8 +5,8 @@ use crate::access::{Call, Tags};
 use crate::ec2::lookup;
 use crate::ec2::snapshots::copy::{self, Key, KeyFailure, Source, Terms, Wanted, is_full};
 use crate::ec2::snapshots::{description, lifecycle, refuse_local};
-use crate::ec2::state::{Image, ImageState, Origin, Reason, Snapshot, SnapshotState, UsedToken};
-use crate::ec2::{tags, well_formed};
+use crate::ec2::state::{Image, ImageState, Origin, Reason, Snapshot, SnapshotState};
+use crate::ec2::{tags, tokens, well_formed};
 use crate::error::{ApiError, Kind};
 use crate::faults::Creation;
 use crate::ids;
@@ -14,7 +14,6 @@ use crate::model::{Model, Scope};
 use crate::query::Fields;
 use crate::xml::Xml;
 
-const TOKEN_LENGTH_MAX: usize = 128;
 /// Tags under this prefix go with an image to whoever copies it.
 const SHARED_TAG: &str = "ec2:SharedTag/";
 
@@ -38,11 +37,6 @@ fn read(model: &Model, call: &Call, fields: &Fields) -> Result<Asked, ApiError> 
         ["DestinationOutpostArn", "DestinationAvailabilityZone", "DestinationAvailabilityZoneId"];
     refuse_local(fields, &local)?;
     let specified = tags::specified(fields, &[Kind::Image, Kind::Snapshot], tag_limit)?;
-    let token = fields.text("ClientToken").filter(|token| !token.is_empty());
-    if let Some(token) = token.filter(|token| token.len() > TOKEN_LENGTH_MAX) {
-        let why = format!("It has more than {TOKEN_LENGTH_MAX} characters.");
-        return Err(fields.invalid("ClientToken", token, &why));
-    }
     let text = fields.text("Description").filter(|text| !text.is_empty());
     Ok(Asked {
         from,
@@ -53,7 +47,7 @@ fn read(model: &Model, call: &Call, fields: &Fields) -> Result<Asked, ApiError> 
         copy_tags: fields.flag("CopyImageTags")?.unwrap_or(false),
         image_tags: tags::of_kind(&specified, Kind::Image),
         snapshot_tags: tags::of_kind(&specified, Kind::Snapshot),
-        token: token.map(str::to_string),
+        token: tokens::read(fields)?,
     })
 }
 
@@ -74,8 +68,7 @@ pub fn copy(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, ApiE
     wants.extend(call.tag_on_create(Kind::Snapshot, &asked.snapshot_tags));
     model.permit(call, &wants)?;
 
-    let fingerprint = fields.fingerprint();
-    if let Some(id) = repeated(model, call, &asked, &fingerprint)? {
+    if let Some(id) = tokens::used(model, call, fields, asked.token.as_deref())? {
         return Ok(answer(&id));
     }
     check_source(model, call, &source)?;
@@ -83,11 +76,7 @@ pub fn copy(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, ApiE
     check_concurrency(model, call)?;
     check_room(model, &call.scope, &asked.name)?;
     let id = begin(model, call, &asked, &source, &sources, tags);
-    if let Some(token) = asked.token {
-        let key = (call.action.clone(), token);
-        let used = UsedToken { fingerprint, id: id.clone() };
-        model.ec2_region(&call.scope).tokens.insert(key, used);
-    }
+    tokens::keep(model, call, fields, asked.token, &id);
     Ok(answer(&id))
 }
 
@@ -95,25 +84,6 @@ fn answer(id: &str) -> Xml {
     let mut xml = Xml::new();
     xml.leaf("imageId", id);
     xml
-}
-
-/// What came of the same call before, told by its token.
-fn repeated(
-    model: &mut Model,
-    call: &Call,
-    asked: &Asked,
-    fingerprint: &str,
-) -> Result<Option<String>, ApiError> {
-    let Some(token) = &asked.token else { return Ok(None) };
-    let key = (call.action.clone(), token.clone());
-    match model.ec2_region(&call.scope).tokens.get(&key) {
-        None => Ok(None),
-        Some(used) if used.fingerprint == fingerprint => Ok(Some(used.id.clone())),
-        Some(_) => {
-            let text = "The client token was already used with different parameters";
-            Err(ApiError::bad("IdempotentParameterMismatch", text))
-        }
-    }
 }
 
 /// The source, as the caller sees it in its region.
@@ -172,7 +142,7 @@ fn check_concurrency(model: &mut Model, call: &Call) -> Result<(), ApiError> {
     let most = model.config.limits.image_copies_per_region;
     let region = model.ec2_region(&call.scope);
     let pending = region.pending_images.iter().filter_map(|id| region.images.get(id));
-    if pending.filter(|image| image.source_image_id.is_some()).count() >= most {
+    if pending.filter(|image| image.is_copy()).count() >= most {
         let text = format!(
             "Too many image copies in progress. The limit is {most} for this destination region."
         );
@@ -280,7 +250,7 @@ fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -235,6 +235,8 @@ fn begin(model: &mut Model, call: &Call, instance: &Instance, asked: &Asked, pla
         devices,
         tags: asked.image_tags.clone(),
         source_instance_id: Some(instance.id.clone()),
+        source_image_id: Some(instance.image_id.clone()),
+        source_image_region: Some(call.scope.region.to_string()),
         ..Image::new(id.clone(), &asked.name, call, model)
     };
     model.ec2_region(&call.scope).add_image(image);

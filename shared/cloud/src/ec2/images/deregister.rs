@@ -59,7 +59,7 @@ impl Protection {
 
 /// A copy that is not complete is called off: what it has copied so far goes with it.
 fn is_pending_copy(image: &Image) -> bool {
-    image.state == ImageState::Pending && image.source_image_id.is_some()
+    image.state == ImageState::Pending && image.is_copy()
 }
 
 /// Takes the image out of use: its name is free, its snapshots are (or, if the knob says so, will

@@ -136,7 +136,8 @@ impl Ebs {
         let size_gib = match (self.size_gib, snapshot) {
             (Some(size), Some((least, _))) if size < least => {
                 let text = format!(
-                    "Volume of size {size}GB is smaller than snapshot '{}', expect size >= {least}GB",
+                    "Volume of size {size}GB is smaller than snapshot '{}', \
+                     expect size >= {least}GB",
                     self.snapshot_id.as_deref().unwrap_or_default()
                 );
                 return Err(invalid(text));

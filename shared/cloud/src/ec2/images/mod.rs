@@ -61,6 +61,11 @@ impl Image {
         devices.filter_map(|ebs| ebs.snapshot_id.as_deref())
     }
 
+    /// Whether it was made by CopyImage: CreateImage names a source as well, that of its machine.
+    fn is_copy(&self) -> bool {
+        self.source_image_id.is_some() && self.source_instance_id.is_none()
+    }
+
     fn is_marketplace(&self) -> bool {
         self.platform.product_codes.iter().any(|code| code.kind == "marketplace")
     }

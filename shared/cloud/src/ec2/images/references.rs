@@ -9,6 +9,7 @@ use crate::ec2::{arn, filter, well_formed};
 use crate::error::{ApiError, Kind};
 use crate::model::{Model, Scope};
 use crate::query::Fields;
+use crate::ssm;
 use crate::xml::Xml;
 
 const RESOURCE_TYPES: [&str; 5] = [
@@ -119,6 +120,15 @@ fn launch_templates(
 }
 
 /// Parameters of SSM that name one of the images.
-fn parameters(_model: &mut Model, _scope: &Scope, _images: &BTreeSet<String>) -> Vec<Reference> {
-    Vec::new()
+fn parameters(model: &Model, scope: &Scope, images: &BTreeSet<String>) -> Vec<Reference> {
+    let naming = |image_id: &String| {
+        let arns = ssm::parameters_naming_image(model, scope, image_id).into_iter();
+        let image_id = image_id.clone();
+        arns.map(move |arn| Reference {
+            image_id: image_id.clone(),
+            resource_type: "ssm:Parameter",
+            arn,
+        })
+    };
+    images.iter().flat_map(naming).collect()
 }

@@ -161,7 +161,8 @@ pub fn register(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, 
 
 fn check_snapshot(snapshot: &Snapshot, accepts_pending: bool) -> Result<(), ApiError> {
     let pending = snapshot.state == SnapshotState::Pending;
-    let fits = snapshot.state == SnapshotState::Completed || (pending && accepts_pending);
+    let awaited = pending && accepts_pending && !snapshot.deleted_while_pending;
+    let fits = snapshot.state == SnapshotState::Completed || awaited;
     if fits && snapshot.tier == "standard" {
         return Ok(());
     }

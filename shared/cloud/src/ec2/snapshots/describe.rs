@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::catalogue;
-use super::super::filter::{self, Filter};
-use super::super::merge::Merged;
-use super::super::page::Page;
-use super::super::tags;
 use crate::access::{Call, Tags, Want};
+use crate::ec2::catalogue;
+use crate::ec2::filter::{self, Filter};
+use crate::ec2::merge::Merged;
+use crate::ec2::page::Page;
 use crate::ec2::state::{Snapshot, SnapshotState};
+use crate::ec2::tags;
 use crate::ec2::well_formed;
 use crate::error::{ApiError, Kind};
 use crate::model::{Model, Scope};

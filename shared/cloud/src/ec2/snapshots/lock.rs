@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use super::super::filter::{self, glob};
-use super::super::page::Page;
 use super::lifecycle::{self, Step};
 use super::{events, own};
 use crate::access::{Call, Want};
+use crate::ec2::filter::{self, glob};
+use crate::ec2::page::Page;
 use crate::ec2::state::{Lock, SnapshotState};
 use crate::ec2::well_formed;
 use crate::error::{ApiError, Kind};

@@ -143,7 +143,8 @@ fn iops(limits: &Limits, asked: Option<i64>, size: i64) -> Result<Option<i64>, A
     // What a type has by default it has at any size.
     if Some(iops) != default && iops > size.saturating_mul(limits.iops_per_gib) {
         let text = format!(
-            "Iops to volume size ratio of {iops} to {size} is too high; maximum is {} IOPS per GiB.",
+            "Iops to volume size ratio of {iops} to {size} is too high; \
+             maximum is {} IOPS per GiB.",
             limits.iops_per_gib
         );
         return Err(ApiError::bad("InvalidParameterValue", text));
