@@ -48,7 +48,8 @@ pub struct Server {
     address: SocketAddr,
     world: World,
     stop: watch::Sender<bool>,
-    threads: Vec<JoinHandle<()>>,
+    port: Option<JoinHandle<()>>,
+    living: Option<JoinHandle<()>>,
 }
 
 /// A way to the world from other threads.
@@ -145,7 +146,7 @@ impl Server {
         let serving = std::thread::Builder::new()
             .name("port".into())
             .spawn(move || runtime.block_on(port.serve(listener, keeper)))?;
-        Ok(Server { address, world, stop, threads: vec![serving, living] })
+        Ok(Server { address, world, stop, port: Some(serving), living: Some(living) })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -168,11 +169,13 @@ impl Server {
 
     fn end(&mut self) {
         self.stop.send(true).ok();
-        // The world ends when the last sender has gone: the port's goes with its thread.
-        let (closed, _) = unbounded_channel();
-        self.world.sender = closed;
-        for thread in self.threads.drain(..) {
-            thread.join().ok();
+        if let Some(port) = self.port.take() {
+            port.join().ok();
+        }
+        // Not before the port, whose requests under way are answered first.
+        self.world.sender.send(Message::End).ok();
+        if let Some(living) = self.living.take() {
+            living.join().ok();
         }
     }
 }

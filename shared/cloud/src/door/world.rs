@@ -24,6 +24,8 @@ pub enum Message {
     Advance(Duration, oneshot::Sender<Time>),
     /// Does something at the present moment.
     Act(Box<dyn FnOnce(&Cloud) + Send>),
+    /// Ends the world, whoever can still send.
+    End,
 }
 
 /// A span that is to pass, and who waits for its end.
@@ -45,30 +47,45 @@ impl Hold {
     }
 }
 
-/// Serves messages until nobody can send any more.
+/// What becomes of the world after a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    GoOn,
+    End,
+}
+
+/// Serves messages until it is told to end, or nobody can send any more. Whoever waits for time to
+/// pass by then hears that the world has ended.
 pub async fn serve(cloud: Cloud, mut inbox: UnboundedReceiver<Message>) {
     let mut waiting: VecDeque<Passage> = VecDeque::new();
     let mut hold = Hold::take();
-    while let Some(message) = inbox.recv().await {
-        handle(&cloud, message, &mut waiting);
+    loop {
+        let message = inbox.recv().await;
+        if handle(&cloud, message, &mut waiting) == Next::End {
+            return;
+        }
         while let Some((span, reply)) = waiting.pop_front() {
             drop(hold);
-            pass(&cloud, span, &mut inbox, &mut waiting).await;
+            if pass(&cloud, span, &mut inbox, &mut waiting).await == Next::End {
+                return;
+            }
             hold = Hold::take();
             reply.send(cloud.now()).ok();
         }
     }
 }
 
-fn handle(cloud: &Cloud, message: Message, waiting: &mut VecDeque<Passage>) {
+fn handle(cloud: &Cloud, message: Option<Message>, waiting: &mut VecDeque<Passage>) -> Next {
     match message {
         // Whoever asked may be gone by now, which is no concern of the world's.
-        Message::Call(request, reply) => {
+        Some(Message::Call(request, reply)) => {
             reply.send(cloud.answer(&request)).ok();
         }
-        Message::Act(act) => act(cloud),
-        Message::Advance(span, reply) => waiting.push_back((span, reply)),
+        Some(Message::Act(act)) => act(cloud),
+        Some(Message::Advance(span, reply)) => waiting.push_back((span, reply)),
+        Some(Message::End) | None => return Next::End,
     }
+    Next::GoOn
 }
 
 /// Lets a span pass. Calls that come in meanwhile are answered at the instant they meet.
@@ -77,13 +94,17 @@ async fn pass(
     span: Duration,
     inbox: &mut UnboundedReceiver<Message>,
     waiting: &mut VecDeque<Passage>,
-) {
+) -> Next {
     let mut passing = pin!(cloud.advance(span));
     loop {
         tokio::select! {
             biased;
-            Some(message) = inbox.recv() => handle(cloud, message, waiting),
-            () = passing.as_mut() => return,
+            message = inbox.recv() => {
+                if handle(cloud, message, waiting) == Next::End {
+                    return Next::End;
+                }
+            }
+            () = passing.as_mut() => return Next::GoOn,
         }
     }
 }
