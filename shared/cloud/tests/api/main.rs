@@ -2,6 +2,7 @@
 //! every further one costs a link.
 
 mod common;
+mod doors;
 mod dynamodb;
 mod eventbridge;
 mod faults;
