@@ -11,6 +11,7 @@ mod images;
 mod instances;
 mod json_calls;
 mod kms;
+mod knobs;
 mod lambda;
 mod launch_templates;
 mod machine;
