@@ -22,7 +22,7 @@ pub struct Arguments {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:4566")]
     listen: SocketAddr,
     /// Virtual seconds per real second; 0 holds the clock until POST /_cloud/clock moves it.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = speed_range())]
     speed: u32,
     /// Same seed, same ids, delays and faults.
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -33,6 +33,10 @@ pub struct Arguments {
     /// Write each call, event and delivery to stderr.
     #[arg(long, short)]
     verbose: bool,
+}
+
+fn speed_range() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(0..=100_000)
 }
 
 /// How often the lines of the trace are written out.

@@ -1,7 +1,8 @@
 //! The Python packages that tests need, in a virtual environment under `target/`.
 //!
 //! Clients that we did not write (boto3) and second opinions (moto) come from PyPI, pinned in
-//! `tests/requirements.txt`. The environment is made at the first use, and anew when the pins change.
+//! `tests/requirements.txt`. The environment is made at the first use, and anew when the pins
+//! change.
 
 use std::fs::{self, File};
 use std::io;

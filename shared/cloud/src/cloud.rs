@@ -1,8 +1,8 @@
 //! The world around the model: its clock, its thread, and what runs beside it.
 //!
 //! One world is one thread: a current-thread Tokio runtime whose time is paused. Time moves when
-//! everybody in the world sleeps, to the moment at which the first of them wakes. Nobody moves it by
-//! hand: `tokio::time::advance` would let timers of different moments fire at once.
+//! everybody in the world sleeps, to the moment at which the first of them wakes. Nobody moves it
+//! by hand: `tokio::time::advance` would let timers of different moments fire at once.
 
 use std::collections::BTreeMap;
 use std::fmt;

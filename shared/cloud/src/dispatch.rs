@@ -394,8 +394,10 @@ fn render(protocol: Protocol, call: &Call, output: Output) -> Response {
         (Protocol::Query(namespace), Output::Xml(xml)) => {
             let action = &call.action;
             let text = format!(
-                "{XML_HEAD}<{action}Response xmlns=\"{namespace}\"><{action}Result>{}</{action}Result>\
-                 <ResponseMetadata><RequestId>{id}</RequestId></ResponseMetadata></{action}Response>",
+                "{XML_HEAD}<{action}Response xmlns=\"{namespace}\">\
+                 <{action}Result>{}</{action}Result>\
+                 <ResponseMetadata><RequestId>{id}</RequestId></ResponseMetadata>\
+                 </{action}Response>",
                 xml.into_text()
             );
             Response::new(200, "text/xml", text)

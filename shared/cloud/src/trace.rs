@@ -145,7 +145,8 @@ pub fn calls_of(trace: &Trace, wanted: impl Fn(&Entry) -> bool) -> Vec<TracedCal
     calls
 }
 
-/// FNV-1a, whose result does not change between releases of Rust as that of the standard hasher may.
+/// FNV-1a, whose result does not change between releases of Rust, as that of the standard hasher
+/// may.
 #[derive(Debug)]
 struct Fnv {
     state: u64,

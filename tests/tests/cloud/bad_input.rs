@@ -131,25 +131,25 @@ const CORPORA: &[Corpus] = &[
         requests: &[
             (
                 "CreateTable",
-                r#"{"TableName":"t","KeySchema":[{"AttributeName":"pk","KeyType":"HASH"}],"AttributeDefinitions":[{"AttributeName":"pk","AttributeType":"S"}],"BillingMode":"PAY_PER_REQUEST"}"#,
+                r#"{"TableName":"tab","KeySchema":[{"AttributeName":"pk","KeyType":"HASH"}],"AttributeDefinitions":[{"AttributeName":"pk","AttributeType":"S"}],"BillingMode":"PAY_PER_REQUEST"}"#,
             ),
             (
                 "PutItem",
-                r#"{"TableName":"t","Item":{"pk":{"S":"a"},"n":{"N":"1"}},"ConditionExpression":"attribute_not_exists(pk)"}"#,
+                r#"{"TableName":"tab","Item":{"pk":{"S":"a"},"n":{"N":"1"}},"ConditionExpression":"attribute_not_exists(pk)"}"#,
             ),
             (
                 "UpdateItem",
-                r##"{"TableName":"t","Key":{"pk":{"S":"a"}},"UpdateExpression":"SET #n = if_not_exists(#n, :z) + :o","ExpressionAttributeNames":{"#n":"n"},"ExpressionAttributeValues":{":z":{"N":"0"},":o":{"N":"1"}}}"##,
+                r##"{"TableName":"tab","Key":{"pk":{"S":"a"}},"UpdateExpression":"SET #n = if_not_exists(#n, :z) + :o","ExpressionAttributeNames":{"#n":"n"},"ExpressionAttributeValues":{":z":{"N":"0"},":o":{"N":"1"}}}"##,
             ),
             (
                 "Query",
-                r#"{"TableName":"t","KeyConditionExpression":"pk = :p","ExpressionAttributeValues":{":p":{"S":"a"}}}"#,
+                r#"{"TableName":"tab","KeyConditionExpression":"pk = :p","ExpressionAttributeValues":{":p":{"S":"a"}}}"#,
             ),
             (
                 "TransactWriteItems",
-                r#"{"TransactItems":[{"Put":{"TableName":"t","Item":{"pk":{"S":"b"}}}},{"ConditionCheck":{"TableName":"t","Key":{"pk":{"S":"a"}},"ConditionExpression":"attribute_exists(pk)"}}]}"#,
+                r#"{"TransactItems":[{"Put":{"TableName":"tab","Item":{"pk":{"S":"b"}}}},{"ConditionCheck":{"TableName":"tab","Key":{"pk":{"S":"a"}},"ConditionExpression":"attribute_exists(pk)"}}]}"#,
             ),
-            ("Scan", r#"{"TableName":"t","Limit":2}"#),
+            ("Scan", r#"{"TableName":"tab","Limit":2}"#),
         ],
     },
     Corpus {

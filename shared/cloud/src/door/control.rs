@@ -52,9 +52,9 @@ async fn route(world: &World, request: &Request) -> Result<Value, Refused> {
         (method, _) => Err(Refused(
             404,
             format!(
-                "{method} {PREFIX}{path} is not there: GET health, GET clock, POST clock, GET trace, \
-                 GET dead-letters, PUT faults, POST regions/REGION, POST accounts and POST roles \
-                 are"
+                "{method} {PREFIX}{path} is not there: GET health, GET clock, POST clock, \
+                 GET trace, GET dead-letters, PUT faults, POST regions/REGION, POST accounts and \
+                 POST roles are"
             ),
         )),
     }
@@ -158,7 +158,8 @@ async fn declare_account(world: &World, body: &Map<String, Value>) -> Result<Val
     Ok(json!({ "account": account, "access_key": access_key }))
 }
 
-/// Declares a role with its policies, since rules and functions act in roles, and IAM is not served.
+/// Declares a role with its policies, since rules and functions act in roles, and IAM is not
+/// served.
 async fn declare_role(world: &World, body: &Map<String, Value>) -> Result<Value, Refused> {
     only(body, &["arn", "policies", "trust"])?;
     let arn = body.get("arn").and_then(Value::as_str).unwrap_or_default().to_string();

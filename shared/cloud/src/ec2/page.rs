@@ -40,7 +40,8 @@ impl Page {
             && !bounds.contains(&size)
         {
             let text = format!(
-                "Value ( {size} ) for parameter maxResults is invalid. Expecting a value between {} and {}.",
+                "Value ( {size} ) for parameter maxResults is invalid. \
+                 Expecting a value between {} and {}.",
                 bounds.start(),
                 bounds.end()
             );

@@ -365,7 +365,10 @@ fn the_bus_learns_what_became_of_a_parameter() {
                 details.filter(|detail| detail["name"] == name).collect()
             })
         };
-        let change = |name: &str, operation: &str| json!({ "name": name, "type": "String", "operation": operation });
+        let change = |name: &str, operation: &str| {
+            let kind = "String";
+            json!({ "name": name, "type": kind, "operation": operation })
+        };
         assert_eq!(told("golden"), [change("golden", "Create")]);
         let failed = json!({
             "exception": "Unable to Describe Resource", "dataType": "aws:ec2:image",

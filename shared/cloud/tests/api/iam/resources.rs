@@ -70,7 +70,10 @@ fn principals_of_a_resource_policy() {
 fn the_most_direct_grant_counts() {
     let account = json!("123456789012");
     let role = json!("arn:aws:iam::123456789012:role/backup");
-    let grant = |named: Value| json!({"Effect": "Allow", "Principal": {"AWS": named}, "Action": "kms:*", "Resource": "*"});
+    let grant = |named: Value| {
+        let principal = json!({"AWS": named});
+        json!({"Effect": "Allow", "Principal": principal, "Action": "kms:*", "Resource": "*"})
+    };
     let policies = [
         grant(json!([account, role])),
         grant(json!([role, account])),
