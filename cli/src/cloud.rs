@@ -19,7 +19,10 @@ use crate::Failure;
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Where to listen; port 0 picks a free one.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:4566")]
+    #[arg(
+        long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:4566",
+        value_parser = address
+    )]
     listen: SocketAddr,
     /// Virtual seconds per real second; 0 holds the clock until POST /_cloud/clock moves it.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = speed_range())]
@@ -33,6 +36,14 @@ pub struct Arguments {
     /// Write each call, event and delivery to stderr.
     #[arg(long, short)]
     verbose: bool,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let numbers = text.replacen("localhost:", "127.0.0.1:", 1);
+    numbers.parse().map_err(|_| {
+        "it is not an IP address and a port, such as 127.0.0.1:4566; port 0 picks a free one"
+            .to_string()
+    })
 }
 
 fn speed_range() -> clap::builder::RangedI64ValueParser<u32> {

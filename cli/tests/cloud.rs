@@ -13,7 +13,7 @@ struct Served {
 impl Served {
     fn start(arguments: &[&str]) -> Served {
         let mut child = Command::new(env!("CARGO_BIN_EXE_afterimage"))
-            .args(["cloud", "--listen", "127.0.0.1:0"])
+            .args(["cloud", "--listen", "localhost:0"])
             .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -121,6 +121,8 @@ fn wrong_arguments_are_told_and_exit_with_1() {
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
         assert!(!output.stderr.is_empty(), "{arguments:?}");
     }
+    let said = fails(&["cloud", "--listen", "4566"]).stderr;
+    assert!(String::from_utf8_lossy(&said).contains("such as 127.0.0.1:4566"));
     assert_eq!(fails(&["--help"]).status.code(), Some(0));
     assert_eq!(fails(&["--version"]).status.code(), Some(0));
 }
@@ -133,6 +135,9 @@ fn control_requests_that_are_wrong_are_answered_with_what_is_right() {
         ("POST", "/_cloud/clock", "{\"advance_seconds\": -1}", 400, "whole number"),
         ("POST", "/_cloud/clock", "{\"advance\": 1}", 400, "advance_seconds"),
         ("POST", "/_cloud/clock", "seconds", 400, "not JSON"),
+        ("POST", "/_cloud/clock", "", 400, "body is missing"),
+        ("GET", "/_cloudhealth", "", 403, "/_cloud/health"),
+        ("GET", "/", "", 403, "sign the request with any credentials"),
         ("POST", "/_cloud/regions/moon-1", "{\"up\": false}", 404, "moon-1"),
         ("POST", "/_cloud/regions/us-east-1", "{\"up\": 1}", 400, "true or false"),
         ("POST", "/_cloud/accounts", "{\"account\": \"12\"}", 400, "twelve digits"),

@@ -83,7 +83,8 @@ pub fn answer(model: &mut Model, request: &Request) -> Answer {
         let error = ApiError::new(
             403,
             "MissingAuthenticationToken",
-            "Missing Authentication Token: sign the request, with any credentials",
+            "Missing Authentication Token: sign the request with any credentials, as every AWS \
+             client does; a browser may look at /_cloud/health",
         );
         return Answer::Reply(render_error(guess_protocol(request), &error, &request_id));
     };
@@ -302,7 +303,10 @@ fn decode_form(service: Service, request: &Request) -> Result<(String, Input, bo
     };
     let version = fields.text("Version").unwrap_or_default();
     if service.protocol == Protocol::Ec2 && version != EC2_VERSION {
-        let text = format!("The version {version} is not modelled here, only {EC2_VERSION}");
+        let text = match version {
+            "" => format!("The parameter Version is missing: only {EC2_VERSION} is modelled here"),
+            _ => format!("The version {version} is not modelled here, only {EC2_VERSION}"),
+        };
         return Err(ApiError::bad("NoSuchVersion", text));
     }
     let dry_run = match service.protocol {
@@ -316,7 +320,10 @@ fn decode_json(prefix: &str, request: &Request) -> Result<(String, Value), ApiEr
     let target = request.header("x-amz-target").unwrap_or_default();
     let action = target.strip_prefix(prefix).filter(|action| !action.is_empty());
     let Some(action) = action else {
-        let text = format!("The target '{target}' is not an operation: {prefix}* are");
+        let text = match target {
+            "" => format!("The header x-amz-target is missing: it begins with {prefix}"),
+            _ => format!("The target '{target}' is not an operation: {prefix}* are"),
+        };
         return Err(ApiError::bad("UnknownOperationException", text));
     };
     let body: &[u8] = if request.body.is_empty() { b"{}" } else { &request.body };

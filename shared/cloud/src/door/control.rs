@@ -10,7 +10,7 @@ use crate::http::{Request, Response};
 use crate::regions;
 
 /// Where the control begins; no AWS service has such a path.
-pub const PREFIX: &str = "/_cloud";
+pub const PREFIX: &str = "/_cloud/";
 
 /// A year at a time is plenty, and keeps a mistyped number from running for hours.
 const ADVANCE_SECONDS_MAX: u64 = 366 * 24 * 3600;
@@ -61,6 +61,9 @@ async fn route(world: &World, request: &Request) -> Result<Value, Refused> {
 }
 
 fn body(request: &Request) -> Result<Map<String, Value>, Refused> {
+    if request.body.is_empty() {
+        return Err(Refused(400, "the body is missing: a JSON object".into()));
+    }
     match serde_json::from_slice(&request.body) {
         Ok(Value::Object(map)) => Ok(map),
         Ok(_) => Err(Refused(400, "the body must be a JSON object".into())),

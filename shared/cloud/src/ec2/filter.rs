@@ -45,7 +45,7 @@ pub fn check(filters: &[Filter], known: &[&str]) -> Result<(), ApiError> {
     for filter in filters {
         let name = filter.name.as_str();
         if !known.contains(&name) && name != "tag-key" && !name.starts_with("tag:") {
-            let text = format!("The filter '{name}' is invalid");
+            let text = format!("The filter '{name}' is invalid (or not modelled here)");
             return Err(ApiError::bad("InvalidParameterValue", text));
         }
     }
