@@ -29,18 +29,6 @@ pub fn image_for(model: &mut Model, scope: &Scope, id: &str) -> Option<Image> {
     }
 }
 
-/// Every image that the account sees in its region beside its own.
-pub fn images_of_others(model: &Model, scope: &Scope) -> Vec<Image> {
-    let others = model.ec2.iter();
-    let others =
-        others.filter(|(other, _)| other.region == scope.region && other.account != scope.account);
-    let images = others.flat_map(|(_, region)| region.images.values());
-    let shown = images
-        .filter(|image| image.visible_at <= model.now && is_shown_to(image, &scope.account))
-        .cloned();
-    shown.chain(catalogue::images(&scope.region)).collect()
-}
-
 /// Whether an account that does not own the image sees it. Organizations are not modelled: a
 /// permission for one reaches nobody.
 pub fn is_shown_to(image: &Image, account: &str) -> bool {

@@ -18,13 +18,6 @@ impl Keys {
         self.0.entry(key.to_lowercase()).or_default().push(value.into());
     }
 
-    /// Adds every value. A key that is given none stays absent, as AWS has no empty keys.
-    pub fn insert_all<T: Into<String>>(&mut self, key: &str, values: impl IntoIterator<Item = T>) {
-        for value in values {
-            self.insert(key, value);
-        }
-    }
-
     /// The values in the order they were added; none if the key is absent.
     pub fn get(&self, key: &str) -> &[String] {
         self.0.get(&key.to_lowercase()).map_or(&[], Vec::as_slice)
