@@ -39,7 +39,7 @@ pub struct Arguments {
 const LOG_EVERY: Duration = Duration::from_millis(200);
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let mut config = Config::seeded(arguments.seed);
+    let mut config = Config { open_roles: true, ..Config::seeded(arguments.seed) };
     if arguments.lag {
         config.lag = Lag::as_observed();
     }

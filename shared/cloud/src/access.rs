@@ -1,11 +1,11 @@
 //! Who calls, and whether they may.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::iam::{PolicyDocument, PolicyError};
+use crate::iam::{Ask, Keys, PolicyDocument, PolicyError};
 use crate::lambda::EnvironmentId;
 use crate::model::{DEFAULT_ACCOUNT, Scope};
 
@@ -41,6 +41,8 @@ pub struct Role {
 #[derive(Debug, Default)]
 pub struct Principals {
     keys: BTreeMap<String, Identity>,
+    /// Keys whose holder is gone: nobody's, never again.
+    retired: BTreeSet<String>,
     /// By ARN.
     pub roles: BTreeMap<String, Role>,
 }
@@ -50,8 +52,14 @@ impl Principals {
         self.keys.insert(access_key.to_string(), identity);
     }
 
-    pub fn forget_key(&mut self, access_key: &str) {
+    /// Whoever held the key is gone, and calls with it are refused from now on.
+    pub fn retire_key(&mut self, access_key: &str) {
         self.keys.remove(access_key);
+        self.retired.insert(access_key.to_string());
+    }
+
+    pub fn is_retired(&self, access_key: &str) -> bool {
+        self.retired.contains(access_key)
     }
 
     /// Declares a role with its identity policies and its trust policy, or replaces it.
@@ -95,6 +103,15 @@ impl Want {
     /// An action that knows no resources, as all Describe actions of EC2.
     pub fn anywhere(action: &str) -> Want {
         Want::new(action, "*")
+    }
+
+    /// The question as IAM knows it.
+    pub fn to_ask(&self) -> Ask {
+        let mut keys = Keys::new();
+        for (name, value) in &self.keys {
+            keys.insert(name, value.as_str());
+        }
+        Ask { action: self.action.clone(), resource: self.resource.clone(), keys }
     }
 
     pub fn key(mut self, name: &str, value: impl Into<String>) -> Want {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::model::Scope;
 use crate::time::Time;
-use crate::{dynamodb, ec2, eventbridge, kms, lambda};
+use crate::{dynamodb, ec2, eventbridge, kms, lambda, ssm};
 
 /// Something that the world does by itself when its time has come.
 #[derive(Clone, Debug)]
@@ -14,6 +14,7 @@ pub enum Due {
     Lambda(lambda::Step),
     Kms(Scope, kms::Step),
     Dynamo(Scope, dynamodb::Step),
+    Ssm(Scope, ssm::Step),
 }
 
 /// The queue of what is due. Entries of the same instant come out in the order they went in.

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use crate::config::Config;
 use crate::dispatch::{self, Answer};
 use crate::http::Request;
-use crate::lambda::EnvironmentId;
+use crate::lambda::{EnvironmentId, Processes};
 use crate::model::{Effect, Model};
 use crate::time::Time;
 
@@ -39,6 +39,7 @@ struct Inner {
     /// Counts every time that a task of the world was polled: at rest, it stands still.
     polls: AtomicU64,
     running: Mutex<BTreeMap<EnvironmentId, AbortHandle>>,
+    processes: Mutex<Option<Processes>>,
 }
 
 impl fmt::Debug for Cloud {
@@ -72,6 +73,7 @@ impl Cloud {
             agenda_changed: Notify::new(),
             polls: AtomicU64::new(0),
             running: Mutex::default(),
+            processes: Mutex::default(),
         };
         let cloud = Cloud { inner: Arc::new(inner) };
         cloud.spawn(cloud.clone().keep_agenda());
@@ -144,12 +146,24 @@ impl Cloud {
         lock(&self.inner.running).insert(environment, handle);
     }
 
+    /// How the world starts real programs, if it can.
+    pub(crate) fn processes(&self) -> Option<Processes> {
+        lock(&self.inner.processes).clone()
+    }
+
+    pub(crate) fn set_processes(&self, processes: Processes) {
+        *lock(&self.inner.processes) = Some(processes);
+    }
+
     fn carry_out(&self, effect: Effect) {
         match effect {
-            Effect::Invoke(start) => crate::lambda::begin(self, start),
+            Effect::Start(start) => crate::lambda::begin(self, start),
             Effect::Kill(environment) => {
                 if let Some(handle) = lock(&self.inner.running).remove(&environment) {
                     handle.abort();
+                }
+                if let Some(processes) = self.processes() {
+                    processes.kill(environment);
                 }
                 self.with(|model| crate::lambda::killed(model, environment));
             }

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::faults::Rule;
 use crate::time::Time;
 use crate::trace::Recording;
 
@@ -18,6 +19,12 @@ pub struct Config {
     pub lag: Lag,
     pub limits: Limits,
     pub quirks: Quirks,
+    /// The fault rules in force from the start: none by default.
+    pub faults: Vec<Rule>,
+    /// A role that nobody declared exists and may do everything, as an access key that nobody
+    /// declared is an administrator's. Off where roles come from a template, so that a name that is
+    /// wrong there is found out; on at a port, where nobody could declare one.
+    pub open_roles: bool,
 }
 
 impl Default for Config {
@@ -30,6 +37,8 @@ impl Default for Config {
             lag: Lag::default(),
             limits: Limits::default(),
             quirks: Quirks::default(),
+            faults: Vec::new(),
+            open_roles: false,
         }
     }
 }
@@ -57,21 +66,35 @@ pub struct Pace {
     /// From `running` until both status checks are `ok`.
     pub status_checks: Duration,
     pub volume_creates: Duration,
+    /// Attaching, detaching and deleting a volume take this long each.
+    pub volume_moves: Duration,
+    /// From `running` until GetConsoleOutput has something to say.
+    pub console_output: Duration,
     pub snapshot_base: Duration,
     /// Added per GiB of a full snapshot; one that has a completed ancestor takes a tenth of it.
     pub snapshot_per_gib: Duration,
     pub image_registers: Duration,
+    /// A deregistered image is described, by its id, for this long.
+    pub image_vanishes: Duration,
     pub copy_base: Duration,
     /// Added per GiB of a full copy; an incremental one takes a tenth of it.
     pub copy_per_gib: Duration,
     /// How far the four durations above are spread, in percent of their value.
     pub spread_percent: u64,
-    /// A copy or snapshot under a key that cannot be used fails after this long.
+    /// A snapshot, copy or image that cannot be made (a key that cannot be used, a fault) fails
+    /// after this long.
     pub kms_failure: Duration,
     /// From the effect of a call to the event about it, in milliseconds.
     pub event_delay_ms: RangeInclusive<u64>,
+    /// From the need of a new execution environment of Lambda until its code is started. It is for
+    /// functions in process; a real program takes its own time.
+    pub cold_start: Duration,
+    /// An execution environment that gets no invocation for this long ends. Lambda names no time.
+    pub environment_idles: Duration,
     /// From one sweep of expired items of DynamoDB to the next; it promises no more than days.
     pub ttl_sweep: Duration,
+    /// Until SSM has looked for the image that a parameter names.
+    pub parameter_validation: Duration,
 }
 
 impl Default for Pace {
@@ -84,15 +107,21 @@ impl Default for Pace {
             instance_vanishes: secs(3600),
             status_checks: secs(120),
             volume_creates: secs(5),
+            volume_moves: secs(3),
+            console_output: secs(60),
             snapshot_base: secs(60),
             snapshot_per_gib: secs(4),
             image_registers: secs(20),
+            image_vanishes: secs(60),
             copy_base: secs(180),
             copy_per_gib: secs(10),
             spread_percent: 20,
             kms_failure: secs(60),
             event_delay_ms: 300..=2500,
+            cold_start: Duration::from_millis(250),
+            environment_idles: secs(15 * 60),
             ttl_sweep: secs(3600),
+            parameter_validation: secs(5),
         }
     }
 }
@@ -126,8 +155,12 @@ impl Lag {
 /// Throttles and quotas. On by default, with the published values.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// The token bucket of every action.
+    /// The token buckets of EC2's actions and of PutEvents.
     pub throttles: bool,
+    /// What the other users of the account take of every bucket's refill, in percent.
+    pub other_users_take: u32,
+    /// Requests, not entries; the published figure of the region if absent.
+    pub put_events_per_second: Option<u32>,
     pub images_per_region: usize,
     pub public_images_per_region: usize,
     pub snapshots_per_region: usize,
@@ -153,6 +186,8 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             throttles: true,
+            other_users_take: 0,
+            put_events_per_second: None,
             images_per_region: 50_000,
             public_images_per_region: 5,
             snapshots_per_region: 100_000,
@@ -188,6 +223,8 @@ pub struct Quirks {
     pub create_image_reboot_sends_events: bool,
     /// An own image of a Marketplace machine can be copied within the account.
     pub own_marketplace_image_copies: bool,
+    /// Volumes that come and go with an instance send createVolume and deleteVolume too.
+    pub instance_volumes_send_events: bool,
     /// The code of the state reason of a copy that failed.
     pub copy_failure_code: String,
     /// MaxResults of DescribeImages and DescribeSnapshots.
@@ -196,6 +233,25 @@ pub struct Quirks {
     pub register_accepts_pending_snapshot: bool,
     /// A platform image registered from snapshots keeps its billing code.
     pub register_derives_billing: bool,
+    /// A describe that names ids is throttled as a filtered one. AWS's page on throttling speaks of
+    /// filters and pages only; its page on pagination calls a describe without ids unpaginated.
+    pub ids_count_as_filter: bool,
+    /// A copy of an own encrypted snapshot within its region, for which no key is named, stays
+    /// under its key (so the guide to images); otherwise it is under the default key of EBS (so the
+    /// guide to snapshots).
+    pub plain_copy_keeps_key: bool,
+    /// The code for a copy of an image that is not available.
+    pub copy_unavailable_code: String,
+    /// The code for deregistering a protected image.
+    pub protected_image_code: String,
+    /// The code for deleting a locked snapshot.
+    pub locked_snapshot_code: String,
+    /// The owner in a shareSnapshot event is a JSON number, as the documentation prints it (which
+    /// then cannot have the leading zeros that it prints).
+    pub share_event_owner_is_number: bool,
+    /// A parameter of the data type aws:ec2:image keeps its previous value until the image of a new
+    /// one was found, and for good if it was not. Otherwise the new value is in force at once.
+    pub image_parameter_waits: bool,
 }
 
 impl Default for Quirks {
@@ -207,10 +263,18 @@ impl Default for Quirks {
             failed_image_keeps_name: true,
             create_image_reboot_sends_events: false,
             own_marketplace_image_copies: true,
+            instance_volumes_send_events: true,
             copy_failure_code: "Server.InternalError".to_string(),
             page_size: 5..=1000,
             register_accepts_pending_snapshot: false,
             register_derives_billing: false,
+            ids_count_as_filter: true,
+            plain_copy_keeps_key: true,
+            copy_unavailable_code: "InvalidAMIID.Unavailable".to_string(),
+            protected_image_code: "OperationNotPermitted".to_string(),
+            locked_snapshot_code: "OperationNotPermitted".to_string(),
+            share_event_owner_is_number: false,
+            image_parameter_waits: true,
         }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::access::Call;
 use crate::error::ApiError;
-use crate::faults::Blow;
+use crate::faults::{Blow, Struck, When};
 use crate::http::{Request, Response, Signature};
 use crate::model::{Effect, Model, Scope};
 use crate::query::Fields;
@@ -53,6 +53,11 @@ const SERVICES: [Service; 7] = [
     Service { name: "sqs", protocol: Protocol::Json("AmazonSQS.", "1.0") },
 ];
 
+/// The services that are modelled.
+pub fn services() -> impl Iterator<Item = &'static str> {
+    SERVICES.into_iter().map(|service| service.name)
+}
+
 /// A body, decoded.
 enum Input {
     Form(Fields),
@@ -80,7 +85,7 @@ pub fn answer(model: &mut Model, request: &Request) -> Answer {
     }
     let Some(service) = SERVICES.into_iter().find(|service| service.name == signature.service)
     else {
-        let known = SERVICES.map(|service| service.name).join(", ");
+        let known = services().collect::<Vec<_>>().join(", ");
         let text = format!("The service {} is not modelled here; {known} are", signature.service);
         let error = ApiError::bad("UnknownService", text);
         return Answer::Reply(render_error(guess_protocol(request), &error, &request_id));
@@ -97,17 +102,18 @@ pub fn answer(model: &mut Model, request: &Request) -> Answer {
 /// Faults, throttle, the operation, the trace.
 fn carry_out(model: &mut Model, service: Service, call: &Call, input: &Input) -> Answer {
     let fate = model.faults.fate(call);
-    if let Some(blow) = fate.before {
-        return strike(model, service, call, input, blow, "before");
+    if let Some(struck) = fate.before {
+        return strike(model, service, call, input, struck, When::Before);
     }
     let result = match model.admit(call, form(input)) {
         Ok(()) => operate(model, call, input),
         Err(error) => Err(error),
     };
-    if let Some(blow) = fate.after {
+    model.note_faults();
+    if let Some(struck) = fate.after {
         let outcome = result.as_ref().map_or_else(|error| error.code.clone(), |_| "ok".into());
         record(model, call, input, &outcome);
-        return strike(model, service, call, input, blow, "after");
+        return strike(model, service, call, input, struck, When::After);
     }
     let outcome = result.as_ref().map_or_else(|error| error.code.as_str(), |_| "ok");
     record(model, call, input, outcome);
@@ -129,10 +135,11 @@ fn strike(
     service: Service,
     call: &Call,
     input: &Input,
-    blow: Blow,
-    when: &str,
+    struck: Struck,
+    when: When,
 ) -> Answer {
-    let (outcome, answer) = match blow {
+    let when = when.name();
+    let (outcome, answer) = match struck.blow {
         Blow::Fail { status, code, message } => {
             let error = ApiError::new(status, &code, message);
             let reply = render_error(service.protocol, &error, &call.request_id);
@@ -147,7 +154,7 @@ fn strike(
             (format!("caller killed {when} its effect"), Answer::Killed)
         }
     };
-    let mut entry = entry(model, call, input, &outcome);
+    let mut entry = entry(model, call, input, &format!("{outcome}, by {}", struck.rule));
     entry.what = What::Fault;
     model.trace.add(entry);
     answer
@@ -186,6 +193,9 @@ fn decode(
         let text = "AWS was not able to validate the provided access credentials";
         return Err(ApiError::new(401, "AuthFailure", text));
     }
+    if model.principals.is_retired(&signature.access_key) {
+        return Err(retired_key(service.protocol));
+    }
     let (action, input, dry_run) = match service.protocol {
         Protocol::Ec2 | Protocol::Query(_) => decode_form(service, request)?,
         Protocol::Json(prefix, _) => {
@@ -203,6 +213,18 @@ fn decode(
         dry_run,
     };
     Ok((call, input))
+}
+
+fn retired_key(protocol: Protocol) -> ApiError {
+    let text = "The security token included in the request is invalid.";
+    match protocol {
+        Protocol::Ec2 => {
+            let text = "AWS was not able to validate the provided access credentials";
+            ApiError::new(401, "AuthFailure", text)
+        }
+        Protocol::Query(_) => ApiError::new(403, "InvalidClientTokenId", text),
+        Protocol::Json(..) => ApiError::bad("UnrecognizedClientException", text),
+    }
 }
 
 fn decode_form(service: Service, request: &Request) -> Result<(String, Input, bool), ApiError> {
@@ -367,8 +389,17 @@ fn render_error(protocol: Protocol, error: &ApiError, request_id: &str) -> Respo
             };
             body.insert("__type".into(), json!(type_name));
             body.insert("message".into(), json!(error.message));
-            body.extend(error.extra.clone().unwrap_or_default());
-            Response::new(error.status, &json_type(version), Value::Object(body).to_string())
+            if let Some(extra) = &error.extra {
+                body.extend((**extra).clone());
+            }
+            let response =
+                Response::new(error.status, &json_type(version), Value::Object(body).to_string());
+            if prefix == "AmazonSQS." {
+                let code = format!("{};Sender", sqs::query_code(&error.code));
+                response.with_header("x-amzn-query-error", &code)
+            } else {
+                response
+            }
         }
     };
     response.with_header("x-amzn-requestid", request_id)

@@ -7,7 +7,7 @@ pub struct ApiError {
     pub code: String,
     pub message: String,
     /// Members beside the message in the body of a JSON error, such as `Item`.
-    pub extra: Option<serde_json::Map<String, serde_json::Value>>,
+    pub extra: Option<Box<serde_json::Map<String, serde_json::Value>>>,
 }
 
 impl ApiError {

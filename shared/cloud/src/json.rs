@@ -1,8 +1,8 @@
 //! Reads the members of a JSON request (EventBridge, SQS, KMS, SSM).
 //!
-//! Whatever an operation did not read is an error, as with the forms of [`crate::query`]. AWS itself
-//! ignores unknown members; here they are either a mistake or something that is not modelled. A
-//! member that is `null` counts as absent, as it does there.
+//! Whatever an operation did not read is an error, as with the forms of [`crate::query`]. AWS
+//! itself ignores unknown members; here they are either a mistake or something that is not
+//! modelled. A member that is `null` counts as absent, as it does there.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,6 +45,12 @@ impl<'a> Members<'a> {
     pub fn any(&self, name: &str) -> Option<&'a Value> {
         self.seen.borrow_mut().whole.insert(self.path(name));
         self.get(name)
+    }
+
+    /// The structure with all that it holds, as it came.
+    pub fn to_value(&self) -> Value {
+        let present = self.map.iter().filter(|(_, value)| !value.is_null());
+        Value::Object(present.map(|(name, value)| (name.clone(), value.clone())).collect())
     }
 
     pub fn text(&self, name: &str) -> Result<Option<&'a str>, ApiError> {

@@ -8,6 +8,7 @@
 
 pub mod access;
 pub mod agenda;
+pub mod arn;
 pub mod cloud;
 pub mod config;
 pub mod dispatch;
@@ -23,6 +24,7 @@ pub mod ids;
 pub mod json;
 pub mod kms;
 pub mod lambda;
+pub mod md5;
 pub mod model;
 pub mod permit;
 pub mod query;

@@ -1,7 +1,7 @@
 //! The model: all state of all accounts and regions, and what happens to it as time passes.
 //!
 //! It is synchronous and knows no clock: whoever calls it says what time it is. What it wants to be
-//! done outside (a function invoked or killed) it leaves in `effects`.
+//! done outside (an execution environment started or killed) it leaves in `effects`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -48,7 +48,8 @@ impl Scope {
 /// What the model asks the world outside of it to do.
 #[derive(Debug)]
 pub enum Effect {
-    Invoke(lambda::Start),
+    /// An execution environment is started.
+    Start(lambda::Start),
     /// The execution environment dies on the spot.
     Kill(lambda::EnvironmentId),
 }
@@ -84,7 +85,7 @@ impl Model {
             trace: Trace::new(config.recording),
             principals: Principals::default(),
             throttle: Throttle::default(),
-            faults: Faults::new(config.seed),
+            faults: Faults::new(config.seed, config.faults.clone()),
             dark_regions: BTreeSet::new(),
             ec2: BTreeMap::new(),
             events: BTreeMap::new(),
@@ -101,9 +102,13 @@ impl Model {
     pub fn run_until(&mut self, now: Time) {
         while let Some((at, due)) = self.agenda.take_due(now) {
             self.now = self.now.max(at);
+            self.faults.now = self.now;
             self.happen(due);
+            self.note_faults();
         }
         self.now = self.now.max(now);
+        self.faults.now = self.now;
+        self.note_faults();
         self.dynamodb.set_clock(self.now);
     }
 
@@ -114,6 +119,14 @@ impl Model {
             Due::Lambda(step) => lambda::happen(self, step),
             Due::Kms(scope, step) => kms::happen(self, &scope, step),
             Due::Dynamo(scope, step) => dynamodb::happen(self, &scope, step),
+            Due::Ssm(scope, step) => ssm::happen(self, &scope, step),
+        }
+    }
+
+    /// Writes into the trace what the rules did to events, creations and invocations.
+    pub fn note_faults(&mut self) {
+        for entry in self.faults.take_told() {
+            self.trace.add(entry);
         }
     }
 

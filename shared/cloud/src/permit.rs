@@ -3,8 +3,8 @@
 use crate::access::{Call, Identity, Want};
 use crate::error::ApiError;
 use crate::iam::{
-    Ask, Keys, PolicyDocument, PrincipalRef, Refusal, ResourceVerdict, Verdict, combine,
-    combine_gated, ec2_refusal, evaluate, evaluate_resource_policy, json_refusal,
+    Ask, PolicyDocument, PrincipalRef, Refusal, ResourceVerdict, Verdict, combine, combine_gated,
+    ec2_refusal, evaluate, evaluate_resource_policy, json_refusal,
 };
 use crate::model::{Model, Scope};
 
@@ -67,10 +67,26 @@ impl Model {
         self.permit_on(call, want, None).is_ok()
     }
 
+    /// Whether a service can act in a role at all.
+    pub fn has_role(&self, role_arn: &str) -> bool {
+        self.config.open_roles || self.principals.roles.contains_key(role_arn)
+    }
+
     /// Whether a role may, when a service acts in it (the role of an EventBridge target).
     pub fn role_may(&self, role_arn: &str, scope: &Scope, want: &Want) -> bool {
+        self.role_may_on(role_arn, scope, want, None)
+    }
+
+    /// Whether a role may, on a resource that has a policy of its own.
+    pub fn role_may_on(
+        &self,
+        role_arn: &str,
+        scope: &Scope,
+        want: &Want,
+        resource: Option<OnResource<'_>>,
+    ) -> bool {
         if !self.principals.roles.contains_key(role_arn) {
-            return false;
+            return self.config.open_roles;
         }
         let account = match PrincipalRef::parse(role_arn) {
             Some(principal) => principal.account().unwrap_or_default().to_string(),
@@ -83,7 +99,7 @@ impl Model {
             environment: None,
         };
         let ask = self.ask(&caller, scope, want);
-        self.judge(&caller, &ask, None).2 == Verdict::Allowed
+        self.judge(&caller, &ask, resource).2 == Verdict::Allowed
     }
 
     /// What the policies of the caller say, what that on the resource says, and both together.
@@ -118,10 +134,7 @@ impl Model {
 
     /// The want with the condition keys that every call has.
     fn ask(&self, caller: &Identity, scope: &Scope, want: &Want) -> Ask {
-        let mut keys = Keys::new();
-        for (name, value) in &want.keys {
-            keys.insert(name, value.as_str());
-        }
+        let Ask { action, resource, mut keys } = want.to_ask();
         let region: &str = &scope.region;
         keys.insert("aws:RequestedRegion", region);
         if want.action.starts_with("ec2:") {
@@ -134,6 +147,12 @@ impl Model {
         keys.insert("aws:PrincipalType", kind);
         keys.insert("aws:CurrentTime", self.now.to_seconds_text());
         keys.insert("aws:EpochTime", self.now.secs().to_string());
-        Ask { action: want.action.clone(), resource: want.resource.clone(), keys }
+        Ask { action, resource, keys }
     }
+}
+
+/// Whether the policy on a resource lets a principal in: itself, or by way of its account.
+pub fn resource_admits(policy: &PolicyDocument, principal: &PrincipalRef, want: &Want) -> bool {
+    let verdict = evaluate_resource_policy(policy, principal, &want.to_ask());
+    matches!(verdict, ResourceVerdict::Allowed | ResourceVerdict::Delegated)
 }

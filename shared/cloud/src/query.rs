@@ -37,7 +37,7 @@ impl Fields {
                 return Err(ApiError::bad("InvalidParameterCombination", text));
             }
         }
-        Ok(Fields { all: Rc::new(all), used: Rc::default(), prefix: String::new() })
+        Ok(Fields::of(all))
     }
 
     fn path(&self, name: &str) -> String {
@@ -138,11 +138,27 @@ impl Fields {
         let used = self.used.borrow();
         match self.all.keys().find(|key| !used.contains(*key)) {
             None => Ok(()),
-            Some(key) => Err(ApiError::bad(
-                "UnknownParameter",
-                format!("The parameter {key} is not recognized (or not modelled here)"),
-            )),
+            Some(key) => Err(unknown(key)),
         }
+    }
+
+    /// Refuses a parameter that only another structure with otherwise the same members has.
+    pub fn refuse(&self, name: &str) -> Result<(), ApiError> {
+        let path = self.path(name);
+        if self.all.contains_key(&path) { Err(unknown(&path)) } else { Ok(()) }
+    }
+
+    /// Every parameter of this structure, by its name within it.
+    pub fn members(&self) -> BTreeMap<String, String> {
+        let within = self.all.range(self.prefix.clone()..);
+        let within =
+            within.map_while(|(key, value)| Some((key.strip_prefix(&self.prefix)?, value)));
+        within.map(|(key, value)| (key.to_string(), value.clone())).collect()
+    }
+
+    /// Parameters that are not, or no longer, those of a call.
+    pub fn of(all: BTreeMap<String, String>) -> Fields {
+        Fields { all: Rc::new(all), used: Rc::default(), prefix: String::new() }
     }
 
     /// Every parameter but the client token, as one text: two calls are the same if these are.
@@ -155,6 +171,11 @@ impl Fields {
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.all.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
+}
+
+fn unknown(key: &str) -> ApiError {
+    let text = format!("The parameter {key} is not recognized (or not modelled here)");
+    ApiError::bad("UnknownParameter", text)
 }
 
 fn not_a_form() -> ApiError {

@@ -1,9 +1,10 @@
 //! The regions there are.
 
 /// Name, and whether an account has to opt in before it can use the region.
-pub const REGIONS: [(&str, bool); 28] = [
+pub const REGIONS: [(&str, bool); 34] = [
     ("af-south-1", true),
     ("ap-east-1", true),
+    ("ap-east-2", true),
     ("ap-northeast-1", false),
     ("ap-northeast-2", false),
     ("ap-northeast-3", false),
@@ -13,6 +14,9 @@ pub const REGIONS: [(&str, bool); 28] = [
     ("ap-southeast-2", false),
     ("ap-southeast-3", true),
     ("ap-southeast-4", true),
+    ("ap-southeast-5", true),
+    ("ap-southeast-6", true),
+    ("ap-southeast-7", true),
     ("ca-central-1", false),
     ("ca-west-1", true),
     ("eu-central-1", false),
@@ -26,9 +30,11 @@ pub const REGIONS: [(&str, bool); 28] = [
     ("il-central-1", true),
     ("me-central-1", true),
     ("me-south-1", true),
+    ("mx-central-1", true),
     ("sa-east-1", false),
     ("us-east-1", false),
     ("us-east-2", false),
+    ("us-west-1", false),
     ("us-west-2", false),
 ];
 

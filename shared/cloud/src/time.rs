@@ -30,6 +30,11 @@ impl Time {
         self.0 / 1000
     }
 
+    /// Seconds with a fraction, as the JSON protocols carry an instant.
+    pub fn epoch_secs(self) -> f64 {
+        self.0 as f64 / 1000.0
+    }
+
     /// How long ago `earlier` was; zero if it is still to come.
     pub fn since(self, earlier: Time) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))

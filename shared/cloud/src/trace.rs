@@ -3,6 +3,7 @@
 //! Same seed, same trace, byte for byte. It is made from decoded requests, never from bytes off
 //! the wire, because clients serialise maps in any order.
 
+use std::collections::BTreeMap;
 use std::hash::Hasher;
 
 use serde_json::{Value, json};
@@ -112,6 +113,36 @@ impl Trace {
     pub fn hash(&self) -> String {
         format!("{:016x}", self.hash.finish())
     }
+}
+
+/// One call of a run, so that a fault rule can find it again in a run of the same seed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TracedCall {
+    /// The ARN of the caller.
+    pub principal: String,
+    pub service: String,
+    pub action: String,
+    pub region: String,
+    /// The how many-th of this principal, service, action and region; the first is 1.
+    pub nth: u64,
+}
+
+/// The calls of a kept trace that `wanted` picks, in their order. They are counted before they are
+/// picked, as a rule counts them (see [`crate::faults::Rule::at`]). A call that a rule struck
+/// before its effect is not among them, so the run must be one without faults.
+pub fn calls_of(trace: &Trace, wanted: impl Fn(&Entry) -> bool) -> Vec<TracedCall> {
+    let mut counts: BTreeMap<[&str; 4], u64> = BTreeMap::new();
+    let mut calls = Vec::new();
+    for entry in trace.entries().iter().filter(|entry| entry.what == What::Call) {
+        let key = [&entry.principal, &entry.service, &entry.action, &entry.region];
+        let nth = counts.entry(key.map(String::as_str)).or_default();
+        *nth += 1;
+        if wanted(entry) {
+            let [principal, service, action, region] = key.map(String::clone);
+            calls.push(TracedCall { principal, service, action, region, nth: *nth });
+        }
+    }
+    calls
 }
 
 /// FNV-1a, whose result does not change between releases of Rust as that of the standard hasher may.

@@ -18,7 +18,7 @@ fn lines(output: &[u8]) -> Vec<Value> {
 
 #[test]
 fn every_behaviour_that_boto3_can_see_is_as_documented() {
-    let server = served::world(Config::default());
+    let server = served::world(Config { open_roles: true, ..Config::default() });
     let output = served::python(&["-m", "conformance", "--endpoint", &server.url()])
         .output()
         .expect("python runs");

@@ -2,5 +2,8 @@
 
 mod bad_input;
 mod boto3;
+mod determinism;
 mod patterns;
+mod sdk;
 mod served;
+mod time;

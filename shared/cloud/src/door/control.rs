@@ -48,11 +48,13 @@ async fn route(world: &World, request: &Request) -> Result<Value, Refused> {
         ("PUT", ["faults"]) => faults(world, body(request)?).await,
         ("POST", ["regions", region]) => switch_region(world, region, &body(request)?).await,
         ("POST", ["accounts"]) => declare_account(world, &body(request)?).await,
+        ("POST", ["roles"]) => declare_role(world, &body(request)?).await,
         (method, _) => Err(Refused(
             404,
             format!(
                 "{method} {PREFIX}{path} is not there: GET health, GET clock, POST clock, GET trace, \
-                 GET dead-letters, PUT faults, POST regions/REGION and POST accounts are"
+                 GET dead-letters, PUT faults, POST regions/REGION, POST accounts and POST roles \
+                 are"
             ),
         )),
     }
@@ -85,6 +87,11 @@ async fn advance(world: &World, body: &Map<String, Value>) -> Result<Value, Refu
             format!("advance_seconds must be a whole number from 0 to {ADVANCE_SECONDS_MAX}");
         return Err(Refused(400, text));
     };
+    if world.act(crate::Cloud::clock_is_bound).await? {
+        let text = "real programs run here, and their own clocks would disagree: time passes as it \
+                    does outside";
+        return Err(Refused(409, text.into()));
+    }
     let now = world.advance(Duration::from_secs(seconds)).await?;
     Ok(json!({ "now": now.to_seconds_text() }))
 }
@@ -149,6 +156,25 @@ async fn declare_account(world: &World, body: &Map<String, Value>) -> Result<Val
     });
     declare.await?;
     Ok(json!({ "account": account, "access_key": access_key }))
+}
+
+/// Declares a role with its policies, since rules and functions act in roles, and IAM is not served.
+async fn declare_role(world: &World, body: &Map<String, Value>) -> Result<Value, Refused> {
+    only(body, &["arn", "policies", "trust"])?;
+    let arn = body.get("arn").and_then(Value::as_str).unwrap_or_default().to_string();
+    if !arn.starts_with("arn:aws:iam::") || !arn.contains(":role/") {
+        return Err(Refused(400, "arn must be the ARN of a role".into()));
+    }
+    let Some(policies) = body.get("policies").and_then(Value::as_array).cloned() else {
+        return Err(Refused(400, "policies must be a list of policy documents".into()));
+    };
+    let (role, trust) = (arn.clone(), body.get("trust").cloned());
+    let declare =
+        world.with(move |model| model.principals.declare_role(&role, &policies, trust.as_ref()));
+    match declare.await? {
+        Ok(()) => Ok(json!({ "arn": arn })),
+        Err(error) => Err(Refused(400, error.to_string())),
+    }
 }
 
 fn only(body: &Map<String, Value>, known: &[&str]) -> Result<(), Refused> {

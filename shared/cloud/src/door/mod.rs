@@ -2,5 +2,6 @@
 
 mod control;
 pub mod port;
+pub mod runtime_api;
 pub mod sdk;
 mod world;

@@ -1,7 +1,7 @@
 //! Door two: one HTTP port for every service and region, and the control of the world.
 
 use std::convert::Infallible;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{fmt, io};
@@ -16,12 +16,13 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::control;
 use super::world::{self, Message};
+use super::{control, runtime_api};
 use crate::cloud::Cloud;
 use crate::config::Config;
 use crate::dispatch::Answer;
 use crate::http::{Request, Response};
+use crate::lambda::{EnvironmentId, ProcessKeeper};
 use crate::model::Model;
 use crate::time::Time;
 
@@ -106,6 +107,20 @@ impl World {
     }
 }
 
+impl World {
+    /// A request of a real program that is an execution environment: answered when there is
+    /// something for it, and forgotten when it breaks off.
+    async fn serve_environment(
+        &self,
+        environment: EnvironmentId,
+        request: Request,
+    ) -> Result<Response, Ended> {
+        let (reply, answer) = oneshot::channel();
+        self.act(move |cloud| runtime_api::answer_to(cloud, environment, request, reply)).await?;
+        answer.await.map_err(|_| Ended)
+    }
+}
+
 impl Server {
     /// Binds the port and starts to serve, on two threads: the world's and the port's.
     pub fn start(options: Options) -> io::Result<Server> {
@@ -116,14 +131,20 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let world = World { sender, speed: options.speed };
         let config = options.config;
+        let endpoint = endpoint(address);
+        let (given, keeper) = oneshot::channel();
         let living = std::thread::Builder::new().name("world".into()).spawn(move || {
-            Cloud::run(config, async |cloud| world::serve(cloud, inbox).await);
+            Cloud::run(config, async |cloud| {
+                // Before the first message, which may be an invocation.
+                given.send(cloud.attach_processes(&endpoint)).ok();
+                world::serve(cloud, inbox).await;
+            });
         })?;
         let port = Port { world: world.clone(), stopped };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let serving = std::thread::Builder::new()
             .name("port".into())
-            .spawn(move || runtime.block_on(port.serve(listener)))?;
+            .spawn(move || runtime.block_on(port.serve(listener, keeper)))?;
         Ok(Server { address, world, stop, threads: vec![serving, living] })
     }
 
@@ -169,11 +190,12 @@ struct Port {
 }
 
 impl Port {
-    async fn serve(self, listener: StdListener) {
+    async fn serve(self, listener: StdListener, keeper: oneshot::Receiver<ProcessKeeper>) {
         let Ok(listener) = TcpListener::from_std(listener) else { return };
         let mut stopped = self.stopped.clone();
         let mut connections = JoinSet::new();
         let clock = tokio::spawn(self.clone().keep_clock());
+        let processes = tokio::spawn(keep_processes(keeper));
         loop {
             tokio::select! {
                 biased;
@@ -189,6 +211,8 @@ impl Port {
             }
         }
         clock.abort();
+        // Before the connections are waited for: theirs are open for as long as they live.
+        processes.abort();
         let all = async { while connections.join_next().await.is_some() {} };
         tokio::time::timeout(GRACE, all).await.ok();
         connections.shutdown().await;
@@ -196,17 +220,17 @@ impl Port {
 
     /// Moves the clock as real time passes, if it runs at all.
     async fn keep_clock(self) {
-        if self.world.speed == 0 {
-            return;
-        }
         let mut last = Instant::now();
         loop {
             tokio::time::sleep(TICK).await;
             // Whole milliseconds only, so that nothing is lost to rounding.
             let millis = u64::try_from(last.elapsed().as_millis()).unwrap_or(u64::MAX);
             last += Duration::from_millis(millis);
-            let span = Duration::from_millis(millis.saturating_mul(u64::from(self.world.speed)));
-            if self.world.advance(span).await.is_err() {
+            // Real programs live on the machine's time, and so must their world.
+            let Ok(bound) = self.world.act(Cloud::clock_is_bound).await else { return };
+            let speed = if bound { 1 } else { u64::from(self.world.speed) };
+            let span = Duration::from_millis(millis.saturating_mul(speed));
+            if speed > 0 && self.world.advance(span).await.is_err() {
                 return;
             }
         }
@@ -258,12 +282,31 @@ impl Port {
         if request.path.starts_with(control::PREFIX) {
             return write(control::answer(&self.world, &request).await);
         }
+        if let Some(environment) = runtime_api::environment_of(&request.path) {
+            let answer = self.world.serve_environment(environment, request).await;
+            return answer.map_or_else(|Ended| Err(Unanswered), write);
+        }
         match self.world.call(request).await {
             Ok(Answer::Reply(response)) => write(response),
             Ok(Answer::Silence | Answer::Killed) => std::future::pending().await,
             // The connection breaks off, which is what a client sees of a dark region.
             Ok(Answer::Unreachable) | Err(Ended) => Err(Unanswered),
         }
+    }
+}
+
+/// How programs on this machine reach the port.
+fn endpoint(mut address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        address.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
+    format!("http://{address}")
+}
+
+/// Runs the processes of functions that are real programs.
+async fn keep_processes(keeper: oneshot::Receiver<ProcessKeeper>) {
+    if let Ok(keeper) = keeper.await {
+        keeper.keep().await;
     }
 }
 

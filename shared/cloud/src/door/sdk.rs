@@ -19,6 +19,7 @@ use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
+use http_body_util::BodyExt;
 
 use crate::cloud::Cloud;
 use crate::dispatch::Answer;
@@ -93,7 +94,7 @@ impl HttpConnector for Door {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let cloud = self.cloud.clone();
         HttpConnectorFuture::new(async move {
-            let request = read(&request)?;
+            let request = read(request).await?;
             cloud.call(&request).await
         })
     }
@@ -131,11 +132,11 @@ async fn travel(span: Duration) {
     }
 }
 
-fn read(request: &HttpRequest) -> Result<Request, ConnectorError> {
-    let Some(body) = request.body().bytes() else {
-        let text = "a streaming request body, which no modelled operation has";
-        return Err(ConnectorError::user(text.into()));
-    };
+/// Reads the body to its end as a socket would: the SDK watches it, and takes one that nobody reads
+/// for a stalled upload, which it gives up after some seconds.
+async fn read(mut request: HttpRequest) -> Result<Request, ConnectorError> {
+    let body = std::mem::replace(request.body_mut(), SdkBody::taken());
+    let body = body.collect().await.map_err(ConnectorError::user)?;
     let headers = request.headers().iter();
     let (path, query) = split_uri(request.uri());
     Ok(Request {
@@ -143,7 +144,7 @@ fn read(request: &HttpRequest) -> Result<Request, ConnectorError> {
         path,
         query,
         headers: headers.map(|(name, value)| (name.to_string(), value.to_string())).collect(),
-        body: body.to_vec(),
+        body: body.to_bytes().to_vec(),
     })
 }
 

@@ -111,7 +111,7 @@ impl Clock for WorldClock {
     }
 
     fn now_unix_secs_f64(&self) -> f64 {
-        tables::timestamp(self.now())
+        self.now().epoch_secs()
     }
 }
 

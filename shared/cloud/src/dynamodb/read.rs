@@ -189,7 +189,7 @@ pub fn refusal(error: DynoxideError) -> ApiError {
     }
     let code = error.error_type().rsplit('#').next().unwrap_or_default();
     let mut refusal = ApiError::new(error.status_code(), code, error.to_string());
-    refusal.extra = (!extra.is_empty()).then_some(extra);
+    refusal.extra = (!extra.is_empty()).then(|| Box::new(extra));
     refusal
 }
 

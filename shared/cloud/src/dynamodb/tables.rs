@@ -23,8 +23,8 @@ pub struct Table {
     /// The key attributes.
     pub key: Vec<String>,
     pub global_indexes: BTreeSet<String>,
-    /// It has a time to live.
-    pub expires: bool,
+    /// The attribute that says until when an item lives, if there is one.
+    pub expiry: Option<String>,
     on_demand_since: Option<Time>,
     /// When the provisioned throughput changed: dynoxide's instants, and the world's.
     throughput_changes: BTreeMap<u64, Time>,
@@ -38,11 +38,6 @@ struct Recovery {
     days: u32,
 }
 
-/// Seconds with a fraction, as JSON protocols carry an instant.
-pub fn timestamp(time: Time) -> f64 {
-    time.millis() as f64 / 1000.0
-}
-
 impl Table {
     fn new(now: Time, id: String) -> Table {
         Table {
@@ -50,7 +45,7 @@ impl Table {
             created_at: now,
             key: Vec::new(),
             global_indexes: BTreeSet::new(),
-            expires: false,
+            expiry: None,
             on_demand_since: None,
             throughput_changes: BTreeMap::new(),
             recovery: None,
@@ -60,6 +55,10 @@ impl Table {
     /// Learns from a description of the table, and makes it a description in our world.
     fn describe(&mut self, now: Time, scope: &Scope, description: &mut Value) {
         self.learn(now, description);
+        // dynoxide says the billing mode twice, once under a name that the API does not have.
+        if let Some(description) = description.as_object_mut() {
+            description.shift_remove("TableThroughputModeSummary");
+        }
         for (name, list) in [
             ("TableArn", None),
             ("IndexArn", Some("GlobalSecondaryIndexes")),
@@ -73,14 +72,12 @@ impl Table {
                 }
             }
         }
-        description["CreationDateTime"] = json!(timestamp(self.created_at));
+        description["CreationDateTime"] = json!(self.created_at.epoch_secs());
         description["TableId"] = json!(self.id);
-        if let Some(since) = self.on_demand_since {
-            for summary in ["BillingModeSummary", "TableThroughputModeSummary"] {
-                if let Some(summary) = description.get_mut(summary) {
-                    summary["LastUpdateToPayPerRequestDateTime"] = json!(timestamp(since));
-                }
-            }
+        if let Some(since) = self.on_demand_since
+            && let Some(summary) = description.get_mut("BillingModeSummary")
+        {
+            summary["LastUpdateToPayPerRequestDateTime"] = json!(since.epoch_secs());
         }
     }
 
@@ -101,7 +98,7 @@ impl Table {
         for name in ["LastIncreaseDateTime", "LastDecreaseDateTime"] {
             if let Some(theirs) = throughput[name].as_f64() {
                 let ours = self.throughput_changes.entry(theirs.to_bits()).or_insert(now);
-                throughput[name] = json!(timestamp(*ours));
+                throughput[name] = json!(ours.epoch_secs());
             }
         }
     }
@@ -239,7 +236,10 @@ fn update_time_to_live(model: &mut Model, call: &Call, body: &Value) -> Result<V
     let region = model.dynamodb.region(&call.scope, None)?;
     mirror(region, call, body, operation)?;
     if let Some(table) = region.tables.get_mut(body["TableName"].as_str().unwrap_or_default()) {
-        table.expires = body["TimeToLiveSpecification"]["Enabled"].as_bool() == Some(true);
+        let specification = &body["TimeToLiveSpecification"];
+        let enabled = specification["Enabled"].as_bool() == Some(true);
+        let attribute = specification["AttributeName"].as_str().map(str::to_string);
+        table.expiry = attribute.filter(|_| enabled);
     }
     ttl::plan(model, &call.scope);
     Ok(answer)
@@ -308,8 +308,8 @@ fn backups(now: Time, table: &Table) -> Value {
             json!({
                 "PointInTimeRecoveryStatus": "ENABLED",
                 "RecoveryPeriodInDays": recovery.days,
-                "EarliestRestorableDateTime": timestamp(earliest),
-                "LatestRestorableDateTime": timestamp(latest),
+                "EarliestRestorableDateTime": earliest.epoch_secs(),
+                "LatestRestorableDateTime": latest.epoch_secs(),
             })
         }
     };

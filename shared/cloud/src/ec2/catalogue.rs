@@ -168,6 +168,7 @@ fn snapshot(image: &Image, id: String, size_gib: u32) -> Snapshot {
         volume_permissions: BTreeSet::new(),
         public: image.owner_alias.as_deref() == Some(AMAZON),
         product_codes: image.platform.product_codes.clone(),
+        billing: None,
         transfer_type: None,
         completion_minutes: None,
         visible_at: MADE_AT,

@@ -4,10 +4,20 @@
 pub mod catalogue;
 pub mod filter;
 pub mod furniture;
+pub mod groups;
+pub mod images;
+pub mod instances;
+pub mod launch_templates;
 pub mod lookup;
+pub mod merge;
+pub mod network;
 pub mod page;
+pub mod snapshots;
 pub mod state;
 pub mod tags;
+pub mod tokens;
+pub mod types;
+pub mod volumes;
 
 pub use state::Region;
 
@@ -19,24 +29,93 @@ use crate::xml::Xml;
 
 /// What EC2 has on the agenda.
 #[derive(Clone, Debug)]
-pub enum Step {}
+pub enum Step {
+    Instance(instances::Step),
+    Volume(volumes::Step),
+    Snapshot(snapshots::Step),
+    Image(images::Step),
+}
 
 /// Lets a planned step happen.
-pub fn happen(_model: &mut Model, _scope: &Scope, step: Step) {
-    match step {}
+pub fn happen(model: &mut Model, scope: &Scope, step: Step) {
+    match step {
+        Step::Instance(step) => instances::happen(model, scope, step),
+        Step::Volume(step) => volumes::happen(model, scope, step),
+        Step::Snapshot(step) => snapshots::happen(model, scope, step),
+        Step::Image(step) => images::happen(model, scope, step),
+    }
 }
 
 /// Answers a call: what goes between `<requestId>` and the end of the response.
 pub fn answer(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, ApiError> {
     match call.action.as_str() {
+        "AttachVolume" => volumes::attach::attach(model, call, fields),
+        "AuthorizeSecurityGroupEgress" => groups::authorize(model, call, fields, true),
+        "AuthorizeSecurityGroupIngress" => groups::authorize(model, call, fields, false),
+        "CreateSecurityGroup" => groups::create(model, call, fields),
+        "CreateVolume" => volumes::create::create(model, call, fields),
+        "DeleteSecurityGroup" => groups::delete(model, call, fields),
+        "DeleteVolume" => volumes::delete(model, call, fields),
+        "DescribeAvailabilityZones" => furniture::describe_zones(model, call, fields),
+        "DescribeInstanceAttribute" => instances::attributes::describe(model, call, fields),
+        "DescribeInstanceStatus" => instances::status::describe(model, call, fields),
+        "DescribeInstanceTypes" => types::describe(model, call, fields),
+        "DescribeInstances" => instances::describe::describe(model, call, fields),
+        "DescribeRegions" => furniture::describe_regions(model, call, fields),
+        "DescribeSecurityGroups" => groups::describe(model, call, fields),
+        "DescribeSubnets" => network::describe_subnets(model, call, fields),
+        "DescribeVolumes" => volumes::describe::describe(model, call, fields),
+        "DescribeVpcs" => network::describe_vpcs(model, call, fields),
+        "DetachVolume" => volumes::attach::detach(model, call, fields),
+        "GetConsoleOutput" => instances::status::console_output(model, call, fields),
+        "GetInstanceUefiData" => instances::status::uefi_data(model, call, fields),
+        "ModifyInstanceAttribute" => instances::attributes::modify(model, call, fields),
+        "RebootInstances" => instances::lifecycle::reboot(model, call, fields),
+        "RevokeSecurityGroupEgress" => groups::revoke(model, call, fields, true),
+        "RevokeSecurityGroupIngress" => groups::revoke(model, call, fields, false),
+        "RunInstances" => instances::run::run(model, call, fields),
+        "StartInstances" => instances::lifecycle::start(model, call, fields),
+        "StopInstances" => instances::lifecycle::stop(model, call, fields),
+        "TerminateInstances" => instances::lifecycle::terminate(model, call, fields),
         "CreateTags" => tags::create(model, call, fields),
         "DeleteTags" => tags::delete(model, call, fields),
         "DescribeTags" => tags::describe(model, call, fields),
-        other => Err(ApiError::bad(
-            "InvalidAction",
-            format!("The action {other} is not valid for this web service (or not modelled here)"),
-        )),
+        "CreateSnapshot" => snapshots::create::one(model, call, fields),
+        "CreateSnapshots" => snapshots::create::set(model, call, fields),
+        "CopySnapshot" => snapshots::copy::copy(model, call, fields),
+        "DeleteSnapshot" => snapshots::delete::delete(model, call, fields),
+        "DescribeSnapshots" => snapshots::describe::describe(model, call, fields),
+        "DescribeSnapshotAttribute" => snapshots::attributes::describe(model, call, fields),
+        "ModifySnapshotAttribute" => snapshots::attributes::modify(model, call, fields),
+        "ResetSnapshotAttribute" => snapshots::attributes::reset(model, call, fields),
+        "LockSnapshot" => snapshots::lock::lock(model, call, fields),
+        "UnlockSnapshot" => snapshots::lock::unlock(model, call, fields),
+        "DescribeLockedSnapshots" => snapshots::lock::describe(model, call, fields),
+        "CreateImage" => images::create::create(model, call, fields),
+        "RegisterImage" => images::register::register(model, call, fields),
+        "CopyImage" => images::copy::copy(model, call, fields),
+        "DeregisterImage" => images::deregister::deregister(model, call, fields),
+        "DescribeImages" => images::describe::describe(model, call, fields),
+        "DescribeImageAttribute" => images::attributes::read_one(model, call, fields),
+        "ModifyImageAttribute" => images::attributes::modify(model, call, fields),
+        "ResetImageAttribute" => images::attributes::reset(model, call, fields),
+        "DisableImage" => images::lifecycle::disable(model, call, fields),
+        "EnableImage" => images::lifecycle::enable(model, call, fields),
+        "EnableImageDeprecation" => images::lifecycle::deprecate(model, call, fields),
+        "DisableImageDeprecation" => images::lifecycle::undeprecate(model, call, fields),
+        "EnableImageDeregistrationProtection" => images::lifecycle::protect(model, call, fields),
+        "DisableImageDeregistrationProtection" => images::lifecycle::unprotect(model, call, fields),
+        "DescribeImageReferences" => images::references::describe(model, call, fields),
+        other if other.contains("LaunchTemplate") => launch_templates::answer(model, call, fields),
+        _ => Err(unknown_action(call)),
     }
+}
+
+fn unknown_action(call: &Call) -> ApiError {
+    let action = &call.action;
+    let text =
+        format!("The action {action} is not valid for this web service (or not modelled here)");
+    ApiError::bad("InvalidAction", text)
 }
 
 /// `<return>true</return>`, the answer of calls that have nothing to say.
@@ -56,6 +135,6 @@ pub fn arn(scope: &Scope, kind: Kind, id: &str) -> String {
 }
 
 /// Checks the shape of an id before it is looked up.
-pub fn well_formed<'a>(kind: Kind, id: &'a str) -> Result<&'a str, ApiError> {
+pub fn well_formed(kind: Kind, id: &str) -> Result<&str, ApiError> {
     if kind.is_well_formed(id) { Ok(id) } else { Err(ApiError::malformed(kind, id)) }
 }

@@ -43,6 +43,11 @@ impl Page {
         Ok(Page { size: size.and_then(|size| usize::try_from(size).ok()), after })
     }
 
+    /// The page of a call in JSON, whose service has named its members and bounds.
+    pub fn resume(size: i64, token: Option<&str>) -> Result<Page, ApiError> {
+        Ok(Page { size: usize::try_from(size).ok(), after: token.map(decode).transpose()? })
+    }
+
     /// Takes one page off what is left of a listing. Items come in the order of their ids.
     pub fn take<T>(
         &self,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::launch_templates::LaunchTemplate;
 use crate::access::Tags;
 use crate::time::Time;
 
@@ -12,6 +13,7 @@ pub struct Region {
     pub volumes: BTreeMap<String, Volume>,
     pub snapshots: BTreeMap<String, Snapshot>,
     pub images: BTreeMap<String, Image>,
+    pub launch_templates: BTreeMap<String, LaunchTemplate>,
     /// Names that are taken, with the image that took them.
     pub image_names: BTreeMap<String, String>,
     /// The images that are backed by a snapshot.
@@ -20,6 +22,14 @@ pub struct Region {
     pub tokens: BTreeMap<(String, String), UsedToken>,
     /// How often the tags of a resource have changed, for `version` in Tag Change on Resource.
     pub tag_versions: BTreeMap<String, u64>,
+    /// Snapshots that are still being made: the limits on concurrency count these alone.
+    pub pending_snapshots: BTreeSet<String>,
+    /// Images that are still being made.
+    pub pending_images: BTreeSet<String>,
+    /// What incremental snapshots and copies build on: by lineage, and the key they are under.
+    pub lineages: BTreeMap<(String, Option<String>), Lineage>,
+    /// New snapshots and copies are encrypted whether the call asks for it or not.
+    pub encryption_by_default: bool,
     pub furniture: super::furniture::Furniture,
 }
 
@@ -27,6 +37,14 @@ pub struct Region {
 pub struct UsedToken {
     pub fingerprint: String,
     pub id: String,
+}
+
+/// The completed snapshots of one volume, under one key, in one region.
+#[derive(Clone, Debug, Default)]
+pub struct Lineage {
+    pub snapshots: BTreeSet<String>,
+    /// The copy that the next copy builds on, if it still exists by then.
+    pub latest_copy: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -147,10 +165,52 @@ pub struct Instance {
     pub visible_at: Time,
     /// When the instance last became `running`; status checks and console output follow from it.
     pub running_since: Option<Time>,
-    /// Status checks that never become `ok`, set from outside to model a machine that fails to boot.
+    /// Status checks that never become `ok`, set from outside: a machine that fails to boot.
     pub impaired: bool,
+    /// Status checks that say `insufficient-data`, set from outside like `impaired`.
+    pub silent: bool,
     /// Rises with each start and stop, so that a step planned for an earlier run does nothing.
     pub run: u64,
+    /// Its number among the instances of one RunInstances call.
+    pub launch_index: u32,
+    /// A public address while it runs.
+    pub public_address: bool,
+    pub ebs_optimized: bool,
+    pub monitoring: bool,
+    pub source_dest_check: bool,
+    /// `stop` or `terminate`.
+    pub shutdown_behavior: String,
+    pub metadata: MetadataOptions,
+}
+
+/// How an instance answers questions about itself. Nothing answers in this world: they are kept
+/// and described.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetadataOptions {
+    /// `optional` or `required`.
+    pub tokens: String,
+    pub hop_limit: i64,
+    /// `enabled` or `disabled`, as the next two.
+    pub endpoint: String,
+    pub ipv6: String,
+    pub tags: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AttachmentState {
+    Attaching,
+    Attached,
+    Detaching,
+}
+
+impl AttachmentState {
+    pub const fn name(self) -> &'static str {
+        match self {
+            AttachmentState::Attaching => "attaching",
+            AttachmentState::Attached => "attached",
+            AttachmentState::Detaching => "detaching",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,6 +219,7 @@ pub struct Attachment {
     pub volume_id: String,
     pub attached_at: Time,
     pub delete_on_termination: bool,
+    pub state: AttachmentState,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -248,6 +309,8 @@ pub struct Snapshot {
     pub volume_permissions: BTreeSet<String>,
     pub public: bool,
     pub product_codes: Vec<ProductCode>,
+    /// Of the machine whose root volume this is a moment of, if there was one.
+    pub billing: Option<Billing>,
     pub transfer_type: Option<String>,
     pub completion_minutes: Option<u32>,
     pub visible_at: Time,
@@ -256,6 +319,14 @@ pub struct Snapshot {
     /// It was deleted while pending: it goes when it completes, and counts until then.
     pub deleted_while_pending: bool,
     pub request_id: String,
+}
+
+/// The part of a platform that a snapshot's metadata keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Billing {
+    pub platform: Option<String>,
+    pub platform_details: String,
+    pub usage_operation: String,
 }
 
 /// How a snapshot came to be, which decides the events it sends.

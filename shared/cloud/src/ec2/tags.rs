@@ -261,11 +261,19 @@ impl Region {
             Kind::Volume => self.volumes.get(id).map(|v| (&v.tags, v.visible_at)),
             Kind::Snapshot => self.snapshots.get(id).map(|s| (&s.tags, s.visible_at)),
             Kind::Image => self.images.get(id).map(|i| (&i.tags, i.visible_at)),
-            Kind::Vpc
-            | Kind::Subnet
-            | Kind::SecurityGroup
-            | Kind::LaunchTemplate
-            | Kind::NetworkInterface => None,
+            Kind::SecurityGroup => {
+                self.furniture.network.groups.get(id).map(|g| (&g.tags, g.visible_at))
+            }
+            Kind::LaunchTemplate => self.launch_templates.get(id).map(|t| (&t.tags, t.visible_at)),
+            Kind::Vpc => {
+                let network = &self.furniture.network;
+                (network.vpc_id == id).then(|| (&network.vpc_tags, crate::Time::default()))
+            }
+            Kind::Subnet => {
+                let subnet = self.furniture.network.subnet(id);
+                subnet.map(|subnet| (&subnet.tags, crate::Time::default()))
+            }
+            Kind::NetworkInterface => None,
         }
     }
 
@@ -275,11 +283,17 @@ impl Region {
             Kind::Volume => self.volumes.get_mut(id).map(|v| &mut v.tags),
             Kind::Snapshot => self.snapshots.get_mut(id).map(|s| &mut s.tags),
             Kind::Image => self.images.get_mut(id).map(|i| &mut i.tags),
-            Kind::Vpc
-            | Kind::Subnet
-            | Kind::SecurityGroup
-            | Kind::LaunchTemplate
-            | Kind::NetworkInterface => None,
+            Kind::SecurityGroup => self.furniture.network.groups.get_mut(id).map(|g| &mut g.tags),
+            Kind::LaunchTemplate => self.launch_templates.get_mut(id).map(|t| &mut t.tags),
+            Kind::Vpc => {
+                let network = &mut self.furniture.network;
+                (network.vpc_id == id).then_some(&mut network.vpc_tags)
+            }
+            Kind::Subnet => {
+                let mut subnets = self.furniture.network.subnets.iter_mut();
+                subnets.find(|subnet| subnet.id == id).map(|subnet| &mut subnet.tags)
+            }
+            Kind::NetworkInterface => None,
         }
     }
 }
@@ -332,7 +346,15 @@ impl Region {
         let volumes = self.volumes.values().map(|r| (r.id.as_str(), &r.tags, r.visible_at));
         let snapshots = self.snapshots.values().map(|r| (r.id.as_str(), &r.tags, r.visible_at));
         let images = self.images.values().map(|r| (r.id.as_str(), &r.tags, r.visible_at));
-        let all = instances.chain(volumes).chain(snapshots).chain(images);
+        let templates = self.launch_templates.values();
+        let templates = templates.map(|r| (r.id.as_str(), &r.tags, r.visible_at));
+        let network = &self.furniture.network;
+        let groups = network.groups.values().map(|r| (r.id.as_str(), &r.tags, r.visible_at));
+        let always = crate::Time::default();
+        let subnets = network.subnets.iter().map(|r| (r.id.as_str(), &r.tags, always));
+        let vpc = [(network.vpc_id.as_str(), &network.vpc_tags, always)];
+        let all = instances.chain(volumes).chain(snapshots).chain(images).chain(templates);
+        let all = all.chain(groups).chain(subnets).chain(vpc);
         all.filter(|(_, _, at)| *at <= now).map(|(id, tags, _)| (id, tags)).collect()
     }
 }

@@ -1,0 +1,107 @@
+//! The end of an image's making, and of its life; and the event that tells of each state.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use crate::agenda::Due;
+use crate::ec2;
+use crate::ec2::state::{ImageState, Reason, Region, SnapshotState};
+use crate::error::Kind;
+use crate::eventbridge::{self, Event};
+use crate::model::{Model, Scope};
+use crate::time::Time;
+
+/// What images have on the agenda.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// A pending image becomes `available`, or `failed` for this reason.
+    Settle { id: String, failure: Option<Reason> },
+    /// A deregistered image is described no longer.
+    Vanish { id: String },
+}
+
+pub fn happen(model: &mut Model, scope: &Scope, step: Step) {
+    match step {
+        Step::Settle { id, failure } => settle(model, scope, &id, failure),
+        Step::Vanish { id } => {
+            let region = model.ec2_region(scope);
+            region.images.remove(&id);
+            region.tag_versions.remove(&id);
+        }
+    }
+}
+
+pub fn plan(model: &mut Model, scope: &Scope, at: Time, step: Step) {
+    model.agenda.add(at, Due::Ec2(scope.clone(), ec2::Step::Image(step)));
+}
+
+/// Plans the end of an image: some time after the last of its snapshots is complete, or when it
+/// turns out that it cannot be made.
+pub fn plan_settle(model: &mut Model, scope: &Scope, id: &str, failure: Option<Reason>) {
+    let now = model.now;
+    let registers = model.spread(model.config.pace.image_registers);
+    let at = match &failure {
+        Some(_) => now + model.config.pace.kms_failure,
+        None => {
+            let region = model.ec2_region(scope);
+            let ids = region.images.get(id).into_iter().flat_map(|image| image.snapshot_ids());
+            let ends = ids.filter_map(|id| region.snapshots.get(id)).map(|s| s.completes_at);
+            ends.max().unwrap_or(now).max(now) + registers
+        }
+    };
+    plan(model, scope, at, Step::Settle { id: id.to_string(), failure });
+}
+
+fn settle(model: &mut Model, scope: &Scope, id: &str, failure: Option<Reason>) {
+    let keeps_name = model.config.quirks.failed_image_keeps_name;
+    let region = model.ec2_region(scope);
+    region.pending_images.remove(id);
+    let broken = broken_snapshot(region, id);
+    let Some(image) = region.images.get_mut(id) else { return };
+    if image.state != ImageState::Pending {
+        return;
+    }
+    image.state = ImageState::Available;
+    if let Some(reason) = failure.or(broken) {
+        image.state = ImageState::Failed;
+        image.reason = Some(reason);
+    }
+    let name = image.name.clone();
+    let request_id = image.request_id.clone();
+    if image.state == ImageState::Failed && !keeps_name {
+        region.free_name(&name, id);
+    }
+    tell(model, scope, id, &request_id);
+}
+
+/// An image whose snapshot came to nothing comes to nothing itself.
+fn broken_snapshot(region: &Region, id: &str) -> Option<Reason> {
+    let image = region.images.get(id)?;
+    let mut snapshots = image.snapshot_ids().filter_map(|id| region.snapshots.get(id));
+    let broken = snapshots.find(|snapshot| snapshot.state == SnapshotState::Error)?;
+    let text = format!("Snapshot {} is in status error", broken.id);
+    Some(Reason::new("Server.InternalError", text))
+}
+
+/// Sends the state that an image is in now, under the id of the request that brought it there.
+pub fn tell(model: &mut Model, scope: &Scope, id: &str, request_id: &str) {
+    let Some(image) = model.ec2_region(scope).images.get(id) else { return };
+    let error = image.reason.as_ref().map(|reason| reason.message.as_str()).unwrap_or_default();
+    let detail = json!({
+        "RequestId": request_id,
+        "ImageId": id,
+        "State": image.state.name(),
+        "ErrorMessage": error,
+    });
+    let resources = vec![ec2::arn(scope, Kind::Image, id)];
+    let event = Event::new("aws.ec2", "EC2 AMI State Change", resources, detail);
+    eventbridge::emit(model, scope, event);
+}
+
+/// Takes away the snapshots of a copy that was cancelled before it was made.
+pub fn drop_snapshots(region: &mut Region, ids: &BTreeSet<String>) {
+    for id in ids {
+        region.remove_snapshot(id);
+    }
+}

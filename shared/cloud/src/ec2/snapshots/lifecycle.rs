@@ -1,0 +1,111 @@
+//! The way of a snapshot: `pending`, then `completed` or `error`.
+
+use super::events::{self, Member};
+use super::lock;
+use crate::agenda::Due;
+use crate::ec2;
+use crate::ec2::state::{Snapshot, SnapshotState};
+use crate::model::{Model, Scope};
+use crate::time::Time;
+
+/// What snapshots have on the agenda.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// The upload of a snapshot is over.
+    End { id: String, failure: Option<String> },
+    /// The uploads of all snapshots of a CreateSnapshots call are over.
+    EndSet { members: Vec<Member>, started_at: Time, failure: Option<String> },
+    /// A lock, or its cooling-off period, runs out.
+    LockRunsOut { id: String, event: &'static str, at: Time },
+}
+
+pub fn happen(model: &mut Model, scope: &Scope, step: Step) {
+    match step {
+        Step::End { id, failure } => end(model, scope, &id, failure.as_deref()),
+        Step::EndSet { members, started_at, failure } => {
+            end_set(model, scope, &members, started_at, failure.as_deref());
+        }
+        Step::LockRunsOut { id, event, at } => lock::run_out(model, scope, &id, event, at),
+    }
+}
+
+/// Plans the end of a snapshot: when its data is there, or when EBS finds that it cannot be.
+pub fn plan_end(model: &mut Model, scope: &Scope, id: &str, failure: Option<String>) {
+    let completes_at = model.ec2_region(scope).snapshots.get(id).map(|s| s.completes_at);
+    let at = match &failure {
+        None => completes_at.unwrap_or(model.now),
+        Some(_) => model.now + model.config.pace.kms_failure,
+    };
+    plan(model, scope, at, Step::End { id: id.to_string(), failure });
+}
+
+/// Plans the end of a set: one by one, and the set with its last; a failure takes all of them.
+pub fn plan_set(model: &mut Model, scope: &Scope, members: Vec<Member>, failure: Option<String>) {
+    let started_at = model.now;
+    let failed = failure.is_some();
+    let mut last = started_at;
+    for member in &members {
+        let snapshots = &model.ec2_region(scope).snapshots;
+        last = last.max(snapshots.get(&member.id).map_or(started_at, |s| s.completes_at));
+        if !failed {
+            plan_end(model, scope, &member.id, None);
+        }
+    }
+    let at = if failed { started_at + model.config.pace.kms_failure } else { last };
+    plan(model, scope, at, Step::EndSet { members, started_at, failure });
+}
+
+pub fn plan(model: &mut Model, scope: &Scope, at: Time, step: Step) {
+    model.agenda.add(at, Due::Ec2(scope.clone(), ec2::Step::Snapshot(step)));
+}
+
+fn end(model: &mut Model, scope: &Scope, id: &str, failure: Option<&str>) {
+    if let Some(snapshot) = settle(model, scope, id, failure) {
+        events::ended(model, scope, &snapshot, failure);
+    }
+}
+
+/// Brings a pending snapshot to its final state; what was deleted meanwhile goes now.
+fn settle(model: &mut Model, scope: &Scope, id: &str, failure: Option<&str>) -> Option<Snapshot> {
+    let region = model.ec2_region(scope);
+    let snapshot = region.snapshots.get_mut(id)?;
+    if snapshot.state != SnapshotState::Pending {
+        return None;
+    }
+    match failure {
+        None => snapshot.state = SnapshotState::Completed,
+        Some(message) => {
+            snapshot.state = SnapshotState::Error;
+            snapshot.status_message = message.to_string();
+        }
+    }
+    let settled = snapshot.clone();
+    region.pending_snapshots.remove(id);
+    region.note_completed(id);
+    if settled.deleted_while_pending {
+        region.remove_snapshot(id);
+    }
+    Some(settled)
+}
+
+fn end_set(
+    model: &mut Model,
+    scope: &Scope,
+    members: &[Member],
+    started_at: Time,
+    failure: Option<&str>,
+) {
+    let Some(message) = failure else {
+        return events::set_ended(model, scope, members, started_at, None);
+    };
+    // Which of the set failed first is told by the event; the others fall with it.
+    let Some(first) = members.first() else { return };
+    let cause = format!("Snapshot {} is in status error", first.id);
+    for member in members {
+        let message = if member.id == first.id { message } else { cause.as_str() };
+        if let Some(snapshot) = settle(model, scope, &member.id, Some(message)) {
+            events::ended(model, scope, &snapshot, Some(message));
+        }
+    }
+    events::set_ended(model, scope, members, started_at, Some(&cause));
+}

@@ -1,0 +1,1 @@
+"""One module for each topic; importing a module declares its behaviours."""
