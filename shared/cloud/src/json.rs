@@ -1,8 +1,8 @@
 //! Reads the members of a JSON request (EventBridge, SQS, KMS, SSM).
 //!
-//! Whatever an operation did not read is an error, as with the forms of [`crate::query`]. AWS itself
-//! ignores unknown members; here they are either a mistake or something that is not modelled. A
-//! member that is `null` counts as absent, as it does there.
+//! Whatever an operation did not read is an error, as with the forms of [`crate::query`]. AWS
+//! itself ignores unknown members; here they are either a mistake or something that is not
+//! modelled. A member that is `null` counts as absent, as it does there.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

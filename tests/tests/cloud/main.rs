@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod boto3;
+mod determinism;
 mod patterns;
 mod sdk;
 mod served;

@@ -1,7 +1,7 @@
 //! EventBridge: buses, rules, targets and the events that AWS services send.
 //!
-//! What AWS services send reaches a bus on the best effort: [`crate::faults`] may lose it, double it
-//! or hold it up. What `PutEvents` and schedules send arrives at least once. Nothing is in order
+//! What AWS services send reaches a bus on the best effort: [`crate::faults`] may lose it, double
+//! it or hold it up. What `PutEvents` and schedules send arrives at least once. Nothing is in order
 //! beyond what delays happen to make of it.
 
 mod buses;

@@ -32,7 +32,8 @@ pub fn send(model: &mut Model, call: &Call, members: &Members) -> Result<Value, 
     let limit = queue.settings.message_bytes_max;
     if message::size(body, &attributes) as u64 > limit {
         let text = format!(
-            "One or more parameters are invalid. Reason: Message must be shorter than {limit} bytes."
+            "One or more parameters are invalid. Reason: Message must be shorter than {limit} \
+             bytes."
         );
         return Err(ApiError::bad("InvalidParameterValue", text));
     }

@@ -340,11 +340,9 @@ fn each_entry_of_put_events_fails_by_itself() {
         let answer = home.events("PutEvents", json!({ "Entries": entries }));
         assert_eq!(answer["FailedEntryCount"], 6);
         let required = |name: &str| {
-            json!({
-                "ErrorCode": "InvalidArgument",
-                "ErrorMessage":
-                    format!("Parameter {name} is not valid. Reason: {name} is a required argument."),
-            })
+            let text =
+                format!("Parameter {name} is not valid. Reason: {name} is a required argument.");
+            json!({ "ErrorCode": "InvalidArgument", "ErrorMessage": text })
         };
         let malformed =
             json!({ "ErrorCode": "MalformedDetail", "ErrorMessage": "Detail is malformed." });
@@ -409,7 +407,9 @@ fn a_pattern_is_tested_against_an_event() {
 fn statements_of_the_policy_of_a_bus() {
     world(async |cloud| {
         let home = at(&cloud, HOME);
-        let statement = |id: &str, principal: &str| json!({ "StatementId": id, "Principal": principal, "Action": "events:PutEvents" });
+        let action = "events:PutEvents";
+        let statement =
+            |id: &str, who: &str| json!({ "StatementId": id, "Principal": who, "Action": action });
         home.events("PutPermission", statement("one", "111122223333"));
         home.events("PutPermission", statement("all", "*"));
         let policy = || {

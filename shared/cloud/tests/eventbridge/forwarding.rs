@@ -186,6 +186,45 @@ fn retries_end_by_their_number_or_the_age_of_the_event() {
 }
 
 #[test]
+fn an_event_is_given_up_when_it_reaches_its_age() {
+    world(async |cloud| {
+        let far = at(&cloud, FAR);
+        let own = own_bus(&at(&cloud, HOME));
+        let dead = far.queue("dead");
+        let role = role(&cloud, "*");
+        let target = json!({
+            "Arn": own, "RoleArn": role, "DeadLetterConfig": { "Arn": dead },
+            "RetryPolicy": { "MaximumEventAgeInSeconds": 60 },
+        });
+        far.rule("out", any_of("aws.ec2"), target);
+        cloud.with(|model| {
+            model.config.pace.event_delay_ms = 1000..=1000;
+            model.dark_regions.insert(HOME.to_string());
+        });
+        emit(&cloud, FAR);
+        cloud.advance(Duration::from_secs(3600)).await;
+        let letters = cloud.with(|model| afterimage_cloud::sqs::dead_letters(model));
+        assert_eq!(letters[0]["sent"], "2026-01-01T00:01:01.000Z");
+    });
+}
+
+#[test]
+fn a_dark_region_keeps_its_events_until_it_is_back() {
+    world(async |cloud| {
+        let home = at(&cloud, HOME);
+        let queue = home.queue("q");
+        home.rule("r", any_of("aws.ec2"), json!({ "Arn": queue }));
+        cloud.with(|model| model.dark_regions.insert(HOME.to_string()));
+        emit(&cloud, HOME);
+        cloud.advance(Duration::from_secs(3600)).await;
+        assert!(outcomes(&cloud).is_empty());
+        cloud.with(|model| model.dark_regions.remove(HOME));
+        cloud.advance(Duration::from_secs(15 * 60)).await;
+        assert_eq!(outcomes(&cloud), ["delivered"]);
+    });
+}
+
+#[test]
 fn an_event_gets_through_once_its_region_is_back() {
     world(async |cloud| {
         let (far, home) = (at(&cloud, FAR), at(&cloud, HOME));

@@ -59,6 +59,12 @@ fn a_template_fills_strings() {
 }
 
 #[test]
+fn an_escaped_quote_does_not_end_a_string() {
+    let text = transformed(json!({ "x": "$.detail.x" }), r#""<\"<x>\">""#, &json!({ "x": "v" }));
+    assert_eq!(text, r#""<\"v\">""#);
+}
+
+#[test]
 fn what_is_not_there_leaves_a_string_without_it() {
     let paths = json!({ "command": "$.detail.nowhere" });
     assert_eq!(transformed(paths, "\"from <command>.\"", &json!({})), "\"from .\"");

@@ -131,7 +131,8 @@ impl Client<'_> {
     /// Puts one event on a bus; gives its id.
     fn put(&self, bus: &str, detail: &Value) -> Value {
         let entry = json!({
-            "EventBusName": bus, "Source": "my.app", "DetailType": "Test", "Detail": detail.to_string(),
+            "EventBusName": bus, "Source": "my.app", "DetailType": "Test",
+            "Detail": detail.to_string(),
         });
         let answer = self.events("PutEvents", json!({ "Entries": [entry] }));
         assert_eq!(answer["FailedEntryCount"], 0);
