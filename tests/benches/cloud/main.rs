@@ -20,7 +20,7 @@ use serde_json::{Map, Value, json};
 /// the allocator would count as its memory.
 const PARTS: [&str; 4] = ["many", "in_process", "port", "boto3"];
 
-/// The quota of public images and the limit on images of a region that AWS publishes.
+/// As many as AWS lets an account have in a region.
 const IMAGES: usize = 50_000;
 
 struct Asked {

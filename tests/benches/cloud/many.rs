@@ -179,7 +179,8 @@ impl Asked {
         });
         let sdk = Spans::of_async(TIMES, async || {
             self.send(ec2).await;
-        });
+        })
+        .await;
         json!({ "images": images, "answered": server.to_json(), "by_sdk": sdk.to_json() })
     }
 
