@@ -230,6 +230,9 @@ pub struct Quirks {
     pub copy_failure_code: String,
     /// MaxResults of DescribeImages and DescribeSnapshots.
     pub page_size: RangeInclusive<i64>,
+    /// Before each page of an EC2 listing that was asked for by MaxResults comes an empty one, with
+    /// nothing in it but a token. AWS says that this can happen; how often it does, nobody knows.
+    pub empty_pages: bool,
     /// RegisterImage accepts a pending snapshot (the image then waits for it).
     pub register_accepts_pending_snapshot: bool,
     /// A platform image registered from snapshots keeps its billing code.
@@ -267,6 +270,7 @@ impl Default for Quirks {
             instance_volumes_send_events: true,
             copy_failure_code: "Server.InternalError".to_string(),
             page_size: 5..=1000,
+            empty_pages: false,
             register_accepts_pending_snapshot: false,
             register_derives_billing: false,
             ids_count_as_filter: true,
