@@ -2,5 +2,7 @@
 //! out. No AWS, no async, no clock, no environment, no randomness.
 
 pub mod ids;
+pub mod point;
 pub mod policy;
+pub mod slot;
 pub mod yaml;
