@@ -21,9 +21,10 @@ pub struct Config {
     pub quirks: Quirks,
     /// The fault rules in force from the start: none by default.
     pub faults: Vec<Rule>,
-    /// A role that nobody declared exists and may do everything, as an access key that nobody
-    /// declared is an administrator's. Off where roles come from a template, so that a name that is
-    /// wrong there is found out; on at a port, where nobody could declare one.
+    /// A role that nobody declared may do everything when a service acts in it (EventBridge for a
+    /// target, Lambda for its queues), as an access key that nobody declared is an administrator's.
+    /// It is nothing to AssumeRole and to the calls of functions. Off where roles come from a
+    /// template, so that a name that is wrong there is found out; the command has it on.
     pub open_roles: bool,
 }
 
@@ -79,7 +80,7 @@ pub struct Pace {
     pub copy_base: Duration,
     /// Added per GiB of a full copy; an incremental one takes a tenth of it.
     pub copy_per_gib: Duration,
-    /// How far the four durations above are spread, in percent of their value.
+    /// How far the times of snapshots, copies and `image_registers` are spread, in percent.
     pub spread_percent: u64,
     /// A snapshot, copy or image that cannot be made (a key that cannot be used, a fault) fails
     /// after this long.

@@ -86,34 +86,73 @@ pub fn answer(model: &mut Model, request: &Request) -> Answer {
             "Missing Authentication Token: sign the request with any credentials, as every AWS \
              client does; a browser may look at /_cloud/health",
         );
-        return Answer::Reply(render_error(guess_protocol(request), &error, &request_id));
+        return turn_away(model, None, guess_protocol(request, ""), &error, &request_id);
     };
     let dark = model.dark_regions.contains(&signature.region);
     let Some(service) = service_of(&signature) else {
         if dark {
+            note_unserved(model, Some(&signature), DARK, &request_id);
             return Answer::Unreachable;
         }
         let known = services().collect::<Vec<_>>().join(", ");
         let text = format!("The service {} is not modelled here; {known} are", signature.service);
         let error = ApiError::bad("UnknownService", text);
-        return Answer::Reply(render_error(guess_protocol(request), &error, &request_id));
+        let protocol = guess_protocol(request, &signature.service);
+        return turn_away(model, Some(&signature), protocol, &error, &request_id);
     };
-    let decoded = decode(model, service, &signature, request, &request_id);
-    if dark {
-        if let Ok((call, input)) = &decoded {
-            let mut entry = entry(model, call, input, "no connection: the region is dark");
+    match decode(model, service, &signature, request, &request_id) {
+        Ok((call, input)) if dark => {
+            let mut entry = entry(model, &call, &input, DARK);
             entry.what = What::Fault;
             model.trace.add(entry);
+            Answer::Unreachable
         }
-        return Answer::Unreachable;
+        Ok((call, input)) => carry_out(model, service, &call, &input),
+        Err(_) if dark => {
+            note_unserved(model, Some(&signature), DARK, &request_id);
+            Answer::Unreachable
+        }
+        Err(error) => turn_away(model, Some(&signature), service.protocol, &error, &request_id),
     }
-    let (call, input) = match decoded {
-        Ok(decoded) => decoded,
-        Err(error) => {
-            return Answer::Reply(render_error(service.protocol, &error, &request_id));
-        }
+}
+
+/// What the trace says of a request to a region that is dark.
+const DARK: &str = "no connection: the region is dark";
+
+/// Refuses a request before it is known as a call.
+fn turn_away(
+    model: &mut Model,
+    signature: Option<&Signature>,
+    protocol: Protocol,
+    error: &ApiError,
+    request_id: &str,
+) -> Answer {
+    note_unserved(model, signature, &error.code, request_id);
+    Answer::Reply(render_error(protocol, error, request_id))
+}
+
+/// The line in the trace for a request that never came to be a call.
+fn note_unserved(
+    model: &mut Model,
+    signature: Option<&Signature>,
+    outcome: &str,
+    request_id: &str,
+) {
+    let who = |signature: &Signature| model.principals.identity(&signature.access_key).arn;
+    let entry = Entry {
+        number: 0,
+        at: model.now,
+        what: What::Call,
+        principal: signature.map(who).unwrap_or_default(),
+        service: signature.map(|it| it.service.clone()).unwrap_or_default(),
+        action: String::new(),
+        account: String::new(),
+        region: signature.map(|it| it.region.clone()).unwrap_or_default(),
+        outcome: outcome.to_string(),
+        id: request_id.to_string(),
+        detail: Value::Null,
     };
-    carry_out(model, service, &call, &input)
+    model.trace.add(entry);
 }
 
 /// Answers a request of a caller in process, whose clock is the world's, or off by the skew that it
@@ -130,7 +169,7 @@ pub fn answer_in_process(model: &mut Model, request: &Request) -> Answer {
                 Protocol::Json(..) => ApiError::bad("InvalidSignatureException", why),
             };
             let request_id = ids::uuid(&mut model.rng);
-            Answer::Reply(render_error(service.protocol, &error, &request_id))
+            turn_away(model, Some(&signature), service.protocol, &error, &request_id)
         }
         _ => answer(model, request),
     }
@@ -466,18 +505,26 @@ fn render_error(protocol: Protocol, error: &ApiError, request_id: &str) -> Respo
             }
             let response =
                 Response::new(error.status, &json_type(version), Value::Object(body).to_string());
-            if prefix == "AmazonSQS." {
-                let code = format!("{};Sender", sqs::query_code(&error.code));
-                response.with_header("x-amzn-query-error", &code)
-            } else {
-                response
+            match prefix {
+                "AmazonSQS." => {
+                    let code = format!("{};Sender", sqs::query_code(&error.code));
+                    response.with_header("x-amzn-query-error", &code)
+                }
+                // The newer services are told by a header which error it is.
+                "" => response.with_header("x-amzn-errortype", &error.code),
+                _ => response,
             }
         }
     };
     response.with_header("x-amzn-requestid", request_id)
 }
 
-/// The format for an error before the service is known.
-fn guess_protocol(request: &Request) -> Protocol {
-    if request.header("x-amz-target").is_some() { Protocol::Json("", "1.1") } else { Protocol::Ec2 }
+/// The format for an error of a service that is not modelled, so that its client can read it.
+fn guess_protocol(request: &Request, service: &str) -> Protocol {
+    let form = request.header("content-type").is_some_and(|kind| kind.contains("form-urlencoded"));
+    match service {
+        "" if form || request.method == "GET" => Protocol::Ec2,
+        _ if form || service == "s3" => Protocol::Query(""),
+        _ => Protocol::Json("", "1.1"),
+    }
 }

@@ -25,7 +25,7 @@ pub fn image_for(model: &mut Model, scope: &Scope, id: &str) -> Option<Image> {
         Some(image) => {
             (image.visible_at <= now && is_shown_to(image, &scope.account)).then(|| image.clone())
         }
-        None => catalogue::image_of_id(&scope.region, id),
+        None => catalogue::image_of_id(&scope.region, id).cloned(),
     }
 }
 
@@ -79,7 +79,7 @@ pub fn snapshot_of_image(
         return Some(Owned { owner: image.owner.clone(), snapshot: snapshot.clone() });
     }
     let public = catalogue::image_of_id(&scope.region, &image.id)?;
-    let mut backing = catalogue::backing(&public).into_iter();
+    let mut backing = catalogue::backing(public).into_iter();
     let found = backing.find(|found| found.snapshot.id == id)?;
     Some(Owned { owner: found.owner, snapshot: found.snapshot })
 }

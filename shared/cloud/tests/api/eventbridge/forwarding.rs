@@ -109,6 +109,37 @@ fn the_role_decides() {
 }
 
 #[test]
+fn a_role_forwards_only_if_it_trusts_eventbridge() {
+    for (service, outcome) in [
+        ("events.amazonaws.com", "delivered"),
+        ("lambda.amazonaws.com", "lost: FAILED_TO_ASSUME_ROLE"),
+    ] {
+        world(async |cloud| {
+            let far = at(&cloud, FAR);
+            let own = own_bus(&at(&cloud, HOME));
+            let role = role(&cloud, &own);
+            let trust = json!({
+                "Version": "2012-10-17",
+                "Statement": [{
+                    "Effect": "Allow",
+                    "Principal": { "Service": service },
+                    "Action": "sts:AssumeRole",
+                }],
+            });
+            let trust = afterimage_cloud::iam::PolicyDocument::parse_resource(&trust);
+            cloud.with(|model| {
+                let role = model.principals.roles.get_mut(&role).expect("it is declared");
+                role.trust = Some(trust.expect("a policy"));
+            });
+            far.rule("out", any_of("aws.ec2"), json!({ "Arn": own, "RoleArn": role }));
+            emit(&cloud, FAR);
+            cloud.advance(SOON).await;
+            assert_eq!(outcomes(&cloud)[0], outcome, "{service}");
+        });
+    }
+}
+
+#[test]
 fn a_bus_that_is_gone_takes_nothing() {
     world(async |cloud| {
         let far = at(&cloud, FAR);
