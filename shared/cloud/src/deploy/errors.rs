@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use thiserror::Error;
 
-use super::yaml::Position;
+use super::yaml::{Node, Position};
 
 /// One thing that is wrong with a template or with what it is deployed with.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Error)]
@@ -32,11 +32,31 @@ impl Errors {
         self.all.borrow().len()
     }
 
-    /// The errors in the order of the template; one that was found by two ways is told once.
-    pub fn into_sorted(self) -> Vec<DeployError> {
+    /// The errors in the order of the template; one that was found by several ways is told once.
+    /// What `Globals` says of every function is told of `Globals`.
+    pub fn into_sorted(self, root: Option<&Node>) -> Vec<DeployError> {
         let mut all = self.all.into_inner();
+        let range = root.and_then(globals);
+        for error in &mut all {
+            let within = |(start, end): &(Position, Option<Position>)| {
+                *start <= error.at && end.is_none_or(|end| error.at < end)
+            };
+            if range.as_ref().is_some_and(within)
+                && let Some((_, rest)) = error.path.split_once(".Properties")
+            {
+                error.path = format!("Globals.Function{rest}");
+            }
+        }
         all.sort();
         all.dedup();
         all
     }
+}
+
+/// Where `Globals` begins, and the section behind it.
+fn globals(root: &Node) -> Option<(Position, Option<Position>)> {
+    let sections = root.map()?;
+    let start = sections.iter().find(|(key, _)| key.text == "Globals").map(|(key, _)| key.at)?;
+    let end = sections.iter().map(|(key, _)| key.at).filter(|at| *at > start).min();
+    Some((start, end))
 }

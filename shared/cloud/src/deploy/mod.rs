@@ -99,21 +99,20 @@ fn deploy(
     deployment: &Deployment,
 ) -> Result<Stack, Vec<DeployError>> {
     let errors = Errors::default();
-    let made = try_deploy(model, text, deployment, &errors);
-    match made.filter(|_| errors.count() == 0) {
-        Some(stack) => Ok(stack),
-        None => Err(errors.into_sorted()),
-    }
+    check(deployment, &errors);
+    let Some(template) = template::read(text, &errors) else {
+        return Err(errors.into_sorted(None));
+    };
+    let made = make(model, &template, deployment, &errors);
+    made.filter(|_| errors.count() == 0).ok_or_else(|| errors.into_sorted(Some(&template.root)))
 }
 
-fn try_deploy(
+fn make(
     model: &mut Model,
-    text: &str,
+    template: &Template,
     deployment: &Deployment,
     errors: &Errors,
 ) -> Option<Stack> {
-    check(deployment, errors);
-    let template = template::read(text, errors)?;
     let section = |name| template.root.get(name);
     let mut known = Known {
         given: parameters::read(section("Parameters"), deployment, errors),
@@ -123,21 +122,22 @@ fn try_deploy(
         made: BTreeMap::new(),
     };
     known.conditions = eval::conditions(section("Conditions"), &known, errors);
-    let steps = order::steps(&template);
-    let ids = order::ids(&steps, errors);
+    let steps = order::steps(template);
+    let ids = order::ids(&steps, &template.unusable, errors);
     for (id, number) in &ids {
         let step = steps.get(*number)?;
         known.resources.insert(id.clone(), holds(step, &known, errors));
     }
-    check_unused(&template, &known, errors);
+    known.resources.extend(template.unusable.iter().map(|id| (id.clone(), true)));
+    check_unused(template, &known, errors);
     let wanted = |step: &Step<'_>| known.resources.get(&step.id) == Some(&true);
     let order = order::sorted(&steps, &ids, wanted, errors)?;
     let mut stage = stage(model);
-    Maker::new(&mut stage, Some(model), known.clone(), deployment, errors).run(&template, &order);
+    Maker::new(&mut stage, Some(model), known.clone(), deployment, errors).run(template, &order);
     if errors.count() > 0 {
         return None;
     }
-    Some(Maker::new(model, None, known, deployment, errors).run(&template, &order))
+    Some(Maker::new(model, None, known, deployment, errors).run(template, &order))
 }
 
 fn check(deployment: &Deployment, errors: &Errors) {

@@ -110,7 +110,7 @@ impl Step<'_> {
 }
 
 /// Every id, with the number of the step that makes it.
-pub fn ids(steps: &[Step<'_>], errors: &Errors) -> BTreeMap<String, usize> {
+pub fn ids(steps: &[Step<'_>], unusable: &[String], errors: &Errors) -> BTreeMap<String, usize> {
     let mut ids = BTreeMap::new();
     for (number, step) in steps.iter().enumerate() {
         for id in std::iter::once(step.id.clone()).chain(step.also()) {
@@ -122,7 +122,8 @@ pub fn ids(steps: &[Step<'_>], errors: &Errors) -> BTreeMap<String, usize> {
     }
     for step in steps {
         for node in &step.resource.depends_on {
-            if !node.text().is_some_and(|id| ids.contains_key(id)) {
+            let is_there = |id: &str| ids.contains_key(id) || unusable.iter().any(|one| one == id);
+            if !node.text().is_some_and(is_there) {
                 let path = format!("{}.DependsOn", step.resource.path());
                 errors.add(node.at, &path, "not a resource of the template");
             }

@@ -66,6 +66,8 @@ const GLOBAL_PROPERTIES: [&str; 11] = [
 pub struct Template {
     pub root: Node,
     pub resources: Vec<Resource>,
+    /// Resources that cannot be made, which was reported.
+    pub unusable: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -122,7 +124,10 @@ pub fn read(text: &str, errors: &Errors) -> Option<Template> {
         let what = "the template needs Transform: AWS::Serverless-2016-10-31";
         errors.add(function.at, &function.path(), what);
     }
-    Some(Template { root, resources })
+    let is_usable = |key: &Key| resources.iter().any(|resource| resource.id == key.text);
+    let unusable = entries.iter().filter(|(key, _)| !is_usable(key));
+    let unusable = unusable.map(|(key, _)| key.text.clone()).collect();
+    Some(Template { root, resources, unusable })
 }
 
 fn refuse_others(node: &Node, path: &str, known: &[&str], what: &str, errors: &Errors) {

@@ -1,5 +1,6 @@
 //! Functions: `AWS::Serverless::Function`, without its role and its events.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::order::{ROLE_PROPERTIES, Step};
@@ -7,7 +8,7 @@ use super::super::props::Props;
 use super::{Hints, Maker, blame};
 use crate::access::Want;
 use crate::arn::Arn;
-use crate::lambda::{self, FunctionSpec};
+use crate::lambda::{self, Code, FunctionSpec};
 
 const NAME_MAX: usize = 64;
 
@@ -42,11 +43,11 @@ impl Maker<'_> {
             false => resource.id.clone(),
         };
         self.used_code.insert(key.clone());
-        let Some(code) = self.deployment.code.get(&key).cloned() else {
+        let code = self.deployment.code.get(&key).cloned().unwrap_or_else(|| {
             let what = format!("no code is given at deployment for the function {key}");
             errors.add(resource.at, &resource.path(), what);
-            return;
-        };
+            Code::Binary(PathBuf::new())
+        });
         let mut spec = FunctionSpec::new(&self.scope, &name, &role_arn, code);
         settings(&props, &mut spec);
         self.give_ups(&props, &mut spec);

@@ -37,6 +37,8 @@ pub struct Maker<'a> {
     errors: &'a Errors,
     stack: Stack,
     used_code: BTreeSet<String>,
+    /// Names and ARNs of what could not be made: what is missing for that is not told again.
+    failed: BTreeSet<String>,
 }
 
 /// What in the message of an error speaks of which property.
@@ -51,13 +53,19 @@ impl<'a> Maker<'a> {
         errors: &'a Errors,
     ) -> Maker<'a> {
         let scope = super::scope(deployment);
-        let (stack, used_code) = (Stack::default(), BTreeSet::new());
-        Maker { model, world, known, deployment, scope, errors, stack, used_code }
+        let (stack, used_code, failed) = (Stack::default(), BTreeSet::new(), BTreeSet::new());
+        Maker { model, world, known, deployment, scope, errors, stack, used_code, failed }
     }
 
     pub fn run(mut self, template: &Template, order: &[Step<'_>]) -> Stack {
         for step in order {
+            let before = self.errors.count();
             self.make(step);
+            let failed = self.errors.count() > before;
+            if let Some(made) = self.known.made.get(&step.id).filter(|_| failed) {
+                self.failed.insert(made.reference.clone());
+                self.failed.extend(made.attributes.values().cloned());
+            }
         }
         for name in self.deployment.code.keys().filter(|name| !self.used_code.contains(*name)) {
             let what = "given at deployment, and no function of the template is called so";

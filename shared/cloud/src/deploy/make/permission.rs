@@ -29,7 +29,7 @@ impl Maker<'_> {
             false => self.function_arn(&function),
         };
         let elsewhere = self.world.as_ref().is_some_and(|world| lambda::exists(world, &arn));
-        if elsewhere && !lambda::exists(self.model, &arn) {
+        if self.failed.contains(&arn) || (elsewhere && !lambda::exists(self.model, &arn)) {
             return;
         }
         let source_arn = source_arn.as_deref();

@@ -71,6 +71,9 @@ impl Maker<'_> {
         self.register(&step.id, self.made_up_name(&step.id, 100), &[]);
         let Some(policy) = policy.filter(|_| self.errors.count() == before) else { return };
         for url in queues {
+            if self.failed.contains(&url) {
+                continue;
+            }
             let body = json!({ "QueueUrl": url, "AttributeNames": ["Policy"] });
             let here = self.call("sqs", "GetQueueAttributes", &body);
             if here.is_err() && self.call_world("sqs", "GetQueueAttributes", &body).is_some() {

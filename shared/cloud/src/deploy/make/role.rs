@@ -189,6 +189,7 @@ impl Maker<'_> {
             let mut all = self.model.principals.roles.iter_mut();
             match all.find(|(arn, _)| fits(arn)) {
                 Some((_, role)) => role.policies.push(document.clone()),
+                None if self.failed.contains(&role) => {}
                 None => props.wrong("Roles", format!("there is no role {role}")),
             }
         }
@@ -199,7 +200,7 @@ impl Maker<'_> {
         let principal = PrincipalRef::Service(service.to_string());
         let want = Want::new("sts:AssumeRole", role_arn);
         let fits = match self.model.principals.roles.get(role_arn) {
-            None => self.model.config.open_roles,
+            None => self.model.config.open_roles || self.failed.contains(role_arn),
             Some(role) => {
                 role.trust.as_ref().is_none_or(|trust| resource_admits(trust, &principal, &want))
             }

@@ -90,7 +90,8 @@ impl Maker<'_> {
         props.finish();
         self.register(&step.id, self.made_up_name(&step.id, 100), &[]);
         let Some((statement, id)) = statement.zip(id) else { return };
-        if self.errors.count() > before {
+        let failed = bus.as_ref().is_some_and(|bus| self.failed.contains(bus));
+        if failed || self.errors.count() > before {
             return;
         }
         self.borrow_bus(bus.as_deref());
@@ -237,6 +238,9 @@ impl Maker<'_> {
         mut body: Json,
         (pattern, schedule): (&str, &str),
     ) -> bool {
+        if bus.is_some_and(|bus| self.failed.contains(bus)) {
+            return false;
+        }
         self.borrow_bus(bus);
         let rule = json!({ "Name": name, "EventBusName": bus });
         self.refuse_taken(("events", "DescribeRule"), &rule, props, ("Name", name));
