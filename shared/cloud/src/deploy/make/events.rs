@@ -55,7 +55,7 @@ impl Maker<'_> {
         };
         let rule_arn = self.register_rule(&step.id, &name, bus.as_deref());
         let mut body = body;
-        if let Some(state) = state(props) {
+        if let Some(state) = state(props, kind) {
             body["State"] = json!(state);
         }
         let (target, queue) = self.target_of_event(step, kind, props, &rule_arn);
@@ -159,10 +159,10 @@ impl Maker<'_> {
     }
 }
 
-/// `State`, or the older `Enabled`.
-fn state(props: &Props<'_>) -> Option<&'static str> {
+/// `State`, or the older `Enabled`, which the newest type of event does not have.
+fn state(props: &Props<'_>, kind: &str) -> Option<&'static str> {
     let state = props.one_of("State", &["DISABLED", "ENABLED"]);
-    let enabled = props.flag("Enabled");
+    let enabled = if kind == "EventBridgeRule" { None } else { props.flag("Enabled") };
     match (state.as_deref(), enabled) {
         (Some(_), Some(_)) => {
             props.wrong("Enabled", "says the same as State; give one of the two");

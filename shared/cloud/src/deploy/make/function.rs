@@ -37,6 +37,12 @@ impl Maker<'_> {
         let arn = self.function_arn(&name);
         self.register(&resource.id, name.as_str(), &[("Arn", &arn)]);
         check_code(&props);
+        if let Some(events) = resource.properties.get("Events")
+            && (events.map().is_none() || events.intrinsic().is_some())
+        {
+            let what = "a map of events is wanted here, without an intrinsic function";
+            errors.add(events.at, &props.path_of("Events"), what);
+        }
         let role_arn = self.role_of(step, &props);
         let key = match props.has("FunctionName") {
             true => name.clone(),
@@ -115,7 +121,7 @@ impl Maker<'_> {
         let arn = props.required(name);
         props.finish();
         let arn = arn?;
-        if !Arn::parse(&arn).is_some_and(|arn| arn.service == "sqs") {
+        if Arn::parse(&arn).is_none_or(|arn| arn.service != "sqs") {
             props.wrong(name, format!("{arn} is not the ARN of a queue"));
             return None;
         }
