@@ -2,6 +2,7 @@
 //! Exit status: 0 done, 1 the user's input, 2 ours.
 
 mod cloud;
+mod policy;
 
 use std::process::ExitCode;
 
@@ -19,6 +20,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Cloud(cloud::Arguments),
+    Policy(policy::Arguments),
 }
 
 /// Why a command ended early.
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
     };
     let done = match arguments.command {
         Command::Cloud(arguments) => cloud::run(&arguments),
+        Command::Policy(arguments) => policy::run(&arguments),
     };
     let (status, text) = match done {
         Ok(()) => return ExitCode::SUCCESS,

@@ -21,9 +21,10 @@ pub struct Config {
     pub quirks: Quirks,
     /// The fault rules in force from the start: none by default.
     pub faults: Vec<Rule>,
-    /// A role that nobody declared exists and may do everything, as an access key that nobody
-    /// declared is an administrator's. Off where roles come from a template, so that a name that is
-    /// wrong there is found out; on at a port, where nobody could declare one.
+    /// A role that nobody declared may do everything when a service acts in it (EventBridge for a
+    /// target, Lambda for its queues), as an access key that nobody declared is an administrator's.
+    /// It is nothing to AssumeRole and to the calls of functions. Off where roles come from a
+    /// template, so that a name that is wrong there is found out; the command has it on.
     pub open_roles: bool,
 }
 
@@ -79,7 +80,7 @@ pub struct Pace {
     pub copy_base: Duration,
     /// Added per GiB of a full copy; an incremental one takes a tenth of it.
     pub copy_per_gib: Duration,
-    /// How far the four durations above are spread, in percent of their value.
+    /// How far the times of snapshots, copies and `image_registers` are spread, in percent.
     pub spread_percent: u64,
     /// A snapshot, copy or image that cannot be made (a key that cannot be used, a fault) fails
     /// after this long.
@@ -229,6 +230,9 @@ pub struct Quirks {
     pub copy_failure_code: String,
     /// MaxResults of DescribeImages and DescribeSnapshots.
     pub page_size: RangeInclusive<i64>,
+    /// Before each page of an EC2 listing that was asked for by MaxResults comes an empty one, with
+    /// nothing in it but a token. AWS says that this can happen; how often it does, nobody knows.
+    pub empty_pages: bool,
     /// RegisterImage accepts a pending snapshot (the image then waits for it).
     pub register_accepts_pending_snapshot: bool,
     /// A platform image registered from snapshots keeps its billing code.
@@ -266,6 +270,7 @@ impl Default for Quirks {
             instance_volumes_send_events: true,
             copy_failure_code: "Server.InternalError".to_string(),
             page_size: 5..=1000,
+            empty_pages: false,
             register_accepts_pending_snapshot: false,
             register_derives_billing: false,
             ids_count_as_filter: true,

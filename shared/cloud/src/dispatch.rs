@@ -78,9 +78,10 @@ pub fn answer(model: &mut Model, request: &Request) -> Answer {
             "MissingAuthenticationToken",
             "Missing Authentication Token: sign the request, with any credentials",
         );
-        return Answer::Reply(render_error(guess_protocol(request), &error, &request_id));
+        return turn_away(model, None, guess_protocol(request, ""), &error, &request_id);
     };
     if model.dark_regions.contains(&signature.region) {
+        note_unserved(model, Some(&signature), "unreachable: the region is dark", &request_id);
         return Answer::Unreachable;
     }
     let Some(service) = SERVICES.into_iter().find(|service| service.name == signature.service)
@@ -88,15 +89,49 @@ pub fn answer(model: &mut Model, request: &Request) -> Answer {
         let known = services().collect::<Vec<_>>().join(", ");
         let text = format!("The service {} is not modelled here; {known} are", signature.service);
         let error = ApiError::bad("UnknownService", text);
-        return Answer::Reply(render_error(guess_protocol(request), &error, &request_id));
+        let protocol = guess_protocol(request, &signature.service);
+        return turn_away(model, Some(&signature), protocol, &error, &request_id);
     };
-    let (call, input) = match decode(model, service, &signature, request, &request_id) {
-        Ok(decoded) => decoded,
-        Err(error) => {
-            return Answer::Reply(render_error(service.protocol, &error, &request_id));
-        }
+    match decode(model, service, &signature, request, &request_id) {
+        Ok((call, input)) => carry_out(model, service, &call, &input),
+        Err(error) => turn_away(model, Some(&signature), service.protocol, &error, &request_id),
+    }
+}
+
+/// Refuses a request before it is known as a call.
+fn turn_away(
+    model: &mut Model,
+    signature: Option<&Signature>,
+    protocol: Protocol,
+    error: &ApiError,
+    request_id: &str,
+) -> Answer {
+    note_unserved(model, signature, &error.code, request_id);
+    Answer::Reply(render_error(protocol, error, request_id))
+}
+
+/// The line in the trace for a request that never came to be a call.
+fn note_unserved(
+    model: &mut Model,
+    signature: Option<&Signature>,
+    outcome: &str,
+    request_id: &str,
+) {
+    let who = |signature: &Signature| model.principals.identity(&signature.access_key).arn;
+    let entry = Entry {
+        number: 0,
+        at: model.now,
+        what: What::Call,
+        principal: signature.map(who).unwrap_or_default(),
+        service: signature.map(|it| it.service.clone()).unwrap_or_default(),
+        action: String::new(),
+        account: String::new(),
+        region: signature.map(|it| it.region.clone()).unwrap_or_default(),
+        outcome: outcome.to_string(),
+        id: request_id.to_string(),
+        detail: Value::Null,
     };
-    carry_out(model, service, &call, &input)
+    model.trace.add(entry);
 }
 
 /// Faults, throttle, the operation, the trace.
@@ -394,18 +429,26 @@ fn render_error(protocol: Protocol, error: &ApiError, request_id: &str) -> Respo
             }
             let response =
                 Response::new(error.status, &json_type(version), Value::Object(body).to_string());
-            if prefix == "AmazonSQS." {
-                let code = format!("{};Sender", sqs::query_code(&error.code));
-                response.with_header("x-amzn-query-error", &code)
-            } else {
-                response
+            match prefix {
+                "AmazonSQS." => {
+                    let code = format!("{};Sender", sqs::query_code(&error.code));
+                    response.with_header("x-amzn-query-error", &code)
+                }
+                // The newer services are told by a header which error it is.
+                "" => response.with_header("x-amzn-errortype", &error.code),
+                _ => response,
             }
         }
     };
     response.with_header("x-amzn-requestid", request_id)
 }
 
-/// The format for an error before the service is known.
-fn guess_protocol(request: &Request) -> Protocol {
-    if request.header("x-amz-target").is_some() { Protocol::Json("", "1.1") } else { Protocol::Ec2 }
+/// The format for an error of a service that is not modelled, so that its client can read it.
+fn guess_protocol(request: &Request, service: &str) -> Protocol {
+    let form = request.header("content-type").is_some_and(|kind| kind.contains("form-urlencoded"));
+    match service {
+        "" if form || request.method == "GET" => Protocol::Ec2,
+        _ if form || service == "s3" => Protocol::Query(""),
+        _ => Protocol::Json("", "1.1"),
+    }
 }

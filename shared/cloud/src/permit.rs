@@ -45,6 +45,10 @@ impl Model {
         want: &Want,
         resource: Option<OnResource<'_>>,
     ) -> Result<(), ApiError> {
+        if call.caller.role.is_none() && resource.is_none() {
+            // Nothing could speak against an administrator, so the question need not be put.
+            return Ok(());
+        }
         let ask = self.ask(&call.caller, &call.scope, want);
         let (identity, on_resource, verdict) = self.judge(&call.caller, &ask, resource);
         if verdict == Verdict::Allowed {
@@ -67,9 +71,15 @@ impl Model {
         self.permit_on(call, want, None).is_ok()
     }
 
-    /// Whether a service can act in a role at all.
-    pub fn has_role(&self, role_arn: &str) -> bool {
-        self.config.open_roles || self.principals.roles.contains_key(role_arn)
+    /// Whether a service can act in a role at all: the role is there and trusts the service. One
+    /// that was declared without a trust policy trusts every service.
+    pub fn role_trusts(&self, role_arn: &str, service: &str) -> bool {
+        let Some(role) = self.principals.roles.get(role_arn) else {
+            return self.config.open_roles;
+        };
+        let Some(trust) = &role.trust else { return true };
+        let want = Want::new("sts:AssumeRole", role_arn);
+        resource_admits(trust, &PrincipalRef::Service(service.to_string()), &want)
     }
 
     /// Whether a role may, when a service acts in it (the role of an EventBridge target).
@@ -111,10 +121,11 @@ impl Model {
     ) -> (Verdict, Option<ResourceVerdict>, Verdict) {
         let identity = match &caller.role {
             None => Verdict::Allowed,
-            Some(role) => {
-                let role = self.principals.roles.get(role);
-                evaluate(role.map(|role| role.policies.as_slice()).unwrap_or_default(), ask)
-            }
+            Some(role) => match self.principals.roles.get(role) {
+                Some(role) => evaluate(&role.policies, ask),
+                None if self.config.open_roles => Verdict::Allowed,
+                None => Verdict::ImplicitDeny,
+            },
         };
         let Some(resource) = resource else {
             return (identity, None, combine(identity, None, true));

@@ -5,16 +5,20 @@
 
 use std::collections::BTreeMap;
 use std::hash::Hasher;
+use std::io;
 
-use serde_json::{Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use crate::time::Time;
 
-/// One line of the trace.
-#[derive(Clone, Debug, PartialEq)]
+/// One line of the trace, whose fields go into its JSON in this order.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Entry {
     pub number: u64,
+    #[serde(serialize_with = "write_time")]
     pub at: Time,
+    #[serde(serialize_with = "write_what")]
     pub what: What,
     /// Who did it: the ARN of a principal, or the name of a service.
     pub principal: String,
@@ -60,20 +64,16 @@ impl What {
 
 impl Entry {
     pub fn to_json(&self) -> Value {
-        json!({
-            "number": self.number,
-            "at": self.at.to_millis_text(),
-            "what": self.what.name(),
-            "principal": self.principal,
-            "service": self.service,
-            "action": self.action,
-            "account": self.account,
-            "region": self.region,
-            "outcome": self.outcome,
-            "id": self.id,
-            "detail": self.detail,
-        })
+        serde_json::to_value(self).expect("all of it is text, a number or JSON already")
     }
+}
+
+fn write_time<S: Serializer>(at: &Time, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&at.to_millis_text())
+}
+
+fn write_what<S: Serializer>(what: &What, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(what.name())
 }
 
 /// All lines so far, and a running hash over them.
@@ -99,7 +99,7 @@ impl Trace {
 
     pub fn add(&mut self, mut entry: Entry) {
         entry.number = self.hash.lines;
-        self.hash.line(&entry.to_json().to_string());
+        self.hash.line(&entry);
         if self.recording == Recording::Keep {
             self.entries.push(entry);
         }
@@ -159,9 +159,11 @@ impl Default for Fnv {
 }
 
 impl Fnv {
-    fn line(&mut self, text: &str) {
-        self.write(text.as_bytes());
-        self.write(b"\n");
+    /// Takes the line as it is written: its text is never put together.
+    fn line(&mut self, entry: &Entry) {
+        let written = serde_json::to_writer(&mut *self, entry);
+        written.expect("all of it is JSON, and every byte is taken");
+        Hasher::write(self, b"\n");
         self.lines += 1;
     }
 }
@@ -175,5 +177,16 @@ impl Hasher for Fnv {
         for byte in bytes {
             self.state = (self.state ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
+    }
+}
+
+impl io::Write for Fnv {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Hasher::write(self, bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

@@ -79,6 +79,10 @@ impl Xml {
 
     /// Escapes markup; control characters that XML cannot carry become the replacement character.
     fn escape(&mut self, value: &str) {
+        if value.bytes().all(is_plain) {
+            self.text.push_str(value);
+            return;
+        }
         for c in value.chars() {
             match c {
                 '&' => self.text.push_str("&amp;"),
@@ -94,4 +98,9 @@ impl Xml {
             }
         }
     }
+}
+
+/// ASCII that stands for itself, as nearly all of what is written does.
+fn is_plain(byte: u8) -> bool {
+    (b' '..=b'~').contains(&byte) && !matches!(byte, b'&' | b'<' | b'>' | b'"')
 }

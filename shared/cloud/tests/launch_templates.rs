@@ -23,7 +23,7 @@ fn run(scenario: impl AsyncFnOnce(Cloud)) {
 }
 
 fn image() -> String {
-    catalogue::image_of_name("us-east-1", LINUX).expect("the catalogue has the image").id
+    catalogue::image_of_name("us-east-1", LINUX).expect("the catalogue has the image").id.clone()
 }
 
 /// Makes a template for small Linux machines; its id.

@@ -245,6 +245,37 @@ fn large_integers_are_told_apart() {
     assert!(!pattern.matches(&json!({"id": 9_007_199_254_740_992_u64})));
 }
 
+/// Ways to combine four arrays of a hundred elements: a hundred million.
+#[test]
+fn many_elements_that_fit_but_for_one_field_are_not_combined_one_by_one() {
+    let text = r#"{"a":{"b":{"k":[1]},"c":{"k":[1]},"d":{"k":[1]},"e":{"k":[1]},"z":[1]}}"#;
+    let pattern = Pattern::parse(text).unwrap();
+    let many = vec![json!({"k": 1}); 100];
+    let most = json!({"b": many, "c": many, "d": many, "e": many});
+    let mut all = most.clone();
+    all["z"] = json!(1);
+    assert!(!pattern.matches(&json!({"a": [most, {"z": 1}]})));
+    assert!(pattern.matches(&json!({"a": [most, {"z": 1}, all]})));
+}
+
+#[test]
+fn a_large_array_is_searched_in_a_time_that_grows_with_its_size() {
+    let pattern = Pattern::parse(r#"{"a":{"x":[1],"y":[1],"z":[1]}}"#).unwrap();
+    let mut elements = vec![json!({"x": 1, "y": 1}); 10_000];
+    elements.push(json!({"z": 1}));
+    assert!(!pattern.matches(&json!({"a": elements})));
+    elements.push(json!({"x": 1, "y": 1, "z": 1}));
+    assert!(pattern.matches(&json!({"a": elements})));
+}
+
+#[test]
+fn long_names_that_no_pattern_asks_for_cost_nothing() {
+    let pattern = Pattern::parse(r#"{"source":["s"],"detail":{"a":[1]}}"#).unwrap();
+    let leaves: serde_json::Map<_, _> = (0..20_000).map(|n| (n.to_string(), json!(1))).collect();
+    let event = json!({"source": "s", "detail": {"a": 1, "n".repeat(500_000): leaves}});
+    assert!(pattern.matches(&event));
+}
+
 #[test]
 fn an_event_that_is_no_object_matches_nothing() {
     let pattern = Pattern::parse(r#"{"a":[{"exists":false}]}"#).unwrap();

@@ -47,10 +47,10 @@ fn naming(cloud: &Cloud, image: &str) -> Vec<String> {
 
 /// Two images that everybody sees.
 fn images() -> (String, String) {
-    let mut images = catalogue::images(REGION).into_iter().filter(|image| image.public);
+    let mut images = catalogue::images(REGION).filter(|image| image.public);
     let first = images.next().expect("the catalogue has public images");
     let second = images.next().expect("the catalogue has several");
-    (first.id, second.id)
+    (first.id.clone(), second.id.clone())
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 mod bad_input;
 mod boto3;
+mod determinism;
 mod patterns;
+mod programs;
 mod sdk;
 mod served;
 mod time;

@@ -168,10 +168,13 @@ impl Server {
 
     fn end(&mut self) {
         self.stop.send(true).ok();
-        // The world ends when the last sender has gone: the port's goes with its thread.
-        let (closed, _) = unbounded_channel();
-        self.world.sender = closed;
-        for thread in self.threads.drain(..) {
+        let mut threads = self.threads.drain(..);
+        // The port first, so that requests under way are still answered by the world.
+        if let Some(port) = threads.next() {
+            port.join().ok();
+        }
+        self.world.sender.send(Message::Stop).ok();
+        for thread in threads {
             thread.join().ok();
         }
     }

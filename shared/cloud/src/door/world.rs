@@ -24,6 +24,14 @@ pub enum Message {
     Advance(Duration, oneshot::Sender<Time>),
     /// Does something at the present moment.
     Act(Box<dyn FnOnce(&Cloud) + Send>),
+    /// Ends the world, whoever still holds a way to it.
+    Stop,
+}
+
+/// What a message leaves to be done.
+enum Next {
+    GoOn,
+    Stop,
 }
 
 /// A span that is to pass, and who waits for its end.
@@ -45,22 +53,26 @@ impl Hold {
     }
 }
 
-/// Serves messages until nobody can send any more.
+/// Serves messages until it is told to stop, or nobody can send any more.
 pub async fn serve(cloud: Cloud, mut inbox: UnboundedReceiver<Message>) {
     let mut waiting: VecDeque<Passage> = VecDeque::new();
     let mut hold = Hold::take();
     while let Some(message) = inbox.recv().await {
-        handle(&cloud, message, &mut waiting);
+        if let Next::Stop = handle(&cloud, message, &mut waiting) {
+            return;
+        }
         while let Some((span, reply)) = waiting.pop_front() {
             drop(hold);
-            pass(&cloud, span, &mut inbox, &mut waiting).await;
+            if let Next::Stop = pass(&cloud, span, &mut inbox, &mut waiting).await {
+                return;
+            }
             hold = Hold::take();
             reply.send(cloud.now()).ok();
         }
     }
 }
 
-fn handle(cloud: &Cloud, message: Message, waiting: &mut VecDeque<Passage>) {
+fn handle(cloud: &Cloud, message: Message, waiting: &mut VecDeque<Passage>) -> Next {
     match message {
         // Whoever asked may be gone by now, which is no concern of the world's.
         Message::Call(request, reply) => {
@@ -68,7 +80,9 @@ fn handle(cloud: &Cloud, message: Message, waiting: &mut VecDeque<Passage>) {
         }
         Message::Act(act) => act(cloud),
         Message::Advance(span, reply) => waiting.push_back((span, reply)),
+        Message::Stop => return Next::Stop,
     }
+    Next::GoOn
 }
 
 /// Lets a span pass. Calls that come in meanwhile are answered at the instant they meet.
@@ -77,13 +91,17 @@ async fn pass(
     span: Duration,
     inbox: &mut UnboundedReceiver<Message>,
     waiting: &mut VecDeque<Passage>,
-) {
+) -> Next {
     let mut passing = pin!(cloud.advance(span));
     loop {
         tokio::select! {
             biased;
-            Some(message) = inbox.recv() => handle(cloud, message, waiting),
-            () = passing.as_mut() => return,
+            Some(message) = inbox.recv() => {
+                if let Next::Stop = handle(cloud, message, waiting) {
+                    return Next::Stop;
+                }
+            }
+            () = passing.as_mut() => return Next::GoOn,
         }
     }
 }

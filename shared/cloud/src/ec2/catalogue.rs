@@ -5,11 +5,14 @@
 //! `amazon` are public while those of the Marketplace are not.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use super::state::{
     BlockDevice, EbsDevice, Image, ImageState, Origin, Platform, ProductCode, Protection, Snapshot,
     SnapshotState,
 };
+use crate::model::Scope;
+use crate::regions::REGIONS;
 use crate::time::Time;
 
 const AMAZON: &str = "amazon";
@@ -51,24 +54,48 @@ pub struct PublicSnapshot {
     pub snapshot: Snapshot,
 }
 
+/// The public images of a region, by owner and id.
+pub type Public = BTreeMap<Scope, BTreeMap<String, Image>>;
+
+/// They are the same in every world, and looked at by nearly every call about images.
+static PUBLIC: LazyLock<BTreeMap<&'static str, Public>> = LazyLock::new(|| {
+    let by_region = REGIONS.iter().map(|(region, _)| (*region, public_of(region)));
+    by_region.collect()
+});
+
+fn public_of(region: &str) -> Public {
+    let mut public = Public::new();
+    for offer in offers() {
+        let image = image(region, offer);
+        let owned = public.entry(Scope::new(&image.owner, region)).or_default();
+        owned.insert(image.id.clone(), image);
+    }
+    public
+}
+
+/// The public images of a region, by owner and id; none where there is no region.
+pub fn public(region: &str) -> &'static Public {
+    static NONE: Public = Public::new();
+    PUBLIC.get(region).unwrap_or(&NONE)
+}
+
 /// All public images of a region, in no particular order.
-pub fn images(region: &str) -> Vec<Image> {
-    offers().into_iter().map(|offer| image(region, offer)).collect()
+pub fn images(region: &str) -> impl Iterator<Item = &'static Image> {
+    public(region).values().flat_map(BTreeMap::values)
 }
 
-pub fn image_of_id(region: &str, id: &str) -> Option<Image> {
-    images(region).into_iter().find(|image| image.id == id)
+pub fn image_of_id(region: &str, id: &str) -> Option<&'static Image> {
+    public(region).values().find_map(|images| images.get(id))
 }
 
-pub fn image_of_name(region: &str, name: &str) -> Option<Image> {
-    images(region).into_iter().find(|image| image.name == name)
+pub fn image_of_name(region: &str, name: &str) -> Option<&'static Image> {
+    images(region).find(|image| image.name == name)
 }
 
 /// The public snapshots of a region: those behind the images whose owner goes by `amazon`.
 pub fn snapshots(region: &str) -> Vec<PublicSnapshot> {
-    let images = images(region).into_iter();
-    let public = images.filter(|image| image.owner_alias.as_deref() == Some(AMAZON));
-    public.flat_map(|image| backing(&image)).collect()
+    let public = images(region).filter(|image| image.owner_alias.as_deref() == Some(AMAZON));
+    public.flat_map(backing).collect()
 }
 
 /// The snapshots behind one image of the catalogue, public or not.

@@ -55,19 +55,22 @@ pub fn check(filters: &[Filter], known: &[&str]) -> Result<(), ApiError> {
 /// Whether a resource passes all filters. `find` gives what it has under a filter's name.
 pub fn passes(filters: &[Filter], tags: &Tags, find: impl Fn(&str) -> Vec<String>) -> bool {
     filters.iter().all(|filter| {
-        let has = if let Some(key) = filter.name.strip_prefix("tag:") {
-            tags.get(key).cloned().into_iter().collect()
+        let fits = |value: &String| filter.values.iter().any(|wanted| glob(wanted, value));
+        if let Some(key) = filter.name.strip_prefix("tag:") {
+            tags.get(key).is_some_and(fits)
         } else if filter.name == "tag-key" {
-            tags.keys().cloned().collect()
+            tags.keys().any(fits)
         } else {
-            find(&filter.name)
-        };
-        has.iter().any(|value| filter.values.iter().any(|wanted| glob(wanted, value)))
+            find(&filter.name).iter().any(fits)
+        }
     })
 }
 
 /// `*` stands for any text, `?` for one character, `\` before either for itself.
 pub fn glob(pattern: &str, text: &str) -> bool {
+    if !pattern.contains(['*', '?', '\\']) {
+        return pattern == text;
+    }
     let parts: Vec<Part> = parts_of(pattern);
     let text: Vec<char> = text.chars().collect();
     let (mut p, mut t) = (0, 0);

@@ -96,7 +96,12 @@ pub fn describe(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, 
     let names = filter::ids(fields, "GroupName");
     let filters = filter::read(fields)?;
     filter::check(&filters, &FILTERS)?;
-    let page = Page::read(fields, &(5..=1000), !ids.is_empty() || !names.is_empty())?;
+    let page = Page::read(
+        &model.config.quirks,
+        fields,
+        &(5..=1000),
+        !ids.is_empty() || !names.is_empty(),
+    )?;
     fields.finish()?;
     model.permit(call, &[Want::anywhere("ec2:DescribeSecurityGroups")])?;
     let now = model.now;

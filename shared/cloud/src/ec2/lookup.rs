@@ -25,7 +25,7 @@ pub fn image_for(model: &mut Model, scope: &Scope, id: &str) -> Option<Image> {
         Some(image) => {
             (image.visible_at <= now && is_shown_to(image, &scope.account)).then(|| image.clone())
         }
-        None => catalogue::image_of_id(&scope.region, id),
+        None => catalogue::image_of_id(&scope.region, id).cloned(),
     }
 }
 
@@ -38,7 +38,7 @@ pub fn images_of_others(model: &Model, scope: &Scope) -> Vec<Image> {
     let shown = images
         .filter(|image| image.visible_at <= model.now && is_shown_to(image, &scope.account))
         .cloned();
-    shown.chain(catalogue::images(&scope.region)).collect()
+    shown.chain(catalogue::images(&scope.region).cloned()).collect()
 }
 
 /// Whether an account that does not own the image sees it. Organizations are not modelled: a
@@ -91,7 +91,7 @@ pub fn snapshot_of_image(
         return Some(Owned { owner: image.owner.clone(), snapshot: snapshot.clone() });
     }
     let public = catalogue::image_of_id(&scope.region, &image.id)?;
-    let mut backing = catalogue::backing(&public).into_iter();
+    let mut backing = catalogue::backing(public).into_iter();
     let found = backing.find(|found| found.snapshot.id == id)?;
     Some(Owned { owner: found.owner, snapshot: found.snapshot })
 }

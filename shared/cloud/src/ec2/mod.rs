@@ -113,8 +113,7 @@ pub fn answer(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, Ap
 
 fn unknown_action(call: &Call) -> ApiError {
     let action = &call.action;
-    let text =
-        format!("The action {action} is not valid for this web service (or not modelled here)");
+    let text = format!("ec2:{action} is not modelled here, or no action of this service");
     ApiError::bad("InvalidAction", text)
 }
 

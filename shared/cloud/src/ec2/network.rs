@@ -178,7 +178,7 @@ pub fn describe_vpcs(model: &mut Model, call: &Call, fields: &Fields) -> Result<
     let filters = filter::read(fields)?;
     filter::check(&filters, &VPC_FILTERS)?;
     // There is one VPC, so that there is one page.
-    Page::read(fields, &(5..=1000), !ids.is_empty())?;
+    Page::read(&model.config.quirks, fields, &(5..=1000), !ids.is_empty())?;
     fields.finish()?;
     model.permit(call, &[Want::anywhere("ec2:DescribeVpcs")])?;
     let network = &model.ec2_region(&call.scope).furniture.network;
@@ -225,7 +225,7 @@ pub fn describe_subnets(model: &mut Model, call: &Call, fields: &Fields) -> Resu
     let filters = filter::read(fields)?;
     filter::check(&filters, &SUBNET_FILTERS)?;
     // There are three subnets, and the smallest page is of five.
-    Page::read(fields, &(5..=1000), !ids.is_empty())?;
+    Page::read(&model.config.quirks, fields, &(5..=1000), !ids.is_empty())?;
     fields.finish()?;
     model.permit(call, &[Want::anywhere("ec2:DescribeSubnets")])?;
     let network = &model.ec2_region(&call.scope).furniture.network;

@@ -5,6 +5,7 @@
 
 use std::ops::RangeInclusive;
 
+use crate::config::Quirks;
 use crate::error::ApiError;
 use crate::query::Fields;
 
@@ -14,11 +15,17 @@ pub struct Page {
     /// Everything, if absent.
     pub size: Option<usize>,
     pub after: Option<String>,
+    /// Nothing this time, only a token to come again with.
+    pub empty: bool,
 }
+
+/// Marks the token of an empty page, so that the page after it is not empty too. No id begins so.
+const EMPTY: char = '!';
 
 impl Page {
     /// Reads the page of a call; `has_ids` says that it names resources one by one.
     pub fn read(
+        quirks: &Quirks,
         fields: &Fields,
         bounds: &RangeInclusive<i64>,
         has_ids: bool,
@@ -40,12 +47,18 @@ impl Page {
             return Err(ApiError::bad("InvalidParameterValue", text));
         }
         let after = token.map(decode).transpose()?;
-        Ok(Page { size: size.and_then(|size| usize::try_from(size).ok()), after })
+        let (came_empty, after) = match after.as_deref().map(|after| after.strip_prefix(EMPTY)) {
+            Some(Some(after)) => (true, Some(after.to_string()).filter(|after| !after.is_empty())),
+            _ => (false, after),
+        };
+        let empty = quirks.empty_pages && size.is_some() && !came_empty;
+        Ok(Page { size: size.and_then(|size| usize::try_from(size).ok()), after, empty })
     }
 
     /// The page of a call in JSON, whose service has named its members and bounds.
     pub fn resume(size: i64, token: Option<&str>) -> Result<Page, ApiError> {
-        Ok(Page { size: usize::try_from(size).ok(), after: token.map(decode).transpose()? })
+        let after = token.map(decode).transpose()?;
+        Ok(Page { size: usize::try_from(size).ok(), after, empty: false })
     }
 
     /// Takes one page off what is left of a listing. Items come in the order of their ids.
@@ -54,6 +67,10 @@ impl Page {
         items: impl Iterator<Item = T>,
         id: impl Fn(&T) -> &str,
     ) -> (Vec<T>, Option<String>) {
+        if self.empty {
+            let after = self.after.as_deref().unwrap_or_default();
+            return (Vec::new(), Some(encode(&format!("{EMPTY}{after}"))));
+        }
         let size = self.size.unwrap_or(usize::MAX);
         let mut items = items;
         let mut page = Vec::new();

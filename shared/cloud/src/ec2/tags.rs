@@ -301,7 +301,7 @@ impl Region {
 pub fn describe(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, ApiError> {
     let filters = filter::read(fields)?;
     filter::check(&filters, &["key", "value", "resource-id", "resource-type"])?;
-    let page = Page::read(fields, &(5..=1000), false)?;
+    let page = Page::read(&model.config.quirks, fields, &(5..=1000), false)?;
     fields.finish()?;
     model.permit(call, &[Want::anywhere("ec2:DescribeTags")])?;
     let now = model.now;

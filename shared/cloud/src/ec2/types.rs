@@ -188,7 +188,7 @@ pub fn describe(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, 
     let names: BTreeSet<String> = filter::ids(fields, "InstanceType");
     let filters = filter::read(fields)?;
     filter::check(&filters, &FILTERS)?;
-    let page = Page::read(fields, &(5..=100), !names.is_empty())?;
+    let page = Page::read(&model.config.quirks, fields, &(5..=100), !names.is_empty())?;
     fields.finish()?;
     model.permit(call, &[Want::anywhere("ec2:DescribeInstanceTypes")])?;
     if let Some(unknown) = names.iter().find(|name| find(name).is_none()) {

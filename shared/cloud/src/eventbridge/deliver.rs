@@ -216,7 +216,7 @@ fn forward(
     }
     let role_arn = &delivery.target.role_arn;
     let ours = Arn::parse(role_arn).is_some_and(|arn| arn.account == &*scope.account);
-    if !ours || !model.has_role(role_arn) {
+    if !ours || !model.role_trusts(role_arn, "events.amazonaws.com") {
         let text = format!("The role {role_arn} cannot be assumed.");
         return Err(Failure::lasting("FAILED_TO_ASSUME_ROLE", text));
     }

@@ -20,7 +20,7 @@
 //!
 //! Deliberately absent: the limit on the complexity of wildcards, whose measure is not published.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -115,7 +115,8 @@ impl Pattern {
         let Value::Object(fields) = event else {
             return false;
         };
-        let mut event = FlatEvent::default();
+        let wanted = self.branches.iter().flat_map(|branch| branch.keys().map(String::as_str));
+        let mut event = FlatEvent { wanted: wanted.collect(), ..FlatEvent::default() };
         event.add_fields("", fields, &Elements::new());
         self.branches.iter().any(|branch| event.satisfies(branch))
     }
@@ -351,9 +352,11 @@ struct Leaf<'a> {
     elements: Elements,
 }
 
-/// An event as EventBridge sees it: the leaf values of every path.
+/// An event as EventBridge sees it: the leaf values of every path that a pattern asks for. The
+/// others are not even spelled out: a large event can have very many, and very long ones.
 #[derive(Default)]
 struct FlatEvent<'a> {
+    wanted: BTreeSet<&'a str>,
     leaves: BTreeMap<String, Vec<Leaf<'a>>>,
     arrays: usize,
 }
@@ -361,8 +364,18 @@ struct FlatEvent<'a> {
 impl<'a> FlatEvent<'a> {
     fn add_fields(&mut self, path: &str, fields: &'a Map<String, Value>, elements: &Elements) {
         for (name, value) in fields {
-            self.add(&join(path, name), value, elements);
+            let path = join(path, name);
+            if self.leads_on(&path) {
+                self.add(&path, value, elements);
+            }
         }
+    }
+
+    /// Whether a wanted path is this one, or goes through it.
+    fn leads_on(&self, path: &str) -> bool {
+        let below = format!("{path}.");
+        self.wanted.contains(path)
+            || self.wanted.range(below.as_str()..).next().is_some_and(|it| it.starts_with(&below))
     }
 
     fn add(&mut self, path: &str, value: &'a Value, elements: &Elements) {
@@ -402,7 +415,7 @@ impl<'a> FlatEvent<'a> {
             }
             choices.push(choice);
         }
-        satisfiable(&choices, &Elements::new())
+        Search::of(&choices).succeeds(0, &Elements::new())
     }
 }
 
@@ -424,8 +437,9 @@ impl<'a> Choice<'a> {
         passing.sort();
         passing.dedup();
         let may_be_absent = tests.iter().any(|test| matches!(test, Test::Absent));
-        let absent = may_be_absent.then(|| leaves.iter().map(|leaf| &leaf.elements).collect());
-        Choice { passing, absent }
+        let mut present: Vec<&Elements> = leaves.iter().map(|leaf| &leaf.elements).collect();
+        present.sort();
+        Choice { passing, absent: may_be_absent.then_some(present) }
     }
 
     /// Seen before any combination is tried: most events fail at one field, whatever the others do.
@@ -434,34 +448,80 @@ impl<'a> Choice<'a> {
     }
 }
 
-/// Whether every remaining path can be satisfied from within the array elements chosen so far.
-/// Paths come in their order, as in the rule engine, so a path is absent if the elements that the
-/// paths before it chose have no such leaf.
-fn satisfiable(choices: &[Choice<'_>], chosen: &Elements) -> bool {
-    let Some((choice, rest)) = choices.split_first() else {
-        return true;
-    };
-    if let Some(present) = &choice.absent
-        && present.iter().all(|elements| united(chosen, elements).is_none())
-        && satisfiable(rest, chosen)
-    {
-        return true;
-    }
-    choice
-        .passing
-        .iter()
-        .any(|elements| united(chosen, elements).is_some_and(|chosen| satisfiable(rest, &chosen)))
+/// The search for array elements that satisfy all paths together. What failed once is not tried
+/// again, or a few paths through large arrays would take longer than anybody waits.
+struct Search<'a> {
+    choices: &'a [Choice<'a>],
+    /// For each path, the arrays that it or a later one goes through.
+    arrays: Vec<BTreeSet<usize>>,
+    /// Paths, with the elements chosen before them, from which nothing leads to the end.
+    failed: BTreeSet<(usize, Elements)>,
 }
 
-/// Both sets of elements together, unless they name different elements of one array.
-fn united(chosen: &Elements, more: &Elements) -> Option<Elements> {
-    let mut all = chosen.clone();
-    for (&array, &index) in more {
-        if *all.entry(array).or_insert(index) != index {
-            return None;
+impl<'a> Search<'a> {
+    fn of(choices: &'a [Choice<'a>]) -> Search<'a> {
+        let mut arrays = Vec::with_capacity(choices.len());
+        let mut later = BTreeSet::new();
+        for choice in choices.iter().rev() {
+            let elements = choice.passing.iter().chain(choice.absent.iter().flatten());
+            later.extend(elements.flat_map(|elements| elements.keys().copied()));
+            arrays.push(later.clone());
         }
+        arrays.reverse();
+        Search { choices, arrays, failed: BTreeSet::new() }
     }
-    Some(all)
+
+    /// Whether the paths from `at` on can be satisfied from within the array elements chosen so
+    /// far. Paths come in their order, as in the rule engine, so a path is absent if the elements
+    /// that the paths before it chose have no such leaf.
+    fn succeeds(&mut self, at: usize, chosen: &Elements) -> bool {
+        let (Some(choice), Some(arrays)) = (self.choices.get(at), self.arrays.get(at)) else {
+            return true;
+        };
+        // Elements of arrays that no path goes through any more make no difference.
+        let chosen = chosen.iter().filter(|(array, _)| arrays.contains(array));
+        let state = (at, chosen.map(|(&array, &index)| (array, index)).collect());
+        if self.failed.contains(&state) {
+            return false;
+        }
+        let chosen = &state.1;
+        let absent = choice.absent.as_ref();
+        let absent = absent.is_some_and(|present| first_fit(present, 0, chosen).is_none());
+        let found = (absent && self.succeeds(at + 1, chosen))
+            || std::iter::successors(first_fit(&choice.passing, 0, chosen), |(index, _)| {
+                first_fit(&choice.passing, index + 1, chosen)
+            })
+            .any(|(_, chosen)| self.succeeds(at + 1, &chosen));
+        if !found {
+            self.failed.insert(state);
+        }
+        found
+    }
+}
+
+/// From an index on, the first of the sorted sets that names no other element of an array than
+/// `chosen` does: its index, and both together. Sets that cannot fit are skipped many at a time.
+fn first_fit(
+    sorted: &[&Elements],
+    mut index: usize,
+    chosen: &Elements,
+) -> Option<(usize, Elements)> {
+    loop {
+        let rest = sorted.get(index..)?;
+        let elements = *rest.first()?;
+        let differs = |(array, element): &(&usize, &usize)| {
+            chosen.get(array).is_some_and(|chosen| chosen != *element)
+        };
+        let Some((&array, &element)) = elements.iter().find(differs) else {
+            let mut all = chosen.clone();
+            all.extend(elements);
+            return Some((index, all));
+        };
+        let wanted = chosen.get(&array).copied().filter(|wanted| *wanted > element);
+        let mut next: Elements = elements.range(..array).map(|(a, e)| (*a, *e)).collect();
+        next.insert(array, wanted.unwrap_or(usize::MAX));
+        index += rest.partition_point(|elements| **elements < next);
+    }
 }
 
 impl Test {

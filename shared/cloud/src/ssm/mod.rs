@@ -162,15 +162,15 @@ const PUBLIC: [(&str, &str, &str); 5] = [
 /// The public parameter of that name, as it is in the region: the newest image it can name.
 fn public(scope: &Scope, name: &str) -> Option<Parameter> {
     let (_, begin, end) = PUBLIC.into_iter().find(|(known, ..)| *known == name)?;
-    let images = catalogue::images(&scope.region).into_iter();
+    let images = catalogue::images(&scope.region);
     let fits = images.filter(|image| image.name.starts_with(begin) && image.name.ends_with(end));
     let image = fits.max_by(|a, b| a.name.cmp(&b.name))?;
     let version = Version {
         number: 1,
-        value: image.id,
+        value: image.id.clone(),
         data_type: IMAGE.to_string(),
         changed_at: image.created_at,
-        changed_by: image.owner,
+        changed_by: image.owner.clone(),
     };
     Some(Parameter {
         kind: "String".to_string(),

@@ -2,6 +2,7 @@
 
 mod conditions;
 mod life;
+mod plain;
 mod values;
 mod wrong;
 
@@ -9,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use afterimage_cloud::deploy::{DeployError, Deployment, Stack};
+use afterimage_cloud::deploy::{DeployError, Deployment, Stack, TYPES};
 use afterimage_cloud::dispatch::Answer;
 use afterimage_cloud::http::Request;
 use afterimage_cloud::lambda::{BoxFuture, Code, Context, FunctionError, Instance};
@@ -166,4 +167,14 @@ fn changed(part: &str, by: &str) -> String {
 fn errors_of(cloud: &Cloud, template: &str) -> Vec<DeployError> {
     let deployment = home(cloud, &Log::default());
     cloud.deploy(template, deployment).expect_err("the template is wrong")
+}
+
+#[test]
+fn the_document_lists_the_types_that_are_modelled() {
+    let document = include_str!("../../../../docs/cloud.md");
+    let rows = document.lines().filter_map(|line| line.strip_prefix("| `AWS::"));
+    let mut listed: Vec<_> =
+        rows.filter_map(|row| Some(format!("AWS::{}", row.split_once('`')?.0))).collect();
+    listed.sort();
+    assert_eq!(listed, TYPES);
 }

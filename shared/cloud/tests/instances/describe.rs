@@ -166,3 +166,37 @@ fn a_private_address_can_be_asked_for_once() {
         assert_eq!(refused(&cloud, &outside), "InvalidParameterValue");
     });
 }
+
+#[test]
+fn a_page_may_be_empty_and_still_carry_a_token() {
+    // EC2 guide, pagination: go on until there is no token, whatever a page holds.
+    let mut config = calm();
+    config.quirks.empty_pages = true;
+    Cloud::run(config, async |cloud| {
+        for _ in 0..7 {
+            launch(&cloud, LINUX, "t3.micro", "");
+        }
+        for (action, element, count) in [
+            ("DescribeInstances", "instanceId", 7),
+            ("DescribeVolumes", "size", 7),
+            ("DescribeImages&Owner.1=self", "imageId", 0),
+        ] {
+            let first = format!("Action={action}&MaxResults=5");
+            let mut sizes = Vec::new();
+            let mut form = first.clone();
+            loop {
+                let body = ec2(&cloud, &form);
+                sizes.push(leaves(&body, element).len());
+                let token = leaf(&body, "nextToken");
+                if token.is_empty() {
+                    break;
+                }
+                form = format!("{first}&NextToken={token}");
+            }
+            let expected = if count == 7 { &[0, 5, 0, 2][..] } else { &[0, 0] };
+            assert_eq!(sizes, expected, "{action}");
+            let unpaged = ec2(&cloud, &format!("Action={action}"));
+            assert_eq!(leaves(&unpaged, element).len(), count, "{action}");
+        }
+    });
+}

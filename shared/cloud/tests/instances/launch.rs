@@ -251,7 +251,7 @@ fn a_client_token_belongs_to_its_region() {
     Cloud::run(calm(), async |cloud| {
         ec2(&cloud, &launch_form(LINUX, "t3.micro", "&ClientToken=once"));
         let there = afterimage_cloud::ec2::catalogue::image_of_name("eu-west-1", LINUX);
-        let there = there.expect("the catalogue has the image").id;
+        let there = there.expect("the catalogue has the image").id.as_str();
         let form = format!(
             "Action=RunInstances&ImageId={there}&InstanceType=t3.micro&MinCount=1&MaxCount=1\
              &ClientToken=once"

@@ -33,7 +33,7 @@ pub fn secs(secs: u64) -> Duration {
 
 /// The id in us-east-1 of a public image.
 pub fn image(name: &str) -> String {
-    catalogue::image_of_name("us-east-1", name).expect("the catalogue has the image").id
+    catalogue::image_of_name("us-east-1", name).expect("the catalogue has the image").id.clone()
 }
 
 /// The form of a launch of one instance of an image.

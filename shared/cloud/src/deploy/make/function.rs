@@ -126,7 +126,8 @@ impl Maker<'_> {
             return None;
         }
         let want = Want::new("sqs:SendMessage", arn.as_str());
-        if self.model.has_role(role_arn) && !self.model.role_may(role_arn, &self.scope, &want) {
+        let is_there = self.model.principals.roles.contains_key(role_arn);
+        if is_there && !self.model.role_may(role_arn, &self.scope, &want) {
             let what = "the function's role does not allow sqs:SendMessage on it";
             props.wrong(name, what);
         }

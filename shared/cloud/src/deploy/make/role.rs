@@ -6,10 +6,8 @@ use super::super::order::Step;
 use super::super::props::{Props, to_json};
 use super::super::yaml::{Node, Value};
 use super::Maker;
-use crate::access::Want;
 use crate::arn::Arn;
-use crate::iam::{PolicyDocument, PolicyError, PrincipalRef};
-use crate::permit::resource_admits;
+use crate::iam::{PolicyDocument, PolicyError};
 
 const ROLE_NAME_MAX: usize = 64;
 
@@ -197,14 +195,7 @@ impl Maker<'_> {
 
     /// Refuses a role that the service cannot act in.
     pub(super) fn check_trust(&self, role_arn: &str, service: &str, props: &Props<'_>, name: &str) {
-        let principal = PrincipalRef::Service(service.to_string());
-        let want = Want::new("sts:AssumeRole", role_arn);
-        let fits = match self.model.principals.roles.get(role_arn) {
-            None => self.model.config.open_roles || self.failed.contains(role_arn),
-            Some(role) => {
-                role.trust.as_ref().is_none_or(|trust| resource_admits(trust, &principal, &want))
-            }
-        };
+        let fits = self.failed.contains(role_arn) || self.model.role_trusts(role_arn, service);
         if !fits {
             let what = format!("{service} cannot assume the role {role_arn}");
             props.wrong(name, what);

@@ -84,16 +84,16 @@ pub fn describe(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, 
     };
     filter::check(&query.filters, &FILTERS)?;
     let has_ids = !query.ids.is_empty();
-    let page = Page::read(fields, &model.config.quirks.page_size, has_ids)?;
+    let page = Page::read(&model.config.quirks, fields, &model.config.quirks.page_size, has_ids)?;
     fields.finish()?;
     for id in &query.ids {
         well_formed(Kind::Image, id)?;
     }
     model.permit(call, &[Want::anywhere("ec2:DescribeImages")])?;
-    let public = Public::of(&call.scope);
+    let public = catalogue::public(&call.scope.region);
     let maps = || {
         let here = model.ec2.iter().filter(|(owner, _)| owner.region == call.scope.region);
-        here.map(|(owner, region)| (owner, &region.images)).chain(&public.images)
+        here.map(|(owner, region)| (owner, &region.images)).chain(public)
     };
     check_ids(&query, maps())?;
     let empty_mapping = model.config.lag.empty_mapping_while_pending;
@@ -113,22 +113,6 @@ pub fn describe(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, 
     });
     xml.maybe("nextToken", next);
     Ok(xml)
-}
-
-/// The images of the catalogue, by owner.
-struct Public {
-    images: BTreeMap<Scope, BTreeMap<String, Image>>,
-}
-
-impl Public {
-    fn of(scope: &Scope) -> Public {
-        let mut images: BTreeMap<Scope, BTreeMap<String, Image>> = BTreeMap::new();
-        for image in catalogue::images(&scope.region) {
-            let owned = images.entry(scope.in_account(&image.owner)).or_default();
-            owned.insert(image.id.clone(), image);
-        }
-        Public { images }
-    }
 }
 
 /// An id that the caller cannot see is an error; all of them are named.

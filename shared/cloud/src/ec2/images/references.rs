@@ -126,7 +126,7 @@ fn wants(asked: &Asked) -> Vec<Want> {
 
 pub fn describe(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, ApiError> {
     let asked = read(fields)?;
-    let page = Page::read(fields, &(5..=1000), false)?;
+    let page = Page::read(&model.config.quirks, fields, &(5..=1000), false)?;
     fields.finish()?;
     model.permit(call, &wants(&asked))?;
     let mut references = instances(model, &call.scope, &asked);

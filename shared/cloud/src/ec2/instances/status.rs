@@ -86,7 +86,7 @@ pub fn describe(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, 
     filter::check(&filters, &FILTERS)?;
     let all = fields.flag("IncludeAllInstances")?.unwrap_or(false);
     fields.flag("IncludeManagedResources")?;
-    let page = Page::read(fields, &(5..=1000), !ids.is_empty())?;
+    let page = Page::read(&model.config.quirks, fields, &(5..=1000), !ids.is_empty())?;
     fields.finish()?;
     model.permit(call, &[Want::anywhere("ec2:DescribeInstanceStatus")])?;
     let now = model.now;

@@ -22,7 +22,7 @@ pub fn templates(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml,
     let names = filter::ids(fields, "LaunchTemplateName");
     let filters = filter::read(fields)?;
     filter::check(&filters, &["create-time", "launch-template-name"])?;
-    let page = Page::read(fields, &PAGE, false)?;
+    let page = Page::read(&model.config.quirks, fields, &PAGE, false)?;
     // No service manages templates here.
     fields.flag("IncludeManagedResources")?;
     fields.finish()?;
@@ -167,7 +167,7 @@ struct Row {
 
 pub fn versions(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, ApiError> {
     let asked = Asked::read(fields)?;
-    let page = Page::read(fields, &PAGE, false)?;
+    let page = Page::read(&model.config.quirks, fields, &PAGE, false)?;
     fields.finish()?;
     model.permit(call, &[Want::anywhere("ec2:DescribeLaunchTemplateVersions")])?;
     let now = model.now;

@@ -49,7 +49,7 @@ pub fn describe(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, 
     };
     filter::check(&query.filters, &FILTERS)?;
     let has_ids = !query.ids.is_empty();
-    let page = Page::read(fields, &model.config.quirks.page_size, has_ids)?;
+    let page = Page::read(&model.config.quirks, fields, &model.config.quirks.page_size, has_ids)?;
     fields.finish()?;
     for id in &query.ids {
         well_formed(Kind::Snapshot, id)?;

@@ -197,7 +197,8 @@ pub fn describe(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, 
     let filters = filter::read(fields)?;
     filter::check(&filters, &["lock-state"])?;
     let ids = filter::ids(fields, "SnapshotId");
-    let page = Page::read(fields, &model.config.quirks.page_size, !ids.is_empty())?;
+    let page =
+        Page::read(&model.config.quirks, fields, &model.config.quirks.page_size, !ids.is_empty())?;
     fields.finish()?;
     for id in &ids {
         well_formed(Kind::Snapshot, id)?;

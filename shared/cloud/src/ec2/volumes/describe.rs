@@ -35,7 +35,7 @@ pub fn describe(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, 
     filter::check(&filters, &FILTERS)?;
     // Nothing here is managed by a service, so that this includes nothing more.
     fields.flag("IncludeManagedResources")?;
-    let page = Page::read(fields, &(5..=1000), !ids.is_empty())?;
+    let page = Page::read(&model.config.quirks, fields, &(5..=1000), !ids.is_empty())?;
     fields.finish()?;
     model.permit(call, &[Want::anywhere("ec2:DescribeVolumes")])?;
     let now = model.now;

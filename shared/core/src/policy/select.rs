@@ -1,0 +1,78 @@
+//! Which machines a policy selects.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::Region;
+
+/// All keys must match, any of the values of a key does; one match of `exclude_tags` excludes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Select {
+    pub regions: Vec<Region>,
+    pub tags: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    pub exclude_tags: BTreeMap<String, Vec<String>>,
+}
+
+/// Whether a machine is selected, and by what it is not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selected {
+    Yes,
+    OtherRegion,
+    /// This key is missing or has another value.
+    TagMissing(String),
+    /// This tag excludes it.
+    Excluded(String),
+}
+
+impl Select {
+    pub fn judge(&self, region: &Region, tags: &BTreeMap<String, String>) -> Selected {
+        if !self.regions.contains(region) {
+            return Selected::OtherRegion;
+        }
+        let matches = |(key, patterns): (&String, &Vec<String>)| {
+            let value = tags.get(key);
+            value.is_some_and(|value| patterns.iter().any(|pattern| glob(pattern, value)))
+        };
+        if let Some((key, _)) = self.exclude_tags.iter().find(|entry| matches(*entry)) {
+            return Selected::Excluded(key.clone());
+        }
+        match self.tags.iter().find(|entry| !matches(*entry)) {
+            Some((key, _)) => Selected::TagMissing(key.clone()),
+            None => Selected::Yes,
+        }
+    }
+}
+
+/// `*` stands for any text, `?` for one character.
+pub fn glob(pattern: &str, text: &str) -> bool {
+    let pattern: Vec<char> = pattern.chars().collect();
+    let text: Vec<char> = text.chars().collect();
+    let (mut p, mut t) = (0, 0);
+    // Where the last star stands, and how much of the text it covers so far: enough to go back to,
+    // since a later star can cover whatever an earlier one could.
+    let mut star: Option<(usize, usize)> = None;
+    while let Some(c) = text.get(t) {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(wanted) if *wanted == '?' || wanted == c => {
+                p += 1;
+                t += 1;
+            }
+            _ => match star {
+                None => return false,
+                Some((at, covered)) => {
+                    star = Some((at, covered + 1));
+                    p = at + 1;
+                    t = covered + 1;
+                }
+            },
+        }
+    }
+    pattern.iter().skip(p).all(|c| *c == '*')
+}

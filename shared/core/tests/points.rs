@@ -1,0 +1,89 @@
+//! Points: every pair of status and event, and names that cannot collide.
+
+use std::collections::BTreeSet;
+
+use afterimage_core::point::{Event, IllegalTransition, Status, next};
+use afterimage_core::slot::{Occasion, PointId, Slot};
+
+/// The transitions there are, as an operator would tell them; all others are illegal.
+const LEGAL: [(&str, &str, &str); 20] = [
+    ("requested", "begin a step", "snapshotting"),
+    ("requested", "be refused", "refused"),
+    ("requested", "be missed", "missed"),
+    ("requested", "fail", "failed"),
+    ("snapshotting", "have made something", "snapshotted"),
+    ("snapshotting", "try a step again", "requested"),
+    ("snapshotting", "fail", "failed"),
+    ("snapshotted", "have completed snapshots", "ready"),
+    ("snapshotted", "try a step again", "requested"),
+    ("snapshotted", "fail", "failed"),
+    ("ready", "begin a step", "registering"),
+    ("ready", "fail", "failed"),
+    ("registering", "have made something", "registered"),
+    ("registering", "try a step again", "ready"),
+    ("registering", "fail", "failed"),
+    ("registered", "have an available image", "imaged"),
+    ("registered", "try a step again", "ready"),
+    ("registered", "fail", "failed"),
+    ("imaged", "be protected", "protected"),
+    ("imaged", "fail", "failed"),
+];
+
+#[test]
+fn every_pair_is_in_the_table_or_illegal() {
+    for status in Status::ALL {
+        for event in Event::ALL {
+            let told = (status.to_string(), event.to_string());
+            let legal = LEGAL.iter().find(|(from, what, _)| (*from, *what) == (&*told.0, &*told.1));
+            match legal {
+                Some((.., to)) => assert_eq!(next(status, event).expect("legal").to_string(), *to),
+                None => {
+                    assert_eq!(next(status, event), Err(IllegalTransition { status, event }));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_leads_out_of_a_final_state_and_every_other_leads_to_one() {
+    for status in Status::ALL {
+        let reached: Vec<Status> =
+            Event::ALL.iter().filter_map(|event| next(status, *event).ok()).collect();
+        assert_eq!(reached.is_empty(), status.is_final(), "{status}");
+        let mut seen = BTreeSet::from([status]);
+        let mut open = vec![status];
+        while let Some(from) = open.pop() {
+            let next = Event::ALL.iter().filter_map(|event| next(from, *event).ok());
+            open.extend(next.filter(|to| seen.insert(*to)));
+        }
+        assert!(seen.iter().any(|status| status.is_final()), "{status}");
+    }
+}
+
+fn slot(policy: &str, instance: &str, occasion: Occasion) -> Slot {
+    let policy = policy.to_string().try_into().expect("a policy name");
+    let instance = instance.to_string().try_into().expect("an instance id");
+    Slot { policy, instance, occasion }
+}
+
+#[test]
+fn a_slot_has_one_point_and_no_two_slots_share_one() {
+    let at = |text: &str| Occasion::Scheduled(text.parse().expect("an instant"));
+    let run = |text: &str| Occasion::Stopped { launched: text.parse().expect("an instant") };
+    let noon = "2026-01-01T12:00:00Z";
+    let slots = [
+        slot("gold", "i-0123456789abcdef0", at(noon)),
+        slot("gold", "i-0123456789abcdef0", run(noon)),
+        slot("gold", "i-0123456789abcdef0", at("2026-01-01T12:00:01Z")),
+        slot("gold", "i-0123456789abcdef1", at(noon)),
+        slot("gold-daily", "i-0123456789abcdef0", at(noon)),
+    ];
+    let names: BTreeSet<String> =
+        slots.iter().map(|slot| PointId::of(slot).as_str().to_string()).collect();
+    assert_eq!(names.len(), slots.len());
+    assert!(names.contains("gold-0123456789abcdef0-at-20260101T120000Z"), "{names:?}");
+    // An image is named after its point and its attempt: 128 characters at most, of a plain kind.
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    assert!(names.iter().all(|name| name.len() <= 100 && name.chars().all(plain)), "{names:?}");
+}
