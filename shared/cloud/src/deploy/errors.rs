@@ -11,7 +11,7 @@ use super::yaml::{Node, Position};
 #[error("{at}: {path}: {what}")]
 pub struct DeployError {
     pub at: Position,
-    /// `Resources.BackupTick.Properties.Timeout`.
+    /// `Resources.Tick.Properties.Timeout`.
     pub path: String,
     pub what: String,
 }

@@ -129,6 +129,12 @@ impl Eval<'_> {
             Some(false) if !self.unused => {
                 self.errors.add(at, path, format!("the condition of {name} does not hold"));
             }
+            // Whatever is referred to is made before; unless it failed, which was reported.
+            Some(true) if !self.known.made.contains_key(name) && !self.unused => {
+                if self.errors.count() == 0 {
+                    self.errors.add(at, path, format!("{name} cannot be referred to here"));
+                }
+            }
             Some(_) => {}
         }
         self.known.made.get(name)

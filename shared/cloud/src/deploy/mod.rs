@@ -1,32 +1,34 @@
-//! Deploys AWS SAM and CloudFormation templates: [`Cloud::deploy`] reads one and makes what it says.
+//! Deploys templates of AWS SAM and CloudFormation: [`Cloud::deploy`] makes what one says.
 //!
 //! # Everything is checked before anything is made
-//! A template is deployed twice: first into an empty world that is thrown away, then, if nothing was
-//! wrong, into this one. What it takes in each goes through the same code as the calls of the API,
-//! as the administrator of the account, so that what AWS would refuse (a pattern, a schedule, a key
-//! schema, a policy) is refused with the path of the property that is to blame. Names that are taken
-//! already are found out in the rehearsal. Only limits of the account that other stacks use up show
-//! when it comes to making; then what was made before stays, and the error says what failed.
+//! A template is deployed twice: first into an empty world that is thrown away, then, if nothing
+//! was wrong, into this one. What it takes goes through the same code as the calls of the API, as
+//! the administrator of the account, so that what AWS would refuse (a pattern, a schedule, a key
+//! schema, a policy) is refused with the path of the property that is to blame. Names that are
+//! taken already are found out in the rehearsal. Only limits of the account that other stacks use
+//! up show when it comes to making; then what was made before stays, and the error says what
+//! failed.
 //!
 //! # What is modelled
-//! A closed subset; anything else is an error that names its path.
+//! A closed subset; anything else is an error that names its path. `docs/cloud.md` has it in full.
 //! - Sections: all but `Rules` and `Hooks`; `Transform` is `AWS::Serverless-2016-10-31`; `Globals`
 //!   knows `Function`. `Export` and `Fn::ImportValue` are refused.
 //! - Parameters of the types `String`, `Number` and `CommaDelimitedList`, with their constraints.
-//! - `Ref`, `Fn::GetAtt`, `Fn::Sub`, `Fn::Join`, `Fn::Select`, `Fn::Split`, `Fn::FindInMap`, `Fn::If`,
-//!   and `Fn::Equals`, `Fn::And`, `Fn::Or`, `Fn::Not` and `Condition` under `Conditions`; in their long
-//!   and their short forms. All the pseudo parameters but `AWS::NotificationARNs` and `AWS::StackId`.
-//! - The resource types in [`TYPES`], with the properties that the errors list. `AWS::Logs::LogGroup`,
-//!   `AWS::SNS::Topic` and `AWS::CloudWatch::Alarm` are held against the names of their properties, and
-//!   nothing is made.
-//! - Of a function, events of the types `Schedule`, `EventBridgeRule` and `CloudWatchEvent`; policies
-//!   as statements. SAM policy templates are refused, and of the managed policies only those that
-//!   allow nothing but logs and traces are known.
+//! - `Ref`, `Fn::GetAtt`, `Fn::Sub`, `Fn::Join`, `Fn::Select`, `Fn::Split`, `Fn::FindInMap`,
+//!   `Fn::If`, and `Fn::Equals`, `Fn::And`, `Fn::Or`, `Fn::Not` and `Condition` under `Conditions`;
+//!   in their long and their short forms. All the pseudo parameters but `AWS::NotificationARNs` and
+//!   `AWS::StackId`.
+//! - The resource types in [`TYPES`], with the properties that the errors list.
+//!   `AWS::Logs::LogGroup`, `AWS::SNS::Topic` and `AWS::CloudWatch::Alarm` are held against the
+//!   names of their properties, and nothing is made.
+//! - Of a function, events of the types `Schedule`, `EventBridgeRule` and `CloudWatchEvent`;
+//!   policies as statements. SAM policy templates are refused, and of the managed policies only
+//!   those that allow nothing but logs and traces are known.
 //!
 //! What SAM makes without being told is made too, under SAM's ids: the role of a function with its
 //! trust, its policies and the right to send to its dead letter queue and failure destination; a
-//! rule for each event, the permission for that rule to invoke the function, and where an event asks
-//! for it by `Type: SQS`, a dead letter queue with its policy.
+//! rule for each event, the permission for that rule to invoke the function, and where an event
+//! asks for it by `Type: SQS`, a dead letter queue with its policy.
 //!
 //! YAML is read by the rules of CloudFormation, which are those of YAML 1.1. Where they make of a
 //! plain word something surprising (`on`, `0123`), in a pattern or a policy, quotes are asked for.

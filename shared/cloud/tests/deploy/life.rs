@@ -97,7 +97,7 @@ fn what_the_template_does_not_allow_is_refused_and_named() {
 fn an_event_that_a_function_gives_up_reaches_its_destination() {
     world(async |cloud| {
         let log = Log::default();
-        // Without its permission the function fails, and SAM's own grant lets Lambda tell the queue.
+        // Without its permission it fails, and SAM's own grant lets Lambda tell the queue.
         let template = changed("[dynamodb:PutItem, dynamodb:GetItem]", "dynamodb:GetItem");
         deployed(&cloud, &template, home(&cloud, &log));
         let id = send(&cloud, 6);

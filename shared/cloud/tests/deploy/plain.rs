@@ -237,3 +237,17 @@ fn a_second_policy_for_a_queue_is_refused() {
         deployed(&cloud, &one, deployment);
     });
 }
+
+#[test]
+fn an_event_cannot_refer_to_the_queue_that_it_asks_for() {
+    let template = super::TEMPLATE.replace("source: [aws.ec2]", "source: [!GetAtt Late.Arn]");
+    let letters = "            DeadLetterConfig: {Type: SQS, QueueLogicalId: Late}\n";
+    let pattern = "            Pattern:\n              source: [!GetAtt";
+    let template = template.replace(pattern, &format!("{letters}{pattern}"));
+    world(async |cloud| {
+        let errors = super::errors_of(&cloud, &template);
+        let [error] = errors.try_into().expect("one error");
+        assert!(error.path.ends_with("Stopped.Properties.Pattern.source[0]"), "{error}");
+        assert_eq!(error.what, "Late cannot be referred to here");
+    });
+}

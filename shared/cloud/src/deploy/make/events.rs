@@ -3,6 +3,7 @@
 
 use serde_json::{Value as Json, json};
 
+use super::super::eval::Eval;
 use super::super::order::Step;
 use super::super::props::Props;
 use super::{Maker, blame, object, queue_policy_for_rule};
@@ -13,11 +14,12 @@ const TYPES: [&str; 3] = ["CloudWatchEvent", "EventBridgeRule", "Schedule"];
 impl Maker<'_> {
     pub(super) fn event(&mut self, step: &Step<'_>, name: &str) {
         let resource = step.resource;
-        let node = self.evaluated(resource, |name| name == "Events");
-        let path = resource.properties_path();
         let errors = self.errors;
-        let all = Props::of(Some(&node), resource.at, path, errors);
-        let Some(event) = all.group("Events").and_then(|events| events.group(name)) else { return };
+        let path = format!("{}.Events.{name}", resource.properties_path());
+        let given = resource.properties.get("Events").and_then(|events| events.get(name));
+        let eval = Eval { known: &self.known, errors, unused: false };
+        let Some(node) = given.and_then(|node| eval.node(node, &path)) else { return };
+        let event = Props::of(Some(&node), node.at, path, errors);
         event.require("Type");
         let kind = event.one_of("Type", &TYPES);
         event.require("Properties");
