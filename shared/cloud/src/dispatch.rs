@@ -1,6 +1,8 @@
 //! What happens to every call, whichever door it came through: who calls what, faults, throttles,
 //! the operation itself, the trace, and the answer in the service's own format.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
 use crate::access::Call;
@@ -9,6 +11,7 @@ use crate::faults::{Blow, Struck, When};
 use crate::http::{Request, Response, Signature};
 use crate::model::{Effect, Model, Scope};
 use crate::query::Fields;
+use crate::time::Time;
 use crate::trace::{Entry, What};
 use crate::xml::Xml;
 use crate::{dynamodb, ec2, eventbridge, ids, kms, regions, sqs, ssm, sts};
@@ -58,6 +61,10 @@ pub fn services() -> impl Iterator<Item = &'static str> {
     SERVICES.into_iter().map(|service| service.name)
 }
 
+fn service_of(signature: &Signature) -> Option<Service> {
+    SERVICES.into_iter().find(|service| service.name == signature.service)
+}
+
 /// A body, decoded.
 enum Input {
     Form(Fields),
@@ -80,12 +87,12 @@ pub fn answer(model: &mut Model, request: &Request) -> Answer {
         );
         return turn_away(model, None, guess_protocol(request, ""), &error, &request_id);
     };
-    if model.dark_regions.contains(&signature.region) {
-        note_unserved(model, Some(&signature), "unreachable: the region is dark", &request_id);
-        return Answer::Unreachable;
-    }
-    let Some(service) = SERVICES.into_iter().find(|service| service.name == signature.service)
-    else {
+    let dark = model.dark_regions.contains(&signature.region);
+    let Some(service) = service_of(&signature) else {
+        if dark {
+            note_unserved(model, Some(&signature), DARK, &request_id);
+            return Answer::Unreachable;
+        }
         let known = services().collect::<Vec<_>>().join(", ");
         let text = format!("The service {} is not modelled here; {known} are", signature.service);
         let error = ApiError::bad("UnknownService", text);
@@ -93,10 +100,23 @@ pub fn answer(model: &mut Model, request: &Request) -> Answer {
         return turn_away(model, Some(&signature), protocol, &error, &request_id);
     };
     match decode(model, service, &signature, request, &request_id) {
+        Ok((call, input)) if dark => {
+            let mut entry = entry(model, &call, &input, DARK);
+            entry.what = What::Fault;
+            model.trace.add(entry);
+            Answer::Unreachable
+        }
         Ok((call, input)) => carry_out(model, service, &call, &input),
+        Err(_) if dark => {
+            note_unserved(model, Some(&signature), DARK, &request_id);
+            Answer::Unreachable
+        }
         Err(error) => turn_away(model, Some(&signature), service.protocol, &error, &request_id),
     }
 }
+
+/// What the trace says of a request to a region that is dark.
+const DARK: &str = "no connection: the region is dark";
 
 /// Refuses a request before it is known as a call.
 fn turn_away(
@@ -132,6 +152,53 @@ fn note_unserved(
         detail: Value::Null,
     };
     model.trace.add(entry);
+}
+
+/// Answers a request of a caller in process, whose clock is the world's, or off by the skew that it
+/// was given: a date that is too far off is refused. A client of the port has another clock.
+pub fn answer_in_process(model: &mut Model, request: &Request) -> Answer {
+    let Some(signature) = Signature::of(request) else { return answer(model, request) };
+    let dark = model.dark_regions.contains(&signature.region);
+    let service = service_of(&signature).filter(|_| !dark);
+    match (service, stale(model.now, request)) {
+        (Some(service), Some(why)) => {
+            let error = match service.protocol {
+                Protocol::Ec2 => ApiError::bad("RequestExpired", "Request has expired."),
+                Protocol::Query(_) => ApiError::new(403, "SignatureDoesNotMatch", why),
+                Protocol::Json(..) => ApiError::bad("InvalidSignatureException", why),
+            };
+            let request_id = ids::uuid(&mut model.rng);
+            turn_away(model, Some(&signature), service.protocol, &error, &request_id)
+        }
+        _ => answer(model, request),
+    }
+}
+
+/// How far the date of a signature may be off, either way.
+const SKEW_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// Why the date of a request is not near enough to now. One without a date is left alone.
+fn stale(now: Time, request: &Request) -> Option<String> {
+    const FORM: &str = "%Y%m%dT%H%M%SZ";
+    let date = request.header("x-amz-date")?;
+    let signed = Time::parse_as(FORM, date)?;
+    let shown = |time: Time| time.stamp().strftime(FORM).to_string();
+    let minutes = SKEW_MAX.as_secs() / 60;
+    if now.since(signed) > SKEW_MAX {
+        let bound = shown(now - SKEW_MAX);
+        let now = shown(now);
+        Some(format!(
+            "Signature expired: {date} is now earlier than {bound} ({now} - {minutes} min.)"
+        ))
+    } else if signed.since(now) > SKEW_MAX {
+        let bound = shown(now + SKEW_MAX);
+        let now = shown(now);
+        Some(format!(
+            "Signature not yet current: {date} is still later than {bound} ({now} + {minutes} min.)"
+        ))
+    } else {
+        None
+    }
 }
 
 /// Faults, throttle, the operation, the trace.

@@ -46,6 +46,13 @@ impl Time {
         u64::try_from(stamp.as_millisecond()).ok().map(Time)
     }
 
+    /// Reads an instant in UTC that is written in the form of `strftime`.
+    pub fn parse_as(form: &str, text: &str) -> Option<Time> {
+        let there = jiff::civil::DateTime::strptime(form, text).ok()?;
+        let stamp = there.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
+        u64::try_from(stamp.as_millisecond()).ok().map(Time)
+    }
+
     /// `2026-01-01T00:00:00Z`, as events carry it.
     pub fn to_seconds_text(self) -> String {
         self.stamp().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()

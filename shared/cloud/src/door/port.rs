@@ -48,7 +48,8 @@ pub struct Server {
     address: SocketAddr,
     world: World,
     stop: watch::Sender<bool>,
-    threads: Vec<JoinHandle<()>>,
+    port: Option<JoinHandle<()>>,
+    living: Option<JoinHandle<()>>,
 }
 
 /// A way to the world from other threads.
@@ -145,7 +146,7 @@ impl Server {
         let serving = std::thread::Builder::new()
             .name("port".into())
             .spawn(move || runtime.block_on(port.serve(listener, keeper)))?;
-        Ok(Server { address, world, stop, threads: vec![serving, living] })
+        Ok(Server { address, world, stop, port: Some(serving), living: Some(living) })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -168,14 +169,13 @@ impl Server {
 
     fn end(&mut self) {
         self.stop.send(true).ok();
-        let mut threads = self.threads.drain(..);
-        // The port first, so that requests under way are still answered by the world.
-        if let Some(port) = threads.next() {
+        if let Some(port) = self.port.take() {
             port.join().ok();
         }
-        self.world.sender.send(Message::Stop).ok();
-        for thread in threads {
-            thread.join().ok();
+        // Not before the port, whose requests under way are answered first.
+        self.world.sender.send(Message::End).ok();
+        if let Some(living) = self.living.take() {
+            living.join().ok();
         }
     }
 }

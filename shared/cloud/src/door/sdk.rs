@@ -22,7 +22,7 @@ use aws_types::region::Region;
 use http_body_util::BodyExt;
 
 use crate::cloud::Cloud;
-use crate::dispatch::Answer;
+use crate::dispatch::{self, Answer};
 use crate::http::{Request, Response};
 
 /// How a caller in process reaches the world, and how it reads the time.
@@ -109,8 +109,7 @@ impl Cloud {
             (whole / 2, whole - whole / 2)
         });
         travel(there).await;
-        let answer = self.answer(request);
-        match answer {
+        match self.with(|model| dispatch::answer_in_process(model, request)) {
             Answer::Reply(response) => {
                 travel(back).await;
                 write(response)

@@ -24,14 +24,8 @@ pub enum Message {
     Advance(Duration, oneshot::Sender<Time>),
     /// Does something at the present moment.
     Act(Box<dyn FnOnce(&Cloud) + Send>),
-    /// Ends the world, whoever still holds a way to it.
-    Stop,
-}
-
-/// What a message leaves to be done.
-enum Next {
-    GoOn,
-    Stop,
+    /// Ends the world, whoever can still send.
+    End,
 }
 
 /// A span that is to pass, and who waits for its end.
@@ -53,17 +47,26 @@ impl Hold {
     }
 }
 
-/// Serves messages until it is told to stop, or nobody can send any more.
+/// What becomes of the world after a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    GoOn,
+    End,
+}
+
+/// Serves messages until it is told to end, or nobody can send any more. Whoever waits for time to
+/// pass by then hears that the world has ended.
 pub async fn serve(cloud: Cloud, mut inbox: UnboundedReceiver<Message>) {
     let mut waiting: VecDeque<Passage> = VecDeque::new();
     let mut hold = Hold::take();
-    while let Some(message) = inbox.recv().await {
-        if let Next::Stop = handle(&cloud, message, &mut waiting) {
+    loop {
+        let message = inbox.recv().await;
+        if handle(&cloud, message, &mut waiting) == Next::End {
             return;
         }
         while let Some((span, reply)) = waiting.pop_front() {
             drop(hold);
-            if let Next::Stop = pass(&cloud, span, &mut inbox, &mut waiting).await {
+            if pass(&cloud, span, &mut inbox, &mut waiting).await == Next::End {
                 return;
             }
             hold = Hold::take();
@@ -72,15 +75,15 @@ pub async fn serve(cloud: Cloud, mut inbox: UnboundedReceiver<Message>) {
     }
 }
 
-fn handle(cloud: &Cloud, message: Message, waiting: &mut VecDeque<Passage>) -> Next {
+fn handle(cloud: &Cloud, message: Option<Message>, waiting: &mut VecDeque<Passage>) -> Next {
     match message {
         // Whoever asked may be gone by now, which is no concern of the world's.
-        Message::Call(request, reply) => {
+        Some(Message::Call(request, reply)) => {
             reply.send(cloud.answer(&request)).ok();
         }
-        Message::Act(act) => act(cloud),
-        Message::Advance(span, reply) => waiting.push_back((span, reply)),
-        Message::Stop => return Next::Stop,
+        Some(Message::Act(act)) => act(cloud),
+        Some(Message::Advance(span, reply)) => waiting.push_back((span, reply)),
+        Some(Message::End) | None => return Next::End,
     }
     Next::GoOn
 }
@@ -96,9 +99,9 @@ async fn pass(
     loop {
         tokio::select! {
             biased;
-            Some(message) = inbox.recv() => {
-                if let Next::Stop = handle(cloud, message, waiting) {
-                    return Next::Stop;
+            message = inbox.recv() => {
+                if handle(cloud, message, waiting) == Next::End {
+                    return Next::End;
                 }
             }
             () = passing.as_mut() => return Next::GoOn,
