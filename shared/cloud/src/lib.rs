@@ -11,6 +11,7 @@ pub mod agenda;
 pub mod arn;
 pub mod cloud;
 pub mod config;
+pub mod deploy;
 pub mod dispatch;
 pub mod door;
 pub mod dynamodb;

@@ -250,6 +250,11 @@ pub fn add_function(model: &mut Model, spec: FunctionSpec) -> Result<String, Api
     Ok(arn)
 }
 
+/// Whether there is a function of that ARN.
+pub fn exists(model: &Model, function_arn: &str) -> bool {
+    model.lambda.functions.contains_key(function_arn)
+}
+
 fn no_function(arn: &str) -> ApiError {
     ApiError::new(404, "ResourceNotFoundException", format!("Function not found: {arn}"))
 }

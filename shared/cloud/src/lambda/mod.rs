@@ -24,7 +24,7 @@ use serde_json::Value;
 
 pub use environment::{Ending, Take, end, finished, start_failed, take};
 pub use function::{
-    Code, FunctionSpec, add_function, add_permission, environments_of, remove_function,
+    Code, FunctionSpec, add_function, add_permission, environments_of, exists, remove_function,
     set_variables,
 };
 pub use process::{Command, Exit, Launch, PREFIX, ProcessKeeper, Processes};
