@@ -18,7 +18,7 @@ policies:
         min_interval: 12h
     image:
       tags: {team: platform, version: 1.10, empty: ""}
-      share: {accounts: ["012345678901"]}
+      share: {accounts: ["000000000000"]}
     replicate:
       - region: eu-west-1
         kms_key: alias/dr
@@ -48,7 +48,7 @@ fn a_policy_means_what_it_says() {
     assert_eq!(gold.name.as_str(), "gold");
     assert_eq!(gold.image.tags["version"], "1.10", "a scalar is its source text");
     assert_eq!(gold.image.tags["empty"], "");
-    assert_eq!(gold.image.share[0].as_str(), "012345678901");
+    assert_eq!(gold.image.share[0].as_str(), "000000000000");
     assert_eq!(gold.replicate[0].deadline_secs, Some(4 * 3600));
     let [Trigger::Schedule(timed), Trigger::Stopped(stopped)] = &gold.triggers[..] else {
         panic!("{:#?}", gold.triggers)
