@@ -160,7 +160,7 @@ fn summary(policy: &Policy) -> String {
 /// `90s`, `10m`, `4h`, `2d`: the largest unit that is exact.
 fn span(secs: u64) -> String {
     let units = [(86_400, 'd'), (3600, 'h'), (60, 'm')];
-    let exact = units.iter().find(|(unit, _)| secs >= *unit && secs % unit == 0);
+    let exact = units.iter().find(|(unit, _)| secs >= *unit && secs.is_multiple_of(*unit));
     match exact {
         Some((unit, letter)) => format!("{}{letter}", secs / unit),
         None => format!("{secs}s"),
