@@ -31,8 +31,9 @@ const HOMES: [&str; 5] = [
 ];
 
 /// Accounts of AWS's documentation, and those that publish the images of the catalogue.
-const ACCOUNTS: [&str; 11] = [
+const ACCOUNTS: [&str; 12] = [
     "123456789012",
+    "012345678901",
     "111122223333",
     "000000000000",
     "111111111111",
