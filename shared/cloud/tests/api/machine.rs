@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use afterimage_cloud::Cloud;
 use afterimage_cloud::access::Identity;
 use afterimage_cloud::ec2::state::{
     Attachment, AttachmentState, ImageState, Instance, InstanceState, MetadataOptions, Platform,
@@ -11,6 +10,7 @@ use afterimage_cloud::ec2::state::{
 };
 use afterimage_cloud::model::{DEFAULT_ACCOUNT, Model, Scope};
 use afterimage_cloud::trace::What;
+use afterimage_cloud::{Cloud, Config};
 use serde_json::Value;
 
 pub const HOME: &str = "us-east-1";
@@ -171,4 +171,19 @@ pub fn check_books(cloud: &Cloud) {
             assert_eq!(region.pending_snapshots, pending);
         }
     });
+}
+
+/// Lives through a scenario that has a machine, and checks the books at its end.
+pub fn run<T>(scenario: impl AsyncFnOnce(Cloud) -> T) -> T {
+    run_with(Config::seeded(1), scenario)
+}
+
+/// The same, with some knobs turned.
+pub fn run_with<T>(config: Config, scenario: impl AsyncFnOnce(Cloud) -> T) -> T {
+    Cloud::run(config, async |cloud| {
+        machine(&cloud);
+        let result = scenario(cloud.clone()).await;
+        check_books(&cloud);
+        result
+    })
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::common::{ec2, leaf, leaves, query, query_as, refused};
 use crate::machine::{
-    DATA, HOME, INSTANCE, OTHER_ACCOUNT, OTHER_KEY, ROOT, check_books, declare_other, events, home,
-    machine, seconds,
+    DATA, HOME, INSTANCE, OTHER_ACCOUNT, OTHER_KEY, ROOT, declare_other, events, home, run,
+    run_with, seconds,
 };
 use afterimage_cloud::ec2::state::InstanceState;
 use afterimage_cloud::faults::{Creation, Rule};
@@ -15,19 +15,6 @@ const ONE: &str = "EBS Snapshot Notification";
 const SET: &str = "EBS Multi-Volume Snapshots Completion Status";
 /// Longer than any snapshot or copy of these tests takes.
 const LONG: u64 = 3600;
-
-fn run<T>(scenario: impl AsyncFnOnce(Cloud) -> T) -> T {
-    run_with(Config::seeded(1), scenario)
-}
-
-fn run_with<T>(config: Config, scenario: impl AsyncFnOnce(Cloud) -> T) -> T {
-    Cloud::run(config, async |cloud| {
-        machine(&cloud);
-        let result = scenario(cloud.clone()).await;
-        check_books(&cloud);
-        result
-    })
-}
 
 fn create(cloud: &Cloud, volume: &str) -> String {
     leaf(&ec2(cloud, &format!("Action=CreateSnapshot&VolumeId={volume}")), "snapshotId")

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use crate::common::{ec2, leaf, leaves, query, query_as, refused};
 use crate::machine::{
-    DATA, HOME, IMAGE_OF_INSTANCE, INSTANCE, OTHER_ACCOUNT, OTHER_KEY, ROOT, check_books,
-    declare_other, events, home, machine, seconds,
+    DATA, HOME, IMAGE_OF_INSTANCE, INSTANCE, OTHER_ACCOUNT, OTHER_KEY, ROOT, declare_other, events,
+    home, run, run_with, seconds,
 };
 use afterimage_cloud::access::Identity;
 use afterimage_cloud::ec2::state::{InstanceState, ProductCode};
@@ -21,19 +21,6 @@ use afterimage_cloud::{Cloud, Config, Time};
 const STATE_CHANGE: &str = "EC2 AMI State Change";
 /// Longer than any image or copy of these tests takes to be made.
 const LONG: u64 = 3600;
-
-fn run<T>(scenario: impl AsyncFnOnce(Cloud) -> T) -> T {
-    run_with(Config::seeded(1), scenario)
-}
-
-fn run_with<T>(config: Config, scenario: impl AsyncFnOnce(Cloud) -> T) -> T {
-    Cloud::run(config, async |cloud| {
-        machine(&cloud);
-        let result = scenario(cloud.clone()).await;
-        check_books(&cloud);
-        result
-    })
-}
 
 fn create_form(name: &str, extra: &str) -> String {
     format!("Action=CreateImage&InstanceId={INSTANCE}&Name={name}{extra}")
