@@ -1,8 +1,19 @@
 //! Decides, and nothing else: event, state and the present moment in, a decision with its reasons
 //! out. No AWS, no async, no clock, no environment, no randomness.
 
+pub mod command;
+pub mod conclude;
+pub mod flow;
 pub mod ids;
+pub mod limits;
+pub mod machine;
+pub mod names;
 pub mod point;
 pub mod policy;
+pub mod reason;
+pub mod seen;
 pub mod slot;
+pub mod status;
+pub mod summary;
+pub mod work;
 pub mod yaml;

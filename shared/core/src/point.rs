@@ -1,173 +1,313 @@
-//! The recovery point: one instance at one moment, and the one table of its transitions.
-//!
-//! ```text
-//!                    Refuse                  Fail (any step)
-//!  Requested ─────────────────▶ Refused     ─────────────────▶ Failed
-//!   │  ▲   │ Miss
-//!   │  │   └─────────────────▶ Missed
-//!   │  │ Retry
-//!   ▼  │         Made           Complete        Begin          Made            Available
-//!  Snapshotting ─────▶ Snapshotted ─────▶ Ready ─────▶ Registering ─────▶ Registered ─────▶ Imaged
-//!   Begin                 │ Retry: back to    ▲  │         │ Retry            │ Retry        │
-//!                         │ Requested         └──┴─────────┴──────────────────┘              │
-//!                                                                                 Protect    ▼
-//!                                                                                        Protected
-//! ```
-//!
-//! `Begin` is the intent, written before the call; `Made` is its outcome, written after it. `Retry`
-//! leads back to where the step can be begun again, under another attempt. A point that is Refused,
-//! Missed, Failed or Protected stays so.
+//! The recovery point as the ledger keeps it: one instance at one moment, and its replicas.
 
-use std::fmt;
+use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Where a point stands.
+use crate::ids::{AmiId, InstanceId, Region, SnapshotId, VolumeId};
+use crate::machine::{Grade, Machine};
+use crate::policy::{Policy, Replicate};
+use crate::reason::Reason;
+use crate::slot::{PointId, Slot};
+use crate::status::{Event, IllegalTransition, Status, next};
+use crate::work::{Kind, Queue};
+
+/// One instance at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Point {
+    pub id: PointId,
+    pub slot: Slot,
+    /// Where its machine lives.
+    pub home: Region,
+    pub status: Status,
+    /// Counts the writes; whoever writes names the version that they read.
+    pub version: u64,
+    pub requested_at: Timestamp,
+    /// What the policy said when the point was requested.
+    pub plan: Plan,
+    pub step: Step,
+    /// The machine as it was when its snapshots were begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<Machine>,
+    /// When the call that made the snapshots was begun: their data is from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grade: Option<Grade>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub snapshots: BTreeMap<VolumeId, SnapshotId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<AmiId>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub replicas: BTreeMap<Region, Place>,
+    /// Why it stands where it stands, if not all is well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// What tries that failed left behind: ours, of no use, to be removed by the ordinary steps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leftovers: Vec<String>,
+}
+
+/// What the policy said when the point was requested.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replicate: Vec<Replicate>,
+}
+
+impl Plan {
+    /// What a policy wants of a machine that lives there.
+    pub fn of(policy: &Policy, home: &Region) -> Plan {
+        let replicate = policy.replicas_for(home).into_iter().cloned().collect();
+        Plan { tags: policy.image.tags.clone(), replicate }
+    }
+}
+
+/// How the step that a record is at has gone so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// Names and tags are derived from it: what a failed try left has another name.
+    pub attempt: u32,
+    /// How many tries failed. Being told to wait is no failure.
+    pub failures: u32,
+    /// When the intent was written; the call has been made, or not, since then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun_at: Option<Timestamp>,
+    /// Not before then, unless something happens: the next try, or the next look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Timestamp>,
+}
+
+/// How far a replica is, as its point knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// Somebody asked for it, and nothing was begun.
-    Requested,
-    /// The intent to snapshot is written; whether the call was made is not known yet.
-    Snapshotting,
-    /// The snapshots exist and are being filled.
-    Snapshotted,
-    /// Every snapshot is complete.
-    Ready,
-    /// The intent to register is written.
-    Registering,
+pub enum Place {
+    Underway,
+    Available,
+    Failed,
+}
+
+impl Point {
+    /// A point that was just asked for.
+    pub fn requested(slot: Slot, home: Region, plan: Plan, now: Timestamp) -> Point {
+        let step = Step { due_at: Some(now), ..Step::default() };
+        Point {
+            id: PointId::of(&slot),
+            slot,
+            home,
+            status: Status::Requested,
+            version: 1,
+            requested_at: now,
+            plan,
+            step,
+            machine: None,
+            taken_at: None,
+            grade: None,
+            snapshots: BTreeMap::new(),
+            image: None,
+            replicas: BTreeMap::new(),
+            reason: None,
+            leftovers: Vec::new(),
+        }
+    }
+
+    pub fn instance(&self) -> &InstanceId {
+        &self.slot.instance
+    }
+
+    /// The queue that it stands in; none if nobody but its replicas has anything left to do.
+    pub fn queue(&self) -> Option<Queue> {
+        let kind = match self.status {
+            Status::Requested | Status::Snapshotting => Kind::Snapshot,
+            // Whether the disks were at rest has to be seen soon after the snapshots were made.
+            Status::Snapshotted if self.grade.is_none() => Kind::Snapshot,
+            Status::Snapshotted | Status::Ready | Status::Registering => Kind::Register,
+            Status::Registered => Kind::Confirm,
+            Status::Imaged
+            | Status::Protected
+            | Status::Refused
+            | Status::Missed
+            | Status::Failed => return None,
+        };
+        Some(Queue { region: self.home.clone(), kind })
+    }
+
+    /// What EC2 sends events about while the point waits.
+    pub fn awaits(&self) -> Vec<String> {
+        match self.status {
+            Status::Snapshotted => self.snapshots.values().map(ToString::to_string).collect(),
+            Status::Registered => self.image.iter().map(ToString::to_string).collect(),
+            Status::Requested
+            | Status::Snapshotting
+            | Status::Ready
+            | Status::Registering
+            | Status::Imaged
+            | Status::Protected
+            | Status::Refused
+            | Status::Missed
+            | Status::Failed => Vec::new(),
+        }
+    }
+
+    /// The same point after something happened to it.
+    ///
+    /// # Errors
+    /// It cannot happen to a point where this one stands.
+    pub fn after(&self, event: Event) -> Result<Point, IllegalTransition> {
+        Ok(Point { status: next(self.status, event)?, ..self.clone() })
+    }
+}
+
+/// A replica: the image of a point in one other region.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replica {
+    pub point: PointId,
+    pub instance: InstanceId,
+    pub home: Region,
+    pub region: Region,
+    pub status: ReplicaStatus,
+    pub version: u64,
+    pub step: Step,
+    /// What is copied.
+    pub source: AmiId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<AmiId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leftovers: Vec<String>,
+}
+
+/// Where a replica stands.
+///
+/// ```text
+///             Begin          Made            Available
+///  Waiting ─────────▶ Copying ─────▶ Pending ─────────▶ Available
+///     ▲                  │ Retry        │ Retry
+///     └──────────────────┴──────────────┘            any but Available ──Fail──▶ Failed
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplicaStatus {
+    /// It wants to be copied.
+    Waiting,
+    /// The intent to copy is written.
+    Copying,
     /// The image exists and is pending.
-    Registered,
-    /// The image is available; its replicas are on their way.
-    Imaged,
-    /// The image is available, and so is every replica.
-    Protected,
-    /// It may not be made, and trying again would not help.
-    Refused,
-    /// Its window closed before it could begin.
-    Missed,
+    Pending,
+    Available,
     /// Its tries are used up.
     Failed,
 }
 
-/// What happens to a point.
+/// What happens to a replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Event {
+pub enum ReplicaEvent {
     Begin,
     Made,
-    Complete,
     Available,
-    Protect,
-    /// A step failed, and may be begun again.
     Retry,
-    Refuse,
-    Miss,
     Fail,
 }
 
-/// An event that cannot happen to a point where it stands.
+/// An event that cannot happen to a replica where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a point that is {status} cannot {event}")]
-pub struct IllegalTransition {
-    pub status: Status,
-    pub event: Event,
+#[error("a replica that is {status:?} cannot have this happen to it: {event:?}")]
+pub struct IllegalForReplica {
+    pub status: ReplicaStatus,
+    pub event: ReplicaEvent,
 }
 
-impl Status {
-    pub const ALL: [Status; 11] = [
-        Status::Requested,
-        Status::Snapshotting,
-        Status::Snapshotted,
-        Status::Ready,
-        Status::Registering,
-        Status::Registered,
-        Status::Imaged,
-        Status::Protected,
-        Status::Refused,
-        Status::Missed,
-        Status::Failed,
-    ];
-
-    /// Nothing happens to a point any more that is in a final state.
-    pub const fn is_final(self) -> bool {
-        matches!(self, Status::Protected | Status::Refused | Status::Missed | Status::Failed)
-    }
-}
-
-impl Event {
-    pub const ALL: [Event; 9] = [
-        Event::Begin,
-        Event::Made,
-        Event::Complete,
-        Event::Available,
-        Event::Protect,
-        Event::Retry,
-        Event::Refuse,
-        Event::Miss,
-        Event::Fail,
+impl ReplicaStatus {
+    pub const ALL: [ReplicaStatus; 5] = [
+        ReplicaStatus::Waiting,
+        ReplicaStatus::Copying,
+        ReplicaStatus::Pending,
+        ReplicaStatus::Available,
+        ReplicaStatus::Failed,
     ];
 }
 
-/// The one table of transitions.
+impl ReplicaEvent {
+    pub const ALL: [ReplicaEvent; 5] = [
+        ReplicaEvent::Begin,
+        ReplicaEvent::Made,
+        ReplicaEvent::Available,
+        ReplicaEvent::Retry,
+        ReplicaEvent::Fail,
+    ];
+}
+
+/// The transitions of a replica.
 ///
 /// # Errors
-/// The event cannot happen to a point where it stands.
-pub const fn next(status: Status, event: Event) -> Result<Status, IllegalTransition> {
-    use Event::{Available, Begin, Complete, Fail, Made, Miss, Protect, Refuse, Retry};
-    use Status::{
-        Failed, Imaged, Missed, Protected, Ready, Refused, Registered, Registering, Requested,
-        Snapshotted, Snapshotting,
-    };
+/// The event cannot happen to a replica where it stands.
+pub const fn next_of_replica(
+    status: ReplicaStatus,
+    event: ReplicaEvent,
+) -> Result<ReplicaStatus, IllegalForReplica> {
+    use ReplicaStatus::{Available, Copying, Failed, Pending, Waiting};
     Ok(match (status, event) {
-        (Requested, Begin) => Snapshotting,
-        (Requested, Refuse) => Refused,
-        (Requested, Miss) => Missed,
-        (Snapshotting, Made) => Snapshotted,
-        (Snapshotting | Snapshotted, Retry) => Requested,
-        (Snapshotted, Complete) => Ready,
-        (Ready, Begin) => Registering,
-        (Registering, Made) => Registered,
-        (Registering | Registered, Retry) => Ready,
-        (Registered, Available) => Imaged,
-        (Imaged, Protect) => Protected,
-        (
-            Requested | Snapshotting | Snapshotted | Ready | Registering | Registered | Imaged,
-            Fail,
-        ) => Failed,
-        (status, event) => return Err(IllegalTransition { status, event }),
+        (Waiting, ReplicaEvent::Begin) => Copying,
+        (Copying, ReplicaEvent::Made) => Pending,
+        (Copying | Pending, ReplicaEvent::Retry) => Waiting,
+        (Pending, ReplicaEvent::Available) => Available,
+        (Waiting | Copying | Pending, ReplicaEvent::Fail) => Failed,
+        (status, event) => return Err(IllegalForReplica { status, event }),
     })
 }
 
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Status::Requested => "requested",
-            Status::Snapshotting => "snapshotting",
-            Status::Snapshotted => "snapshotted",
-            Status::Ready => "ready",
-            Status::Registering => "registering",
-            Status::Registered => "registered",
-            Status::Imaged => "imaged",
-            Status::Protected => "protected",
-            Status::Refused => "refused",
-            Status::Missed => "missed",
-            Status::Failed => "failed",
-        })
+impl Replica {
+    /// A replica of a point that has just got its image.
+    pub fn wanted(point: &Point, image: &AmiId, region: &Region, now: Timestamp) -> Replica {
+        Replica {
+            point: point.id.clone(),
+            instance: point.instance().clone(),
+            home: point.home.clone(),
+            region: region.clone(),
+            status: ReplicaStatus::Waiting,
+            version: 1,
+            step: Step { due_at: Some(now), ..Step::default() },
+            source: image.clone(),
+            image: None,
+            reason: None,
+            leftovers: Vec::new(),
+        }
     }
-}
 
-impl fmt::Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Event::Begin => "begin a step",
-            Event::Made => "have made something",
-            Event::Complete => "have completed snapshots",
-            Event::Available => "have an available image",
-            Event::Protect => "be protected",
-            Event::Retry => "try a step again",
-            Event::Refuse => "be refused",
-            Event::Miss => "be missed",
-            Event::Fail => "fail",
-        })
+    /// The same replica after something happened to it.
+    ///
+    /// # Errors
+    /// It cannot happen to a replica where this one stands.
+    pub fn after(&self, event: ReplicaEvent) -> Result<Replica, IllegalForReplica> {
+        Ok(Replica { status: next_of_replica(self.status, event)?, ..self.clone() })
+    }
+
+    /// The queue that it stands in; none once it is settled.
+    pub fn queue(&self) -> Option<Queue> {
+        let kind = match self.status {
+            ReplicaStatus::Waiting | ReplicaStatus::Copying => Kind::Copy,
+            ReplicaStatus::Pending => Kind::Confirm,
+            ReplicaStatus::Available | ReplicaStatus::Failed => return None,
+        };
+        Some(Queue { region: self.region.clone(), kind })
+    }
+
+    /// What EC2 sends events about while the replica waits.
+    pub fn awaits(&self) -> Vec<String> {
+        match self.status {
+            ReplicaStatus::Pending => self.image.iter().map(ToString::to_string).collect(),
+            ReplicaStatus::Waiting
+            | ReplicaStatus::Copying
+            | ReplicaStatus::Available
+            | ReplicaStatus::Failed => Vec::new(),
+        }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use afterimage_core::point::{Event, IllegalTransition, Status, next};
 use afterimage_core::slot::{Occasion, PointId, Slot};
+use afterimage_core::status::{Event, IllegalTransition, Status, next};
 
 /// The transitions there are, as an operator would tell them; all others are illegal.
 const LEGAL: [(&str, &str, &str); 20] = [

@@ -1,0 +1,69 @@
+//! Errors with stable codes, which become Lambda's error types.
+//!
+//! `docs/errors.md` has a section for each code. Whether trying again may help is a property of the
+//! error: Lambda tries again whatever a function says, but alarms can tell the two apart.
+
+use std::fmt;
+
+/// A function could not do its work; the event will be delivered again.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error("the environment variable {name} is of no use: {why}")]
+    Environment { name: String, why: String },
+    /// The ledger cannot be read or written.
+    #[error("the ledger ({table}) could not be {done}")]
+    Ledger {
+        table: String,
+        done: &'static str,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What stands in the ledger is not what was ever written there.
+    #[error("an item of the ledger cannot be read: {key}: {why}")]
+    Item { key: String, why: String },
+    /// EC2 did not answer a question.
+    #[error("{operation} in {region} failed")]
+    Ec2 {
+        operation: &'static str,
+        region: String,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Our bus did not take an event.
+    #[error("the bus ({bus}) did not take an event")]
+    Bus {
+        bus: String,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl Failure {
+    pub fn environment(name: &str, why: impl fmt::Display) -> Failure {
+        Failure::Environment { name: name.to_string(), why: why.to_string() }
+    }
+
+    pub const CODES: [&'static str; 5] = [
+        "environment-incomplete",
+        "ledger-unavailable",
+        "ledger-item-unreadable",
+        "ec2-unavailable",
+        "bus-unavailable",
+    ];
+
+    /// Stable: alarms and `docs/errors.md` name it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Failure::Environment { .. } => "environment-incomplete",
+            Failure::Ledger { .. } => "ledger-unavailable",
+            Failure::Item { .. } => "ledger-item-unreadable",
+            Failure::Ec2 { .. } => "ec2-unavailable",
+            Failure::Bus { .. } => "bus-unavailable",
+        }
+    }
+
+    /// Whether the same again may succeed without anybody doing anything.
+    pub fn is_retryable(&self) -> bool {
+        !matches!(self, Failure::Environment { .. } | Failure::Item { .. })
+    }
+}

@@ -1,0 +1,51 @@
+//! Acts: the only code of Afterimage that calls AWS.
+//!
+//! A function is `decode` (EventBridge JSON to a typed event), `load` (what the decision needs to
+//! know), `decide` (in `afterimage-core`) and `apply` (carry out each command, record each
+//! outcome). Execution makes no choices.
+
+pub mod apply;
+pub mod clock;
+pub mod decode;
+pub mod ec2;
+pub mod environment;
+pub mod error;
+pub mod invocation;
+pub mod ledger;
+pub mod load;
+pub mod log;
+pub mod start;
+
+use std::sync::Arc;
+
+use aws_types::SdkConfig;
+
+pub use clock::Clock;
+pub use ec2::Ec2;
+pub use environment::Environment;
+pub use error::Failure;
+pub use invocation::Context;
+pub use ledger::Ledger;
+
+/// Everything that a started function holds on to.
+#[derive(Clone, Debug)]
+pub struct Aws {
+    pub environment: Arc<Environment>,
+    pub clock: Clock,
+    pub ledger: Ledger,
+    pub ec2: Ec2,
+    pub bus: aws_sdk_eventbridge::Client,
+}
+
+impl Aws {
+    /// The clients, once for each execution environment.
+    pub fn start(environment: Environment, config: &SdkConfig) -> Aws {
+        Aws {
+            clock: Clock::of(config),
+            ledger: Ledger::new(config, &environment.table),
+            ec2: Ec2::new(config),
+            bus: aws_sdk_eventbridge::Client::new(config),
+            environment: Arc::new(environment),
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! What a decision is made of: commands that carry every value they need, and the reasons.
+//!
+//! [`Command`] is closed, and one `match` in `afterimage-aws` carries it out. Execution makes no
+//! choices; what a call brought comes back to [`crate::conclude`].
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{AmiId, InstanceId, PolicyName, Region, SnapshotId};
+use crate::point::{Point, Replica};
+use crate::reason::Reason;
+use crate::summary::Summary;
+use crate::work::Queue;
+
+/// What is to be done, and why; also why something is not done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decision {
+    /// Carried out in this order.
+    pub commands: Vec<Command>,
+    pub said: Vec<Said>,
+}
+
+/// A reason, and what it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// A point, an instance, an image: whatever a person would look up.
+    pub about: String,
+    pub reason: Reason,
+}
+
+/// Everything that a function can do to the world.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// A new point, unless there is one of that id.
+    Request(Box<Change>),
+    /// A schedule was looked after up to then.
+    Advance(Cursor),
+    /// Something was learnt; nothing is called.
+    Record(Box<Change>),
+    CreateSnapshots(Box<Intent<CreateSnapshots>>),
+    RegisterImage(Box<Intent<RegisterImage>>),
+    CopyImage(Box<Intent<CopyImage>>),
+    /// Wake the worker of a queue.
+    Wake(Wake),
+    /// Everything that carries our tag was looked through.
+    Looked(Timestamp),
+    /// Something with our tag that is not ours, or ours that is not needed: kept where people look.
+    Report(Finding),
+}
+
+/// A change of the ledger: all of it, or nothing of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    pub writes: Vec<Write>,
+    /// What the summary of the machine says from now on. Never a reason for the change to fail: a
+    /// summary that is newer stays.
+    pub summary: Option<Summary>,
+}
+
+/// A record as it is to be, and the version that it must have now; 0 if it must not exist. The
+/// record's own version is already one higher.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    pub expected: u64,
+    pub record: Record,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    Point(Box<Point>),
+    Replica(Box<Replica>),
+}
+
+/// The intent, written first, and the call. Writing the intent is the right to call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intent<C> {
+    pub change: Change,
+    pub queue: Queue,
+    pub call: C,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateSnapshots {
+    pub region: Region,
+    pub instance: InstanceId,
+    pub description: String,
+    pub tags: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegisterImage {
+    pub region: Region,
+    pub name: String,
+    pub description: String,
+    pub architecture: String,
+    pub root_device: String,
+    pub ena: bool,
+    pub sriov: Option<String>,
+    pub boot_mode: Option<String>,
+    pub tpm: Option<String>,
+    pub imds: Option<String>,
+    pub uefi_data: Option<String>,
+    pub devices: Vec<Device>,
+    pub tags: BTreeMap<String, String>,
+}
+
+/// One entry of a block device mapping. It never says anything of encryption: the snapshot does,
+/// and EC2 refuses a request that repeats it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    pub name: String,
+    pub snapshot: SnapshotId,
+    pub size_gib: i32,
+    pub volume_type: String,
+    pub iops: Option<i32>,
+    pub throughput: Option<i32>,
+    pub delete_on_termination: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyImage {
+    /// Where the copy will be; the call is made there.
+    pub region: Region,
+    pub source_region: Region,
+    pub source: AmiId,
+    pub name: String,
+    pub description: String,
+    pub token: String,
+    /// A key of the destination; encrypted copies always name one.
+    pub kms_key: Option<String>,
+    /// On the image and on its snapshots.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// How far a schedule of a policy was looked after.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cursor {
+    pub policy: PolicyName,
+    /// The expression and the zone: another schedule has another cursor.
+    pub schedule: String,
+    pub done_until: Timestamp,
+}
+
+/// Wakes the worker of a queue; the successor of one that ran out of time is one hop on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Wake {
+    pub queue: Queue,
+    pub hop: u32,
+}
+
+/// Something that a person should see, kept once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Finding {
+    pub region: Region,
+    /// An image or a snapshot.
+    pub artefact: String,
+    pub reason: Reason,
+    pub seen_at: Timestamp,
+}
+
+impl Decision {
+    pub fn say(&mut self, about: impl ToString, reason: Reason) {
+        self.said.push(Said { about: about.to_string(), reason });
+    }
+
+    pub fn command(&mut self, command: Command) {
+        self.commands.push(command);
+    }
+
+    /// Takes over all that another decision wants.
+    pub fn add(&mut self, other: Decision) {
+        self.commands.extend(other.commands);
+        self.said.extend(other.said);
+    }
+}
+
+impl Change {
+    /// A new point, requested.
+    pub fn create(point: Point, summary: Summary) -> Change {
+        let write = Write { expected: 0, record: Record::Point(Box::new(point)) };
+        Change { writes: vec![write], summary: Some(summary) }
+    }
+
+    /// The point as it is to be; whoever made it from the one that was read left its version alone.
+    pub fn point(point: Point) -> Change {
+        Change { writes: vec![Write::point(point)], summary: None }
+    }
+
+    /// The replica as it is to be.
+    pub fn replica(replica: Replica) -> Change {
+        Change { writes: vec![Write::replica(replica)], summary: None }
+    }
+
+    #[must_use]
+    pub fn with(mut self, write: Write) -> Change {
+        self.writes.push(write);
+        self
+    }
+
+    #[must_use]
+    pub fn telling(mut self, summary: Option<Summary>) -> Change {
+        self.summary = summary;
+        self
+    }
+}
+
+impl Write {
+    pub fn point(mut point: Point) -> Write {
+        let expected = point.version;
+        point.version += 1;
+        Write { expected, record: Record::Point(Box::new(point)) }
+    }
+
+    pub fn replica(mut replica: Replica) -> Write {
+        let expected = replica.version;
+        replica.version += 1;
+        Write { expected, record: Record::Replica(Box::new(replica)) }
+    }
+}
+
+impl Record {
+    /// The queue that this record stands in: none once it is settled.
+    pub fn queue(&self) -> Option<Queue> {
+        match self {
+            Record::Point(point) => point.queue(),
+            Record::Replica(replica) => replica.queue(),
+        }
+    }
+
+    /// From when on it wants to be worked at, unless something happens before.
+    pub fn due_at(&self) -> Option<Timestamp> {
+        match self {
+            Record::Point(point) => point.step.due_at,
+            Record::Replica(replica) => replica.step.due_at,
+        }
+    }
+
+    /// What EC2 sends events about while it waits.
+    pub fn awaits(&self) -> Vec<String> {
+        match self {
+            Record::Point(point) => point.awaits(),
+            Record::Replica(replica) => replica.awaits(),
+        }
+    }
+}

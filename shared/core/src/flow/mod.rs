@@ -1,0 +1,88 @@
+//! What happens when something happens: one file per function, and in it what the function knows
+//! (`Input`) and what it makes of that (`decide`).
+
+pub mod backup_tick;
+pub mod image_state_changed;
+pub mod instance_state_changed;
+pub mod reconcile_tick;
+pub mod snapshots_completed;
+pub mod stop;
+pub mod work_requested;
+
+use jiff::Timestamp;
+
+use crate::command::{Cursor, Finding};
+use crate::ids::{AmiId, InstanceId, PolicyName, Region, SnapshotId};
+use crate::machine::State;
+use crate::policy::Policy;
+use crate::seen::ImageState;
+use crate::slot::PointId;
+use crate::work::Queue;
+
+/// What is in force: one read of the ledger.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InForce {
+    pub policies: Vec<Policy>,
+    pub cursors: Vec<Cursor>,
+    /// Every region in which there may be something of ours: those of all policies that were ever
+    /// applied.
+    pub regions: Vec<Region>,
+    /// When everything that carries our tag was last looked through.
+    pub looked_at: Option<Timestamp>,
+    /// Policies that are there and cannot be read; the others go on.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// A policy in the ledger that is not one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    pub name: String,
+    pub why: String,
+}
+
+impl InForce {
+    pub fn policy(&self, name: &PolicyName) -> Option<&Policy> {
+        self.policies.iter().find(|policy| policy.name == *name)
+    }
+}
+
+/// A record that stands in a queue, as the index of the ledger nominates it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InFlight {
+    pub point: PointId,
+    pub due_at: Timestamp,
+    pub awaits: Vec<String>,
+}
+
+/// EC2 Instance State-change Notification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstanceStateChanged {
+    pub region: Region,
+    pub instance: InstanceId,
+    pub state: State,
+}
+
+/// EBS Multi-Volume Snapshots Completion Status, or EBS Snapshot Notification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotsCompleted {
+    pub region: Region,
+    pub snapshots: Vec<SnapshotId>,
+}
+
+/// EC2 AMI State Change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageStateChanged {
+    pub region: Region,
+    pub image: AmiId,
+    pub state: ImageState,
+}
+
+/// Our own event: there is work in a queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkRequested {
+    pub queue: Queue,
+    pub hop: u32,
+}
+
+/// What the sweep has found before, so that it is reported once.
+pub type Findings = Vec<Finding>;

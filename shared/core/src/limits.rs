@@ -1,0 +1,57 @@
+//! The bounds on everything, each with its unit and its reason.
+
+use jiff::SignedDuration;
+
+/// How long after an intent a complete listing may be believed when it shows nothing. EC2 can take
+/// about five minutes to show what it made; and whoever wrote the intent has, with a lease and a
+/// call at their longest, long since stopped.
+pub const SETTLE: SignedDuration = SignedDuration::from_mins(6);
+
+/// A copy carries a token, so that asking again is safe: no reason to wait for long.
+pub const COPY_AGAIN: SignedDuration = SignedDuration::from_mins(2);
+
+/// A set of snapshots that shows only in part may still come to light; then it is given up.
+pub const PARTIAL: SignedDuration = SignedDuration::from_mins(30);
+
+/// So long is an event waited for before the sweep has somebody look.
+pub const LOOK_AFTER: SignedDuration = SignedDuration::from_mins(5);
+
+/// EC2 answered that a name is taken; what holds it should be visible by then.
+pub const NAME_VISIBLE: SignedDuration = SignedDuration::from_secs(5);
+
+/// Snapshots and images of large disks take hours, in the worst case a day. After two it is over.
+pub const PENDING_MAX: SignedDuration = SignedDuration::from_hours(48);
+
+/// Being asked to wait is no failure, but it cannot go on for ever either.
+pub const WAITING_MAX: SignedDuration = SignedDuration::from_hours(24);
+
+/// How long to stay away after being asked to wait.
+pub const THROTTLED_WAIT: SignedDuration = SignedDuration::from_secs(30);
+
+/// Tries of one step that may fail before it is given up.
+pub const FAILURES_MAX: u32 = 5;
+
+/// Names that others took do not count as failures, but whoever takes them all must not keep us
+/// busy for ever.
+pub const ATTEMPTS_MAX: u32 = 20;
+
+/// The first wait after a failed try; it doubles with each, up to [`BACKOFF_MAX`].
+pub const BACKOFF: SignedDuration = SignedDuration::from_mins(1);
+
+pub const BACKOFF_MAX: SignedDuration = SignedDuration::from_hours(1);
+
+/// The clock of EC2 and ours may differ by so much when the start of a snapshot is held against
+/// the intent for it.
+pub const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(30);
+
+/// How far back slots are looked for that were missed while nothing ran; older ones are past.
+pub const CATCH_UP: SignedDuration = SignedDuration::from_hours(24 * 7);
+
+/// How many missed slots of one schedule are counted; more are "at least so many".
+pub const SLOTS_COUNTED: usize = 1000;
+
+/// The wait before the next try of a step that failed so often.
+pub fn backoff(failures: u32) -> SignedDuration {
+    let doubled = 1_i32.checked_shl(failures.saturating_sub(1)).unwrap_or(i32::MAX);
+    BACKOFF.saturating_mul(doubled.max(1)).min(BACKOFF_MAX)
+}

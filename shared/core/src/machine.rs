@@ -1,0 +1,118 @@
+//! What is known of a machine, its volumes and its source image: all that an image must carry over.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{AmiId, InstanceId, Region, VolumeId};
+
+/// A machine with all that an image of it needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    pub instance: Instance,
+    pub build: Build,
+    /// In the order of their device names.
+    pub volumes: Vec<Volume>,
+}
+
+/// An instance as a listing shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    pub id: InstanceId,
+    pub region: Region,
+    pub state: State,
+    /// When the present run, or the one that ended last, was launched: every start resets it.
+    pub launched: Timestamp,
+    /// Stopped by hibernation: its memory is on its disk, which is therefore not at rest.
+    pub hibernated: bool,
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Instance {
+    /// The name that people gave it.
+    pub fn name(&self) -> Option<&str> {
+        self.tags.get("Name").map(String::as_str).filter(|name| !name.is_empty())
+    }
+
+    /// Stopped, and with nothing but its data on its disks.
+    pub fn is_at_rest(&self) -> bool {
+        self.state == State::Stopped && !self.hibernated
+    }
+}
+
+/// The states of an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    Pending,
+    Running,
+    Stopping,
+    Stopped,
+    ShuttingDown,
+    Terminated,
+}
+
+/// What a machine is made of, apart from its disks: what RegisterImage must be told again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Build {
+    pub image: AmiId,
+    pub architecture: String,
+    /// `hvm` or `paravirtual`.
+    pub virtualization: String,
+    /// `ebs` or `instance-store`.
+    pub root_device_type: String,
+    pub root_device: String,
+    pub ena: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sriov: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot_mode: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tpm: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imds: Option<String>,
+    /// The variables of its UEFI firmware, base64 as EC2 gives and takes them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uefi_data: Option<String>,
+    /// `RunInstances` where nothing is billed beside the machine.
+    pub usage_operation: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub product_codes: Vec<String>,
+    /// Whether the image that it was launched from could be read; some attributes stand only there.
+    pub image_readable: bool,
+}
+
+/// An attached EBS volume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    pub id: VolumeId,
+    pub device: String,
+    pub size_gib: i32,
+    pub volume_type: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iops: Option<i32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throughput: Option<i32>,
+    pub delete_on_termination: bool,
+    pub encrypted: bool,
+}
+
+/// How consistent the disks were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Grade {
+    /// Stopped, before and after the snapshots were taken, in one and the same stop.
+    AtRest,
+    /// As after a power cut.
+    Crash,
+}
+
+impl Grade {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Grade::AtRest => "at-rest",
+            Grade::Crash => "crash",
+        }
+    }
+}

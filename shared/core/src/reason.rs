@@ -1,0 +1,112 @@
+//! Reasons: why something was decided, refused, put off or given up, each with a stable code.
+//!
+//! `docs/errors.md` has a section for each code.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A code and, for people, the particulars.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reason {
+    pub code: Code,
+    /// A sentence without its full stop: ids, numbers, what AWS answered.
+    pub text: String,
+}
+
+impl Reason {
+    pub fn new(code: Code, text: impl Into<String>) -> Reason {
+        Reason { code, text: text.into() }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.text, self.code)
+    }
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// Stable: alarms, scripts and `docs/errors.md` name them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Code {
+            $($(#[$doc])* #[serde(rename = $text)] $name,)*
+        }
+
+        impl Code {
+            pub const ALL: &'static [Code] = &[$(Code::$name,)*];
+
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Code::$name => $text,)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    // Why a point was asked for, or was not.
+    /// A slot of a schedule has come.
+    SlotDue = "slot-due",
+    /// A machine that a policy covers has stopped.
+    MachineStopped = "machine-stopped",
+    /// Slots older than the last one were due too, while nothing ran; one image stands for them.
+    SlotsCollapsed = "slots-collapsed",
+    /// The event says stopped, EC2 says otherwise.
+    NotStopped = "not-stopped",
+    /// No policy asks for this machine on this occasion.
+    NotCovered = "not-covered",
+    /// The last point of this policy is younger than its `min_interval`.
+    TooSoon = "too-soon",
+    /// This stop has its point already.
+    AlreadyRequested = "already-requested",
+    // Why a machine may not be imaged.
+    BilledByUsage = "billed-by-usage",
+    ProductCode = "product-code",
+    Paravirtual = "paravirtual",
+    InstanceStore = "instance-store",
+    NoVolumes = "no-volumes",
+    SourceUnreadable = "source-unreadable",
+    MachineGone = "machine-gone",
+    // How a step went.
+    /// The call was made and its outcome never came.
+    OutcomeUnknown = "outcome-unknown",
+    /// What an earlier try left was found, and is ours.
+    Adopted = "adopted",
+    /// AWS asks to wait; nothing failed.
+    Throttled = "throttled",
+    /// AWS refused the call for now.
+    CallFailed = "call-failed",
+    /// AWS refused the call, and will again.
+    CallRefused = "call-refused",
+    SnapshotFailed = "snapshot-failed",
+    ImageFailed = "image-failed",
+    /// Something that was made is no longer there.
+    ArtefactGone = "artefact-gone",
+    /// It has been pending for longer than AWS ever takes.
+    TooLong = "too-long",
+    TriesUsedUp = "tries-used-up",
+    ReplicaFailed = "replica-failed",
+    // What else is said.
+    /// Carries our tag or a name of ours, and is not ours.
+    Foreign = "foreign",
+    /// Ours, and not needed: what a try left that was not heard of again.
+    Surplus = "surplus",
+    /// An event that is about nothing that is in flight.
+    NotInFlight = "not-in-flight",
+    /// The functions woke each other too often; the sweep goes on.
+    TooManyHops = "too-many-hops",
+    /// Work was due, and nobody was at it.
+    Overdue = "overdue",
+    /// A policy in the ledger cannot be read.
+    PolicyUnreadable = "policy-unreadable",
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

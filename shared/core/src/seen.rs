@@ -1,0 +1,58 @@
+//! What EC2 showed of snapshots and images, and how complete the answer was.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::ids::{AmiId, Region, SnapshotId, VolumeId};
+
+/// An answer that is known to hold everything that was asked for: every page of it was read. Only
+/// from this does it follow that what is missing is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Complete<T>(pub Vec<T>);
+
+/// A snapshot of this account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenSnapshot {
+    pub id: SnapshotId,
+    pub volume: Option<VolumeId>,
+    pub state: SnapshotState,
+    /// What EC2 says of it, if anything.
+    pub message: Option<String>,
+    pub started_at: Timestamp,
+    pub tags: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SnapshotState {
+    Pending,
+    Completed,
+    Error,
+    /// In the Recycle Bin, or a state that we do not know: neither usable nor gone.
+    Other,
+}
+
+/// An image of this account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenImage {
+    pub id: AmiId,
+    pub name: String,
+    pub state: ImageState,
+    pub message: Option<String>,
+    pub created_at: Option<Timestamp>,
+    /// The snapshots of its mapping; while it is pending some may be missing.
+    pub snapshots: Vec<SnapshotId>,
+    /// Of a copy: what it is a copy of.
+    pub source: Option<(Region, AmiId)>,
+    pub tags: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ImageState {
+    Pending,
+    Available,
+    Failed,
+    Disabled,
+    Deregistered,
+    Other,
+}

@@ -1,0 +1,173 @@
+//! The recovery point: one instance at one moment, and the one table of its transitions.
+//!
+//! ```text
+//!                    Refuse                  Fail (any step)
+//!  Requested ─────────────────▶ Refused     ─────────────────▶ Failed
+//!   │  ▲   │ Miss
+//!   │  │   └─────────────────▶ Missed
+//!   │  │ Retry
+//!   ▼  │         Made           Complete        Begin          Made            Available
+//!  Snapshotting ─────▶ Snapshotted ─────▶ Ready ─────▶ Registering ─────▶ Registered ─────▶ Imaged
+//!   Begin                 │ Retry: back to    ▲  │         │ Retry            │ Retry        │
+//!                         │ Requested         └──┴─────────┴──────────────────┘              │
+//!                                                                                 Protect    ▼
+//!                                                                                        Protected
+//! ```
+//!
+//! `Begin` is the intent, written before the call; `Made` is its outcome, written after it. `Retry`
+//! leads back to where the step can be begun again, under another attempt. A point that is Refused,
+//! Missed, Failed or Protected stays so.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Where a point stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Somebody asked for it, and nothing was begun.
+    Requested,
+    /// The intent to snapshot is written; whether the call was made is not known yet.
+    Snapshotting,
+    /// The snapshots exist and are being filled.
+    Snapshotted,
+    /// Every snapshot is complete.
+    Ready,
+    /// The intent to register is written.
+    Registering,
+    /// The image exists and is pending.
+    Registered,
+    /// The image is available; its replicas are on their way.
+    Imaged,
+    /// The image is available, and so is every replica.
+    Protected,
+    /// It may not be made, and trying again would not help.
+    Refused,
+    /// Its window closed before it could begin.
+    Missed,
+    /// Its tries are used up.
+    Failed,
+}
+
+/// What happens to a point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Event {
+    Begin,
+    Made,
+    Complete,
+    Available,
+    Protect,
+    /// A step failed, and may be begun again.
+    Retry,
+    Refuse,
+    Miss,
+    Fail,
+}
+
+/// An event that cannot happen to a point where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a point that is {status} cannot {event}")]
+pub struct IllegalTransition {
+    pub status: Status,
+    pub event: Event,
+}
+
+impl Status {
+    pub const ALL: [Status; 11] = [
+        Status::Requested,
+        Status::Snapshotting,
+        Status::Snapshotted,
+        Status::Ready,
+        Status::Registering,
+        Status::Registered,
+        Status::Imaged,
+        Status::Protected,
+        Status::Refused,
+        Status::Missed,
+        Status::Failed,
+    ];
+
+    /// Nothing happens to a point any more that is in a final state.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Status::Protected | Status::Refused | Status::Missed | Status::Failed)
+    }
+}
+
+impl Event {
+    pub const ALL: [Event; 9] = [
+        Event::Begin,
+        Event::Made,
+        Event::Complete,
+        Event::Available,
+        Event::Protect,
+        Event::Retry,
+        Event::Refuse,
+        Event::Miss,
+        Event::Fail,
+    ];
+}
+
+/// The one table of transitions.
+///
+/// # Errors
+/// The event cannot happen to a point where it stands.
+pub const fn next(status: Status, event: Event) -> Result<Status, IllegalTransition> {
+    use Event::{Available, Begin, Complete, Fail, Made, Miss, Protect, Refuse, Retry};
+    use Status::{
+        Failed, Imaged, Missed, Protected, Ready, Refused, Registered, Registering, Requested,
+        Snapshotted, Snapshotting,
+    };
+    Ok(match (status, event) {
+        (Requested, Begin) => Snapshotting,
+        (Requested, Refuse) => Refused,
+        (Requested, Miss) => Missed,
+        (Snapshotting, Made) => Snapshotted,
+        (Snapshotting | Snapshotted, Retry) => Requested,
+        (Snapshotted, Complete) => Ready,
+        (Ready, Begin) => Registering,
+        (Registering, Made) => Registered,
+        (Registering | Registered, Retry) => Ready,
+        (Registered, Available) => Imaged,
+        (Imaged, Protect) => Protected,
+        (
+            Requested | Snapshotting | Snapshotted | Ready | Registering | Registered | Imaged,
+            Fail,
+        ) => Failed,
+        (status, event) => return Err(IllegalTransition { status, event }),
+    })
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Status::Requested => "requested",
+            Status::Snapshotting => "snapshotting",
+            Status::Snapshotted => "snapshotted",
+            Status::Ready => "ready",
+            Status::Registering => "registering",
+            Status::Registered => "registered",
+            Status::Imaged => "imaged",
+            Status::Protected => "protected",
+            Status::Refused => "refused",
+            Status::Missed => "missed",
+            Status::Failed => "failed",
+        })
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Event::Begin => "begin a step",
+            Event::Made => "have made something",
+            Event::Complete => "have completed snapshots",
+            Event::Available => "have an available image",
+            Event::Protect => "be protected",
+            Event::Retry => "try a step again",
+            Event::Refuse => "be refused",
+            Event::Miss => "be missed",
+            Event::Fail => "fail",
+        })
+    }
+}

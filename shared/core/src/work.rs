@@ -1,0 +1,88 @@
+//! Work: what is queued in the ledger, by region and kind, and drained by one worker each.
+
+use std::fmt;
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::Region;
+
+/// The closed set of kinds; an event of ours names one of them and nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Points that want snapshots, and those whose grade is not known yet.
+    Snapshot,
+    /// Points whose snapshots are being filled, or are complete and want an image.
+    Register,
+    /// Images and replicas that exist and are pending.
+    Confirm,
+    /// Replicas that want to be copied into this region.
+    Copy,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 4] = [Kind::Snapshot, Kind::Register, Kind::Confirm, Kind::Copy];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Kind::Snapshot => "snapshot",
+            Kind::Register => "register",
+            Kind::Confirm => "confirm",
+            Kind::Copy => "copy",
+        }
+    }
+
+    /// How long a worker waits from one call that creates to the next: half of what EC2 grants an
+    /// account and region (5 snapshot sets, 5 registrations and 1 copy a second), since the account
+    /// has other users.
+    pub const fn pace(self) -> SignedDuration {
+        match self {
+            Kind::Snapshot | Kind::Register => SignedDuration::from_millis(400),
+            Kind::Confirm => SignedDuration::ZERO,
+            Kind::Copy => SignedDuration::from_secs(2),
+        }
+    }
+
+    /// Whether a worker of this kind asks EC2 about everything in its queue, and so has to rest
+    /// between two looks.
+    pub const fn looks(self) -> bool {
+        matches!(self, Kind::Register | Kind::Confirm)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The work of one kind in one region.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Queue {
+    pub region: Region,
+    pub kind: Kind,
+}
+
+impl fmt::Display for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.region)
+    }
+}
+
+/// How long a look at what is in flight is put off, so that a fleet that completes bit by bit is
+/// asked about in a handful of calls. A handful of items is looked at at once.
+pub fn rest(in_flight: usize) -> SignedDuration {
+    if in_flight <= LOOK_AT_ONCE {
+        return SignedDuration::ZERO;
+    }
+    SignedDuration::from_secs(i64::try_from(in_flight).unwrap_or(REST_SECS_MAX).min(REST_SECS_MAX))
+}
+
+/// So many items in flight are looked at whenever something happens to one of them.
+pub const LOOK_AT_ONCE: usize = 10;
+/// The longest that a look is put off: well below the time limit of a function.
+pub const REST_SECS_MAX: i64 = 180;
+/// So often may a worker hand over to a successor before only the sweep goes on: AWS does not stop
+/// functions that wake each other for ever.
+pub const HOPS_MAX: u32 = 50;
