@@ -8,6 +8,7 @@ pub mod reconcile_tick;
 mod request;
 pub mod snapshots_completed;
 pub mod stop;
+mod tagged;
 pub mod work_requested;
 
 use jiff::Timestamp;
