@@ -53,6 +53,8 @@ fn speed_range() -> clap::builder::RangedI64ValueParser<u32> {
 /// How often the lines of the trace are written out.
 const LOG_EVERY: Duration = Duration::from_millis(200);
 
+/// # Errors
+/// It cannot listen there.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut config = Config { open_roles: true, ..Config::seeded(arguments.seed) };
     if arguments.lag {
