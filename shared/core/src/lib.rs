@@ -9,6 +9,7 @@ pub mod limits;
 pub mod machine;
 pub mod names;
 pub mod point;
+pub mod point_check;
 pub mod policy;
 pub mod reason;
 pub mod seen;
