@@ -42,8 +42,8 @@ impl Aws {
     pub fn start(environment: Environment, config: &SdkConfig) -> Aws {
         Aws {
             clock: Clock::of(config),
-            ledger: Ledger::new(config, &environment.table),
-            ec2: Ec2::new(config, &environment),
+            ledger: Ledger::new(config, &environment.table, &environment.stream),
+            ec2: Ec2::new(config, &environment.stream),
             bus: aws_sdk_eventbridge::Client::new(config),
             environment: Arc::new(environment),
         }

@@ -19,7 +19,6 @@ use aws_sdk_ec2::config::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use jiff::SignedDuration;
 
-use crate::environment::Environment;
 pub use read::{Find, Machines};
 
 /// The longest that a call that makes something may take, with all its tries. No such call begins
