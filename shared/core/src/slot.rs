@@ -1,9 +1,12 @@
 //! Slots: what makes a point unique. One slot, at most one point, ever.
 
+use std::fmt;
+
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{InstanceId, PolicyName};
+use crate::ids::{InstanceId, NotAnId, PolicyName};
 
 /// The occasion for which a policy asks for a point of a machine.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -25,9 +28,18 @@ pub struct Slot {
 }
 
 /// The key of a point: derived from its slot, so that whoever asks, and how often, there is one.
+///
+/// `POLICY-INSTANCE-at-INSTANT` or `POLICY-INSTANCE-run-LAUNCHED`, the instance without its `i-`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct PointId(String);
+#[serde(try_from = "String", into = "String")]
+pub struct PointId {
+    text: String,
+    /// Stands in the text; taken out once, so that nobody has to ask again whether it is there.
+    instance: InstanceId,
+}
+
+/// Colons would do, but not in the names of images, which begin with the id of a point.
+const INSTANT: &str = "%Y%m%dT%H%M%SZ";
 
 impl PointId {
     pub fn of(slot: &Slot) -> PointId {
@@ -36,12 +48,61 @@ impl PointId {
             Occasion::Scheduled(at) => ("at", at),
             Occasion::Stopped { launched } => ("run", launched),
         };
-        // Colons would do, but not in the names of images, which begin with this.
-        let at = at.strftime("%Y%m%dT%H%M%SZ");
-        PointId(format!("{policy}-{}-{kind}-{at}", instance.as_str().trim_start_matches("i-")))
+        let digits = instance.as_str().trim_start_matches("i-");
+        let text = format!("{policy}-{digits}-{kind}-{}", at.strftime(INSTANT));
+        PointId { text, instance: instance.clone() }
+    }
+
+    /// Reads what may be the id of a point, such as the value of a tag that anybody may write.
+    ///
+    /// # Errors
+    /// The text is no id of a point.
+    pub fn parse(text: &str) -> Result<PointId, NotAnId> {
+        let instance = instance_in(text).ok_or_else(|| NotAnId {
+            text: text.to_string(),
+            expected: "the id of a point (POLICY-INSTANCE-at-INSTANT)",
+        })?;
+        Ok(PointId { text: text.to_string(), instance })
     }
 
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// The instance that was, or is to be, imaged.
+    pub fn instance(&self) -> &InstanceId {
+        &self.instance
+    }
+}
+
+/// From the end on, since only the name of a policy may have hyphens in it.
+fn instance_in(text: &str) -> Option<InstanceId> {
+    let mut parts = text.rsplitn(4, '-');
+    let (at, kind) = (parts.next()?, parts.next()?);
+    let (digits, policy) = (parts.next()?, parts.next()?);
+    PolicyName::parse(policy).ok()?;
+    // The same instant, written otherwise, would be another id of the same point.
+    let instant = DateTime::strptime(INSTANT, at).ok()?;
+    let is_plain = instant.strftime(INSTANT).to_string() == at;
+    let is_kind = matches!(kind, "at" | "run");
+    (is_plain && is_kind).then(|| InstanceId::parse(&format!("i-{digits}")).ok())?
+}
+
+impl fmt::Display for PointId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl TryFrom<String> for PointId {
+    type Error = NotAnId;
+    fn try_from(text: String) -> Result<PointId, NotAnId> {
+        PointId::parse(&text)
+    }
+}
+
+impl From<PointId> for String {
+    fn from(id: PointId) -> String {
+        id.text
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{AmiId, InstanceId, PolicyName, Region};
 use crate::machine::Grade;
+use crate::point::{Place, Point};
 use crate::reason::Reason;
 use crate::slot::PointId;
 use crate::status::Status;
@@ -21,23 +22,30 @@ pub struct MachineSummary {
     pub home: Region,
     pub name: Option<String>,
     pub latest: BTreeMap<PolicyName, Latest>,
+    pub stops: BTreeMap<PolicyName, Stop>,
     pub good: BTreeMap<PolicyName, Good>,
 }
 
-/// One line of the latest state of a machine, under one policy.
+/// What the summary of a machine is told, under one policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
     pub instance: InstanceId,
     pub home: Region,
+    /// None leaves the name as it is.
     pub name: Option<String>,
     pub policy: PolicyName,
-    pub news: News,
+    /// Each stands by itself: one that is older than what is there is left out, the others are
+    /// told.
+    pub news: Vec<News>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
     /// The point that was asked for last.
     Latest(Latest),
+    /// The stop that was last asked a point for. Kept by itself, or else a scheduled point would
+    /// make the sweep forget it and ask again.
+    Stop(Stop),
     /// The newest point that one could recover from.
     Good(Good),
 }
@@ -47,12 +55,17 @@ pub enum News {
 pub struct Latest {
     pub point: PointId,
     pub requested_at: Timestamp,
-    /// The run of the machine whose stop was the occasion, if one was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stop_of: Option<Timestamp>,
     pub status: Status,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stop {
+    /// When the run was launched that it ended.
+    pub launched: Timestamp,
+    pub point: PointId,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,4 +79,74 @@ pub struct Good {
     pub replicas: Vec<Region>,
     /// How many there are to be.
     pub replicas_wanted: u32,
+}
+
+impl Summary {
+    /// Of the machine and the policy of a point; with no news yet.
+    pub fn of(point: &Point) -> Summary {
+        let name = point.machine.as_ref().and_then(|machine| machine.instance.name());
+        Summary {
+            instance: point.instance().clone(),
+            home: point.home.clone(),
+            name: name.map(str::to_string),
+            policy: point.slot.policy.clone(),
+            news: Vec::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn telling(mut self, news: News) -> Summary {
+        self.news.push(news);
+        self
+    }
+}
+
+impl News {
+    /// Of when it is: what is told of an earlier instant never takes the place of a later one.
+    pub fn at(&self) -> Timestamp {
+        match self {
+            News::Latest(latest) => latest.requested_at,
+            News::Stop(stop) => stop.launched,
+            News::Good(good) => good.taken_at,
+        }
+    }
+
+    /// What it is called where it is kept.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            News::Latest(_) => "latest",
+            News::Stop(_) => "stop",
+            News::Good(_) => "good",
+        }
+    }
+}
+
+impl Latest {
+    /// How a point stands.
+    pub fn of(point: &Point) -> Latest {
+        Latest {
+            point: point.id.clone(),
+            requested_at: point.requested_at,
+            status: point.status,
+            reason: point.reason.clone(),
+        }
+    }
+}
+
+impl Good {
+    /// A point as one to recover from; none if it has no image, or if it is not known of when its
+    /// disks are and how consistent they were.
+    pub fn of(point: &Point) -> Option<Good> {
+        let available = |(region, place): (&Region, &Place)| {
+            (*place == Place::Available).then(|| region.clone())
+        };
+        Some(Good {
+            point: point.id.clone(),
+            taken_at: point.taken_at?,
+            grade: point.grade?,
+            image: point.image.clone()?,
+            replicas: point.replicas.iter().filter_map(available).collect(),
+            replicas_wanted: u32::try_from(point.plan.replicate.len()).unwrap_or(u32::MAX),
+        })
+    }
 }
