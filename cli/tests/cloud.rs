@@ -44,6 +44,7 @@ impl Served {
 
     fn end(mut self, signal: &str) -> (Option<i32>, Duration) {
         let id = self.child.id().to_string();
+        #[expect(clippy::disallowed_methods, reason = "the test is about real time")]
         let begun = Instant::now();
         let sent = Command::new("kill").args([signal, &id]).status().expect("kill runs");
         assert!(sent.success());
@@ -91,6 +92,7 @@ fn the_clock_stands_still_at_speed_zero_and_moves_on_demand() {
 #[test]
 fn the_clock_runs_as_fast_as_it_is_told() {
     let served = Served::start(&["--speed", "3600"]);
+    #[expect(clippy::disallowed_methods, reason = "the test is about real time")]
     let begun = Instant::now();
     let late = "{\"now\":\"2026-01-01T01";
     while !served.request("GET", "/_cloud/clock", "").1.starts_with(late) {

@@ -23,7 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn real_programs_are_invoked_and_their_deaths_are_noticed() {
-    match env::var(API) {
+    #[expect(clippy::disallowed_methods, reason = "it plays a runtime")]
+    let api = env::var(API);
+    match api {
         Ok(api) => be_the_runtime(&api),
         Err(_) => drive(),
     }
@@ -66,7 +68,9 @@ fn be_the_runtime(api: &str) {
         let event: Value = serde_json::from_str(&event).expect("an event");
         match event["do"].as_str() {
             Some("table") => {
-                let body = json!({ "errorType": env::var("TABLE").expect("it is set") });
+                #[expect(clippy::disallowed_methods, reason = "it plays a runtime")]
+                let table = env::var("TABLE").expect("it is set");
+                let body = json!({ "errorType": table });
                 exchange(api, "POST", &format!("invocation/{id}/error"), &body.to_string());
             }
             Some("exit") => std::process::exit(7),
@@ -120,6 +124,7 @@ impl World {
 
     /// Waits for the try of that number, and gives its outcome and whether it started cold.
     fn outcome(&self, number: usize) -> (String, bool) {
+        #[expect(clippy::disallowed_methods, reason = "the test is about real time")]
         let began = Instant::now();
         loop {
             let tries = self.tries();
@@ -172,6 +177,7 @@ fn drive() {
     // The server ends at once although a program waits for its next invocation.
     world.invoke("nothing");
     assert_eq!(world.outcome(7), ended("ok", true));
+    #[expect(clippy::disallowed_methods, reason = "the test is about real time")]
     let began = Instant::now();
     world.server.stop();
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());

@@ -8,6 +8,7 @@ pub mod ids;
 pub mod limits;
 pub mod machine;
 pub mod names;
+pub mod plan;
 pub mod point;
 pub mod policy;
 pub mod reason;

@@ -47,8 +47,8 @@ pub const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(30);
 /// How far back slots are looked for that were missed while nothing ran; older ones are past.
 pub const CATCH_UP: SignedDuration = SignedDuration::from_hours(24 * 7);
 
-/// How many missed slots of one schedule are counted; more are "at least so many".
-pub const SLOTS_COUNTED: usize = 1000;
+/// No schedule has more slots than that within [`CATCH_UP`]: one a minute.
+pub const SLOTS_MAX: usize = 7 * 24 * 60;
 
 /// The wait before the next try of a step that failed so often.
 pub fn backoff(failures: u32) -> SignedDuration {

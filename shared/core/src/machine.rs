@@ -29,6 +29,20 @@ pub struct Instance {
     pub tags: BTreeMap<String, String>,
 }
 
+impl State {
+    /// As EC2 calls it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            State::Pending => "pending",
+            State::Running => "running",
+            State::Stopping => "stopping",
+            State::Stopped => "stopped",
+            State::ShuttingDown => "shutting-down",
+            State::Terminated => "terminated",
+        }
+    }
+}
+
 impl Instance {
     /// The name that people gave it.
     pub fn name(&self) -> Option<&str> {

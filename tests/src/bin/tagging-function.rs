@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
+    #[expect(clippy::disallowed_methods, reason = "a function starts here")]
     let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
     let ec2 = aws_sdk_ec2::Client::new(&config);
     lambda_runtime::run(service_fn(|event| tag(&ec2, event))).await

@@ -49,6 +49,7 @@ async fn invoke(world: &World, arn: &str, event: Value, number: usize) -> Entry 
     let arn = arn.to_string();
     let queued = world.with(move |model| enqueue(model, &arn, event)).await;
     queued.expect("the world is there").expect("the function is there");
+    #[expect(clippy::disallowed_methods, reason = "the test is about real time")]
     let begun = Instant::now();
     loop {
         let tries = world.with(|model| {

@@ -1,7 +1,10 @@
 //! An image is available, or failed: whoever confirms images has a look.
 
-use super::{ImageStateChanged, InFlight};
-use crate::command::Decision;
+use super::{ImageStateChanged, InFlight, awaited};
+use crate::command::{Command, Decision, Wake};
+use crate::reason::{Code, Reason};
+use crate::seen::ImageState;
+use crate::work::{Kind, Queue};
 
 #[derive(Clone, Debug)]
 pub struct Input {
@@ -10,6 +13,23 @@ pub struct Input {
     pub in_flight: Vec<InFlight>,
 }
 
-pub fn decide(_input: &Input) -> Decision {
-    Decision::default()
+pub fn decide(input: &Input) -> Decision {
+    let mut decision = Decision::default();
+    let ImageStateChanged { region, image, state } = &input.event;
+    match state {
+        // On its way, or in a way that we know nothing of.
+        ImageState::Pending | ImageState::Other => return decision,
+        ImageState::Available
+        | ImageState::Failed
+        | ImageState::Disabled
+        | ImageState::Deregistered => {}
+    }
+    if awaited(&input.in_flight, image.as_str()) {
+        let queue = Queue { region: region.clone(), kind: Kind::Confirm };
+        decision.command(Command::Wake(Wake { queue, hop: 0 }));
+    } else {
+        let text = format!("no point and no replica waits for it in {region}");
+        decision.say(image, Reason::new(Code::NotInFlight, text));
+    }
+    decision
 }

@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::{InForce, InstanceStateChanged};
+use super::{InForce, InstanceStateChanged, say_unreadable, stop};
 use crate::command::Decision;
-use crate::machine::Instance;
+use crate::machine::{Instance, State};
+use crate::reason::{Code, Reason};
 use crate::summary::MachineSummary;
 
 #[derive(Clone, Debug)]
@@ -18,6 +19,21 @@ pub struct Input {
     pub summary: Option<MachineSummary>,
 }
 
-pub fn decide(_input: &Input) -> Decision {
-    Decision::default()
+pub fn decide(input: &Input) -> Decision {
+    let mut decision = Decision::default();
+    if input.event.state != State::Stopped {
+        return decision;
+    }
+    say_unreadable(&mut decision, &input.in_force.unreadable);
+    let shown = match &input.instance {
+        Some(instance) if instance.state == State::Stopped => {
+            let summary = input.summary.as_ref();
+            decision.add(stop::requests(instance, &input.in_force, summary, input.now));
+            return decision;
+        }
+        Some(instance) => format!("EC2 shows it {}", instance.state.as_str()),
+        None => "EC2 shows no such instance".to_string(),
+    };
+    decision.say(&input.event.instance, Reason::new(Code::NotStopped, shown));
+    decision
 }

@@ -5,16 +5,19 @@ pub mod backup_tick;
 pub mod image_state_changed;
 pub mod instance_state_changed;
 pub mod reconcile_tick;
+mod request;
 pub mod snapshots_completed;
 pub mod stop;
+mod tagged;
 pub mod work_requested;
 
 use jiff::Timestamp;
 
-use crate::command::{Cursor, Finding};
+use crate::command::{Cursor, Decision, Finding};
 use crate::ids::{AmiId, InstanceId, PolicyName, Region, SnapshotId};
 use crate::machine::State;
 use crate::policy::Policy;
+use crate::reason::{Code, Reason};
 use crate::seen::ImageState;
 use crate::slot::PointId;
 use crate::work::Queue;
@@ -40,6 +43,13 @@ pub struct Unreadable {
     pub why: String,
 }
 
+/// The others go on, but whoever wrote them wants to know that these do not.
+fn say_unreadable(decision: &mut Decision, unreadable: &[Unreadable]) {
+    for policy in unreadable {
+        decision.say(&policy.name, Reason::new(Code::PolicyUnreadable, &policy.why));
+    }
+}
+
 impl InForce {
     pub fn policy(&self, name: &PolicyName) -> Option<&Policy> {
         self.policies.iter().find(|policy| policy.name == *name)
@@ -52,6 +62,11 @@ pub struct InFlight {
     pub point: PointId,
     pub due_at: Timestamp,
     pub awaits: Vec<String>,
+}
+
+/// Whether anything in flight waits for that.
+fn awaited(in_flight: &[InFlight], artefact: &str) -> bool {
+    in_flight.iter().any(|record| record.awaits.iter().any(|awaits| awaits == artefact))
 }
 
 /// EC2 Instance State-change Notification.

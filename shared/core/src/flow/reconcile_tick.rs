@@ -6,15 +6,16 @@
 //!   the ledger and the facts is reported as foreign; what is ours and not needed is linked to its
 //!   point.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Findings, InForce};
-use crate::command::Decision;
+use super::{Findings, InForce, say_unreadable, stop, tagged};
+use crate::command::{Command, Decision, Wake};
 use crate::ids::{InstanceId, Region};
 use crate::machine::Instance;
 use crate::point::{Point, Replica};
+use crate::reason::{Code, Reason};
 use crate::seen::{Complete, SeenImage, SeenSnapshot};
 use crate::slot::PointId;
 use crate::summary::MachineSummary;
@@ -36,7 +37,8 @@ pub struct Input {
     pub tagged: Option<Tagged>,
 }
 
-/// All that carries our tag, and what the ledger has on it.
+/// All that carries our tag, and what the ledger has on it. The ledger is read after the listings:
+/// a point that is younger than them must not look unknown.
 #[derive(Clone, Debug, Default)]
 pub struct Tagged {
     pub snapshots: BTreeMap<Region, Complete<SeenSnapshot>>,
@@ -52,6 +54,47 @@ pub fn is_time_to_look(in_force: &InForce, now: Timestamp) -> bool {
     in_force.looked_at.is_none_or(|last| now.duration_since(last) >= LOOK_EVERY)
 }
 
-pub fn decide(_input: &Input) -> Decision {
-    Decision::default()
+pub fn decide(input: &Input) -> Decision {
+    let mut decision = Decision::default();
+    say_unreadable(&mut decision, &input.in_force.unreadable);
+    let stops = stops(input);
+    // First of all, so that nothing that goes wrong below keeps a worker asleep; but a worker that
+    // points are requested from below is woken after that, and once.
+    for queue in input.overdue.iter().collect::<BTreeSet<_>>() {
+        let text = "work was due, and nobody was at it; its worker is woken";
+        decision.say(queue, Reason::new(Code::Overdue, text));
+        let wake = Command::Wake(Wake { queue: queue.clone(), hop: 0 });
+        if !stops.commands.contains(&wake) {
+            decision.command(wake);
+        }
+    }
+    decision.add(stops);
+    if let Some(tagged) = &input.tagged {
+        decision.add(tagged::look(tagged, input.now));
+        decision.command(Command::Looked(input.now));
+    }
+    decision
+}
+
+/// The twin of the event: what the stopped machines ask for. Nothing is said of those that ask for
+/// nothing, or it would be said every few minutes for as long as they are stopped.
+fn stops(input: &Input) -> Decision {
+    let mut decision = Decision::default();
+    let mut wakes: BTreeSet<Wake> = BTreeSet::new();
+    for instance in &input.stopped {
+        let summary = input.summaries.get(&instance.id);
+        let stop = stop::requests(instance, &input.in_force, summary, input.now);
+        for command in stop.commands {
+            match command {
+                Command::Wake(wake) => {
+                    wakes.insert(wake);
+                }
+                other => decision.command(other),
+            }
+        }
+        let asked = stop.said.into_iter().filter(|said| said.reason.code == Code::MachineStopped);
+        decision.said.extend(asked);
+    }
+    decision.commands.extend(wakes.into_iter().map(Command::Wake));
+    decision
 }

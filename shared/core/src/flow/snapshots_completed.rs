@@ -1,7 +1,12 @@
 //! A set of snapshots is complete, or failed: whoever registers images has a look.
+//!
+//! An event is a hint: which snapshots are complete is seen by the worker, for the whole queue at
+//! once.
 
-use super::{InFlight, SnapshotsCompleted};
-use crate::command::Decision;
+use super::{InFlight, SnapshotsCompleted, awaited};
+use crate::command::{Command, Decision, Wake};
+use crate::reason::{Code, Reason};
+use crate::work::{Kind, Queue};
 
 #[derive(Clone, Debug)]
 pub struct Input {
@@ -10,6 +15,15 @@ pub struct Input {
     pub in_flight: Vec<InFlight>,
 }
 
-pub fn decide(_input: &Input) -> Decision {
-    Decision::default()
+pub fn decide(input: &Input) -> Decision {
+    let mut decision = Decision::default();
+    let SnapshotsCompleted { region, snapshots } = &input.event;
+    if snapshots.iter().any(|snapshot| awaited(&input.in_flight, snapshot.as_str())) {
+        let queue = Queue { region: region.clone(), kind: Kind::Register };
+        decision.command(Command::Wake(Wake { queue, hop: 0 }));
+    } else if let Some(first) = snapshots.first() {
+        let text = format!("no point waits for it in {region}");
+        decision.say(first, Reason::new(Code::NotInFlight, text));
+    }
+    decision
 }

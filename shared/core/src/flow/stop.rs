@@ -1,18 +1,98 @@
 //! A machine has stopped: what follows from it, whether an event said so or the sweep saw it.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::InForce;
+use super::{InForce, request};
 use crate::command::Decision;
-use crate::machine::Instance;
-use crate::summary::MachineSummary;
+use crate::machine::{Instance, State};
+use crate::policy::select::Selected;
+use crate::policy::{Policy, Trigger};
+use crate::reason::{Code, Reason};
+use crate::slot::{Occasion, PointId};
+use crate::summary::{MachineSummary, News, Stop};
 
 /// The points that a stopped machine asks for, one for each policy that covers it `on: stopped`.
+///
+/// A hibernated machine has stopped as well: it gets its point, and the grade will tell that its
+/// disks were not at rest.
 pub fn requests(
-    _instance: &Instance,
-    _in_force: &InForce,
-    _summary: Option<&MachineSummary>,
-    _now: Timestamp,
+    instance: &Instance,
+    in_force: &InForce,
+    summary: Option<&MachineSummary>,
+    now: Timestamp,
 ) -> Decision {
-    Decision::default()
+    let mut decision = Decision::default();
+    if instance.state != State::Stopped {
+        return decision;
+    }
+    let mut is_covered = false;
+    for policy in &in_force.policies {
+        let Some(min_interval) = covers(policy, instance) else { continue };
+        is_covered = true;
+        match judge(policy, min_interval, instance, summary, now) {
+            Verdict::No(reason) => decision.say(&instance.id, reason),
+            Verdict::Request => ask(&mut decision, policy, instance, now),
+        }
+    }
+    if !is_covered {
+        let text = "no policy selects this machine `on: stopped`";
+        decision.say(&instance.id, Reason::new(Code::NotCovered, text));
+    }
+    if !decision.commands.is_empty() {
+        decision.command(request::wake(&instance.region));
+    }
+    decision
+}
+
+enum Verdict {
+    Request,
+    No(Reason),
+}
+
+/// The shortest interval of a policy that covers the machine when it stops.
+fn covers(policy: &Policy, instance: &Instance) -> Option<SignedDuration> {
+    let intervals = policy.triggers.iter().filter_map(|trigger| match trigger {
+        Trigger::Stopped(stopped) => Some(stopped.min_interval_secs),
+        Trigger::Schedule(_) => None,
+    });
+    let secs = intervals.min()?;
+    let is_selected = policy.select.judge(&instance.region, &instance.tags) == Selected::Yes;
+    is_selected.then(|| SignedDuration::from_secs(i64::try_from(secs).unwrap_or(i64::MAX)))
+}
+
+fn judge(
+    policy: &Policy,
+    min_interval: SignedDuration,
+    instance: &Instance,
+    summary: Option<&MachineSummary>,
+    now: Timestamp,
+) -> Verdict {
+    let stop = summary.and_then(|summary| summary.stops.get(&policy.name));
+    // A later stop has its point: what EC2 shows is older than what the ledger knows.
+    if let Some(stop) = stop.filter(|stop| stop.launched >= instance.launched) {
+        let text = format!("the point of this stop is {}", stop.point);
+        return Verdict::No(Reason::new(Code::AlreadyRequested, text));
+    }
+    let Some(latest) = summary.and_then(|summary| summary.latest.get(&policy.name)) else {
+        return Verdict::Request;
+    };
+    // Another environment's clock may be ahead of ours.
+    let since = now.duration_since(latest.requested_at).max(SignedDuration::ZERO);
+    if since >= min_interval {
+        return Verdict::Request;
+    }
+    let text = format!(
+        "{} was requested at {}, and `{}` wants {min_interval:#} between two points",
+        latest.point, latest.requested_at, policy.name
+    );
+    Verdict::No(Reason::new(Code::TooSoon, text))
+}
+
+fn ask(decision: &mut Decision, policy: &Policy, instance: &Instance, now: Timestamp) {
+    let launched = instance.launched;
+    let point = request::point(policy, instance, Occasion::Stopped { launched }, now);
+    let text = format!("{} stopped; it was launched at {launched}", instance.id);
+    decision.say(&point.id, Reason::new(Code::MachineStopped, text));
+    let stop = News::Stop(Stop { launched, point: PointId::of(&point.slot) });
+    decision.command(request::command(point, instance, Some(stop)));
 }

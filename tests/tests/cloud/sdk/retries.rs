@@ -157,6 +157,7 @@ fn a_throttled_call_backs_off_in_virtual_time_without_real_waiting() {
     // EC2 guide, API throttling: exponential back-off with jitter; the SDK's begins at a second.
     world(async |cloud| {
         let ec2 = ec2(&cloud, HOME);
+        #[expect(clippy::disallowed_methods, reason = "the test is about real time")]
         let begun = Instant::now();
         let mut waited = Duration::ZERO;
         for _ in 0..10 {

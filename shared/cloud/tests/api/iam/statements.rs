@@ -182,6 +182,7 @@ fn patterns() {
 fn many_stars_take_no_time() {
     let pattern = Glob::parse(&format!("{}b", "*a".repeat(200)));
     let text = "a".repeat(10_000);
+    #[expect(clippy::disallowed_methods, reason = "the test is about real time")]
     let start = Instant::now();
     assert!(!pattern.matches(&text));
     assert!(start.elapsed() < Duration::from_secs(5));

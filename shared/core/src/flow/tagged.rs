@@ -1,0 +1,274 @@
+//! What carries our tag: whether it is ours by the ledger and the facts, and whether it is needed.
+//!
+//! A tag nominates, it never authorises: anybody may write one, and whoever copies an image of ours
+//! copies its tags. Ours is what the ledger names, and what its intents and the facts vouch for:
+//!
+//! - a snapshot at home is of a volume of the machine, and began after the point was requested;
+//! - an image at home has a name of ours, and nothing but snapshots of the point in its mapping;
+//! - a replica has a name of ours, and is a copy of the image that was to be copied there;
+//! - a snapshot elsewhere is in the mapping of such a replica: copies of snapshots show no volume.
+//!
+//! What is ours and not named by the ledger is surplus, as the call that made it was not heard of
+//! again: it is linked to its point, and removed by the ordinary steps. While a point is in the
+//! step that may have made it, it is left to the worker, who can still make use of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::reconcile_tick::Tagged;
+use crate::command::{Change, Command, Decision, Finding};
+use crate::ids::{Region, SnapshotId};
+use crate::limits::{ATTEMPTS_MAX, CLOCK_SKEW};
+use crate::names::{TAG_ATTEMPT, TAG_POINT, image_name};
+use crate::point::{Point, Replica, ReplicaStatus};
+use crate::reason::{Code, Reason};
+use crate::seen::{ImageState, SeenImage, SeenSnapshot};
+use crate::slot::PointId;
+use crate::status::Status;
+
+/// So many are reported at one look; what is left is there at the next. Whoever plants thousands
+/// must not keep the sweep from its other work.
+const REPORTS_MAX: usize = 200;
+
+type Tags = BTreeMap<String, String>;
+
+enum Verdict<'a> {
+    /// Ours, and the ledger names it; or not to be judged yet.
+    Leave,
+    /// Ours, of no use, and to be linked to this point or replica.
+    Surplus(Owner<'a>),
+    Foreign(&'static str),
+}
+
+#[derive(Clone, Copy)]
+enum Owner<'a> {
+    Point(&'a Point),
+    Replica(&'a Replica),
+}
+
+/// What there is to do about all that carries our tag.
+pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
+    let mut findings = Findings::new(tagged, now);
+    // The snapshots of images that are ours, by region.
+    let mut mapped: BTreeSet<(&Region, &SnapshotId)> = BTreeSet::new();
+    for (region, images) in &tagged.images {
+        for image in &images.0 {
+            let verdict = image_verdict(tagged, region, image);
+            if !matches!(verdict, Verdict::Foreign(_)) {
+                mapped.extend(image.snapshots.iter().map(|snapshot| (region, snapshot)));
+            }
+            findings.take(region, image.id.as_str(), verdict);
+        }
+    }
+    for (region, snapshots) in &tagged.snapshots {
+        for snapshot in &snapshots.0 {
+            let is_mapped = mapped.contains(&(region, &snapshot.id));
+            let verdict = snapshot_verdict(tagged, region, snapshot, is_mapped);
+            findings.take(region, snapshot.id.as_str(), verdict);
+        }
+    }
+    findings.into_decision()
+}
+
+/// The point that the tag names.
+fn point_of<'a>(tagged: &'a Tagged, tags: &Tags) -> Result<&'a Point, &'static str> {
+    let named = tags.get(TAG_POINT).ok_or("it has no tag of a point")?;
+    let id = PointId::parse(named).map_err(|_| "its tag is not the id of a point")?;
+    tagged.points.get(&id).ok_or("there is no point of that id")
+}
+
+fn image_verdict<'a>(tagged: &'a Tagged, region: &Region, image: &SeenImage) -> Verdict<'a> {
+    match point_of(tagged, &image.tags) {
+        Err(why) => Verdict::Foreign(why),
+        Ok(point) if point.home == *region => image_at_home(point, image),
+        Ok(point) => match tagged.replicas.get(&(point.id.clone(), region.clone())) {
+            Some(replica) => image_elsewhere(replica, image),
+            None => Verdict::Foreign("its point has no replica in this region"),
+        },
+    }
+}
+
+fn image_at_home<'a>(point: &'a Point, image: &SeenImage) -> Verdict<'a> {
+    let is_named = point.image.as_ref() == Some(&image.id);
+    if is_named || is_leftover(&point.leftovers, image.id.as_str()) {
+        return Verdict::Leave;
+    }
+    // It takes a moment until an image shows its mapping.
+    let is_unfinished = image.state == ImageState::Pending && image.snapshots.is_empty();
+    if point.status == Status::Registering || is_unfinished {
+        return Verdict::Leave;
+    }
+    let attempts = match point.status {
+        Status::Ready | Status::Registered => point.step.attempt,
+        // The step counts the attempts at something else by now.
+        _ => ATTEMPTS_MAX,
+    };
+    let is_of_point = |snapshot: &SnapshotId| {
+        point.snapshots.values().any(|ours| ours == snapshot)
+            || is_leftover(&point.leftovers, snapshot.as_str())
+    };
+    if !has_our_name(image, &point.id, attempts) {
+        Verdict::Foreign("its name is not one that its point gives")
+    } else if image.snapshots.is_empty() || !image.snapshots.iter().all(is_of_point) {
+        Verdict::Foreign("its snapshots are not those of its point")
+    } else {
+        Verdict::Surplus(Owner::Point(point))
+    }
+}
+
+fn image_elsewhere<'a>(replica: &'a Replica, image: &SeenImage) -> Verdict<'a> {
+    let is_named = replica.image.as_ref() == Some(&image.id);
+    if is_named || is_leftover(&replica.leftovers, image.id.as_str()) {
+        return Verdict::Leave;
+    }
+    if replica.status == ReplicaStatus::Copying {
+        return Verdict::Leave;
+    }
+    let source = image.source.as_ref().map(|(region, image)| (region, image));
+    if source != Some((&replica.home, &replica.source)) {
+        Verdict::Foreign("it is not a copy of the image of its point")
+    } else if !has_our_name(image, &replica.point, replica.step.attempt) {
+        Verdict::Foreign("its name is not one that its point gives")
+    } else {
+        Verdict::Surplus(Owner::Replica(replica))
+    }
+}
+
+fn snapshot_verdict<'a>(
+    tagged: &'a Tagged,
+    region: &Region,
+    snapshot: &SeenSnapshot,
+    is_mapped: bool,
+) -> Verdict<'a> {
+    match point_of(tagged, &snapshot.tags) {
+        Err(why) => Verdict::Foreign(why),
+        Ok(point) if point.home == *region => snapshot_at_home(point, snapshot),
+        Ok(_) if is_mapped => Verdict::Leave,
+        Ok(point) => match tagged.replicas.get(&(point.id.clone(), region.clone())) {
+            Some(replica) => snapshot_elsewhere(replica, snapshot),
+            None => Verdict::Foreign("its point has no replica in this region"),
+        },
+    }
+}
+
+fn snapshot_at_home<'a>(point: &'a Point, snapshot: &SeenSnapshot) -> Verdict<'a> {
+    let is_named = point.snapshots.values().any(|ours| *ours == snapshot.id);
+    if is_named || is_leftover(&point.leftovers, snapshot.id.as_str()) {
+        return Verdict::Leave;
+    }
+    let attempts = match point.status {
+        Status::Snapshotting => return Verdict::Leave,
+        Status::Requested | Status::Snapshotted => point.step.attempt,
+        // The step counts the attempts at something else by now.
+        _ => ATTEMPTS_MAX,
+    };
+    let volumes = point.machine.iter().flat_map(|machine| &machine.volumes);
+    let mut volumes = volumes.map(|volume| &volume.id);
+    if !volumes.any(|volume| Some(volume) == snapshot.volume.as_ref()) {
+        Verdict::Foreign("its volume is not one of the machine of its point")
+    } else if point.requested_at.duration_since(snapshot.started_at) > CLOCK_SKEW {
+        Verdict::Foreign("it is older than its point")
+    } else if attempt_of(&snapshot.tags).is_none_or(|attempt| attempt > attempts) {
+        Verdict::Foreign("its point has made no such attempt")
+    } else {
+        Verdict::Surplus(Owner::Point(point))
+    }
+}
+
+fn snapshot_elsewhere<'a>(replica: &'a Replica, snapshot: &SeenSnapshot) -> Verdict<'a> {
+    let is_underway = match replica.status {
+        // The image that it belongs to may not show its mapping yet, or not be known of.
+        ReplicaStatus::Waiting | ReplicaStatus::Copying | ReplicaStatus::Pending => true,
+        ReplicaStatus::Available | ReplicaStatus::Failed => false,
+    };
+    if is_underway || is_leftover(&replica.leftovers, snapshot.id.as_str()) {
+        return Verdict::Leave;
+    }
+    Verdict::Foreign("no replica of its point is made of it")
+}
+
+fn is_leftover(leftovers: &[String], artefact: &str) -> bool {
+    leftovers.iter().any(|leftover| leftover == artefact)
+}
+
+fn attempt_of(tags: &Tags) -> Option<u32> {
+    tags.get(TAG_ATTEMPT)?.parse().ok()
+}
+
+/// A name that one of the attempts up to now gave, and the one that its tag says.
+fn has_our_name(image: &SeenImage, point: &PointId, attempts: u32) -> bool {
+    let attempt = attempt_of(&image.tags).filter(|attempt| *attempt <= attempts);
+    attempt.is_some_and(|attempt| image.name == image_name(point, attempt))
+}
+
+/// What was found, gathered: one change for each record, one report for each artefact.
+struct Findings<'a> {
+    now: Timestamp,
+    known: BTreeSet<(&'a Region, &'a str)>,
+    points: BTreeMap<&'a PointId, Point>,
+    replicas: BTreeMap<(&'a PointId, &'a Region), Replica>,
+    reports: Vec<Finding>,
+    decision: Decision,
+}
+
+impl<'a> Findings<'a> {
+    fn new(tagged: &'a Tagged, now: Timestamp) -> Findings<'a> {
+        let known = tagged.known.iter().map(|known| (&known.region, known.artefact.as_str()));
+        Findings {
+            now,
+            known: known.collect(),
+            points: BTreeMap::new(),
+            replicas: BTreeMap::new(),
+            reports: Vec::new(),
+            decision: Decision::default(),
+        }
+    }
+
+    fn take(&mut self, region: &Region, artefact: &str, verdict: Verdict<'a>) {
+        match verdict {
+            Verdict::Leave => {}
+            Verdict::Surplus(owner) => self.link(artefact, owner),
+            Verdict::Foreign(why) => self.report(region, artefact, why),
+        }
+    }
+
+    fn link(&mut self, artefact: &str, owner: Owner<'a>) {
+        let leftovers = match owner {
+            Owner::Point(point) => {
+                let entry = self.points.entry(&point.id);
+                &mut entry.or_insert_with(|| point.clone()).leftovers
+            }
+            Owner::Replica(replica) => {
+                let entry = self.replicas.entry((&replica.point, &replica.region));
+                &mut entry.or_insert_with(|| replica.clone()).leftovers
+            }
+        };
+        leftovers.push(artefact.to_string());
+        let point = match owner {
+            Owner::Point(point) => &point.id,
+            Owner::Replica(replica) => &replica.point,
+        };
+        let text = format!("made for {point} by a call that was not heard of again");
+        self.decision.say(artefact, Reason::new(Code::Surplus, text));
+    }
+
+    fn report(&mut self, region: &Region, artefact: &str, why: &str) {
+        if self.reports.len() >= REPORTS_MAX || self.known.contains(&(region, artefact)) {
+            return;
+        }
+        let reason = Reason::new(Code::Foreign, why);
+        self.decision.say(artefact, reason.clone());
+        let (region, artefact) = (region.clone(), artefact.to_string());
+        self.reports.push(Finding { region, artefact, reason, seen_at: self.now });
+    }
+
+    fn into_decision(self) -> Decision {
+        let mut decision = self.decision;
+        let points = self.points.into_values().map(Change::point);
+        let changes = points.chain(self.replicas.into_values().map(Change::replica));
+        decision.commands.extend(changes.map(|change| Command::Record(Box::new(change))));
+        decision.commands.extend(self.reports.into_iter().map(Command::Report));
+        decision
+    }
+}

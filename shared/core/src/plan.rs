@@ -1,0 +1,149 @@
+//! A decision as an operator would read it: one line for each command, then one for each reason.
+//!
+//! ```text
+//! + us-east-1: snapshots of i-...; POINT: snapshotting, attempt 1     something is created
+//! ~ POINT: new -> requested, due INSTANT [latest]                     a record changes
+//! > snapshot us-east-1                                                a worker is woken
+//! ! us-east-1 ami-...: why (code)                                     a finding is kept
+//! = gold cron(...) ZONE until INSTANT                                 something was looked after
+//! - about: why (code)                                                 a reason
+//! ```
+
+use std::fmt::{self, Display, Write as _};
+
+use crate::command::{
+    Change, Command, CopyImage, CreateSnapshots, Decision, Record, RegisterImage, Said, Wake,
+};
+use crate::point::{Point, Replica, ReplicaStatus, Step};
+use crate::summary::News;
+
+/// A decision, line by line.
+pub fn render(decision: &Decision) -> String {
+    let commands = decision.commands.iter().map(|command| format!("{command}\n"));
+    let said = decision.said.iter().map(|said| format!("- {said}\n"));
+    commands.chain(said).collect()
+}
+
+impl Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.about, self.reason)
+    }
+}
+
+impl Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Command::Request(change) | Command::Record(change) => write!(f, "~ {change}"),
+            Command::Advance(cursor) => {
+                write!(f, "= {} {} until {}", cursor.policy, cursor.schedule, cursor.done_until)
+            }
+            Command::CreateSnapshots(intent) => write!(f, "+ {}; {}", intent.call, intent.change),
+            Command::RegisterImage(intent) => write!(f, "+ {}; {}", intent.call, intent.change),
+            Command::CopyImage(intent) => write!(f, "+ {}; {}", intent.call, intent.change),
+            Command::Wake(wake) => write!(f, "> {wake}"),
+            Command::Looked(at) => write!(f, "= looked at {at}"),
+            Command::Report(found) => {
+                write!(f, "! {} {}: {}", found.region, found.artefact, found.reason)
+            }
+        }
+    }
+}
+
+impl Display for Wake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.queue)?;
+        if self.hop > 0 { write!(f, ", hop {}", self.hop) } else { Ok(()) }
+    }
+}
+
+impl Display for CreateSnapshots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: snapshots of {}", self.region, self.instance)
+    }
+}
+
+impl Display for RegisterImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: image {} from", self.region, self.name)?;
+        self.devices.iter().try_for_each(|device| write!(f, " {}={}", device.name, device.snapshot))
+    }
+}
+
+impl Display for CopyImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let CopyImage { region, source_region, source, name, .. } = self;
+        write!(f, "{region}: image {name}, a copy of {source} in {source_region}")?;
+        self.kms_key.iter().try_for_each(|key| write!(f, ", encrypted with {key}"))
+    }
+}
+
+impl Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, write) in self.writes.iter().enumerate() {
+            f.write_str(if number == 0 { "" } else { "; " })?;
+            let from = if write.expected == 0 { "new -> " } else { "" };
+            match &write.record {
+                Record::Point(point) => f.write_str(&point_line(point, from))?,
+                Record::Replica(replica) => f.write_str(&replica_line(replica, from))?,
+            }
+        }
+        let news = self.summary.iter().flat_map(|summary| &summary.news);
+        let names: Vec<&str> = news.map(News::name).collect();
+        if names.is_empty() { Ok(()) } else { write!(f, " [{}]", names.join(", ")) }
+    }
+}
+
+fn point_line(point: &Point, from: &str) -> String {
+    let mut line = format!("{}: {from}{}", point.id, point.status);
+    let grade = point.grade.map(|grade| grade.as_str().to_string());
+    let image = point.image.as_ref().map(ToString::to_string);
+    add(&mut line, grade.into_iter().chain(image));
+    add(&mut line, step_parts(&point.step));
+    add_leftovers(&mut line, &point.leftovers);
+    if let Some(reason) = &point.reason {
+        let _ = write!(line, ": {reason}");
+    }
+    line
+}
+
+fn replica_line(replica: &Replica, from: &str) -> String {
+    let status = replica_status(replica.status);
+    let mut line = format!("{} in {}: {from}{status}", replica.point, replica.region);
+    add(&mut line, replica.image.iter().map(ToString::to_string));
+    add(&mut line, step_parts(&replica.step));
+    add_leftovers(&mut line, &replica.leftovers);
+    if let Some(reason) = &replica.reason {
+        let _ = write!(line, ": {reason}");
+    }
+    line
+}
+
+fn add(line: &mut String, parts: impl Iterator<Item = String>) {
+    parts.for_each(|part| {
+        line.push_str(", ");
+        line.push_str(&part);
+    });
+}
+
+fn add_leftovers(line: &mut String, leftovers: &[String]) {
+    if !leftovers.is_empty() {
+        let _ = write!(line, ", leftovers {}", leftovers.join(" "));
+    }
+}
+
+fn step_parts(step: &Step) -> impl Iterator<Item = String> {
+    let attempt = (step.attempt > 0).then(|| format!("attempt {}", step.attempt));
+    let failures = (step.failures > 0).then(|| format!("failures {}", step.failures));
+    let due = step.due_at.map(|due| format!("due {due}"));
+    [attempt, failures, due].into_iter().flatten()
+}
+
+const fn replica_status(status: ReplicaStatus) -> &'static str {
+    match status {
+        ReplicaStatus::Waiting => "waiting",
+        ReplicaStatus::Copying => "copying",
+        ReplicaStatus::Pending => "pending",
+        ReplicaStatus::Available => "available",
+        ReplicaStatus::Failed => "failed",
+    }
+}
