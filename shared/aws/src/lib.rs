@@ -47,7 +47,7 @@ impl Aws {
         Aws {
             clock: Clock::of(config),
             ledger: Ledger::new(config, &environment.table),
-            ec2: Ec2::new(config),
+            ec2: Ec2::new(config, &environment),
             bus: Bus::new(config, &environment.bus, &environment.stream),
             environment: Arc::new(environment),
         }
