@@ -208,6 +208,19 @@ impl Change {
     }
 }
 
+impl<C> Intent<C> {
+    /// Begun now, and not when it was decided: calls are paced, and what an intent says of its
+    /// call must be true of the last of them too.
+    pub fn begin(&mut self, now: Timestamp) {
+        for write in &mut self.change.writes {
+            match &mut write.record {
+                Record::Point(point) => point.step.begin(now),
+                Record::Replica(replica) => replica.step.begin(now),
+            }
+        }
+    }
+}
+
 impl Write {
     pub fn point(mut point: Point) -> Write {
         let expected = point.version;

@@ -3,11 +3,18 @@
 //! Execution hands back what a call brought, and this says what it means; so that the functions,
 //! which act, have nothing to decide.
 
-use jiff::Timestamp;
+use std::fmt;
 
-use crate::command::Decision;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::command::{Change, Command, Decision};
+use crate::flow::work_requested::retry::Next;
+use crate::flow::work_requested::{made, news, retry};
 use crate::ids::{AmiId, SnapshotId, VolumeId};
-use crate::point::{Point, Replica};
+use crate::limits::{NAME_VISIBLE, WAITING_LATER_MAX, WAITING_MAX, later};
+use crate::point::{Point, Replica, ReplicaStatus, Step};
+use crate::reason::{Code, Reason};
+use crate::status::{IllegalTransition, Status};
 
 /// What a call brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,16 +46,133 @@ pub struct Answer {
 pub type SnapshotSet = Vec<(VolumeId, SnapshotId)>;
 
 /// After CreateSnapshots, for a point that is `Snapshotting`.
-pub fn snapshots(_point: &Point, _outcome: Outcome<SnapshotSet>, _now: Timestamp) -> Decision {
-    Decision::default()
+pub fn snapshots(point: &Point, outcome: Outcome<SnapshotSet>, now: Timestamp) -> Decision {
+    match outcome {
+        Outcome::Made(set) => {
+            let machine = point.machine.as_ref();
+            if machine.is_some_and(|machine| made::is_whole(machine, &set)) {
+                return recorded(point, made::snapshots(point, set, now));
+            }
+            let mut left = point.clone();
+            retry::leave(&mut left.leftovers, set.into_iter().map(|(_, id)| id.into()));
+            let text = "the set is not of the volumes that the machine had when it was begun";
+            let reason = Reason::new(Code::SnapshotFailed, text);
+            recorded(point, retry::failed(&left, reason, Next::Backoff, now))
+        }
+        Outcome::Gone(answer) => {
+            let reason = Reason::new(Code::MachineGone, answer.to_string());
+            recorded(point, retry::given_up(point, reason))
+        }
+        // Snapshots have no names.
+        Outcome::NameTaken(answer) | Outcome::Failed(answer) => failed(point, &answer, now),
+        Outcome::Throttled(answer) => throttled(point, &answer, WAITING_MAX, now),
+        Outcome::Refused(answer) => refused(point, &answer),
+        Outcome::Unknown(answer) => unknown(point, &answer),
+    }
 }
 
 /// After RegisterImage, for a point that is `Registering`.
-pub fn image(_point: &Point, _outcome: Outcome<AmiId>, _now: Timestamp) -> Decision {
-    Decision::default()
+pub fn image(point: &Point, outcome: Outcome<AmiId>, now: Timestamp) -> Decision {
+    match outcome {
+        Outcome::Made(image) => recorded(point, made::image(point, image, now)),
+        Outcome::NameTaken(answer) if point.status == Status::Registering => {
+            let step = Step { due_at: Some(later(now, NAME_VISIBLE)), ..point.step.clone() };
+            let reason = Some(Reason::new(Code::NameTaken, answer.to_string()));
+            recorded(point, Ok(Point { step, reason, ..point.clone() }))
+        }
+        Outcome::NameTaken(_) => Decision::default(),
+        // What was seen a moment ago is hardly gone; who answered may just not know it yet.
+        Outcome::Gone(answer) | Outcome::Failed(answer) => failed(point, &answer, now),
+        Outcome::Throttled(answer) => throttled(point, &answer, WAITING_LATER_MAX, now),
+        Outcome::Refused(answer) => refused(point, &answer),
+        Outcome::Unknown(answer) => unknown(point, &answer),
+    }
 }
 
 /// After CopyImage, for a replica that is `Copying`.
-pub fn copy(_replica: &Replica, _outcome: Outcome<AmiId>, _now: Timestamp) -> Decision {
-    Decision::default()
+///
+/// Whether it is given up is decided where its point is at hand: a replica whose tries are used up
+/// is due at once, and the next round of its worker sees to it.
+pub fn copy(replica: &Replica, outcome: Outcome<AmiId>, now: Timestamp) -> Decision {
+    if replica.status != ReplicaStatus::Copying {
+        return Decision::default();
+    }
+    let after = match outcome {
+        Outcome::Made(image) => made::replica(replica, image, now),
+        Outcome::NameTaken(answer) => {
+            let step = Step { due_at: Some(later(now, NAME_VISIBLE)), ..replica.step.clone() };
+            let reason = Some(Reason::new(Code::NameTaken, answer.to_string()));
+            Ok(Replica { step, reason, ..replica.clone() })
+        }
+        // The image was available a moment ago; this region may just not know it yet.
+        Outcome::Gone(answer) | Outcome::Failed(answer) => {
+            let reason = Reason::new(Code::CallFailed, answer.to_string());
+            retry::replica_failed(replica, reason, now)
+        }
+        Outcome::Throttled(answer) => retry::replica_throttled(replica, &answer.to_string(), now),
+        Outcome::Refused(answer) => {
+            let reason = Reason::new(Code::CallRefused, answer.to_string());
+            retry::replica_refused(replica, reason, now)
+        }
+        Outcome::Unknown(answer) => {
+            let reason = Some(Reason::new(Code::OutcomeUnknown, answer.to_string()));
+            Ok(Replica { reason, ..replica.clone() })
+        }
+    };
+    let mut decision = Decision::default();
+    let Ok(after) = after else { return decision };
+    if let Some(reason) = &after.reason {
+        decision.say(format!("{} {}", replica.point, replica.region), reason.clone());
+    }
+    decision.command(Command::Record(Box::new(Change::replica(after))));
+    decision
+}
+
+fn failed(point: &Point, answer: &Answer, now: Timestamp) -> Decision {
+    let reason = Reason::new(Code::CallFailed, answer.to_string());
+    recorded(point, retry::failed(point, reason, Next::Backoff, now))
+}
+
+fn throttled(
+    point: &Point,
+    answer: &Answer,
+    waiting_max: SignedDuration,
+    now: Timestamp,
+) -> Decision {
+    recorded(point, retry::throttled(point, &answer.to_string(), waiting_max, now))
+}
+
+fn refused(point: &Point, answer: &Answer) -> Decision {
+    let reason = Reason::new(Code::CallRefused, answer.to_string());
+    recorded(point, retry::given_up(point, reason))
+}
+
+/// The intent stands, and is looked after when everything that EC2 made must be visible.
+fn unknown(point: &Point, answer: &Answer) -> Decision {
+    if !matches!(point.status, Status::Snapshotting | Status::Registering) {
+        return Decision::default();
+    }
+    let reason = Some(Reason::new(Code::OutcomeUnknown, answer.to_string()));
+    recorded(point, Ok(Point { reason, ..point.clone() }))
+}
+
+/// Nothing, if it cannot happen to a point where this one stands.
+fn recorded(before: &Point, after: Result<Point, IllegalTransition>) -> Decision {
+    let mut decision = Decision::default();
+    let Ok(after) = after else { return decision };
+    if let Some(reason) = &after.reason {
+        decision.say(&before.id, reason.clone());
+    }
+    decision.command(Command::Record(Box::new(news::recorded(after))));
+    decision
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.code.as_str(), self.message.as_str()) {
+            ("", message) => f.write_str(message),
+            (code, "") => f.write_str(code),
+            (code, message) => write!(f, "{code}: {message}"),
+        }
+    }
 }

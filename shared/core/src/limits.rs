@@ -1,6 +1,6 @@
 //! The bounds on everything, each with its unit and its reason.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 /// How long after an intent a complete listing may be believed when it shows nothing. EC2 can take
 /// about five minutes to show what it made; and whoever wrote the intent has, with a lease and a
@@ -24,6 +24,10 @@ pub const PENDING_MAX: SignedDuration = SignedDuration::from_hours(48);
 
 /// Being asked to wait is no failure, but it cannot go on for ever either.
 pub const WAITING_MAX: SignedDuration = SignedDuration::from_hours(24);
+
+/// The same for registrations and copies, which begin only when snapshots, and then the image, have
+/// been made: either may take up to [`PENDING_MAX`]. It too counts from the request.
+pub const WAITING_LATER_MAX: SignedDuration = SignedDuration::from_hours(24 + 2 * 48);
 
 /// How long to stay away after being asked to wait.
 pub const THROTTLED_WAIT: SignedDuration = SignedDuration::from_secs(30);
@@ -54,4 +58,9 @@ pub const SLOTS_MAX: usize = 7 * 24 * 60;
 pub fn backoff(failures: u32) -> SignedDuration {
     let doubled = 1_i32.checked_shl(failures.saturating_sub(1)).unwrap_or(i32::MAX);
     BACKOFF.saturating_mul(doubled.max(1)).min(BACKOFF_MAX)
+}
+
+/// So much later, or at the end of time.
+pub fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
 }

@@ -24,6 +24,8 @@ pub const TAG_FORMAT: &str = "afterimage:format";
 pub const TAG_DEVICES: &str = "afterimage:devices-";
 
 pub const FORMAT: &str = "1";
+/// The longest token that EC2 takes, in characters.
+const TOKEN_MAX: usize = 64;
 /// The longest value of a tag, in characters.
 const TAG_VALUE_MAX: usize = 256;
 
@@ -33,13 +35,24 @@ pub fn image_name(point: &PointId, attempt: u32) -> String {
     format!("{}-{attempt}", point.as_str())
 }
 
-/// The token of a copy: the same for every time that one attempt is made.
+/// The token of a copy: the same for every time that one attempt is made, and no other's.
 pub fn copy_token(replica: &Replica) -> String {
     let name = image_name(&replica.point, replica.step.attempt);
-    // EC2 takes 64 characters, a policy's name alone may have 40. The instance and the instant,
-    // which end the id of a point, are what makes it unique.
-    let tail = name.len().saturating_sub(64);
-    name.chars().skip(tail).collect()
+    if name.len() <= TOKEN_MAX {
+        return name;
+    }
+    // The end says the most: machine, instant and attempt. A policy's name may be too long to
+    // stand before it, so that a sum of the whole takes the place of what is cut off.
+    let sum = format!("{:016x}-", fnv_1a(name.as_bytes()));
+    let cut = name.len() - (TOKEN_MAX - sum.len());
+    sum + &name.chars().skip(cut).collect::<String>()
+}
+
+/// The 64-bit FNV-1a sum: short, well spread, and the same on every machine and in every release.
+fn fnv_1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
+        (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }
 
 /// The tags of the snapshots of a point, in the call that makes them.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AmiId, InstanceId, Region, SnapshotId, VolumeId};
+use crate::limits::later;
 use crate::machine::{Grade, Machine};
 use crate::policy::{Policy, Replicate};
 use crate::reason::Reason;
@@ -82,6 +83,30 @@ pub struct Step {
     /// Not before then, unless something happens: the next try, or the next look.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Timestamp>,
+}
+
+impl Step {
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.due_at.is_none_or(|due_at| due_at <= now)
+    }
+
+    /// Whether so much time has gone by since the intent was written.
+    pub fn is_past(&self, span: SignedDuration, now: Timestamp) -> bool {
+        self.begun_at.is_none_or(|begun_at| now.duration_since(begun_at) >= span)
+    }
+
+    /// An intent that is written later than it was decided counts from then.
+    pub fn begin(&mut self, now: Timestamp) {
+        let (Some(begun_at), Some(due_at)) = (self.begun_at, self.due_at) else { return };
+        self.due_at = Some(later(now, due_at.duration_since(begun_at)));
+        self.begun_at = Some(now);
+    }
+
+    /// Nothing is left to be done.
+    #[must_use]
+    pub fn settled(&self) -> Step {
+        Step { due_at: None, ..self.clone() }
+    }
 }
 
 /// How far a replica is, as its point knows it.

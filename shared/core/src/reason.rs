@@ -82,6 +82,8 @@ codes! {
     CallFailed = "call-failed",
     /// AWS refused the call, and will again.
     CallRefused = "call-refused",
+    /// A name that we wanted is in use; by what, is looked up.
+    NameTaken = "name-taken",
     SnapshotFailed = "snapshot-failed",
     ImageFailed = "image-failed",
     /// Something that was made is no longer there.

@@ -1,14 +1,27 @@
 //! Images and replicas that are pending: available, failed, gone, or still on their way.
+//!
+//! - The image of a point is available: that, and the replicas that its policy wants, are one
+//!   write. With no replicas to wait for, the point is protected at once.
+//! - A replica is available: that, and its place in its point, are one write. The last one makes
+//!   the point protected; or failed, if another was given up. None waits for another, and none
+//!   that fails touches another.
+//! - One that failed, or is no longer there: the next try, under another name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::command::Decision;
-use crate::ids::AmiId;
-use crate::point::{Point, Replica};
-use crate::seen::SeenImage;
+use super::round::Round;
+use super::{news, places, retry};
+use crate::command::{Change, Decision, Record, Write};
+use crate::ids::{AmiId, Region};
+use crate::limits::{PENDING_MAX, SETTLE};
+use crate::point::{IllegalForReplica, Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
+use crate::reason::{Code, Reason};
+use crate::seen::{ImageState, SeenImage};
 use crate::slot::PointId;
+use crate::status::{Event, IllegalTransition, Status};
+use crate::work::{Kind, Queue};
 
 #[derive(Clone, Debug)]
 pub struct Input {
@@ -24,10 +37,164 @@ pub struct Input {
 }
 
 /// The images that have to be described before anything is decided.
-pub fn to_describe(_points: &[Point], _replicas: &[Replica]) -> Vec<AmiId> {
-    Vec::new()
+pub fn to_describe(points: &[Point], replicas: &[Replica]) -> Vec<AmiId> {
+    let points = points.iter().filter(|point| point.status == Status::Registered);
+    let replicas = replicas.iter().filter(|replica| replica.status == ReplicaStatus::Pending);
+    let of_points = points.filter_map(|point| point.image.as_ref());
+    let of_replicas = replicas.filter_map(|replica| replica.image.as_ref());
+    let images: BTreeSet<&AmiId> = of_points.chain(of_replicas).collect();
+    images.into_iter().cloned().collect()
 }
 
-pub fn decide(_input: &Input) -> Decision {
-    Decision::default()
+pub fn decide(input: &Input) -> Decision {
+    let mut round = Round::default();
+    let pending = |point: &&Point| point.status == Status::Registered;
+    let mut points: Vec<&Point> = input.points.iter().filter(pending).collect();
+    points.sort_by_key(|point| (point.requested_at, &point.id));
+    for point in points {
+        // A point is left alone by an event that cannot happen to it where it stands.
+        let _left_alone = look_at_image(&mut round, point, input);
+    }
+    let mut replicas: BTreeMap<&PointId, Vec<&Replica>> = BTreeMap::new();
+    for replica in &input.replicas {
+        if replica.status == ReplicaStatus::Pending {
+            replicas.entry(&replica.point).or_default().push(replica);
+        }
+    }
+    let with_point = replicas
+        .into_iter()
+        .filter_map(|(id, replicas)| Some((input.points_of_replicas.get(id)?, replicas)));
+    let mut replicas: Vec<(&Point, Vec<&Replica>)> = with_point.collect();
+    replicas.sort_by_key(|(point, _)| (point.requested_at, &point.id));
+    for (point, mut replicas) in replicas {
+        replicas.sort_by_key(|replica| &replica.region);
+        look_at_replicas(&mut round, point, &replicas, input);
+    }
+    round.decision()
+}
+
+/// What has become of an image.
+enum Look {
+    Available,
+    /// It is of no use, and another try may fare better.
+    Lost(Reason),
+    TooLong(Reason),
+    Pending,
+}
+
+fn look(image: &AmiId, step: &Step, input: &Input) -> Look {
+    let waits = if step.is_past(PENDING_MAX, input.now) {
+        let hours = PENDING_MAX.as_hours();
+        let text = format!("{image} is still not available after {hours} hours");
+        Look::TooLong(Reason::new(Code::TooLong, text))
+    } else {
+        Look::Pending
+    };
+    let gone =
+        || Look::Lost(Reason::new(Code::ArtefactGone, format!("{image} is no longer there")));
+    match input.images.get(image) {
+        // What was made just now may not be visible yet.
+        None if step.is_past(SETTLE, input.now) => gone(),
+        None => Look::Pending,
+        Some(seen) => match seen.state {
+            ImageState::Available => Look::Available,
+            ImageState::Failed => {
+                let message = seen.message.as_deref().unwrap_or("EC2 does not say why");
+                Look::Lost(Reason::new(Code::ImageFailed, format!("{image} failed: {message}")))
+            }
+            ImageState::Disabled => {
+                let text = format!("{image} was disabled");
+                Look::Lost(Reason::new(Code::ArtefactGone, text))
+            }
+            ImageState::Deregistered => gone(),
+            ImageState::Pending | ImageState::Other => waits,
+        },
+    }
+}
+
+fn look_at_image(round: &mut Round, point: &Point, input: &Input) -> Result<(), IllegalTransition> {
+    let Some(image) = &point.image else { return Ok(()) };
+    let (reason, after) = match look(image, &point.step, input) {
+        Look::Pending => return Ok(()),
+        Look::Available => return imaged(round, point, image, input.now),
+        Look::Lost(reason) => {
+            let after = retry::failed(point, reason.clone(), retry::Next::Backoff, input.now)?;
+            (reason, after)
+        }
+        Look::TooLong(reason) => (reason.clone(), retry::given_up(point, reason)?),
+    };
+    round.say(&point.id, reason);
+    round.record(news::recorded(after));
+    Ok(())
+}
+
+fn imaged(
+    round: &mut Round,
+    point: &Point,
+    image: &AmiId,
+    now: Timestamp,
+) -> Result<(), IllegalTransition> {
+    let wanted = point.plan.replicate.iter().map(|replicate| &replicate.region);
+    let regions: BTreeSet<&Region> = wanted.filter(|region| **region != point.home).collect();
+    let after = point.after(Event::Available)?;
+    let mut after = Point {
+        step: point.step.settled(),
+        replicas: regions.iter().map(|region| ((*region).clone(), Place::Underway)).collect(),
+        reason: None,
+        ..after
+    };
+    if regions.is_empty() {
+        after = after.after(Event::Protect)?;
+    }
+    let mut change = news::recorded(after);
+    for region in regions {
+        let replica = Replica::wanted(point, image, region, now);
+        change = change.with(Write { expected: 0, record: Record::Replica(Box::new(replica)) });
+        round.wake(Queue { region: region.clone(), kind: Kind::Copy });
+    }
+    round.record(change);
+    Ok(())
+}
+
+/// What has happened to the replicas of one point. Those that are settled are one change with
+/// their point; those that are tried again have nothing to tell it.
+fn look_at_replicas(round: &mut Round, point: &Point, replicas: &[&Replica], input: &Input) {
+    let mut settled = Vec::new();
+    for replica in replicas {
+        let Ok(Some(after)) = look_at_replica(replica, input) else { continue };
+        if let Some(reason) = &after.reason {
+            round.say(format!("{} {}", point.id, after.region), reason.clone());
+        }
+        match after.status {
+            ReplicaStatus::Available | ReplicaStatus::Failed => settled.push(after),
+            ReplicaStatus::Waiting | ReplicaStatus::Copying | ReplicaStatus::Pending => {
+                round.record(Change::replica(after));
+            }
+        }
+    }
+    if !settled.is_empty() {
+        round.record(places::settled(point, settled));
+    }
+}
+
+/// None if nothing has happened to it.
+fn look_at_replica(replica: &Replica, input: &Input) -> Result<Option<Replica>, IllegalForReplica> {
+    let Some(image) = &replica.image else { return Ok(None) };
+    Ok(Some(match look(image, &replica.step, input) {
+        Look::Pending => return Ok(None),
+        Look::Available => {
+            let after = replica.after(ReplicaEvent::Available)?;
+            Replica { step: replica.step.settled(), reason: None, ..after }
+        }
+        Look::Lost(reason) => {
+            let after = retry::replica_failed(replica, reason.clone(), input.now)?;
+            if retry::is_used_up(&after.step) {
+                let reason = retry::final_reason(reason, &after.step);
+                retry::replica_given_up(&after, reason)?
+            } else {
+                after
+            }
+        }
+        Look::TooLong(reason) => retry::replica_given_up(replica, reason)?,
+    }))
 }

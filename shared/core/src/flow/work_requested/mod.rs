@@ -5,7 +5,13 @@
 
 pub mod confirm;
 pub mod copy;
+mod eligible;
+pub(crate) mod made;
+pub(crate) mod news;
+mod places;
 pub mod register;
+pub(crate) mod retry;
+mod round;
 pub mod snapshot;
 
 use crate::command::Decision;

@@ -1,13 +1,27 @@
 //! Points whose snapshots are being filled, and those that want an image made of them.
+//!
+//! - Every snapshot of a point is complete: that, and the intent to register, are one write; then
+//!   the call is made, with every attribute that the machine had.
+//! - One of them failed or is gone: the whole set is of no use, and the next is made.
+//! - A call without an outcome, or a name that is taken: what has that name is ours if it is made
+//!   of exactly this point's snapshots, and foreign otherwise.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::command::Decision;
+use super::round::Round;
+use super::{made, news, retry};
+use crate::command::{Change, Command, Decision, Device, Intent, RegisterImage};
 use crate::ids::SnapshotId;
-use crate::point::Point;
-use crate::seen::{Complete, SeenImage, SeenSnapshot};
+use crate::limits::{LOOK_AFTER, PENDING_MAX, SETTLE, later};
+use crate::machine::{Build, Volume};
+use crate::names::{image_name, image_tags};
+use crate::point::{Point, Step};
+use crate::reason::{Code, Reason};
+use crate::seen::{Complete, ImageState, SeenImage, SeenSnapshot, SnapshotState};
+use crate::status::{Event, IllegalTransition, Status};
+use crate::work::{Kind, Queue};
 
 #[derive(Clone, Debug)]
 pub struct Input {
@@ -21,15 +35,254 @@ pub struct Input {
 }
 
 /// The snapshots that have to be described before anything is decided.
-pub fn to_describe(_points: &[Point]) -> Vec<SnapshotId> {
-    Vec::new()
+pub fn to_describe(points: &[Point]) -> Vec<SnapshotId> {
+    let waiting = |point: &&Point| point.status == Status::Snapshotted;
+    let snapshots: BTreeSet<&SnapshotId> =
+        points.iter().filter(waiting).flat_map(|point| point.snapshots.values()).collect();
+    snapshots.into_iter().cloned().collect()
 }
 
 /// The names that have to be looked up before anything is decided.
-pub fn to_look_up(_points: &[Point], _now: Timestamp) -> Vec<String> {
-    Vec::new()
+pub fn to_look_up(points: &[Point], now: Timestamp) -> Vec<String> {
+    let open = |point: &&Point| point.status == Status::Registering && point.step.is_due(now);
+    points.iter().filter(open).map(|point| image_name(&point.id, point.step.attempt)).collect()
 }
 
-pub fn decide(_input: &Input) -> Decision {
-    Decision::default()
+pub fn decide(input: &Input) -> Decision {
+    let mut points: Vec<&Point> = input.points.iter().collect();
+    points.sort_by_key(|point| (point.requested_at, &point.id));
+    let mut round = Round::default();
+    for point in points {
+        // A point is left alone by an event that cannot happen to it where it stands.
+        let _left_alone = match point.status {
+            Status::Snapshotted => look_at_snapshots(&mut round, point, input),
+            Status::Ready if point.step.is_due(input.now) => {
+                begin(&mut round, point, point.step.clone(), input.now)
+            }
+            Status::Registering if point.step.is_due(input.now) => {
+                let name = image_name(&point.id, point.step.attempt);
+                match input.named.get(&name) {
+                    Some(Complete(named)) => look_for_image(&mut round, point, named, input.now),
+                    None => Ok(()),
+                }
+            }
+            Status::Requested
+            | Status::Snapshotting
+            | Status::Ready
+            | Status::Registering
+            | Status::Registered
+            | Status::Imaged
+            | Status::Protected
+            | Status::Refused
+            | Status::Missed
+            | Status::Failed => Ok(()),
+        };
+    }
+    round.decision()
+}
+
+fn look_at_snapshots(
+    round: &mut Round,
+    point: &Point,
+    input: &Input,
+) -> Result<(), IllegalTransition> {
+    let now = input.now;
+    if let Some(reason) = what_failed(point, input) {
+        round.say(&point.id, reason.clone());
+        round.record(news::recorded(retry::failed(point, reason, retry::Next::Backoff, now)?));
+        return Ok(());
+    }
+    let is_complete = |id| {
+        let seen = input.snapshots.get(id);
+        seen.is_some_and(|snapshot| snapshot.state == SnapshotState::Completed)
+    };
+    if !point.snapshots.is_empty() && point.snapshots.values().all(is_complete) {
+        // A new step, with tries of its own.
+        return begin(round, &point.after(Event::Complete)?, Step::default(), now);
+    }
+    if point.step.is_past(PENDING_MAX, now) {
+        let hours = PENDING_MAX.as_hours();
+        let text = format!("its snapshots are still not complete after {hours} hours");
+        return give_up(round, point, Reason::new(Code::TooLong, text));
+    }
+    Ok(())
+}
+
+/// Why a set will never be complete. What is not visible so soon after it was made may yet be.
+fn what_failed(point: &Point, input: &Input) -> Option<Reason> {
+    point.snapshots.values().find_map(|id| match input.snapshots.get(id) {
+        Some(snapshot) if snapshot.state == SnapshotState::Error => {
+            let message = snapshot.message.as_deref().unwrap_or("EC2 does not say why");
+            Some(Reason::new(Code::SnapshotFailed, format!("{id} failed: {message}")))
+        }
+        None if point.step.is_past(LOOK_AFTER, input.now) => {
+            Some(Reason::new(Code::ArtefactGone, format!("{id} is no longer there")))
+        }
+        Some(_) | None => None,
+    })
+}
+
+fn begin(
+    round: &mut Round,
+    point: &Point,
+    step: Step,
+    now: Timestamp,
+) -> Result<(), IllegalTransition> {
+    let begun = point.after(Event::Begin)?;
+    let due_at = Some(later(now, SETTLE));
+    let step = Step { begun_at: Some(now), due_at, ..step };
+    let begun = Point { step, reason: None, ..begun };
+    let Some(call) = call(&begun) else {
+        let text = "its record does not say what its machine and its disks were";
+        return give_up(round, point, Reason::new(Code::ArtefactGone, text));
+    };
+    let queue = Queue { region: begun.home.clone(), kind: Kind::Register };
+    let intent = Intent { change: Change::point(begun), queue, call };
+    round.create(Command::RegisterImage(Box::new(intent)));
+    Ok(())
+}
+
+fn give_up(round: &mut Round, point: &Point, reason: Reason) -> Result<(), IllegalTransition> {
+    round.say(&point.id, reason.clone());
+    round.record(news::recorded(retry::given_up(point, reason)?));
+    Ok(())
+}
+
+/// The call for a point, made of nothing but what the point itself knows.
+fn call(point: &Point) -> Option<RegisterImage> {
+    let machine = point.machine.as_ref()?;
+    let build = &machine.build;
+    let devices: Option<Vec<Device>> = machine
+        .volumes
+        .iter()
+        .map(|volume| Some(device(volume, point.snapshots.get(&volume.id)?)))
+        .collect();
+    let (boot_mode, tpm) = boot(build);
+    let attempt = point.step.attempt;
+    Some(RegisterImage {
+        region: point.home.clone(),
+        name: image_name(&point.id, attempt),
+        description: format!("Afterimage: image of {}", point.id),
+        architecture: build.architecture.clone(),
+        root_device: build.root_device.clone(),
+        ena: build.ena,
+        sriov: build.sriov.clone(),
+        boot_mode,
+        tpm,
+        imds: build.imds.clone(),
+        uefi_data: build.uefi_data.clone(),
+        devices: devices?,
+        tags: image_tags(point, attempt),
+    })
+}
+
+/// EC2 takes a TPM only with `uefi`. A machine that has one has booted by UEFI, so `uefi-preferred`
+/// becomes `uefi`, and its TPM stays: what is sealed with it would otherwise be lost.
+fn boot(build: &Build) -> (Option<String>, Option<String>) {
+    let (mode, tpm) = (build.boot_mode.clone(), build.tpm.clone());
+    match (mode.as_deref(), &tpm) {
+        (_, None) | (Some("uefi"), Some(_)) => (mode, tpm),
+        (Some("uefi-preferred") | None, Some(_)) => (Some("uefi".to_string()), tpm),
+        (Some(_), Some(_)) => (mode, None),
+    }
+}
+
+fn device(volume: &Volume, snapshot: &SnapshotId) -> Device {
+    // Elsewhere EC2 shows them too, derived from the size, and refuses to be told them.
+    let sets_iops = matches!(volume.volume_type.as_str(), "io1" | "io2" | "gp3");
+    let sets_throughput = volume.volume_type == "gp3";
+    Device {
+        name: volume.device.clone(),
+        snapshot: snapshot.clone(),
+        size_gib: volume.size_gib,
+        volume_type: volume.volume_type.clone(),
+        iops: volume.iops.filter(|_| sets_iops),
+        throughput: volume.throughput.filter(|_| sets_throughput),
+        delete_on_termination: volume.delete_on_termination,
+    }
+}
+
+/// What an image of our name is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Named {
+    Ours,
+    /// Some of its mapping does not show yet, and what does is ours.
+    NotToBeJudged,
+    Foreign,
+}
+
+/// Ours is what is made of exactly the snapshots of the point, each once.
+fn is_ours(point: &Point, image: &SeenImage) -> Named {
+    let ours: BTreeSet<&SnapshotId> = point.snapshots.values().collect();
+    let its: BTreeSet<&SnapshotId> = image.snapshots.iter().collect();
+    let each_once = its.len() == image.snapshots.len();
+    if each_once && its == ours {
+        Named::Ours
+    } else if image.state == ImageState::Pending && each_once && its.is_subset(&ours) {
+        Named::NotToBeJudged
+    } else {
+        Named::Foreign
+    }
+}
+
+fn look_for_image(
+    round: &mut Round,
+    point: &Point,
+    named: &[SeenImage],
+    now: Timestamp,
+) -> Result<(), IllegalTransition> {
+    let about = &point.id;
+    let name = image_name(&point.id, point.step.attempt);
+    // One that is deregistered holds its name no longer.
+    let holds = |image: &&SeenImage| image.state != ImageState::Deregistered && image.name == name;
+    let mut named: Vec<&SeenImage> = named.iter().filter(holds).collect();
+    named.sort_by_key(|image| &image.id);
+    let with = |wanted| named.iter().filter(move |image| is_ours(point, image) == wanted);
+    for image in with(Named::Foreign) {
+        let why = "it has our name, and is not made of our snapshots".to_string();
+        round.foreign(&point.home, &image.id, why, now);
+    }
+    if let Some(image) = with(Named::Ours).next() {
+        let text = format!("{} of a try without an outcome was found", image.id);
+        round.say(about, Reason::new(Code::Adopted, text));
+        round.record(Change::point(made::image(point, image.id.clone(), now)?));
+        return Ok(());
+    }
+    if let Some(image) = with(Named::NotToBeJudged).next() {
+        if point.step.is_past(PENDING_MAX, now) {
+            let text = format!("{} has our name, and never showed what it is made of", image.id);
+            return give_up(round, point, Reason::new(Code::TooLong, text));
+        }
+        let text = format!("{} does not show yet what it is made of", image.id);
+        return wait(round, point, later(now, LOOK_AFTER), text);
+    }
+    if let Some(image) = with(Named::Foreign).next() {
+        let reason = Reason::new(Code::Foreign, format!("{} has the name {name}", image.id));
+        round.say(about, reason.clone());
+        round.record(news::recorded(retry::outdone(point, reason, now)?));
+        return Ok(());
+    }
+    if !point.step.is_past(SETTLE, now) {
+        let visible = later(point.step.begun_at.unwrap_or(now), SETTLE);
+        return wait(round, point, visible, format!("what has the name {name} is not visible yet"));
+    }
+    let text = "the call was made, or not, and has left nothing";
+    let reason = Reason::new(Code::OutcomeUnknown, text);
+    round.say(about, reason.clone());
+    round.record(news::recorded(retry::failed(point, reason, retry::Next::AtOnce, now)?));
+    Ok(())
+}
+
+/// Nothing can be said yet.
+fn wait(
+    round: &mut Round,
+    point: &Point,
+    until: Timestamp,
+    text: String,
+) -> Result<(), IllegalTransition> {
+    let reason = Reason::new(Code::OutcomeUnknown, text);
+    round.say(&point.id, reason.clone());
+    let step = Step { due_at: Some(until), ..point.step.clone() };
+    round.record(Change::point(Point { step, reason: Some(reason), ..point.clone() }));
+    Ok(())
 }

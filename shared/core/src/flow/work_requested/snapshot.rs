@@ -1,16 +1,32 @@
 //! Points that want snapshots: may the machine be imaged, has an earlier try left a set, and were
 //! its disks at rest.
+//!
+//! - A point that is requested and due: its machine may be imaged, then the intent is written and
+//!   the one call is made for all of its volumes; or it is refused, or its machine is gone.
+//! - A point whose call has had no outcome: once everything that EC2 made must be visible, what
+//!   carries its tag is held against the facts. A whole set is adopted; of nothing at all the next
+//!   try is made; a set that shows in part is waited for, and given up in the end.
+//! - A point whose machine was at rest when its snapshots were made: is it still, in the same stop?
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::command::Decision;
-use crate::ids::InstanceId;
-use crate::machine::Machine;
-use crate::point::Point;
+use super::round::Round;
+use super::{eligible, made, news, retry};
+use crate::command::{Change, Command, CreateSnapshots, Decision, Intent};
+use crate::conclude::SnapshotSet;
+use crate::ids::{InstanceId, VolumeId};
+use crate::limits::{CLOCK_SKEW, LOOK_AFTER, PARTIAL, SETTLE, later};
+use crate::machine::{Grade, Machine, State};
+use crate::names::{TAG_ATTEMPT, TAG_POINT, snapshot_tags};
+use crate::point::{Point, Step};
+use crate::reason::{Code, Reason};
 use crate::seen::{Complete, SeenSnapshot};
 use crate::slot::PointId;
+use crate::status::{Event, IllegalTransition, Status};
+use crate::summary::Summary;
+use crate::work::{Kind, Queue};
 
 #[derive(Clone, Debug)]
 pub struct Input {
@@ -25,15 +41,265 @@ pub struct Input {
 }
 
 /// The points of which snapshots with their tag have to be listed before anything is decided.
-pub fn to_list(_points: &[Point], _now: Timestamp) -> Vec<PointId> {
-    Vec::new()
+pub fn to_list(points: &[Point], now: Timestamp) -> Vec<PointId> {
+    let wanted = points.iter().filter(|point| wants(point, now) == Some(Want::Set));
+    wanted.map(|point| point.id.clone()).collect()
 }
 
 /// The machines that have to be described before anything is decided.
-pub fn to_describe(_points: &[Point], _now: Timestamp) -> Vec<InstanceId> {
-    Vec::new()
+pub fn to_describe(points: &[Point], now: Timestamp) -> Vec<InstanceId> {
+    let wanted = points
+        .iter()
+        .filter(|point| matches!(wants(point, now), Some(Want::Snapshots | Want::Grade)));
+    let machines: BTreeSet<&InstanceId> = wanted.map(Point::instance).collect();
+    machines.into_iter().cloned().collect()
 }
 
-pub fn decide(_input: &Input) -> Decision {
-    Decision::default()
+/// What a point in this queue wants now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Want {
+    Snapshots,
+    /// The set that a call without an outcome may have made.
+    Set,
+    Grade,
+}
+
+fn wants(point: &Point, now: Timestamp) -> Option<Want> {
+    let due = point.step.is_due(now);
+    match point.status {
+        Status::Requested if due => Some(Want::Snapshots),
+        Status::Snapshotting if due => Some(Want::Set),
+        Status::Snapshotted if point.grade.is_none() => Some(Want::Grade),
+        Status::Requested
+        | Status::Snapshotting
+        | Status::Snapshotted
+        | Status::Ready
+        | Status::Registering
+        | Status::Registered
+        | Status::Imaged
+        | Status::Protected
+        | Status::Refused
+        | Status::Missed
+        | Status::Failed => None,
+    }
+}
+
+pub fn decide(input: &Input) -> Decision {
+    let mut points: Vec<&Point> = input.points.iter().collect();
+    points.sort_by_key(|point| (point.requested_at, &point.id));
+    let mut round = Round::default();
+    for point in points {
+        let machine = input.machines.get(point.instance());
+        // A point is left alone by an event that cannot happen to it where it stands.
+        let _left_alone = match wants(point, input.now) {
+            Some(Want::Snapshots) => begin(&mut round, point, machine, input.now),
+            Some(Want::Set) => match input.tagged.get(&point.id) {
+                Some(Complete(tagged)) => look_for_set(&mut round, point, tagged, input.now),
+                None => Ok(()),
+            },
+            Some(Want::Grade) => grade(&mut round, point, machine, input.now),
+            None => Ok(()),
+        };
+    }
+    round.decision()
+}
+
+fn begin(
+    round: &mut Round,
+    point: &Point,
+    machine: Option<&Machine>,
+    now: Timestamp,
+) -> Result<(), IllegalTransition> {
+    let gone = |state| matches!(state, State::ShuttingDown | State::Terminated);
+    let Some(machine) = machine.filter(|machine| !gone(machine.instance.state)) else {
+        let text = format!("{} is no longer there", point.instance());
+        return turn_down(round, point, machine, Event::Miss, Reason::new(Code::MachineGone, text));
+    };
+    if let Err(reason) = eligible::check(machine) {
+        return turn_down(round, point, Some(machine), Event::Refuse, reason);
+    }
+    let begun = point.after(Event::Begin)?;
+    let due_at = Some(later(now, SETTLE));
+    let begun = Point {
+        step: Step { begun_at: Some(now), due_at, ..point.step.clone() },
+        machine: Some(machine.clone()),
+        reason: None,
+        ..begun
+    };
+    let attempt = begun.step.attempt;
+    let call = CreateSnapshots {
+        region: begun.home.clone(),
+        instance: begun.instance().clone(),
+        description: format!("Afterimage: snapshots {attempt} of {}", begun.id),
+        tags: snapshot_tags(&begun, attempt),
+    };
+    let queue = Queue { region: begun.home.clone(), kind: Kind::Snapshot };
+    let intent = Intent { change: Change::point(begun), queue, call };
+    round.create(Command::CreateSnapshots(Box::new(intent)));
+    Ok(())
+}
+
+/// It will not be made; nothing was begun.
+fn turn_down(
+    round: &mut Round,
+    point: &Point,
+    machine: Option<&Machine>,
+    event: Event,
+    reason: Reason,
+) -> Result<(), IllegalTransition> {
+    let after = point.after(event)?;
+    let after = Point { step: point.step.settled(), reason: Some(reason.clone()), ..after };
+    let name = machine.and_then(|machine| machine.instance.name()).map(str::to_string);
+    let summary = Summary { name, ..news::latest(&after) };
+    round.say(&point.id, reason);
+    round.record(Change::point(after).telling(Some(summary)));
+    Ok(())
+}
+
+fn look_for_set(
+    round: &mut Round,
+    point: &Point,
+    tagged: &[SeenSnapshot],
+    now: Timestamp,
+) -> Result<(), IllegalTransition> {
+    let Some(machine) = &point.machine else { return Ok(()) };
+    let found = sort(point, machine, tagged);
+    for (snapshot, why) in &found.foreign {
+        round.foreign(&point.home, &snapshot.id, why.clone(), now);
+    }
+    let shown = found.ours.len();
+    if made::is_whole(machine, &found.ours) {
+        let text = format!("the {shown} snapshots of a try without an outcome were found");
+        let after = made::snapshots(point, found.ours, now)?;
+        round.say(&point.id, Reason::new(Code::Adopted, text));
+        round.record(Change::point(after));
+        return Ok(());
+    }
+    let wanted = machine.volumes.len();
+    let text = match shown {
+        0 => "the call was made, or not, and has left nothing".to_string(),
+        _ => format!("of a set of {wanted} snapshots {shown} are visible"),
+    };
+    let reason = Reason::new(Code::OutcomeUnknown, text);
+    round.say(&point.id, reason.clone());
+    if shown > 0 && !point.step.is_past(PARTIAL, now) {
+        let step = Step { due_at: Some(later(now, LOOK_AFTER)), ..point.step.clone() };
+        round.record(Change::point(Point { step, reason: Some(reason), ..point.clone() }));
+        return Ok(());
+    }
+    let mut left = point.clone();
+    retry::leave(&mut left.leftovers, found.ours.into_iter().map(|(_, id)| id.into()));
+    round.record(news::recorded(retry::failed(&left, reason, retry::Next::AtOnce, now)?));
+    Ok(())
+}
+
+/// What carries the tag of a point, by whose it is.
+struct Found<'a> {
+    ours: SnapshotSet,
+    foreign: Vec<(&'a SeenSnapshot, String)>,
+}
+
+/// Ours is what this try may have made: of a volume of the machine, started after the intent, and
+/// the only one of that volume. What earlier tries left is not looked at here: the sweep links it
+/// to its point.
+fn sort<'a>(point: &Point, machine: &Machine, tagged: &'a [SeenSnapshot]) -> Found<'a> {
+    let mut foreign = Vec::new();
+    let mut candidates: BTreeMap<&VolumeId, Vec<&SeenSnapshot>> = BTreeMap::new();
+    let mut snapshots: Vec<&SeenSnapshot> = tagged.iter().collect();
+    snapshots.sort_by_key(|snapshot| &snapshot.id);
+    for snapshot in snapshots {
+        match verdict(point, machine, snapshot) {
+            Verdict::Ours(volume) => candidates.entry(volume).or_default().push(snapshot),
+            Verdict::Foreign(why) => foreign.push((snapshot, why.to_string())),
+            Verdict::Earlier => {}
+        }
+    }
+    let start = start_of_set(machine, &candidates);
+    let mut ours = SnapshotSet::new();
+    for (volume, snapshots) in candidates {
+        let several = snapshots.len() > 1;
+        for snapshot in snapshots {
+            if several && start != Some(snapshot.started_at) {
+                foreign.push((snapshot, format!("not the only one of {volume} with this tag")));
+            } else {
+                ours.push((volume.clone(), snapshot.id.clone()));
+            }
+        }
+    }
+    Found { ours, foreign }
+}
+
+/// All snapshots of a set start at one instant. Where a volume has several, the set is where every
+/// volume has one that started then.
+fn start_of_set(
+    machine: &Machine,
+    candidates: &BTreeMap<&VolumeId, Vec<&SeenSnapshot>>,
+) -> Option<Timestamp> {
+    let starts: BTreeSet<Timestamp> =
+        candidates.values().flatten().map(|snapshot| snapshot.started_at).collect();
+    starts.into_iter().find(|start| {
+        machine.volumes.iter().all(|volume| {
+            let of_volume = candidates.get(&volume.id).into_iter().flatten();
+            of_volume.filter(|snapshot| snapshot.started_at == *start).count() == 1
+        })
+    })
+}
+
+enum Verdict<'a> {
+    Ours(&'a VolumeId),
+    /// Of an earlier try.
+    Earlier,
+    Foreign(&'static str),
+}
+
+fn verdict<'a>(point: &Point, machine: &Machine, snapshot: &'a SeenSnapshot) -> Verdict<'a> {
+    if snapshot.tags.get(TAG_POINT).map(String::as_str) != Some(point.id.as_str()) {
+        return Verdict::Foreign("it is not tagged for this point");
+    }
+    let of_machine = |id: &&VolumeId| machine.volumes.iter().any(|volume| volume.id == **id);
+    let Some(volume) = snapshot.volume.as_ref().filter(of_machine) else {
+        return Verdict::Foreign("its volume is not one of the machine's");
+    };
+    let attempt = snapshot.tags.get(TAG_ATTEMPT).and_then(|text| text.parse::<u32>().ok());
+    match attempt {
+        Some(attempt) if attempt == point.step.attempt => {}
+        Some(attempt) if attempt < point.step.attempt => return Verdict::Earlier,
+        _ => return Verdict::Foreign("it names a try that was not made"),
+    }
+    let in_time = point
+        .step
+        .begun_at
+        .is_some_and(|begun_at| snapshot.started_at.duration_since(begun_at) >= -CLOCK_SKEW);
+    if !in_time {
+        return Verdict::Foreign("it was started before this try was");
+    }
+    Verdict::Ours(volume)
+}
+
+/// Stopped when the snapshots were made, and still in the same stop after: nothing has written to
+/// its disks in between.
+fn grade(
+    round: &mut Round,
+    point: &Point,
+    machine: Option<&Machine>,
+    now: Timestamp,
+) -> Result<(), IllegalTransition> {
+    let before = point.machine.as_ref().map(|machine| &machine.instance);
+    let after = machine.map(|machine| &machine.instance);
+    let rested = before.zip(after).is_some_and(|(before, after)| {
+        before.is_at_rest() && after.is_at_rest() && before.launched == after.launched
+    });
+    if !rested {
+        let text = "it was started, or went, while its snapshots were made: graded as a crash";
+        round.say(&point.id, Reason::new(Code::NotStopped, text));
+    }
+    let grade = if rested { Grade::AtRest } else { Grade::Crash };
+    let step = Step { due_at: Some(later(now, LOOK_AFTER)), ..point.step.clone() };
+    let graded = Point { grade: Some(grade), step, ..point.clone() };
+    // Its snapshots may have been completed while it stood in this queue.
+    if let Some(queue) = graded.queue() {
+        round.wake(queue);
+    }
+    round.record(Change::point(graded));
+    Ok(())
 }

@@ -1,0 +1,206 @@
+//! Tries that failed: what is kept of them, when the next may begin, and when it is enough.
+//!
+//! Each try has a name of its own, the attempt, so that what an earlier one left is never taken
+//! for what a later one made. Failures are counted apart from attempts: a name that somebody else
+//! holds costs an attempt and is no failure, being asked to wait is neither.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::limits::{ATTEMPTS_MAX, FAILURES_MAX, THROTTLED_WAIT, backoff, later};
+use crate::point::{IllegalForReplica, Point, Replica, ReplicaEvent, Step};
+use crate::reason::{Code, Reason};
+use crate::status::{Event, IllegalTransition, Status};
+
+/// When the next try may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Time enough has gone by already.
+    AtOnce,
+    Backoff,
+}
+
+/// A failed try is counted.
+fn counted(step: &Step, next: Next, now: Timestamp) -> Step {
+    let failures = step.failures.saturating_add(1);
+    let attempt = step.attempt.saturating_add(1);
+    let due_at = match next {
+        Next::AtOnce => now,
+        Next::Backoff => later(now, backoff(failures)),
+    };
+    Step { attempt, failures, begun_at: None, due_at: Some(due_at) }
+}
+
+/// Somebody else holds the name: the next one is tried at once.
+fn passed_over(step: &Step, now: Timestamp) -> Step {
+    let attempt = step.attempt.saturating_add(1);
+    Step { attempt, begun_at: None, due_at: Some(now), ..step.clone() }
+}
+
+/// The same try, later: nothing was made.
+fn put_off(step: &Step, now: Timestamp) -> Step {
+    Step { begun_at: None, due_at: Some(later(now, THROTTLED_WAIT)), ..step.clone() }
+}
+
+pub(crate) fn is_used_up(step: &Step) -> bool {
+    step.failures >= FAILURES_MAX || step.attempt >= ATTEMPTS_MAX
+}
+
+/// The reason for a final state: an answer that is final in itself, or the last of many.
+pub(crate) fn final_reason(last: Reason, step: &Step) -> Reason {
+    match last.code {
+        Code::CallRefused => last,
+        _ => {
+            let tries = step.attempt.max(step.failures);
+            Reason::new(Code::TriesUsedUp, format!("given up after {tries} tries: {last}"))
+        }
+    }
+}
+
+/// A point of which a try failed: where its step can be begun again, or given up.
+pub(crate) fn failed(
+    point: &Point,
+    reason: Reason,
+    next: Next,
+    now: Timestamp,
+) -> Result<Point, IllegalTransition> {
+    again(point, counted(&point.step, next, now), reason)
+}
+
+/// A point whose name somebody else holds.
+pub(crate) fn outdone(
+    point: &Point,
+    reason: Reason,
+    now: Timestamp,
+) -> Result<Point, IllegalTransition> {
+    again(point, passed_over(&point.step, now), reason)
+}
+
+fn again(point: &Point, step: Step, reason: Reason) -> Result<Point, IllegalTransition> {
+    if is_used_up(&step) {
+        let reason = final_reason(reason, &step);
+        return given_up(&Point { step, ..point.clone() }, reason);
+    }
+    let point = shed(point).after(Event::Retry)?;
+    Ok(Point { step, reason: Some(reason), ..point })
+}
+
+/// A point that was asked to wait: its try is made later, unless it has waited for too long.
+pub(crate) fn throttled(
+    point: &Point,
+    answer: &str,
+    waiting_max: SignedDuration,
+    now: Timestamp,
+) -> Result<Point, IllegalTransition> {
+    if now.duration_since(point.requested_at) >= waiting_max {
+        return given_up(point, waited_too_long(answer, waiting_max));
+    }
+    let step = put_off(&point.step, now);
+    let point = point.after(Event::Retry)?;
+    Ok(Point { step, reason: Some(Reason::new(Code::Throttled, answer)), ..point })
+}
+
+pub(crate) fn waited_too_long(answer: &str, waiting_max: SignedDuration) -> Reason {
+    let hours = waiting_max.as_hours();
+    Reason::new(Code::Throttled, format!("still asked to wait after {hours} hours: {answer}"))
+}
+
+pub(crate) fn given_up(point: &Point, reason: Reason) -> Result<Point, IllegalTransition> {
+    let point = shed(point).after(Event::Fail)?;
+    Ok(Point { step: point.step.settled(), reason: Some(reason), ..point })
+}
+
+/// What a step has made is of no use once the step is tried again or given up, but it is ours, and
+/// is not forgotten.
+fn shed(point: &Point) -> Point {
+    let mut point = point.clone();
+    match point.status {
+        Status::Snapshotting | Status::Snapshotted => {
+            let set = std::mem::take(&mut point.snapshots);
+            leave(&mut point.leftovers, set.into_values().map(String::from));
+            point.taken_at = None;
+            point.grade = None;
+        }
+        Status::Registering | Status::Registered => {
+            let image = point.image.take();
+            leave(&mut point.leftovers, image.into_iter().map(String::from));
+        }
+        Status::Requested
+        | Status::Ready
+        | Status::Imaged
+        | Status::Protected
+        | Status::Refused
+        | Status::Missed
+        | Status::Failed => {}
+    }
+    point
+}
+
+/// Remembers what a try left, each once.
+pub(crate) fn leave(leftovers: &mut Vec<String>, left: impl IntoIterator<Item = String>) {
+    for artefact in left {
+        if !leftovers.contains(&artefact) {
+            leftovers.push(artefact);
+        }
+    }
+}
+
+/// A replica of which a try failed: it waits for the next, or to be given up together with its
+/// place in its point, which whoever makes a call does not know.
+pub(crate) fn replica_failed(
+    replica: &Replica,
+    reason: Reason,
+    now: Timestamp,
+) -> Result<Replica, IllegalForReplica> {
+    replica_again(replica, counted(&replica.step, Next::Backoff, now), reason, now)
+}
+
+/// A replica whose name somebody else holds.
+pub(crate) fn replica_outdone(
+    replica: &Replica,
+    reason: Reason,
+    now: Timestamp,
+) -> Result<Replica, IllegalForReplica> {
+    replica_again(replica, passed_over(&replica.step, now), reason, now)
+}
+
+/// A replica that AWS refuses: no further try would help.
+pub(crate) fn replica_refused(
+    replica: &Replica,
+    reason: Reason,
+    now: Timestamp,
+) -> Result<Replica, IllegalForReplica> {
+    let step = Step { failures: FAILURES_MAX, ..counted(&replica.step, Next::AtOnce, now) };
+    replica_again(replica, step, reason, now)
+}
+
+pub(crate) fn replica_throttled(
+    replica: &Replica,
+    answer: &str,
+    now: Timestamp,
+) -> Result<Replica, IllegalForReplica> {
+    let reason = Reason::new(Code::Throttled, answer);
+    replica_again(replica, put_off(&replica.step, now), reason, now)
+}
+
+fn replica_again(
+    replica: &Replica,
+    mut step: Step,
+    reason: Reason,
+    now: Timestamp,
+) -> Result<Replica, IllegalForReplica> {
+    if is_used_up(&step) {
+        step.due_at = Some(now);
+    }
+    let mut replica = replica.after(ReplicaEvent::Retry)?;
+    leave(&mut replica.leftovers, replica.image.take().map(String::from));
+    Ok(Replica { step, reason: Some(reason), ..replica })
+}
+
+pub(crate) fn replica_given_up(
+    replica: &Replica,
+    reason: Reason,
+) -> Result<Replica, IllegalForReplica> {
+    let mut replica = replica.after(ReplicaEvent::Fail)?;
+    leave(&mut replica.leftovers, replica.image.take().map(String::from));
+    Ok(Replica { step: replica.step.settled(), reason: Some(reason), ..replica })
+}

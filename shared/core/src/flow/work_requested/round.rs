@@ -1,0 +1,59 @@
+//! What one round of a worker does, in the order in which it is carried out: first what was
+//! learnt, which costs only a write and may free what others wait for; then what is created, which
+//! is paced; at last the wakes, one for each queue.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use crate::command::{Change, Command, Decision, Finding, Said, Wake};
+use crate::ids::Region;
+use crate::reason::{Code, Reason};
+use crate::work::Queue;
+
+#[derive(Default)]
+pub(super) struct Round {
+    learnt: Vec<Command>,
+    created: Vec<Command>,
+    woken: BTreeSet<Queue>,
+    said: Vec<Said>,
+}
+
+impl Round {
+    pub fn record(&mut self, change: Change) {
+        self.learnt.push(Command::Record(Box::new(change)));
+    }
+
+    pub fn create(&mut self, command: Command) {
+        self.created.push(command);
+    }
+
+    pub fn wake(&mut self, queue: Queue) {
+        self.woken.insert(queue);
+    }
+
+    pub fn say(&mut self, about: impl ToString, reason: Reason) {
+        self.said.push(Said { about: about.to_string(), reason });
+    }
+
+    /// Something carries our tag or a name of ours, and is not ours.
+    pub fn foreign(
+        &mut self,
+        region: &Region,
+        artefact: &impl ToString,
+        why: String,
+        now: Timestamp,
+    ) {
+        let reason = Reason::new(Code::Foreign, why);
+        let artefact = artefact.to_string();
+        self.say(&artefact, reason.clone());
+        let finding = Finding { region: region.clone(), artefact, reason, seen_at: now };
+        self.learnt.push(Command::Report(finding));
+    }
+
+    pub fn decision(self) -> Decision {
+        let wakes = self.woken.into_iter().map(|queue| Command::Wake(Wake { queue, hop: 0 }));
+        let commands = self.learnt.into_iter().chain(self.created).chain(wakes).collect();
+        Decision { commands, said: self.said }
+    }
+}
