@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use afterimage_aws::Failure;
+use afterimage_aws::decode::Unusable;
 use afterimage_core::reason::Code;
 
 const PARTS: [&str; 3] = ["**What happened:** ", "**What the system does:** ", "**What you do:** "];
@@ -36,7 +37,7 @@ fn sections(document: &str) -> BTreeMap<String, String> {
 fn codes() -> Vec<&'static str> {
     let mut codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
     codes.extend(Failure::CODES);
-    codes.extend(afterimage_aws::decode::CODES);
+    codes.extend(Unusable::CODES);
     codes
 }
 
