@@ -15,7 +15,7 @@ use aws_config::environment::{
     EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider,
 };
 use aws_config::meta::credentials::CredentialsProviderChain;
-use aws_config::meta::region::{ProvideRegion, RegionProviderChain};
+use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_async::time::{SharedTimeSource, TimeSource};
@@ -34,7 +34,7 @@ const TABLE_VARIABLE: &str = "AFTERIMAGE_TABLE";
 pub const STREAM: &str = "command";
 
 #[derive(Clone, Debug, Default, clap::Args)]
-pub struct Arguments {
+pub struct Where {
     /// The ledger's table; or else AFTERIMAGE_TABLE, or else `afterimage`.
     #[arg(long, value_name = "NAME")]
     pub table: Option<String>,
@@ -56,7 +56,7 @@ impl Place {
     ///
     /// # Errors
     /// Something is missing, or is not what it should be.
-    pub async fn find(arguments: &Arguments) -> Result<Place, Failure> {
+    pub async fn find(arguments: &Where) -> Result<Place, Failure> {
         let region = region(arguments).await?;
         let credentials = credentials().await?;
         #[expect(clippy::disallowed_methods, reason = "a command is where the environment is read")]
@@ -93,7 +93,7 @@ impl Place {
     }
 }
 
-async fn region(arguments: &Arguments) -> Result<Region, Failure> {
+async fn region(arguments: &Where) -> Result<Region, Failure> {
     let named = match &arguments.region {
         Some(region) => Some(region.clone()),
         None => {
