@@ -46,8 +46,8 @@ impl Aws {
     pub fn start(environment: Environment, config: &SdkConfig) -> Aws {
         Aws {
             clock: Clock::of(config),
-            ledger: Ledger::new(config, &environment.table),
-            ec2: Ec2::new(config, &environment),
+            ledger: Ledger::new(config, &environment.table, &environment.stream),
+            ec2: Ec2::new(config, &environment.stream),
             bus: Bus::new(config, &environment.bus, &environment.stream),
             environment: Arc::new(environment),
         }
