@@ -122,7 +122,7 @@ pub fn copy(replica: &Replica, outcome: Outcome<AmiId>, now: Timestamp) -> Decis
     let mut decision = Decision::default();
     let Ok(after) = after else { return decision };
     if let Some(reason) = &after.reason {
-        decision.say(format!("{} {}", replica.point.as_str(), replica.region), reason.clone());
+        decision.say(format!("{} {}", replica.point, replica.region), reason.clone());
     }
     decision.command(Command::Record(Box::new(Change::replica(after))));
     decision
@@ -161,7 +161,7 @@ fn recorded(before: &Point, after: Result<Point, IllegalTransition>) -> Decision
     let mut decision = Decision::default();
     let Ok(after) = after else { return decision };
     if let Some(reason) = &after.reason {
-        decision.say(before.id.as_str(), reason.clone());
+        decision.say(&before.id, reason.clone());
     }
     decision.command(Command::Record(Box::new(news::recorded(after))));
     decision

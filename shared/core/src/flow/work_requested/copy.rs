@@ -133,7 +133,7 @@ fn call(point: &Point, replica: &Replica) -> CopyImage {
         source_region: replica.home.clone(),
         source: replica.source.clone(),
         name: name(replica),
-        description: format!("Afterimage: {} from {}", replica.point.as_str(), replica.home),
+        description: format!("Afterimage: {} from {}", replica.point, replica.home),
         token: copy_token(replica),
         kms_key: named_key.or_else(|| encrypted.then(|| DEFAULT_KEY.to_string())),
         tags: image_tags(point, replica.step.attempt),
@@ -174,7 +174,7 @@ fn look_for_copy(
     named.sort_by_key(|image| &image.id);
     for image in named.iter().filter(|image| !is_copy_of(image, replica)) {
         let why = "it has our name, and is not a copy of our image".to_string();
-        round.foreign(&replica.region, image.id.as_str(), why, now);
+        round.foreign(&replica.region, &image.id, why, now);
     }
     if let Some(image) = named.iter().find(|image| is_copy_of(image, replica)) {
         let text = format!("{} of a try without an outcome was found", image.id);
@@ -214,7 +214,7 @@ fn give_up(
 }
 
 fn about(replica: &Replica) -> String {
-    format!("{} {}", replica.point.as_str(), replica.region)
+    format!("{} {}", replica.point, replica.region)
 }
 
 fn no_outcome() -> Reason {
