@@ -46,7 +46,7 @@ impl Aws {
     pub fn start(environment: Environment, config: &SdkConfig) -> Aws {
         Aws {
             clock: Clock::of(config),
-            ledger: Ledger::new(config, &environment.table),
+            ledger: Ledger::new(config, &environment.table, &environment.stream),
             ec2: Ec2::new(config, &environment),
             bus: Bus::new(config, &environment.bus, &environment.stream),
             environment: Arc::new(environment),
