@@ -123,7 +123,7 @@ fn look_at_image(round: &mut Round, point: &Point, input: &Input) -> Result<(), 
         }
         Look::TooLong(reason) => (reason.clone(), retry::given_up(point, reason)?),
     };
-    round.say(point.id.as_str(), reason);
+    round.say(&point.id, reason);
     round.record(news::recorded(after));
     Ok(())
 }
@@ -163,7 +163,7 @@ fn look_at_replicas(round: &mut Round, point: &Point, replicas: &[&Replica], inp
     for replica in replicas {
         let Ok(Some(after)) = look_at_replica(replica, input) else { continue };
         if let Some(reason) = &after.reason {
-            round.say(format!("{} {}", point.id.as_str(), after.region), reason.clone());
+            round.say(format!("{} {}", point.id, after.region), reason.clone());
         }
         match after.status {
             ReplicaStatus::Available | ReplicaStatus::Failed => settled.push(after),

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::round::Round;
 use super::{made, places, retry};
@@ -109,7 +109,7 @@ fn begin(
     round: &mut Round,
     point: &Point,
     replica: &Replica,
-    again_after: jiff::SignedDuration,
+    again_after: SignedDuration,
     now: Timestamp,
 ) -> Result<(), IllegalForReplica> {
     let begun = replica.after(ReplicaEvent::Begin)?;
@@ -126,14 +126,14 @@ fn begin(
 fn call(point: &Point, replica: &Replica) -> CopyImage {
     let replicate = point.plan.replicate.iter().find(|place| place.region == replica.region);
     let named_key = replicate.and_then(|place| place.kms_key.clone());
-    let volumes = point.machine.iter().flat_map(|machine| &machine.volumes);
-    let encrypted = volumes.map(|volume| volume.encrypted).any(|encrypted| encrypted);
+    let mut volumes = point.machine.iter().flat_map(|machine| &machine.volumes);
+    let encrypted = volumes.any(|volume| volume.encrypted);
     CopyImage {
         region: replica.region.clone(),
         source_region: replica.home.clone(),
         source: replica.source.clone(),
         name: name(replica),
-        description: format!("Afterimage: {} from {}", replica.point.as_str(), replica.home),
+        description: format!("Afterimage: {} from {}", replica.point, replica.home),
         token: copy_token(replica),
         kms_key: named_key.or_else(|| encrypted.then(|| DEFAULT_KEY.to_string())),
         tags: image_tags(point, replica.step.attempt),
@@ -174,7 +174,7 @@ fn look_for_copy(
     named.sort_by_key(|image| &image.id);
     for image in named.iter().filter(|image| !is_copy_of(image, replica)) {
         let why = "it has our name, and is not a copy of our image".to_string();
-        round.foreign(&replica.region, image.id.as_str(), why, now);
+        round.foreign(&replica.region, &image.id, why, now);
     }
     if let Some(image) = named.iter().find(|image| is_copy_of(image, replica)) {
         let text = format!("{} of a try without an outcome was found", image.id);
@@ -214,7 +214,7 @@ fn give_up(
 }
 
 fn about(replica: &Replica) -> String {
-    format!("{} {}", replica.point.as_str(), replica.region)
+    format!("{} {}", replica.point, replica.region)
 }
 
 fn no_outcome() -> Reason {

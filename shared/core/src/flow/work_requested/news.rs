@@ -1,9 +1,7 @@
 //! What a point that has come to rest, or has become good to recover from, tells of its machine.
 
 use crate::command::Change;
-use crate::machine::Grade;
-use crate::point::{Place, Point};
-use crate::slot::Occasion;
+use crate::point::Point;
 use crate::status::Status;
 use crate::summary::{Good, Latest, News, Summary};
 
@@ -15,54 +13,24 @@ pub(crate) fn recorded(point: Point) -> Change {
 
 /// Nothing as long as a point is on its way: then what was said when it was requested holds.
 pub(crate) fn of(point: &Point) -> Option<Summary> {
-    let name = point.machine.as_ref().and_then(|machine| machine.instance.name());
     match point.status {
-        Status::Imaged | Status::Protected => good(point, name),
-        Status::Refused | Status::Missed | Status::Failed => Some(latest(point, name)),
         Status::Requested
         | Status::Snapshotting
         | Status::Snapshotted
         | Status::Ready
         | Status::Registering
         | Status::Registered => None,
+        Status::Refused | Status::Missed => Some(latest(point)),
+        // One that failed for want of a replica is still one to recover from.
+        Status::Imaged | Status::Protected | Status::Failed => {
+            let mut summary = latest(point);
+            summary.news.extend(Good::of(point).map(News::Good));
+            Some(summary)
+        }
     }
 }
 
 /// Where a point stands, and why.
-pub(crate) fn latest(point: &Point, name: Option<&str>) -> Summary {
-    let stop_of = match point.slot.occasion {
-        Occasion::Stopped { launched } => Some(launched),
-        Occasion::Scheduled(_) => None,
-    };
-    let latest = Latest {
-        point: point.id.clone(),
-        requested_at: point.requested_at,
-        stop_of,
-        status: point.status,
-        reason: point.reason.clone(),
-    };
-    summary(point, name, News::Latest(latest))
-}
-
-fn good(point: &Point, name: Option<&str>) -> Option<Summary> {
-    let available = point.replicas.iter().filter(|(_, place)| **place == Place::Available);
-    let good = Good {
-        point: point.id.clone(),
-        taken_at: point.taken_at.unwrap_or(point.requested_at),
-        grade: point.grade.unwrap_or(Grade::Crash),
-        image: point.image.clone()?,
-        replicas: available.map(|(region, _)| region.clone()).collect(),
-        replicas_wanted: u32::try_from(point.replicas.len()).unwrap_or(u32::MAX),
-    };
-    Some(summary(point, name, News::Good(good)))
-}
-
-fn summary(point: &Point, name: Option<&str>, news: News) -> Summary {
-    Summary {
-        instance: point.instance().clone(),
-        home: point.home.clone(),
-        name: name.map(String::from),
-        policy: point.slot.policy.clone(),
-        news,
-    }
+pub(crate) fn latest(point: &Point) -> Summary {
+    Summary::of(point).telling(News::Latest(Latest::of(point)))
 }

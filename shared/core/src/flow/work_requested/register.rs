@@ -88,7 +88,7 @@ fn look_at_snapshots(
 ) -> Result<(), IllegalTransition> {
     let now = input.now;
     if let Some(reason) = what_failed(point, input) {
-        round.say(point.id.as_str(), reason.clone());
+        round.say(&point.id, reason.clone());
         round.record(news::recorded(retry::failed(point, reason, retry::Next::Backoff, now)?));
         return Ok(());
     }
@@ -143,7 +143,7 @@ fn begin(
 }
 
 fn give_up(round: &mut Round, point: &Point, reason: Reason) -> Result<(), IllegalTransition> {
-    round.say(point.id.as_str(), reason.clone());
+    round.say(&point.id, reason.clone());
     round.record(news::recorded(retry::given_up(point, reason)?));
     Ok(())
 }
@@ -162,7 +162,7 @@ fn call(point: &Point) -> Option<RegisterImage> {
     Some(RegisterImage {
         region: point.home.clone(),
         name: image_name(&point.id, attempt),
-        description: format!("Afterimage: image of {}", point.id.as_str()),
+        description: format!("Afterimage: image of {}", point.id),
         architecture: build.architecture.clone(),
         root_device: build.root_device.clone(),
         ena: build.ena,
@@ -231,7 +231,7 @@ fn look_for_image(
     named: &[SeenImage],
     now: Timestamp,
 ) -> Result<(), IllegalTransition> {
-    let about = point.id.as_str();
+    let about = &point.id;
     let name = image_name(&point.id, point.step.attempt);
     // One that is deregistered holds its name no longer.
     let holds = |image: &&SeenImage| image.state != ImageState::Deregistered && image.name == name;
@@ -240,7 +240,7 @@ fn look_for_image(
     let with = |wanted| named.iter().filter(move |image| is_ours(point, image) == wanted);
     for image in with(Named::Foreign) {
         let why = "it has our name, and is not made of our snapshots".to_string();
-        round.foreign(&point.home, image.id.as_str(), why, now);
+        round.foreign(&point.home, &image.id, why, now);
     }
     if let Some(image) = with(Named::Ours).next() {
         let text = format!("{} of a try without an outcome was found", image.id);
@@ -281,7 +281,7 @@ fn wait(
     text: String,
 ) -> Result<(), IllegalTransition> {
     let reason = Reason::new(Code::OutcomeUnknown, text);
-    round.say(point.id.as_str(), reason.clone());
+    round.say(&point.id, reason.clone());
     let step = Step { due_at: Some(until), ..point.step.clone() };
     round.record(Change::point(Point { step, reason: Some(reason), ..point.clone() }));
     Ok(())

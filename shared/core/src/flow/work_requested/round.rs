@@ -37,10 +37,16 @@ impl Round {
     }
 
     /// Something carries our tag or a name of ours, and is not ours.
-    pub fn foreign(&mut self, region: &Region, artefact: &str, why: String, now: Timestamp) {
+    pub fn foreign(
+        &mut self,
+        region: &Region,
+        artefact: &impl ToString,
+        why: String,
+        now: Timestamp,
+    ) {
         let reason = Reason::new(Code::Foreign, why);
-        self.say(artefact, reason.clone());
         let artefact = artefact.to_string();
+        self.say(&artefact, reason.clone());
         let finding = Finding { region: region.clone(), artefact, reason, seen_at: now };
         self.learnt.push(Command::Report(finding));
     }

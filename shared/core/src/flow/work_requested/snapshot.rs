@@ -25,6 +25,7 @@ use crate::reason::{Code, Reason};
 use crate::seen::{Complete, SeenSnapshot};
 use crate::slot::PointId;
 use crate::status::{Event, IllegalTransition, Status};
+use crate::summary::Summary;
 use crate::work::{Kind, Queue};
 
 #[derive(Clone, Debug)]
@@ -129,7 +130,7 @@ fn begin(
     let call = CreateSnapshots {
         region: begun.home.clone(),
         instance: begun.instance().clone(),
-        description: format!("Afterimage: snapshots {attempt} of {}", begun.id.as_str()),
+        description: format!("Afterimage: snapshots {attempt} of {}", begun.id),
         tags: snapshot_tags(&begun, attempt),
     };
     let queue = Queue { region: begun.home.clone(), kind: Kind::Snapshot };
@@ -148,9 +149,9 @@ fn turn_down(
 ) -> Result<(), IllegalTransition> {
     let after = point.after(event)?;
     let after = Point { step: point.step.settled(), reason: Some(reason.clone()), ..after };
-    let name = machine.and_then(|machine| machine.instance.name());
-    let summary = news::latest(&after, name);
-    round.say(point.id.as_str(), reason);
+    let name = machine.and_then(|machine| machine.instance.name()).map(str::to_string);
+    let summary = Summary { name, ..news::latest(&after) };
+    round.say(&point.id, reason);
     round.record(Change::point(after).telling(Some(summary)));
     Ok(())
 }
@@ -164,13 +165,13 @@ fn look_for_set(
     let Some(machine) = &point.machine else { return Ok(()) };
     let found = sort(point, machine, tagged);
     for (snapshot, why) in &found.foreign {
-        round.foreign(&point.home, snapshot.id.as_str(), why.clone(), now);
+        round.foreign(&point.home, &snapshot.id, why.clone(), now);
     }
     let shown = found.ours.len();
     if made::is_whole(machine, &found.ours) {
         let text = format!("the {shown} snapshots of a try without an outcome were found");
         let after = made::snapshots(point, found.ours, now)?;
-        round.say(point.id.as_str(), Reason::new(Code::Adopted, text));
+        round.say(&point.id, Reason::new(Code::Adopted, text));
         round.record(Change::point(after));
         return Ok(());
     }
@@ -180,7 +181,7 @@ fn look_for_set(
         _ => format!("of a set of {wanted} snapshots {shown} are visible"),
     };
     let reason = Reason::new(Code::OutcomeUnknown, text);
-    round.say(point.id.as_str(), reason.clone());
+    round.say(&point.id, reason.clone());
     if shown > 0 && !point.step.is_past(PARTIAL, now) {
         let step = Step { due_at: Some(later(now, LOOK_AFTER)), ..point.step.clone() };
         round.record(Change::point(Point { step, reason: Some(reason), ..point.clone() }));
@@ -207,7 +208,7 @@ fn sort<'a>(point: &Point, machine: &Machine, tagged: &'a [SeenSnapshot]) -> Fou
     let mut snapshots: Vec<&SeenSnapshot> = tagged.iter().collect();
     snapshots.sort_by_key(|snapshot| &snapshot.id);
     for snapshot in snapshots {
-        match why_not(point, machine, snapshot) {
+        match verdict(point, machine, snapshot) {
             Verdict::Ours(volume) => candidates.entry(volume).or_default().push(snapshot),
             Verdict::Foreign(why) => foreign.push((snapshot, why.to_string())),
             Verdict::Earlier => {}
@@ -251,7 +252,7 @@ enum Verdict<'a> {
     Foreign(&'static str),
 }
 
-fn why_not<'a>(point: &Point, machine: &Machine, snapshot: &'a SeenSnapshot) -> Verdict<'a> {
+fn verdict<'a>(point: &Point, machine: &Machine, snapshot: &'a SeenSnapshot) -> Verdict<'a> {
     if snapshot.tags.get(TAG_POINT).map(String::as_str) != Some(point.id.as_str()) {
         return Verdict::Foreign("it is not tagged for this point");
     }
@@ -290,7 +291,7 @@ fn grade(
     });
     if !rested {
         let text = "it was started, or went, while its snapshots were made: graded as a crash";
-        round.say(point.id.as_str(), Reason::new(Code::NotStopped, text));
+        round.say(&point.id, Reason::new(Code::NotStopped, text));
     }
     let grade = if rested { Grade::AtRest } else { Grade::Crash };
     let step = Step { due_at: Some(later(now, LOOK_AFTER)), ..point.step.clone() };
