@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use aws_sdk_dynamodb::types::error::ResourceNotFoundException;
+
 /// A function could not do its work; the event will be delivered again.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -60,6 +62,18 @@ impl Failure {
             Failure::Ec2 { .. } => "ec2-unavailable",
             Failure::Bus { .. } => "bus-unavailable",
         }
+    }
+
+    /// There is no such table in this account and region.
+    pub fn is_table_missing(&self) -> bool {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = cause {
+            if error.is::<ResourceNotFoundException>() {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
     }
 
     /// Whether the same again may succeed without anybody doing anything.

@@ -42,7 +42,7 @@ impl Aws {
     pub fn start(environment: Environment, config: &SdkConfig) -> Aws {
         Aws {
             clock: Clock::of(config),
-            ledger: Ledger::new(config, &environment.table),
+            ledger: Ledger::new(config, &environment.table, &environment.stream),
             ec2: Ec2::new(config),
             bus: aws_sdk_eventbridge::Client::new(config),
             environment: Arc::new(environment),
