@@ -41,8 +41,9 @@ pub struct Ec2 {
 }
 
 impl Ec2 {
-    pub fn new(config: &SdkConfig, environment: &Environment) -> Ec2 {
-        Ec2 { config: config.clone(), stream: environment.stream.clone(), clients: Arc::default() }
+    /// `stream` is what tells this execution environment from all others.
+    pub fn new(config: &SdkConfig, stream: &str) -> Ec2 {
+        Ec2 { config: config.clone(), stream: stream.to_string(), clients: Arc::default() }
     }
 
     /// The client of a region, made when it is first wanted.
