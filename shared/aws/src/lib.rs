@@ -43,7 +43,7 @@ impl Aws {
         Aws {
             clock: Clock::of(config),
             ledger: Ledger::new(config, &environment.table, &environment.stream),
-            ec2: Ec2::new(config),
+            ec2: Ec2::new(config, &environment.stream),
             bus: aws_sdk_eventbridge::Client::new(config),
             environment: Arc::new(environment),
         }
