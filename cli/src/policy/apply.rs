@@ -12,13 +12,12 @@ use afterimage_aws::{Clock, Ec2, Ledger};
 use afterimage_core::command::{Command, Cursor, Record};
 use afterimage_core::flow::{InForce, backup_tick, stop};
 use afterimage_core::ids::{InstanceId, PolicyName, Region};
-use afterimage_core::policy::{Policy, Trigger, file};
+use afterimage_core::policy::{Policy, Trigger};
 use aws_types::SdkConfig;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{check, read, shown};
 use crate::failure::chain;
 use crate::place::{self, Place};
 use crate::{Failure, print};
@@ -55,11 +54,7 @@ pub struct Applied {
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let name = shown(&arguments.file);
-    let text = read(&arguments.file)?;
-    let policies = file::read(&text).map_err(|problems| {
-        Failure::Input(check::tell_all(&name, &text, &problems, "; nothing was applied"))
-    })?;
+    let policies = super::from_file(&arguments.file, "; nothing was applied")?;
     place::block_on(put_in_force(arguments, &policies))
 }
 
