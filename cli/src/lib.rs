@@ -7,6 +7,7 @@ pub mod failure;
 pub mod place;
 pub mod policy;
 pub mod status;
+pub mod system;
 
 pub use failure::Failure;
 

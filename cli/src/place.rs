@@ -17,6 +17,7 @@ use aws_config::environment::{
 use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use aws_types::SdkConfig;
@@ -90,6 +91,20 @@ impl Place {
             ));
         }
         Failure::Ours(format!("{told}\n  this was asked of {region}, table `{table}`"))
+    }
+}
+
+/// An embedded cloud at this address, asked in a region by its administrator.
+pub fn of_cloud(url: &str, region: &str) -> SdkConfig {
+    let anyone = Credentials::new("any", "any", None, None, "the embedded cloud");
+    let builder = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(aws_config::Region::new(region.to_string()))
+        .endpoint_url(url)
+        .credentials_provider(SharedCredentialsProvider::new(anyone));
+    match time_at(url) {
+        None => builder.build(),
+        Some(clock) => builder.time_source(SharedTimeSource::new(clock)).build(),
     }
 }
 

@@ -11,13 +11,13 @@ use afterimage_aws::{Clock, Ledger};
 use afterimage_core::command::Cursor;
 use afterimage_core::flow::{InForce, backup_tick};
 use afterimage_core::ids::{PolicyName, Region};
-use afterimage_core::policy::{Policy, Trigger, file};
+use afterimage_core::policy::{Policy, Trigger};
 use aws_types::SdkConfig;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{check, read, shown, stopped};
+use super::stopped;
 use crate::failure::chain;
 use crate::place::{self, Place};
 use crate::{Failure, print};
@@ -54,11 +54,7 @@ pub struct Applied {
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let name = shown(&arguments.file);
-    let text = read(&arguments.file)?;
-    let policies = file::read(&text).map_err(|problems| {
-        Failure::Input(check::tell_all(&name, &text, &problems, "; nothing was applied"))
-    })?;
+    let policies = super::from_file(&arguments.file, "; nothing was applied")?;
     place::block_on(put_in_force(arguments, &policies))
 }
 

@@ -7,6 +7,8 @@ mod stopped;
 use std::io::{self, Read};
 use std::path::Path;
 
+use afterimage_core::policy::{Policy, file};
+
 use crate::Failure;
 
 /// Works with the policies of a file.
@@ -29,6 +31,16 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Check(arguments) => check::run(arguments),
         Command::Apply(arguments) => apply::run(arguments),
     }
+}
+
+/// The policies of a file. If it is wrong, all that is wrong with it, and what else there is to say.
+///
+/// # Errors
+/// It cannot be read, or is wrong.
+pub fn from_file(path: &Path, and: &str) -> Result<Vec<Policy>, Failure> {
+    let text = read(path)?;
+    let wrong = |problems: Vec<_>| check::tell_all(&shown(path), &text, &problems, and);
+    file::read(&text).map_err(|problems| Failure::Input(wrong(problems)))
 }
 
 fn shown(path: &Path) -> String {

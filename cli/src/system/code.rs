@@ -13,30 +13,24 @@ use serde_json::Value;
 type Start<F> = fn(Environment, &SdkConfig) -> F;
 type Handle<F> = for<'a> fn(&'a F, Value, Context) -> BoxFuture<'a, Result<Value, Failure>>;
 
+/// Every crate of a function has these two; their types are its own.
+macro_rules! code {
+    ($function:ident) => {
+        in_process($function::start, |function, event, context| {
+            Box::pin(function.handle(event, context))
+        })
+    };
+}
+
 /// The code of every function of the template, by its name there, which begins with the stack's.
 pub fn of_stack(stack: &str) -> BTreeMap<String, Code> {
     let all = [
-        ("backup-tick", in_process(backup_tick::start, |function, event, context| {
-            Box::pin(function.handle(event, context))
-        })),
-        ("instance-state-changed", in_process(
-            instance_state_changed::start,
-            |function, event, context| Box::pin(function.handle(event, context)),
-        )),
-        ("work-requested", in_process(work_requested::start, |function, event, context| {
-            Box::pin(function.handle(event, context))
-        })),
-        ("snapshots-completed", in_process(
-            snapshots_completed::start,
-            |function, event, context| Box::pin(function.handle(event, context)),
-        )),
-        ("image-state-changed", in_process(
-            image_state_changed::start,
-            |function, event, context| Box::pin(function.handle(event, context)),
-        )),
-        ("reconcile-tick", in_process(reconcile_tick::start, |function, event, context| {
-            Box::pin(function.handle(event, context))
-        })),
+        ("backup-tick", code!(backup_tick)),
+        ("image-state-changed", code!(image_state_changed)),
+        ("instance-state-changed", code!(instance_state_changed)),
+        ("reconcile-tick", code!(reconcile_tick)),
+        ("snapshots-completed", code!(snapshots_completed)),
+        ("work-requested", code!(work_requested)),
     ];
     all.into_iter().map(|(name, code)| (format!("{stack}-{name}"), code)).collect()
 }

@@ -8,6 +8,10 @@ use std::fmt;
 
 use afterimage_cloud::Cloud;
 use afterimage_cloud::deploy::{DeployError, Deployment, Stack};
+use afterimage_core::policy::file;
+
+use crate::failure::chain;
+use crate::policy::apply::{self, Applied};
 
 /// The templates as they are deployed.
 pub const TEMPLATE: &str = include_str!("../../../infra/template.yaml");
@@ -110,6 +114,22 @@ pub fn deploy(cloud: &Cloud, options: &Options) -> Result<System, Refused> {
         bus: stack.resources.get("Bus").cloned().unwrap_or_default(),
         roles: roles(&stack),
     })
+}
+
+impl System {
+    /// Puts policies in force, as `afterimage policy apply` does.
+    ///
+    /// # Errors
+    /// A policy is wrong, or the ledger cannot be written.
+    pub async fn apply_policies(&self, cloud: &Cloud, yaml: &str) -> Result<Applied, String> {
+        let policies = file::read(yaml).map_err(|problems| {
+            let told = problems.iter().map(|problem| format!("{}: {}", problem.at, problem.what));
+            told.collect::<Vec<_>>().join("\n")
+        })?;
+        let config = cloud.sdk_config(&self.seat);
+        let applied = apply::apply(&config, &self.table, &policies, false).await;
+        applied.map_err(|failure| chain(&failure))
+    }
 }
 
 /// SAM calls the role of a function after its logical id.

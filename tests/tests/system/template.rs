@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use afterimage::system::{self, Options, System, TEMPLATE};
+use afterimage_cloud::deploy::Deployment;
 use afterimage_cloud::eventbridge::pattern::Pattern;
 use afterimage_cloud::faults::{Rule, When};
 use afterimage_cloud::trace::{Entry, What};
@@ -59,7 +60,8 @@ async fn rules(cloud: &Cloud) -> Vec<Listed> {
     for (region, bus) in [(HOME, "default"), (HOME, BUS), (ELSEWHERE, "default"), (FAR, "default")]
     {
         let client = aws_sdk_eventbridge::Client::new(&cloud.sdk_config(region));
-        let listed = client.list_rules().event_bus_name(bus).send().await.expect("rules are listed");
+        let listed =
+            client.list_rules().event_bus_name(bus).send().await.expect("rules are listed");
         for rule in listed.rules() {
             let name = rule.name().expect("a rule has a name").to_string();
             let targets = client.list_targets_by_rule().event_bus_name(bus).rule(&name);
@@ -139,7 +141,7 @@ fn what_no_function_would_act_on_wakes_none() {
 #[test]
 fn a_machine_that_stops_elsewhere_is_heard_of_at_the_seat() {
     deployed(TEMPLATE, async |cloud, _| {
-        let machine = launch(&cloud, ELSEWHERE, "t3.micro", "al2023-ami-*-x86_64", false).await;
+        let machine = launch(&cloud, ELSEWHERE, None).await;
         stop(&cloud, ELSEWHERE, &machine).await;
         let heard = invocations(&cloud, "afterimage-instance-state-changed");
         assert_eq!(heard.len(), 1, "{heard:#?}");
@@ -168,7 +170,7 @@ fn every_target_has_a_queue_for_its_dead_letters_that_takes_them() {
             .map(|name| format!("arn:aws:lambda:{HOME}:123456789012:function:afterimage-{name}"))
             .to_vec();
         for region in [HOME, ELSEWHERE] {
-            let machine = launch(&cloud, region, "t3.micro", "al2023-ami-*-x86_64", false).await;
+            let machine = launch(&cloud, region, None).await;
             stop(&cloud, region, &machine).await;
         }
         cloud.with(|model| {
@@ -223,7 +225,7 @@ async fn put_work_requested(cloud: &Cloud) {
 
 /// Snapshots, an image and a stop in a region, and all ticks, with the events of all of it.
 async fn everything_happens(cloud: &Cloud, region: &str) {
-    let machine = launch(cloud, region, "t3.micro", "al2023-ami-*-x86_64", false).await;
+    let machine = launch(cloud, region, None).await;
     let client = aws_sdk_ec2::Client::new(&cloud.sdk_config(region));
     let set = ec2::InstanceSpecification::builder().instance_id(&machine).build();
     client.create_snapshots().instance_specification(set).send().await.expect("it snapshots");
@@ -240,21 +242,22 @@ fn dead_letters(cloud: &Cloud) -> Vec<(String, String)> {
     letters.filter_map(|letter| Some((letter["queue"].to_string(), rule(letter)?))).collect()
 }
 
-/// A machine that runs, from the public image of that name, `backup: gold`.
-async fn launch(cloud: &Cloud, region: &str, kind: &str, image: &str, encrypted: bool) -> String {
+/// A machine that runs, `backup: gold`, with a second disk under a key or none.
+async fn launch(cloud: &Cloud, region: &str, key: Option<&str>) -> String {
     let client = aws_sdk_ec2::Client::new(&cloud.sdk_config(region));
-    let named = ec2::Filter::builder().name("name").values(image).build();
+    let named = ec2::Filter::builder().name("name").values("al2023-ami-*-x86_64").build();
     let images = client.describe_images().owners("amazon").filters(named);
     let images = images.send().await.expect("public images are listed");
     let image = images.images().first().and_then(|image| image.image_id()).expect("it is there");
     let tag = ec2::Tag::builder().key("backup").value("gold").build();
     let tags = ec2::TagSpecification::builder().resource_type(ec2::ResourceType::Instance);
-    let disk = ec2::EbsBlockDevice::builder().volume_size(8).encrypted(encrypted).build();
+    let disk = ec2::EbsBlockDevice::builder().volume_size(8);
+    let disk = disk.encrypted(key.is_some()).set_kms_key_id(key.map(str::to_string)).build();
     let disk = ec2::BlockDeviceMapping::builder().device_name("/dev/sdf").ebs(disk).build();
     let launched = client
         .run_instances()
         .image_id(image)
-        .instance_type(kind.into())
+        .instance_type(ec2::InstanceType::T3Micro)
         .min_count(1)
         .max_count(1)
         .block_device_mappings(disk)
@@ -270,4 +273,146 @@ async fn stop(cloud: &Cloud, region: &str, machine: &str) {
     let client = aws_sdk_ec2::Client::new(&cloud.sdk_config(region));
     client.stop_instances().instance_ids(machine).send().await.expect("it stops");
     cloud.advance(Duration::from_secs(60)).await;
+}
+
+/// A key of the account's own, whose use is for the account's policies to decide: that of AWS's
+/// lets everybody in who comes by way of EC2.
+const KEY: &str = "alias/backup";
+const KEY_TEMPLATE: &str = "
+Resources:
+  Key: {Type: AWS::KMS::Key}
+  Alias: {Type: AWS::KMS::Alias, Properties: {AliasName: alias/backup, TargetKeyId: !Ref Key}}
+";
+
+/// Makes the key in both regions.
+fn make_keys(cloud: &Cloud, system: &System) {
+    for region in [HOME, ELSEWHERE] {
+        let (account, region) = (system.account.clone(), region.to_string());
+        let stack_name = "keys".to_string();
+        let deployment = Deployment { account, region, stack_name, ..Deployment::default() };
+        cloud.deploy(KEY_TEMPLATE, deployment).expect("a key is made");
+    }
+}
+
+/// Everything of `backup: gold` every half an hour and at every stop, into another region.
+const POLICY: &str = "
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{schedule: rate(30 minutes), timezone: UTC}, {on: stopped}]
+    replicate: [{region: eu-west-1, kms_key: alias/backup}]
+";
+
+/// A day in short: machines with all that asks for a permission, schedules, a stop, and sweeps.
+async fn a_day(cloud: &Cloud, system: &System) {
+    make_keys(cloud, system);
+    launch(cloud, HOME, Some(KEY)).await;
+    let stopping = launch(cloud, HOME, None).await;
+    system.apply_policies(cloud, POLICY).await.unwrap_or_else(|why| panic!("{why}"));
+    cloud.advance(Duration::from_secs(3600)).await;
+    stop(cloud, HOME, &stopping).await;
+    cloud.advance(Duration::from_secs(3600)).await;
+}
+
+/// The actions that the template grants to each function, by its logical id. What stands in quotes
+/// are condition keys.
+fn granted(template: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut lines = template.lines().peekable();
+    let mut function = None;
+    while let Some(line) = lines.next() {
+        if let Some(id) = line.strip_prefix("  ").and_then(|line| line.strip_suffix(':'))
+            && !id.starts_with(' ')
+        {
+            let is_function =
+                lines.peek().is_some_and(|line| line.ends_with("AWS::Serverless::Function"));
+            function = is_function.then(|| id.to_string());
+        }
+        let Some(function) = &function else { continue };
+        let code = line.split('#').next().unwrap_or_default();
+        let words = code.split([' ', ',', '[', ']']).filter(|word| is_action(word));
+        all.entry(function.clone()).or_default().extend(words.map(str::to_string));
+    }
+    all
+}
+
+fn is_action(word: &str) -> bool {
+    let service = word.split_once(':').map(|(service, _)| service);
+    service.is_some_and(|service| ["dynamodb", "ec2", "events", "kms"].contains(&service))
+}
+
+/// The actions that a call stands for, as policies name them.
+fn actions_of(call: &Entry) -> BTreeSet<String> {
+    let named = |action: &str| format!("{}:{action}", call.service);
+    if call.action != "TransactWriteItems" {
+        return BTreeSet::from([named(&call.action)]);
+    }
+    let items = call.detail["TransactItems"].as_array().expect("a transaction has items");
+    let members = items.iter().flat_map(|item| item.as_object().expect("an item is one").keys());
+    members.map(|member| named(&format!("{member}Item"))).collect()
+}
+
+/// What each function was allowed to do, and did.
+fn used(cloud: &Cloud, system: &System) -> BTreeMap<String, BTreeSet<String>> {
+    let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    cloud.with(|model| {
+        for call in model.trace.entries().iter().filter(|entry| entry.what == What::Call) {
+            let by = |role: &String| call.principal.contains(&format!(":assumed-role/{role}/"));
+            let Some(role) = system.roles.values().find(|role| by(role)) else { continue };
+            assert!(!call.outcome.contains("AccessDenied"), "{call:?}");
+            assert_ne!(call.outcome, "UnauthorizedOperation", "{call:?}");
+            let function = role.trim_start_matches("afterimage-").split("Role-").next();
+            let function = function.expect("a role is called after its function").to_string();
+            all.entry(function).or_default().extend(actions_of(call));
+        }
+    });
+    all
+}
+
+/// What no call is named after: tags in the calls that make something, and what EBS does with keys.
+/// That these are needed is the next test.
+fn is_implied(action: &str) -> bool {
+    action == "ec2:CreateTags" || action.starts_with("kms:")
+}
+
+#[test]
+fn each_function_uses_what_it_is_granted_and_nothing_else() {
+    deployed(TEMPLATE, async |cloud, system| {
+        a_day(&cloud, &system).await;
+        let mut granted = granted(TEMPLATE);
+        for actions in granted.values_mut() {
+            actions.retain(|action| !is_implied(action));
+        }
+        assert_eq!(used(&cloud, &system), granted);
+    });
+}
+
+#[test]
+fn without_any_of_what_ec2_does_in_its_name_nothing_is_protected() {
+    let granted = granted(TEMPLATE);
+    let implied: Vec<_> =
+        granted["WorkRequested"].iter().filter(|action| is_implied(action)).collect();
+    assert_eq!(implied.len(), 7, "{implied:?}");
+    for action in implied {
+        assert_eq!(TEMPLATE.matches(action.as_str()).count(), 1, "{action}");
+        let without = TEMPLATE.replace(action.as_str(), "ec2:DescribeTags");
+        deployed(&without, async |cloud, system| {
+            make_keys(&cloud, &system);
+            launch(&cloud, HOME, Some(KEY)).await;
+            system.apply_policies(&cloud, POLICY).await.unwrap_or_else(|why| panic!("{why}"));
+            cloud.advance(Duration::from_secs(3600)).await;
+            assert_eq!(available(&cloud, ELSEWHERE).await, 0, "without {action}");
+        });
+    }
+    deployed(TEMPLATE, async |cloud, system| {
+        a_day(&cloud, &system).await;
+        assert!(available(&cloud, ELSEWHERE).await > 0, "with all of it");
+    });
+}
+
+async fn available(cloud: &Cloud, region: &str) -> usize {
+    let client = aws_sdk_ec2::Client::new(&cloud.sdk_config(region));
+    let images = client.describe_images().owners("self").send().await.expect("images are listed");
+    let available = Some(&ec2::ImageState::Available);
+    images.images().iter().filter(|image| image.state() == available).count()
 }
