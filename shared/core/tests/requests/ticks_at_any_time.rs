@@ -150,8 +150,12 @@ fn a_month_of_ticks_that_come_every_minute_has_every_slot() {
     assert_eq!(month.accounted, slots().len(), "each was seen once");
 }
 
+fn config() -> ProptestConfig {
+    ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(config())]
 
     /// Ticks are so close that one always lives between two slots.
     #[test]
