@@ -83,11 +83,12 @@ struct Hand<'a> {
 impl<'a> Hand<'a> {
     fn new(aws: &'a Aws, context: &'a Context) -> Hand<'a> {
         // A function applies more than one decision in one invocation: each has its own writer.
-        let now = Context { now: aws.clock.now(), ..context.clone() };
+        let now = aws.clock.now().as_millisecond();
+        let writer = format!("{}/{}/{now}", aws.environment.stream, context.request_id);
         Hand {
             aws,
             context,
-            writer: Writer::new(&aws.environment, &now),
+            writer: Writer::new(writer),
             applied: Applied::default(),
             wakes: BTreeSet::new(),
             leases: BTreeMap::new(),
