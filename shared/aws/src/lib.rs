@@ -47,7 +47,7 @@ impl Aws {
         Aws {
             clock: Clock::of(config),
             ledger: Ledger::new(config, &environment.table, &environment.stream),
-            ec2: Ec2::new(config, &environment),
+            ec2: Ec2::new(config, &environment.stream),
             bus: Bus::new(config, &environment.bus, &environment.stream),
             environment: Arc::new(environment),
         }

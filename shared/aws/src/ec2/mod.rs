@@ -19,7 +19,6 @@ use aws_sdk_ec2::config::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use jiff::SignedDuration;
 
-use crate::environment::Environment;
 pub use read::{Find, Machines};
 
 /// The longest that a call that makes something may take, with all its tries. No such call begins
@@ -42,8 +41,9 @@ pub struct Ec2 {
 }
 
 impl Ec2 {
-    pub fn new(config: &SdkConfig, environment: &Environment) -> Ec2 {
-        Ec2 { config: config.clone(), stream: environment.stream.clone(), clients: Arc::default() }
+    /// `stream` is what tells this execution environment from all others.
+    pub fn new(config: &SdkConfig, stream: &str) -> Ec2 {
+        Ec2 { config: config.clone(), stream: stream.to_string(), clients: Arc::default() }
     }
 
     /// The client of a region, made when it is first wanted.
