@@ -15,7 +15,7 @@ use aws_config::environment::{
     EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider,
 };
 use aws_config::meta::credentials::CredentialsProviderChain;
-use aws_config::meta::region::{ProvideRegion, RegionProviderChain};
+use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
@@ -35,7 +35,7 @@ const TABLE_VARIABLE: &str = "AFTERIMAGE_TABLE";
 pub const STREAM: &str = "command";
 
 #[derive(Clone, Debug, Default, clap::Args)]
-pub struct Arguments {
+pub struct Where {
     /// The ledger's table; or else AFTERIMAGE_TABLE, or else `afterimage`.
     #[arg(long, value_name = "NAME")]
     pub table: Option<String>,
@@ -57,7 +57,7 @@ impl Place {
     ///
     /// # Errors
     /// Something is missing, or is not what it should be.
-    pub async fn find(arguments: &Arguments) -> Result<Place, Failure> {
+    pub async fn find(arguments: &Where) -> Result<Place, Failure> {
         let region = region(arguments).await?;
         let credentials = credentials().await?;
         #[expect(clippy::disallowed_methods, reason = "a command is where the environment is read")]
@@ -108,7 +108,7 @@ pub fn of_cloud(url: &str, region: &str) -> SdkConfig {
     }
 }
 
-async fn region(arguments: &Arguments) -> Result<Region, Failure> {
+async fn region(arguments: &Where) -> Result<Region, Failure> {
     let named = match &arguments.region {
         Some(region) => Some(region.clone()),
         None => {

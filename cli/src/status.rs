@@ -24,7 +24,7 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    place: place::Arguments,
+    place: place::Where,
 }
 
 /// # Errors

@@ -7,17 +7,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal, Write as _};
 use std::path::PathBuf;
 
-use afterimage_aws::ec2::Find;
-use afterimage_aws::{Clock, Ec2, Ledger};
-use afterimage_core::command::{Command, Cursor, Record};
-use afterimage_core::flow::{InForce, backup_tick, stop};
-use afterimage_core::ids::{InstanceId, PolicyName, Region};
+use afterimage_aws::{Clock, Ledger};
+use afterimage_core::command::Cursor;
+use afterimage_core::flow::{InForce, backup_tick};
+use afterimage_core::ids::{PolicyName, Region};
 use afterimage_core::policy::{Policy, Trigger};
 use aws_types::SdkConfig;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 
+use super::stopped;
 use crate::failure::chain;
 use crate::place::{self, Place};
 use crate::{Failure, print};
@@ -38,7 +38,7 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    place: place::Arguments,
+    place: place::Where,
 }
 
 /// What applying a file does to what is in force: policies by their names.
@@ -70,7 +70,7 @@ async fn put_in_force(arguments: &Arguments, policies: &[Policy]) -> Result<(), 
     let now = Clock::of(&place.config).now();
     let done = carry_out(&ledger, &before, changes, policies, arguments.prune, now).await;
     let done = done.map_err(failed)?;
-    let stopped = stopped(&place.config, &ledger, &done, policies, now).await;
+    let stopped = stopped::count(&place.config, &ledger, &done, policies, now).await;
     if let Err(error) = &stopped {
         eprintln!("cannot tell how many machines are stopped already: {}", chain(error));
     }
@@ -172,50 +172,6 @@ fn new_cursors(before: &InForce, policy: &Policy, now: Timestamp) -> Vec<Cursor>
     };
     let old = before.policy(&policy.name).map(timed).unwrap_or_default();
     timed(policy).into_iter().filter(|cursor| !old.contains(cursor)).collect()
-}
-
-/// How many machines that are stopped already will be imaged, for each policy that changed: each
-/// counts as one stop.
-async fn stopped(
-    config: &SdkConfig,
-    ledger: &Ledger,
-    changes: &Applied,
-    policies: &[Policy],
-    now: Timestamp,
-) -> Result<BTreeMap<PolicyName, usize>, afterimage_aws::Failure> {
-    let is_new = |policy: &&Policy| {
-        let on_stopped = |trigger: &Trigger| matches!(trigger, Trigger::Stopped(_));
-        policy.triggers.iter().any(on_stopped)
-            && !changes.unchanged.iter().any(|name| name == policy.name.as_str())
-    };
-    let new: Vec<Policy> = policies.iter().filter(is_new).cloned().collect();
-    let homes: BTreeSet<Region> =
-        new.iter().flat_map(|policy| policy.select.regions.clone()).collect();
-    let ec2 = Ec2::new(config, place::STREAM);
-    let mut instances = Vec::new();
-    for region in homes {
-        instances.extend(ec2.instances(&region, Find::Stopped).await?);
-    }
-    let ids: Vec<InstanceId> = instances.iter().map(|instance| instance.id.clone()).collect();
-    let summaries = ledger.summaries(&ids).await?;
-    let in_force = InForce { policies: new, ..InForce::default() };
-    let mut count = BTreeMap::new();
-    for instance in &instances {
-        let decision = stop::requests(instance, &in_force, summaries.get(&instance.id), now);
-        for policy in decision.commands.iter().filter_map(requested) {
-            *count.entry(policy).or_insert(0) += 1;
-        }
-    }
-    Ok(count)
-}
-
-/// The policy of a point that is asked for.
-fn requested(command: &Command) -> Option<PolicyName> {
-    let Command::Request(change) = command else { return None };
-    change.writes.iter().find_map(|write| match &write.record {
-        Record::Point(point) => Some(point.slot.policy.clone()),
-        Record::Replica(_) => None,
-    })
 }
 
 fn may_remove(missing: &[String]) -> Result<(), Failure> {

@@ -2,6 +2,7 @@
 
 pub mod apply;
 mod check;
+mod stopped;
 
 use std::io::{self, Read};
 use std::path::Path;
