@@ -1,5 +1,7 @@
 //! `afterimage cloud`: serves the embedded cloud on a port until it is told to end.
 
+mod system;
+
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -36,6 +38,8 @@ pub struct Arguments {
     /// Write each call, event and delivery to stderr.
     #[arg(long, short)]
     verbose: bool,
+    #[command(flatten)]
+    system: system::Arguments,
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
@@ -53,7 +57,10 @@ fn speed_range() -> clap::builder::RangedI64ValueParser<u32> {
 /// How often the lines of the trace are written out.
 const LOG_EVERY: Duration = Duration::from_millis(200);
 
+/// # Errors
+/// It cannot listen there, or a policy is wrong.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let plan = arguments.system.plan()?;
     let mut config = Config { open_roles: true, ..Config::seeded(arguments.seed) };
     if arguments.lag {
         config.lag = Lag::as_observed();
@@ -68,10 +75,13 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             server.address()
         );
     }
-    println!("ready {}", server.url());
-    io::stdout().flush().map_err(|error| Failure::Ours(format!("cannot write: {error}")))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Ours(format!("cannot wait: {error}")))?;
+    if let Some(plan) = plan {
+        runtime.block_on(plan.carry_out(&server))?;
+    }
+    println!("ready {}", server.url());
+    io::stdout().flush().map_err(|error| Failure::Ours(format!("cannot write: {error}")))?;
     let world = arguments.verbose.then(|| server.world().clone());
     runtime.block_on(until_told(world))?;
     server.stop();

@@ -1,11 +1,9 @@
-//! The `afterimage` command. Data goes to stdout, everything else to stderr.
+//! The `afterimage` command: parses its arguments, and says why it failed.
 //! Exit status: 0 done, 1 the user's input, 2 ours.
-
-mod cloud;
-mod policy;
 
 use std::process::ExitCode;
 
+use afterimage::{cloud, policy, status};
 use clap::{Parser, Subcommand};
 
 /// Images EC2 instances when their disks are at rest, copies the images where they must survive,
@@ -21,15 +19,7 @@ struct Arguments {
 enum Command {
     Cloud(cloud::Arguments),
     Policy(policy::Arguments),
-}
-
-/// Why a command ended early.
-#[derive(Debug)]
-enum Failure {
-    /// Something the user can put right.
-    Input(String),
-    /// Something that should not happen.
-    Ours(String),
+    Status(status::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -44,12 +34,13 @@ fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Cloud(arguments) => cloud::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments),
     };
-    let (status, text) = match done {
-        Ok(()) => return ExitCode::SUCCESS,
-        Err(Failure::Input(text)) => (1, text),
-        Err(Failure::Ours(text)) => (2, text),
-    };
-    eprintln!("afterimage: {text}");
-    ExitCode::from(status)
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::from(failure.exit_status())
+        }
+    }
 }

@@ -56,7 +56,7 @@ fn a_wrong_file_is_told_with_its_lines_on_stderr_and_exit_1() {
     assert_eq!(output.status.code(), Some(1));
     assert!(output.stdout.is_empty());
     let expected = "\
-afterimage: 2 problems in standard input
+error: 2 problems in standard input
 
 standard input:3:24: `us-east-9` is not a region
    |
@@ -94,6 +94,6 @@ fn a_file_that_cannot_be_read_is_the_users_to_find() {
         .expect("the command starts");
     assert_eq!(output.status.code(), Some(1));
     let said = text(&output.stderr);
-    assert!(said.starts_with("afterimage: cannot read no-such-file.yaml: "), "{said}");
+    assert!(said.starts_with("error: cannot read no-such-file.yaml: "), "{said}");
     assert!(said.contains("check the path"), "{said}");
 }

@@ -1,1 +1,31 @@
-//! Placeholder.
+//! An image is available, or failed: whoever confirms images has a look.
+
+use afterimage_aws::{Aws, Context, Environment, Failure, answer, apply, decode, load};
+use afterimage_core::flow::image_state_changed;
+use aws_types::SdkConfig;
+use serde_json::Value;
+
+pub struct Function {
+    aws: Aws,
+}
+
+pub fn start(environment: Environment, config: &SdkConfig) -> Function {
+    Function { aws: Aws::start(environment, config) }
+}
+
+impl Function {
+    /// One event.
+    ///
+    /// # Errors
+    /// AWS did not answer; the same event may fare better later.
+    pub async fn handle(&self, event: Value, context: Context) -> Result<Value, Failure> {
+        let event = match decode::image_state_changed(&event, &self.aws.environment) {
+            Ok(event) => event,
+            Err(unusable) => return Ok(answer::unusable(&unusable)),
+        };
+        let input = load::image_state_changed(&self.aws, event, &context).await?;
+        let decision = image_state_changed::decide(&input);
+        let applied = apply::apply(&self.aws, &context, decision).await?;
+        Ok(answer::done(&applied))
+    }
+}

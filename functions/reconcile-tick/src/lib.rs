@@ -1,1 +1,31 @@
-//! Placeholder.
+//! The sweep: reaches the same state with no event at all.
+
+use afterimage_aws::{Aws, Context, Environment, Failure, answer, apply, decode, load};
+use afterimage_core::flow::reconcile_tick;
+use aws_types::SdkConfig;
+use serde_json::Value;
+
+pub struct Function {
+    aws: Aws,
+}
+
+pub fn start(environment: Environment, config: &SdkConfig) -> Function {
+    Function { aws: Aws::start(environment, config) }
+}
+
+impl Function {
+    /// One event.
+    ///
+    /// # Errors
+    /// AWS did not answer; the same event may fare better later.
+    pub async fn handle(&self, event: Value, context: Context) -> Result<Value, Failure> {
+        let event = match decode::reconcile_tick(&event, &self.aws.environment) {
+            Ok(event) => event,
+            Err(unusable) => return Ok(answer::unusable(&unusable)),
+        };
+        let input = load::reconcile_tick(&self.aws, event, &context).await?;
+        let decision = reconcile_tick::decide(&input);
+        let applied = apply::apply(&self.aws, &context, decision).await?;
+        Ok(answer::done(&applied))
+    }
+}

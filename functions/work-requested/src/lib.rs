@@ -1,1 +1,39 @@
-//! Placeholder.
+//! There is work in a queue: its worker goes round until there is nothing left that it could do,
+//! or its time is over; then it wakes a successor.
+
+use afterimage_aws::round::Rounds;
+use afterimage_aws::{Aws, Context, Environment, Failure, answer, apply, decode, load};
+use afterimage_core::flow::work_requested;
+use aws_types::SdkConfig;
+use serde_json::Value;
+
+pub struct Function {
+    aws: Aws,
+}
+
+pub fn start(environment: Environment, config: &SdkConfig) -> Function {
+    Function { aws: Aws::start(environment, config) }
+}
+
+impl Function {
+    /// One event.
+    ///
+    /// # Errors
+    /// AWS did not answer; the same event may fare better later.
+    pub async fn handle(&self, event: Value, context: Context) -> Result<Value, Failure> {
+        let event = match decode::work_requested(&event, &self.aws.environment) {
+            Ok(event) => event,
+            Err(unusable) => return Ok(answer::unusable(&unusable)),
+        };
+        let mut rounds = Rounds::default();
+        while let Some(loaded) = load::work_requested(&self.aws, &event, &context).await? {
+            let decision = work_requested::decide(&loaded.input);
+            let applied = apply::apply(&self.aws, &context, decision).await?;
+            if !rounds.go_on(&self.aws, &context, applied, loaded.next_due).await {
+                break;
+            }
+        }
+        apply::apply(&self.aws, &context, rounds.successor(&event)).await?;
+        Ok(answer::done(&rounds.applied))
+    }
+}

@@ -3,7 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep};
-use aws_smithy_async::time::{SharedTimeSource, TimeSource};
+use aws_smithy_async::time::SharedTimeSource;
 use aws_types::SdkConfig;
 use jiff::{SignedDuration, Timestamp};
 

@@ -16,6 +16,9 @@ pub const ACCOUNT: &str = "AFTERIMAGE_ACCOUNT";
 pub const SEAT: &str = "AWS_REGION";
 /// One name for each execution environment. Lambda sets it.
 pub const LOG_STREAM: &str = "AWS_LAMBDA_LOG_STREAM_NAME";
+/// How much is logged: `warn`, `info` or `debug`, or a filter of `tracing` such as
+/// `info,aws_smithy_runtime=debug`.
+pub const LOG: &str = "AFTERIMAGE_LOG";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Environment {

@@ -3,7 +3,10 @@
 //! `docs/errors.md` has a section for each code. Whether trying again may help is a property of the
 //! error: Lambda tries again whatever a function says, but alarms can tell the two apart.
 
+use std::error::Error;
 use std::fmt;
+
+use aws_sdk_dynamodb::types::error::ResourceNotFoundException;
 
 /// A function could not do its work; the event will be delivered again.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +19,7 @@ pub enum Failure {
         table: String,
         done: &'static str,
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// What stands in the ledger is not what was ever written there.
     #[error("an item of the ledger cannot be read: {key}: {why}")]
@@ -27,14 +30,14 @@ pub enum Failure {
         operation: &'static str,
         region: String,
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// Our bus did not take an event.
     #[error("the bus ({bus}) did not take an event")]
     Bus {
         bus: String,
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Box<dyn Error + Send + Sync>,
     },
 }
 
@@ -62,8 +65,76 @@ impl Failure {
         }
     }
 
+    /// There is no such table in this account and region.
+    pub fn is_table_missing(&self) -> bool {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = cause {
+            if error.is::<ResourceNotFoundException>() {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
+    }
+
     /// Whether the same again may succeed without anybody doing anything.
     pub fn is_retryable(&self) -> bool {
         !matches!(self, Failure::Environment { .. } | Failure::Item { .. })
+    }
+}
+
+/// An error and all that led to it, in one line. No error of ours repeats its source; of those of
+/// the SDK some do, which is told once.
+pub fn chain(error: &dyn Error) -> String {
+    let mut told = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let text = error.to_string();
+        if !told.ends_with(&text) {
+            told.push_str(": ");
+            told.push_str(&text);
+        }
+        source = error.source();
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("service error")]
+    struct Service(#[source] Repeats);
+
+    /// As some errors of the SDK do.
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Repeats(#[source] Cause);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the table is not there")]
+    struct Cause;
+
+    #[test]
+    fn a_chain_tells_every_cause_once() {
+        let source = Box::new(Service(Repeats(Cause)));
+        let failure = Failure::Ledger { table: "t".to_string(), done: "read", source };
+        assert_eq!(
+            chain(&failure),
+            "the ledger (t) could not be read: service error: the table is not there"
+        );
+    }
+
+    #[test]
+    fn every_failure_has_a_code_of_its_own() {
+        let failures = [
+            Failure::environment("A", "it is not set"),
+            Failure::Ledger { table: String::new(), done: "read", source: Box::new(Cause) },
+            Failure::Item { key: String::new(), why: String::new() },
+            Failure::Ec2 { operation: "", region: String::new(), source: Box::new(Cause) },
+            Failure::Bus { bus: String::new(), source: Box::new(Cause) },
+        ];
+        assert_eq!(failures.map(|failure| failure.code()), Failure::CODES);
     }
 }

@@ -4,7 +4,9 @@
 //! know), `decide` (in `afterimage-core`) and `apply` (carry out each command, record each
 //! outcome). Execution makes no choices.
 
+pub mod answer;
 pub mod apply;
+pub mod bus;
 pub mod clock;
 pub mod decode;
 pub mod ec2;
@@ -14,12 +16,14 @@ pub mod invocation;
 pub mod ledger;
 pub mod load;
 pub mod log;
+pub mod round;
 pub mod start;
 
 use std::sync::Arc;
 
 use aws_types::SdkConfig;
 
+pub use bus::Bus;
 pub use clock::Clock;
 pub use ec2::Ec2;
 pub use environment::Environment;
@@ -34,7 +38,7 @@ pub struct Aws {
     pub clock: Clock,
     pub ledger: Ledger,
     pub ec2: Ec2,
-    pub bus: aws_sdk_eventbridge::Client,
+    pub bus: Bus,
 }
 
 impl Aws {
@@ -42,9 +46,9 @@ impl Aws {
     pub fn start(environment: Environment, config: &SdkConfig) -> Aws {
         Aws {
             clock: Clock::of(config),
-            ledger: Ledger::new(config, &environment.table),
-            ec2: Ec2::new(config),
-            bus: aws_sdk_eventbridge::Client::new(config),
+            ledger: Ledger::new(config, &environment.table, &environment.stream),
+            ec2: Ec2::new(config, &environment.stream),
+            bus: Bus::new(config, &environment.bus, &environment.stream),
             environment: Arc::new(environment),
         }
     }

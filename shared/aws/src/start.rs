@@ -1,1 +1,75 @@
-//! Soon.
+//! The glue to Lambda's runtime: an event and what Lambda says of it in, an answer or a failure
+//! out.
+
+use std::future::Future;
+
+use jiff::Timestamp;
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde_json::Value;
+
+use crate::clock::Clock;
+use crate::error::{Failure, chain};
+use crate::{Context, log};
+
+/// Takes events from Lambda, one at a time, for as long as the execution environment lives.
+///
+/// # Errors
+/// Lambda's runtime interface cannot be reached.
+pub async fn run<H, F>(clock: Clock, handle: H) -> Result<(), lambda_runtime::Error>
+where
+    H: Fn(Value, Context) -> F,
+    F: Future<Output = Result<Value, Failure>>,
+{
+    let service = service_fn(|event: LambdaEvent<Value>| {
+        let handled = handle(event.payload, context(&event.context, clock.now()));
+        async { handled.await.inspect_err(log::failure).map_err(Diagnostic::from) }
+    });
+    lambda_runtime::run(service).await
+}
+
+fn context(lambda: &lambda_runtime::Context, now: Timestamp) -> Context {
+    let deadline = i64::try_from(lambda.deadline).unwrap_or(i64::MAX);
+    Context {
+        now,
+        deadline: Timestamp::from_millisecond(deadline).unwrap_or(Timestamp::MAX),
+        request_id: lambda.request_id.clone(),
+    }
+}
+
+impl From<Failure> for Diagnostic {
+    fn from(failure: Failure) -> Diagnostic {
+        Diagnostic { error_type: failure.code().to_string(), error_message: chain(&failure) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn millis(millis: i64) -> Timestamp {
+        Timestamp::from_millisecond(millis).expect("it is an instant")
+    }
+
+    #[test]
+    fn an_invocation_is_what_lambda_says_of_it() {
+        let mut lambda = lambda_runtime::Context::default();
+        lambda.request_id = "request".to_string();
+        lambda.deadline = 1_767_225_600_123;
+        let now = millis(1_767_225_000_000);
+        let deadline = millis(1_767_225_600_123);
+        let expected = Context { now, deadline, request_id: "request".to_string() };
+        assert_eq!(context(&lambda, now), expected);
+        lambda.deadline = u64::MAX;
+        assert_eq!(context(&lambda, now).deadline, Timestamp::MAX);
+    }
+
+    #[test]
+    fn a_failure_is_told_by_its_code() {
+        let diagnostic = Diagnostic::from(Failure::environment("AFTERIMAGE_BUS", "it is not set"));
+        assert_eq!(diagnostic.error_type, "environment-incomplete");
+        assert_eq!(
+            diagnostic.error_message,
+            "the environment variable AFTERIMAGE_BUS is of no use: it is not set"
+        );
+    }
+}

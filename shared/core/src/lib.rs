@@ -10,6 +10,7 @@ pub mod machine;
 pub mod names;
 pub mod plan;
 pub mod point;
+pub mod point_check;
 pub mod policy;
 pub mod reason;
 pub mod seen;

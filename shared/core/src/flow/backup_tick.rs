@@ -59,8 +59,7 @@ pub fn due(in_force: &InForce, now: Timestamp) -> Vec<Due> {
 }
 
 fn due_of(policy: &Policy, timed: &Timed, in_force: &InForce, now: Timestamp) -> Option<Due> {
-    let schedule = format!("{} {}", timed.expression(), timed.timezone());
-    let cursor = Cursor { policy: policy.name.clone(), schedule, done_until: now };
+    let cursor = cursor(policy, timed, now);
     let Some(kept) = in_force.cursors.iter().find(|kept| is_same_schedule(kept, &cursor)) else {
         return Some(Due { policy: policy.clone(), cursor, slot: None, collapsed: 0 });
     };
@@ -70,6 +69,13 @@ fn due_of(policy: &Policy, timed: &Timed, in_force: &InForce, now: Timestamp) ->
     let (last, earlier) = slots.split_last()?;
     let cursor = Cursor { done_until: *last, ..cursor };
     Some(Due { policy: policy.clone(), cursor, slot: Some(*last), collapsed: earlier.len() })
+}
+
+/// The cursor of a schedule that was looked after up to then. Another expression or another zone is
+/// another schedule.
+pub fn cursor(policy: &Policy, timed: &Timed, done_until: Timestamp) -> Cursor {
+    let schedule = format!("{} {}", timed.expression(), timed.timezone());
+    Cursor { policy: policy.name.clone(), schedule, done_until }
 }
 
 fn is_same_schedule(one: &Cursor, other: &Cursor) -> bool {

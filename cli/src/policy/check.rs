@@ -1,30 +1,18 @@
-//! `afterimage policy`: the policy file.
+//! `afterimage policy check`: everything that is wrong with a policy file, or what it means.
 
 use std::fmt::Write as _;
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use afterimage_core::policy::{Policy, Trigger, file};
 use afterimage_core::yaml::Problem;
 use serde_json::{Value, json};
 
-use crate::Failure;
-
-/// Works with the policies of a file.
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, clap::Subcommand)]
-enum Command {
-    Check(Check),
-}
+use super::{read, shown};
+use crate::{Failure, print};
 
 /// Reads a policy file and says everything that is wrong with it, or what it means.
 #[derive(Debug, clap::Args)]
-struct Check {
+pub struct Arguments {
     /// The file, or - for standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -34,78 +22,32 @@ struct Check {
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    match &arguments.command {
-        Command::Check(check) => run_check(check),
-    }
-}
-
-fn run_check(check: &Check) -> Result<(), Failure> {
-    let name = shown(&check.file);
-    let text = read(&check.file)?;
+    let name = shown(&arguments.file);
+    let text = read(&arguments.file)?;
     match file::read(&text) {
-        Ok(policies) if check.json => {
+        Ok(policies) if arguments.json => {
             print(&json!({ "file": name, "policies": policies, "problems": [] }).to_string())
         }
+        Ok(policies) if policies.is_empty() => print("no policies"),
         Ok(policies) => print(policies.iter().map(summary).collect::<String>().trim_end()),
         Err(problems) => {
-            if check.json {
+            if arguments.json {
                 let list: Vec<Value> = problems.iter().map(to_json).collect();
                 print(&json!({ "file": name, "problems": list }).to_string())?;
             }
-            let told: String = problems.iter().map(|problem| tell(&name, &text, problem)).collect();
-            let count = match problems.len() {
-                1 => "1 problem".to_string(),
-                more => format!("{more} problems"),
-            };
-            Err(Failure::Input(format!("{count} in {name}\n\n{told}").trim_end().to_string()))
+            Err(Failure::Input(tell_all(&name, &text, &problems, "")))
         }
     }
 }
 
-fn shown(path: &Path) -> String {
-    if is_stdin(path) { "standard input".to_string() } else { path.display().to_string() }
-}
-
-fn is_stdin(path: &Path) -> bool {
-    path == Path::new("-")
-}
-
-/// A policy file of this size says more than anyone can have meant.
-const FILE_BYTES_MAX: u64 = 1024 * 1024;
-
-fn read(path: &Path) -> Result<String, Failure> {
-    let name = shown(path);
-    let failed = |error: io::Error| {
-        let hint = match error.kind() {
-            io::ErrorKind::NotFound => "\n  check the path; it is looked up from this folder",
-            io::ErrorKind::InvalidData => "\n  a policy file is text in UTF-8",
-            _ => "",
-        };
-        Failure::Input(format!("cannot read {name}: {error}{hint}"))
+/// Every problem of a file at its place. `and` is what else there is to say about it.
+pub fn tell_all(name: &str, text: &str, problems: &[Problem], and: &str) -> String {
+    let told: String = problems.iter().map(|problem| tell(name, text, problem)).collect();
+    let count = match problems.len() {
+        1 => "1 problem".to_string(),
+        more => format!("{more} problems"),
     };
-    let mut text = String::new();
-    let source: Box<dyn Read> = if is_stdin(path) {
-        Box::new(io::stdin())
-    } else {
-        Box::new(std::fs::File::open(path).map_err(failed)?)
-    };
-    source.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(failed)?;
-    if u64::try_from(text.len()).unwrap_or(u64::MAX) > FILE_BYTES_MAX {
-        let text = format!("{name} is larger than {FILE_BYTES_MAX} bytes: is it a policy file?");
-        return Err(Failure::Input(text));
-    }
-    Ok(text)
-}
-
-fn print(text: &str) -> Result<(), Failure> {
-    let written = writeln!(io::stdout(), "{text}");
-    // Whoever reads no further has seen enough.
-    match written {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::Ours(format!("cannot write: {error}")))
-        }
-        _ => Ok(()),
-    }
+    format!("{count} in {name}{and}\n\n{told}").trim_end().to_string()
 }
 
 fn to_json(problem: &Problem) -> Value {

@@ -1,0 +1,101 @@
+//! `afterimage cloud --system`: Afterimage itself, in the cloud that is served.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use afterimage_cloud::door::port::Server;
+use afterimage_core::policy::Policy;
+use aws_types::SdkConfig;
+
+use crate::failure::chain;
+use crate::system::{self, Options, System};
+use crate::{Failure, place, policy};
+
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+pub struct Arguments {
+    /// Deploy Afterimage itself: its functions then watch the machines of the default account.
+    #[arg(long)]
+    system: bool,
+    /// Put the policies of this file in force.
+    #[arg(long, value_name = "FILE", requires = "system")]
+    policies: Option<PathBuf>,
+    /// The regions in which to watch, beside the seat, us-east-1, and those of the policies.
+    #[arg(
+        long, value_name = "REGION,...", value_delimiter = ',', requires = "system",
+        default_values = ["eu-west-1", "eu-central-1"]
+    )]
+    regions: Vec<String>,
+}
+
+/// What is to be deployed, once everything that it is made of was read.
+#[derive(Debug)]
+pub struct Plan {
+    options: Options,
+    policies: Vec<Policy>,
+}
+
+impl Arguments {
+    /// Nothing if it was not asked for.
+    pub fn plan(&self) -> Result<Option<Plan>, Failure> {
+        if !self.system {
+            return Ok(None);
+        }
+        let policies = match &self.policies {
+            None => Vec::new(),
+            Some(file) => policy::from_file(file, "; nothing was started")?,
+        };
+        let mut regions: BTreeSet<String> = self.regions.iter().cloned().collect();
+        for policy in &policies {
+            regions.extend(policy.select.regions.iter().map(ToString::to_string));
+            regions.extend(policy.replicate.iter().map(|replica| replica.region.to_string()));
+        }
+        let options = Options::default();
+        regions.remove(&options.seat);
+        let options = Options { regions: regions.into_iter().collect(), ..options };
+        Ok(Some(Plan { options, policies }))
+    }
+}
+
+impl Plan {
+    /// Deploys, puts the policies in force as a user would, and says what to do next.
+    pub async fn carry_out(self, server: &Server) -> Result<(), Failure> {
+        let Plan { options, policies } = self;
+        let regions = options.regions.join(", ");
+        let deployed = server.world().act(move |cloud| system::deploy(cloud, &options)).await;
+        let deployed = deployed.map_err(|ended| Failure::Ours(ended.to_string()))?;
+        let system = deployed.map_err(|refused| Failure::Input(refused.to_string()))?;
+        let config = place::of_cloud(&server.url(), &system.seat);
+        put_in_force(&config, &system, &policies).await?;
+        eprintln!("{}", next_steps(&system, &regions, &policies, &server.url()));
+        Ok(())
+    }
+}
+
+async fn put_in_force(
+    config: &SdkConfig,
+    system: &System,
+    policies: &[Policy],
+) -> Result<(), Failure> {
+    if policies.is_empty() {
+        return Ok(());
+    }
+    let applied = policy::apply::apply(config, &system.table, policies, false).await;
+    applied.map(drop).map_err(|failure| Failure::Ours(chain(&failure)))
+}
+
+fn next_steps(system: &System, regions: &str, policies: &[Policy], url: &str) -> String {
+    let seat = &system.seat;
+    let names: Vec<&str> = policies.iter().map(|policy| policy.name.as_str()).collect();
+    let in_force = match names.is_empty() {
+        true => "No policy is in force yet; `afterimage policy apply FILE` puts some.".to_string(),
+        false => format!("In force: {}.", names.join(", ")),
+    };
+    format!(
+        "Afterimage has its seat in {seat}, and watches {regions} as well.\n{in_force}\n\
+         In another terminal:\n  \
+         export AWS_ENDPOINT_URL={url}\n  \
+         export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any AWS_DEFAULT_REGION={seat}\n  \
+         afterimage status"
+    )
+}

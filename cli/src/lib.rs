@@ -1,0 +1,28 @@
+//! The `afterimage` command, as functions of plain arguments. `main.rs` only parses them.
+//!
+//! Data goes to stdout, everything else to stderr.
+
+pub mod cloud;
+pub mod failure;
+pub mod place;
+pub mod policy;
+pub mod status;
+pub mod system;
+
+pub use failure::Failure;
+
+use std::io::{self, Write as _};
+
+/// Writes what was asked for, and ends the line.
+///
+/// # Errors
+/// It cannot be written.
+pub fn print(text: &str) -> Result<(), Failure> {
+    // Whoever reads no further has seen enough.
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::Ours(format!("cannot write: {error}")))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,180 @@
+//! The overview as a table for people, and as JSON for programs.
+
+use afterimage_core::command::Finding;
+use afterimage_core::flow::Unreadable;
+use afterimage_core::reason::Code;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{Row, Standing};
+
+/// All that `status` has to say.
+#[derive(Clone, Debug)]
+pub struct Overview {
+    pub now: Timestamp,
+    /// The machines are only those that failed or wait.
+    pub only_failed: bool,
+    /// In force.
+    pub policies: Vec<String>,
+    pub unreadable: Vec<Unreadable>,
+    pub machines: Vec<Row>,
+    pub findings: Vec<Finding>,
+}
+
+impl Overview {
+    pub fn to_json(&self) -> Value {
+        let unreadable = self.unreadable.iter().map(|policy| {
+            json!({ "policy": policy.name, "code": Code::PolicyUnreadable, "text": policy.why })
+        });
+        json!({
+            "now": self.now,
+            "policies": self.policies,
+            "unreadable_policies": unreadable.collect::<Vec<_>>(),
+            "machines": self.machines.iter().map(|row| self.row(row)).collect::<Vec<_>>(),
+            "findings": self.findings,
+        })
+    }
+
+    fn row(&self, row: &Row) -> Value {
+        let mut good = json!(row.good);
+        if let Some(point) = &row.good {
+            good["age_seconds"] = json!(self.now.duration_since(point.taken_at).as_secs());
+        }
+        json!({
+            "instance": row.instance,
+            "name": row.name,
+            "region": row.region,
+            "policy": row.policy,
+            "standing": row.standing.as_str(),
+            "newest_good": good,
+            "latest": row.latest,
+        })
+    }
+}
+
+/// Reasons are broken into lines of this width, which a terminal of 80 columns shows whole.
+const WIDTH: usize = 78;
+/// Longer names are cut; their whole is in the JSON.
+const LABEL_MAX: usize = 24;
+
+const HEADS: [&str; 7] =
+    ["MACHINE", "REGION", "POLICY", "NEWEST GOOD (UTC)", "AGE", "GRADE", "REPLICAS"];
+
+/// The overview for people.
+pub fn table(overview: &Overview) -> String {
+    let mut text = machines(overview);
+    for policy in &overview.unreadable {
+        let told = format!(
+            "policy {} cannot be read, and nothing is done for it: {} ({})",
+            policy.name,
+            policy.why,
+            Code::PolicyUnreadable
+        );
+        text.push_str(&format!("\n{}\n", wrapped(&told, "")));
+    }
+    if !overview.findings.is_empty() {
+        text.push_str("\nFINDINGS\n");
+    }
+    for finding in &overview.findings {
+        let Finding { region, artefact, reason, seen_at } = finding;
+        text.push_str(&format!("{artefact} in {region}, seen {}\n", minute(*seen_at)));
+        text.push_str(&format!("{}\n", wrapped(&reason.to_string(), "    ")));
+    }
+    text
+}
+
+fn machines(overview: &Overview) -> String {
+    if overview.machines.is_empty() {
+        return match (overview.only_failed, overview.policies.as_slice()) {
+            (true, _) => "nothing failed, and nothing waits\n".into(),
+            (false, []) => "no policy is in force: `afterimage policy apply FILE`\n".into(),
+            (false, policies) => {
+                format!("no machine has a point yet; in force: {}\n", policies.join(", "))
+            }
+        };
+    }
+    let lines: Vec<[String; 7]> =
+        overview.machines.iter().map(|row| cells(row, overview.now)).collect();
+    let widths: Vec<usize> = HEADS
+        .iter()
+        .enumerate()
+        .map(|(column, head)| {
+            let cells = lines.iter().filter_map(|line| line.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0).max(head.len())
+        })
+        .collect();
+    let mut text = format!("{}STATE\n", line(&HEADS, &widths));
+    for (row, cells) in overview.machines.iter().zip(&lines) {
+        text.push_str(&format!("{}{}\n", line(cells, &widths), state(row)));
+        if let Some(reason) = row.latest.as_ref().and_then(|latest| latest.reason.as_ref()) {
+            text.push_str(&format!("{}\n", wrapped(&reason.to_string(), "    ")));
+        }
+    }
+    text
+}
+
+fn line(cells: &[impl AsRef<str>], widths: &[usize]) -> String {
+    let padded = cells.iter().zip(widths).map(|(cell, width)| {
+        let cell = cell.as_ref();
+        format!("{cell:width$}  ")
+    });
+    padded.collect()
+}
+
+fn cells(row: &Row, now: Timestamp) -> [String; 7] {
+    let [taken, age, grade, replicas] = match &row.good {
+        None => ["none", "-", "-", "-"].map(str::to_string),
+        Some(good) => [
+            minute(good.taken_at),
+            age(good.taken_at, now),
+            good.grade.as_str().to_string(),
+            format!("{}/{}", good.replicas.len(), good.replicas_wanted),
+        ],
+    };
+    let region = row.region.to_string();
+    [cut(&row.label), region, row.policy.to_string(), taken, age, grade, replicas]
+}
+
+/// Where the point stands that was asked for last.
+fn state(row: &Row) -> String {
+    let status = row.latest.as_ref().map_or("protected".into(), |latest| latest.status.to_string());
+    match row.standing {
+        Standing::Waiting => format!("{status}, waiting"),
+        Standing::Failed | Standing::UnderWay | Standing::Protected => status,
+    }
+}
+
+fn cut(label: &str) -> String {
+    if label.chars().count() <= LABEL_MAX {
+        return label.to_string();
+    }
+    let kept: String = label.chars().take(LABEL_MAX - 1).collect();
+    format!("{kept}…")
+}
+
+fn minute(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// How long ago, in the largest unit of which there are at least two.
+fn age(at: Timestamp, now: Timestamp) -> String {
+    let secs = now.duration_since(at).as_secs().max(0);
+    let units = [(86_400, 'd'), (3600, 'h'), (60, 'm')];
+    let fits = units.iter().find(|(unit, _)| secs >= 2 * unit);
+    fits.map_or(format!("{secs}s"), |(unit, letter)| format!("{}{letter}", secs / unit))
+}
+
+/// A sentence in lines that fit, each indented.
+fn wrapped(text: &str, indent: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= WIDTH => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(format!("{indent}{word}")),
+        }
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,142 @@
+//! Afterimage itself, deployed in an embedded cloud from the templates in `infra/`, with its
+//! functions in process. The scenarios, the demo and `afterimage cloud --system` run it so.
+
+mod code;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use afterimage_cloud::Cloud;
+use afterimage_cloud::deploy::{DeployError, Deployment, Stack};
+use afterimage_core::policy::file;
+
+use crate::failure::chain;
+use crate::policy::apply::{self, Applied};
+
+/// The templates as they are deployed.
+pub const TEMPLATE: &str = include_str!("../../../infra/template.yaml");
+pub const REGION_TEMPLATE: &str = include_str!("../../../infra/region.yaml");
+
+/// The stack at the seat. Its functions, roles and queues have names that begin with this.
+const STACK: &str = "afterimage";
+/// The stack in every other region.
+const REGION_STACK: &str = "afterimage-region";
+
+/// Where Afterimage is deployed, and from what.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub account: String,
+    /// The region of the ledger, the bus and the functions.
+    pub seat: String,
+    /// Every other region in which there are machines or images.
+    pub regions: Vec<String>,
+    /// What goes to the seat, and what goes to the other regions.
+    pub template: String,
+    pub region_template: String,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            account: "123456789012".to_string(),
+            seat: "us-east-1".to_string(),
+            regions: vec!["eu-west-1".to_string(), "eu-central-1".to_string()],
+            template: TEMPLATE.to_string(),
+            region_template: REGION_TEMPLATE.to_string(),
+        }
+    }
+}
+
+/// What was deployed, as far as others have to know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct System {
+    pub account: String,
+    pub seat: String,
+    /// The ledger's table.
+    pub table: String,
+    /// The name of our own bus.
+    pub bus: String,
+    /// The name of the role of each function, by the name of the function.
+    pub roles: BTreeMap<String, String>,
+}
+
+/// A template could not be deployed: everything that is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Which of the two, and where it was to go.
+    pub template: String,
+    pub errors: Vec<DeployError>,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} cannot be deployed", self.template)?;
+        self.errors.iter().try_for_each(|error| write!(f, "\n  {error}"))
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// Deploys Afterimage. What it does from then on it does by itself.
+///
+/// # Errors
+/// A template is refused. If it is the second one, what the first one says is there.
+pub fn deploy(cloud: &Cloud, options: &Options) -> Result<System, Refused> {
+    let at_seat = Deployment {
+        account: options.account.clone(),
+        region: options.seat.clone(),
+        stack_name: STACK.to_string(),
+        parameters: BTreeMap::new(),
+        code: code::of_stack(STACK),
+    };
+    let stack = cloud.deploy(&options.template, at_seat).map_err(|errors| {
+        let template = format!("infra/template.yaml in {}", options.seat);
+        Refused { template, errors }
+    })?;
+    let output = |name: &str| stack.outputs.get(name).cloned().unwrap_or_default();
+    for region in options.regions.iter().filter(|region| **region != options.seat) {
+        let elsewhere = Deployment {
+            account: options.account.clone(),
+            region: region.clone(),
+            stack_name: REGION_STACK.to_string(),
+            parameters: BTreeMap::from([("BusArn".to_string(), output("BusArn"))]),
+            code: BTreeMap::new(),
+        };
+        cloud.deploy(&options.region_template, elsewhere).map_err(|errors| {
+            let template = format!("infra/region.yaml in {region}");
+            Refused { template, errors }
+        })?;
+    }
+    Ok(System {
+        account: options.account.clone(),
+        seat: options.seat.clone(),
+        table: output("LedgerName"),
+        bus: stack.resources.get("Bus").cloned().unwrap_or_default(),
+        roles: roles(&stack),
+    })
+}
+
+impl System {
+    /// Puts policies in force, as `afterimage policy apply` does.
+    ///
+    /// # Errors
+    /// A policy is wrong, or the ledger cannot be written.
+    pub async fn apply_policies(&self, cloud: &Cloud, yaml: &str) -> Result<Applied, String> {
+        let policies = file::read(yaml).map_err(|problems| {
+            let told = problems.iter().map(|problem| format!("{}: {}", problem.at, problem.what));
+            told.collect::<Vec<_>>().join("\n")
+        })?;
+        let config = cloud.sdk_config(&self.seat);
+        let applied = apply::apply(&config, &self.table, &policies, false).await;
+        applied.map_err(|failure| chain(&failure))
+    }
+}
+
+/// SAM calls the role of a function after its logical id.
+fn roles(stack: &Stack) -> BTreeMap<String, String> {
+    let named = stack.functions.keys().filter_map(|id| {
+        let function = stack.resources.get(id)?;
+        Some((function.clone(), stack.resources.get(&format!("{id}Role"))?.clone()))
+    });
+    named.collect()
+}

@@ -1,0 +1,241 @@
+//! Carries out a decision: one command after the other, and the outcome of each call recorded
+//! before the next is made.
+//!
+//! # The order of things around a call that creates
+//! 1. There is time left before the deadline, and the pace of the queue allows it.
+//! 2. The intent is written, and with it the lease on the queue is taken, or renewed when it nears
+//!    its end. Whoever cannot write the intent does not call: somebody else was faster.
+//! 3. The lease outlasts the call at its longest; the call is made.
+//! 4. What it brought is recorded, and with the last outcome the lease is given back.
+//!
+//! A failure ends all this at once: what was intended is in the ledger, and is settled from there.
+//! Wakes are sent last, each once, and also after a failure: what was written before deserves it.
+#![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
+
+mod create;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::AddAssign;
+
+use afterimage_core::command::{Change, Command, Decision, Finding, Said, Wake};
+use afterimage_core::reason::{Code, Reason};
+use afterimage_core::work::{HOPS_MAX, Queue};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::invocation::Context;
+use crate::ledger::{Lease, LeaseUse, Writer, Written};
+use crate::{Aws, Failure, log};
+
+/// What became of a decision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Calls that created something.
+    pub made: usize,
+    /// Changes of the ledger.
+    pub wrote: usize,
+    /// Changes that somebody else was faster with.
+    pub lost: usize,
+    /// Another worker is at the queue: whatever is to be created there is left to it.
+    pub no_lease: bool,
+    /// Not all of it was begun before time ran out.
+    pub out_of_time: bool,
+}
+
+impl AddAssign for Applied {
+    fn add_assign(&mut self, other: Applied) {
+        self.made += other.made;
+        self.wrote += other.wrote;
+        self.lost += other.lost;
+        self.no_lease |= other.no_lease;
+        self.out_of_time |= other.out_of_time;
+    }
+}
+
+/// Carries out a decision, as far as time allows.
+///
+/// # Errors
+/// The ledger or the bus does not answer.
+pub async fn apply(aws: &Aws, context: &Context, decision: Decision) -> Result<Applied, Failure> {
+    let mut hand = Hand::new(aws, context);
+    let carried_out = hand.carry_out(decision).await;
+    let woken = aws.bus.wake(&aws.clock, &hand.wakes).await;
+    carried_out.and(woken).map(|()| hand.applied)
+}
+
+/// What carries out one decision.
+struct Hand<'a> {
+    aws: &'a Aws,
+    context: &'a Context,
+    writer: Writer,
+    applied: Applied,
+    wakes: BTreeSet<Wake>,
+    /// The leases that it holds, and until when.
+    leases: BTreeMap<Queue, Timestamp>,
+    /// The queues that another worker is at.
+    taken: BTreeSet<Queue>,
+    /// How many calls are still to be made in each queue.
+    to_create: BTreeMap<Queue, usize>,
+    /// When the last call that creates was begun, and how long the next one waits after it.
+    last_call: Option<Timestamp>,
+    slowed: u32,
+}
+
+impl<'a> Hand<'a> {
+    fn new(aws: &'a Aws, context: &'a Context) -> Hand<'a> {
+        // A function applies more than one decision in one invocation: each has its own writer.
+        let now = Context { now: aws.clock.now(), ..context.clone() };
+        Hand {
+            aws,
+            context,
+            writer: Writer::new(&aws.environment, &now),
+            applied: Applied::default(),
+            wakes: BTreeSet::new(),
+            leases: BTreeMap::new(),
+            taken: BTreeSet::new(),
+            to_create: BTreeMap::new(),
+            last_call: None,
+            slowed: 0,
+        }
+    }
+
+    async fn carry_out(&mut self, decision: Decision) -> Result<(), Failure> {
+        decision.said.iter().for_each(log::said);
+        for queue in decision.commands.iter().filter_map(queue_of) {
+            *self.to_create.entry(queue.clone()).or_default() += 1;
+        }
+        for command in decision.commands {
+            if self.has_time() || is_wake(&command) {
+                self.follow_through(command).await?;
+            }
+        }
+        let held: Vec<Queue> = self.leases.keys().cloned().collect();
+        for queue in held {
+            self.give_back(&queue).await?;
+        }
+        Ok(())
+    }
+
+    /// A command, and all that follows from its outcome, whatever the time.
+    async fn follow_through(&mut self, command: Command) -> Result<(), Failure> {
+        let mut commands = VecDeque::from([command]);
+        while let Some(command) = commands.pop_front() {
+            let outcome = self.command(command).await?;
+            outcome.said.iter().for_each(log::said);
+            commands.extend(outcome.commands);
+        }
+        Ok(())
+    }
+
+    /// The one place where commands become deeds. What a call brought is a decision again.
+    async fn command(&mut self, command: Command) -> Result<Decision, Failure> {
+        let ledger = &self.aws.ledger;
+        match command {
+            Command::Request(change) | Command::Record(change) => self.record(&change).await?,
+            Command::Advance(cursor) => ledger.advance(&cursor).await?,
+            Command::CreateSnapshots(intent) => return self.create_snapshots(*intent).await,
+            Command::RegisterImage(intent) => return self.register_image(*intent).await,
+            Command::CopyImage(intent) => return self.copy_image(*intent).await,
+            Command::Wake(wake) => self.wake(wake),
+            Command::Looked(at) => ledger.looked(at).await?,
+            Command::Report(finding) => self.report(&finding).await?,
+        }
+        Ok(Decision::default())
+    }
+
+    /// Whether something new may be begun. Once it may not, it may not any more.
+    fn has_time(&mut self) -> bool {
+        let has_time = self.context.has_time(self.aws.clock.now());
+        self.applied.out_of_time |= !has_time;
+        !self.applied.out_of_time
+    }
+
+    /// Writes a change. If it is the last of those that follow from calls, the lease is given back
+    /// in the same transaction.
+    async fn record(&mut self, change: &Change) -> Result<(), Failure> {
+        let done = self.leases.keys().find(|queue| self.is_last(queue)).cloned();
+        let lease = done.map(|queue| self.lease(queue));
+        let lease_use = lease.as_ref().map_or(LeaseUse::None, LeaseUse::Release);
+        let written = self.aws.ledger.write(change, lease_use, &mut self.writer).await?;
+        match written {
+            Written::Done => self.applied.wrote += 1,
+            // What is held of the lease stays held, and is given back at the end.
+            Written::Lost | Written::NoLease => {
+                self.lost(change);
+                return Ok(());
+            }
+        }
+        if let Some(lease) = lease {
+            self.leases.remove(&lease.queue);
+        }
+        Ok(())
+    }
+
+    fn lost(&mut self, change: &Change) {
+        self.applied.lost += 1;
+        tracing::debug!(records = change.writes.len(), "somebody else was faster");
+    }
+
+    fn wake(&mut self, wake: Wake) {
+        if wake.hop <= HOPS_MAX {
+            self.wakes.insert(wake);
+            return;
+        }
+        let text = format!("the worker has been handed over {HOPS_MAX} times");
+        let reason = Reason::new(Code::TooManyHops, text);
+        log::said(&Said { about: wake.queue.to_string(), reason });
+    }
+
+    /// Kept once; and told once, when it is new.
+    async fn report(&mut self, finding: &Finding) -> Result<(), Failure> {
+        if self.aws.ledger.report(finding).await? {
+            let about = finding.artefact.clone();
+            log::said(&Said { about, reason: finding.reason.clone() });
+        }
+        Ok(())
+    }
+
+    /// Gives a lease back that no outcome gave back: the last call was somebody else's, or time
+    /// ran out. Whoever comes next would find it held.
+    async fn give_back(&mut self, queue: &Queue) -> Result<(), Failure> {
+        let lease = self.lease(queue.clone());
+        let nothing = Change { writes: Vec::new(), summary: None };
+        let lease_use = LeaseUse::Release(&lease);
+        self.aws.ledger.write(&nothing, lease_use, &mut self.writer).await?;
+        self.leases.remove(queue);
+        Ok(())
+    }
+
+    fn is_last(&self, queue: &Queue) -> bool {
+        self.to_create.get(queue).is_none_or(|left| *left == 0)
+    }
+
+    /// The lease as it would be if it were taken now.
+    fn lease(&self, queue: Queue) -> Lease {
+        let now = self.aws.clock.now();
+        let until = now.checked_add(LEASE).unwrap_or(Timestamp::MAX);
+        Lease { queue, holder: self.aws.environment.stream.clone(), now, until }
+    }
+}
+
+/// How long a worker has a queue for itself. Long enough for many calls, short enough that a
+/// worker that died does not keep the next one off for long.
+pub const LEASE: SignedDuration = SignedDuration::from_secs(60);
+
+fn queue_of(command: &Command) -> Option<&Queue> {
+    match command {
+        Command::CreateSnapshots(intent) => Some(&intent.queue),
+        Command::RegisterImage(intent) => Some(&intent.queue),
+        Command::CopyImage(intent) => Some(&intent.queue),
+        Command::Request(_)
+        | Command::Advance(_)
+        | Command::Record(_)
+        | Command::Wake(_)
+        | Command::Looked(_)
+        | Command::Report(_) => None,
+    }
+}
+
+/// Waking somebody takes no time, and is what is done when there is none left.
+fn is_wake(command: &Command) -> bool {
+    matches!(command, Command::Wake(_))
+}

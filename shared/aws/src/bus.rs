@@ -1,0 +1,127 @@
+//! Our own bus: how functions wake each other.
+//!
+//! PutEvents takes some entries and refuses others of the same request, and answers with a success
+//! all the same: what it refused is sent again.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use afterimage_core::command::Wake;
+use aws_sdk_eventbridge::Client;
+use aws_sdk_eventbridge::config::Builder;
+use aws_sdk_eventbridge::config::retry::RetryPartition;
+use aws_sdk_eventbridge::config::timeout::TimeoutConfig;
+use aws_sdk_eventbridge::operation::put_events::PutEventsOutput;
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use aws_types::SdkConfig;
+use jiff::SignedDuration;
+use serde_json::json;
+
+use crate::clock::Clock;
+use crate::error::Failure;
+
+/// Who sends our events.
+pub const SOURCE: &str = "afterimage";
+/// What they are called.
+pub const WORK_REQUESTED: &str = "Work Requested";
+
+/// As many as PutEvents takes.
+const ENTRIES_MAX: usize = 10;
+/// So often is sent again what was refused, beside what the SDK repeats by itself.
+const TRIES_MAX: u32 = 3;
+const WAIT: SignedDuration = SignedDuration::from_secs(1);
+/// The SDK sets no limit of its own.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Debug)]
+pub struct Bus {
+    client: Client,
+    name: String,
+}
+
+/// An entry that EventBridge did not take.
+#[derive(Debug, thiserror::Error)]
+#[error("{code}: {message}")]
+struct NotTaken {
+    code: String,
+    message: String,
+}
+
+impl Bus {
+    pub fn new(config: &SdkConfig, name: &str, stream: &str) -> Bus {
+        let partition = RetryPartition::custom(format!("bus {stream}")).build();
+        let timeouts = TimeoutConfig::builder().operation_timeout(TIMEOUT).build();
+        let config = Builder::from(config).retry_partition(partition).timeout_config(timeouts);
+        Bus { client: Client::from_conf(config.build()), name: name.to_string() }
+    }
+
+    /// Wakes the workers of these queues.
+    ///
+    /// # Errors
+    /// The bus did not take one of the events, time and again.
+    pub async fn wake(&self, clock: &Clock, wakes: &BTreeSet<Wake>) -> Result<(), Failure> {
+        let entries: Vec<_> = wakes.iter().map(|wake| self.entry(wake)).collect();
+        for entries in entries.chunks(ENTRIES_MAX) {
+            self.put(clock, entries.to_vec()).await?;
+        }
+        Ok(())
+    }
+
+    fn entry(&self, wake: &Wake) -> PutEventsRequestEntry {
+        let Wake { queue, hop } = wake;
+        let detail = json!({ "region": queue.region, "kind": queue.kind, "hop": hop });
+        PutEventsRequestEntry::builder()
+            .event_bus_name(&self.name)
+            .source(SOURCE)
+            .detail_type(WORK_REQUESTED)
+            .detail(detail.to_string())
+            .build()
+    }
+
+    async fn put(
+        &self,
+        clock: &Clock,
+        mut entries: Vec<PutEventsRequestEntry>,
+    ) -> Result<(), Failure> {
+        let mut tries = 1;
+        loop {
+            let call = self.client.put_events().set_entries(Some(entries.clone()));
+            let output = call.send().await.map_err(|error| self.failure(error))?;
+            let Some((refused, why)) = refused(entries, &output) else { return Ok(()) };
+            if tries >= TRIES_MAX {
+                return Err(self.failure(why));
+            }
+            clock.sleep(WAIT.saturating_mul(i32::try_from(tries).unwrap_or(i32::MAX))).await;
+            entries = refused;
+            tries += 1;
+        }
+    }
+
+    fn failure(&self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
+        Failure::Bus { bus: self.name.clone(), source: source.into() }
+    }
+}
+
+/// The entries that were refused, and why the first of them was; none if all were taken. Every
+/// entry has its result, in the same order.
+fn refused(
+    entries: Vec<PutEventsRequestEntry>,
+    output: &PutEventsOutput,
+) -> Option<(Vec<PutEventsRequestEntry>, NotTaken)> {
+    let results = output.entries();
+    let why = results.iter().find_map(|result| {
+        let code = result.error_code()?.to_string();
+        Some(NotTaken { code, message: result.error_message().unwrap_or_default().to_string() })
+    });
+    if output.failed_entry_count() == 0 {
+        return None;
+    }
+    // An answer that does not say which were refused gives no reason to leave one out.
+    let Some(why) = why else {
+        let message = format!("{} of {}", output.failed_entry_count(), entries.len());
+        return Some((entries, NotTaken { code: "FailedEntryCount".to_string(), message }));
+    };
+    let pairs = entries.into_iter().zip(results);
+    let refused = pairs.filter(|(_, result)| result.error_code().is_some());
+    Some((refused.map(|(entry, _)| entry).collect(), why))
+}

@@ -1,0 +1,125 @@
+//! DescribeImages: those of this account, disabled ones too; and, for what machines were launched
+//! from, also those of others.
+
+use std::collections::BTreeMap;
+
+use afterimage_core::ids::{AmiId, Region, SnapshotId};
+use afterimage_core::names::TAG_POINT;
+use afterimage_core::seen::{Complete, ImageState, SeenImage};
+use aws_sdk_ec2::types::{self, Filter};
+
+use super::wire::{self, Odd};
+use super::{FILTER_VALUES_MAX, PAGE, Reading, filter, literally};
+use crate::ec2::Ec2;
+use crate::error::Failure;
+
+/// Whose images are looked through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    Us,
+    Anybody,
+}
+
+impl Ec2 {
+    /// The images of those ids, as far as there are any of this account.
+    ///
+    /// # Errors
+    /// EC2 did not answer.
+    pub async fn images(
+        &self,
+        region: &Region,
+        ids: &[AmiId],
+    ) -> Result<BTreeMap<AmiId, SeenImage>, Failure> {
+        let found = self.images_by("image-id", region, &texts(ids)).await?;
+        Ok(found.into_iter().map(|image| (image.id.clone(), image)).collect())
+    }
+
+    /// The images that carry our tag.
+    ///
+    /// # Errors
+    /// EC2 did not answer.
+    pub async fn images_tagged(&self, region: &Region) -> Result<Complete<SeenImage>, Failure> {
+        Ok(Complete(self.images_by("tag-key", region, &[TAG_POINT.to_string()]).await?))
+    }
+
+    /// The images that have one of those names.
+    ///
+    /// # Errors
+    /// EC2 did not answer.
+    pub async fn images_named(
+        &self,
+        region: &Region,
+        names: &[String],
+    ) -> Result<Complete<SeenImage>, Failure> {
+        let names: Vec<String> = names.iter().map(|name| literally(name)).collect();
+        Ok(Complete(self.images_by("name", region, &names).await?))
+    }
+
+    async fn images_by(
+        &self,
+        name: &str,
+        region: &Region,
+        values: &[String],
+    ) -> Result<Vec<SeenImage>, Failure> {
+        let mut found = Vec::new();
+        for values in values.chunks(FILTER_VALUES_MAX) {
+            let wires = self.described_images(region, Owner::Us, filter(name, values)).await?;
+            found.extend(wire::readable("image", wires, image));
+        }
+        Ok(found)
+    }
+
+    pub(super) async fn described_images(
+        &self,
+        region: &Region,
+        owner: Owner,
+        filter: Filter,
+    ) -> Result<Vec<types::Image>, Failure> {
+        let reading = Reading { operation: "DescribeImages", region };
+        let call = self.client(region).describe_images();
+        let call = call.filters(filter).include_disabled(true).max_results(PAGE);
+        let call = match owner {
+            Owner::Us => call.owners("self"),
+            Owner::Anybody => call.include_deprecated(true),
+        };
+        let pages = reading.pages(call.into_paginator().send()).await?;
+        Ok(pages.into_iter().flat_map(|page| page.images).flatten().collect())
+    }
+}
+
+fn texts(ids: &[AmiId]) -> Vec<String> {
+    ids.iter().map(ToString::to_string).collect()
+}
+
+fn image(wire: &types::Image) -> Result<SeenImage, Odd> {
+    let reason = wire.state_reason();
+    let message = reason.and_then(|reason| reason.message().or(reason.code()));
+    let disks = wire.block_device_mappings().iter().filter_map(|device| device.ebs());
+    let snapshots = disks.filter_map(|disk| SnapshotId::parse(disk.snapshot_id()?).ok());
+    Ok(SeenImage {
+        id: AmiId::parse(wire::need(wire.image_id(), "id")?)?,
+        name: wire.name().unwrap_or_default().to_string(),
+        state: state_of(wire.state()),
+        message: message.filter(|text| !text.is_empty()).map(str::to_string),
+        created_at: wire.creation_date().and_then(|date| date.parse().ok()),
+        snapshots: snapshots.collect(),
+        source: source_of(wire),
+        tags: wire::tags(wire.tags()),
+    })
+}
+
+fn source_of(wire: &types::Image) -> Option<(Region, AmiId)> {
+    let region = Region::parse(wire.source_image_region()?).ok()?;
+    Some((region, AmiId::parse(wire.source_image_id()?).ok()?))
+}
+
+fn state_of(state: Option<&types::ImageState>) -> ImageState {
+    match state {
+        Some(types::ImageState::Pending) => ImageState::Pending,
+        Some(types::ImageState::Available) => ImageState::Available,
+        Some(types::ImageState::Failed | types::ImageState::Error) => ImageState::Failed,
+        Some(types::ImageState::Disabled) => ImageState::Disabled,
+        Some(types::ImageState::Deregistered) => ImageState::Deregistered,
+        _ => ImageState::Other,
+    }
+}

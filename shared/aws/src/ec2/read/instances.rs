@@ -1,0 +1,109 @@
+//! DescribeInstances.
+
+use std::collections::BTreeMap;
+
+use afterimage_core::ids::{InstanceId, Region};
+use afterimage_core::machine::{Instance, State};
+use aws_sdk_ec2::types::{self, Filter, InstanceStateName};
+
+use super::wire::{self, Odd};
+use super::{FILTER_VALUES_MAX, PAGE, Reading, filter, literally};
+use crate::ec2::Ec2;
+use crate::error::Failure;
+
+/// Which instances are looked for. Those that are terminated are described for an hour, and shown
+/// as such.
+#[derive(Clone, Copy, Debug)]
+pub enum Find<'a> {
+    Ids(&'a [InstanceId]),
+    /// That have a tag with any of these keys, whatever its value.
+    Tagged(&'a [String]),
+    Stopped,
+    All,
+}
+
+/// Why a machine is stopped that was put to sleep with its memory on its disk.
+const HIBERNATED: &str = "Client.UserInitiatedHibernate";
+
+impl Ec2 {
+    /// The instances of a region, in the order of their ids.
+    ///
+    /// # Errors
+    /// EC2 did not answer; what it had shown until then is forgotten.
+    pub async fn instances(
+        &self,
+        region: &Region,
+        find: Find<'_>,
+    ) -> Result<Vec<Instance>, Failure> {
+        let found = self.described_instances(region, find).await?;
+        let found = wire::readable("instance", found, |wire| instance(wire, region));
+        // An instance that has two of the keys may have been found by each.
+        let by_id = found.into_iter().map(|instance| (instance.id.clone(), instance));
+        Ok(by_id.collect::<BTreeMap<_, _>>().into_values().collect())
+    }
+
+    pub(super) async fn described_instances(
+        &self,
+        region: &Region,
+        find: Find<'_>,
+    ) -> Result<Vec<types::Instance>, Failure> {
+        let mut found = Vec::new();
+        for filters in filters(find) {
+            let reading = Reading { operation: "DescribeInstances", region };
+            let call = self.client(region).describe_instances();
+            let call = call.set_filters(Some(filters)).max_results(PAGE);
+            let pages = reading.pages(call.into_paginator().send()).await?;
+            let reservations = pages.into_iter().flat_map(|page| page.reservations);
+            let reservations = reservations.flatten();
+            found.extend(reservations.filter_map(|reservation| reservation.instances).flatten());
+        }
+        Ok(found)
+    }
+}
+
+/// The filters of each call that has to be made.
+fn filters(find: Find<'_>) -> Vec<Vec<Filter>> {
+    match find {
+        Find::Ids(ids) => {
+            let ids: Vec<&str> = ids.iter().map(InstanceId::as_str).collect();
+            ids.chunks(FILTER_VALUES_MAX).map(|ids| vec![filter("instance-id", ids)]).collect()
+        }
+        Find::Tagged(keys) => {
+            let keys: Vec<String> = keys.iter().map(|key| literally(key)).collect();
+            keys.chunks(FILTER_VALUES_MAX).map(|keys| vec![filter("tag-key", keys)]).collect()
+        }
+        Find::Stopped => {
+            let stopped = InstanceStateName::Stopped.as_str();
+            vec![vec![filter("instance-state-name", &[stopped])]]
+        }
+        Find::All => vec![Vec::new()],
+    }
+}
+
+pub(super) fn instance(wire: &types::Instance, region: &Region) -> Result<Instance, Odd> {
+    let id = InstanceId::parse(wire::need(wire.instance_id(), "id")?)?;
+    let state = wire.state().and_then(|state| state.name());
+    let reason = wire.state_reason().and_then(|reason| reason.code());
+    Ok(Instance {
+        id,
+        region: region.clone(),
+        state: state_of(state.ok_or(Odd::Missing("state"))?)?,
+        launched: wire::moment(wire.launch_time(), "launch time")?,
+        hibernated: reason == Some(HIBERNATED),
+        tags: wire::tags(wire.tags()),
+    })
+}
+
+fn state_of(name: &InstanceStateName) -> Result<State, Odd> {
+    Ok(match name {
+        InstanceStateName::Pending => State::Pending,
+        InstanceStateName::Running => State::Running,
+        InstanceStateName::Stopping => State::Stopping,
+        InstanceStateName::Stopped => State::Stopped,
+        InstanceStateName::ShuttingDown => State::ShuttingDown,
+        InstanceStateName::Terminated => State::Terminated,
+        other => {
+            return Err(Odd::Unknown { what: "state", value: other.as_str().to_string() });
+        }
+    })
+}

@@ -1,0 +1,203 @@
+//! Machines with all that an image of them needs: DescribeInstances, DescribeVolumes,
+//! DescribeImages of what they were launched from, and GetInstanceUefiData.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use afterimage_core::ids::{AmiId, InstanceId, Region, VolumeId};
+use afterimage_core::machine::{Build, Machine, Volume};
+use aws_sdk_ec2::error::ProvideErrorMetadata;
+use aws_sdk_ec2::types::{self, AttachmentStatus, InstanceBootModeValues, VolumeAttachmentState};
+
+use super::images::Owner;
+use super::instances::{Find, instance};
+use super::wire::{self, Odd};
+use super::{FILTER_VALUES_MAX, PAGE, Reading, filter};
+use crate::ec2::{Ec2, errors};
+use crate::error::Failure;
+
+/// Machines that were described.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Machines {
+    pub whole: BTreeMap<InstanceId, Machine>,
+    /// There, but not all that belongs to them is shown just now: a volume that was just attached,
+    /// or is just being taken off; the variables of a machine that is just stopping.
+    pub unsettled: BTreeSet<InstanceId>,
+}
+
+/// The variables of a machine's UEFI firmware.
+enum Uefi {
+    Is(Option<String>),
+    /// It cannot be asked just now.
+    Unsettled,
+}
+
+/// The volumes of machines, as they are attached.
+type Volumes = BTreeMap<InstanceId, Vec<Volume>>;
+
+impl Ec2 {
+    /// The machines of those ids, as far as there are any.
+    ///
+    /// # Errors
+    /// EC2 did not answer one of the questions.
+    pub async fn machines(&self, region: &Region, ids: &[InstanceId]) -> Result<Machines, Failure> {
+        let instances = self.described_instances(region, Find::Ids(ids)).await?;
+        let volumes = self.attached_volumes(region, &instances).await?;
+        let images = self.source_images(region, &instances).await?;
+        let mut machines = Machines::default();
+        for wire in &instances {
+            let image = wire.image_id().and_then(|id| images.get(id));
+            let read = || -> Result<Machine, Odd> {
+                let instance = instance(wire, region)?;
+                let volumes = volumes.get(&instance.id).cloned().unwrap_or_default();
+                Ok(Machine { instance, build: build(wire, image)?, volumes })
+            };
+            let Some(mut machine) = wire::readable("machine", [()], |()| read()).pop() else {
+                continue;
+            };
+            if !shows_all(wire, &machine.volumes) {
+                machines.unsettled.insert(machine.instance.id);
+                continue;
+            }
+            if wire.current_instance_boot_mode() == Some(&InstanceBootModeValues::Uefi) {
+                match self.uefi_data(region, &machine.instance.id).await? {
+                    Uefi::Is(data) => machine.build.uefi_data = data,
+                    Uefi::Unsettled => {
+                        machines.unsettled.insert(machine.instance.id);
+                        continue;
+                    }
+                }
+            }
+            machines.whole.insert(machine.instance.id.clone(), machine);
+        }
+        Ok(machines)
+    }
+
+    async fn attached_volumes(
+        &self,
+        region: &Region,
+        instances: &[types::Instance],
+    ) -> Result<Volumes, Failure> {
+        let ids: Vec<&str> = instances.iter().filter_map(|wire| wire.instance_id()).collect();
+        let mut volumes = Volumes::new();
+        for ids in ids.chunks(FILTER_VALUES_MAX) {
+            let reading = Reading { operation: "DescribeVolumes", region };
+            let call = self.client(region).describe_volumes();
+            let call = call.filters(filter("attachment.instance-id", ids)).max_results(PAGE);
+            // Volumes that a service looks after may be hidden, and are imaged all the same.
+            let call = call.include_managed_resources(true);
+            let pages = reading.pages(call.into_paginator().send()).await?;
+            for volume in pages.iter().flat_map(|page| page.volumes()) {
+                // One volume may be attached to more machines than one.
+                let attached = volume
+                    .attachments()
+                    .iter()
+                    .filter(|place| place.state() != Some(&VolumeAttachmentState::Detached));
+                let read = |place: &&types::VolumeAttachment| attached_volume(volume, place);
+                for (machine, volume) in wire::readable("volume", attached, read) {
+                    volumes.entry(machine).or_default().push(volume);
+                }
+            }
+        }
+        for volumes in volumes.values_mut() {
+            volumes.sort_by(|one, other| one.device.cmp(&other.device));
+        }
+        Ok(volumes)
+    }
+
+    /// The images that the machines were launched from, as far as we may see them.
+    async fn source_images(
+        &self,
+        region: &Region,
+        instances: &[types::Instance],
+    ) -> Result<BTreeMap<String, types::Image>, Failure> {
+        let ids: BTreeSet<&str> = instances.iter().filter_map(|wire| wire.image_id()).collect();
+        let ids: Vec<&str> = ids.into_iter().filter(|id| AmiId::parse(id).is_ok()).collect();
+        let mut images = BTreeMap::new();
+        for ids in ids.chunks(FILTER_VALUES_MAX) {
+            let filter = filter("image-id", ids);
+            for image in self.described_images(region, Owner::Anybody, filter).await? {
+                images.extend(image.image_id.clone().map(|id| (id, image)));
+            }
+        }
+        Ok(images)
+    }
+
+    async fn uefi_data(&self, region: &Region, instance: &InstanceId) -> Result<Uefi, Failure> {
+        let reading = Reading { operation: "GetInstanceUefiData", region };
+        let call = self.client(region).get_instance_uefi_data().instance_id(instance.as_str());
+        match call.send().await {
+            Ok(answer) => Ok(Uefi::Is(answer.uefi_data.filter(|data| !data.is_empty()))),
+            Err(error) => match error.code() {
+                Some(code) if errors::has_no_uefi_data(code) => Ok(Uefi::Is(None)),
+                // Only this one machine is in between; the others are not to wait for it.
+                Some(code) if errors::is_in_wrong_state(code) => Ok(Uefi::Unsettled),
+                Some(code) if errors::is_instance_gone(code) => Ok(Uefi::Unsettled),
+                _ => Err(reading.failed(error)),
+            },
+        }
+    }
+}
+
+/// Whether each disk that the instance says it has is among its volumes.
+fn shows_all(wire: &types::Instance, volumes: &[Volume]) -> bool {
+    let mut disks = wire.block_device_mappings().iter().filter_map(|device| device.ebs());
+    disks.all(|disk| {
+        let id = disk.volume_id().unwrap_or_default();
+        disk.status() == Some(&AttachmentStatus::Detached)
+            || volumes.iter().any(|volume| volume.id.as_str() == id)
+    })
+}
+
+fn attached_volume(
+    volume: &types::Volume,
+    place: &types::VolumeAttachment,
+) -> Result<(InstanceId, Volume), Odd> {
+    let machine = InstanceId::parse(wire::need(place.instance_id(), "instance")?)?;
+    let kind = volume.volume_type().ok_or(Odd::Missing("type"))?;
+    let volume = Volume {
+        id: VolumeId::parse(wire::need(volume.volume_id(), "id")?)?,
+        device: wire::need(place.device(), "device")?.to_string(),
+        size_gib: volume.size().ok_or(Odd::Missing("size"))?,
+        volume_type: kind.as_str().to_string(),
+        iops: volume.iops(),
+        throughput: volume.throughput(),
+        delete_on_termination: place.delete_on_termination().unwrap_or(false),
+        encrypted: volume.encrypted().unwrap_or(false),
+    };
+    Ok((machine, volume))
+}
+
+/// What stands on the instance goes before what stands on its image: it may have been changed.
+fn build(wire: &types::Instance, image: Option<&types::Image>) -> Result<Build, Odd> {
+    let text = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_string);
+    let of_image = |get: fn(&types::Image) -> Option<&str>| text(image.and_then(get));
+    let kind = wire.root_device_type().map(|kind| kind.as_str());
+    let virtualization = wire.virtualization_type().map(|kind| kind.as_str());
+    Ok(Build {
+        image: AmiId::parse(wire::need(wire.image_id(), "image")?)?,
+        architecture: wire
+            .architecture()
+            .map(|architecture| architecture.as_str().to_string())
+            .ok_or(Odd::Missing("architecture"))?,
+        virtualization: wire::need(virtualization, "virtualization type")?.to_string(),
+        root_device_type: wire::need(kind, "root device type")?.to_string(),
+        root_device: text(wire.root_device_name()).unwrap_or_default(),
+        ena: wire.ena_support().or(image.and_then(|image| image.ena_support())).unwrap_or(false),
+        sriov: text(wire.sriov_net_support()).or(of_image(|image| image.sriov_net_support())),
+        boot_mode: text(wire.boot_mode().map(|mode| mode.as_str()))
+            .or(of_image(|image| image.boot_mode().map(|mode| mode.as_str()))),
+        tpm: text(wire.tpm_support())
+            .or(of_image(|image| image.tpm_support().map(|tpm| tpm.as_str()))),
+        imds: of_image(|image| image.imds_support().map(|imds| imds.as_str())),
+        uefi_data: None,
+        usage_operation: text(wire.usage_operation())
+            .or(of_image(|image| image.usage_operation()))
+            .unwrap_or_default(),
+        product_codes: wire
+            .product_codes()
+            .iter()
+            .filter_map(|code| text(code.product_code_id()))
+            .collect(),
+        image_readable: image.is_some(),
+    })
+}

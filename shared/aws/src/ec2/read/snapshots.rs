@@ -1,0 +1,85 @@
+//! DescribeSnapshots: of this account alone. Without an owner it would list every public snapshot.
+
+use std::collections::BTreeMap;
+
+use afterimage_core::ids::{Region, SnapshotId, VolumeId};
+use afterimage_core::names::TAG_POINT;
+use afterimage_core::seen::{Complete, SeenSnapshot, SnapshotState};
+use afterimage_core::slot::PointId;
+use aws_sdk_ec2::types::{self, Filter};
+
+use super::wire::{self, Odd};
+use super::{FILTER_VALUES_MAX, PAGE, Reading, filter, literally};
+use crate::ec2::Ec2;
+use crate::error::Failure;
+
+impl Ec2 {
+    /// The snapshots of those ids, as far as there are any.
+    ///
+    /// # Errors
+    /// EC2 did not answer.
+    pub async fn snapshots(
+        &self,
+        region: &Region,
+        ids: &[SnapshotId],
+    ) -> Result<BTreeMap<SnapshotId, SeenSnapshot>, Failure> {
+        let ids: Vec<&str> = ids.iter().map(SnapshotId::as_str).collect();
+        let mut found = Vec::new();
+        for ids in ids.chunks(FILTER_VALUES_MAX) {
+            found.extend(self.described_snapshots(region, filter("snapshot-id", ids)).await?);
+        }
+        Ok(found.into_iter().map(|snapshot| (snapshot.id.clone(), snapshot)).collect())
+    }
+
+    /// The snapshots that carry our tag: of these points, or of any.
+    ///
+    /// # Errors
+    /// EC2 did not answer.
+    pub async fn snapshots_tagged(
+        &self,
+        region: &Region,
+        points: Option<&[PointId]>,
+    ) -> Result<Complete<SeenSnapshot>, Failure> {
+        let Some(points) = points else {
+            let tagged = filter("tag-key", &[TAG_POINT]);
+            return Ok(Complete(self.described_snapshots(region, tagged).await?));
+        };
+        let points: Vec<String> = points.iter().map(|point| literally(point.as_str())).collect();
+        let mut found = Vec::new();
+        for points in points.chunks(FILTER_VALUES_MAX) {
+            let tagged = filter(&format!("tag:{TAG_POINT}"), points);
+            found.extend(self.described_snapshots(region, tagged).await?);
+        }
+        Ok(Complete(found))
+    }
+
+    async fn described_snapshots(
+        &self,
+        region: &Region,
+        filter: Filter,
+    ) -> Result<Vec<SeenSnapshot>, Failure> {
+        let reading = Reading { operation: "DescribeSnapshots", region };
+        let call = self.client(region).describe_snapshots();
+        let call = call.owner_ids("self").filters(filter).max_results(PAGE);
+        let pages = reading.pages(call.into_paginator().send()).await?;
+        let found = pages.into_iter().flat_map(|page| page.snapshots).flatten();
+        Ok(wire::readable("snapshot", found, snapshot))
+    }
+}
+
+fn snapshot(wire: &types::Snapshot) -> Result<SeenSnapshot, Odd> {
+    Ok(SeenSnapshot {
+        id: SnapshotId::parse(wire::need(wire.snapshot_id(), "id")?)?,
+        // That of a copied snapshot is made up, though it looks like one.
+        volume: wire.volume_id().and_then(|id| VolumeId::parse(id).ok()),
+        state: match wire.state() {
+            Some(types::SnapshotState::Pending) => SnapshotState::Pending,
+            Some(types::SnapshotState::Completed) => SnapshotState::Completed,
+            Some(types::SnapshotState::Error) => SnapshotState::Error,
+            _ => SnapshotState::Other,
+        },
+        message: wire.state_message().filter(|text| !text.is_empty()).map(str::to_string),
+        started_at: wire::moment(wire.start_time(), "start time")?,
+        tags: wire::tags(wire.tags()),
+    })
+}

@@ -1,0 +1,175 @@
+//! The keys of the table: every partition, sort key and index is named here.
+//!
+//! | `pk` | `sk` | what |
+//! |---|---|---|
+//! | `policies` | `policy#NAME` | a policy |
+//! | `policies` | `cursor#POLICY#SCHEDULE` | how far a schedule was looked after |
+//! | `policies` | `region#REGION` | a region in which there may be something of ours |
+//! | `policies` | `looked` | when everything with our tag was last looked through |
+//! | `machine#INSTANCE` | `machine` | the summary of a machine |
+//! | `machine#INSTANCE` | `point#POINT` | a point |
+//! | `machine#INSTANCE` | `point#POINT#replica#REGION` | a replica |
+//! | `lease#REGION#KIND` | `lease` | who works at a queue |
+//! | `claim#REGION#KIND` | `claim` | who will look at what is in flight in a queue |
+//! | `findings` | `finding#REGION#ARTEFACT` | something that a person should see |
+//!
+//! The index `due` has the points and replicas that stand in a queue, and no others; the index
+//! `fleet` has the summaries, spread over as many partitions as there are hexadecimal digits.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use afterimage_core::command::{Cursor, Finding};
+use afterimage_core::ids::{InstanceId, PolicyName, Region};
+use afterimage_core::slot::PointId;
+use afterimage_core::work::{Kind, Queue};
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::item::Item;
+
+pub const PK: &str = "pk";
+pub const SK: &str = "sk";
+
+/// The index of what is in flight: `queue`, then `due_at`; it also has `awaits`.
+pub const DUE: &str = "due";
+pub const QUEUE: &str = "queue";
+pub const DUE_AT: &str = "due_at";
+pub const AWAITS: &str = "awaits";
+
+/// The index of all summaries: `fleet`, then `pk`.
+pub const FLEET: &str = "fleet";
+
+/// Who wrote an item, and with which of its writes.
+pub const WRITTEN_BY: &str = "written_by";
+pub const VERSION: &str = "version";
+
+pub const POLICIES: &str = "policies";
+pub const POLICY: &str = "policy#";
+pub const CURSOR: &str = "cursor#";
+pub const REGION: &str = "region#";
+pub const LOOKED: &str = "looked";
+pub const POINT: &str = "point#";
+pub const FINDINGS: &str = "findings";
+const MACHINE: &str = "machine";
+const REPLICA: &str = "#replica#";
+
+/// Where an item stands.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    pub pk: String,
+    pub sk: String,
+}
+
+impl Key {
+    fn new(pk: impl Into<String>, sk: impl Into<String>) -> Key {
+        Key { pk: pk.into(), sk: sk.into() }
+    }
+
+    pub fn policy(name: &PolicyName) -> Key {
+        Key::new(POLICIES, format!("{POLICY}{name}"))
+    }
+
+    pub fn cursor(cursor: &Cursor) -> Key {
+        Key::new(POLICIES, format!("{}{}", cursors(&cursor.policy), cursor.schedule))
+    }
+
+    pub fn region(region: &Region) -> Key {
+        Key::new(POLICIES, format!("{REGION}{region}"))
+    }
+
+    pub fn looked() -> Key {
+        Key::new(POLICIES, LOOKED)
+    }
+
+    pub fn machine(instance: &InstanceId) -> Key {
+        Key::new(partition(instance), MACHINE)
+    }
+
+    pub fn point(point: &PointId) -> Key {
+        Key::new(partition(point.instance()), format!("{POINT}{point}"))
+    }
+
+    pub fn replica(point: &PointId, region: &Region) -> Key {
+        Key::new(partition(point.instance()), format!("{POINT}{point}{REPLICA}{region}"))
+    }
+
+    pub fn lease(queue: &Queue) -> Key {
+        Key::new(format!("lease#{}#{}", queue.region, queue.kind), "lease")
+    }
+
+    pub fn claim(queue: &Queue) -> Key {
+        Key::new(format!("claim#{}#{}", queue.region, queue.kind), "claim")
+    }
+
+    pub fn finding(finding: &Finding) -> Key {
+        Key::new(FINDINGS, format!("finding#{}#{}", finding.region, finding.artefact))
+    }
+
+    /// Of an item that was read; empty where it has none, which the table does not allow.
+    pub fn of(item: &Item) -> Key {
+        let text = |name| match item.get(name) {
+            Some(AttributeValue::S(text)) => text.as_str(),
+            _ => "",
+        };
+        Key::new(text(PK), text(SK))
+    }
+
+    /// The point that this is the key of, or that this is the key of a replica of.
+    pub fn point_id(&self) -> Option<PointId> {
+        let rest = self.sk.strip_prefix(POINT)?;
+        let id = rest.split_once(REPLICA).map_or(rest, |(id, _)| id);
+        PointId::parse(id).ok()
+    }
+
+    pub fn is_replica(&self) -> bool {
+        self.sk.contains(REPLICA)
+    }
+
+    /// The key as attributes: how an item is asked for, and how it begins.
+    pub fn item(&self) -> Item {
+        let text = |text: &String| AttributeValue::S(text.clone());
+        HashMap::from([(PK.to_string(), text(&self.pk)), (SK.to_string(), text(&self.sk))])
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} / {}", self.pk, self.sk)
+    }
+}
+
+/// The partition of a machine: its summary, its points, their replicas.
+pub fn partition(instance: &InstanceId) -> String {
+    format!("{MACHINE}#{instance}")
+}
+
+/// How the sort keys of the cursors of a policy begin.
+pub fn cursors(policy: &PolicyName) -> String {
+    format!("{CURSOR}{policy}#")
+}
+
+/// Where the records of a queue stand in the index.
+pub fn queue(queue: &Queue) -> String {
+    format!("{}#{}", queue.kind, queue.region)
+}
+
+/// Where the record may stand that the index nominates by its point: the index does not tell points
+/// and replicas apart in the one queue that has both.
+pub fn in_queue(queue: &Queue, point: &PointId) -> Vec<Key> {
+    match queue.kind {
+        Kind::Snapshot | Kind::Register => vec![Key::point(point)],
+        Kind::Copy => vec![Key::replica(point, &queue.region)],
+        Kind::Confirm => vec![Key::point(point), Key::replica(point, &queue.region)],
+    }
+}
+
+/// Where a summary stands in its index: ids end at random, so that the partitions fill evenly.
+pub fn fleet(instance: &InstanceId) -> String {
+    let last = instance.as_str().chars().next_back().unwrap_or('0');
+    format!("{FLEET}#{last}")
+}
+
+/// All the partitions of the index of summaries.
+pub fn fleets() -> impl Iterator<Item = String> {
+    "0123456789abcdef".chars().map(|digit| format!("{FLEET}#{digit}"))
+}

@@ -1,0 +1,178 @@
+//! What is in force: policies, how far their schedules were looked after, and the regions in which
+//! there may be something of ours. All of it is one partition, so that it is one read.
+
+use afterimage_core::command::Cursor;
+use afterimage_core::flow::{InForce, Unreadable};
+use afterimage_core::ids::{PolicyName, Region};
+use afterimage_core::policy::Policy;
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem};
+use jiff::Timestamp;
+
+use super::Ledger;
+use super::item::{Item, attribute_of, item_of, part_of, record_of};
+use super::keys::{
+    CURSOR, Key, LOOKED, PK, POLICIES, POLICY, REGION, SK, VERSION, WRITTEN_BY, cursors,
+};
+use super::read::{at_millis, millis};
+use super::record::readable;
+use super::write::{ACTIONS_MAX, Condition, PutIf};
+use crate::error::Failure;
+
+/// The attributes of these items.
+const POLICY_ATTRIBUTE: &str = "policy";
+const APPLIED_AT: &str = "applied_at";
+const REGION_ATTRIBUTE: &str = "region";
+/// Of what time a cursor or a look is, so that an earlier one never takes the place of a later one.
+const AT: &str = "at";
+
+impl Ledger {
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn in_force(&self) -> Result<InForce, Failure> {
+        let mut in_force = InForce::default();
+        for item in self.query(self.whole(POLICIES)).await? {
+            let key = Key::of(&item);
+            if let Some(name) = key.sk.strip_prefix(POLICY) {
+                match policy(&item, name) {
+                    Ok(policy) => in_force.policies.push(policy),
+                    Err(why) => {
+                        in_force.unreadable.push(Unreadable { name: name.to_string(), why });
+                    }
+                }
+            } else if key.sk.starts_with(CURSOR) {
+                in_force.cursors.extend(readable(cursor(&item, &key)));
+            } else if key.sk.starts_with(REGION) {
+                in_force.regions.extend(readable(region(&item, &key)));
+            } else if key.sk == LOOKED {
+                in_force.looked_at = readable(looked_at(&item, &key));
+            } else {
+                readable::<()>(Err(unfit(&key, "nothing of the kind was ever written")));
+            }
+        }
+        Ok(in_force)
+    }
+
+    /// Puts a policy in force, in the place of the one of that name if there is one.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn put_policy(&self, policy: &Policy, now: Timestamp) -> Result<(), Failure> {
+        let key = Key::policy(&policy.name);
+        let body = attribute_of(policy).map_err(|why| unfit(&key, why))?;
+        let call = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key.item()))
+            .update_expression("SET #policy = :policy, #applied_at = :now ADD #version :one")
+            .expression_attribute_names("#policy", POLICY_ATTRIBUTE)
+            .expression_attribute_names("#applied_at", APPLIED_AT)
+            .expression_attribute_names("#version", VERSION)
+            .expression_attribute_values(":policy", body)
+            .expression_attribute_values(":now", AttributeValue::S(now.to_string()))
+            .expression_attribute_values(":one", AttributeValue::N("1".into()));
+        call.send().await.map(|_| ()).map_err(|error| self.unwritten(error))
+    }
+
+    /// Takes a policy out of force, and forgets its schedules: should it come back, it begins anew.
+    ///
+    /// # Errors
+    /// The ledger cannot be read or written.
+    pub async fn remove_policy(&self, name: &PolicyName) -> Result<(), Failure> {
+        let cursors = self.query(self.beginning(POLICIES, &cursors(name))).await?;
+        let mut keys: Vec<Key> = cursors.iter().map(Key::of).collect();
+        // The policy goes last: as long as it is there, whoever was interrupted can begin again.
+        keys.push(Key::policy(name));
+        for keys in keys.chunks(ACTIONS_MAX) {
+            let mut call = self.client.transact_write_items();
+            for key in keys {
+                let delete = Delete::builder().table_name(&self.table).set_key(Some(key.item()));
+                let delete = delete.build().map_err(|error| self.unwritten(error))?;
+                let action = TransactWriteItem::builder().delete(delete).build();
+                call = call.transact_items(action);
+            }
+            call.send().await.map_err(|error| self.unwritten(error))?;
+        }
+        Ok(())
+    }
+
+    /// Remembers that there may be something of ours in a region, whatever becomes of its policy.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn put_region(&self, region: &Region) -> Result<(), Failure> {
+        let mut item = Key::region(region).item();
+        item.insert(REGION_ATTRIBUTE.into(), AttributeValue::S(region.to_string()));
+        let call = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        call.send().await.map(|_| ()).map_err(|error| self.unwritten(error))
+    }
+
+    /// Begins to look after a schedule, unless it is looked after already.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn start_cursor(&self, cursor: &Cursor) -> Result<(), Failure> {
+        let put = PutIf { item: cursor_item(cursor)?, condition: Condition::absent() };
+        self.put_own(put, cursor.done_until).await.map(|_| ())
+    }
+
+    /// A schedule was looked after up to then. One that was looked after for longer stays so.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn advance(&self, cursor: &Cursor) -> Result<(), Failure> {
+        let condition = Condition::not_after(AT, cursor.done_until);
+        let put = PutIf { item: cursor_item(cursor)?, condition };
+        self.put_own(put, cursor.done_until).await.map(|_| ())
+    }
+
+    /// Everything with our tag was looked through.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn looked(&self, at: Timestamp) -> Result<(), Failure> {
+        let mut item = Key::looked().item();
+        item.insert(AT.into(), millis(at));
+        let put = PutIf { item, condition: Condition::not_after(AT, at) };
+        self.put_own(put, at).await.map(|_| ())
+    }
+}
+
+fn cursor_item(cursor: &Cursor) -> Result<Item, Failure> {
+    let key = Key::cursor(cursor);
+    let mut item = item_of(cursor).map_err(|why| unfit(&key, why))?;
+    item.extend(key.item());
+    item.insert(AT.into(), millis(cursor.done_until));
+    Ok(item)
+}
+
+fn policy(item: &Item, name: &str) -> Result<Policy, String> {
+    let body = item.get(POLICY_ATTRIBUTE).ok_or("it is empty")?;
+    let policy: Policy = part_of(POLICY_ATTRIBUTE, body)?;
+    if policy.name.as_str() != name {
+        return Err(format!("it is the policy {}", policy.name));
+    }
+    Ok(policy)
+}
+
+fn cursor(item: &Item, key: &Key) -> Result<Cursor, Failure> {
+    let cursor: Cursor =
+        record_of(item, &[PK, SK, AT, WRITTEN_BY]).map_err(|why| unfit(key, why))?;
+    if Key::cursor(&cursor) != *key {
+        return Err(unfit(key, format!("it is that of {}", Key::cursor(&cursor))));
+    }
+    Ok(cursor)
+}
+
+fn region(item: &Item, key: &Key) -> Result<Region, Failure> {
+    let name = item.get(REGION_ATTRIBUTE).ok_or_else(|| unfit(key, "it is empty"))?;
+    part_of(REGION_ATTRIBUTE, name).map_err(|why| unfit(key, why))
+}
+
+fn looked_at(item: &Item, key: &Key) -> Result<Timestamp, Failure> {
+    item.get(AT).and_then(at_millis).ok_or_else(|| unfit(key, format!("`{AT}` is no time")))
+}
+
+fn unfit(key: &Key, why: impl ToString) -> Failure {
+    Failure::Item { key: key.to_string(), why: why.to_string() }
+}

@@ -1,0 +1,229 @@
+//! Reading: by key, by partition, by index. Never all of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use afterimage_core::flow::InFlight;
+use afterimage_core::ids::{InstanceId, Region};
+use afterimage_core::point::{Point, Replica};
+use afterimage_core::slot::PointId;
+use afterimage_core::work::Queue;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use jiff::Timestamp;
+
+use super::item::{Item, part_of};
+use super::keys::{AWAITS, DUE, DUE_AT, Key, PK, POINT, QUEUE, SK, in_queue, partition, queue};
+use super::record::{point, readable, replica};
+use super::{BATCH_MAX, IDLE_BATCHES_MAX, Ledger, PAGES_MAX};
+use crate::error::Failure;
+
+/// A bound was reached before the end was.
+#[derive(Debug, thiserror::Error)]
+enum Incomplete {
+    #[error("there are more than {PAGES_MAX} pages")]
+    Pages,
+    #[error("{0} items were asked for {IDLE_BATCHES_MAX} times, and none of them came")]
+    Batches(usize),
+}
+
+impl Ledger {
+    /// What stands in a queue, the longest due first; all of it, or what is due by then. From the
+    /// index, which may lag.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn queue(
+        &self,
+        of: &Queue,
+        until: Option<Timestamp>,
+    ) -> Result<Vec<InFlight>, Failure> {
+        let query = self
+            .client
+            .query()
+            .index_name(DUE)
+            .expression_attribute_names("#queue", QUEUE)
+            .expression_attribute_values(":queue", AttributeValue::S(queue(of)));
+        let query = match until {
+            None => query.key_condition_expression("#queue = :queue"),
+            Some(until) => query
+                .key_condition_expression("#queue = :queue AND #due_at <= :until")
+                .expression_attribute_names("#due_at", DUE_AT)
+                .expression_attribute_values(":until", millis(until)),
+        };
+        let items = self.query(query).await?;
+        Ok(items.iter().filter_map(|item| readable(in_flight(item))).collect())
+    }
+
+    /// The records that the index nominated, as they are now, in the same order; those that have
+    /// left the queue since are left out.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn records(
+        &self,
+        in_flight: &[InFlight],
+        of: &Queue,
+    ) -> Result<(Vec<Point>, Vec<Replica>), Failure> {
+        let keys: Vec<Key> =
+            in_flight.iter().flat_map(|nominated| in_queue(of, &nominated.point)).collect();
+        let mut items = self.items(keys.iter().cloned().collect()).await?;
+        let (mut points, mut replicas) = (Vec::new(), Vec::new());
+        for key in keys {
+            let Some(item) = items.remove(&key) else { continue };
+            if key.is_replica() {
+                replicas.extend(readable(replica(&item)));
+            } else {
+                points.extend(readable(point(&item)));
+            }
+        }
+        points.retain(|point| point.queue().as_ref() == Some(of));
+        replicas.retain(|replica| replica.queue().as_ref() == Some(of));
+        Ok((points, replicas))
+    }
+
+    /// Points by their ids, as far as there are such points.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn points(&self, ids: &[PointId]) -> Result<BTreeMap<PointId, Point>, Failure> {
+        let items = self.items(ids.iter().map(Key::point).collect()).await?;
+        let points = items.values().filter_map(|item| readable(point(item)));
+        Ok(points.map(|point| (point.id.clone(), point)).collect())
+    }
+
+    /// Replicas by their points and regions, as far as there are such replicas.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn replicas_of(
+        &self,
+        ids: &[(PointId, Region)],
+    ) -> Result<BTreeMap<(PointId, Region), Replica>, Failure> {
+        let keys = ids.iter().map(|(point, region)| Key::replica(point, region));
+        let items = self.items(keys.collect()).await?;
+        let replicas = items.values().filter_map(|item| readable(replica(item)));
+        let name = |replica: &Replica| (replica.point.clone(), replica.region.clone());
+        Ok(replicas.map(|replica| (name(&replica), replica)).collect())
+    }
+
+    /// All points of a machine with their replicas, in the order of their ids.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn points_of(
+        &self,
+        instance: &InstanceId,
+    ) -> Result<Vec<(Point, Vec<Replica>)>, Failure> {
+        let items = self.query(self.beginning(&partition(instance), POINT)).await?;
+        let mut points: BTreeMap<PointId, (Point, Vec<Replica>)> = BTreeMap::new();
+        // The key of a point is the beginning of those of its replicas, and comes before them.
+        for item in &items {
+            if !Key::of(item).is_replica() {
+                let point = readable(point(item));
+                points.extend(point.map(|point| (point.id.clone(), (point, Vec::new()))));
+            } else if let Some(replica) = readable(replica(item))
+                && let Some((_, replicas)) = points.get_mut(&replica.point)
+            {
+                replicas.push(replica);
+            }
+        }
+        Ok(points.into_values().collect())
+    }
+
+    /// The items of a partition whose sort keys begin like this, as they are now.
+    pub(super) fn beginning(&self, pk: &str, sk: &str) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .consistent_read(true)
+            .key_condition_expression("#pk = :pk AND begins_with(#sk, :sk)")
+            .expression_attribute_names("#pk", PK)
+            .expression_attribute_names("#sk", SK)
+            .expression_attribute_values(":pk", AttributeValue::S(pk.to_string()))
+            .expression_attribute_values(":sk", AttributeValue::S(sk.to_string()))
+    }
+
+    /// The items of a partition, as they are now.
+    pub(super) fn whole(&self, pk: &str) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .consistent_read(true)
+            .key_condition_expression("#pk = :pk")
+            .expression_attribute_names("#pk", PK)
+            .expression_attribute_values(":pk", AttributeValue::S(pk.to_string()))
+    }
+
+    /// All pages of a query.
+    pub(super) async fn query(&self, query: QueryFluentBuilder) -> Result<Vec<Item>, Failure> {
+        let mut pages = query.table_name(&self.table).into_paginator().send();
+        let mut items = Vec::new();
+        for _ in 0..PAGES_MAX {
+            match pages.next().await {
+                None => return Ok(items),
+                Some(Ok(page)) => items.extend(page.items.unwrap_or_default()),
+                Some(Err(error)) => return Err(self.unread(error)),
+            }
+        }
+        Err(self.unread(Incomplete::Pages))
+    }
+
+    /// Items by their keys, as they are now; those that are not there are missing.
+    pub(super) async fn items(&self, keys: BTreeSet<Key>) -> Result<BTreeMap<Key, Item>, Failure> {
+        let mut found = BTreeMap::new();
+        let mut wanted: Vec<Key> = keys.into_iter().collect();
+        let mut idle = 0;
+        while !wanted.is_empty() {
+            let later = wanted.split_off(wanted.len().min(BATCH_MAX));
+            let (items, left) = self.batch(&wanted).await?;
+            if left.len() < wanted.len() {
+                idle = 0;
+            } else {
+                // DynamoDB asks to be left alone for a while before what it left is asked for.
+                idle += 1;
+                self.pause(idle).await;
+            }
+            if idle == IDLE_BATCHES_MAX {
+                return Err(self.unread(Incomplete::Batches(left.len())));
+            }
+            found.extend(items.into_iter().map(|item| (Key::of(&item), item)));
+            wanted = left.into_iter().chain(later).collect();
+        }
+        Ok(found)
+    }
+
+    /// One BatchGetItem: what it brought, and what it left for another.
+    async fn batch(&self, keys: &[Key]) -> Result<(Vec<Item>, Vec<Key>), Failure> {
+        let asked = KeysAndAttributes::builder()
+            .consistent_read(true)
+            .set_keys(Some(keys.iter().map(Key::item).collect()))
+            .build()
+            .map_err(|error| self.unread(error))?;
+        let call = self.client.batch_get_item().request_items(&self.table, asked);
+        let answer = call.send().await.map_err(|error| self.unread(error))?;
+        let items = answer.responses.unwrap_or_default().into_values().flatten().collect();
+        let left = answer.unprocessed_keys.unwrap_or_default().into_values();
+        let left = left.flat_map(|left| left.keys).map(|key| Key::of(&key)).collect();
+        Ok((items, left))
+    }
+}
+
+/// As times stand in attributes that are compared.
+pub(super) fn millis(at: Timestamp) -> AttributeValue {
+    AttributeValue::N(at.as_millisecond().to_string())
+}
+
+/// The time that such an attribute is.
+pub(super) fn at_millis(attribute: &AttributeValue) -> Option<Timestamp> {
+    let millis = attribute.as_n().ok()?.parse().ok()?;
+    Timestamp::from_millisecond(millis).ok()
+}
+
+/// What the index says of a record.
+fn in_flight(item: &Item) -> Result<InFlight, Failure> {
+    let key = Key::of(item);
+    let unfit = |why: String| Failure::Item { key: key.to_string(), why };
+    let point = key.point_id().ok_or_else(|| unfit("nothing of the kind has a queue".into()))?;
+    let due_at = item.get(DUE_AT).and_then(at_millis);
+    let due_at = due_at.ok_or_else(|| unfit(format!("`{DUE_AT}` is no time")))?;
+    let awaits = item.get(AWAITS).map(|awaits| part_of(AWAITS, awaits)).transpose();
+    Ok(InFlight { point, due_at, awaits: awaits.map_err(unfit)?.unwrap_or_default() })
+}

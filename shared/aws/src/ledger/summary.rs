@@ -1,0 +1,183 @@
+//! The summary of a machine as an item: what its points would tell one by one.
+//!
+//! Each kind of news under each policy is an attribute of its own (`latest#POLICY`), beside the
+//! time of which it is (`latest_at#POLICY`), so that the condition of a write can keep what is
+//! older from taking the place of what is newer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use afterimage_core::ids::{InstanceId, PolicyName};
+use afterimage_core::summary::{MachineSummary, News, Summary};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+
+use super::Ledger;
+use super::item::{Item, attribute_of, part_of};
+use super::keys::{FLEET, Key, PK, SK, fleet, fleets};
+use super::read::{at_millis, millis};
+use super::record::readable;
+use crate::error::Failure;
+
+const INSTANCE: &str = "instance";
+const HOME: &str = "home";
+const NAME: &str = "name";
+/// The time of an attribute is called `latest_at#POLICY` beside `latest#POLICY`.
+const TIME: &str = "_at";
+
+impl Ledger {
+    /// The summaries of machines, as far as they have one.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn summaries(
+        &self,
+        ids: &[InstanceId],
+    ) -> Result<BTreeMap<InstanceId, MachineSummary>, Failure> {
+        let keys: BTreeSet<Key> = ids.iter().map(Key::machine).collect();
+        let items = self.items(keys).await?;
+        let summaries = items.values().filter_map(|item| readable(machine(item)));
+        Ok(summaries.map(|summary| (summary.instance.clone(), summary)).collect())
+    }
+
+    /// The summaries of all machines, by way of an index, which may lag.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn fleet(&self) -> Result<Vec<MachineSummary>, Failure> {
+        let mut machines = Vec::new();
+        for part in fleets() {
+            let query = self
+                .client
+                .query()
+                .index_name(FLEET)
+                .key_condition_expression("#fleet = :fleet")
+                .expression_attribute_names("#fleet", FLEET)
+                .expression_attribute_values(":fleet", AttributeValue::S(part));
+            let items = self.query(query).await?;
+            machines.extend(items.iter().filter_map(|item| readable(machine(item))));
+        }
+        Ok(machines)
+    }
+}
+
+/// Tells the summary of a machine its news, on condition that none of them is older than what is
+/// there.
+pub fn update(summary: &Summary, table: &str) -> Result<TransactWriteItem, Failure> {
+    let key = Key::machine(&summary.instance);
+    let unfit = |why: String| Failure::Item { key: key.to_string(), why };
+    let mut sets = vec!["#instance = :instance", "#home = :home", "#fleet = :fleet"];
+    let text = |text: &dyn ToString| AttributeValue::S(text.to_string());
+    let mut update = Update::builder()
+        .table_name(table)
+        .set_key(Some(key.item()))
+        .expression_attribute_names("#instance", INSTANCE)
+        .expression_attribute_names("#home", HOME)
+        .expression_attribute_names("#fleet", FLEET)
+        .expression_attribute_values(":instance", text(&summary.instance))
+        .expression_attribute_values(":home", text(&summary.home))
+        .expression_attribute_values(":fleet", text(&fleet(&summary.instance)));
+    if let Some(name) = &summary.name {
+        sets.push("#name = :name");
+        update = update
+            .expression_attribute_names("#name", NAME)
+            .expression_attribute_values(":name", text(name));
+    }
+    let mut sets: Vec<String> = sets.into_iter().map(str::to_string).collect();
+    let mut conditions = Vec::new();
+    for (kind, news) in newest(&summary.news) {
+        sets.push(format!("#{kind} = :{kind}, #{kind}{TIME} = :{kind}{TIME}"));
+        conditions.push(format!("NOT (#{kind}{TIME} > :{kind}{TIME})"));
+        let policy = &summary.policy;
+        update = update
+            .expression_attribute_names(format!("#{kind}"), format!("{kind}#{policy}"))
+            .expression_attribute_names(format!("#{kind}{TIME}"), time_of(kind, policy))
+            .expression_attribute_values(format!(":{kind}"), body(news).map_err(unfit)?)
+            .expression_attribute_values(format!(":{kind}{TIME}"), millis(news.at()));
+    }
+    let update = update
+        .update_expression(format!("SET {}", sets.join(", ")))
+        .condition_expression(conditions.join(" AND "))
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+        .build()
+        .map_err(|why| unfit(why.to_string()))?;
+    Ok(TransactWriteItem::builder().update(update).build())
+}
+
+/// What is left to tell a summary that looks like this: what is older than what it has is not. None
+/// if that is nothing; and none if it is everything, for then the condition that failed would fail
+/// again.
+pub fn without_older(summary: &Summary, there: Option<&Item>) -> Option<Summary> {
+    let is_older = |news: &News| {
+        let time = there.and_then(|item| item.get(&time_of(news.name(), &summary.policy)));
+        time.and_then(at_millis).is_some_and(|time| time > news.at())
+    };
+    let left: Vec<News> = summary.news.iter().filter(|news| !is_older(news)).cloned().collect();
+    let some = !left.is_empty() && left.len() < summary.news.len();
+    some.then(|| Summary { news: left, ..summary.clone() })
+}
+
+/// One of each kind: an attribute can be set only once.
+fn newest(news: &[News]) -> BTreeMap<&'static str, &News> {
+    let mut newest: BTreeMap<&'static str, &News> = BTreeMap::new();
+    for one in news {
+        let other = newest.entry(one.name()).or_insert(one);
+        if one.at() >= other.at() {
+            *other = one;
+        }
+    }
+    newest
+}
+
+fn time_of(kind: &str, policy: &PolicyName) -> String {
+    format!("{kind}{TIME}#{policy}")
+}
+
+fn body(news: &News) -> Result<AttributeValue, String> {
+    match news {
+        News::Latest(latest) => attribute_of(latest),
+        News::Stop(stop) => attribute_of(stop),
+        News::Good(good) => attribute_of(good),
+    }
+}
+
+fn machine(item: &Item) -> Result<MachineSummary, Failure> {
+    let key = Key::of(item);
+    let unfit = |why: String| Failure::Item { key: key.to_string(), why };
+    let summary = summary(item).map_err(unfit)?;
+    if Key::machine(&summary.instance) != key {
+        return Err(unfit(format!("it is the summary of {}", summary.instance)));
+    }
+    Ok(summary)
+}
+
+fn summary(item: &Item) -> Result<MachineSummary, String> {
+    let required = |name: &str| item.get(name).ok_or_else(|| format!("it has no `{name}`"));
+    let mut summary = MachineSummary {
+        instance: part_of(INSTANCE, required(INSTANCE)?)?,
+        home: part_of(HOME, required(HOME)?)?,
+        name: item.get(NAME).map(|name| part_of(NAME, name)).transpose()?,
+        latest: BTreeMap::new(),
+        stops: BTreeMap::new(),
+        good: BTreeMap::new(),
+    };
+    let sorted: BTreeMap<&String, &AttributeValue> = item.iter().collect();
+    for (name, attribute) in sorted {
+        let unknown = || format!("`{name}` is not an attribute of a summary");
+        let Some((kind, policy)) = name.split_once('#') else {
+            if [PK, SK, FLEET, INSTANCE, HOME, NAME].contains(&name.as_str()) {
+                continue;
+            }
+            return Err(unknown());
+        };
+        let policy = PolicyName::parse(policy).map_err(|why| why.to_string())?;
+        match kind {
+            "latest" => drop(summary.latest.insert(policy, part_of(name, attribute)?)),
+            "stop" => drop(summary.stops.insert(policy, part_of(name, attribute)?)),
+            "good" => drop(summary.good.insert(policy, part_of(name, attribute)?)),
+            "latest_at" | "stop_at" | "good_at" => {}
+            _ => return Err(unknown()),
+        }
+    }
+    Ok(summary)
+}

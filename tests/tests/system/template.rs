@@ -1,0 +1,418 @@
+//! The templates of `infra/` as they are deployed: what each rule takes, where what nobody took
+//! goes, and what each role may do. What the functions make of it all is in the other scenarios.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use afterimage::system::{self, Options, System, TEMPLATE};
+use afterimage_cloud::deploy::Deployment;
+use afterimage_cloud::eventbridge::pattern::Pattern;
+use afterimage_cloud::faults::{Rule, When};
+use afterimage_cloud::trace::{Entry, What};
+use afterimage_cloud::{Cloud, Config, lambda, sqs};
+use aws_sdk_ec2::types as ec2;
+use aws_sdk_eventbridge::types::Target;
+use serde_json::{Value, json};
+
+const HOME: &str = "us-east-1";
+const ELSEWHERE: &str = "eu-west-1";
+const FAR: &str = "eu-central-1";
+const BUS: &str = "afterimage";
+
+/// What happens, and the function and the sample in `events/` that are called so.
+const HAPPENINGS: [&str; 6] = [
+    "backup-tick",
+    "image-state-changed",
+    "instance-state-changed",
+    "reconcile-tick",
+    "snapshots-completed",
+    "work-requested",
+];
+
+/// Lives through a scenario in a world in which Afterimage is deployed.
+fn deployed<T>(template: &str, scenario: impl AsyncFnOnce(Cloud, System) -> T) -> T {
+    let options = Options { template: template.to_string(), ..Options::default() };
+    Cloud::run(Config::seeded(1), async |cloud| {
+        let system = system::deploy(&cloud, &options).unwrap_or_else(|why| panic!("{why}"));
+        scenario(cloud, system).await
+    })
+}
+
+fn sample(name: &str) -> Value {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events").join(name);
+    let text = fs::read_to_string(file.with_extension("json")).expect("there is a sample");
+    serde_json::from_str(&text).expect("a sample is JSON")
+}
+
+/// A rule as EventBridge lists it.
+struct Listed {
+    /// Where it is: `REGION/BUS`.
+    place: String,
+    name: String,
+    pattern: Option<String>,
+    targets: Vec<Target>,
+}
+
+async fn rules(cloud: &Cloud) -> Vec<Listed> {
+    let mut all = Vec::new();
+    for (region, bus) in [(HOME, "default"), (HOME, BUS), (ELSEWHERE, "default"), (FAR, "default")]
+    {
+        let client = aws_sdk_eventbridge::Client::new(&cloud.sdk_config(region));
+        let listed =
+            client.list_rules().event_bus_name(bus).send().await.expect("rules are listed");
+        for rule in listed.rules() {
+            let name = rule.name().expect("a rule has a name").to_string();
+            let targets = client.list_targets_by_rule().event_bus_name(bus).rule(&name);
+            let targets = targets.send().await.expect("targets are listed");
+            all.push(Listed {
+                place: format!("{region}/{bus}"),
+                name,
+                pattern: rule.event_pattern().map(str::to_string),
+                targets: targets.targets().to_vec(),
+            });
+        }
+    }
+    all
+}
+
+/// `afterimage-ImageStateChangedHere-…` is about `image-state-changed`.
+fn happening_of(rule: &str) -> &'static str {
+    let is_of = |name: &&str| {
+        let words = name.split('-').map(|word| word[..1].to_uppercase() + &word[1..]);
+        rule.contains(&words.collect::<String>())
+    };
+    HAPPENINGS.into_iter().find(is_of).unwrap_or_else(|| panic!("{rule} is about nothing known"))
+}
+
+#[test]
+fn every_pattern_takes_the_sample_of_its_event_and_no_other() {
+    deployed(TEMPLATE, async |cloud, _| {
+        let mut seen = BTreeSet::new();
+        for rule in rules(&cloud).await {
+            let Some(pattern) = &rule.pattern else { continue };
+            let pattern = Pattern::parse(pattern).expect("it was accepted");
+            let own = happening_of(&rule.name);
+            for name in HAPPENINGS {
+                let at = format!("{} at {} and {name}", rule.name, rule.place);
+                assert_eq!(pattern.matches(&sample(name)), name == own, "{at}");
+            }
+            let mut foreign = sample(own);
+            foreign["account"] = json!("111122223333");
+            assert!(!pattern.matches(&foreign), "{} takes events of others", rule.name);
+            seen.insert(format!("{own} {}", rule.place));
+        }
+        let expected = ["image-state-changed", "instance-state-changed", "snapshots-completed"];
+        let places = [
+            format!("{HOME}/default"),
+            format!("{HOME}/{BUS}"),
+            format!("{ELSEWHERE}/default"),
+            format!("{FAR}/default"),
+        ];
+        let both = expected.iter().flat_map(|name| places.iter().map(move |at| (name, at)));
+        let mut expected: BTreeSet<_> = both.map(|(name, at)| format!("{name} {at}")).collect();
+        expected.insert(format!("work-requested {HOME}/{BUS}"));
+        assert_eq!(seen, expected);
+    });
+}
+
+#[test]
+fn what_no_function_would_act_on_wakes_none() {
+    deployed(TEMPLATE, async |cloud, _| {
+        let others = [
+            ("instance-state-changed", "state", ["pending", "running", "stopping", "terminated"]),
+            ("image-state-changed", "State", ["disabled", "deregistered", "pending", "Available"]),
+        ];
+        for rule in rules(&cloud).await {
+            let Some(pattern) = &rule.pattern else { continue };
+            let pattern = Pattern::parse(pattern).expect("it was accepted");
+            for (name, member, states) in &others {
+                for state in states {
+                    let mut event = sample(name);
+                    event["detail"][*member] = json!(state);
+                    assert!(!pattern.matches(&event), "{} takes {state}", rule.name);
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_machine_that_stops_elsewhere_is_heard_of_at_the_seat() {
+    deployed(TEMPLATE, async |cloud, _| {
+        let machine = launch(&cloud, ELSEWHERE, None).await;
+        stop(&cloud, ELSEWHERE, &machine).await;
+        let heard = invocations(&cloud, "afterimage-instance-state-changed");
+        assert_eq!(heard.len(), 1, "{heard:#?}");
+        assert_eq!((heard[0].region.as_str(), heard[0].outcome.as_str()), (HOME, "ok"));
+    });
+}
+
+fn invocations(cloud: &Cloud, function: &str) -> Vec<Entry> {
+    let wanted = |entry: &&Entry| entry.what == What::Invocation && entry.action == function;
+    cloud.with(|model| model.trace.entries().iter().filter(wanted).cloned().collect())
+}
+
+#[test]
+fn every_target_has_a_queue_for_its_dead_letters_that_takes_them() {
+    deployed(TEMPLATE, async |cloud, _| {
+        let rules = rules(&cloud).await;
+        assert_eq!(rules.len(), 9 + 3 + 3);
+        for rule in &rules {
+            for target in &rule.targets {
+                let queue = target.dead_letter_config().and_then(|config| config.arn());
+                assert!(queue.is_some_and(|arn| arn.ends_with("-undelivered")), "{}", rule.name);
+            }
+        }
+        // With every function and the bus gone, what happens can only become dead letters.
+        let functions: Vec<String> = HAPPENINGS
+            .map(|name| format!("arn:aws:lambda:{HOME}:123456789012:function:afterimage-{name}"))
+            .to_vec();
+        for region in [HOME, ELSEWHERE] {
+            let machine = launch(&cloud, region, None).await;
+            stop(&cloud, region, &machine).await;
+        }
+        cloud.with(|model| {
+            for arn in &functions {
+                lambda::remove_function(model, arn).expect("it was there");
+            }
+        });
+        put_work_requested(&cloud).await;
+        everything_happens(&cloud, HOME).await;
+        everything_happens(&cloud, ELSEWHERE).await;
+        let letters = dead_letters(&cloud);
+        let told: BTreeSet<&str> = letters.iter().map(|(_, rule)| happening_of(rule)).collect();
+        assert_eq!(told, BTreeSet::from(HAPPENINGS), "{letters:#?}");
+    });
+}
+
+#[test]
+fn an_event_that_a_function_fails_at_three_times_is_kept_with_its_error() {
+    deployed(TEMPLATE, async |cloud, _| {
+        let down = Rule::fail(When::Before, 400, "AccessDeniedException").service("dynamodb");
+        cloud.with(|model| model.faults.add(down));
+        put_work_requested(&cloud).await;
+        everything_happens(&cloud, HOME).await;
+        // Lambda tries again after one minute and after two more.
+        cloud.advance(Duration::from_secs(900)).await;
+        let letters = cloud.with(|model| sqs::dead_letters(model));
+        let letters = letters.as_array().expect("a list").iter();
+        let letters = letters.filter(|letter| letter["queue"].to_string().contains("given-up"));
+        let told: BTreeSet<String> = letters
+            .map(|letter| letter["body"].as_str().expect("a body is text").to_string())
+            .filter_map(|body| {
+                let name = |name: &&str| body.contains(&format!(":function:afterimage-{name}"));
+                HAPPENINGS.iter().find(|happening| name(happening)).map(ToString::to_string)
+            })
+            .collect();
+        assert_eq!(told, HAPPENINGS.map(str::to_string).into());
+    });
+}
+
+/// What a client of our bus would send.
+async fn put_work_requested(cloud: &Cloud) {
+    let event = sample("work-requested");
+    let entry = aws_sdk_eventbridge::types::PutEventsRequestEntry::builder()
+        .event_bus_name(BUS)
+        .source("afterimage")
+        .detail_type("Work Requested")
+        .detail(event["detail"].to_string())
+        .build();
+    let client = aws_sdk_eventbridge::Client::new(&cloud.sdk_config(HOME));
+    client.put_events().entries(entry).send().await.expect("events are taken");
+}
+
+/// Snapshots, an image and a stop in a region, and all ticks, with the events of all of it.
+async fn everything_happens(cloud: &Cloud, region: &str) {
+    let machine = launch(cloud, region, None).await;
+    let client = aws_sdk_ec2::Client::new(&cloud.sdk_config(region));
+    let set = ec2::InstanceSpecification::builder().instance_id(&machine).build();
+    client.create_snapshots().instance_specification(set).send().await.expect("it snapshots");
+    client.create_image().instance_id(&machine).name(&machine).send().await.expect("it images");
+    stop(cloud, region, &machine).await;
+    cloud.advance(Duration::from_secs(600)).await;
+}
+
+/// The dead letters of rules: the queue, and the ARN of the rule.
+fn dead_letters(cloud: &Cloud) -> Vec<(String, String)> {
+    let all = cloud.with(|model| sqs::dead_letters(model));
+    let letters = all.as_array().expect("a list").iter();
+    let rule = |letter: &Value| Some(letter["attributes"]["RULE_ARN"].as_str()?.to_string());
+    letters.filter_map(|letter| Some((letter["queue"].to_string(), rule(letter)?))).collect()
+}
+
+/// A machine that runs, `backup: gold`, with a second disk under a key or none.
+async fn launch(cloud: &Cloud, region: &str, key: Option<&str>) -> String {
+    let client = aws_sdk_ec2::Client::new(&cloud.sdk_config(region));
+    let named = ec2::Filter::builder().name("name").values("al2023-ami-*-x86_64").build();
+    let images = client.describe_images().owners("amazon").filters(named);
+    let images = images.send().await.expect("public images are listed");
+    let image = images.images().first().and_then(|image| image.image_id()).expect("it is there");
+    let tag = ec2::Tag::builder().key("backup").value("gold").build();
+    let tags = ec2::TagSpecification::builder().resource_type(ec2::ResourceType::Instance);
+    let disk = ec2::EbsBlockDevice::builder().volume_size(8);
+    let disk = disk.encrypted(key.is_some()).set_kms_key_id(key.map(str::to_string)).build();
+    let disk = ec2::BlockDeviceMapping::builder().device_name("/dev/sdf").ebs(disk).build();
+    let launched = client
+        .run_instances()
+        .image_id(image)
+        .instance_type(ec2::InstanceType::T3Micro)
+        .min_count(1)
+        .max_count(1)
+        .block_device_mappings(disk)
+        .tag_specifications(tags.tags(tag).build())
+        .send()
+        .await
+        .expect("a machine is launched");
+    cloud.advance(Duration::from_secs(60)).await;
+    launched.instances()[0].instance_id().expect("a machine has an id").to_string()
+}
+
+async fn stop(cloud: &Cloud, region: &str, machine: &str) {
+    let client = aws_sdk_ec2::Client::new(&cloud.sdk_config(region));
+    client.stop_instances().instance_ids(machine).send().await.expect("it stops");
+    cloud.advance(Duration::from_secs(60)).await;
+}
+
+/// A key of the account's own, whose use is for the account's policies to decide: that of AWS's
+/// lets everybody in who comes by way of EC2.
+const KEY: &str = "alias/backup";
+const KEY_TEMPLATE: &str = "
+Resources:
+  Key: {Type: AWS::KMS::Key}
+  Alias: {Type: AWS::KMS::Alias, Properties: {AliasName: alias/backup, TargetKeyId: !Ref Key}}
+";
+
+/// Makes the key in both regions.
+fn make_keys(cloud: &Cloud, system: &System) {
+    for region in [HOME, ELSEWHERE] {
+        let (account, region) = (system.account.clone(), region.to_string());
+        let stack_name = "keys".to_string();
+        let deployment = Deployment { account, region, stack_name, ..Deployment::default() };
+        cloud.deploy(KEY_TEMPLATE, deployment).expect("a key is made");
+    }
+}
+
+/// Everything of `backup: gold` every half an hour and at every stop, into another region.
+const POLICY: &str = "
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{schedule: rate(30 minutes), timezone: UTC}, {on: stopped}]
+    replicate: [{region: eu-west-1, kms_key: alias/backup}]
+";
+
+/// A day in short: machines with all that asks for a permission, schedules, a stop, and sweeps.
+async fn a_day(cloud: &Cloud, system: &System) {
+    make_keys(cloud, system);
+    launch(cloud, HOME, Some(KEY)).await;
+    let stopping = launch(cloud, HOME, None).await;
+    system.apply_policies(cloud, POLICY).await.unwrap_or_else(|why| panic!("{why}"));
+    cloud.advance(Duration::from_secs(3600)).await;
+    stop(cloud, HOME, &stopping).await;
+    cloud.advance(Duration::from_secs(3600)).await;
+}
+
+/// The actions that the template grants to each function, by its logical id. What stands in quotes
+/// are condition keys.
+fn granted(template: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut lines = template.lines().peekable();
+    let mut function = None;
+    while let Some(line) = lines.next() {
+        if let Some(id) = line.strip_prefix("  ").and_then(|line| line.strip_suffix(':'))
+            && !id.starts_with(' ')
+        {
+            let is_function =
+                lines.peek().is_some_and(|line| line.ends_with("AWS::Serverless::Function"));
+            function = is_function.then(|| id.to_string());
+        }
+        let Some(function) = &function else { continue };
+        let code = line.split('#').next().unwrap_or_default();
+        let words = code.split([' ', ',', '[', ']']).filter(|word| is_action(word));
+        all.entry(function.clone()).or_default().extend(words.map(str::to_string));
+    }
+    all
+}
+
+fn is_action(word: &str) -> bool {
+    let service = word.split_once(':').map(|(service, _)| service);
+    service.is_some_and(|service| ["dynamodb", "ec2", "events", "kms"].contains(&service))
+}
+
+/// The actions that a call stands for, as policies name them.
+fn actions_of(call: &Entry) -> BTreeSet<String> {
+    let named = |action: &str| format!("{}:{action}", call.service);
+    if call.action != "TransactWriteItems" {
+        return BTreeSet::from([named(&call.action)]);
+    }
+    let items = call.detail["TransactItems"].as_array().expect("a transaction has items");
+    let members = items.iter().flat_map(|item| item.as_object().expect("an item is one").keys());
+    members.map(|member| named(&format!("{member}Item"))).collect()
+}
+
+/// What each function was allowed to do, and did.
+fn used(cloud: &Cloud, system: &System) -> BTreeMap<String, BTreeSet<String>> {
+    let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    cloud.with(|model| {
+        for call in model.trace.entries().iter().filter(|entry| entry.what == What::Call) {
+            let by = |role: &String| call.principal.contains(&format!(":assumed-role/{role}/"));
+            let Some(role) = system.roles.values().find(|role| by(role)) else { continue };
+            assert!(!call.outcome.contains("AccessDenied"), "{call:?}");
+            assert_ne!(call.outcome, "UnauthorizedOperation", "{call:?}");
+            let function = role.trim_start_matches("afterimage-").split("Role-").next();
+            let function = function.expect("a role is called after its function").to_string();
+            all.entry(function).or_default().extend(actions_of(call));
+        }
+    });
+    all
+}
+
+/// What no call is named after: tags in the calls that make something, and what EBS does with keys.
+/// That these are needed is the next test.
+fn is_implied(action: &str) -> bool {
+    action == "ec2:CreateTags" || action.starts_with("kms:")
+}
+
+#[test]
+fn each_function_uses_what_it_is_granted_and_nothing_else() {
+    deployed(TEMPLATE, async |cloud, system| {
+        a_day(&cloud, &system).await;
+        let mut granted = granted(TEMPLATE);
+        for actions in granted.values_mut() {
+            actions.retain(|action| !is_implied(action));
+        }
+        assert_eq!(used(&cloud, &system), granted);
+    });
+}
+
+#[test]
+fn without_any_of_what_ec2_does_in_its_name_nothing_is_protected() {
+    let granted = granted(TEMPLATE);
+    let implied: Vec<_> =
+        granted["WorkRequested"].iter().filter(|action| is_implied(action)).collect();
+    assert_eq!(implied.len(), 7, "{implied:?}");
+    for action in implied {
+        assert_eq!(TEMPLATE.matches(action.as_str()).count(), 1, "{action}");
+        let without = TEMPLATE.replace(action.as_str(), "ec2:DescribeTags");
+        deployed(&without, async |cloud, system| {
+            make_keys(&cloud, &system);
+            launch(&cloud, HOME, Some(KEY)).await;
+            system.apply_policies(&cloud, POLICY).await.unwrap_or_else(|why| panic!("{why}"));
+            cloud.advance(Duration::from_secs(3600)).await;
+            assert_eq!(available(&cloud, ELSEWHERE).await, 0, "without {action}");
+        });
+    }
+    deployed(TEMPLATE, async |cloud, system| {
+        a_day(&cloud, &system).await;
+        assert!(available(&cloud, ELSEWHERE).await > 0, "with all of it");
+    });
+}
+
+async fn available(cloud: &Cloud, region: &str) -> usize {
+    let client = aws_sdk_ec2::Client::new(&cloud.sdk_config(region));
+    let images = client.describe_images().owners("self").send().await.expect("images are listed");
+    let available = Some(&ec2::ImageState::Available);
+    images.images().iter().filter(|image| image.state() == available).count()
+}
