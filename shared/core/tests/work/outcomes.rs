@@ -194,6 +194,17 @@ fn a_copy_that_was_not_made_is_tried_again_asked_for_again_or_looked_up() {
 }
 
 #[test]
+fn a_copy_whose_last_try_failed_is_due_at_once_so_that_it_is_given_up() {
+    let (_, replicas) = imaged();
+    let mut copying = replicas.into_iter().next().expect("a replica");
+    copying.status = ReplicaStatus::Copying;
+    copying.step = Step { attempt: 4, failures: 4, begun_at: Some(at(0)), ..copying.step };
+    let outcome = Outcome::Failed(answer("InternalError"));
+    let after = replica_in(&conclude::copy(&copying, outcome, at(2)));
+    assert_eq!(counted(&after.step), (5, 5, Some(2)));
+}
+
+#[test]
 fn an_outcome_that_cannot_be_says_nothing() {
     let made = || Outcome::Made(set(11));
     assert_eq!(conclude::snapshots(&requested(), made(), at(2)), Decision::default());
