@@ -34,13 +34,10 @@ pub async fn count(
     let new: Vec<Policy> = policies.iter().filter(is_new).cloned().collect();
     let homes: BTreeSet<Region> =
         new.iter().flat_map(|policy| policy.select.regions.clone()).collect();
-    let keys: BTreeSet<String> =
-        new.iter().flat_map(|policy| policy.select.tags.keys().cloned()).collect();
-    let keys: Vec<String> = keys.into_iter().collect();
     let ec2 = Ec2::new(config, STREAM);
     let mut instances = Vec::new();
     for region in homes {
-        instances.extend(ec2.instances(&region, Find::Stopped(&keys)).await?);
+        instances.extend(ec2.instances(&region, Find::Stopped).await?);
     }
     let ids: Vec<InstanceId> = instances.iter().map(|instance| instance.id.clone()).collect();
     let summaries = ledger.summaries(&ids).await?;
