@@ -41,7 +41,7 @@ pub async fn check(cloud: &Cloud, table: &str, regions: &[&str]) -> Result<Verdi
     let mut verdict = Verdict::default();
     verdict.say(
         &table.open,
-        &format!("all of {} are at an end", say::count(table.points, "point")),
+        &format!("{}, each at an end", say::count(table.points, "point")),
         "not at an end",
     );
     let mut images: BTreeMap<(String, String), Image> = BTreeMap::new();
@@ -61,7 +61,7 @@ pub async fn check(cloud: &Cloud, table: &str, regions: &[&str]) -> Result<Verdi
         .filter(|id| !table.leftovers.contains(*id))
         .cloned()
         .collect();
-    let holds = format!("each of {} belongs to a point", say::count(snapshots.len(), "snapshot"));
+    let holds = format!("{}, each of a point", say::count(snapshots.len(), "snapshot"));
     verdict.say(&unknown, &holds, "a snapshot of no point");
     Ok(verdict)
 }
@@ -86,7 +86,11 @@ fn images_agree(
         .filter(|key| !table.images.contains_key(key) && !table.leftovers.contains(&key.1))
         .map(shown)
         .collect();
-    let holds = format!("each of {} is in the ledger", say::count(images.len(), "image"));
+    let left = images.keys().filter(|(_, id)| table.leftovers.contains(id)).count();
+    let holds = format!(
+        "{} in EC2, each in the ledger, {left} of them left by tries that failed",
+        say::count(images.len(), "image")
+    );
     verdict.say(&unknown, &holds, "an image that the ledger does not know");
     let is_there = |key: &(String, String)| {
         images.get(key).is_some_and(|image| image.state() == Some(&ImageState::Available))
@@ -97,7 +101,8 @@ fn images_agree(
         .filter(|(key, _)| !is_there(key))
         .map(|(key, record)| format!("{} of {record}", shown(key)))
         .collect();
-    let holds = format!("each of the {} that the ledger names is available", table.images.len());
+    let named = say::count(table.images.len(), "image");
+    let holds = format!("{named} of points and replicas, each available");
     verdict.say(&missing, &holds, "an image that is not available");
     let mut made: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
     for ((region, id), image) in images {
@@ -112,7 +117,7 @@ fn images_agree(
         .filter(|(_, ids)| ids.len() > 1)
         .map(|((point, region), ids)| format!("{point} in {region}: {}", ids.join(", ")))
         .collect();
-    verdict.say(&double, "no point has two images in one region", "made twice");
+    verdict.say(&double, "no point with two images in one region", "made twice");
 }
 
 async fn own_images(cloud: &Cloud, region: &str) -> Result<Vec<Image>, Failure> {

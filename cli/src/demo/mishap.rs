@@ -69,7 +69,8 @@ pub fn lines(name: &str, point: &Point, replicas: &[Replica], records: &Records)
             }
             Some(_) | None => "given up".to_string(),
         };
-        lines.push(format!("{name}: {what} failed ({text}); {after}"));
+        let why = without_id(text);
+        lines.push(format!("{name}: {what} failed ({why}); {after}"));
     }
     for (action, region, killed) in &records.unheard {
         let how = if *killed { "the worker died" } else { "the answer was lost" };
@@ -80,9 +81,18 @@ pub fn lines(name: &str, point: &Point, replicas: &[Replica], records: &Records)
             0 | 1 => "what it had made was found and used",
             _ => "it was made again, the first is known as a leftover",
         };
-        lines.push(format!("{name}: {how} when {action} had taken effect; {after}"));
+        let place = if action == "CopyImage" { format!(" into {region}") } else { String::new() };
+        lines.push(format!("{name}: {how} when {action}{place} had taken effect; {after}"));
     }
     lines
+}
+
+/// What EC2 said, without the id that it said it of.
+fn without_id(text: &str) -> &str {
+    match text.split_once(" failed: ") {
+        Some((id, said)) if !id.contains(' ') => said,
+        _ => text,
+    }
 }
 
 fn replica<'a>(replicas: &'a [Replica], region: &Region) -> Option<&'a Replica> {

@@ -59,6 +59,8 @@ pub fn rules(seed: u64, machines: &[Machine]) -> Vec<Rule> {
     rules
 }
 
+/// How the names of rules begin that lose events.
+pub const LOST: &str = "lost-";
 /// The name of a rule that loses the word of a stop; what follows is the machine.
 pub const LOST_STOP: &str = "lost-stop:";
 pub const LOST_SET: &str = "lost-set";

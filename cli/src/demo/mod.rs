@@ -206,12 +206,11 @@ impl Demo {
         let verdict = check::check(&self.cloud, &self.table, &regions).await?;
         let machines = table::machines(&self.machines, &fleet, &self.story, &self.policies, now);
         self.teller.print(&format!("\nHow every machine stands on {}:\n", say::moment(now)))?;
-        self.teller.print(&machines)?;
+        self.teller.print(&format!("{machines}\n{}\n", table::GRADES))?;
         let mut totals = table::totals(&self.story, &self.watch.counts);
         totals.push_str(&table::refused(&self.story, &self.names));
+        totals.push_str(&table::entry("checked", &verdict.holds.join("; ")));
         self.teller.print(totals.trim_end())?;
-        let holds = verdict.holds.join("; ");
-        self.teller.print(&format!("checked       {}", say::wrapped(&holds, 14)))?;
         if !verdict.broken.is_empty() {
             let broken = verdict.broken.join("\n  ");
             return Err(Failure::Ours(format!("the self-check does not hold:\n  {broken}")));

@@ -92,6 +92,9 @@ impl Story {
 
     /// Takes in how a point stands.
     pub fn see(&mut self, point: Point, replicas: Vec<Replica>, counts: &Counts) {
+        if self.told.contains(&point.id) {
+            return;
+        }
         if let Occasion::Scheduled(slot) = point.slot.occasion {
             let key = (slot, point.slot.policy.clone());
             let due = self.due.entry(key).or_insert_with(|| Due {

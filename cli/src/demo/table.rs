@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use afterimage_core::ids::{InstanceId, PolicyName};
-use afterimage_core::point::{Point, ReplicaStatus};
+use afterimage_core::point::{Point, Replica, ReplicaStatus};
 use afterimage_core::policy::{Policy, Trigger};
 use afterimage_core::slot::Occasion;
 use afterimage_core::status::Status;
@@ -125,34 +125,32 @@ pub fn interval(policy: &Policy, now: Timestamp) -> Option<SignedDuration> {
     Some(after.duration_since(next))
 }
 
+/// How the grades are to be read.
+pub const GRADES: &str = "crash: the machine was running, its disks are as after a power cut; \
+                          at-rest: it was stopped";
+
 /// What there is now, what it took, and what would have been lost.
 pub fn totals(story: &Story, counts: &Counts) -> String {
-    let mut text = String::new();
-    let mut say = |head: &str, told: String| {
-        text.push_str(&format!("{head:14}{}\n", wrapped(&told, 14)));
-    };
-    say("points", points(story));
     let images = story.points().filter(|point| is_imaged(point)).count();
-    let there = |status: ReplicaStatus| status == ReplicaStatus::Available;
-    let replicas = story.replicas().filter(|replica| there(replica.status)).count();
-    say("images", format!("{} and {}", count(images, "image"), count(replicas, "replica")));
-    say(
-        "events",
-        format!(
-            "{} of EC2; {} lost, {} doubled, {} late; {} of functions ran twice. None of it \
-             mattered.",
-            thousands(counts.events),
-            counts.lost(),
-            counts.doubled,
-            counts.late,
-            count(counts.invoked_twice, "invocation"),
-        ),
-    );
-    say("calls", calls(counts));
-    say("in the way", in_the_way(counts));
-    say("without it", lost(counts));
-    text
+    let is_there = |replica: &&Replica| replica.status == ReplicaStatus::Available;
+    let replicas = story.replicas().filter(is_there).count();
+    let told = [
+        ("points", points(story)),
+        ("images", format!("{} at home, {}", thousands(of(images)), count(replicas, "replica"))),
+        ("events", events(counts)),
+        ("calls", calls(counts)),
+        ("in the way", in_the_way(counts)),
+        ("otherwise", otherwise(counts)),
+    ];
+    told.map(|(head, told)| entry(head, &told)).concat()
 }
+
+/// A head, and what there is to say of it.
+pub fn entry(head: &str, told: &str) -> String {
+    format!("{head:HEAD$}{}\n", wrapped(told, HEAD))
+}
+
+const HEAD: usize = 12;
 
 fn is_imaged(point: &Point) -> bool {
     matches!(point.status, Status::Imaged | Status::Protected)
@@ -165,8 +163,18 @@ fn points(story: &Story) -> String {
     }
     let parts: Vec<String> =
         by_status.iter().map(|(status, number)| format!("{number} {status}")).collect();
-    let all = by_status.values().sum::<usize>();
-    format!("{}: {}", count(all, "point"), parts.join(", "))
+    format!("{}: {}", thousands(of(by_status.values().sum())), parts.join(", "))
+}
+
+fn events(counts: &Counts) -> String {
+    format!(
+        "{} of EC2, {} lost, {} doubled, {} late; {} came twice",
+        thousands(counts.events),
+        counts.lost(),
+        counts.doubled,
+        counts.late,
+        count(counts.invoked_twice, "invocation"),
+    )
 }
 
 fn calls(counts: &Counts) -> String {
@@ -182,7 +190,7 @@ fn calls(counts: &Counts) -> String {
         .map(|(service, number)| format!("{} of {}", thousands(*number), named(service)))
         .collect();
     format!(
-        "{} by {}: {}",
+        "{} in {}: {}",
         thousands(counts.calls_in_all()),
         count(counts.invocations, "invocation"),
         parts.join(", "),
@@ -201,18 +209,22 @@ fn in_the_way(counts: &Counts) -> String {
     )
 }
 
-/// Only what the trace shows: how often there was nothing but the sweep, the ledger's intent, or
-/// another try to go on.
-fn lost(counts: &Counts) -> String {
+/// Only what the trace shows: how often there was nothing but the sweep, the intent in the ledger,
+/// or another try to go on.
+fn otherwise(counts: &Counts) -> String {
+    let finished = counts.lost_sets + counts.lost_images;
     format!(
-        "with events alone: {} never imaged, {} never registered, {} of an image never heard; \
-         by asking again after an answer was lost: {} made twice; with one try: {} missing",
+        "without the sweep {} would have no image, and {} would wait for a lost word; without the \
+         intents {} would have been made twice; without a second try {} would be missing",
         count(counts.lost_stops, "stop"),
-        count(counts.lost_sets, "set of snapshots"),
-        count(counts.lost_images, "word"),
+        count(finished, "finished set or image"),
         count(counts.unheard_creates, "thing"),
         counts.creations_failed,
     )
+}
+
+fn of(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 /// Machines that may not be imaged, each with its reason and how often it was said.
@@ -226,7 +238,7 @@ pub fn refused(story: &Story, names: &BTreeMap<InstanceId, String>) -> String {
     let mut text = String::new();
     for ((name, reason), times) in reasons {
         let told = format!("{name}, {}: {reason}", count(times, "time"));
-        text.push_str(&format!("refused       {}\n", wrapped(&told, 14)));
+        text.push_str(&entry("refused", &told));
     }
     text
 }
