@@ -109,15 +109,6 @@ fn of_a_lost_race_and_a_lost_lease_the_race_is_told() {
 }
 
 #[test]
-fn a_lease_that_was_taken_unheard_is_taken() {
-    world(async |world| {
-        let rule = Rule::fail(When::After, 400, "TransactionInProgressException");
-        world.fault(rule.action("TransactWriteItems").nth(1));
-        assert_eq!(take(&world, 1, "a", 0, 60).await, Written::Done);
-    });
-}
-
-#[test]
 fn one_claims_the_next_look_and_after_it_one_claims_anew() {
     world(async |world| {
         let confirm = queue(Kind::Confirm, AWAY);

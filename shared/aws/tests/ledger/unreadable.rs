@@ -3,8 +3,8 @@
 use afterimage_core::work::Kind;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::records::{all_new, requested, telling};
-use super::{SEAT, TABLE, World, instance, queue, table, world};
+use super::records::{all_new, protected, requested, telling, waiting};
+use super::{AWAY, SEAT, TABLE, World, instance, queue, region, table, world};
 
 fn text(text: &str) -> AttributeValue {
     AttributeValue::S(text.to_string())
@@ -64,6 +64,25 @@ fn a_point_that_cannot_be_read_leaves_the_others() {
             assert_eq!(of_machine.expect("the ledger can be read"), []);
         });
     }
+}
+
+#[test]
+fn a_replica_that_is_not_where_it_says_leaves_the_others() {
+    world(async |world| {
+        let point = protected(instance(1), 0);
+        let mut other = waiting(&point, 0);
+        other.region = region("eu-central-1");
+        let replicas = [waiting(&point, 0), other];
+        world.write(&all_new(std::slice::from_ref(&point), &replicas), "a").await;
+        let (pk, sk) = (format!("machine#{}", instance(1)), format!("point#{}", point.id));
+        tamper(&world, &pk, &format!("{sk}#replica#{AWAY}"), "region", text("eu-west-3")).await;
+        let found = world.ledger.points_of(&instance(1)).await.expect("the ledger can be read");
+        assert_eq!(found, [(point.clone(), vec![replicas[1].clone()])]);
+        let names = ["eu-west-1", "eu-west-3", "eu-central-1"];
+        let names = names.map(|name| (point.id.clone(), region(name)));
+        let found = world.ledger.replicas_of(&names).await.expect("the ledger can be read");
+        assert_eq!(found.into_values().collect::<Vec<_>>(), replicas[1..]);
+    });
 }
 
 #[test]
