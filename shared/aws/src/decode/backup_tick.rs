@@ -7,10 +7,12 @@ use crate::environment::Environment;
 
 pub(super) const KIND: Kind = Kind { source: "aws.events", detail_types: &["Scheduled Event"] };
 
-/// A tick says nothing but that it is time to look.
-///
+/// A rule of a schedule fired: it is time to look, and nothing more is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tick;
+
 /// # Errors
 /// The event is of no use.
-pub fn backup_tick(event: &Value, environment: &Environment) -> Result<(), Unusable> {
-    envelope(event, &KIND, environment).map(|_| ())
+pub fn backup_tick(event: &Value, environment: &Environment) -> Result<Tick, Unusable> {
+    envelope(event, &KIND, environment).map(|_| Tick)
 }

@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::environment::Environment;
-pub use backup_tick::backup_tick;
+pub use backup_tick::{Tick, backup_tick};
 pub use image_state_changed::image_state_changed;
 pub use instance_state_changed::instance_state_changed;
 pub use reconcile_tick::reconcile_tick;

@@ -2,14 +2,12 @@
 
 use serde_json::Value;
 
-use super::backup_tick::KIND;
+use super::backup_tick::{KIND, Tick};
 use super::{Unusable, envelope};
 use crate::environment::Environment;
 
-/// A tick says nothing but that it is time to look.
-///
 /// # Errors
 /// The event is of no use.
-pub fn reconcile_tick(event: &Value, environment: &Environment) -> Result<(), Unusable> {
-    envelope(event, &KIND, environment).map(|_| ())
+pub fn reconcile_tick(event: &Value, environment: &Environment) -> Result<Tick, Unusable> {
+    envelope(event, &KIND, environment).map(|_| Tick)
 }

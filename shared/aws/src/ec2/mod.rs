@@ -41,6 +41,7 @@ pub struct Ec2 {
 }
 
 impl Ec2 {
+    /// `stream` is what tells this execution environment from all others.
     pub fn new(config: &SdkConfig, stream: &str) -> Ec2 {
         Ec2 { config: config.clone(), stream: stream.to_string(), clients: Arc::default() }
     }

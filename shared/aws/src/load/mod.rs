@@ -1,1 +1,25 @@
-//! Soon.
+//! What a decision needs to know: read from the ledger and from EC2, in as few calls as will do.
+//!
+//! One file for each flow, and in it nothing but reading: what follows from it, the core says.
+
+mod backup_tick;
+mod image_state_changed;
+mod instance_state_changed;
+mod reconcile_tick;
+mod snapshots_completed;
+mod work_requested;
+
+pub use backup_tick::backup_tick;
+pub use image_state_changed::image_state_changed;
+pub use instance_state_changed::instance_state_changed;
+pub use reconcile_tick::reconcile_tick;
+pub use snapshots_completed::snapshots_completed;
+pub use work_requested::{Loaded, work_requested};
+
+use crate::ec2::errors::chain;
+use crate::error::Failure;
+
+/// A region that did not answer: said, since what it is left out of goes on.
+fn left_out(failure: &Failure) {
+    tracing::error!(code = failure.code(), "a region is left out: {}", chain(failure));
+}

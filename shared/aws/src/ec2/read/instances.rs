@@ -18,8 +18,7 @@ pub enum Find<'a> {
     Ids(&'a [InstanceId]),
     /// That have a tag with any of these keys, whatever its value.
     Tagged(&'a [String]),
-    /// The same, and only those that are stopped.
-    Stopped(&'a [String]),
+    Stopped,
     All,
 }
 
@@ -69,22 +68,16 @@ fn filters(find: Find<'_>) -> Vec<Vec<Filter>> {
             let ids: Vec<&str> = ids.iter().map(InstanceId::as_str).collect();
             ids.chunks(FILTER_VALUES_MAX).map(|ids| vec![filter("instance-id", ids)]).collect()
         }
-        Find::Tagged(keys) => tag_keys(keys, FILTER_VALUES_MAX).map(|keys| vec![keys]).collect(),
-        Find::Stopped(keys) => {
-            let stopped = filter("instance-state-name", &[InstanceStateName::Stopped.as_str()]);
-            // The values of all filters of a call count.
-            let keys = tag_keys(keys, FILTER_VALUES_MAX - 1);
-            keys.map(|keys| vec![stopped.clone(), keys]).collect()
+        Find::Tagged(keys) => {
+            let keys: Vec<String> = keys.iter().map(|key| literally(key)).collect();
+            keys.chunks(FILTER_VALUES_MAX).map(|keys| vec![filter("tag-key", keys)]).collect()
+        }
+        Find::Stopped => {
+            let stopped = InstanceStateName::Stopped.as_str();
+            vec![vec![filter("instance-state-name", &[stopped])]]
         }
         Find::All => vec![Vec::new()],
     }
-}
-
-fn tag_keys(keys: &[String], most: usize) -> impl Iterator<Item = Filter> {
-    keys.chunks(most).map(|keys| {
-        let keys: Vec<String> = keys.iter().map(|key| literally(key)).collect();
-        filter("tag-key", &keys)
-    })
 }
 
 pub(super) fn instance(wire: &types::Instance, region: &Region) -> Result<Instance, Odd> {

@@ -1,0 +1,75 @@
+//! An idle tick costs one read of the ledger. If something is due: one listing of the machines of
+//! each region that is to be imaged.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use afterimage_core::command::Cursor;
+use afterimage_core::flow::InForce;
+use afterimage_core::flow::backup_tick::{Due, Input, due};
+use afterimage_core::ids::Region;
+use afterimage_core::machine::Instance;
+
+use super::left_out;
+use crate::decode::Tick;
+use crate::ec2::Find;
+use crate::error::Failure;
+use crate::{Aws, Context};
+
+/// # Errors
+/// The ledger cannot be read, or no region answered. One that does not answer holds up nothing but
+/// its own machines: what is due in it stays due.
+pub async fn backup_tick(aws: &Aws, _tick: Tick, context: &Context) -> Result<Input, Failure> {
+    let in_force = aws.ledger.in_force().await?;
+    let mut due = due(&in_force, context.now);
+    let (instances, unread) = instances(aws, &due).await?;
+    for due in &mut due {
+        let is_unread = |region: &Region| unread.contains(region);
+        if due.slot.is_some() && due.policy.select.regions.iter().any(is_unread) {
+            stay(due, &in_force);
+        }
+    }
+    Ok(Input { now: context.now, due, instances, unreadable: in_force.unreadable })
+}
+
+/// The machines that may be selected, and the regions that did not answer.
+async fn instances(aws: &Aws, due: &[Due]) -> Result<(Vec<Instance>, BTreeSet<Region>), Failure> {
+    let wanted = wanted(due);
+    let (mut instances, mut unread) = (Vec::new(), BTreeSet::new());
+    for (region, keys) in &wanted {
+        let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+        match aws.ec2.instances(region, Find::Tagged(&keys)).await {
+            Ok(found) => instances.extend(found),
+            Err(failure) => {
+                left_out(&failure);
+                unread.insert(region.clone());
+                if unread.len() == wanted.len() {
+                    return Err(failure);
+                }
+            }
+        }
+    }
+    Ok((instances, unread))
+}
+
+/// For each region the tag keys by which its machines are looked for. A machine must have all the
+/// keys of a policy, so that the first of them finds every machine that is selected.
+fn wanted(due: &[Due]) -> BTreeMap<Region, BTreeSet<&str>> {
+    let mut wanted: BTreeMap<Region, BTreeSet<&str>> = BTreeMap::new();
+    for due in due.iter().filter(|due| due.slot.is_some()) {
+        let Some(key) = due.policy.select.tags.keys().next() else { continue };
+        for region in &due.policy.select.regions {
+            wanted.entry(region.clone()).or_default().insert(key);
+        }
+    }
+    wanted
+}
+
+/// The slot is looked after as far as the machines are known, and will be due again.
+fn stay(due: &mut Due, in_force: &InForce) {
+    let is_same = |kept: &&Cursor| {
+        (&kept.policy, &kept.schedule) == (&due.cursor.policy, &due.cursor.schedule)
+    };
+    if let Some(kept) = in_force.cursors.iter().find(is_same) {
+        due.cursor = kept.clone();
+    }
+}

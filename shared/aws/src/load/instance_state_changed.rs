@@ -1,0 +1,28 @@
+//! Only a stop is of interest; of everything else nothing is read at all.
+
+use afterimage_core::flow::InstanceStateChanged;
+use afterimage_core::flow::instance_state_changed::Input;
+use afterimage_core::machine::State;
+
+use crate::ec2::Find;
+use crate::error::Failure;
+use crate::{Aws, Context};
+
+/// # Errors
+/// The ledger or EC2 cannot be read.
+pub async fn instance_state_changed(
+    aws: &Aws,
+    event: InstanceStateChanged,
+    context: &Context,
+) -> Result<Input, Failure> {
+    let now = context.now;
+    if event.state != State::Stopped {
+        let in_force = Default::default();
+        return Ok(Input { now, event, in_force, instance: None, summary: None });
+    }
+    let in_force = aws.ledger.in_force().await?;
+    let id = [event.instance.clone()];
+    let instance = aws.ec2.instances(&event.region, Find::Ids(&id)).await?.pop();
+    let summary = aws.ledger.summaries(&id).await?.remove(&event.instance);
+    Ok(Input { now, event, in_force, instance, summary })
+}

@@ -1,0 +1,107 @@
+//! What is overdue, what is stopped, and now and then everything that carries our tag. A region
+//! that does not answer is left out, and looked at by the next sweep.
+
+use std::collections::BTreeSet;
+
+use afterimage_core::flow::InForce;
+use afterimage_core::flow::reconcile_tick::{Input, Tagged, is_time_to_look};
+use afterimage_core::ids::{InstanceId, Region};
+use afterimage_core::machine::Instance;
+use afterimage_core::names::TAG_POINT;
+use afterimage_core::policy::{Policy, Trigger};
+use afterimage_core::seen::{Complete, SeenImage, SeenSnapshot};
+use afterimage_core::slot::PointId;
+use afterimage_core::work::{Kind, Queue};
+use jiff::Timestamp;
+
+use super::left_out;
+use crate::decode::Tick;
+use crate::ec2::Find;
+use crate::error::Failure;
+use crate::{Aws, Context};
+
+/// # Errors
+/// The ledger cannot be read.
+pub async fn reconcile_tick(aws: &Aws, _tick: Tick, context: &Context) -> Result<Input, Failure> {
+    let now = context.now;
+    let in_force = aws.ledger.in_force().await?;
+    let overdue = overdue(aws, &in_force, now).await?;
+    let stopped = stopped(aws, &in_force).await;
+    let ids: Vec<InstanceId> = stopped.iter().map(|instance| instance.id.clone()).collect();
+    let summaries = aws.ledger.summaries(&ids).await?;
+    let tagged = match is_time_to_look(&in_force, now) {
+        true => Some(tagged(aws, &in_force).await?),
+        false => None,
+    };
+    Ok(Input { now, in_force, overdue, stopped, summaries, tagged })
+}
+
+async fn overdue(aws: &Aws, in_force: &InForce, now: Timestamp) -> Result<Vec<Queue>, Failure> {
+    let mut overdue = Vec::new();
+    for region in &in_force.regions {
+        for kind in Kind::ALL {
+            let queue = Queue { region: region.clone(), kind };
+            if !aws.ledger.queue(&queue, Some(now)).await?.is_empty() {
+                overdue.push(queue);
+            }
+        }
+    }
+    Ok(overdue)
+}
+
+/// The stopped machines where a policy waits for stops.
+async fn stopped(aws: &Aws, in_force: &InForce) -> Vec<Instance> {
+    let waits = |policy: &&Policy| {
+        policy.triggers.iter().any(|trigger| matches!(trigger, Trigger::Stopped(_)))
+    };
+    let waiting = in_force.policies.iter().filter(waits);
+    let regions: BTreeSet<&Region> = waiting.flat_map(|policy| &policy.select.regions).collect();
+    let mut stopped = Vec::new();
+    for region in regions {
+        match aws.ec2.instances(region, Find::Stopped).await {
+            Ok(found) => stopped.extend(found),
+            Err(failure) => left_out(&failure),
+        }
+    }
+    stopped
+}
+
+/// The listings first, and then the ledger: a point that is younger than they are must not look
+/// unknown.
+async fn tagged(aws: &Aws, in_force: &InForce) -> Result<Tagged, Failure> {
+    let mut tagged = Tagged::default();
+    let mut named: BTreeSet<(PointId, Region)> = BTreeSet::new();
+    for region in &in_force.regions {
+        let (snapshots, images) = match listings(aws, region).await {
+            Ok(listings) => listings,
+            Err(failure) => {
+                left_out(&failure);
+                continue;
+            }
+        };
+        let tags = snapshots.0.iter().map(|snapshot| &snapshot.tags);
+        let tags = tags.chain(images.0.iter().map(|image| &image.tags));
+        let points = tags.filter_map(|tags| PointId::parse(tags.get(TAG_POINT)?).ok());
+        named.extend(points.map(|point| (point, region.clone())));
+        tagged.snapshots.insert(region.clone(), snapshots);
+        tagged.images.insert(region.clone(), images);
+    }
+    let points: BTreeSet<PointId> = named.iter().map(|(point, _)| point.clone()).collect();
+    let points: Vec<PointId> = points.into_iter().collect();
+    tagged.points = aws.ledger.points(&points).await?;
+    let is_away = |(point, region): &(PointId, Region)| {
+        tagged.points.get(point).is_some_and(|point| point.home != *region)
+    };
+    let away: Vec<(PointId, Region)> = named.into_iter().filter(is_away).collect();
+    tagged.replicas = aws.ledger.replicas_of(&away).await?;
+    tagged.known = aws.ledger.findings().await?;
+    Ok(tagged)
+}
+
+async fn listings(
+    aws: &Aws,
+    region: &Region,
+) -> Result<(Complete<SeenSnapshot>, Complete<SeenImage>), Failure> {
+    let snapshots = aws.ec2.snapshots_tagged(region, None).await?;
+    Ok((snapshots, aws.ec2.images_tagged(region).await?))
+}
