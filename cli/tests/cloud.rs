@@ -2,8 +2,11 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
+
+use aws_sdk_ec2::types as ec2;
 
 struct Served {
     child: Child,
@@ -150,4 +153,108 @@ fn control_requests_that_are_wrong_are_answered_with_what_is_right() {
         assert_eq!(answer.0, status, "{method} {path}: {}", answer.1);
         assert!(answer.1.contains(said), "{method} {path}: {}", answer.1);
     }
+}
+
+/// Everything of `backup: gold` every hour, in three regions.
+const POLICY: &str = "
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{schedule: rate(1 hour), timezone: UTC}]
+    replicate: [{region: eu-west-1}, {region: ap-southeast-1}]
+";
+
+fn policy_file(name: &str, text: &str) -> String {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&file, text).expect("there is room for a file");
+    file.display().to_string()
+}
+
+impl Served {
+    /// The command, as whoever did what stderr says would run it.
+    fn command(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_afterimage"))
+            .args(arguments)
+            .env("AWS_ENDPOINT_URL", format!("http://{}", self.address))
+            .envs([("AWS_ACCESS_KEY_ID", "any"), ("AWS_SECRET_ACCESS_KEY", "any")])
+            .env("AWS_DEFAULT_REGION", "us-east-1")
+            .output()
+            .expect("it starts")
+    }
+
+    fn ec2(&self, region: &str) -> aws_sdk_ec2::Client {
+        let url = format!("http://{}", self.address);
+        aws_sdk_ec2::Client::new(&afterimage::place::of_cloud(&url, region))
+    }
+}
+
+#[tokio::test]
+async fn with_the_system_a_tagged_machine_is_imaged_in_three_regions() {
+    let file = policy_file("gold.yaml", POLICY);
+    let mut served = Served::start(&["--speed", "0", "--system", "--policies", &file]);
+    let home = served.ec2("us-east-1");
+    let named = ec2::Filter::builder().name("name").values("al2023-ami-*-x86_64").build();
+    let images = home.describe_images().owners("amazon").filters(named).send().await;
+    let images = images.expect("public images are listed");
+    let tag = ec2::Tag::builder().key("backup").value("gold").build();
+    let tags = ec2::TagSpecification::builder().resource_type(ec2::ResourceType::Instance);
+    let launched = home
+        .run_instances()
+        .image_id(images.images()[0].image_id().expect("an image has an id"))
+        .instance_type(ec2::InstanceType::T3Micro)
+        .min_count(1)
+        .max_count(1)
+        .tag_specifications(tags.tags(tag).build())
+        .send()
+        .await
+        .expect("a machine is launched");
+    let machine = launched.instances()[0].instance_id().expect("a machine has an id");
+    let advanced = served.request("POST", "/_cloud/clock", "{\"advance_seconds\": 7200}");
+    assert_eq!(advanced.0, 200, "{}", advanced.1);
+    for region in ["us-east-1", "eu-west-1", "ap-southeast-1"] {
+        let images = served.ec2(region).describe_images().owners("self").send().await;
+        let images = images.expect("own images are listed");
+        let available = Some(&ec2::ImageState::Available);
+        assert!(images.images().iter().any(|image| image.state() == available), "{region}");
+    }
+    let status = served.command(&["status", "--json"]);
+    let (told, wrong) = (text(&status.stdout), text(&status.stderr));
+    assert!(status.status.success() && told.contains(machine), "{told}\n{wrong}");
+    served.child.kill().expect("it runs");
+    let mut said = String::new();
+    let stderr = served.child.stderr.as_mut().expect("stderr is piped");
+    stderr.read_to_string(&mut said).expect("it is text");
+    let steps = [
+        "its seat in us-east-1",
+        "ap-southeast-1, eu-central-1, eu-west-1",
+        "In force: gold.",
+        "export AWS_ENDPOINT_URL=http://127.0.0.1:",
+        "afterimage status",
+    ];
+    for step in steps {
+        assert!(said.contains(step), "{step}: {said}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_the_system_is_told_before_anything_is_ready() {
+    let wrong = policy_file("wrong.yaml", "policies:\n  gold: {selct: {}}\n");
+    let cases = [
+        (&["--system", "--policies", &wrong][..], "selct"),
+        (&["--system", "--policies", "nowhere.yaml"], "nowhere.yaml"),
+        (&["--system", "--regions", "moon-1"], "moon-1"),
+        (&["--policies", &wrong], "--system"),
+        (&["--regions", "eu-west-1"], "--system"),
+    ];
+    for (arguments, said) in cases {
+        let output = fails(&[&["cloud", "--listen", "127.0.0.1:0"], arguments].concat());
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(said), "{arguments:?}: {stderr}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }

@@ -4,6 +4,7 @@ use afterimage_aws::{Clock, Environment, log, start};
 use aws_config::BehaviorVersion;
 
 #[tokio::main(flavor = "current_thread")]
+#[expect(clippy::disallowed_methods, reason = "the environment is read here and nowhere else")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let variables = std::env::vars().collect();
     log::start(&variables);

@@ -18,12 +18,8 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use crate::clock::Clock;
+use crate::decode::{DETAIL_TYPE, SOURCE};
 use crate::error::Failure;
-
-/// Who sends our events.
-pub const SOURCE: &str = "afterimage";
-/// What they are called.
-pub const WORK_REQUESTED: &str = "Work Requested";
 
 /// As many as PutEvents takes.
 const ENTRIES_MAX: usize = 10;
@@ -73,7 +69,7 @@ impl Bus {
         PutEventsRequestEntry::builder()
             .event_bus_name(&self.name)
             .source(SOURCE)
-            .detail_type(WORK_REQUESTED)
+            .detail_type(DETAIL_TYPE)
             .detail(detail.to_string())
             .build()
     }

@@ -21,7 +21,8 @@ where
     F: Future<Output = Result<Value, Failure>>,
 {
     let service = service_fn(|event: LambdaEvent<Value>| {
-        let handled = handle(event.payload, context(&event.context, clock.now()));
+        // On the heap: a future of so many calls in each other is too deep for the compiler.
+        let handled = Box::pin(handle(event.payload, context(&event.context, clock.now())));
         async { handled.await.inspect_err(log::failure).map_err(Diagnostic::from) }
     });
     lambda_runtime::run(service).await

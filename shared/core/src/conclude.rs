@@ -47,6 +47,9 @@ pub type SnapshotSet = Vec<(VolumeId, SnapshotId)>;
 
 /// After CreateSnapshots, for a point that is `Snapshotting`.
 pub fn snapshots(point: &Point, outcome: Outcome<SnapshotSet>, now: Timestamp) -> Decision {
+    if point.status != Status::Snapshotting {
+        return Decision::default();
+    }
     match outcome {
         Outcome::Made(set) => {
             let machine = point.machine.as_ref();
@@ -73,14 +76,16 @@ pub fn snapshots(point: &Point, outcome: Outcome<SnapshotSet>, now: Timestamp) -
 
 /// After RegisterImage, for a point that is `Registering`.
 pub fn image(point: &Point, outcome: Outcome<AmiId>, now: Timestamp) -> Decision {
+    if point.status != Status::Registering {
+        return Decision::default();
+    }
     match outcome {
         Outcome::Made(image) => recorded(point, made::image(point, image, now)),
-        Outcome::NameTaken(answer) if point.status == Status::Registering => {
+        Outcome::NameTaken(answer) => {
             let step = Step { due_at: Some(later(now, NAME_VISIBLE)), ..point.step.clone() };
             let reason = Some(Reason::new(Code::NameTaken, answer.to_string()));
             recorded(point, Ok(Point { step, reason, ..point.clone() }))
         }
-        Outcome::NameTaken(_) => Decision::default(),
         // What was seen a moment ago is hardly gone; who answered may just not know it yet.
         Outcome::Gone(answer) | Outcome::Failed(answer) => failed(point, &answer, now),
         Outcome::Throttled(answer) => throttled(point, &answer, WAITING_LATER_MAX, now),
@@ -149,9 +154,6 @@ fn refused(point: &Point, answer: &Answer) -> Decision {
 
 /// The intent stands, and is looked after when everything that EC2 made must be visible.
 fn unknown(point: &Point, answer: &Answer) -> Decision {
-    if !matches!(point.status, Status::Snapshotting | Status::Registering) {
-        return Decision::default();
-    }
     let reason = Some(Reason::new(Code::OutcomeUnknown, answer.to_string()));
     recorded(point, Ok(Point { reason, ..point.clone() }))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use afterimage_core::point::{IllegalForReplica, ReplicaEvent, ReplicaStatus, next_of_replica};
 use afterimage_core::slot::{Occasion, PointId, Slot};
 use afterimage_core::status::{Event, IllegalTransition, Status, next};
 
@@ -41,6 +42,28 @@ fn every_pair_is_in_the_table_or_illegal() {
                     assert_eq!(next(status, event), Err(IllegalTransition { status, event }));
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn every_pair_is_in_the_table_of_replicas_or_illegal() {
+    use ReplicaStatus::{Available, Copying, Failed, Pending, Waiting};
+    let legal = [
+        (Waiting, ReplicaEvent::Begin, Copying),
+        (Waiting, ReplicaEvent::Fail, Failed),
+        (Copying, ReplicaEvent::Made, Pending),
+        (Copying, ReplicaEvent::Retry, Waiting),
+        (Copying, ReplicaEvent::Fail, Failed),
+        (Pending, ReplicaEvent::Available, Available),
+        (Pending, ReplicaEvent::Retry, Waiting),
+        (Pending, ReplicaEvent::Fail, Failed),
+    ];
+    for status in ReplicaStatus::ALL {
+        for event in ReplicaEvent::ALL {
+            let to = legal.iter().find(|(from, what, _)| (*from, *what) == (status, event));
+            let expected = to.map(|(.., to)| *to).ok_or(IllegalForReplica { status, event });
+            assert_eq!(next_of_replica(status, event), expected);
         }
     }
 }

@@ -82,12 +82,15 @@ struct Hand<'a> {
 
 impl<'a> Hand<'a> {
     fn new(aws: &'a Aws, context: &'a Context) -> Hand<'a> {
-        // A function applies more than one decision in one invocation: each has its own writer.
-        let now = Context { now: aws.clock.now(), ..context.clone() };
+        // Not two of an execution environment write under one name: neither two tries of an event
+        // nor two decisions of one invocation.
+        let (stream, request) = (&aws.environment.stream, &context.request_id);
+        let writer =
+            Writer::new(format!("{stream}/{request}/{}", aws.clock.now().as_millisecond()));
         Hand {
             aws,
             context,
-            writer: Writer::new(&aws.environment, &now),
+            writer,
             applied: Applied::default(),
             wakes: BTreeSet::new(),
             leases: BTreeMap::new(),
@@ -119,7 +122,8 @@ impl<'a> Hand<'a> {
     async fn follow_through(&mut self, command: Command) -> Result<(), Failure> {
         let mut commands = VecDeque::from([command]);
         while let Some(command) = commands.pop_front() {
-            let outcome = self.command(command).await?;
+            // On the heap: what calls the SDK is large, and deep in other calls.
+            let outcome = Box::pin(self.command(command)).await?;
             outcome.said.iter().for_each(log::said);
             commands.extend(outcome.commands);
         }

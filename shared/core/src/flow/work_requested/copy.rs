@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::round::Round;
 use super::{made, places, retry};
@@ -109,7 +109,7 @@ fn begin(
     round: &mut Round,
     point: &Point,
     replica: &Replica,
-    again_after: jiff::SignedDuration,
+    again_after: SignedDuration,
     now: Timestamp,
 ) -> Result<(), IllegalForReplica> {
     let begun = replica.after(ReplicaEvent::Begin)?;
@@ -126,8 +126,8 @@ fn begin(
 fn call(point: &Point, replica: &Replica) -> CopyImage {
     let replicate = point.plan.replicate.iter().find(|place| place.region == replica.region);
     let named_key = replicate.and_then(|place| place.kms_key.clone());
-    let volumes = point.machine.iter().flat_map(|machine| &machine.volumes);
-    let encrypted = volumes.map(|volume| volume.encrypted).any(|encrypted| encrypted);
+    let mut volumes = point.machine.iter().flat_map(|machine| &machine.volumes);
+    let encrypted = volumes.any(|volume| volume.encrypted);
     CopyImage {
         region: replica.region.clone(),
         source_region: replica.home.clone(),

@@ -1,0 +1,43 @@
+//! The real binary, in the embedded cloud, with the role that the template gives it.
+
+use afterimage_core::status::Status;
+use afterimage_support::{now, records, sample, with_binary};
+
+const NAME: &str = "work-requested";
+const BINARY: &str = env!("CARGO_BIN_EXE_work-requested");
+const EVENT: &str = include_str!("../../../events/work-requested.json");
+
+#[test]
+fn the_worker_of_snapshots_takes_them_and_gives_its_lease_back() {
+    with_binary(NAME, BINARY, async |world| {
+        let machine = world.machine("backup", "gold").await;
+        let point = records::requested("gold", &machine, now());
+        let id = point.id.clone();
+        records::put(&world.ledger, point).await;
+
+        let ended = world.invoke(sample(EVENT, &[])).await;
+        assert_eq!(ended.outcome, "ok", "{ended:#?}");
+
+        let points = world.ledger.points_of(&machine).await.expect("the ledger is read");
+        let [(point, _)] = &points[..] else { panic!("{points:#?}") };
+        assert_eq!(point.status, Status::Snapshotted, "{point:#?}");
+        let own = world.ec2().describe_snapshots().owner_ids("self").send().await;
+        let own = own.expect("snapshots are described");
+        let tagged = own.snapshots().iter().filter(|snapshot| {
+            let mut tags = snapshot.tags().iter();
+            tags.any(|tag| {
+                (tag.key(), tag.value()) == (Some("afterimage:point"), Some(id.as_str()))
+            })
+        });
+        let seen: Vec<&str> = tagged.filter_map(|snapshot| snapshot.snapshot_id()).collect();
+        let known: Vec<&str> = point.snapshots.values().map(|it| it.as_str()).collect();
+        assert_eq!(seen, known);
+
+        // Another worker would find the queue free.
+        let again = world.invoke(sample(EVENT, &[])).await;
+        assert_eq!(again.outcome, "ok", "{again:#?}");
+        let made =
+            world.calls().await.into_iter().filter(|(action, _)| action == "CreateSnapshots");
+        assert_eq!(made.count(), 1, "a point that has its snapshots gets no others");
+    });
+}

@@ -1,0 +1,147 @@
+//! A decision as an operator reads it: the lines of the commands that create something.
+
+use std::collections::BTreeMap;
+
+use afterimage_core::command::{
+    Change, Command, CopyImage, CreateSnapshots, Decision, Device, Intent, RegisterImage, Wake,
+    Write,
+};
+use afterimage_core::plan::render;
+use afterimage_core::point::{Plan, Point, Replica, ReplicaStatus};
+use afterimage_core::reason::{Code, Reason};
+use afterimage_core::slot::{Occasion, Slot};
+use afterimage_core::status::Status;
+use afterimage_core::work::{Kind, Queue};
+
+fn id<T: TryFrom<String, Error: std::fmt::Debug>>(text: &str) -> T {
+    text.to_string().try_into().expect("an id")
+}
+
+fn point(status: Status) -> Point {
+    let now = "2026-01-06T19:00:10Z".parse().expect("an instant");
+    let occasion = Occasion::Scheduled("2026-01-06T19:00:00Z".parse().expect("an instant"));
+    let slot = Slot { policy: id("gold"), instance: id("i-0aaaaaaa"), occasion };
+    let point = Point::requested(slot, id("us-east-1"), Plan::default(), now);
+    Point { status, ..point }
+}
+
+fn queue(region: &str, kind: Kind) -> Queue {
+    Queue { region: id(region), kind }
+}
+
+fn check(command: Command, expected: &str) {
+    let decision = Decision { commands: vec![command], said: Vec::new() };
+    assert_eq!(render(&decision), format!("{expected}\n"));
+}
+
+#[test]
+fn a_set_of_snapshots_is_created_under_its_intent() {
+    let mut begun = point(Status::Snapshotting);
+    begun.step.attempt = 2;
+    begun.step.failures = 1;
+    let call = CreateSnapshots {
+        region: id("us-east-1"),
+        instance: id("i-0aaaaaaa"),
+        description: "a set".into(),
+        tags: BTreeMap::new(),
+    };
+    let queue = queue("us-east-1", Kind::Snapshot);
+    check(
+        Command::CreateSnapshots(Box::new(Intent { change: Change::point(begun), queue, call })),
+        "+ us-east-1: snapshots of i-0aaaaaaa; gold-0aaaaaaa-at-20260106T190000Z: snapshotting, \
+         attempt 2, failures 1, due 2026-01-06T19:00:10Z",
+    );
+}
+
+#[test]
+fn an_image_is_registered_from_its_devices() {
+    let device = |name: &str, snapshot: &str| Device {
+        name: name.into(),
+        snapshot: id(snapshot),
+        size_gib: 8,
+        volume_type: "gp3".into(),
+        iops: None,
+        throughput: None,
+        delete_on_termination: true,
+    };
+    let call = RegisterImage {
+        region: id("us-east-1"),
+        name: "gold-0".into(),
+        description: "an image".into(),
+        architecture: "arm64".into(),
+        root_device: "/dev/xvda".into(),
+        ena: true,
+        sriov: None,
+        boot_mode: None,
+        tpm: None,
+        imds: None,
+        uefi_data: None,
+        devices: vec![device("/dev/xvda", "snap-00000001"), device("/dev/sdb", "snap-00000002")],
+        tags: BTreeMap::new(),
+    };
+    let queue = queue("us-east-1", Kind::Register);
+    let mut begun = point(Status::Registering);
+    begun.step.due_at = None;
+    check(
+        Command::RegisterImage(Box::new(Intent { change: Change::point(begun), queue, call })),
+        "+ us-east-1: image gold-0 from /dev/xvda=snap-00000001 /dev/sdb=snap-00000002; \
+         gold-0aaaaaaa-at-20260106T190000Z: registering",
+    );
+}
+
+#[test]
+fn a_copy_names_its_source_and_its_key() {
+    let point = point(Status::Imaged);
+    let (image, region) = (id("ami-00000001"), id("eu-west-1"));
+    let mut replica = Replica::wanted(&point, &image, &region, point.requested_at);
+    replica.status = ReplicaStatus::Copying;
+    replica.step.due_at = None;
+    let call = |kms_key: Option<&str>| CopyImage {
+        region: region.clone(),
+        source_region: id("us-east-1"),
+        source: image.clone(),
+        name: "gold-0".into(),
+        description: "a copy".into(),
+        token: "gold-0".into(),
+        kms_key: kms_key.map(String::from),
+        tags: BTreeMap::new(),
+    };
+    let command = |kms_key| {
+        let (change, queue) = (Change::replica(replica.clone()), queue("eu-west-1", Kind::Copy));
+        Command::CopyImage(Box::new(Intent { change, queue, call: call(kms_key) }))
+    };
+    check(
+        command(Some("alias/dr")),
+        "+ eu-west-1: image gold-0, a copy of ami-00000001 in us-east-1, encrypted with alias/dr; \
+         gold-0aaaaaaa-at-20260106T190000Z in eu-west-1: copying",
+    );
+    check(
+        command(None),
+        "+ eu-west-1: image gold-0, a copy of ami-00000001 in us-east-1; \
+         gold-0aaaaaaa-at-20260106T190000Z in eu-west-1: copying",
+    );
+}
+
+#[test]
+fn a_change_of_several_records_is_one_line_with_the_reason_of_each() {
+    let mut failed = point(Status::Failed);
+    failed.step.due_at = None;
+    failed.reason = Some(Reason::new(Code::ImageFailed, "Client.InternalError"));
+    failed.leftovers = vec!["ami-00000001".into()];
+    let (image, region) = (id("ami-00000001"), id("eu-west-1"));
+    let replica = Replica::wanted(&failed, &image, &region, failed.requested_at);
+    let new = Write { expected: 0, ..Write::replica(replica) };
+    check(
+        Command::Record(Box::new(Change::point(failed).with(new))),
+        "~ gold-0aaaaaaa-at-20260106T190000Z: failed, leftovers ami-00000001: \
+         Client.InternalError (image-failed); gold-0aaaaaaa-at-20260106T190000Z in eu-west-1: \
+         new -> waiting, due 2026-01-06T19:00:10Z",
+    );
+}
+
+#[test]
+fn a_successor_is_woken_one_hop_on() {
+    let queue = queue("eu-west-1", Kind::Copy);
+    check(Command::Wake(Wake { queue: queue.clone(), hop: 0 }), "> copy eu-west-1");
+    check(Command::Wake(Wake { queue, hop: 3 }), "> copy eu-west-1, hop 3");
+}

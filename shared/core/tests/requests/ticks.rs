@@ -1,0 +1,256 @@
+//! The tick of every minute, one at a time.
+
+use afterimage_core::command::{Cursor, Decision};
+use afterimage_core::flow::backup_tick::{Input, decide, due};
+use afterimage_core::flow::{InForce, Unreadable};
+use afterimage_core::machine::{Instance, State};
+
+use crate::{at, check, in_force, machine, tags};
+
+const DAILY: &str = "
+policies:
+  gold:
+    select: {regions: [us-east-1, eu-west-1], tags: {backup: gold}}
+    triggers:
+      - schedule: cron(0 2 * * ? *)
+        timezone: Asia/Ho_Chi_Minh
+";
+
+/// A policy with these schedules, each looked after up to `done_until`.
+fn schedules(schedules: &[(&str, &str)], done_until: &str) -> InForce {
+    let triggers: String = schedules
+        .iter()
+        .map(|(schedule, zone)| format!("{{schedule: \"{schedule}\", timezone: {zone}}}, "))
+        .collect();
+    let mut in_force = in_force(&format!(
+        "policies: {{gold: {{select: {{regions: [us-east-1], tags: {{backup: gold}}}}, \
+         triggers: [{triggers}]}}}}"
+    ));
+    for (schedule, zone) in schedules {
+        in_force.cursors.push(cursor(&format!("{schedule} {zone}"), done_until));
+    }
+    in_force
+}
+
+fn cursor(schedule: &str, done_until: &str) -> Cursor {
+    let policy = "gold".to_string().try_into().expect("a policy name");
+    Cursor { policy, schedule: schedule.into(), done_until: at(done_until) }
+}
+
+fn tick(in_force: &InForce, now: &str, instances: &[Instance]) -> Decision {
+    decide(&Input {
+        now: at(now),
+        due: due(in_force, at(now)),
+        instances: instances.to_vec(),
+        unreadable: in_force.unreadable.clone(),
+    })
+}
+
+#[test]
+fn a_slot_that_has_come_is_asked_for_before_it_is_looked_after_and_workers_are_woken_last() {
+    let mut in_force = in_force(DAILY);
+    in_force.cursors.push(cursor("cron(0 2 * * ? *) Asia/Ho_Chi_Minh", "2026-01-01T19:00:00Z"));
+    let mut other = machine(5, "us-east-1", State::Running);
+    other.tags = tags(&[("backup", "silver")]);
+    let instances = [
+        machine(1, "us-east-1", State::Running),
+        machine(2, "us-east-1", State::Stopped),
+        machine(3, "us-east-1", State::Terminated),
+        machine(4, "us-east-1", State::ShuttingDown),
+        other,
+        machine(6, "eu-west-1", State::Running),
+        machine(7, "eu-central-1", State::Running),
+    ];
+    check(
+        &tick(&in_force, "2026-01-02T19:00:20Z", &instances),
+        &[
+            "~ gold-0aaaaaaaaaaaaaaa1-at-20260102T190000Z: new -> requested, \
+             due 2026-01-02T19:00:20Z [latest]",
+            "~ gold-0aaaaaaaaaaaaaaa2-at-20260102T190000Z: new -> requested, \
+             due 2026-01-02T19:00:20Z [latest]",
+            "~ gold-0aaaaaaaaaaaaaaa6-at-20260102T190000Z: new -> requested, \
+             due 2026-01-02T19:00:20Z [latest]",
+            "= gold cron(0 2 * * ? *) Asia/Ho_Chi_Minh until 2026-01-02T19:00:00Z",
+            "> snapshot eu-west-1",
+            "> snapshot us-east-1",
+            "- gold-0aaaaaaaaaaaaaaa1-at-20260102T190000Z: the slot 2026-01-02T19:00:00Z of \
+             cron(0 2 * * ? *) Asia/Ho_Chi_Minh (slot-due)",
+            "- gold-0aaaaaaaaaaaaaaa2-at-20260102T190000Z: the slot 2026-01-02T19:00:00Z of \
+             cron(0 2 * * ? *) Asia/Ho_Chi_Minh (slot-due)",
+            "- gold-0aaaaaaaaaaaaaaa6-at-20260102T190000Z: the slot 2026-01-02T19:00:00Z of \
+             cron(0 2 * * ? *) Asia/Ho_Chi_Minh (slot-due)",
+        ],
+    );
+}
+
+#[test]
+fn a_schedule_that_is_seen_for_the_first_time_makes_up_for_nothing() {
+    check(
+        &tick(&in_force(DAILY), "2026-01-02T19:00:20Z", &[machine(1, "us-east-1", State::Running)]),
+        &["= gold cron(0 2 * * ? *) Asia/Ho_Chi_Minh until 2026-01-02T19:00:20Z"],
+    );
+}
+
+#[test]
+fn the_cursor_of_another_schedule_or_zone_is_not_this_ones() {
+    let mut in_force = in_force(DAILY);
+    in_force.cursors.push(cursor("cron(0 3 * * ? *) Asia/Ho_Chi_Minh", "2026-01-01T19:00:00Z"));
+    in_force.cursors.push(cursor("cron(0 2 * * ? *) UTC", "2026-01-01T19:00:00Z"));
+    check(
+        &tick(&in_force, "2026-01-02T19:00:20Z", &[machine(1, "us-east-1", State::Running)]),
+        &["= gold cron(0 2 * * ? *) Asia/Ho_Chi_Minh until 2026-01-02T19:00:20Z"],
+    );
+}
+
+#[test]
+fn a_tick_at_which_nothing_is_due_does_nothing() {
+    let in_force = schedules(&[("cron(0 2 * * ? *)", "UTC")], "2026-01-02T02:00:00Z");
+    for now in ["2026-01-02T02:00:00Z", "2026-01-02T01:59:59Z", "2026-01-03T01:59:59.999Z"] {
+        check(&tick(&in_force, now, &[machine(1, "us-east-1", State::Running)]), &[]);
+    }
+}
+
+#[test]
+fn a_slot_for_which_no_machine_is_there_is_looked_after_all_the_same() {
+    let in_force = schedules(&[("rate(1 hour)", "UTC")], "2026-01-02T02:00:00Z");
+    check(
+        &tick(&in_force, "2026-01-02T03:00:00Z", &[]),
+        &["= gold rate(1 hour) UTC until 2026-01-02T03:00:00Z"],
+    );
+}
+
+#[test]
+fn two_schedules_of_a_policy_that_come_to_the_same_instant_ask_for_one_point() {
+    let both = [("cron(0 2 * * ? *)", "UTC"), ("rate(1 hour)", "UTC")];
+    let in_force = schedules(&both, "2026-01-02T01:00:00Z");
+    check(
+        &tick(&in_force, "2026-01-02T02:00:01Z", &[machine(1, "us-east-1", State::Running)]),
+        &[
+            "~ gold-0aaaaaaaaaaaaaaa1-at-20260102T020000Z: new -> requested, \
+             due 2026-01-02T02:00:01Z [latest]",
+            "= gold cron(0 2 * * ? *) UTC until 2026-01-02T02:00:00Z",
+            "= gold rate(1 hour) UTC until 2026-01-02T02:00:00Z",
+            "> snapshot us-east-1",
+            "- gold-0aaaaaaaaaaaaaaa1-at-20260102T020000Z: the slot 2026-01-02T02:00:00Z of \
+             cron(0 2 * * ? *) UTC (slot-due)",
+        ],
+    );
+}
+
+#[test]
+fn a_schedule_that_a_policy_names_twice_is_one() {
+    let twice = [("rate(1 hour)", "UTC"), ("rate(1 hour)", "UTC")];
+    let in_force = schedules(&twice, "2026-01-02T01:00:00Z");
+    check(
+        &tick(&in_force, "2026-01-02T02:00:01Z", &[]),
+        &["= gold rate(1 hour) UTC until 2026-01-02T02:00:00Z"],
+    );
+}
+
+#[test]
+fn two_policies_on_one_machine_have_a_point_each() {
+    let mut in_force = schedules(&[("rate(1 hour)", "UTC")], "2026-01-02T01:00:00Z");
+    let mut second = in_force.policies[0].clone();
+    second.name = "hourly".to_string().try_into().expect("a policy name");
+    in_force.cursors.push(Cursor { policy: second.name.clone(), ..in_force.cursors[0].clone() });
+    in_force.policies.push(second);
+    check(
+        &tick(&in_force, "2026-01-02T02:00:01Z", &[machine(1, "us-east-1", State::Running)]),
+        &[
+            "~ gold-0aaaaaaaaaaaaaaa1-at-20260102T020000Z: new -> requested, \
+             due 2026-01-02T02:00:01Z [latest]",
+            "= gold rate(1 hour) UTC until 2026-01-02T02:00:00Z",
+            "~ hourly-0aaaaaaaaaaaaaaa1-at-20260102T020000Z: new -> requested, \
+             due 2026-01-02T02:00:01Z [latest]",
+            "= hourly rate(1 hour) UTC until 2026-01-02T02:00:00Z",
+            "> snapshot us-east-1",
+            "- gold-0aaaaaaaaaaaaaaa1-at-20260102T020000Z: the slot 2026-01-02T02:00:00Z of \
+             rate(1 hour) UTC (slot-due)",
+            "- hourly-0aaaaaaaaaaaaaaa1-at-20260102T020000Z: the slot 2026-01-02T02:00:00Z of \
+             rate(1 hour) UTC (slot-due)",
+        ],
+    );
+}
+
+#[test]
+fn slots_that_were_missed_collapse_into_the_last_one() {
+    let in_force = schedules(&[("rate(1 hour)", "UTC")], "2026-01-02T01:00:00Z");
+    check(
+        &tick(&in_force, "2026-01-02T05:59:00Z", &[machine(1, "us-east-1", State::Running)]),
+        &[
+            "~ gold-0aaaaaaaaaaaaaaa1-at-20260102T050000Z: new -> requested, \
+             due 2026-01-02T05:59:00Z [latest]",
+            "= gold rate(1 hour) UTC until 2026-01-02T05:00:00Z",
+            "> snapshot us-east-1",
+            "- gold: 3 earlier slots of rate(1 hour) UTC were missed; 2026-01-02T05:00:00Z \
+             stands for them (slots-collapsed)",
+            "- gold-0aaaaaaaaaaaaaaa1-at-20260102T050000Z: the slot 2026-01-02T05:00:00Z of \
+             rate(1 hour) UTC (slot-due)",
+        ],
+    );
+}
+
+#[test]
+fn slots_are_made_up_for_a_week_and_no_longer() {
+    // schedule, looked after up to, now, the slot, how many collapse into it.
+    let table = [
+        ("cron(0 2 * * ? *)", "2026-01-01T02:00:00Z", "2026-01-31T12:00:00Z", 31, 6),
+        // As many slots as there can be: one a minute.
+        ("cron(* * * * ? *)", "2026-01-01T02:00:00Z", "2026-01-31T02:00:59Z", 31, 10_079),
+        ("rate(1 minute)", "2026-01-01T02:00:00Z", "2026-01-31T02:00:59Z", 31, 10_079),
+    ];
+    for (schedule, done_until, now, day, collapsed) in table {
+        let due = due(&schedules(&[(schedule, "UTC")], done_until), at(now));
+        let [due] = &due[..] else { panic!("{schedule}: {due:?}") };
+        let slot = at(&format!("2026-01-{day}T02:00:00Z"));
+        let seen = (due.slot, due.cursor.done_until, due.collapsed);
+        assert_eq!(seen, (Some(slot), slot, collapsed), "{schedule}");
+    }
+    let monthly = schedules(&[("cron(0 2 1 * ? *)", "UTC")], "2025-12-01T02:00:00Z");
+    assert_eq!(due(&monthly, at("2026-01-08T02:00:01Z")), [], "a week and a second ago");
+    assert_eq!(due(&monthly, at("2026-01-08T01:59:59Z")).len(), 1);
+}
+
+#[test]
+fn nights_on_which_clocks_change_have_their_slot_once() {
+    // schedule, looked after up to, now, the slot that is due.
+    let table = [
+        // New York, 8 March: there is no 02:30, so that it is due at the jump, 07:00 UTC.
+        ("cron(30 2 * * ? *)", "2026-03-07T07:30:00Z", "2026-03-08T06:59:59Z", None),
+        (
+            "cron(30 2 * * ? *)",
+            "2026-03-07T07:30:00Z",
+            "2026-03-08T07:00:10Z",
+            Some("2026-03-08T07:00:00Z"),
+        ),
+        ("cron(30 2 * * ? *)", "2026-03-08T07:00:00Z", "2026-03-09T06:29:59Z", None),
+        // 1 November: 01:30 comes at 05:30 UTC and again at 06:30 UTC.
+        (
+            "cron(30 1 * * ? *)",
+            "2026-10-31T05:30:00Z",
+            "2026-11-01T05:30:10Z",
+            Some("2026-11-01T05:30:00Z"),
+        ),
+        ("cron(30 1 * * ? *)", "2026-11-01T05:30:00Z", "2026-11-01T06:30:10Z", None),
+    ];
+    for (schedule, done_until, now, slot) in table {
+        let in_force = schedules(&[(schedule, "America/New_York")], done_until);
+        let seen: Vec<_> = due(&in_force, at(now)).iter().filter_map(|due| due.slot).collect();
+        let expected: Vec<_> = slot.into_iter().map(at).collect();
+        assert_eq!(seen, expected, "{schedule} at {now}");
+    }
+}
+
+#[test]
+fn a_policy_that_cannot_be_read_is_told_and_the_others_go_on() {
+    let mut in_force = schedules(&[("rate(1 hour)", "UTC")], "2026-01-02T01:00:00Z");
+    let why = "missing field `select`".to_string();
+    in_force.unreadable.push(Unreadable { name: "silver".into(), why });
+    check(
+        &tick(&in_force, "2026-01-02T02:00:01Z", &[]),
+        &[
+            "= gold rate(1 hour) UTC until 2026-01-02T02:00:00Z",
+            "- silver: missing field `select` (policy-unreadable)",
+        ],
+    );
+}

@@ -1,0 +1,222 @@
+//! Images and replicas that are pending.
+
+use std::collections::BTreeMap;
+
+use afterimage_core::command::{Command, Decision};
+use afterimage_core::conclude::{self, Outcome};
+use afterimage_core::flow::work_requested::confirm::{Input, decide, to_describe};
+use afterimage_core::flow::work_requested::copy;
+use afterimage_core::plan::render;
+use afterimage_core::point::{Place, Plan, Point, Replica, ReplicaStatus, Step};
+use afterimage_core::reason::{Code, Reason};
+use afterimage_core::seen::{ImageState, SeenImage};
+use afterimage_core::status::Status;
+use afterimage_core::summary::{Good, News};
+
+use crate::scene::{
+    FRANKFURT, IRELAND, ami, at, change, code, codes_said, confirm_input, hours, imaged, mins,
+    place, point_in, region, registered, replica_in, seen_image, written,
+};
+
+fn look(point: &Point, seen: &[SeenImage], secs: i64) -> Decision {
+    decide(&confirm_input(at(secs), vec![point.clone()], seen))
+}
+
+/// The replica there, pending since minute 20, as this image.
+fn pending(name: &str, number: u32) -> Replica {
+    let (point, replicas) = imaged();
+    let replica = replicas.into_iter().find(|replica| replica.region == region(name));
+    let points = BTreeMap::from([(point.id.clone(), point)]);
+    let replicas = vec![replica.expect("a replica")];
+    let input = copy::Input { now: at(mins(20)), replicas, points, named: BTreeMap::new() };
+    let copying = replica_in(&copy::decide(&input));
+    replica_in(&conclude::copy(&copying, Outcome::Made(ami(number)), at(mins(20))))
+}
+
+fn look_at_replicas(
+    point: &Point,
+    replicas: &[Replica],
+    seen: &[SeenImage],
+    secs: i64,
+) -> Decision {
+    let input = confirm_input(at(secs), Vec::new(), seen);
+    let points_of_replicas = BTreeMap::from([(point.id.clone(), point.clone())]);
+    decide(&Input { replicas: replicas.to_vec(), points_of_replicas, ..input })
+}
+
+fn good(decision: &Decision) -> Option<Good> {
+    let summaries = decision.commands.iter().filter_map(change).filter_map(|c| c.summary.as_ref());
+    let mut news = summaries.flat_map(|summary| &summary.news);
+    news.find_map(|news| match news {
+        News::Good(good) => Some(good.clone()),
+        News::Latest(_) | News::Stop(_) => None,
+    })
+}
+
+#[test]
+fn an_available_image_wants_its_replicas_in_the_same_write() {
+    let decision = look(&registered(), &[seen_image(1, ImageState::Available)], mins(20));
+    let expected = "\
+~ gold-0123456789abcdef0-at-20260301T020000Z: imaged, crash, ami-00000000000000001; \
+gold-0123456789abcdef0-at-20260301T020000Z in eu-central-1: new -> waiting, \
+due 2026-03-01T02:20:00Z; \
+gold-0123456789abcdef0-at-20260301T020000Z in eu-west-1: new -> waiting, \
+due 2026-03-01T02:20:00Z \
+[latest, good]
+> copy eu-central-1
+> copy eu-west-1
+";
+    assert_eq!(render(&decision), expected);
+    let (points, replicas) = written(&decision);
+    let [point] = &points[..] else { panic!("{points:?}") };
+    assert_eq!(place(point, IRELAND), Some(Place::Underway));
+    assert_eq!(place(point, FRANKFURT), Some(Place::Underway));
+    assert!(replicas.iter().all(|replica| replica.source == ami(1) && replica.version == 1));
+    let good = good(&decision).expect("told");
+    assert_eq!((good.image, good.taken_at), (ami(1), at(0)));
+    assert_eq!((good.replicas, good.replicas_wanted), (vec![], 2));
+}
+
+#[test]
+fn without_replicas_a_point_is_protected_at_once() {
+    let point = Point { plan: Plan::default(), ..registered() };
+    let decision = look(&point, &[seen_image(1, ImageState::Available)], mins(20));
+    let after = point_in(&decision);
+    assert_eq!((after.status, after.step.due_at), (Status::Protected, None));
+    assert_eq!(decision.commands.len(), 1);
+    assert!(good(&decision).is_some());
+}
+
+#[test]
+fn an_image_that_is_lost_is_left_and_the_next_is_registered_after_a_wait() {
+    let failed =
+        SeenImage { message: Some("Internal error".into()), ..seen_image(1, ImageState::Failed) };
+    let cases = [
+        (vec![failed], Code::ImageFailed),
+        (vec![seen_image(1, ImageState::Disabled)], Code::ArtefactGone),
+        (vec![seen_image(1, ImageState::Deregistered)], Code::ArtefactGone),
+        (vec![], Code::ArtefactGone),
+    ];
+    assert_eq!(to_describe(&[registered()], &[]), [ami(1)]);
+    for (seen, expected) in cases {
+        let decision = look(&registered(), &seen, mins(16));
+        let after = point_in(&decision);
+        assert_eq!((after.status, code(&after)), (Status::Ready, Some(expected)));
+        assert_eq!((after.image, after.leftovers), (None, vec![ami(1).to_string()]));
+        assert_eq!((after.step.attempt, after.step.failures), (1, 1));
+        assert_eq!(after.step.due_at, Some(at(mins(17))));
+        assert_eq!(codes_said(&decision), [expected]);
+        let step = Step { attempt: 4, failures: 4, ..registered().step };
+        let after = point_in(&look(&Point { step, ..registered() }, &seen, mins(16)));
+        assert_eq!((after.status, code(&after)), (Status::Failed, Some(Code::TriesUsedUp)));
+        assert_eq!(after.leftovers, [ami(1).to_string()]);
+    }
+}
+
+#[test]
+fn what_is_pending_or_not_visible_yet_is_waited_for_without_a_write() {
+    let pending = [seen_image(1, ImageState::Pending)];
+    assert_eq!(look(&registered(), &[], mins(16) - 1), Decision::default());
+    assert_eq!(look(&registered(), &pending, mins(10) + hours(48) - 1), Decision::default());
+    let after = point_in(&look(&registered(), &pending, mins(10) + hours(48)));
+    assert_eq!((after.status, code(&after)), (Status::Failed, Some(Code::TooLong)));
+}
+
+#[test]
+fn a_replica_takes_its_place_and_the_last_one_protects_the_point() {
+    let (point, _) = imaged();
+    let available = |number| [seen_image(number, ImageState::Available)];
+    let first = look_at_replicas(&point, &[pending(IRELAND, 2)], &available(2), mins(30));
+    let (points, replicas) = written(&first);
+    assert_eq!(points[0].status, Status::Imaged);
+    assert_eq!(place(&points[0], IRELAND), Some(Place::Available));
+    assert_eq!((replicas[0].status, replicas[0].step.due_at), (ReplicaStatus::Available, None));
+    assert_eq!(first.commands.len(), 1, "one transaction");
+    assert_eq!(good(&first).expect("told").replicas, [region(IRELAND)]);
+    let last = look_at_replicas(&points[0], &[pending(FRANKFURT, 3)], &available(3), mins(31));
+    let (points, _) = written(&last);
+    assert_eq!((points[0].status, points[0].version), (Status::Protected, point.version + 2));
+    assert_eq!(good(&last).expect("told").replicas, [region(FRANKFURT), region(IRELAND)]);
+}
+
+#[test]
+fn replicas_of_one_point_that_are_available_together_are_one_change() {
+    let (point, _) = imaged();
+    let seen = [2, 3].map(|number| seen_image(number, ImageState::Available));
+    let replicas = [pending(IRELAND, 2), pending(FRANKFURT, 3)];
+    let decision = look_at_replicas(&point, &replicas, &seen, mins(30));
+    assert_eq!(decision.commands.len(), 1);
+    let (points, replicas) = written(&decision);
+    assert_eq!((points.len(), points[0].status), (1, Status::Protected));
+    assert_eq!(replicas.len(), 2);
+}
+
+#[test]
+fn a_replica_that_fails_is_tried_again_and_touches_nothing_else() {
+    let (point, _) = imaged();
+    let seen = [seen_image(2, ImageState::Failed), seen_image(3, ImageState::Available)];
+    let replicas = [pending(IRELAND, 2), pending(FRANKFURT, 3)];
+    let decision = look_at_replicas(&point, &replicas, &seen, mins(30));
+    let (points, replicas) = written(&decision);
+    assert_eq!(points[0].status, Status::Imaged);
+    assert_eq!(place(&points[0], IRELAND), Some(Place::Underway));
+    assert_eq!(place(&points[0], FRANKFURT), Some(Place::Available));
+    let failed = replicas.iter().find(|replica| replica.region == region(IRELAND));
+    let failed = failed.expect("written");
+    assert_eq!((failed.status, failed.image.as_ref()), (ReplicaStatus::Waiting, None));
+    assert_eq!(failed.leftovers, [ami(2).to_string()]);
+    assert_eq!((failed.step.attempt, failed.step.due_at), (1, Some(at(mins(31)))));
+    assert_eq!(codes_said(&decision), [Code::ImageFailed]);
+}
+
+#[test]
+fn a_replica_that_fails_for_good_fails_its_point_when_the_others_are_settled() {
+    let (point, _) = imaged();
+    let seen = [seen_image(2, ImageState::Failed), seen_image(3, ImageState::Available)];
+    let step = Step { attempt: 4, failures: 4, ..pending(IRELAND, 2).step };
+    let last_try = Replica { step, ..pending(IRELAND, 2) };
+    let (points, replicas) = written(&look_at_replicas(&point, &[last_try], &seen, mins(30)));
+    assert_eq!((replicas[0].status, replicas[0].step.due_at), (ReplicaStatus::Failed, None));
+    assert_eq!(replicas[0].leftovers, [ami(2).to_string()]);
+    assert_eq!(points[0].status, Status::Imaged);
+    assert_eq!(place(&points[0], IRELAND), Some(Place::Failed));
+    let decision = look_at_replicas(&points[0], &[pending(FRANKFURT, 3)], &seen, mins(31));
+    let (points, _) = written(&decision);
+    assert_eq!((points[0].status, code(&points[0])), (Status::Failed, Some(Code::ReplicaFailed)));
+    let text = &points[0].reason.as_ref().expect("said").text;
+    assert!(text.contains(IRELAND) && text.contains("image-failed"), "{text}");
+    // There is still something to recover from, in two places.
+    assert_eq!(good(&decision).expect("told").replicas, [region(FRANKFURT)]);
+}
+
+#[test]
+fn a_replica_that_stays_pending_is_given_up_like_an_image() {
+    let (point, _) = imaged();
+    let seen = [seen_image(2, ImageState::Pending)];
+    let replicas = [pending(IRELAND, 2)];
+    let before = look_at_replicas(&point, &replicas, &seen, mins(20) + hours(48) - 1);
+    assert_eq!(before, Decision::default());
+    let (points, after) =
+        written(&look_at_replicas(&point, &replicas, &seen, mins(20) + hours(48)));
+    let reason = after[0].reason.clone().map(|Reason { code, .. }| code);
+    assert_eq!((after[0].status, reason), (ReplicaStatus::Failed, Some(Code::TooLong)));
+    assert_eq!(place(&points[0], IRELAND), Some(Place::Failed));
+}
+
+#[test]
+fn a_replica_whose_point_is_not_known_is_left_alone() {
+    let input = confirm_input(at(mins(30)), Vec::new(), &[seen_image(2, ImageState::Available)]);
+    let decision = decide(&Input { replicas: vec![pending(IRELAND, 2)], ..input });
+    assert_eq!(decision, Decision::default());
+}
+
+#[test]
+fn the_wakes_come_last_and_once_for_each_queue() {
+    let other = Point { requested_at: at(-1), ..registered() };
+    let points = vec![registered(), other];
+    let seen = [seen_image(1, ImageState::Available)];
+    let decision = decide(&confirm_input(at(mins(20)), points, &seen));
+    let is_wake: Vec<bool> =
+        decision.commands.iter().map(|command| matches!(command, Command::Wake(_))).collect();
+    assert_eq!(is_wake, [false, false, true, true]);
+}

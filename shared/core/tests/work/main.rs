@@ -1,0 +1,10 @@
+//! The worker of a queue: what it makes of what it knows, one file for each kind of work, and what
+//! it makes of what its calls brought.
+
+mod confirm;
+mod copy;
+mod outcomes;
+mod register;
+mod scene;
+mod settles;
+mod snapshot;

@@ -1,0 +1,228 @@
+//! Points whose snapshots are being filled, and those that want an image.
+
+use afterimage_core::command::{Command, Decision, Device, RegisterImage};
+use afterimage_core::flow::work_requested::register::{decide, to_describe, to_look_up};
+use afterimage_core::point::{Point, Step};
+use afterimage_core::reason::Code;
+use afterimage_core::seen::{ImageState, SeenImage, SeenSnapshot, SnapshotState};
+use afterimage_core::status::Status;
+
+use crate::scene::{
+    HOME, NAME, ami, at, code, codes_said, hours, mins, point_in, region, register_input,
+    registering, reported, running, seen_image, seen_snapshot, snap, snapshotted, tags,
+};
+
+fn in_states(one: SnapshotState, two: SnapshotState) -> Vec<SeenSnapshot> {
+    let one = SeenSnapshot { state: one, ..seen_snapshot(11, 1) };
+    vec![one, SeenSnapshot { state: two, ..seen_snapshot(12, 2) }]
+}
+
+fn complete() -> Vec<SeenSnapshot> {
+    in_states(SnapshotState::Completed, SnapshotState::Completed)
+}
+
+fn look(point: &Point, seen: &[SeenSnapshot], secs: i64) -> Decision {
+    decide(&register_input(at(secs), vec![point.clone()], seen, &[]))
+}
+
+fn look_up(point: &Point, named: &[SeenImage], secs: i64) -> Decision {
+    decide(&register_input(at(secs), vec![point.clone()], &[], named))
+}
+
+fn call(decision: &Decision) -> RegisterImage {
+    let [Command::RegisterImage(intent)] = &decision.commands[..] else { panic!("{decision:?}") };
+    intent.call.clone()
+}
+
+#[test]
+fn a_complete_set_is_registered_in_one_write_with_all_that_the_machine_had() {
+    let decision = look(&snapshotted(&running()), &complete(), mins(10));
+    let device = |name: &str, number, volume_type: &str| Device {
+        name: name.into(),
+        snapshot: snap(number),
+        size_gib: 20,
+        volume_type: volume_type.into(),
+        iops: Some(3000),
+        throughput: None,
+        delete_on_termination: false,
+    };
+    let root = device("/dev/xvda", 11, "gp3");
+    let root = Device { throughput: Some(125), delete_on_termination: true, ..root };
+    let expected = RegisterImage {
+        region: region(HOME),
+        name: format!("{NAME}-0"),
+        description: format!("Afterimage: image of {NAME}"),
+        architecture: "x86_64".into(),
+        root_device: "/dev/xvda".into(),
+        ena: true,
+        sriov: Some("simple".into()),
+        boot_mode: Some("uefi".into()),
+        tpm: Some("v2.0".into()),
+        imds: Some("v2.0".into()),
+        uefi_data: Some("QU1aTlVFRkk=".into()),
+        devices: vec![root, device("/dev/sdf", 12, "io2")],
+        tags: tags(&[
+            ("afterimage:attempt", "0"),
+            ("afterimage:format", "1"),
+            ("afterimage:grade", "crash"),
+            ("afterimage:point", NAME),
+            ("afterimage:policy", "gold"),
+            ("afterimage:source", "i-0123456789abcdef0"),
+            ("team", "platform"),
+        ]),
+    };
+    assert_eq!(call(&decision), expected);
+    let point = point_in(&decision);
+    assert_eq!((point.status, point.version), (Status::Registering, 4));
+    assert_eq!(point.step.begun_at, Some(at(mins(10))));
+    assert_eq!(point.step.due_at, Some(at(mins(16))));
+}
+
+#[test]
+fn the_tries_of_a_new_step_are_counted_anew() {
+    let step = Step { attempt: 3, failures: 3, ..snapshotted(&running()).step };
+    let point = Point { step, ..snapshotted(&running()) };
+    let decision = look(&point, &complete(), mins(10));
+    assert_eq!(call(&decision).name, format!("{NAME}-0"));
+    assert_eq!(point_in(&decision).step.failures, 0);
+}
+
+#[test]
+fn a_tpm_is_kept_where_ec2_takes_one() {
+    let cases = [
+        (Some("uefi"), Some("v2.0"), Some("uefi"), Some("v2.0")),
+        (Some("uefi-preferred"), Some("v2.0"), Some("uefi"), Some("v2.0")),
+        (None, Some("v2.0"), Some("uefi"), Some("v2.0")),
+        (Some("legacy-bios"), Some("v2.0"), Some("legacy-bios"), None),
+        (Some("uefi-preferred"), None, Some("uefi-preferred"), None),
+        (None, None, None, None),
+    ];
+    for (mode, tpm, expected_mode, expected_tpm) in cases {
+        let mut machine = running();
+        machine.build.boot_mode = mode.map(String::from);
+        machine.build.tpm = tpm.map(String::from);
+        let call = call(&look(&snapshotted(&machine), &complete(), mins(10)));
+        let said = (call.boot_mode.as_deref(), call.tpm.as_deref());
+        assert_eq!(said, (expected_mode, expected_tpm), "{mode:?} {tpm:?}");
+    }
+}
+
+#[test]
+fn iops_and_throughput_are_told_where_ec2_takes_them() {
+    let cases = [
+        ("gp3", true, true),
+        ("io1", true, false),
+        ("io2", true, false),
+        ("gp2", false, false),
+        ("st1", false, false),
+        ("sc1", false, false),
+        ("standard", false, false),
+    ];
+    for (volume_type, iops, throughput) in cases {
+        let mut machine = running();
+        machine.volumes[0].volume_type = volume_type.into();
+        let call = call(&look(&snapshotted(&machine), &complete(), mins(10)));
+        let device = &call.devices[0];
+        let said = (device.iops.is_some(), device.throughput.is_some());
+        assert_eq!(said, (iops, throughput), "{volume_type}");
+    }
+}
+
+#[test]
+fn snapshots_that_are_being_filled_are_waited_for_without_a_write_but_not_for_ever() {
+    let point = snapshotted(&running());
+    assert_eq!(to_describe(std::slice::from_ref(&point)), [snap(11), snap(12)]);
+    for state in [SnapshotState::Pending, SnapshotState::Other] {
+        let seen = in_states(SnapshotState::Completed, state);
+        assert_eq!(look(&point, &seen, hours(48) - 1), Decision::default());
+        let after = point_in(&look(&point, &seen, hours(48)));
+        assert_eq!((after.status, code(&after)), (Status::Failed, Some(Code::TooLong)));
+        assert_eq!(after.leftovers, [snap(11).to_string(), snap(12).to_string()]);
+    }
+}
+
+#[test]
+fn a_set_of_which_one_failed_is_left_and_the_next_is_made_after_a_wait() {
+    let mut seen = in_states(SnapshotState::Completed, SnapshotState::Error);
+    seen[1].message = Some("Given key ID is not accessible".into());
+    let decision = look(&snapshotted(&running()), &seen, mins(10));
+    let after = point_in(&decision);
+    assert_eq!((after.status, code(&after)), (Status::Requested, Some(Code::SnapshotFailed)));
+    assert!(after.reason.expect("said").text.contains("Given key ID is not accessible"));
+    assert_eq!(after.leftovers, [snap(11).to_string(), snap(12).to_string()]);
+    assert!(after.snapshots.is_empty() && after.grade.is_none() && after.taken_at.is_none());
+    assert_eq!((after.step.attempt, after.step.failures), (1, 1));
+    assert_eq!(after.step.due_at, Some(at(mins(11))));
+    let step = Step { attempt: 4, failures: 4, ..snapshotted(&running()).step };
+    let last = Point { step, ..snapshotted(&running()) };
+    let after = point_in(&look(&last, &seen, mins(10)));
+    assert_eq!((after.status, code(&after)), (Status::Failed, Some(Code::TriesUsedUp)));
+    assert_eq!(after.leftovers.len(), 2);
+}
+
+#[test]
+fn a_snapshot_that_does_not_show_is_gone_only_after_a_while() {
+    let seen = [seen_snapshot(11, 1)];
+    assert_eq!(look(&snapshotted(&running()), &seen, mins(5) - 1), Decision::default());
+    let after = point_in(&look(&snapshotted(&running()), &seen, mins(5)));
+    assert_eq!((after.status, code(&after)), (Status::Requested, Some(Code::ArtefactGone)));
+}
+
+#[test]
+fn an_image_of_our_name_and_our_snapshots_is_adopted() {
+    assert_eq!(to_look_up(&[registering()], at(mins(16))), [format!("{NAME}-0")]);
+    assert!(to_look_up(&[registering()], at(mins(16) - 1)).is_empty());
+    let mut image = seen_image(7, ImageState::Pending);
+    image.snapshots.reverse();
+    let decision = look_up(&registering(), &[image], mins(16));
+    let after = point_in(&decision);
+    assert_eq!((after.status, after.image), (Status::Registered, Some(ami(7))));
+    assert_eq!(after.step.due_at, Some(at(mins(16 + 5))));
+    assert_eq!(codes_said(&decision), [Code::Adopted]);
+}
+
+#[test]
+fn an_image_of_our_name_and_other_snapshots_is_reported_and_the_next_name_is_tried() {
+    let mappings =
+        [vec![], vec![snap(11)], vec![snap(11), snap(99)], vec![snap(11), snap(12), snap(13)]];
+    for snapshots in mappings {
+        let image = SeenImage { snapshots, ..seen_image(7, ImageState::Available) };
+        let decision = look_up(&registering(), std::slice::from_ref(&image), mins(16));
+        assert_eq!(reported(&decision), [ami(7).to_string()], "{image:?}");
+        let after = point_in(&decision);
+        assert_eq!((after.status, code(&after)), (Status::Ready, Some(Code::Foreign)));
+        let Step { attempt, failures, due_at, .. } = after.step;
+        assert_eq!((attempt, failures, due_at), (1, 0, Some(at(mins(16)))));
+        let step = Step { attempt: 19, ..registering().step };
+        let named = SeenImage { name: format!("{NAME}-19"), ..image };
+        let after = point_in(&look_up(&Point { step, ..registering() }, &[named], mins(16)));
+        assert_eq!((after.status, code(&after)), (Status::Failed, Some(Code::TriesUsedUp)));
+    }
+}
+
+#[test]
+fn a_pending_image_of_which_only_a_part_shows_is_not_judged() {
+    let image = SeenImage { snapshots: vec![snap(12)], ..seen_image(7, ImageState::Pending) };
+    let decision = look_up(&registering(), std::slice::from_ref(&image), mins(16));
+    let after = point_in(&decision);
+    assert_eq!((after.status, after.step.attempt), (Status::Registering, 0));
+    assert_eq!(after.step.due_at, Some(at(mins(16 + 5))));
+    assert!(reported(&decision).is_empty());
+    let after = point_in(&look_up(&registering(), &[image], hours(49)));
+    assert_eq!((after.status, code(&after)), (Status::Failed, Some(Code::TooLong)));
+}
+
+#[test]
+fn a_name_that_nothing_visible_has_is_looked_up_again_before_the_next_is_tried() {
+    let gone = [seen_image(7, ImageState::Deregistered)];
+    let step = Step { due_at: Some(at(mins(10) + 5)), ..registering().step };
+    let taken = Point { step, ..registering() };
+    let waiting = point_in(&look_up(&taken, &gone, mins(10) + 5));
+    assert_eq!((waiting.status, waiting.step.due_at), (Status::Registering, Some(at(mins(16)))));
+    let decision = look_up(&waiting, &gone, mins(16));
+    let after = point_in(&decision);
+    assert_eq!((after.status, after.step.attempt), (Status::Ready, 1));
+    assert_eq!((after.step.failures, after.step.due_at), (1, Some(at(mins(16)))));
+    let next = decide(&register_input(at(mins(16)), vec![after], &[], &[]));
+    assert_eq!(call(&next).name, format!("{NAME}-1"));
+}

@@ -1,0 +1,276 @@
+//! A machine with two volumes, a point of it, and the stages that the point goes through.
+
+use std::collections::BTreeMap;
+
+use afterimage_core::command::{Change, Command, Decision, Record};
+use afterimage_core::conclude::{self, Answer, Outcome, SnapshotSet};
+use afterimage_core::flow::work_requested::{confirm, register, snapshot};
+use afterimage_core::ids::{AmiId, InstanceId, Region, SnapshotId, VolumeId};
+use afterimage_core::machine::{Build, Instance, Machine, State, Volume};
+use afterimage_core::point::{Place, Plan, Point, Replica};
+use afterimage_core::policy::Replicate;
+use afterimage_core::reason::Code;
+use afterimage_core::seen::{Complete, ImageState, SeenImage, SeenSnapshot, SnapshotState};
+use afterimage_core::slot::{Occasion, Slot};
+use jiff::{SignedDuration, Timestamp};
+
+pub const HOME: &str = "us-east-1";
+pub const IRELAND: &str = "eu-west-1";
+pub const FRANKFURT: &str = "eu-central-1";
+pub const NAME: &str = "gold-0123456789abcdef0-at-20260301T020000Z";
+
+/// So many seconds after the point was requested.
+pub fn at(secs: i64) -> Timestamp {
+    let start: Timestamp = "2026-03-01T02:00:00Z".parse().expect("an instant");
+    start + SignedDuration::from_secs(secs)
+}
+
+pub const fn mins(count: i64) -> i64 {
+    count * 60
+}
+
+pub const fn hours(count: i64) -> i64 {
+    count * 3600
+}
+
+pub fn region(name: &str) -> Region {
+    Region::parse(name).expect("a region")
+}
+
+pub fn volume(number: u32) -> VolumeId {
+    VolumeId::parse(&format!("vol-{number:017}")).expect("a volume id")
+}
+
+pub fn snap(number: u32) -> SnapshotId {
+    SnapshotId::parse(&format!("snap-{number:017}")).expect("a snapshot id")
+}
+
+pub fn ami(number: u32) -> AmiId {
+    AmiId::parse(&format!("ami-{number:017}")).expect("an image id")
+}
+
+pub fn instance() -> InstanceId {
+    InstanceId::parse("i-0123456789abcdef0").expect("an instance id")
+}
+
+pub fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(key, value)| ((*key).to_string(), (*value).to_string())).collect()
+}
+
+pub fn running() -> Machine {
+    let volume = |number, device: &str, volume_type: &str| Volume {
+        id: volume(number),
+        device: device.into(),
+        size_gib: 20,
+        volume_type: volume_type.into(),
+        iops: Some(3000),
+        throughput: Some(125),
+        delete_on_termination: number == 1,
+        encrypted: false,
+    };
+    Machine {
+        instance: Instance {
+            id: instance(),
+            region: region(HOME),
+            state: State::Running,
+            launched: at(-hours(9)),
+            hibernated: false,
+            tags: tags(&[("Name", "web")]),
+        },
+        build: Build {
+            image: ami(900),
+            architecture: "x86_64".into(),
+            virtualization: "hvm".into(),
+            root_device_type: "ebs".into(),
+            root_device: "/dev/xvda".into(),
+            ena: true,
+            sriov: Some("simple".into()),
+            boot_mode: Some("uefi".into()),
+            tpm: Some("v2.0".into()),
+            imds: Some("v2.0".into()),
+            uefi_data: Some("QU1aTlVFRkk=".into()),
+            usage_operation: "RunInstances".into(),
+            product_codes: Vec::new(),
+            image_readable: true,
+        },
+        volumes: vec![volume(1, "/dev/xvda", "gp3"), volume(2, "/dev/sdf", "io2")],
+    }
+}
+
+pub fn stopped() -> Machine {
+    let mut machine = running();
+    machine.instance.state = State::Stopped;
+    machine
+}
+
+pub fn replicate(name: &str, kms_key: Option<&str>) -> Replicate {
+    let kms_key = kms_key.map(String::from);
+    Replicate { region: region(name), kms_key, deadline_secs: None }
+}
+
+pub fn requested() -> Point {
+    requested_of("gold")
+}
+
+pub fn requested_of(policy: &str) -> Point {
+    let policy = policy.to_string().try_into().expect("a policy name");
+    let slot = Slot { policy, instance: instance(), occasion: Occasion::Scheduled(at(0)) };
+    let plan = Plan {
+        tags: tags(&[("team", "platform")]),
+        replicate: vec![replicate(IRELAND, None), replicate(FRANKFURT, Some("alias/dr"))],
+    };
+    Point::requested(slot, region(HOME), plan, at(0))
+}
+
+/// The intent is written, at the instant of the request.
+pub fn snapshotting(machine: &Machine) -> Point {
+    point_in(&snapshot::decide(&snapshot_input(at(0), vec![requested()], Some(machine))))
+}
+
+pub fn snapshotted(machine: &Machine) -> Point {
+    let set = Outcome::Made(set(11));
+    point_in(&conclude::snapshots(&snapshotting(machine), set, at(2)))
+}
+
+/// Complete, and the intent to register written, after ten minutes.
+pub fn registering() -> Point {
+    let seen = [seen_snapshot(11, 1), seen_snapshot(12, 2)];
+    let seen = seen.map(|seen| SeenSnapshot { state: SnapshotState::Completed, ..seen });
+    let input = register_input(at(mins(10)), vec![snapshotted(&running())], &seen, &[]);
+    point_in(&register::decide(&input))
+}
+
+pub fn registered() -> Point {
+    point_in(&conclude::image(&registering(), Outcome::Made(ami(1)), at(mins(10) + 1)))
+}
+
+/// The image is available after twenty minutes, and two replicas are wanted.
+pub fn imaged() -> (Point, Vec<Replica>) {
+    let seen = [seen_image(1, ImageState::Available)];
+    let decision = confirm::decide(&confirm_input(at(mins(20)), vec![registered()], &seen));
+    let (points, replicas) = written(&decision);
+    (points.into_iter().next().expect("a point"), replicas)
+}
+
+pub fn snapshot_input(
+    now: Timestamp,
+    points: Vec<Point>,
+    machine: Option<&Machine>,
+) -> snapshot::Input {
+    let machines = machine.map(|machine| (instance(), machine.clone()));
+    let machines = machines.into_iter().collect();
+    snapshot::Input { now, points, machines, tagged: BTreeMap::new() }
+}
+
+pub fn register_input(
+    now: Timestamp,
+    points: Vec<Point>,
+    seen: &[SeenSnapshot],
+    named: &[SeenImage],
+) -> register::Input {
+    let snapshots = seen.iter().map(|seen| (seen.id.clone(), seen.clone())).collect();
+    let of_name = |name: String| {
+        let images = named.iter().filter(|image| image.name == name).cloned().collect();
+        (name, Complete(images))
+    };
+    let named = register::to_look_up(&points, now).into_iter().map(of_name);
+    register::Input { now, snapshots, named: named.collect(), points }
+}
+
+pub fn confirm_input(now: Timestamp, points: Vec<Point>, seen: &[SeenImage]) -> confirm::Input {
+    let images = seen.iter().map(|seen| (seen.id.clone(), seen.clone())).collect();
+    let (replicas, points_of_replicas) = (Vec::new(), BTreeMap::new());
+    confirm::Input { now, points, replicas, points_of_replicas, images }
+}
+
+/// Snapshots with these numbers, of the volumes of the machine.
+pub fn set(first: u32) -> SnapshotSet {
+    vec![(volume(1), snap(first)), (volume(2), snap(first + 1))]
+}
+
+/// As the first try of the point would make it.
+pub fn seen_snapshot(number: u32, of_volume: u32) -> SeenSnapshot {
+    SeenSnapshot {
+        id: snap(number),
+        volume: Some(volume(of_volume)),
+        state: SnapshotState::Pending,
+        message: None,
+        started_at: at(1),
+        tags: tags(&[("afterimage:point", NAME), ("afterimage:attempt", "0")]),
+    }
+}
+
+/// As the first try of the point would make it.
+pub fn seen_image(number: u32, state: ImageState) -> SeenImage {
+    SeenImage {
+        id: ami(number),
+        name: format!("{NAME}-0"),
+        state,
+        message: None,
+        created_at: Some(at(mins(10))),
+        snapshots: vec![snap(11), snap(12)],
+        source: None,
+        tags: BTreeMap::new(),
+    }
+}
+
+pub fn answer(code: &str) -> Answer {
+    Answer { code: code.into(), message: "as AWS put it".into() }
+}
+
+pub fn change(command: &Command) -> Option<&Change> {
+    match command {
+        Command::Request(change) | Command::Record(change) => Some(change),
+        Command::CreateSnapshots(intent) => Some(&intent.change),
+        Command::RegisterImage(intent) => Some(&intent.change),
+        Command::CopyImage(intent) => Some(&intent.change),
+        Command::Advance(_) | Command::Wake(_) | Command::Looked(_) | Command::Report(_) => None,
+    }
+}
+
+/// All that a decision writes.
+pub fn written(decision: &Decision) -> (Vec<Point>, Vec<Replica>) {
+    let (mut points, mut replicas) = (Vec::new(), Vec::new());
+    for write in decision.commands.iter().filter_map(change).flat_map(|change| &change.writes) {
+        match &write.record {
+            Record::Point(point) => points.push((**point).clone()),
+            Record::Replica(replica) => replicas.push((**replica).clone()),
+        }
+    }
+    (points, replicas)
+}
+
+/// The one point that a decision writes.
+pub fn point_in(decision: &Decision) -> Point {
+    let (points, _) = written(decision);
+    assert_eq!(points.len(), 1, "{decision:?}");
+    points.into_iter().next().expect("a point")
+}
+
+/// The one replica that a decision writes.
+pub fn replica_in(decision: &Decision) -> Replica {
+    let (_, replicas) = written(decision);
+    assert_eq!(replicas.len(), 1, "{decision:?}");
+    replicas.into_iter().next().expect("a replica")
+}
+
+pub fn code(point: &Point) -> Option<Code> {
+    point.reason.as_ref().map(|reason| reason.code)
+}
+
+pub fn codes_said(decision: &Decision) -> Vec<Code> {
+    decision.said.iter().map(|said| said.reason.code).collect()
+}
+
+/// What was reported, by its id.
+pub fn reported(decision: &Decision) -> Vec<String> {
+    let found = decision.commands.iter().filter_map(|command| match command {
+        Command::Report(finding) => Some(finding.artefact.clone()),
+        _ => None,
+    });
+    found.collect()
+}
+
+pub fn place(point: &Point, name: &str) -> Option<Place> {
+    point.replicas.get(&region(name)).copied()
+}

@@ -1,0 +1,295 @@
+//! Points that want snapshots.
+
+use afterimage_core::command::{Command, Decision};
+use afterimage_core::flow::work_requested::snapshot::{Input, decide, to_describe, to_list};
+use afterimage_core::machine::{Grade, Machine, State};
+use afterimage_core::plan::render;
+use afterimage_core::point::{Point, Step};
+use afterimage_core::reason::Code;
+use afterimage_core::seen::{Complete, SeenSnapshot};
+use afterimage_core::status::Status;
+use afterimage_core::summary::News;
+
+use crate::scene::{
+    HOME, NAME, at, code, codes_said, instance, mins, point_in, region, reported, requested,
+    requested_of, running, seen_snapshot, snap, snapshot_input, snapshotted, snapshotting, stopped,
+    tags, volume, written,
+};
+
+fn begin(point: Point, machine: &Machine) -> Decision {
+    decide(&snapshot_input(at(5), vec![point], Some(machine)))
+}
+
+/// The first try had no outcome; what carries its tag, so many minutes after the intent.
+fn look(point: &Point, tagged: Vec<SeenSnapshot>, minutes: i64) -> Decision {
+    let input = snapshot_input(at(mins(minutes)), vec![point.clone()], None);
+    let tagged = [(point.id.clone(), Complete(tagged))].into();
+    decide(&Input { tagged, ..input })
+}
+
+#[test]
+fn a_due_point_is_begun_with_one_call_for_all_volumes() {
+    let decision = begin(requested(), &running());
+    let [Command::CreateSnapshots(intent)] = &decision.commands[..] else { panic!("{decision:?}") };
+    assert_eq!(intent.call.region, region(HOME));
+    assert_eq!(intent.call.instance, instance());
+    assert!(intent.call.description.contains(NAME) && intent.call.description.len() <= 255);
+    let devices = format!("/dev/xvda={} /dev/sdf={}", volume(1), volume(2));
+    let expected = tags(&[
+        ("afterimage:attempt", "0"),
+        ("afterimage:devices-1", &devices),
+        ("afterimage:format", "1"),
+        ("afterimage:point", NAME),
+        ("afterimage:policy", "gold"),
+        ("afterimage:source", "i-0123456789abcdef0"),
+        ("team", "platform"),
+    ]);
+    assert_eq!(intent.call.tags, expected);
+    let point = point_in(&decision);
+    assert_eq!((point.status, point.version), (Status::Snapshotting, 2));
+    assert_eq!(intent.change.writes[0].expected, 1);
+    assert_eq!(point.step.begun_at, Some(at(5)));
+    assert_eq!(point.step.due_at, Some(at(5 + mins(6))));
+    assert_eq!(point.machine, Some(running()));
+}
+
+#[test]
+fn an_intent_counts_from_when_it_is_written() {
+    let mut decision = begin(requested(), &running());
+    let Some(Command::CreateSnapshots(intent)) = decision.commands.first_mut() else {
+        panic!("no call")
+    };
+    intent.begin(at(65));
+    let step = point_in(&decision).step;
+    assert_eq!((step.begun_at, step.due_at), (Some(at(65)), Some(at(65 + mins(6)))));
+}
+
+#[test]
+fn what_is_not_due_is_left_alone() {
+    let waiting = Step { due_at: Some(at(6)), ..Step::default() };
+    for point in [Point { step: waiting, ..requested() }, snapshotting(&running())] {
+        assert_eq!(begin(point.clone(), &running()), Decision::default());
+        let points = [point];
+        assert!(to_list(&points, at(5)).is_empty() && to_describe(&points, at(5)).is_empty());
+    }
+    assert_eq!(to_describe(&[requested(), requested()], at(0)), [instance()]);
+    assert_eq!(to_list(&[snapshotting(&running())], at(mins(6))).len(), 1);
+}
+
+#[test]
+fn a_machine_whose_image_would_lack_something_is_refused() {
+    type Edit = fn(&mut Machine);
+    let cases: [(Code, Edit); 8] = [
+        (Code::BilledByUsage, |machine| {
+            machine.build.usage_operation = "RunInstances:0010".into();
+        }),
+        (Code::ProductCode, |machine| machine.build.product_codes = vec!["abc".into()]),
+        (Code::Paravirtual, |machine| machine.build.virtualization = "paravirtual".into()),
+        (Code::InstanceStore, |machine| {
+            machine.build.root_device_type = "instance-store".into();
+        }),
+        (Code::NoVolumes, |machine| machine.volumes.clear()),
+        (Code::NoVolumes, |machine| machine.build.root_device = "/dev/sda1".into()),
+        (Code::SourceUnreadable, |machine| machine.build.image_readable = false),
+        // The root device is what cannot be helped; that it has no volumes follows from it.
+        (Code::InstanceStore, |machine| {
+            machine.build.root_device_type = "instance-store".into();
+            machine.volumes.clear();
+        }),
+    ];
+    for (expected, edit) in cases {
+        let mut machine = running();
+        edit(&mut machine);
+        let decision = begin(requested(), &machine);
+        let point = point_in(&decision);
+        assert_eq!((point.status, code(&point)), (Status::Refused, Some(expected)));
+        assert_eq!(point.step.due_at, None);
+        assert_eq!(codes_said(&decision), [expected]);
+        let [Command::Record(change)] = &decision.commands[..] else { panic!("{decision:?}") };
+        let summary = change.summary.as_ref().expect("told");
+        assert_eq!(summary.name.as_deref(), Some("web"));
+        let [News::Latest(latest)] = &summary.news[..] else { panic!("{summary:?}") };
+        assert_eq!((latest.status, &latest.reason), (Status::Refused, &point.reason));
+    }
+}
+
+#[test]
+fn a_machine_that_is_gone_is_missed() {
+    let in_state = |state| {
+        let mut machine = running();
+        machine.instance.state = state;
+        Some(machine)
+    };
+    for machine in [None, in_state(State::ShuttingDown), in_state(State::Terminated)] {
+        let decision = decide(&snapshot_input(at(5), vec![requested()], machine.as_ref()));
+        let point = point_in(&decision);
+        assert_eq!((point.status, code(&point)), (Status::Missed, Some(Code::MachineGone)));
+        assert_eq!(point.step.due_at, None);
+    }
+}
+
+#[test]
+fn who_asked_first_comes_first() {
+    let later = Point { requested_at: at(1), ..requested_of("a") };
+    let points = vec![later.clone(), requested_of("c"), requested_of("b")];
+    let decision = decide(&snapshot_input(at(5), points, Some(&running())));
+    let (points, _) = written(&decision);
+    let order: Vec<&str> = points.iter().map(|point| point.slot.policy.as_str()).collect();
+    assert_eq!(order, ["b", "c", "a"]);
+}
+
+#[test]
+fn what_was_learnt_comes_first_then_what_is_created_then_the_wakes() {
+    let graded = Point { requested_at: at(1), ..snapshotted(&stopped()) };
+    let points = vec![requested_of("silver"), graded];
+    let decision = decide(&snapshot_input(at(5), points, Some(&stopped())));
+    let expected = "\
+~ gold-0123456789abcdef0-at-20260301T020000Z: snapshotted, at-rest, due 2026-03-01T02:05:05Z
++ us-east-1: snapshots of i-0123456789abcdef0; silver-0123456789abcdef0-at-20260301T020000Z: \
+snapshotting, due 2026-03-01T02:06:05Z
+> register us-east-1
+";
+    assert_eq!(render(&decision), expected);
+}
+
+#[test]
+fn a_whole_set_of_a_try_without_an_outcome_is_adopted() {
+    let point = snapshotting(&running());
+    let decision = look(&point, vec![seen_snapshot(11, 1), seen_snapshot(12, 2)], 6);
+    let after = point_in(&decision);
+    assert_eq!(after.status, Status::Snapshotted);
+    assert_eq!(after.snapshots, [(volume(1), snap(11)), (volume(2), snap(12))].into());
+    // Their data is from the call on, not from when they were found.
+    assert_eq!((after.taken_at, after.grade), (Some(at(0)), Some(Grade::Crash)));
+    assert_eq!(after.step.due_at, Some(at(mins(6 + 5))));
+    assert_eq!(codes_said(&decision), [Code::Adopted]);
+}
+
+#[test]
+fn what_carries_the_tag_and_is_not_ours_is_reported_and_never_adopted() {
+    type Edit = fn(&mut SeenSnapshot);
+    let cases: [Edit; 6] = [
+        |planted| planted.volume = Some(volume(7)),
+        |planted| planted.volume = None,
+        // Clocks may differ by half a minute, not by more.
+        |planted| planted.started_at = at(-31),
+        |planted| {
+            planted.tags.insert("afterimage:attempt".into(), "1".into());
+        },
+        |planted| {
+            planted.tags.remove("afterimage:attempt");
+        },
+        |planted| {
+            planted.tags.insert("afterimage:point".into(), "another".into());
+        },
+    ];
+    let point = snapshotting(&running());
+    for edit in cases {
+        let mut planted = seen_snapshot(12, 2);
+        edit(&mut planted);
+        // Alone, it is as if nothing were there.
+        let decision = look(&point, vec![planted.clone()], 6);
+        let after = point_in(&decision);
+        assert_eq!((after.status, after.step.attempt), (Status::Requested, 1), "{planted:?}");
+        assert_eq!(reported(&decision), [snap(12).to_string()]);
+        assert!(after.leftovers.is_empty(), "{planted:?}");
+        // Beside a part of our set, it does not make it whole.
+        let decision = look(&point, vec![planted.clone(), seen_snapshot(11, 1)], 6);
+        assert_eq!(point_in(&decision).status, Status::Snapshotting, "{planted:?}");
+        // Beside our set, it does not spoil it.
+        let ours = [seen_snapshot(21, 1), seen_snapshot(22, 2)];
+        let decision = look(&point, [vec![planted], ours.into()].concat(), 6);
+        assert_eq!(point_in(&decision).snapshots.get(&volume(2)), Some(&snap(22)));
+        assert_eq!(reported(&decision), [snap(12).to_string()]);
+    }
+}
+
+#[test]
+fn a_snapshot_that_starts_within_the_skew_of_clocks_is_ours() {
+    let early = |number, of| SeenSnapshot { started_at: at(-30), ..seen_snapshot(number, of) };
+    let decision = look(&snapshotting(&running()), vec![early(11, 1), early(12, 2)], 6);
+    assert_eq!(point_in(&decision).status, Status::Snapshotted);
+}
+
+#[test]
+fn of_two_snapshots_of_a_volume_the_set_is_what_started_together() {
+    let planted = SeenSnapshot { started_at: at(9), ..seen_snapshot(5, 1) };
+    let tagged = vec![planted, seen_snapshot(11, 1), seen_snapshot(12, 2)];
+    let decision = look(&snapshotting(&running()), tagged, 6);
+    assert_eq!(point_in(&decision).snapshots.get(&volume(1)), Some(&snap(11)));
+    assert_eq!(reported(&decision), [snap(5).to_string()]);
+    // Where nothing tells them apart, neither is taken.
+    let tagged = vec![seen_snapshot(5, 1), seen_snapshot(11, 1), seen_snapshot(12, 2)];
+    let decision = look(&snapshotting(&running()), tagged, 30);
+    let after = point_in(&decision);
+    assert_eq!((after.status, after.leftovers), (Status::Requested, vec![snap(12).to_string()]));
+}
+
+#[test]
+fn what_an_earlier_try_left_is_neither_adopted_nor_foreign() {
+    let step = Step { attempt: 1, begun_at: Some(at(0)), due_at: Some(at(0)), failures: 1 };
+    let point = Point { step, ..snapshotting(&running()) };
+    let decision = look(&point, vec![seen_snapshot(11, 1), seen_snapshot(12, 2)], 6);
+    assert_eq!(point_in(&decision).status, Status::Requested);
+    assert!(reported(&decision).is_empty());
+}
+
+#[test]
+fn a_set_that_shows_in_part_is_waited_for_and_then_remembered_as_left_over() {
+    let point = snapshotting(&running());
+    let part = || vec![seen_snapshot(11, 1)];
+    let waiting = point_in(&look(&point, part(), 29));
+    assert_eq!((waiting.status, waiting.step.attempt), (Status::Snapshotting, 0));
+    assert_eq!(waiting.step.due_at, Some(at(mins(29 + 5))));
+    let after = point_in(&look(&point, part(), 30));
+    assert_eq!((after.status, after.leftovers), (Status::Requested, vec![snap(11).to_string()]));
+}
+
+#[test]
+fn a_try_that_left_nothing_is_made_again_at_once_and_not_for_ever() {
+    let mut point = snapshotting(&running());
+    for failures in 1..5 {
+        point = point_in(&look(&point, Vec::new(), 6));
+        let Step { attempt, failures: failed, begun_at, due_at } = point.step.clone();
+        assert_eq!((point.status, attempt, failed), (Status::Requested, failures, failures));
+        assert_eq!((begun_at, due_at), (None, Some(at(mins(6)))));
+        point.status = Status::Snapshotting;
+        point.step.begun_at = Some(at(0));
+    }
+    let decision = look(&point, Vec::new(), 6);
+    point = point_in(&decision);
+    assert_eq!((point.status, code(&point)), (Status::Failed, Some(Code::TriesUsedUp)));
+    assert_eq!(point.step.due_at, None);
+}
+
+#[test]
+fn the_grade_is_at_rest_only_in_one_and_the_same_stop() {
+    type Edit = fn(&mut Machine);
+    let cases: [(Grade, Edit); 4] = [
+        (Grade::AtRest, |_| {}),
+        (Grade::Crash, |machine| machine.instance.state = State::Running),
+        (Grade::Crash, |machine| machine.instance.launched = at(1)),
+        (Grade::Crash, |machine| machine.instance.hibernated = true),
+    ];
+    let point = snapshotted(&stopped());
+    assert_eq!((point.grade, point.step.due_at), (None, Some(at(2))));
+    for (expected, edit) in cases {
+        let mut machine = stopped();
+        edit(&mut machine);
+        let decision = decide(&snapshot_input(at(5), vec![point.clone()], Some(&machine)));
+        let after = point_in(&decision);
+        assert_eq!((after.status, after.grade), (Status::Snapshotted, Some(expected)));
+        assert_eq!(after.taken_at, Some(at(0)));
+        assert_eq!(after.step.due_at, Some(at(5 + mins(5))));
+    }
+    let decision = decide(&snapshot_input(at(5), vec![point], None));
+    assert_eq!(point_in(&decision).grade, Some(Grade::Crash));
+}
+
+#[test]
+fn a_hibernated_machine_was_never_at_rest() {
+    let mut machine = stopped();
+    machine.instance.hibernated = true;
+    assert_eq!(snapshotted(&machine).grade, Some(Grade::Crash));
+    assert_eq!(snapshotted(&running()).grade, Some(Grade::Crash));
+}
