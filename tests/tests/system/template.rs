@@ -294,23 +294,31 @@ fn make_keys(cloud: &Cloud, system: &System) {
     }
 }
 
-/// Everything of `backup: gold` every half an hour and at every stop, into another region.
+/// Everything of `backup: gold` every half an hour, and at every stop, into another region.
 const POLICY: &str = "
 policies:
   gold:
     select: {regions: [us-east-1], tags: {backup: gold}}
-    triggers: [{schedule: rate(30 minutes), timezone: UTC}, {on: stopped}]
+    triggers: [{schedule: rate(30 minutes), timezone: UTC}]
+    replicate: [{region: eu-west-1, kms_key: alias/backup}]
+  stops:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{on: stopped}]
     replicate: [{region: eu-west-1, kms_key: alias/backup}]
 ";
 
-/// A day in short: machines with all that asks for a permission, schedules, a stop, and sweeps.
+/// A day in short: machines with all that asks for a permission, schedules, a stop that is heard of
+/// and one that only the sweep sees.
 async fn a_day(cloud: &Cloud, system: &System) {
     make_keys(cloud, system);
     launch(cloud, HOME, Some(KEY)).await;
-    let stopping = launch(cloud, HOME, None).await;
+    let (heard, unheard) = (launch(cloud, HOME, None).await, launch(cloud, HOME, None).await);
     system.apply_policies(cloud, POLICY).await.unwrap_or_else(|why| panic!("{why}"));
+    let stopped = json!({ "instance-id": unheard, "state": "stopped" });
+    cloud.with(|model| model.faults.add(Rule::lose().source("aws.ec2").detail(stopped)));
     cloud.advance(Duration::from_secs(3600)).await;
-    stop(cloud, HOME, &stopping).await;
+    stop(cloud, HOME, &heard).await;
+    stop(cloud, HOME, &unheard).await;
     cloud.advance(Duration::from_secs(3600)).await;
 }
 
