@@ -82,15 +82,6 @@ struct Hand<'a> {
 
 impl<'a> Hand<'a> {
     fn new(aws: &'a Aws, context: &'a Context) -> Hand<'a> {
-<<<<<<< HEAD
-        // A function applies more than one decision in one invocation: each has its own writer.
-        let now = aws.clock.now().as_millisecond();
-        let writer = format!("{}/{}/{now}", aws.environment.stream, context.request_id);
-        Hand {
-            aws,
-            context,
-            writer: Writer::new(writer),
-=======
         // Not two of an execution environment write under one name: neither two tries of an event
         // nor two decisions of one invocation.
         let (stream, request) = (&aws.environment.stream, &context.request_id);
@@ -100,7 +91,6 @@ impl<'a> Hand<'a> {
             aws,
             context,
             writer,
->>>>>>> p-e
             applied: Applied::default(),
             wakes: BTreeSet::new(),
             leases: BTreeMap::new(),
