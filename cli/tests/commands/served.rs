@@ -68,7 +68,8 @@ impl Served {
         );
         let image = first(&self.ec2(&images), "imageId");
         let tag = |n: u32, key: &str, value: &str| {
-            format!("&TagSpecification.1.Tag.{n}.Key={key}&TagSpecification.1.Tag.{n}.Value={value}")
+            let tag = format!("&TagSpecification.1.Tag.{n}");
+            format!("{tag}.Key={key}{tag}.Value={value}")
         };
         let machine = self.ec2(&format!(
             "Action=RunInstances&ImageId={image}&InstanceType=t3.micro&MinCount=1&MaxCount=1\
@@ -132,7 +133,11 @@ pub fn run(variables: &[(&str, &str)], arguments: &[&str], stdin: &str) -> Outpu
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     for (name, value) in variables {
-        if value.is_empty() { command.env_remove(name) } else { command.env(name, value) };
+        if value.is_empty() {
+            command.env_remove(name)
+        } else {
+            command.env(name, value)
+        };
     }
     let mut child = command.spawn().expect("the command starts");
     let mut input = child.stdin.take().expect("stdin is piped");
