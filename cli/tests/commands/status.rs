@@ -135,7 +135,7 @@ fn fleet() -> Vec<MachineSummary> {
             id: "i-00000000000000003",
             name: Some("twin"),
             good: Some(("2026-01-07T02:00:07Z", Grade::Crash, both)),
-            status: Status::Requested,
+            status: Status::Ready,
             reason: Some(Reason::new(Code::Throttled, "RequestLimitExceeded")),
         },
         Told {
@@ -169,14 +169,14 @@ fn what_failed_comes_first_then_what_waits_and_findings_last() {
         }],
     };
     let expected = "\
-MACHINE                   REGION     POLICY  NEWEST GOOD (UTC)  AGE  GRADE    REPLICAS  STATE
-a name that is longer t…  us-east-1  gold    none               -    -        -         failed
+MACHINE               REGION     POLICY  NEWEST GOOD (UTC)  AGE  GRADE    REPLICAS  STATE
+a name that is long…  us-east-1  gold    none               -    -        -         failed
     given up after 5 tries: the key arn:aws:kms:us-east-1:123456789012:key/1
     is disabled (snapshot-failed) (tries-used-up)
-i-00000000000000003       us-east-1  gold    2026-01-07 02:00   27h  crash    2/2       requested, waiting
+i-00000000000000003   us-east-1  gold    2026-01-07 02:00   27h  crash    2/2       ready, waiting
     RequestLimitExceeded (throttled)
-i-00000000000000002       us-east-1  gold    2026-01-08 02:00   3h   crash    1/2       imaged
-calm                      us-east-1  gold    2026-01-08 02:00   3h   at-rest  2/2       protected
+i-00000000000000002   us-east-1  gold    2026-01-08 02:00   3h   crash    1/2       imaged
+calm                  us-east-1  gold    2026-01-08 02:00   3h   at-rest  2/2       protected
 
 policy old cannot be read, and nothing is done for it: it is empty
 (policy-unreadable)
