@@ -201,23 +201,23 @@ impl Change {
         self
     }
 
+    /// An intent, begun now and not when it was decided: calls are paced, and what an intent says
+    /// of its call must be true of the last of them too.
     #[must_use]
-    pub fn telling(mut self, summary: Option<Summary>) -> Change {
-        self.summary = summary;
-        self
-    }
-}
-
-impl<C> Intent<C> {
-    /// Begun now, and not when it was decided: calls are paced, and what an intent says of its
-    /// call must be true of the last of them too.
-    pub fn begin(&mut self, now: Timestamp) {
-        for write in &mut self.change.writes {
+    pub fn begun(mut self, now: Timestamp) -> Change {
+        for write in &mut self.writes {
             match &mut write.record {
                 Record::Point(point) => point.step.begin(now),
                 Record::Replica(replica) => replica.step.begin(now),
             }
         }
+        self
+    }
+
+    #[must_use]
+    pub fn telling(mut self, summary: Option<Summary>) -> Change {
+        self.summary = summary;
+        self
     }
 }
 

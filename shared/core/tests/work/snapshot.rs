@@ -1,6 +1,6 @@
 //! Points that want snapshots.
 
-use afterimage_core::command::{Command, Decision};
+use afterimage_core::command::{Command, Decision, Record};
 use afterimage_core::flow::work_requested::snapshot::{Input, decide, to_describe, to_list};
 use afterimage_core::machine::{Grade, Machine, State};
 use afterimage_core::plan::render;
@@ -11,9 +11,9 @@ use afterimage_core::status::Status;
 use afterimage_core::summary::News;
 
 use crate::scene::{
-    HOME, NAME, at, code, codes_said, instance, mins, point_in, region, reported, requested,
-    requested_of, running, seen_snapshot, snap, snapshot_input, snapshotted, snapshotting, stopped,
-    tags, volume, written,
+    HOME, NAME, at, change, code, codes_said, instance, mins, point_in, region, reported,
+    requested, requested_of, running, seen_snapshot, snap, snapshot_input, snapshotted,
+    snapshotting, stopped, tags, volume, written,
 };
 
 fn begin(point: Point, machine: &Machine) -> Decision {
@@ -55,12 +55,10 @@ fn a_due_point_is_begun_with_one_call_for_all_volumes() {
 
 #[test]
 fn an_intent_counts_from_when_it_is_written() {
-    let mut decision = begin(requested(), &running());
-    let Some(Command::CreateSnapshots(intent)) = decision.commands.first_mut() else {
-        panic!("no call")
-    };
-    intent.begin(at(65));
-    let step = point_in(&decision).step;
+    let decision = begin(requested(), &running());
+    let change = decision.commands.first().and_then(change).expect("an intent").clone();
+    let Record::Point(point) = &change.begun(at(65)).writes[0].record else { panic!("no point") };
+    let step = &point.step;
     assert_eq!((step.begun_at, step.due_at), (Some(at(65)), Some(at(65 + mins(6)))));
 }
 
