@@ -3,6 +3,7 @@
 //! Data goes to stdout, everything else to stderr.
 
 pub mod cloud;
+pub mod demo;
 pub mod failure;
 pub mod place;
 pub mod policy;

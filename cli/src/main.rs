@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use afterimage::{cloud, policy, status};
+use afterimage::{cloud, demo, policy, status};
 use clap::{Parser, Subcommand};
 
 /// Images EC2 instances when their disks are at rest, copies the images where they must survive,
@@ -18,6 +18,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Cloud(cloud::Arguments),
+    Demo(demo::Arguments),
     Policy(policy::Arguments),
     Status(status::Arguments),
 }
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
     };
     let done = match arguments.command {
         Command::Cloud(arguments) => cloud::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
     };

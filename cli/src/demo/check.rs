@@ -1,0 +1,186 @@
+//! The self-check: what is in EC2 and in the table in the end, held against each other by itself.
+//!
+//! It shares nothing with the code that it checks: it reads raw items and raw listings, and knows
+//! of the ledger only the names that stand in `docs/`.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use afterimage_cloud::Cloud;
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_ec2::types::{Image, ImageState};
+
+use crate::Failure;
+use crate::demo::{ours, say};
+
+/// What the check found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// What holds, a sentence for each.
+    pub holds: Vec<String>,
+    /// What does not.
+    pub broken: Vec<String>,
+}
+
+/// What the table says, in so far as it can be held against EC2.
+#[derive(Debug, Default)]
+struct Table {
+    points: usize,
+    /// Points and replicas that are not at an end, by their keys.
+    open: Vec<String>,
+    /// The images that points and replicas have, by region, with their keys.
+    images: BTreeMap<(String, String), String>,
+    snapshots: BTreeSet<String>,
+    /// What failed tries left: known, and of no use.
+    leftovers: BTreeSet<String>,
+}
+
+/// # Errors
+/// Something cannot be read.
+pub async fn check(cloud: &Cloud, table: &str, regions: &[&str]) -> Result<Verdict, Failure> {
+    let table = read_table(cloud, table).await?;
+    let mut verdict = Verdict::default();
+    verdict.say(
+        &table.open,
+        &format!("all of {} are at an end", say::count(table.points, "point")),
+        "not at an end",
+    );
+    let mut images: BTreeMap<(String, String), Image> = BTreeMap::new();
+    let mut snapshots = BTreeSet::new();
+    for region in regions {
+        for image in own_images(cloud, region).await? {
+            let id = image.image_id().unwrap_or_default().to_string();
+            images.insert((region.to_string(), id), image);
+        }
+        snapshots.extend(own_snapshots(cloud, region).await?);
+    }
+    images_agree(&table, &images, &mut verdict);
+    let of_images = images.values().flat_map(snapshots_of).collect::<BTreeSet<String>>();
+    let unknown: Vec<String> = snapshots
+        .iter()
+        .filter(|id| !table.snapshots.contains(*id) && !of_images.contains(*id))
+        .filter(|id| !table.leftovers.contains(*id))
+        .cloned()
+        .collect();
+    let holds = format!("each of {} belongs to a point", say::count(snapshots.len(), "snapshot"));
+    verdict.say(&unknown, &holds, "a snapshot of no point");
+    Ok(verdict)
+}
+
+impl Verdict {
+    fn say(&mut self, broken: &[String], holds: &str, what: &str) {
+        if broken.is_empty() {
+            self.holds.push(holds.to_string());
+        }
+        self.broken.extend(broken.iter().map(|which| format!("{what}: {which}")));
+    }
+}
+
+fn images_agree(
+    table: &Table,
+    images: &BTreeMap<(String, String), Image>,
+    verdict: &mut Verdict,
+) {
+    let shown = |(region, id): &(String, String)| format!("{id} in {region}");
+    let unknown: Vec<String> = images
+        .keys()
+        .filter(|key| !table.images.contains_key(key) && !table.leftovers.contains(&key.1))
+        .map(shown)
+        .collect();
+    let holds = format!("each of {} is in the ledger", say::count(images.len(), "image"));
+    verdict.say(&unknown, &holds, "an image that the ledger does not know");
+    let is_there = |key: &(String, String)| {
+        images.get(key).is_some_and(|image| image.state() == Some(&ImageState::Available))
+    };
+    let missing: Vec<String> = table
+        .images
+        .iter()
+        .filter(|(key, _)| !is_there(key))
+        .map(|(key, record)| format!("{} of {record}", shown(key)))
+        .collect();
+    let holds = format!("each of the {} that the ledger names is available", table.images.len());
+    verdict.say(&missing, &holds, "an image that is not available");
+    let mut made: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+    for ((region, id), image) in images {
+        let tag = image.tags().iter().find(|tag| tag.key() == Some("afterimage:point"));
+        let point = tag.and_then(|tag| tag.value()).unwrap_or_default();
+        if !table.leftovers.contains(id) {
+            made.entry((point.to_string(), region.clone())).or_default().push(id.clone());
+        }
+    }
+    let double: Vec<String> = made
+        .into_iter()
+        .filter(|(_, ids)| ids.len() > 1)
+        .map(|((point, region), ids)| format!("{point} in {region}: {}", ids.join(", ")))
+        .collect();
+    verdict.say(&double, "no point has two images in one region", "made twice");
+}
+
+async fn own_images(cloud: &Cloud, region: &str) -> Result<Vec<Image>, Failure> {
+    let client = aws_sdk_ec2::Client::new(&cloud.sdk_config(region));
+    let pages = client.describe_images().owners("self").into_paginator().page_size(1000);
+    pages.items().send().collect::<Result<Vec<Image>, _>>().await.map_err(ours)
+}
+
+async fn own_snapshots(cloud: &Cloud, region: &str) -> Result<Vec<String>, Failure> {
+    let client = aws_sdk_ec2::Client::new(&cloud.sdk_config(region));
+    let pages = client.describe_snapshots().owner_ids("self").into_paginator().page_size(1000);
+    let all = pages.items().send().collect::<Result<Vec<_>, _>>().await.map_err(ours)?;
+    Ok(all.iter().filter_map(|snapshot| snapshot.snapshot_id().map(str::to_string)).collect())
+}
+
+fn snapshots_of(image: &Image) -> Vec<String> {
+    let disks = image.block_device_mappings().iter().filter_map(|mapping| mapping.ebs());
+    disks.filter_map(|ebs| ebs.snapshot_id().map(str::to_string)).collect()
+}
+
+async fn read_table(cloud: &Cloud, table: &str) -> Result<Table, Failure> {
+    let client = aws_sdk_dynamodb::Client::new(&cloud.sdk_config(super::fleet::SEAT));
+    let pages = client.scan().table_name(table).consistent_read(true).into_paginator();
+    let items = pages.items().send().collect::<Result<Vec<_>, _>>().await.map_err(ours)?;
+    let mut read = Table::default();
+    for item in &items {
+        read.take(item);
+    }
+    Ok(read)
+}
+
+type Item = HashMap<String, AttributeValue>;
+
+impl Table {
+    fn take(&mut self, item: &Item) {
+        let key = text(item, "sk");
+        if !key.starts_with("point#") {
+            return;
+        }
+        let is_replica = key.contains("#replica#");
+        let (ends, place): (&[&str], _) = if is_replica {
+            (&["available", "failed"], "region")
+        } else {
+            self.points += 1;
+            (&["protected", "refused", "missed", "failed"], "home")
+        };
+        let status = text(item, "status");
+        if !ends.contains(&status) {
+            self.open.push(format!("{key} is {status}"));
+        }
+        if let Some(AttributeValue::S(image)) = item.get("image") {
+            let place = text(item, place).to_string();
+            self.images.insert((place, image.clone()), key.to_string());
+        }
+        if let Some(AttributeValue::M(snapshots)) = item.get("snapshots") {
+            let ids = snapshots.values().filter_map(|id| id.as_s().ok());
+            self.snapshots.extend(ids.cloned());
+        }
+        if let Some(AttributeValue::L(leftovers)) = item.get("leftovers") {
+            let ids = leftovers.iter().filter_map(|id| id.as_s().ok());
+            self.leftovers.extend(ids.cloned());
+        }
+    }
+}
+
+fn text<'i>(item: &'i Item, name: &str) -> &'i str {
+    match item.get(name) {
+        Some(AttributeValue::S(text)) => text,
+        _ => "",
+    }
+}

@@ -1,0 +1,272 @@
+//! The machines of the demo, and the people who stop and start them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use afterimage_cloud::Cloud;
+use afterimage_cloud::time::Time;
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::types::{
+    BlockDeviceMapping, EbsBlockDevice, Filter, InstanceType, ResourceType, Tag, TagSpecification,
+};
+
+use crate::Failure;
+use crate::demo::ours;
+
+/// Where machines live, where images go besides, and where Afterimage itself is.
+pub const HOMES: [&str; 2] = ["us-east-1", "ap-southeast-1"];
+pub const REPLICAS: [&str; 2] = ["eu-west-1", "eu-central-1"];
+pub const SEAT: &str = "us-east-1";
+
+/// What the machines are protected by.
+pub const POLICIES: &str = include_str!("policies.yaml");
+
+/// A machine as it is ordered.
+#[derive(Clone, Copy, Debug)]
+pub struct Order {
+    pub name: &'static str,
+    pub region: &'static str,
+    image: &'static str,
+    kind: &'static str,
+    /// The value of its tag `backup`.
+    pub backup: Option<&'static str>,
+    /// A second disk, in GiB.
+    data_gib: Option<i32>,
+    encrypted: bool,
+    habit: Habit,
+}
+
+/// When people stop and start a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Habit {
+    Always,
+    /// On working days, from the one hour (UTC) to the other.
+    Working {
+        from: u64,
+        until: u64,
+    },
+    /// Prepared by hand and then stopped: a golden image.
+    Prepared,
+}
+
+const AMAZON: &str = "al2023-ami-*-x86_64";
+const AMAZON_ARM: &str = "al2023-ami-*-arm64";
+const UBUNTU: &str = "ubuntu/images/*-amd64-server-*";
+const WINDOWS: &str = "Windows_Server-2022-English-Full-Base-*";
+
+const US: &str = HOMES[0];
+const SG: &str = HOMES[1];
+
+const fn order(name: &'static str, region: &'static str, backup: &'static str) -> Order {
+    Order {
+        name,
+        region,
+        image: AMAZON,
+        kind: "t3.small",
+        backup: Some(backup),
+        data_gib: None,
+        encrypted: false,
+        habit: Habit::Always,
+    }
+}
+
+impl Order {
+    const fn of(self, image: &'static str, kind: &'static str) -> Order {
+        Order { image, kind, ..self }
+    }
+
+    const fn data(self, gib: i32) -> Order {
+        Order { data_gib: Some(gib), ..self }
+    }
+
+    const fn encrypted(self) -> Order {
+        Order { encrypted: true, ..self }
+    }
+
+    const fn habit(self, habit: Habit) -> Order {
+        Order { habit, ..self }
+    }
+
+    /// Whether people ever stop it.
+    pub fn is_stopped_at_times(&self) -> bool {
+        self.habit != Habit::Always
+    }
+}
+
+/// Two dozen machines.
+pub const FLEET: [Order; 24] = [
+    order("web-1", US, "gold"),
+    order("web-2", US, "gold"),
+    order("web-3", US, "gold"),
+    order("web-4", US, "gold"),
+    order("web-5", US, "gold"),
+    order("api-1", US, "gold").of(UBUNTU, "t3.medium"),
+    order("api-2", US, "gold").of(UBUNTU, "t3.medium"),
+    order("db-1", US, "gold").of(AMAZON, "m5.large").data(40),
+    order("db-2", US, "gold").of(AMAZON, "m5.large").data(40).encrypted(),
+    order("win-1", US, "gold").of(WINDOWS, "m5.large"),
+    order("mail-1", US, "silver"),
+    order("wiki-1", US, "silver"),
+    order("metrics-1", US, "silver").data(30),
+    order("build-1", US, "on-stop")
+        .of(UBUNTU, "m5.xlarge")
+        .habit(Habit::Working { from: 12, until: 22 }),
+    order("golden-web", US, "on-stop").habit(Habit::Prepared),
+    order("sg-web-1", SG, "gold"),
+    order("sg-web-2", SG, "gold"),
+    order("sg-web-3", SG, "gold"),
+    order("sg-api-1", SG, "gold").of(AMAZON_ARM, "t4g.small"),
+    order("sg-db-1", SG, "gold").of(AMAZON, "m5.large").data(40),
+    order("sg-mail-1", SG, "silver"),
+    order("sg-files-1", SG, "silver").data(60),
+    order("sg-build-1", SG, "on-stop")
+        .of(UBUNTU, "t3.large")
+        .habit(Habit::Working { from: 1, until: 10 }),
+    Order { backup: None, ..order("sg-lab-1", SG, "") },
+];
+
+/// A machine that was launched.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    pub id: String,
+    pub order: Order,
+}
+
+/// What a person does to a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    Stop,
+    Start,
+}
+
+#[derive(Clone, Debug)]
+pub struct Act {
+    pub at: Time,
+    /// By its place in the fleet.
+    pub machine: usize,
+    pub deed: Deed,
+}
+
+const HOUR: u64 = 3600;
+const DAY: u64 = 24 * HOUR;
+
+/// What people do in so many days: nobody is on the minute, and nobody works at weekends.
+pub fn acts(seed: u64, start: Time, days: u64) -> Vec<Act> {
+    let mut rng = fastrand::Rng::with_seed(seed ^ 0x7065_6f70_6c65);
+    let mut acts = Vec::new();
+    for day in 0..days {
+        for (machine, order) in FLEET.iter().enumerate() {
+            let hours = match order.habit {
+                Habit::Always => continue,
+                Habit::Working { from, until } => is_working_day(start, day).then_some((from, until)),
+                Habit::Prepared => (day % 4 == 0).then_some((13, 15)),
+            };
+            let late = [rng.u64(0..40 * 60), rng.u64(0..40 * 60)];
+            let Some((from, until)) = hours else { continue };
+            let at = |hour: u64, late: u64| {
+                start + Duration::from_secs(day * DAY + hour * HOUR + late)
+            };
+            // On the first day everything runs already.
+            if day > 0 {
+                acts.push(Act { at: at(from, late[0]), machine, deed: Deed::Start });
+            }
+            acts.push(Act { at: at(until, late[1]), machine, deed: Deed::Stop });
+        }
+    }
+    acts.sort_by_key(|act| (act.at, act.machine));
+    acts
+}
+
+fn is_working_day(start: Time, day: u64) -> bool {
+    // The first of January 1970 was a Thursday; 0 is Monday.
+    let weekday = (start.secs() / DAY + day + 3) % 7;
+    weekday < 5
+}
+
+/// People at work: one client for each region.
+#[derive(Debug)]
+pub struct People {
+    clients: BTreeMap<&'static str, Client>,
+}
+
+impl People {
+    pub fn new(cloud: &Cloud) -> People {
+        let client = |region| (region, Client::new(&cloud.sdk_config(region)));
+        People { clients: HOMES.into_iter().map(client).collect() }
+    }
+
+    fn client(&self, region: &str) -> Result<&Client, Failure> {
+        self.clients.get(region).ok_or_else(|| Failure::Ours(format!("nobody is in {region}")))
+    }
+
+    /// Launches the fleet, in no more of a hurry than EC2 allows.
+    ///
+    /// # Errors
+    /// A machine cannot be launched.
+    pub async fn launch(&self, cloud: &Cloud) -> Result<Vec<Machine>, Failure> {
+        let mut machines = Vec::new();
+        for order in FLEET {
+            let id = launch(self.client(order.region)?, order).await?;
+            machines.push(Machine { id, order });
+            cloud.advance(Duration::from_secs(1)).await;
+        }
+        Ok(machines)
+    }
+
+    /// # Errors
+    /// EC2 refuses it.
+    pub async fn act(&self, machine: &Machine, deed: Deed) -> Result<(), Failure> {
+        let client = self.client(machine.order.region)?;
+        match deed {
+            Deed::Stop => {
+                client.stop_instances().instance_ids(&machine.id).send().await.map_err(ours)?;
+            }
+            Deed::Start => {
+                client.start_instances().instance_ids(&machine.id).send().await.map_err(ours)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn launch(client: &Client, order: Order) -> Result<String, Failure> {
+    let named = Filter::builder().name("name").values(order.image).build();
+    let found = client.describe_images().filters(named).send().await.map_err(ours)?;
+    let missing = || Failure::Ours(format!("there is no image like {}", order.image));
+    let base = found.images().first().ok_or_else(missing)?;
+    let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
+    let mut tags = vec![tag("Name", order.name)];
+    tags.extend(order.backup.map(|backup| tag("backup", backup)));
+    let tags = TagSpecification::builder()
+        .resource_type(ResourceType::Instance)
+        .set_tags(Some(tags))
+        .build();
+    let launched = client
+        .run_instances()
+        .image_id(base.image_id().unwrap_or_default())
+        .instance_type(InstanceType::from(order.kind))
+        .tag_specifications(tags)
+        .set_block_device_mappings(disks(order, base.root_device_name().unwrap_or_default()))
+        .min_count(1)
+        .max_count(1)
+        .send()
+        .await
+        .map_err(ours)?;
+    let id = launched.instances().first().and_then(|instance| instance.instance_id());
+    id.map(str::to_string).ok_or_else(|| Failure::Ours("a launch without a machine".into()))
+}
+
+/// What differs from the disks of the image.
+fn disks(order: Order, root: &str) -> Option<Vec<BlockDeviceMapping>> {
+    let encrypted = order.encrypted.then_some(true);
+    let disk = |device: &str, gib: Option<i32>| {
+        let ebs = EbsBlockDevice::builder().set_encrypted(encrypted).set_volume_size(gib);
+        BlockDeviceMapping::builder().device_name(device).ebs(ebs.build()).build()
+    };
+    let mut disks = Vec::new();
+    if order.encrypted {
+        disks.push(disk(root, None));
+    }
+    disks.extend(order.data_gib.map(|gib| disk("/dev/sdf", Some(gib))));
+    Some(disks).filter(|disks| !disks.is_empty())
+}

@@ -1,0 +1,243 @@
+//! `afterimage demo`: a week of Afterimage in an embedded cloud, told as it goes.
+//!
+//! The cloud is in this process, Afterimage is deployed in it from the templates in `infra/`, and
+//! everything that it does it does by itself. The demo only plays the people who stop and start
+//! machines, says what goes wrong, and watches.
+
+mod check;
+mod fleet;
+mod mishap;
+mod mishaps;
+mod say;
+mod story;
+mod table;
+mod teller;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::time::Duration;
+
+use afterimage_aws::Ledger;
+use afterimage_cloud::config::Lag;
+use afterimage_cloud::time::Time;
+use afterimage_cloud::{Cloud, Config};
+use afterimage_core::ids::InstanceId;
+use afterimage_core::policy::{Policy, Trigger, file};
+use jiff::Timestamp;
+
+use crate::Failure;
+use crate::failure::chain;
+use crate::place::STREAM;
+use crate::system;
+use fleet::{Act, Deed, HOMES, Machine, POLICIES, People, REPLICAS, SEAT};
+use say::count;
+use story::Story;
+use teller::Teller;
+use watch::Watch;
+
+/// Shows what Afterimage does, in an embedded cloud: a week of two dozen machines.
+///
+/// Nothing leaves this machine, and no account is needed. Events are lost, doubled and late, calls
+/// fail, functions die. Same seed, same story.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Same seed, same story.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// How many days to live through, from 1 to 31.
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = days())]
+    days: u64,
+}
+
+fn days() -> clap::builder::RangedU64ValueParser<u64> {
+    clap::value_parser!(u64).range(1..=31)
+}
+
+/// How far the world goes before the demo looks again. Schedules are at whole minutes, and whole
+/// minutes are within a step: what becomes due together is seen together.
+const STEP: Duration = Duration::from_secs(300);
+const OFFSET: Duration = Duration::from_secs(150);
+/// After the last day nothing goes wrong any more, and what is on its way may end.
+const PATIENCE: Duration = Duration::from_secs(24 * 3600);
+
+/// # Errors
+/// Something went wrong in the demo itself, or the self-check does not hold.
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let config = Config { lag: Lag::as_observed(), ..Config::seeded(arguments.seed) };
+    let (seed, days) = (arguments.seed, arguments.days);
+    Cloud::run(config, async |cloud| Demo::begin(&cloud, seed, days).await?.live().await)
+}
+
+/// An error of AWS where none is expected.
+fn ours(error: impl Error) -> Failure {
+    Failure::Ours(chain(&error))
+}
+
+struct Demo {
+    cloud: Cloud,
+    days: u64,
+    end: Time,
+    table: String,
+    ledger: Ledger,
+    policies: Vec<Policy>,
+    machines: Vec<Machine>,
+    names: BTreeMap<InstanceId, String>,
+    people: People,
+    acts: Vec<Act>,
+    watch: Watch,
+    story: Story,
+    teller: Teller,
+}
+
+impl Demo {
+    /// Deploys the system, puts the policies in force, launches the machines.
+    async fn begin(cloud: &Cloud, seed: u64, days: u64) -> Result<Demo, Failure> {
+        let start = cloud.now();
+        let mut regions: Vec<String> = HOMES.iter().chain(&REPLICAS).map(ToString::to_string).collect();
+        regions.retain(|region| region != SEAT);
+        let options = system::Options { seat: SEAT.to_string(), regions, ..Default::default() };
+        let system = system::deploy(cloud, &options)
+            .map_err(|refused| Failure::Ours(refused.to_string()))?;
+        let people = People::new(cloud);
+        let machines = people.launch(cloud).await?;
+        system.apply_policies(cloud, POLICIES).await.map_err(Failure::Ours)?;
+        let policies = file::read(POLICIES)
+            .map_err(|_| Failure::Ours("the policies of the demo cannot be read".into()))?;
+        let named = machines.iter().filter_map(|machine| {
+            Some((InstanceId::parse(&machine.id).ok()?, machine.order.name.to_string()))
+        });
+        let names: BTreeMap<InstanceId, String> = named.collect();
+        let mut demo = Demo {
+            cloud: cloud.clone(),
+            days,
+            end: start + Duration::from_secs(days * 24 * 3600),
+            ledger: Ledger::new(&cloud.sdk_config(SEAT), &system.table, STREAM),
+            table: system.table,
+            policies,
+            acts: fleet::acts(seed, start, days),
+            story: Story::new(names.clone()),
+            names,
+            people,
+            machines,
+            watch: Watch::default(),
+            teller: Teller::new(start),
+        };
+        demo.preface()?;
+        let rules = mishaps::rules(seed, &demo.machines);
+        cloud.with(|model| model.faults.set(rules));
+        demo.pass(start + OFFSET).await?;
+        Ok(demo)
+    }
+
+    /// What is going to happen.
+    fn preface(&mut self) -> Result<(), Failure> {
+        let text = format!(
+            "Afterimage is deployed in an embedded cloud, at {SEAT}; for {} it looks after {} in \
+             {} and {}, while events are lost, calls fail and functions die. Times are UTC.",
+            count(self.days, "day"),
+            count(self.machines.len(), "machine"),
+            HOMES[0],
+            HOMES[1],
+        );
+        self.teller.print(&say::wrapped(&text, 0))?;
+        self.teller.print("")?;
+        for policy in &self.policies {
+            let text = describe(policy, &self.machines);
+            self.teller.print(&format!("  {:9}{}", policy.name.as_str(), say::wrapped(&text, 11)))?;
+        }
+        self.teller.print("")
+    }
+
+    /// Lives through the days, and says what became of everything.
+    async fn live(mut self) -> Result<(), Failure> {
+        while self.cloud.now() < self.end {
+            self.step().await?;
+        }
+        self.cloud.with(|model| model.faults.set(Vec::new()));
+        let patience = self.end + PATIENCE;
+        while self.story.under_way() > 0 && self.cloud.now() < patience {
+            self.step().await?;
+        }
+        self.finish().await
+    }
+
+    /// Lets time pass until somebody does something, but no longer than a step.
+    async fn step(&mut self) -> Result<(), Failure> {
+        let now = self.cloud.now();
+        let passed = now.since(Time::default() + OFFSET).as_secs() % STEP.as_secs();
+        let until = now + Duration::from_secs(STEP.as_secs() - passed);
+        let next = self.acts.first().filter(|act| act.at <= until).cloned();
+        let Some(act) = next else { return self.pass(until).await };
+        self.acts.remove(0);
+        self.pass(act.at).await?;
+        let Some(machine) = self.machines.get(act.machine) else { return Ok(()) };
+        if act.deed == Deed::Stop
+            && let Ok(id) = InstanceId::parse(&machine.id)
+        {
+            self.story.stop(&id, self.cloud.now().stamp());
+        }
+        self.people.act(machine, act.deed).await
+    }
+
+    /// Lets time pass until then, and tells what happened.
+    async fn pass(&mut self, until: Time) -> Result<(), Failure> {
+        self.cloud.advance(until.since(self.cloud.now())).await;
+        let entries = self.cloud.with(|model| std::mem::take(&mut model.trace));
+        let glance = self.watch.read(entries.entries());
+        self.story.hear(&glance);
+        for machine in &glance.touched {
+            for (point, replicas) in self.ledger.points_of(machine).await.map_err(ours)? {
+                self.story.see(point, replicas, &self.watch.counts);
+            }
+        }
+        for line in self.story.tell(&self.watch.counts) {
+            self.teller.tell(&line)?;
+        }
+        self.teller.progress(self.cloud.now(), self.days, self.story.under_way());
+        Ok(())
+    }
+
+    /// The table, the totals, and the self-check.
+    async fn finish(mut self) -> Result<(), Failure> {
+        let now: Timestamp = self.cloud.now().stamp();
+        let fleet = self.ledger.fleet().await.map_err(ours)?;
+        let regions: Vec<&str> = HOMES.into_iter().chain(REPLICAS).collect();
+        let verdict = check::check(&self.cloud, &self.table, &regions).await?;
+        let machines = table::machines(&self.machines, &fleet, &self.story, &self.policies, now);
+        self.teller.print(&format!("\nHow every machine stands on {}:\n", say::moment(now)))?;
+        self.teller.print(&machines)?;
+        let mut totals = table::totals(&self.story, &self.watch.counts);
+        totals.push_str(&table::refused(&self.story, &self.names));
+        self.teller.print(totals.trim_end())?;
+        let holds = verdict.holds.join("; ");
+        self.teller.print(&format!("checked       {}", say::wrapped(&holds, 14)))?;
+        if !verdict.broken.is_empty() {
+            let broken = verdict.broken.join("\n  ");
+            return Err(Failure::Ours(format!("the self-check does not hold:\n  {broken}")));
+        }
+        self.teller.print(NEXT)
+    }
+}
+
+const NEXT: &str = "
+Next: afterimage demo --seed 2           another week, other mishaps
+      afterimage cloud --system          the same to play with, for boto3 and the AWS CLI
+      afterimage policy check FILE       your own policies";
+
+/// What a policy does, in a line.
+fn describe(policy: &Policy, machines: &[Machine]) -> String {
+    let covered = machines.iter().filter(|it| it.order.backup == Some(policy.name.as_str()));
+    let when = policy.triggers.iter().map(|trigger| match trigger {
+        Trigger::Schedule(timed) => format!("{} {}", timed.expression(), timed.timezone()),
+        Trigger::Stopped(_) => "whenever one is stopped".to_string(),
+    });
+    let where_to: Vec<&str> =
+        policy.replicate.iter().map(|replica| replica.region.as_str()).collect();
+    format!(
+        "{}, {}, with replicas in {}",
+        count(covered.count(), "machine"),
+        when.collect::<Vec<_>>().join(" and "),
+        where_to.join(" and ")
+    )
+}

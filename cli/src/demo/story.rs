@@ -1,0 +1,263 @@
+//! The story: what happened to the points, in lines that a person reads as they come.
+//!
+//! Nothing is told that was not seen: when a record was written and what failed is from the trace,
+//! where a point stands is from the ledger.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use afterimage_core::ids::{InstanceId, PolicyName};
+use afterimage_core::machine::Grade;
+use afterimage_core::point::{Place, Point, Replica};
+use afterimage_core::slot::{Occasion, PointId};
+use afterimage_core::status::Status;
+use jiff::Timestamp;
+
+use crate::demo::mishap::{self, Records};
+use crate::demo::say::{count, minutes};
+use crate::demo::watch::{Counts, Glance};
+
+/// Something that matters, and when it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    pub at: Timestamp,
+    pub text: String,
+    /// One of many of its kind: left out on a day that has enough of them.
+    pub minor: bool,
+}
+
+impl Line {
+    fn new(at: Timestamp, text: String) -> Line {
+        Line { at, text, minor: false }
+    }
+}
+
+/// A point as it was seen last.
+#[derive(Debug)]
+struct Seen {
+    point: Point,
+    replicas: Vec<Replica>,
+}
+
+/// The points of one slot of a schedule.
+#[derive(Debug)]
+struct Due {
+    /// When the first of its points was requested.
+    begun: Timestamp,
+    points: BTreeSet<PointId>,
+    /// What had been counted before it.
+    before: Counts,
+    told: bool,
+}
+
+#[derive(Debug, Default)]
+pub struct Story {
+    names: BTreeMap<InstanceId, String>,
+    points: BTreeMap<PointId, Seen>,
+    /// What the trace knows of each point.
+    records: BTreeMap<PointId, Records>,
+    /// Points that have come to an end, and were told of.
+    told: BTreeSet<PointId>,
+    due: BTreeMap<(Timestamp, PolicyName), Due>,
+    /// When people stopped a machine last.
+    stopped: BTreeMap<InstanceId, Timestamp>,
+    /// Stops of which the event was lost.
+    unheard_stops: BTreeSet<(InstanceId, Timestamp)>,
+    refused: BTreeSet<InstanceId>,
+}
+
+impl Story {
+    pub fn new(names: BTreeMap<InstanceId, String>) -> Story {
+        Story { names, ..Story::default() }
+    }
+
+    /// A person stopped a machine.
+    pub fn stop(&mut self, machine: &InstanceId, at: Timestamp) {
+        self.stopped.insert(machine.clone(), at);
+    }
+
+    /// Takes in what the trace tells.
+    pub fn hear(&mut self, glance: &Glance) {
+        for machine in &glance.lost_stops {
+            if let Some(at) = self.stopped.get(machine) {
+                self.unheard_stops.insert((machine.clone(), *at));
+            }
+        }
+        for written in &glance.written {
+            self.records.entry(written.point.clone()).or_default().write(written);
+        }
+        for made in &glance.made {
+            self.records.entry(made.point.clone()).or_default().make(made);
+        }
+    }
+
+    /// Takes in how a point stands.
+    pub fn see(&mut self, point: Point, replicas: Vec<Replica>, counts: &Counts) {
+        if let Occasion::Scheduled(slot) = point.slot.occasion {
+            let key = (slot, point.slot.policy.clone());
+            let due = self.due.entry(key).or_insert_with(|| Due {
+                begun: point.requested_at,
+                points: BTreeSet::new(),
+                before: counts.clone(),
+                told: false,
+            });
+            due.begun = due.begun.min(point.requested_at);
+            due.points.insert(point.id.clone());
+        }
+        self.points.insert(point.id.clone(), Seen { point, replicas });
+    }
+
+    /// How many points are on their way.
+    pub fn under_way(&self) -> usize {
+        self.points.values().filter(|seen| !seen.point.status.is_final()).count()
+    }
+
+    pub fn points(&self) -> impl Iterator<Item = &Point> {
+        self.points.values().map(|seen| &seen.point)
+    }
+
+    pub fn replicas(&self) -> impl Iterator<Item = &Replica> {
+        self.points.values().flat_map(|seen| &seen.replicas)
+    }
+
+    /// What is new, in the order in which it happened.
+    pub fn tell(&mut self, counts: &Counts) -> Vec<Line> {
+        let mut lines = self.ended();
+        lines.extend(self.slots(counts));
+        lines.sort_by_key(|line| line.at);
+        lines
+    }
+
+    fn name<'a>(&'a self, machine: &'a InstanceId) -> &'a str {
+        self.names.get(machine).map_or(machine.as_str(), String::as_str)
+    }
+
+    /// When the last thing was written about a point.
+    fn ended_at(&self, point: &Point) -> Timestamp {
+        let written = self.records.get(&point.id).and_then(Records::last);
+        written.unwrap_or(point.requested_at)
+    }
+
+    /// Points that have come to an end.
+    fn ended(&mut self) -> Vec<Line> {
+        let mut lines = Vec::new();
+        let mut refused = Vec::new();
+        for seen in self.points.values() {
+            let Seen { point, replicas } = seen;
+            if !point.status.is_final() || self.told.contains(&point.id) {
+                continue;
+            }
+            let at = self.ended_at(point);
+            let name = self.name(point.instance());
+            let reason = point.reason.as_ref().map(|reason| format!(": {reason}"));
+            let reason = reason.unwrap_or_default();
+            match point.status {
+                Status::Refused if self.refused.contains(point.instance()) => {}
+                Status::Refused => {
+                    refused.push(point.instance().clone());
+                    lines.push(Line::new(at, format!("{name}: refused{reason}")));
+                }
+                Status::Missed | Status::Failed => {
+                    let text = format!("{name}: {} {}{reason}", point.slot.policy, point.status);
+                    lines.push(Line::new(at, text));
+                }
+                _ => lines.extend(self.stop_imaged(point, at)),
+            }
+            if let Some(records) = self.records.get(&point.id) {
+                let texts = mishap::lines(name, point, replicas, records);
+                lines.extend(texts.into_iter().map(|text| Line { at, text, minor: true }));
+            }
+        }
+        let ended = self.points.values().filter(|seen| seen.point.status.is_final());
+        self.told.extend(ended.map(|seen| seen.point.id.clone()));
+        self.refused.extend(refused);
+        lines
+    }
+
+    /// A machine that somebody stopped has its image.
+    fn stop_imaged(&self, point: &Point, at: Timestamp) -> Option<Line> {
+        let Occasion::Stopped { .. } = point.slot.occasion else { return None };
+        let stopped = *self.stopped.get(point.instance())?;
+        let name = self.name(point.instance());
+        let grade = match point.grade {
+            Some(Grade::AtRest) => "at rest",
+            Some(Grade::Crash) => "but not at rest",
+            None => "of unknown grade",
+        };
+        let word = if self.unheard_stops.contains(&(point.instance().clone(), stopped)) {
+            let found = minutes(stopped, point.requested_at);
+            format!("; the event was lost, the sweep found it after {found}")
+        } else {
+            String::new()
+        };
+        let text = format!(
+            "{name}: stopped at {}; imaged {grade}, {} after {}{word}",
+            stopped.strftime("%H:%M"),
+            replicas_of([point].into_iter()),
+            minutes(stopped, at),
+        );
+        Some(Line::new(at, text))
+    }
+
+    /// Slots that have begun, and slots that are done.
+    fn slots(&mut self, counts: &Counts) -> Vec<Line> {
+        let mut lines = Vec::new();
+        let mut done = Vec::new();
+        for ((slot, policy), due) in &self.due {
+            if !due.told {
+                let machines = count(due.points.len(), "machine");
+                let are = if due.points.len() == 1 { "is" } else { "are" };
+                lines.push(Line::new(due.begun, format!("{policy}: {machines} {are} due")));
+            }
+            let points: Vec<&Point> =
+                due.points.iter().filter_map(|id| Some(&self.points.get(id)?.point)).collect();
+            if points.iter().all(|point| point.status.is_final()) {
+                let last = points.iter().map(|point| self.ended_at(point)).max();
+                let at = last.unwrap_or(*slot);
+                let meanwhile = mishap::meanwhile(&due.before, counts);
+                let text = format!(
+                    "{policy}: {}, {}, after {}{meanwhile}",
+                    imaged(&points),
+                    replicas_of(points.iter().copied()),
+                    minutes(*slot, at)
+                );
+                lines.push(Line::new(at, text));
+                done.push((*slot, policy.clone()));
+            }
+        }
+        for due in self.due.values_mut() {
+            due.told = true;
+        }
+        for key in done {
+            self.due.remove(&key);
+        }
+        lines
+    }
+}
+
+fn is_good(point: &Point) -> bool {
+    matches!(point.status, Status::Imaged | Status::Protected)
+}
+
+/// `14 of 15 imaged, 1 refused`.
+fn imaged(points: &[&Point]) -> String {
+    let good = points.iter().filter(|point| is_good(point)).count();
+    let mut text = format!("{good} of {} imaged", points.len());
+    for status in [Status::Refused, Status::Missed, Status::Failed] {
+        let of_it = points.iter().filter(|point| point.status == status).count();
+        if of_it > 0 {
+            text.push_str(&format!(", {of_it} {status}"));
+        }
+    }
+    text
+}
+
+/// `28 of 28 replicas`, of the points that have an image.
+fn replicas_of<'a>(points: impl Iterator<Item = &'a Point>) -> String {
+    let (mut wanted, mut available) = (0, 0);
+    for point in points.filter(|point| point.image.is_some()) {
+        wanted += point.plan.replicate.len();
+        let there = |place: &&Place| **place == Place::Available;
+        available += point.replicas.values().filter(there).count();
+    }
+    format!("{available} of {}", count(wanted, "replica"))
+}

@@ -1,0 +1,232 @@
+//! The end of the demo: how every machine stands, what it took, and what would have been lost.
+
+use std::collections::BTreeMap;
+
+use afterimage_core::ids::{InstanceId, PolicyName};
+use afterimage_core::point::{Point, ReplicaStatus};
+use afterimage_core::policy::{Policy, Trigger};
+use afterimage_core::slot::Occasion;
+use afterimage_core::status::Status;
+use afterimage_core::summary::{Good, MachineSummary};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::demo::fleet::Machine;
+use crate::demo::say::{count, minutes, thousands, wrapped};
+use crate::demo::story::Story;
+use crate::demo::watch::Counts;
+
+const HEADS: [&str; 6] =
+    ["MACHINE", "REGION", "NEWEST POINT", "GRADE", "REPLICAS", "RECOVERABLE TO"];
+
+/// Every machine, and what it could be brought back to.
+pub fn machines(
+    machines: &[Machine],
+    fleet: &[MachineSummary],
+    story: &Story,
+    policies: &[Policy],
+    now: Timestamp,
+) -> String {
+    let known: BTreeMap<&str, &MachineSummary> =
+        fleet.iter().map(|summary| (summary.instance.as_str(), summary)).collect();
+    let rows: Vec<[String; 6]> = machines
+        .iter()
+        .map(|machine| {
+            let summary = known.get(machine.id.as_str()).copied();
+            row(machine, summary, story, policies, now)
+        })
+        .collect();
+    let mut text = String::new();
+    for cells in std::iter::once(&HEADS.map(str::to_string)).chain(&rows) {
+        let widths = (0..HEADS.len()).map(|column| {
+            let cells = rows.iter().filter_map(|row| row.get(column));
+            let head = HEADS.get(column).map_or(0, |head| head.len());
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0).max(head)
+        });
+        let line: Vec<String> =
+            cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        text.push_str(line.join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn row(
+    machine: &Machine,
+    summary: Option<&MachineSummary>,
+    story: &Story,
+    policies: &[Policy],
+    now: Timestamp,
+) -> [String; 6] {
+    let order = &machine.order;
+    let newest = summary.and_then(|summary| {
+        summary.good.iter().max_by_key(|(_, good)| good.taken_at)
+    });
+    let [point, grade, replicas, until] = match newest {
+        Some((policy, good)) => good_cells(policy, good, story, policies, now),
+        None => {
+            let refused = summary.and_then(|summary| {
+                let reasons = summary.latest.values().filter_map(|latest| latest.reason.as_ref());
+                reasons.map(|reason| format!("never: {}", reason.code)).next()
+            });
+            let why = match (refused, order.backup) {
+                (Some(why), _) => why,
+                (None, Some(_)) => "never: nothing asked for it yet".to_string(),
+                (None, None) => "never: no policy selects it".to_string(),
+            };
+            ["none".to_string(), "-".to_string(), "-".to_string(), why]
+        }
+    };
+    [order.name.to_string(), order.region.to_string(), point, grade, replicas, until]
+}
+
+fn good_cells(
+    policy: &PolicyName,
+    good: &Good,
+    story: &Story,
+    policies: &[Policy],
+    now: Timestamp,
+) -> [String; 4] {
+    let found = story.points().find(|point| point.id == good.point);
+    let occasion = match found.map(|point| &point.slot.occasion) {
+        Some(Occasion::Scheduled(slot)) => short(*slot),
+        Some(Occasion::Stopped { .. }) => "its stop".to_string(),
+        None => good.point.to_string(),
+    };
+    let age = minutes(good.taken_at, now);
+    let interval = policies.iter().find(|it| it.name == *policy).and_then(|it| interval(it, now));
+    let until = match interval {
+        Some(interval) => {
+            let late = now.duration_since(good.taken_at) > interval;
+            let judged = if late { " LATE" } else { "" };
+            format!("{}, {age} of {} h ago{judged}", short(good.taken_at), interval.as_hours())
+        }
+        None => format!("{}, {age} ago", short(good.taken_at)),
+    };
+    [
+        format!("{policy}, {occasion}"),
+        good.grade.as_str().to_string(),
+        format!("{} of {}", good.replicas.len(), good.replicas_wanted),
+        until,
+    ]
+}
+
+fn short(at: Timestamp) -> String {
+    at.strftime("%d %b %H:%M").to_string()
+}
+
+/// From one slot of a policy's schedule to the next.
+pub fn interval(policy: &Policy, now: Timestamp) -> Option<SignedDuration> {
+    let timed = policy.triggers.iter().find_map(|trigger| match trigger {
+        Trigger::Schedule(timed) => Some(timed),
+        Trigger::Stopped(_) => None,
+    })?;
+    let next = timed.schedule.next_after(now, &timed.zone)?;
+    let after = timed.schedule.next_after(next, &timed.zone)?;
+    Some(after.duration_since(next))
+}
+
+/// What there is now, what it took, and what would have been lost.
+pub fn totals(story: &Story, counts: &Counts) -> String {
+    let mut text = String::new();
+    let mut say = |head: &str, told: String| {
+        text.push_str(&format!("{head:14}{}\n", wrapped(&told, 14)));
+    };
+    say("points", points(story));
+    let images = story.points().filter(|point| is_imaged(point)).count();
+    let there = |status: ReplicaStatus| status == ReplicaStatus::Available;
+    let replicas = story.replicas().filter(|replica| there(replica.status)).count();
+    say("images", format!("{} and {}", count(images, "image"), count(replicas, "replica")));
+    say(
+        "events",
+        format!(
+            "{} of EC2; {} lost, {} doubled, {} late; {} of functions ran twice. None of it \
+             mattered.",
+            thousands(counts.events),
+            counts.lost(),
+            counts.doubled,
+            counts.late,
+            count(counts.invoked_twice, "invocation"),
+        ),
+    );
+    say("calls", calls(counts));
+    say("in the way", in_the_way(counts));
+    say("without it", lost(counts));
+    text
+}
+
+fn is_imaged(point: &Point) -> bool {
+    matches!(point.status, Status::Imaged | Status::Protected)
+}
+
+fn points(story: &Story) -> String {
+    let mut by_status: BTreeMap<Status, usize> = BTreeMap::new();
+    for point in story.points() {
+        *by_status.entry(point.status).or_default() += 1;
+    }
+    let parts: Vec<String> =
+        by_status.iter().map(|(status, number)| format!("{number} {status}")).collect();
+    let all = by_status.values().sum::<usize>();
+    format!("{}: {}", count(all, "point"), parts.join(", "))
+}
+
+fn calls(counts: &Counts) -> String {
+    let named = |service: &str| match service {
+        "dynamodb" => "DynamoDB".to_string(),
+        "ec2" => "EC2".to_string(),
+        "events" => "EventBridge".to_string(),
+        other => other.to_string(),
+    };
+    let parts: Vec<String> = counts
+        .calls
+        .iter()
+        .map(|(service, number)| format!("{} of {}", thousands(*number), named(service)))
+        .collect();
+    format!(
+        "{} by {}: {}",
+        thousands(counts.calls_in_all()),
+        count(counts.invocations, "invocation"),
+        parts.join(", "),
+    )
+}
+
+fn in_the_way(counts: &Counts) -> String {
+    format!(
+        "{} throttled, {} failed, {} took effect without an answer; {} killed at work; {} that \
+         EC2 began and could not finish",
+        count(counts.throttled, "call"),
+        counts.failed,
+        counts.unheard,
+        count(counts.killed, "function"),
+        count(counts.creations_failed, "thing"),
+    )
+}
+
+/// Only what the trace shows: how often there was nothing but the sweep, the ledger's intent, or
+/// another try to go on.
+fn lost(counts: &Counts) -> String {
+    format!(
+        "with events alone: {} never imaged, {} never registered, {} of an image never heard; \
+         by asking again after an answer was lost: {} made twice; with one try: {} missing",
+        count(counts.lost_stops, "stop"),
+        count(counts.lost_sets, "set of snapshots"),
+        count(counts.lost_images, "word"),
+        count(counts.unheard_creates, "thing"),
+        counts.creations_failed,
+    )
+}
+
+/// Machines that may not be imaged, each with its reason and how often it was said.
+pub fn refused(story: &Story, names: &BTreeMap<InstanceId, String>) -> String {
+    let mut reasons: BTreeMap<(&str, String), usize> = BTreeMap::new();
+    for point in story.points().filter(|point| point.status == Status::Refused) {
+        let name = names.get(point.instance()).map_or("", String::as_str);
+        let reason = point.reason.as_ref().map(ToString::to_string).unwrap_or_default();
+        *reasons.entry((name, reason)).or_default() += 1;
+    }
+    let mut text = String::new();
+    for ((name, reason), times) in reasons {
+        let told = format!("{name}, {}: {reason}", count(times, "time"));
+        text.push_str(&format!("refused       {}\n", wrapped(&told, 14)));
+    }
+    text
+}

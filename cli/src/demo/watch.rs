@@ -1,0 +1,224 @@
+//! What the trace of the cloud tells: what was called, what went wrong, and what was written down
+//! about which point.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use afterimage_cloud::trace::{Entry, What};
+use afterimage_core::ids::{InstanceId, Region};
+use afterimage_core::slot::PointId;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::demo::mishaps;
+
+/// How often things happened, since the beginning.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Calls of the functions, by service.
+    pub calls: BTreeMap<String, u64>,
+    /// Of those, calls that were told to wait.
+    pub throttled: u64,
+    /// Calls that failed by a fault and took no effect.
+    pub failed: u64,
+    /// Calls of which nobody learned that they took effect.
+    pub unheard: u64,
+    /// Of those, the ones that made something.
+    pub unheard_creates: u64,
+    pub killed: u64,
+    pub events: u64,
+    pub lost_stops: u64,
+    pub lost_sets: u64,
+    pub lost_images: u64,
+    pub doubled: u64,
+    pub late: u64,
+    /// What EC2 began to make and could not finish.
+    pub creations_failed: u64,
+    pub invocations: u64,
+    pub invoked_twice: u64,
+}
+
+impl Counts {
+    pub fn lost(&self) -> u64 {
+        self.lost_stops + self.lost_sets + self.lost_images
+    }
+
+    pub fn calls_in_all(&self) -> u64 {
+        self.calls.values().sum()
+    }
+}
+
+/// Something was written about a point or a replica.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    pub at: Timestamp,
+    pub point: PointId,
+    pub replica: Option<Region>,
+    /// The reason that was written with it: a code, and particulars.
+    pub reason: Option<(String, String)>,
+}
+
+/// A call made something for a point.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    pub point: PointId,
+    pub region: String,
+    pub action: String,
+    /// Calls with the same one make one thing.
+    pub token: String,
+    /// Nobody was told; and whether the caller died.
+    pub unheard: Option<bool>,
+}
+
+/// What happened since the last look.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Glance {
+    pub touched: BTreeSet<InstanceId>,
+    pub written: Vec<Written>,
+    pub made: Vec<Made>,
+    /// Machines whose stop was told by an event that was lost.
+    pub lost_stops: Vec<InstanceId>,
+}
+
+/// A reader of the trace.
+#[derive(Debug, Default)]
+pub struct Watch {
+    pub counts: Counts,
+    /// The request that took effect last.
+    last_made: Option<String>,
+}
+
+impl Watch {
+    /// Takes in what has happened since it looked last.
+    pub fn read(&mut self, entries: &[Entry]) -> Glance {
+        let mut glance = Glance::default();
+        for entry in entries {
+            match entry.what {
+                What::Call => self.call(entry, &mut glance),
+                What::Fault => self.fault(entry, &mut glance),
+                What::Event if entry.principal.starts_with("aws.ec2") => self.counts.events += 1,
+                What::Invocation => self.counts.invocations += 1,
+                What::Event | What::Delivery => {}
+            }
+        }
+        glance
+    }
+
+    fn call(&mut self, entry: &Entry, glance: &mut Glance) {
+        if !is_ours(entry) {
+            return;
+        }
+        *self.counts.calls.entry(entry.service.clone()).or_default() += 1;
+        if is_throttle(&entry.outcome) {
+            self.counts.throttled += 1;
+        }
+        self.last_made = None;
+        if entry.outcome == "ok" {
+            self.last_made = Some(entry.id.clone());
+            note_writes(entry, glance);
+            glance.made.extend(made(entry, None));
+        }
+    }
+
+    fn fault(&mut self, entry: &Entry, glance: &mut Glance) {
+        match rule_name(&entry.principal) {
+            Some(mishaps::LOST_SET) => self.counts.lost_sets += 1,
+            Some(mishaps::LOST_IMAGE) => self.counts.lost_images += 1,
+            Some(mishaps::DOUBLED) => self.counts.doubled += 1,
+            Some(mishaps::LATE) => self.counts.late += 1,
+            Some(mishaps::INVOKED_TWICE) => self.counts.invoked_twice += 1,
+            Some(name) if name.starts_with(mishaps::LOST_STOP) => {
+                self.counts.lost_stops += 1;
+                let machine = name.trim_start_matches(mishaps::LOST_STOP);
+                glance.lost_stops.extend(InstanceId::parse(machine).ok());
+            }
+            _ if entry.outcome.starts_with("is to fail") => self.counts.creations_failed += 1,
+            _ => self.struck(entry, glance),
+        }
+    }
+
+    /// A call was struck. One that took effect has a line of its own, just before.
+    fn struck(&mut self, entry: &Entry, glance: &mut Glance) {
+        let killed = entry.outcome.contains("killed");
+        self.counts.killed += u64::from(killed);
+        if entry.outcome.contains("after its effect") {
+            if self.last_made.as_ref() == Some(&entry.id) {
+                self.counts.unheard += 1;
+                let made = made(entry, Some(killed));
+                self.counts.unheard_creates += u64::from(made.is_some());
+                glance.made.extend(made);
+            }
+            return;
+        }
+        *self.counts.calls.entry(entry.service.clone()).or_default() += 1;
+        if is_throttle(&entry.outcome) {
+            self.counts.throttled += 1;
+        } else {
+            self.counts.failed += 1;
+        }
+    }
+}
+
+/// A call of one of the functions.
+fn is_ours(entry: &Entry) -> bool {
+    entry.principal.contains(":assumed-role/afterimage")
+}
+
+fn is_throttle(outcome: &str) -> bool {
+    outcome.contains("RequestLimitExceeded") || outcome.contains("Throttling")
+}
+
+/// `rule 3 'doubled'` is called doubled.
+fn rule_name(label: &str) -> Option<&str> {
+    label.split('\'').nth(1)
+}
+
+/// What a call that took effect made. Whose it is, that it says in the tags of what it makes.
+fn made(entry: &Entry, unheard: Option<bool>) -> Option<Made> {
+    if !matches!(entry.action.as_str(), "CreateSnapshots" | "RegisterImage" | "CopyImage") {
+        return None;
+    }
+    let fields = entry.detail.as_object()?;
+    let named = fields.iter().find(|(_, value)| value.as_str() == Some("afterimage:point"))?.0;
+    let value = fields.get(&format!("{}.Value", named.strip_suffix(".Key")?))?;
+    let token = fields.get("ClientToken").and_then(Value::as_str).unwrap_or(&entry.id);
+    Some(Made {
+        point: PointId::parse(value.as_str()?).ok()?,
+        region: entry.region.clone(),
+        action: entry.action.clone(),
+        token: token.to_string(),
+        unheard,
+    })
+}
+
+/// Finds the records of points and replicas in a write, alone or in a transaction.
+fn note_writes(entry: &Entry, glance: &mut Glance) {
+    let at = entry.at.stamp();
+    match entry.action.as_str() {
+        "PutItem" => note_item(entry.detail.get("Item"), at, glance),
+        "TransactWriteItems" => {
+            let items = entry.detail.get("TransactItems").and_then(Value::as_array);
+            for put in items.into_iter().flatten().filter_map(|item| item.get("Put")) {
+                note_item(put.get("Item"), at, glance);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn note_item(item: Option<&Value>, at: Timestamp, glance: &mut Glance) {
+    let Some(item) = item else { return };
+    let text = |value: &Value, name: &str| -> Option<String> {
+        Some(value.get(name)?.get("S")?.as_str()?.to_string())
+    };
+    let Some(key) = text(item, "sk") else { return };
+    let Some(key) = key.strip_prefix("point#") else { return };
+    let (point, replica) = match key.split_once("#replica#") {
+        Some((point, region)) => (point, Region::parse(region).ok()),
+        None => (key, None),
+    };
+    let Ok(point) = PointId::parse(point) else { return };
+    glance.touched.insert(point.instance().clone());
+    let reason = item.get("reason").and_then(|reason| reason.get("M"));
+    let reason = reason.and_then(|reason| Some((text(reason, "code")?, text(reason, "text")?)));
+    glance.written.push(Written { at, point, replica, reason });
+}
