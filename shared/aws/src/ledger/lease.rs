@@ -4,6 +4,8 @@
 //! out of each other's way. Who holds one, and until when, is decided by the condition of the write
 //! alone, and by the time that the caller names.
 
+use std::collections::BTreeSet;
+
 use afterimage_core::work::Queue;
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem};
@@ -66,6 +68,17 @@ impl Lease {
 }
 
 impl Ledger {
+    /// When the look that was claimed last is, or was, to be.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn claimed_until(&self, queue: &Queue) -> Result<Option<Timestamp>, Failure> {
+        let key = Key::claim(queue);
+        let items = self.items(BTreeSet::from([key.clone()])).await?;
+        let until = items.get(&key).and_then(|item| item.get(UNTIL)?.as_n().ok()?.parse().ok());
+        Ok(until.and_then(|until| Timestamp::from_millisecond(until).ok()))
+    }
+
     /// Claims the next look at what is in flight in a queue, which will be at `until`. False if
     /// another has claimed it: then that look is still to come.
     ///

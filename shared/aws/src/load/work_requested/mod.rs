@@ -22,12 +22,15 @@ use afterimage_core::seen::{Complete, SeenImage};
 use afterimage_core::work::{Kind, Queue, rest};
 use jiff::Timestamp;
 
+pub use snapshot::Known;
+
 use crate::error::Failure;
+use crate::round::INDEX_LAG;
 use crate::{Aws, Context};
 
 /// As much as a worker of a kind that does not look takes up in one round: with the pace of
-/// snapshots, less than a minute's work.
-const ROUND_MAX: usize = 100;
+/// snapshots, less than two minutes' work.
+const ROUND_MAX: usize = 250;
 
 /// What there is to decide on.
 #[derive(Clone, Debug)]
@@ -35,6 +38,9 @@ pub struct Loaded {
     pub input: Input,
     /// When the first of what is not due yet will be.
     pub next_due: Option<Timestamp>,
+    /// Whether the index may not have shown yet what the worker was woken for. Who is woken by an
+    /// event of EC2 is woken because the index showed it.
+    pub may_lag: bool,
 }
 
 /// What stands in the queue, as the ledger has it.
@@ -53,13 +59,23 @@ pub async fn work_requested(
     aws: &Aws,
     event: &WorkRequested,
     context: &Context,
+    known: &mut Known,
 ) -> Result<Option<Loaded>, Failure> {
     let queue = &event.queue;
+    if known.is_first_round() && event.hop == 0 && !queue.kind.looks() {
+        // Whoever wrote what the worker is woken for has hardly finished.
+        aws.clock.sleep(INDEX_LAG).await;
+    }
     let mut in_flight = aws.ledger.queue(queue, None).await?;
-    if queue.kind.looks() {
-        let rest = rest(in_flight.len());
+    let may_lag = queue.kind.looks() && in_flight.is_empty();
+    if queue.kind.looks() && !in_flight.is_empty() {
+        let now = aws.clock.now();
+        let claimed = aws.ledger.claimed_until(queue).await?;
+        if claimed.is_some_and(|until| until > now) {
+            return Ok(None);
+        }
+        let rest = rest(in_flight.len(), claimed, now);
         if rest.is_positive() {
-            let now = aws.clock.now();
             let until = now.checked_add(rest).unwrap_or(Timestamp::MAX);
             if !context.has_time(until) || !aws.ledger.claim(queue, until, now).await? {
                 return Ok(None);
@@ -78,18 +94,19 @@ pub async fn work_requested(
     let Standing { points, replicas } = standing;
     let region = &queue.region;
     let mut loaded = match queue.kind {
-        Kind::Snapshot => snapshot::load(aws, region, points, now).await?,
+        Kind::Snapshot => snapshot::load(aws, region, points, known, now).await?,
         Kind::Register => Loaded::of(register::load(aws, region, points, now).await?),
         Kind::Confirm => Loaded::of(confirm::load(aws, region, points, replicas, now).await?),
         Kind::Copy => Loaded::of(copy::load(aws, region, replicas, now).await?),
     };
+    loaded.may_lag = may_lag;
     loaded.next_due = loaded.next_due.into_iter().chain(next_due).min();
     Ok(Some(loaded))
 }
 
 impl Loaded {
     fn of(input: Input) -> Loaded {
-        Loaded { input, next_due: None }
+        Loaded { input, next_due: None, may_lag: false }
     }
 }
 
