@@ -69,7 +69,7 @@ fn each_kind_of_queue_finds_its_records() {
         let copies = [waiting(&points[1], 7)];
         world.write(&all_new(&points, &copies), "a").await;
         let other = protected(instance(3), 0);
-        world.write(&all_new(&[other.clone()], &[pending(&other, 9)]), "a").await;
+        world.write(&all_new(std::slice::from_ref(&other), &[pending(&other, 9)]), "a").await;
         let records = async |of: &Queue| {
             let found = in_flight(&world, of, None).await;
             world.ledger.records(&found, of).await.expect("the ledger can be read")
@@ -172,10 +172,10 @@ fn a_batch_that_brings_nothing_is_repeated_but_not_for_ever() {
 fn what_is_not_there_is_missing() {
     world(async |world| {
         let (there, not) = (registered(instance(1), 0), registered(instance(2), 0));
-        world.write(&all_new(&[there.clone()], &[waiting(&there, 0)]), "a").await;
+        world.write(&all_new(std::slice::from_ref(&there), &[waiting(&there, 0)]), "a").await;
         let (ids, away) = ([there.id.clone(), not.id.clone()], region(AWAY));
         let points = world.ledger.points(&ids).await.expect("the ledger can be read");
-        assert_eq!(points.into_values().collect::<Vec<_>>(), [there.clone()]);
+        assert_eq!(points.into_values().collect::<Vec<_>>(), std::slice::from_ref(&there));
         let names = ids.clone().map(|id| (id, away.clone()));
         let replicas = world.ledger.replicas_of(&names).await.expect("the ledger can be read");
         let expected = [((there.id.clone(), away), waiting(&there, 0))];

@@ -147,11 +147,11 @@ fn a_transaction_whose_token_is_of_no_help_meets_what_it_wrote_itself() {
         let unheard = Rule::fail(When::After, 400, "TransactionInProgressException");
         world.fault(unheard.action("TransactWriteItems").times(3));
         let point = requested(instance(1), 0);
-        let taken = lease("a", 0, 60);
-        let write = world.write_with(&telling(&point), LeaseUse::Take(&taken), "a");
+        let (change, taken) = (telling(&point), lease("a", 0, 60));
+        let write = world.write_with(&change, LeaseUse::Take(&taken), "a");
         let (written, made) = world.requests(write).await;
         assert_eq!((written, made.len()), (Written::Done, 4));
-        assert_eq!(world.write(&telling(&point), "b").await, Written::Lost);
+        assert_eq!(world.write(&change, "b").await, Written::Lost);
     });
 }
 
