@@ -16,8 +16,7 @@ pub use reconcile_tick::reconcile_tick;
 pub use snapshots_completed::snapshots_completed;
 pub use work_requested::{Known, Loaded, work_requested};
 
-use crate::ec2::errors::chain;
-use crate::error::Failure;
+use crate::error::{Failure, chain};
 
 /// A region that did not answer: said, since what it is left out of goes on.
 fn left_out(failure: &Failure) {
