@@ -19,6 +19,9 @@ const MARGIN: SignedDuration = SignedDuration::from_secs(10);
 /// Each time that EC2 asks to wait, the pace is halved, down to a sixteenth.
 const SLOWED_MAX: u32 = 4;
 
+/// After so many calls on end that were not asked to wait, the pace is doubled again.
+const STEADY: u32 = 3;
+
 impl Hand<'_> {
     pub(super) async fn create_snapshots(
         &mut self,
@@ -134,8 +137,18 @@ impl Hand<'_> {
     /// What an outcome says about the calls that follow.
     fn heed<T>(&mut self, outcome: &Outcome<T>) {
         match outcome {
-            Outcome::Made(_) => self.applied.made += 1,
-            Outcome::Throttled(_) => self.slowed = (self.slowed + 1).min(SLOWED_MAX),
+            Outcome::Made(_) => {
+                self.applied.made += 1;
+                self.steady += 1;
+                if self.steady == STEADY {
+                    self.steady = 0;
+                    self.slowed = self.slowed.saturating_sub(1);
+                }
+            }
+            Outcome::Throttled(_) => {
+                self.steady = 0;
+                self.slowed = (self.slowed + 1).min(SLOWED_MAX);
+            }
             Outcome::Failed(_)
             | Outcome::Refused(_)
             | Outcome::Gone(_)

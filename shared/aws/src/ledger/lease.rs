@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem};
 use jiff::Timestamp;
 
 use super::Ledger;
+use super::item::Item;
 use super::keys::Key;
 use super::read::millis;
 use super::write::{Condition, PutIf};
@@ -68,6 +69,25 @@ impl Lease {
 }
 
 impl Ledger {
+    /// Whether another than `holder` works at a queue just now. It goes on until nothing is left
+    /// that it could do, so that whoever comes meanwhile need not even ask EC2.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn is_leased_to_another(
+        &self,
+        queue: &Queue,
+        holder: &str,
+        now: Timestamp,
+    ) -> Result<bool, Failure> {
+        let key = Key::lease(queue);
+        let items = self.items(BTreeSet::from([key.clone()])).await?;
+        let lease = items.get(&key);
+        let other =
+            lease.and_then(|item| item.get(HOLDER)?.as_s().ok()).is_some_and(|is| is != holder);
+        Ok(other && lease.and_then(until).is_some_and(|until| until > now))
+    }
+
     /// When the look that was claimed last is, or was, to be.
     ///
     /// # Errors
@@ -75,8 +95,7 @@ impl Ledger {
     pub async fn claimed_until(&self, queue: &Queue) -> Result<Option<Timestamp>, Failure> {
         let key = Key::claim(queue);
         let items = self.items(BTreeSet::from([key.clone()])).await?;
-        let until = items.get(&key).and_then(|item| item.get(UNTIL)?.as_n().ok()?.parse().ok());
-        Ok(until.and_then(|until| Timestamp::from_millisecond(until).ok()))
+        Ok(items.get(&key).and_then(until))
     }
 
     /// Claims the next look at what is in flight in a queue, which will be at `until`. False if
@@ -95,4 +114,8 @@ impl Ledger {
         let condition = Condition::not_after(UNTIL, now);
         self.put_own(PutIf { item, condition }, now).await
     }
+}
+
+fn until(item: &Item) -> Option<Timestamp> {
+    Timestamp::from_millisecond(item.get(UNTIL)?.as_n().ok()?.parse().ok()?).ok()
 }

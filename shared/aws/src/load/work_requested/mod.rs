@@ -50,8 +50,8 @@ struct Standing {
     replicas: Vec<Replica>,
 }
 
-/// What a worker knows of its queue at this moment. None: another worker has claimed the look, or
-/// there is no time left to rest before it.
+/// What a worker knows of its queue at this moment. None: another worker is at the queue, or
+/// has claimed the look, or there is no time left to rest before it.
 ///
 /// # Errors
 /// The ledger or EC2 cannot be read.
@@ -62,13 +62,19 @@ pub async fn work_requested(
     known: &mut Known,
 ) -> Result<Option<Loaded>, Failure> {
     let queue = &event.queue;
-    if known.is_first_round() && event.hop == 0 && !queue.kind.looks() {
-        // Whoever wrote what the worker is woken for has hardly finished.
-        aws.clock.sleep(INDEX_LAG).await;
+    if known.is_first_round() {
+        if event.hop == 0 && !queue.kind.looks() {
+            // Whoever wrote what the worker is woken for has hardly finished.
+            aws.clock.sleep(INDEX_LAG).await;
+        }
+        let (now, holder) = (aws.clock.now(), &aws.environment.stream);
+        if aws.ledger.is_leased_to_another(queue, holder, now).await? {
+            return Ok(None);
+        }
     }
     let mut in_flight = aws.ledger.queue(queue, None).await?;
     let may_lag = queue.kind.looks() && in_flight.is_empty();
-    if queue.kind.looks() && !in_flight.is_empty() {
+    if queue.kind.looks() && !may_lag {
         let now = aws.clock.now();
         let claimed = aws.ledger.claimed_until(queue).await?;
         if claimed.is_some_and(|until| until > now) {
