@@ -48,6 +48,8 @@ pub struct Loaded {
 struct Standing {
     points: Vec<Point>,
     replicas: Vec<Replica>,
+    /// When the first of those is due that the index held for due and that are not.
+    next_due: Option<Timestamp>,
 }
 
 /// What a worker knows of its queue at this moment. None: another worker is at the queue, or
@@ -97,7 +99,7 @@ pub async fn work_requested(
         true => standing(aws, &in_flight, queue).await?,
         false => due(aws, in_flight, queue, now).await?,
     };
-    let Standing { points, replicas } = standing;
+    let Standing { points, replicas, next_due: put_off } = standing;
     let region = &queue.region;
     let mut loaded = match queue.kind {
         Kind::Snapshot => snapshot::load(aws, region, points, known, now).await?,
@@ -106,7 +108,7 @@ pub async fn work_requested(
         Kind::Copy => Loaded::of(copy::load(aws, region, replicas, now).await?),
     };
     loaded.may_lag = may_lag;
-    loaded.next_due = loaded.next_due.into_iter().chain(next_due).min();
+    loaded.next_due = loaded.next_due.into_iter().chain(next_due).chain(put_off).min();
     Ok(Some(loaded))
 }
 
@@ -118,7 +120,7 @@ impl Loaded {
 
 async fn standing(aws: &Aws, in_flight: &[InFlight], queue: &Queue) -> Result<Standing, Failure> {
     let (points, replicas) = aws.ledger.records(in_flight, queue).await?;
-    Ok(Standing { points, replicas })
+    Ok(Standing { points, replicas, next_due: None })
 }
 
 /// What is due, the longest due first, and no more than one round's work. An index that lags still
@@ -134,7 +136,11 @@ async fn due(
     let is_due = |due_at: Option<Timestamp>| due_at.is_none_or(|due| due <= now);
     let mut all = Standing::default();
     for batch in in_flight.chunks(ROUND_MAX) {
-        let Standing { points, replicas } = standing(aws, batch, queue).await?;
+        let Standing { points, replicas, .. } = standing(aws, batch, queue).await?;
+        let steps = points.iter().map(|point| &point.step);
+        let steps = steps.chain(replicas.iter().map(|replica| &replica.step));
+        let put_off = steps.filter_map(|step| step.due_at).filter(|due| *due > now);
+        all.next_due = all.next_due.into_iter().chain(put_off).min();
         all.points.extend(points.into_iter().filter(|point| is_due(point.step.due_at)));
         all.replicas.extend(replicas.into_iter().filter(|one| is_due(one.step.due_at)));
         if all.points.len() + all.replicas.len() >= ROUND_MAX {
