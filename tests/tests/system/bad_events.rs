@@ -76,7 +76,7 @@ fn bad(function: &str, sample: &Value) -> Vec<(&'static str, Value, Option<&'sta
             let event = with("/detail/state", json!("evaporated"));
             bad.push(("with an unknown state", event, Some("event-unknown-state")));
             let event = with("/detail/instance-id", json!("i-../../etc"));
-            bad.push(("with an id that is none", event, Some("event-unreadable")));
+            bad.push(("with an id that is none", event, Some("event-impossible")));
         }
         "image-state-changed" => {
             let event = with("/detail/State", json!("evaporated"));
@@ -84,9 +84,9 @@ fn bad(function: &str, sample: &Value) -> Vec<(&'static str, Value, Option<&'sta
         }
         "work-requested" => {
             let event = with("/detail/kind", json!("delete"));
-            bad.push(("with an unknown kind", event, Some("event-unknown-state")));
+            bad.push(("with an unknown kind", event, Some("event-impossible")));
             let event = with("/detail/region", json!("mars-north-1"));
-            bad.push(("of an unknown region", event, Some("event-unreadable")));
+            bad.push(("of an unknown region", event, Some("event-impossible")));
         }
         _ => {}
     }

@@ -84,31 +84,6 @@ fn two_hundred_machines_due_together_cost_at_most_ten_describes_of_a_region() {
         let unfinished = points.iter().filter(|point| point["status"] != "protected").count();
         assert_eq!(unfinished, 0, "of 200");
         let calls = scene.calls();
-        if std::env::var("DBG").is_ok() {
-            scene.cloud.with(|model| {
-                for e in model.trace.entries() {
-                    let d = e.detail.to_string();
-                    let keep = match e.what {
-                        afterimage_cloud::trace::What::Invocation => e.action.contains("work-req"),
-                        afterimage_cloud::trace::What::Call => {
-                            e.service == "ec2" && e.principal.contains("afterimage")
-                                || (e.action.contains("Transact") && e.outcome != "ok")
-                        }
-                        _ => false,
-                    };
-                    if keep {
-                        eprintln!(
-                            "DBG {} {} {} {} {}",
-                            e.at,
-                            e.action,
-                            e.region,
-                            e.outcome,
-                            &d[..d.len().min(260)]
-                        );
-                    }
-                }
-            });
-        }
         for region in [HOME, IRELAND, FRANKFURT] {
             let describes: Vec<String> = calls
                 .iter()

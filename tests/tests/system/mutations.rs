@@ -26,10 +26,12 @@ impl Scene {
         Err(told.join("\n"))
     }
 
-    /// Takes the points out of the ledger, so that the next one is the only one.
+    /// Takes all that is known of machines out of the ledger, so that the next point is the only
+    /// one, and follows no other.
     async fn forget(&self) {
         let client = aws_sdk_dynamodb::Client::new(&self.cloud.sdk_config(scene::HOME));
-        for item in self.points().await {
+        let items = self.ledger().await.into_iter();
+        for item in items.filter(|item| item["pk"].starts_with("machine#")) {
             let key = |name: &str| AttributeValue::S(item[name].clone());
             let gone = client.delete_item().table_name(&self.system.table);
             let gone = gone.key("pk", key("pk")).key("sk", key("sk")).send().await;
@@ -52,14 +54,13 @@ impl Scene {
                         let error = entry.detail["error"].as_str().unwrap_or_default();
                         format!("{} failed: {} {error}", entry.action, entry.outcome)
                     }
-                    What::Event => {
-                        let taken = entries
-                            .iter()
-                            .any(|other| other.what == What::Delivery && other.id == entry.id);
-                        if taken {
-                            continue;
-                        }
-                        format!("no enabled rule takes `{}` in {}", entry.action, entry.region)
+                    What::Delivery if entry.outcome == "no rule" => {
+                        let events = entries.iter().filter(|event| event.what == What::Event);
+                        let event = events.into_iter().find(|event| event.id == entry.id);
+                        let detail = event.map(|event| &event.detail["detail"]);
+                        let state = detail.and_then(|detail| detail["state"].as_str());
+                        let what = format!("`{}` {}", entry.action, state.unwrap_or_default());
+                        format!("no enabled rule takes {what} in {}", entry.region)
                     }
                     _ => continue,
                 };
@@ -128,7 +129,10 @@ fn a_disabled_rule_is_found() {
                 Properties:\n";
     let disabled = format!("{here}            State: DISABLED\n");
     let told = told(template_with(here, 1, &disabled));
-    assert_leads_to(&told, &["no enabled rule takes `EC2 Instance State-change Notification`"]);
+    assert_leads_to(
+        &told,
+        &["no enabled rule takes `EC2 Instance State-change Notification` stopped"],
+    );
 }
 
 #[test]
@@ -150,5 +154,6 @@ fn a_permission_removed_is_found() {
 #[test]
 fn a_renamed_index_key_is_found() {
     let told = told(template_with("AttributeName: queue,", 2, "AttributeName: line,"));
-    assert_leads_to(&told, &["ledger-unavailable", "queue"]);
+    // The key that the index has, and that nobody fills.
+    assert_leads_to(&told, &["ledger-unavailable", "key schema element: line"]);
 }

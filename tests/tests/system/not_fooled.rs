@@ -29,7 +29,7 @@ impl Scene {
             scene::tag("afterimage:point", &point),
             scene::tag("afterimage:policy", "gold"),
             scene::tag("afterimage:source", machine),
-            scene::tag("afterimage:attempt", "1"),
+            scene::tag("afterimage:attempt", "0"),
             scene::tag("afterimage:format", "1"),
         ]
     }
@@ -104,7 +104,7 @@ fn an_image_that_took_our_name_before_is_foreign_and_ours_gets_another() {
         let theirs = scene.plant_snapshot(&volume, Vec::new()).await;
         scene.pass(10).await;
         let name = Scene::tags_of_point(&machine)[0].value().expect("it has one").to_string();
-        let planted = scene.plant_image(&theirs, &format!("{name}-1")).await;
+        let planted = scene.plant_image(&theirs, &format!("{name}-0")).await;
         scene.policies(NIGHTLY).await;
         scene.pass(90).await;
         let point = scene.the_point().await;
