@@ -58,6 +58,7 @@ impl Place {
     /// # Errors
     /// Something is missing, or is not what it should be.
     pub async fn find(arguments: &Where) -> Result<Place, Failure> {
+        say_warnings();
         let region = region(arguments).await?;
         let credentials = credentials().await?;
         #[expect(clippy::disallowed_methods, reason = "a command is where the environment is read")]
@@ -106,6 +107,14 @@ pub fn of_cloud(url: &str, region: &str) -> SdkConfig {
         None => builder.build(),
         Some(clock) => builder.time_source(SharedTimeSource::new(clock)).build(),
     }
+}
+
+/// What the ledger leaves out because it cannot be read is told, on stderr.
+fn say_warnings() {
+    let ours = tracing_subscriber::EnvFilter::new("afterimage_aws=warn");
+    let log = tracing_subscriber::fmt().with_env_filter(ours).with_writer(std::io::stderr);
+    // If somebody else listens already, it is told there.
+    log.without_time().with_target(false).with_ansi(false).try_init().ok();
 }
 
 async fn region(arguments: &Where) -> Result<Region, Failure> {

@@ -74,6 +74,12 @@ standard input:7:13: `on: stoped` is not an event that triggers
 }
 
 #[test]
+fn a_file_without_policies_says_so() {
+    let output = check(&[], "policies: {}\n");
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), "no policies\n".into()));
+}
+
+#[test]
 fn json_has_the_same_in_data() {
     let good: serde_json::Value =
         serde_json::from_slice(&check(&["--json"], GOOD).stdout).expect("JSON");

@@ -75,11 +75,7 @@ impl Verdict {
     }
 }
 
-fn images_agree(
-    table: &Table,
-    images: &BTreeMap<(String, String), Image>,
-    verdict: &mut Verdict,
-) {
+fn images_agree(table: &Table, images: &BTreeMap<(String, String), Image>, verdict: &mut Verdict) {
     let shown = |(region, id): &(String, String)| format!("{id} in {region}");
     let unknown: Vec<String> = images
         .keys()

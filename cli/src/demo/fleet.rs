@@ -158,14 +158,15 @@ pub fn acts(seed: u64, start: Time, days: u64) -> Vec<Act> {
         for (machine, order) in FLEET.iter().enumerate() {
             let hours = match order.habit {
                 Habit::Always => continue,
-                Habit::Working { from, until } => is_working_day(start, day).then_some((from, until)),
+                Habit::Working { from, until } => {
+                    is_working_day(start, day).then_some((from, until))
+                }
                 Habit::Prepared => (day % 4 == 0).then_some((13, 15)),
             };
             let late = [rng.u64(0..40 * 60), rng.u64(0..40 * 60)];
             let Some((from, until)) = hours else { continue };
-            let at = |hour: u64, late: u64| {
-                start + Duration::from_secs(day * DAY + hour * HOUR + late)
-            };
+            let at =
+                |hour: u64, late: u64| start + Duration::from_secs(day * DAY + hour * HOUR + late);
             // On the first day everything runs already.
             if day > 0 {
                 acts.push(Act { at: at(from, late[0]), machine, deed: Deed::Start });

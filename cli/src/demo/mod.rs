@@ -94,7 +94,8 @@ impl Demo {
     /// Deploys the system, puts the policies in force, launches the machines.
     async fn begin(cloud: &Cloud, seed: u64, days: u64) -> Result<Demo, Failure> {
         let start = cloud.now();
-        let mut regions: Vec<String> = HOMES.iter().chain(&REPLICAS).map(ToString::to_string).collect();
+        let mut regions: Vec<String> =
+            HOMES.iter().chain(&REPLICAS).map(ToString::to_string).collect();
         regions.retain(|region| region != SEAT);
         let options = system::Options { seat: SEAT.to_string(), regions, ..Default::default() };
         let system = system::deploy(cloud, &options)
@@ -144,7 +145,11 @@ impl Demo {
         self.teller.print("")?;
         for policy in &self.policies {
             let text = describe(policy, &self.machines);
-            self.teller.print(&format!("  {:9}{}", policy.name.as_str(), say::wrapped(&text, 11)))?;
+            self.teller.print(&format!(
+                "  {:9}{}",
+                policy.name.as_str(),
+                say::wrapped(&text, 11)
+            ))?;
         }
         self.teller.print("")
     }

@@ -58,9 +58,8 @@ fn row(
     now: Timestamp,
 ) -> [String; 6] {
     let order = &machine.order;
-    let newest = summary.and_then(|summary| {
-        summary.good.iter().max_by_key(|(_, good)| good.taken_at)
-    });
+    let newest =
+        summary.and_then(|summary| summary.good.iter().max_by_key(|(_, good)| good.taken_at));
     let [point, grade, replicas, until] = match newest {
         Some((policy, good)) => good_cells(policy, good, story, policies, now),
         None => {

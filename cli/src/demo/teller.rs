@@ -35,7 +35,8 @@ impl Teller {
             return Ok(());
         }
         *told += 1;
-        let date = if *told == 1 { line.at.strftime("%a %d %b").to_string() } else { String::new() };
+        let date =
+            if *told == 1 { line.at.strftime("%a %d %b").to_string() } else { String::new() };
         let head = format!("{date:12}{}  ", line.at.strftime("%H:%M"));
         let text = format!("{head}{}", say::wrapped(&line.text, head.chars().count()));
         self.print(&text)

@@ -33,7 +33,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
-/// The policies of a file. If it is wrong, all that is wrong with it, and what else there is to say.
+/// The policies of a file; or all that is wrong with it, and what else there is to say.
 ///
 /// # Errors
 /// It cannot be read, or is wrong.

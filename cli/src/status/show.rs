@@ -55,7 +55,7 @@ impl Overview {
 /// Reasons are broken into lines of this width, which a terminal of 80 columns shows whole.
 const WIDTH: usize = 78;
 /// Longer names are cut; their whole is in the JSON.
-const LABEL_MAX: usize = 24;
+const LABEL_MAX: usize = 20;
 
 const HEADS: [&str; 7] =
     ["MACHINE", "REGION", "POLICY", "NEWEST GOOD (UTC)", "AGE", "GRADE", "REPLICAS"];

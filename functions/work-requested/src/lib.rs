@@ -25,11 +25,13 @@ impl Function {
             Ok(event) => event,
             Err(unusable) => return Ok(answer::unusable(&unusable)),
         };
-        let mut rounds = Rounds::default();
-        while let Some(loaded) = load::work_requested(&self.aws, &event, &context).await? {
+        let (mut rounds, mut known) = (Rounds::default(), load::Known::default());
+        while let Some(loaded) =
+            load::work_requested(&self.aws, &event, &context, &mut known).await?
+        {
             let decision = work_requested::decide(&loaded.input);
             let applied = apply::apply(&self.aws, &context, decision).await?;
-            if !rounds.go_on(&self.aws, &context, applied, loaded.next_due).await {
+            if !rounds.go_on(&self.aws, &context, applied, &loaded).await {
                 break;
             }
         }

@@ -121,3 +121,44 @@ fn refused(
     let refused = pairs.filter(|(_, result)| result.error_code().is_some());
     Some((refused.map(|(entry, _)| entry).collect(), why))
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_eventbridge::types::PutEventsResultEntry;
+
+    use super::*;
+
+    fn entries(details: &[&str]) -> Vec<PutEventsRequestEntry> {
+        let entry = |detail: &&str| PutEventsRequestEntry::builder().detail(*detail).build();
+        details.iter().map(entry).collect()
+    }
+
+    /// An answer with an error code, or none, for each entry.
+    fn output(failed: i32, codes: &[Option<&str>]) -> PutEventsOutput {
+        let entry = |code: &Option<&str>| {
+            PutEventsResultEntry::builder().set_error_code(code.map(str::to_string)).build()
+        };
+        let results = codes.iter().map(entry).collect();
+        PutEventsOutput::builder().failed_entry_count(failed).set_entries(Some(results)).build()
+    }
+
+    #[track_caller]
+    fn check(output: &PutEventsOutput, expected: Option<(&[&str], &str)>) {
+        let refused = refused(entries(&["a", "b", "c"]), output);
+        let again = expected.map(|(details, code)| (entries(details), code.to_string()));
+        assert_eq!(refused.map(|(entries, why)| (entries, why.code)), again);
+    }
+
+    #[test]
+    fn what_was_refused_is_sent_again_and_nothing_else() {
+        check(&output(0, &[None, None, None]), None);
+        let some = output(2, &[Some("InternalFailure"), None, Some("ThrottlingException")]);
+        check(&some, Some((&["a", "c"], "InternalFailure")));
+    }
+
+    #[test]
+    fn an_answer_that_does_not_say_what_was_refused_has_all_sent_again() {
+        check(&output(1, &[None, None, None]), Some((&["a", "b", "c"], "FailedEntryCount")));
+        check(&output(1, &[]), Some((&["a", "b", "c"], "FailedEntryCount")));
+    }
+}

@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::Aws;
 use crate::apply::Applied;
 use crate::invocation::Context;
+use crate::load::Loaded;
 
 /// By then an index shows what was there when the worker was woken.
 pub const INDEX_LAG: SignedDuration = SignedDuration::from_secs(6);
@@ -38,7 +39,7 @@ impl Rounds {
         aws: &Aws,
         context: &Context,
         round: Applied,
-        next_due: Option<Timestamp>,
+        loaded: &Loaded,
     ) -> bool {
         self.applied += round;
         self.count += 1;
@@ -51,7 +52,8 @@ impl Rounds {
             return !self.applied.out_of_time;
         }
         // What others were faster with is theirs; what nobody could do yet may be done later.
-        let Some(wait) = wait(self.quiet, now, next_due) else { return false };
+        let may_lag = loaded.may_lag && self.quiet == 0;
+        let Some(wait) = wait(may_lag, now, loaded.next_due) else { return false };
         self.quiet += 1;
         if !context.has_time(now.checked_add(wait).unwrap_or(Timestamp::MAX)) {
             return false;
@@ -72,10 +74,10 @@ impl Rounds {
     }
 }
 
-fn wait(quiet: u32, now: Timestamp, next_due: Option<Timestamp>) -> Option<SignedDuration> {
+fn wait(may_lag: bool, now: Timestamp, next_due: Option<Timestamp>) -> Option<SignedDuration> {
     let until_due = next_due.map(|due| due.duration_since(now));
     let soon = until_due.filter(|wait| wait.is_positive() && *wait <= WAIT_MAX);
-    let lag = (quiet == 0).then_some(INDEX_LAG);
+    let lag = may_lag.then_some(INDEX_LAG);
     // What is due before the index has caught up is seen together with what it shows then.
     soon.into_iter().chain(lag).max()
 }
@@ -89,31 +91,31 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(quiet: u32, due_in: Option<i64>, expected: Option<SignedDuration>) {
+    fn check(may_lag: bool, due_in: Option<i64>, expected: Option<SignedDuration>) {
         let now = Timestamp::from_second(1_767_225_600).expect("it is an instant");
         let due = due_in.map(|due| now.checked_add(secs(due)).expect("it is an instant"));
-        assert_eq!(wait(quiet, now, due), expected, "{quiet} {due_in:?}");
+        assert_eq!(wait(may_lag, now, due), expected, "{may_lag} {due_in:?}");
     }
 
     #[test]
     fn an_index_is_given_time_to_catch_up_once() {
-        check(0, None, Some(INDEX_LAG));
-        check(1, None, None);
+        check(true, None, Some(INDEX_LAG));
+        check(false, None, None);
     }
 
     #[test]
     fn what_is_due_soon_is_waited_for_time_and_again() {
-        check(0, Some(30), Some(secs(30)));
-        check(7, Some(30), Some(secs(30)));
-        check(7, Some(90), Some(secs(90)));
-        check(7, Some(91), None);
-        check(0, Some(91), Some(INDEX_LAG));
-        check(0, Some(2), Some(INDEX_LAG));
+        check(true, Some(30), Some(secs(30)));
+        check(false, Some(30), Some(secs(30)));
+        check(false, Some(90), Some(secs(90)));
+        check(false, Some(91), None);
+        check(true, Some(91), Some(INDEX_LAG));
+        check(true, Some(2), Some(INDEX_LAG));
     }
 
     #[test]
     fn what_is_due_and_left_alone_is_not_waited_for() {
-        check(1, Some(0), None);
-        check(1, Some(-60), None);
+        check(false, Some(0), None);
+        check(false, Some(-60), None);
     }
 }

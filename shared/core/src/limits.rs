@@ -32,8 +32,9 @@ pub const WAITING_LATER_MAX: SignedDuration = SignedDuration::from_hours(24 + 2 
 /// How long to stay away after being asked to wait.
 pub const THROTTLED_WAIT: SignedDuration = SignedDuration::from_secs(30);
 
-/// Tries of one step that may fail before it is given up.
-pub const FAILURES_MAX: u32 = 5;
+/// Tries of one step that may fail before it is given up: with their waits, two hours, in which
+/// most outages of a region pass.
+pub const FAILURES_MAX: u32 = 8;
 
 /// Names that others took do not count as failures, but whoever takes them all must not keep us
 /// busy for ever.

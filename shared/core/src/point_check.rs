@@ -1,5 +1,5 @@
 //! What holds of every record that was ever written: checked before it is written, and again when
-//! it is read, so that a mistake is met where it is made, and nothing is built upon a broken record.
+//! it is read, so that a mistake is met where it is made, and nothing builds upon a broken record.
 
 use crate::machine::Machine;
 use crate::point::{Place, Point, Replica, ReplicaStatus};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::Region;
@@ -71,18 +71,25 @@ impl fmt::Display for Queue {
 }
 
 /// How long a look at what is in flight is put off, so that a fleet that completes bit by bit is
-/// asked about in a handful of calls. A handful of items is looked at at once.
-pub fn rest(in_flight: usize) -> SignedDuration {
-    if in_flight <= LOOK_AT_ONCE {
+/// asked about in a handful of calls. A handful of items is looked at at once, unless there was a
+/// look that others had rested for just before: then these are the last of a fleet.
+pub fn rest(in_flight: usize, looked_at: Option<Timestamp>, now: Timestamp) -> SignedDuration {
+    let of_a_fleet = looked_at.is_some_and(|at| now.duration_since(at) < FLEET_PASSES);
+    if in_flight == 0 || (in_flight <= LOOK_AT_ONCE && !of_a_fleet) {
         return SignedDuration::ZERO;
     }
-    SignedDuration::from_secs(i64::try_from(in_flight).unwrap_or(REST_SECS_MAX).min(REST_SECS_MAX))
+    let secs = i64::try_from(in_flight).unwrap_or(i64::MAX);
+    SignedDuration::from_secs(secs).clamp(REST_MIN, REST_MAX)
 }
 
 /// So many items in flight are looked at whenever something happens to one of them.
 pub const LOOK_AT_ONCE: usize = 10;
+/// Long enough for several of a fleet to complete.
+pub const REST_MIN: SignedDuration = SignedDuration::from_secs(60);
 /// The longest that a look is put off: well below the time limit of a function.
-pub const REST_SECS_MAX: i64 = 180;
+pub const REST_MAX: SignedDuration = SignedDuration::from_secs(180);
+/// When nobody has had to rest for so long, there is no fleet on its way any more.
+pub const FLEET_PASSES: SignedDuration = SignedDuration::from_mins(5);
 /// So often may a worker hand over to a successor before only the sweep goes on: AWS does not stop
 /// functions that wake each other for ever.
 pub const HOPS_MAX: u32 = 50;

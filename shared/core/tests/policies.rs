@@ -146,6 +146,26 @@ fn everything_that_is_wrong_is_told_at_once_at_its_place() {
 }
 
 #[test]
+fn one_mistake_in_a_trigger_does_not_hide_another() {
+    let text = "policies:
+  gold:
+    select: {regions: [us-east-1], tags: {a: b}}
+    triggers:
+      - {on: started, min_interval: soon}
+      - {schedule: rate(0 hours), timezone: [UTC]}
+";
+    check(
+        text,
+        &[
+            "5:14: `on: started` is not an event that triggers",
+            "5:37: `min_interval`: `soon` is not a length of time",
+            "6:20: ",
+            "6:45: `timezone` must be a single value",
+        ],
+    );
+}
+
+#[test]
 fn what_is_not_the_yaml_that_is_read_here_is_told_at_its_place() {
     check("", &["1:1: the file is empty"]);
     check("policies: {a: [}", &["1:16: this is not YAML"]);

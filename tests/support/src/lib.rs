@@ -4,20 +4,20 @@
 //! A binary lives on the machine's time, and so does the world around it: what takes minutes
 //! elsewhere (a machine starts, a snapshot is filled) is quick here.
 
-mod machines;
+pub mod machines;
 pub mod records;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use afterimage_aws::Ledger;
+use afterimage_aws::{Aws, Environment, Ledger};
 use afterimage_cloud::deploy::Deployment;
 use afterimage_cloud::door::port::{Options, Server};
 use afterimage_cloud::lambda::{self, BoxFuture, Code, FunctionError, enqueue};
 use afterimage_cloud::trace::{Entry, What};
-use afterimage_cloud::{Config, Time};
+use afterimage_cloud::{Cloud, Config, Time};
+use afterimage_core::ids::AccountId;
 use afterimage_core::policy::file;
 use aws_config::BehaviorVersion;
 use aws_credential_types::Credentials;
@@ -63,6 +63,23 @@ pub fn with_binary(name: &str, program: &str, scenario: impl AsyncFnOnce(&World)
     });
 }
 
+/// Lives through a scenario in virtual time, in a world in which all functions do nothing: what is
+/// tested acts in their place, as the administrator.
+pub fn in_process(scenario: impl AsyncFnOnce(Cloud, Aws)) {
+    Cloud::run(Config::default(), async |cloud| {
+        cloud.deploy(TEMPLATE, at_seat(None)).expect("the template is deployed");
+        let environment = Environment {
+            table: STACK.to_string(),
+            bus: STACK.to_string(),
+            account: AccountId::parse(ACCOUNT).expect("it is an account"),
+            seat: records::region(SEAT),
+            stream: "test".to_string(),
+        };
+        let aws = Aws::start(environment, &cloud.sdk_config(SEAT));
+        scenario(cloud, aws).await;
+    });
+}
+
 /// What the clocks show, the machine's and the world's.
 pub fn now() -> Timestamp {
     #[expect(clippy::disallowed_methods, reason = "real programs live on the machine's time")]
@@ -76,13 +93,7 @@ impl World {
         let listen = ([127, 0, 0, 1], 0).into();
         let options = Options { listen, speed: 1, config: quick() };
         let server = Server::start(options).expect("a free port can be had");
-        let at_seat = Deployment {
-            account: ACCOUNT.to_string(),
-            region: SEAT.to_string(),
-            stack_name: STACK.to_string(),
-            parameters: BTreeMap::new(),
-            code: code(name, program),
-        };
+        let at_seat = at_seat(Some((name, program)));
         let deployed = server.world().act(move |cloud| cloud.deploy(TEMPLATE, at_seat)).await;
         let stack = deployed.expect("the world is there").expect("the template is deployed");
         let config = administrator(&server.url()).await;
@@ -184,13 +195,20 @@ fn quick() -> Config {
     config
 }
 
-/// What each function of the stack runs.
-fn code(name: &str, program: &str) -> BTreeMap<String, Code> {
-    let code = |function: &str| match function == name {
-        true => Code::Binary(Path::new(program).to_path_buf()),
-        false => Code::InProcess(Arc::new(|_, _| Box::pin(async { Ok(Box::new(Idle) as _) }))),
+/// The stack, with one real program or with none.
+fn at_seat(binary: Option<(&str, &str)>) -> Deployment {
+    let code = |function: &str| match binary {
+        Some((name, program)) if name == function => Code::Binary(program.into()),
+        _ => Code::InProcess(Arc::new(|_, _| Box::pin(async { Ok(Box::new(Idle) as _) }))),
     };
-    FUNCTIONS.iter().map(|function| (format!("{STACK}-{function}"), code(function))).collect()
+    let code = FUNCTIONS.map(|function| (format!("{STACK}-{function}"), code(function)));
+    Deployment {
+        account: ACCOUNT.to_string(),
+        region: SEAT.to_string(),
+        stack_name: STACK.to_string(),
+        parameters: BTreeMap::new(),
+        code: BTreeMap::from(code),
+    }
 }
 
 /// A function that does nothing.

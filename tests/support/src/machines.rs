@@ -5,6 +5,7 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{
     Filter, InstanceStateName, InstanceType, ResourceType, Tag, TagSpecification,
 };
+use aws_types::SdkConfig;
 
 use super::{PATIENCE, World, pause, start_watch};
 
@@ -15,23 +16,8 @@ impl World {
 
     /// Launches a machine with a tag, and waits until it runs.
     pub async fn machine(&self, key: &str, value: &str) -> InstanceId {
-        let ec2 = self.ec2();
-        let name = Filter::builder().name("name").values("al2023-ami-*-x86_64").build();
-        let images = ec2.describe_images().owners("amazon").filters(name).send().await;
-        let images = images.expect("images are described");
-        let image = images.images().first().and_then(|image| image.image_id());
-        let tag = Tag::builder().key(key).value(value).build();
-        let tags = TagSpecification::builder().resource_type(ResourceType::Instance).tags(tag);
-        let run = ec2
-            .run_instances()
-            .image_id(image.expect("there are images of Amazon"))
-            .instance_type(InstanceType::T3Micro)
-            .min_count(1)
-            .max_count(1)
-            .tag_specifications(tags.build());
-        let run = run.send().await.expect("a machine is launched");
-        let id = run.instances().first().and_then(|it| it.instance_id()).unwrap_or_default();
-        let id = InstanceId::parse(id).expect("it has an id");
+        let launched = launch(&self.config, 1, (key, value)).await;
+        let id = launched.first().expect("a machine is launched").clone();
         self.wait_for(&id, InstanceStateName::Running).await;
         id
     }
@@ -58,4 +44,25 @@ impl World {
             pause().await;
         }
     }
+}
+
+/// Launches machines with a tag.
+pub async fn launch(config: &SdkConfig, count: i32, tag: (&str, &str)) -> Vec<InstanceId> {
+    let ec2 = Client::new(config);
+    let name = Filter::builder().name("name").values("al2023-ami-*-x86_64").build();
+    let images = ec2.describe_images().owners("amazon").filters(name).send().await;
+    let images = images.expect("images are described");
+    let image = images.images().first().and_then(|image| image.image_id());
+    let tag = Tag::builder().key(tag.0).value(tag.1).build();
+    let tags = TagSpecification::builder().resource_type(ResourceType::Instance).tags(tag);
+    let run = ec2
+        .run_instances()
+        .image_id(image.expect("there are images of Amazon"))
+        .instance_type(InstanceType::T3Micro)
+        .min_count(count)
+        .max_count(count)
+        .tag_specifications(tags.build());
+    let run = run.send().await.expect("machines are launched");
+    let ids = run.instances().iter().filter_map(|machine| machine.instance_id());
+    ids.map(|id| InstanceId::parse(id).expect("it is an id")).collect()
 }

@@ -19,63 +19,69 @@ const MARGIN: SignedDuration = SignedDuration::from_secs(10);
 /// Each time that EC2 asks to wait, the pace is halved, down to a sixteenth.
 const SLOWED_MAX: u32 = 4;
 
+/// After so many calls on end that were not asked to wait, the pace is doubled again.
+const STEADY: u32 = 3;
+
 impl Hand<'_> {
     pub(super) async fn create_snapshots(
         &mut self,
         intent: Intent<CreateSnapshots>,
     ) -> Result<Decision, Failure> {
-        let Some(point) = self.begin(&intent.queue, &intent.change, point_of).await? else {
+        let Some(point) = self.begin(&intent.queue, intent.change, point_of).await? else {
             return Ok(Decision::default());
         };
         let outcome = self.aws.ec2.create_snapshots(&intent.call).await;
         self.heed(&outcome);
-        Ok(conclude::snapshots(point, outcome, self.aws.clock.now()))
+        Ok(conclude::snapshots(&point, outcome, self.aws.clock.now()))
     }
 
     pub(super) async fn register_image(
         &mut self,
         intent: Intent<RegisterImage>,
     ) -> Result<Decision, Failure> {
-        let Some(point) = self.begin(&intent.queue, &intent.change, point_of).await? else {
+        let Some(point) = self.begin(&intent.queue, intent.change, point_of).await? else {
             return Ok(Decision::default());
         };
         let outcome = self.aws.ec2.register_image(&intent.call).await;
         self.heed(&outcome);
-        Ok(conclude::image(point, outcome, self.aws.clock.now()))
+        Ok(conclude::image(&point, outcome, self.aws.clock.now()))
     }
 
     pub(super) async fn copy_image(
         &mut self,
         intent: Intent<CopyImage>,
     ) -> Result<Decision, Failure> {
-        let Some(replica) = self.begin(&intent.queue, &intent.change, replica_of).await? else {
+        let Some(replica) = self.begin(&intent.queue, intent.change, replica_of).await? else {
             return Ok(Decision::default());
         };
         let outcome = self.aws.ec2.copy_image(&intent.call).await;
         self.heed(&outcome);
-        Ok(conclude::copy(replica, outcome, self.aws.clock.now()))
+        Ok(conclude::copy(&replica, outcome, self.aws.clock.now()))
     }
 
     /// Writes the intent, and with it the right to call. The record is the one that was written:
     /// what the outcome is concluded from. None if the call is not to be made.
-    async fn begin<'c, R: 'c>(
+    async fn begin<R: Clone>(
         &mut self,
         queue: &Queue,
-        change: &'c Change,
-        record_of: impl Fn(&'c Change) -> Option<&'c R>,
-    ) -> Result<Option<&'c R>, Failure> {
+        change: Change,
+        record_of: impl Fn(&Change) -> Option<&R>,
+    ) -> Result<Option<R>, Failure> {
         if let Some(left) = self.to_create.get_mut(queue) {
             *left = left.saturating_sub(1);
         }
-        let Some(record) = record_of(change) else {
-            tracing::error!(about = %queue, "an intent without its record: nothing is called");
-            return Ok(None);
-        };
         if self.taken.contains(queue) {
             return Ok(None);
         }
         self.keep_pace(queue).await;
-        if !self.has_time() || !self.intend(queue, change).await? {
+        // The last of many is called long after it was decided: what is written of it is when it
+        // is begun.
+        let change = change.begun(self.aws.clock.now());
+        let Some(record) = record_of(&change).cloned() else {
+            tracing::error!(about = %queue, "an intent without its record: nothing is called");
+            return Ok(None);
+        };
+        if !self.has_time() || !self.intend(queue, &change).await? {
             return Ok(None);
         }
         if self.lease_left(queue) <= CALL_TIMEOUT {
@@ -131,8 +137,18 @@ impl Hand<'_> {
     /// What an outcome says about the calls that follow.
     fn heed<T>(&mut self, outcome: &Outcome<T>) {
         match outcome {
-            Outcome::Made(_) => self.applied.made += 1,
-            Outcome::Throttled(_) => self.slowed = (self.slowed + 1).min(SLOWED_MAX),
+            Outcome::Made(_) => {
+                self.applied.made += 1;
+                self.steady += 1;
+                if self.steady == STEADY {
+                    self.steady = 0;
+                    self.slowed = self.slowed.saturating_sub(1);
+                }
+            }
+            Outcome::Throttled(_) => {
+                self.steady = 0;
+                self.slowed = (self.slowed + 1).min(SLOWED_MAX);
+            }
             Outcome::Failed(_)
             | Outcome::Refused(_)
             | Outcome::Gone(_)

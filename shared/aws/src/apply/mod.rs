@@ -78,6 +78,8 @@ struct Hand<'a> {
     /// When the last call that creates was begun, and how long the next one waits after it.
     last_call: Option<Timestamp>,
     slowed: u32,
+    /// How many calls on end were not asked to wait.
+    steady: u32,
 }
 
 impl<'a> Hand<'a> {
@@ -98,6 +100,7 @@ impl<'a> Hand<'a> {
             to_create: BTreeMap::new(),
             last_call: None,
             slowed: 0,
+            steady: 0,
         }
     }
 

@@ -41,7 +41,8 @@ impl Unusable {
 
     /// It is not JSON of the form that we know.
     fn unreadable(why: impl ToString) -> Unusable {
-        Unusable { code: "event-unreadable", why: why.to_string() }
+        // It may repeat what was there in place of what was expected, whatever its length.
+        Unusable { code: "event-unreadable", why: short(&why.to_string()) }
     }
 
     /// It is of another account, from another source, or about something else.

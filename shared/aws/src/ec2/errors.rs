@@ -11,6 +11,8 @@ use afterimage_core::conclude::{Answer, Outcome};
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::dns::ResolveDnsError;
 
+use crate::error::chain;
+
 /// The longest text of an answer that is kept, in characters: that of a call that is not allowed
 /// carries a thousand that only `sts:DecodeAuthorizationMessage` can read.
 const MESSAGE_MAX: usize = 400;
@@ -169,9 +171,4 @@ fn never_connected(error: &(dyn Error + 'static)) -> bool {
 
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error| Error::source(*error))
-}
-
-/// An error with its causes.
-pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -4,12 +4,15 @@
 //! out of each other's way. Who holds one, and until when, is decided by the condition of the write
 //! alone, and by the time that the caller names.
 
+use std::collections::BTreeSet;
+
 use afterimage_core::work::Queue;
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem};
 use jiff::Timestamp;
 
 use super::Ledger;
+use super::item::Item;
 use super::keys::Key;
 use super::read::millis;
 use super::write::{Condition, PutIf};
@@ -66,6 +69,35 @@ impl Lease {
 }
 
 impl Ledger {
+    /// Whether another than `holder` works at a queue just now. It goes on until nothing is left
+    /// that it could do, so that whoever comes meanwhile need not even ask EC2.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn is_leased_to_another(
+        &self,
+        queue: &Queue,
+        holder: &str,
+        now: Timestamp,
+    ) -> Result<bool, Failure> {
+        let key = Key::lease(queue);
+        let items = self.items(BTreeSet::from([key.clone()])).await?;
+        let lease = items.get(&key);
+        let other =
+            lease.and_then(|item| item.get(HOLDER)?.as_s().ok()).is_some_and(|is| is != holder);
+        Ok(other && lease.and_then(until).is_some_and(|until| until > now))
+    }
+
+    /// When the look that was claimed last is, or was, to be.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn claimed_until(&self, queue: &Queue) -> Result<Option<Timestamp>, Failure> {
+        let key = Key::claim(queue);
+        let items = self.items(BTreeSet::from([key.clone()])).await?;
+        Ok(items.get(&key).and_then(until))
+    }
+
     /// Claims the next look at what is in flight in a queue, which will be at `until`. False if
     /// another has claimed it: then that look is still to come.
     ///
@@ -82,4 +114,8 @@ impl Ledger {
         let condition = Condition::not_after(UNTIL, now);
         self.put_own(PutIf { item, condition }, now).await
     }
+}
+
+fn until(item: &Item) -> Option<Timestamp> {
+    Timestamp::from_millisecond(item.get(UNTIL)?.as_n().ok()?.parse().ok()?).ok()
 }

@@ -17,11 +17,15 @@ const APART: [&str; 6] = [PK, SK, QUEUE, DUE_AT, AWAITS, WRITTEN_BY];
 pub fn item_to_put(write: &Write, id: &str) -> Result<Item, Failure> {
     let key = key_of(&write.record);
     let unfit = |why| Failure::Item { key: key.to_string(), why };
-    let (checked, item) = match &write.record {
-        Record::Point(point) => (point.check(), item_of(point)),
-        Record::Replica(replica) => (replica.check(), item_of(replica)),
+    let (checked, version, item) = match &write.record {
+        Record::Point(point) => (point.check(), point.version, item_of(point)),
+        Record::Replica(replica) => (replica.check(), replica.version, item_of(replica)),
     };
     checked.map_err(unfit)?;
+    // Whoever writes what they have read without counting would leave others unaware of it.
+    if version.checked_sub(1) != Some(write.expected) {
+        return Err(unfit(format!("version {version} does not follow on {}", write.expected)));
+    }
     let mut item = item.map_err(unfit)?;
     item.extend(key.item());
     item.insert(WRITTEN_BY.into(), AttributeValue::S(id.to_string()));

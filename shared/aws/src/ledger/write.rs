@@ -54,27 +54,20 @@ pub(super) struct PutIf {
 }
 
 /// What became of one try.
-enum Tried {
+enum Tried<'a> {
     Written(Written),
     /// Something was in the way that will not be there for long.
     Conflict(Failure),
     /// It could be written without what this no longer has.
-    Without(Box<Parts>),
+    Without(Box<Parts<'a>>),
 }
 
 /// What a try writes.
 #[derive(Clone, Debug)]
-struct Parts {
+struct Parts<'a> {
     puts: Vec<PutIf>,
     summary: Option<Summary>,
-    lease: Use,
-}
-
-#[derive(Clone, Debug)]
-enum Use {
-    None,
-    Take(PutIf),
-    Release(TransactWriteItem),
+    lease: LeaseUse<'a>,
 }
 
 impl Condition {
@@ -147,14 +140,6 @@ impl Ledger {
         let id = writer.next_id();
         let puts: Result<Vec<PutIf>, Failure> =
             change.writes.iter().map(|write| PutIf::record(write, &id)).collect();
-        let lease = match lease {
-            LeaseUse::None => Use::None,
-            LeaseUse::Take(lease) => Use::Take(lease.take()),
-            LeaseUse::Release(lease) => {
-                let release = lease.release(&self.table);
-                Use::Release(release.map_err(|error| self.unwritten(error))?)
-            }
-        };
         let summary = change.summary.clone().filter(|summary| !summary.news.is_empty());
         self.write_parts(Parts { puts: puts?, summary, lease }, &id).await
     }
@@ -163,11 +148,11 @@ impl Ledger {
     pub(super) async fn put_own(&self, mut put: PutIf, now: Timestamp) -> Result<bool, Failure> {
         let id = self.own_id(now);
         put.item.insert(WRITTEN_BY.into(), AttributeValue::S(id.clone()));
-        let parts = Parts { puts: vec![put], summary: None, lease: Use::None };
+        let parts = Parts { puts: vec![put], summary: None, lease: LeaseUse::None };
         Ok(self.write_parts(parts, &id).await? == Written::Done)
     }
 
-    async fn write_parts(&self, mut parts: Parts, id: &str) -> Result<Written, Failure> {
+    async fn write_parts(&self, mut parts: Parts<'_>, id: &str) -> Result<Written, Failure> {
         let mut conflicts = 0;
         loop {
             match self.attempt(&parts, id).await? {
@@ -185,15 +170,15 @@ impl Ledger {
         }
     }
 
-    async fn attempt(&self, parts: &Parts, id: &str) -> Result<Tried, Failure> {
+    async fn attempt<'a>(&self, parts: &Parts<'a>, id: &str) -> Result<Tried<'a>, Failure> {
         match (parts.puts.as_slice(), &parts.summary, &parts.lease) {
-            ([], None, Use::None) => Ok(Tried::Written(Written::Done)),
-            ([put], None, Use::None) => self.put(put, id).await,
+            ([], None, LeaseUse::None) => Ok(Tried::Written(Written::Done)),
+            ([put], None, LeaseUse::None) => self.put(put, id).await,
             _ => self.transact(parts, id).await,
         }
     }
 
-    async fn put(&self, put: &PutIf, id: &str) -> Result<Tried, Failure> {
+    async fn put<'a>(&self, put: &PutIf, id: &str) -> Result<Tried<'a>, Failure> {
         let values = Some(put.condition.values.clone()).filter(|values| !values.is_empty());
         let call = self
             .client
@@ -217,7 +202,7 @@ impl Ledger {
         }
     }
 
-    async fn transact(&self, parts: &Parts, id: &str) -> Result<Tried, Failure> {
+    async fn transact<'a>(&self, parts: &Parts<'a>, id: &str) -> Result<Tried<'a>, Failure> {
         let actions = self.actions(parts)?;
         let call = self.client.transact_write_items().set_transact_items(Some(actions));
         let Err(error) = call.send().await else { return Ok(Tried::Written(Written::Done)) };
@@ -241,7 +226,7 @@ impl Ledger {
     }
 
     /// In this order: the records, the summary, the lease.
-    fn actions(&self, parts: &Parts) -> Result<Vec<TransactWriteItem>, Failure> {
+    fn actions(&self, parts: &Parts<'_>) -> Result<Vec<TransactWriteItem>, Failure> {
         let built = |action: Result<TransactWriteItem, BuildError>| {
             action.map_err(|error| self.unwritten(error))
         };
@@ -253,9 +238,9 @@ impl Ledger {
             actions.push(update(summary, &self.table)?);
         }
         match &parts.lease {
-            Use::None => {}
-            Use::Take(put) => actions.push(built(put.action(&self.table))?),
-            Use::Release(delete) => actions.push(delete.clone()),
+            LeaseUse::None => {}
+            LeaseUse::Take(lease) => actions.push(built(lease.take().action(&self.table))?),
+            LeaseUse::Release(lease) => actions.push(built(lease.release(&self.table))?),
         }
         Ok(actions)
     }
@@ -263,7 +248,7 @@ impl Ledger {
 
 /// What follows from the reasons of a cancellation, which come in the order of the actions: none
 /// if no condition failed.
-fn judge(reasons: &[CancellationReason], parts: &Parts, id: &str) -> Option<Tried> {
+fn judge<'a>(reasons: &[CancellationReason], parts: &Parts<'a>, id: &str) -> Option<Tried<'a>> {
     let (puts, others) = reasons.split_at_checked(parts.puts.len())?;
     // All or nothing: if one of them was written by this very write, all of them were.
     if puts.iter().any(|reason| is_ours(reason.item(), id)) {
@@ -279,10 +264,10 @@ fn judge(reasons: &[CancellationReason], parts: &Parts, id: &str) -> Option<Trie
     let mut less = parts.clone();
     let mut is_less = false;
     if lease.is_some_and(is_condition) {
-        if let Use::Take(_) = parts.lease {
+        if let LeaseUse::Take(_) = parts.lease {
             return Some(Tried::Written(Written::NoLease));
         }
-        less.lease = Use::None;
+        less.lease = LeaseUse::None;
         is_less = true;
     }
     if let Some((summary, reason)) = summary

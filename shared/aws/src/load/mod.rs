@@ -14,10 +14,9 @@ pub use image_state_changed::image_state_changed;
 pub use instance_state_changed::instance_state_changed;
 pub use reconcile_tick::reconcile_tick;
 pub use snapshots_completed::snapshots_completed;
-pub use work_requested::{Loaded, work_requested};
+pub use work_requested::{Known, Loaded, work_requested};
 
-use crate::ec2::errors::chain;
-use crate::error::Failure;
+use crate::error::{Failure, chain};
 
 /// A region that did not answer: said, since what it is left out of goes on.
 fn left_out(failure: &Failure) {

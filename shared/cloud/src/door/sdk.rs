@@ -2,6 +2,7 @@
 //!
 //! Production code keeps its real clients; only the last step, the bytes on the wire, is replaced.
 
+use std::io;
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
@@ -118,8 +119,10 @@ impl Cloud {
             Answer::Silence | Answer::Killed => std::future::pending().await,
             Answer::Unreachable => {
                 travel(back).await;
+                // As a socket says it, so that callers can tell that nothing was sent.
                 let text = "connection refused: the region is dark";
-                Err(ConnectorError::io(text.into()))
+                let refused = io::Error::new(io::ErrorKind::ConnectionRefused, text);
+                Err(ConnectorError::io(refused.into()))
             }
         }
     }

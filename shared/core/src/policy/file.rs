@@ -162,7 +162,7 @@ fn timed(schedule: &Node, mut group: Group<'_>, problems: &mut Problems) -> Opti
     group.finish(problems);
     let mut zone_name = "UTC";
     if let Some(node) = zone {
-        zone_name = reader::text(node, "`timezone`", problems)?;
+        zone_name = reader::text(node, "`timezone`", problems).unwrap_or(zone_name);
         if let Err(why) = super::zone(zone_name) {
             problems.add(node.at, why, "write one like Asia/Ho_Chi_Minh, Europe/Paris or UTC");
             zone_name = "UTC";
@@ -187,17 +187,17 @@ const MIN_INTERVAL_SECS: u64 = 12 * 3600;
 fn stopped(on: &Node, mut group: Group<'_>, problems: &mut Problems) -> Option<OnStopped> {
     let interval = group.get("min_interval");
     group.finish(problems);
+    let min_interval_secs = match interval {
+        Some(node) => reader::duration(node, "`min_interval`", problems),
+        None => Some(MIN_INTERVAL_SECS),
+    };
     let event = reader::text(on, "`on`", problems)?;
     if event != "stopped" {
         let what = format!("`on: {event}` is not an event that triggers");
         problems.add(on.at, what, "write `on: stopped`");
         return None;
     }
-    let min_interval_secs = match interval {
-        Some(node) => reader::duration(node, "`min_interval`", problems)?,
-        None => MIN_INTERVAL_SECS,
-    };
-    Some(OnStopped { min_interval_secs })
+    Some(OnStopped { min_interval_secs: min_interval_secs? })
 }
 
 fn image(node: &Node, problems: &mut Problems) -> Option<ImageOptions> {

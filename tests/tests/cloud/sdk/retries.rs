@@ -1,5 +1,7 @@
 //! Retries, back-off and timeouts: what is sent again, how often, and what comes of it.
 
+use std::error::Error;
+use std::io;
 use std::time::{Duration, Instant};
 
 use afterimage_cloud::Cloud;
@@ -265,6 +267,15 @@ fn a_dark_region_refuses_the_connection_and_leaves_the_others_alone() {
         let error = away.describe_tags().send().await.expect_err("nobody is there");
         let SdkError::DispatchFailure(failure) = &error else { panic!("{error:?}") };
         assert!(failure.is_io());
+        let mut cause: Option<&dyn Error> = Some(&error);
+        let refused = std::iter::from_fn(|| {
+            let error = cause?;
+            cause = error.source();
+            Some(error)
+        });
+        let mut refused = refused.filter_map(|cause| cause.downcast_ref::<io::Error>());
+        let refused = refused.next().expect("a socket said so");
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
         assert_eq!(tap.sent().len(), 3);
         ec2(&cloud, HOME).describe_tags().send().await.expect("the other region answers");
         cloud.with(|model| model.dark_regions.remove(AWAY));

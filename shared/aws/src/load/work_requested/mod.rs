@@ -22,12 +22,15 @@ use afterimage_core::seen::{Complete, SeenImage};
 use afterimage_core::work::{Kind, Queue, rest};
 use jiff::Timestamp;
 
+pub use snapshot::Known;
+
 use crate::error::Failure;
+use crate::round::INDEX_LAG;
 use crate::{Aws, Context};
 
 /// As much as a worker of a kind that does not look takes up in one round: with the pace of
-/// snapshots, less than a minute's work.
-const ROUND_MAX: usize = 100;
+/// snapshots, less than two minutes' work.
+const ROUND_MAX: usize = 250;
 
 /// What there is to decide on.
 #[derive(Clone, Debug)]
@@ -35,6 +38,9 @@ pub struct Loaded {
     pub input: Input,
     /// When the first of what is not due yet will be.
     pub next_due: Option<Timestamp>,
+    /// Whether the index may not have shown yet what the worker was woken for. Who is woken by an
+    /// event of EC2 is woken because the index showed it.
+    pub may_lag: bool,
 }
 
 /// What stands in the queue, as the ledger has it.
@@ -42,10 +48,12 @@ pub struct Loaded {
 struct Standing {
     points: Vec<Point>,
     replicas: Vec<Replica>,
+    /// When the first of those is due that the index held for due and that are not.
+    next_due: Option<Timestamp>,
 }
 
-/// What a worker knows of its queue at this moment. None: another worker has claimed the look, or
-/// there is no time left to rest before it.
+/// What a worker knows of its queue at this moment. None: another worker is at the queue, or
+/// has claimed the look, or there is no time left to rest before it.
 ///
 /// # Errors
 /// The ledger or EC2 cannot be read.
@@ -53,13 +61,29 @@ pub async fn work_requested(
     aws: &Aws,
     event: &WorkRequested,
     context: &Context,
+    known: &mut Known,
 ) -> Result<Option<Loaded>, Failure> {
     let queue = &event.queue;
+    if known.is_first_round() {
+        if event.hop == 0 && !queue.kind.looks() {
+            // Whoever wrote what the worker is woken for has hardly finished.
+            aws.clock.sleep(INDEX_LAG).await;
+        }
+        let (now, holder) = (aws.clock.now(), &aws.environment.stream);
+        if aws.ledger.is_leased_to_another(queue, holder, now).await? {
+            return Ok(None);
+        }
+    }
     let mut in_flight = aws.ledger.queue(queue, None).await?;
-    if queue.kind.looks() {
-        let rest = rest(in_flight.len());
+    let may_lag = queue.kind.looks() && in_flight.is_empty();
+    if queue.kind.looks() && !may_lag {
+        let now = aws.clock.now();
+        let claimed = aws.ledger.claimed_until(queue).await?;
+        if claimed.is_some_and(|until| until > now) {
+            return Ok(None);
+        }
+        let rest = rest(in_flight.len(), claimed, now);
         if rest.is_positive() {
-            let now = aws.clock.now();
             let until = now.checked_add(rest).unwrap_or(Timestamp::MAX);
             if !context.has_time(until) || !aws.ledger.claim(queue, until, now).await? {
                 return Ok(None);
@@ -75,27 +99,28 @@ pub async fn work_requested(
         true => standing(aws, &in_flight, queue).await?,
         false => due(aws, in_flight, queue, now).await?,
     };
-    let Standing { points, replicas } = standing;
+    let Standing { points, replicas, next_due: put_off } = standing;
     let region = &queue.region;
     let mut loaded = match queue.kind {
-        Kind::Snapshot => snapshot::load(aws, region, points, now).await?,
+        Kind::Snapshot => snapshot::load(aws, region, points, known, now).await?,
         Kind::Register => Loaded::of(register::load(aws, region, points, now).await?),
         Kind::Confirm => Loaded::of(confirm::load(aws, region, points, replicas, now).await?),
         Kind::Copy => Loaded::of(copy::load(aws, region, replicas, now).await?),
     };
-    loaded.next_due = loaded.next_due.into_iter().chain(next_due).min();
+    loaded.may_lag = may_lag;
+    loaded.next_due = loaded.next_due.into_iter().chain(next_due).chain(put_off).min();
     Ok(Some(loaded))
 }
 
 impl Loaded {
     fn of(input: Input) -> Loaded {
-        Loaded { input, next_due: None }
+        Loaded { input, next_due: None, may_lag: false }
     }
 }
 
 async fn standing(aws: &Aws, in_flight: &[InFlight], queue: &Queue) -> Result<Standing, Failure> {
     let (points, replicas) = aws.ledger.records(in_flight, queue).await?;
-    Ok(Standing { points, replicas })
+    Ok(Standing { points, replicas, next_due: None })
 }
 
 /// What is due, the longest due first, and no more than one round's work. An index that lags still
@@ -111,7 +136,11 @@ async fn due(
     let is_due = |due_at: Option<Timestamp>| due_at.is_none_or(|due| due <= now);
     let mut all = Standing::default();
     for batch in in_flight.chunks(ROUND_MAX) {
-        let Standing { points, replicas } = standing(aws, batch, queue).await?;
+        let Standing { points, replicas, .. } = standing(aws, batch, queue).await?;
+        let steps = points.iter().map(|point| &point.step);
+        let steps = steps.chain(replicas.iter().map(|replica| &replica.step));
+        let put_off = steps.filter_map(|step| step.due_at).filter(|due| *due > now);
+        all.next_due = all.next_due.into_iter().chain(put_off).min();
         all.points.extend(points.into_iter().filter(|point| is_due(point.step.due_at)));
         all.replicas.extend(replicas.into_iter().filter(|one| is_due(one.step.due_at)));
         if all.points.len() + all.replicas.len() >= ROUND_MAX {

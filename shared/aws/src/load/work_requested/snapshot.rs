@@ -4,37 +4,94 @@ use std::collections::BTreeMap;
 
 use afterimage_core::flow::work_requested::Input;
 use afterimage_core::flow::work_requested::snapshot::{self, to_describe, to_list};
-use afterimage_core::ids::Region;
+use afterimage_core::ids::{InstanceId, Region};
+use afterimage_core::machine::Machine;
 use afterimage_core::names::TAG_POINT;
 use afterimage_core::point::Point;
 use afterimage_core::seen::{Complete, SeenSnapshot};
 use afterimage_core::slot::PointId;
+use afterimage_core::status::Status;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Loaded;
 use crate::Aws;
+use crate::ec2::Machines;
 use crate::error::Failure;
 
 /// A machine that cannot be described as a whole just now is described again after this time: what
 /// EC2 does not show yet comes to light within seconds.
 const UNSETTLED_WAIT: SignedDuration = SignedDuration::from_secs(10);
 
+/// How long a worker believes what EC2 said of a machine that it has not got round to yet. What
+/// has changed since is found out: by the set that comes back, and by the look after it.
+const KNOWN_FOR: SignedDuration = SignedDuration::from_mins(5);
+
+/// What a worker learnt in the rounds before: who is asked to wait need not ask everything again.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    rounds: u32,
+    machines: BTreeMap<InstanceId, (Timestamp, Machine)>,
+}
+
+impl Known {
+    /// Whether the worker begins just now.
+    pub(super) fn is_first_round(&mut self) -> bool {
+        self.rounds = self.rounds.saturating_add(1);
+        self.rounds == 1
+    }
+
+    /// What is still believed of a machine.
+    fn machine(&self, id: &InstanceId, now: Timestamp) -> Option<&Machine> {
+        let (described_at, machine) = self.machines.get(id)?;
+        (now.duration_since(*described_at) <= KNOWN_FOR).then_some(machine)
+    }
+
+    /// The machines of these points, asked about as far as that is needed. Whether the disks were
+    /// at rest is always looked at afresh.
+    async fn machines(
+        &mut self,
+        aws: &Aws,
+        region: &Region,
+        points: &[Point],
+        now: Timestamp,
+    ) -> Result<Machines, Failure> {
+        let fresh = |id: &InstanceId| {
+            let of_machine = |point: &&Point| point.instance() == id;
+            let mut of_machine = points.iter().filter(of_machine);
+            of_machine.any(|point| point.status != Status::Requested)
+        };
+        let (ask, known): (Vec<_>, Vec<_>) = to_describe(points, now)
+            .into_iter()
+            .partition(|id| fresh(id) || self.machine(id, now).is_none());
+        let mut machines = aws.ec2.machines(region, &ask).await?;
+        let told = machines.whole.iter().map(|(id, machine)| (id.clone(), (now, machine.clone())));
+        self.machines.extend(told);
+        for id in known {
+            if let Some(machine) = self.machine(&id, now).cloned() {
+                machines.whole.insert(id, machine);
+            }
+        }
+        Ok(machines)
+    }
+}
+
 pub async fn load(
     aws: &Aws,
     region: &Region,
     mut points: Vec<Point>,
+    known: &mut Known,
     now: Timestamp,
 ) -> Result<Loaded, Failure> {
     // The listing goes first: of a machine that is described after it, more can be said.
     let tagged = tagged(aws, region, to_list(&points, now)).await?;
-    let machines = aws.ec2.machines(region, &to_describe(&points, now)).await?;
+    let machines = known.machines(aws, region, &points, now).await?;
     // Without all of its disks a machine must not be imaged, and it is not gone either.
     let before = points.len();
     points.retain(|point| !machines.unsettled.contains(point.instance()));
     let next_due =
         (points.len() < before).then(|| now.checked_add(UNSETTLED_WAIT).unwrap_or(Timestamp::MAX));
     let input = snapshot::Input { now, points, machines: machines.whole, tagged };
-    Ok(Loaded { input: Input::Snapshot(input), next_due })
+    Ok(Loaded { input: Input::Snapshot(input), next_due, may_lag: false })
 }
 
 /// The snapshots that carry the tag of each point; a point of which there are none is there too.

@@ -1,0 +1,159 @@
+//! A served cloud with Afterimage in it, a person at a terminal, and an administrator of EC2.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Output, Stdio};
+
+use afterimage_aws::Ledger;
+use afterimage_core::flow::InForce;
+
+pub struct Served {
+    child: Child,
+    url: String,
+}
+
+impl Served {
+    /// Its clock stands at the beginning of 2026.
+    pub fn start() -> Served {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_afterimage"))
+            .args(["cloud", "--system", "--listen", "127.0.0.1:0", "--speed", "0"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the command starts");
+        let mut line = String::new();
+        let stdout = child.stdout.as_mut().expect("stdout is piped");
+        BufReader::new(stdout).read_line(&mut line).expect("it prints a line");
+        let url = line.trim_end().strip_prefix("ready ").expect(&line).to_string();
+        Served { child, url }
+    }
+
+    /// Runs a command with nothing on its standard input.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.run_with(arguments, "")
+    }
+
+    /// Runs a command in an environment that says where this cloud is, and nothing else.
+    pub fn run_with(&self, arguments: &[&str], stdin: &str) -> Output {
+        run(&[("AWS_ENDPOINT_URL", &self.url)], arguments, stdin)
+    }
+
+    /// What a command that succeeds prints.
+    pub fn says(&self, arguments: &[&str], stdin: &str) -> String {
+        let output = self.run_with(arguments, stdin);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    /// What the ledger says is in force.
+    pub fn in_force(&self) -> InForce {
+        let config = afterimage::place::of_cloud(&self.url, "us-east-1");
+        let ledger = Ledger::new(&config, "afterimage", "test");
+        let read = afterimage::place::block_on(async {
+            ledger.in_force().await.map_err(|error| afterimage::Failure::Ours(error.to_string()))
+        });
+        read.expect("the ledger can be read")
+    }
+
+    pub fn pass(&self, seconds: u32) {
+        let body = format!("{{\"advance_seconds\": {seconds}}}");
+        let answer = self.request("/_cloud/clock", "", &body);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
+    /// A machine of an image of this name, in us-east-1.
+    pub fn machine(&self, image: &str, name: &str, backup: &str) -> String {
+        let images = format!(
+            "Action=DescribeImages&Owner.1=amazon&Filter.1.Name=name&Filter.1.Value.1={image}"
+        );
+        let image = first(&self.ec2(&images), "imageId");
+        let tag = |n: u32, key: &str, value: &str| {
+            let tag = format!("&TagSpecification.1.Tag.{n}");
+            format!("{tag}.Key={key}{tag}.Value={value}")
+        };
+        let machine = self.ec2(&format!(
+            "Action=RunInstances&ImageId={image}&InstanceType=t3.micro&MinCount=1&MaxCount=1\
+             &TagSpecification.1.ResourceType=instance{}{}",
+            tag(1, "Name", name),
+            tag(2, "backup", backup)
+        ));
+        first(&machine, "instanceId")
+    }
+
+    /// Starts to stop a machine; that takes a while.
+    pub fn stop(&self, machine: &str) {
+        self.ec2(&format!("Action=StopInstances&InstanceId.1={machine}"));
+    }
+
+    fn ec2(&self, form: &str) -> String {
+        let signed = "Authorization: AWS4-HMAC-SHA256 \
+                      Credential=any/20260101/us-east-1/ec2/aws4_request, SignedHeaders=host, \
+                      Signature=0\r\nContent-Type: application/x-www-form-urlencoded\r\n";
+        let answer = self.request("/", signed, &format!("{form}&Version=2016-11-15"));
+        assert!(answer.starts_with("HTTP/1.1 200"), "{form}: {answer}");
+        answer
+    }
+
+    fn request(&self, path: &str, headers: &str, body: &str) -> String {
+        let address = self.url.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(address).expect("it listens");
+        write!(
+            stream,
+            "POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers in text");
+        answer
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// Runs a command with credentials and a region, unless these variables say otherwise: one that is
+/// empty is not set.
+pub fn run(variables: &[(&str, &str)], arguments: &[&str], stdin: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_afterimage"));
+    command
+        .args(arguments)
+        .env_clear()
+        .env("AWS_CONFIG_FILE", "no-such-file")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "no-such-file")
+        .env("AWS_ACCESS_KEY_ID", "any")
+        .env("AWS_SECRET_ACCESS_KEY", "any")
+        .env("AWS_REGION", "us-east-1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    for (name, value) in variables {
+        if value.is_empty() {
+            command.env_remove(name)
+        } else {
+            command.env(name, value)
+        };
+    }
+    let mut child = command.spawn().expect("the command starts");
+    let mut input = child.stdin.take().expect("stdin is piped");
+    // A command that reads nothing has closed it by now.
+    input.write_all(stdin.as_bytes()).ok();
+    drop(input);
+    child.wait_with_output().expect("it ends")
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("it writes text")
+}
+
+/// What stands in the first element of this name.
+fn first(xml: &str, element: &str) -> String {
+    let after = xml.split(&format!("<{element}>")).nth(1);
+    let value = after.and_then(|rest| rest.split('<').next());
+    value.unwrap_or_else(|| panic!("no {element} in {xml}")).to_string()
+}

@@ -1,0 +1,207 @@
+//! `afterimage status`: of a system that has lived, and as a table of all that can be said.
+
+use std::collections::BTreeMap;
+
+use afterimage::status::{Overview, Standing, rows, table};
+use afterimage_core::command::Finding;
+use afterimage_core::flow::Unreadable;
+use afterimage_core::ids::{InstanceId, Region};
+use afterimage_core::machine::Grade;
+use afterimage_core::reason::{Code, Reason};
+use afterimage_core::slot::{Occasion, PointId, Slot};
+use afterimage_core::status::Status;
+use afterimage_core::summary::{Good, Latest, MachineSummary};
+use jiff::Timestamp;
+
+use crate::served::Served;
+
+const GOLD: &str = "\
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{on: stopped}]
+    replicate: [{region: eu-west-1}, {region: eu-central-1}]
+";
+
+#[test]
+fn a_machine_that_was_stopped_is_protected_and_one_that_may_not_be_imaged_comes_first() {
+    let served = Served::start();
+    served.says(&["policy", "apply", "-"], GOLD);
+    assert_eq!(served.says(&["status"], ""), "no machine has a point yet; in force: gold\n");
+    assert_eq!(served.says(&["status", "--failed"], ""), "nothing failed, and nothing waits\n");
+    let web = served.machine("al2023-ami-*-x86_64", "web-1", "gold");
+    let licensed = served.machine("RHEL-9*", "licensed", "gold");
+    served.pass(120);
+    served.stop(&web);
+    served.stop(&licensed);
+    served.pass(4 * 3600);
+
+    let told = served.says(&["status"], "");
+    let lines: Vec<&str> = told.lines().collect();
+    let [head, first, reason, code, second] = &lines[..] else { panic!("{told}") };
+    let words = |line: &str| line.split_whitespace().map(str::to_string).collect::<Vec<_>>();
+    assert!(head.starts_with("MACHINE ") && head.ends_with(" STATE"), "{head}");
+    assert_eq!(words(first)[..4], ["licensed", "us-east-1", "gold", "none"]);
+    assert!(first.ends_with(" refused"), "{first}");
+    assert!(reason.contains("RunInstances:0010"), "{reason}");
+    assert_eq!(*code, "    (billed-by-usage)");
+    let protected = words(second);
+    assert_eq!(protected[..4], ["web-1", "us-east-1", "gold", "2026-01-01"]);
+    assert_eq!(protected[6..], ["at-rest", "2/2", "protected"], "{second}");
+
+    let told = served.says(&["status", "--failed"], "");
+    assert!(told.contains("licensed") && !told.contains("web-1"), "{told}");
+    let told = served.says(&["status", "--json"], "");
+    let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+    assert_eq!(told["policies"], serde_json::json!(["gold"]));
+    assert_eq!((&told["table"], &told["seat"]), (&"afterimage".into(), &"us-east-1".into()));
+    assert_eq!(told["machines"][0]["instance"], licensed);
+    assert_eq!(told["machines"][0]["standing"], "failed");
+    assert_eq!(told["machines"][0]["latest"]["reason"]["code"], "billed-by-usage");
+    let good = &told["machines"][1]["newest_good"];
+    assert_eq!(good["replicas"], serde_json::json!(["eu-central-1", "eu-west-1"]));
+    let age = good["age_seconds"].as_i64().expect("a number");
+    assert!((3 * 3600..4 * 3600).contains(&age), "by the clock of the cloud: {age}");
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().expect("an instant")
+}
+
+fn region(name: &str) -> Region {
+    Region::parse(name).expect("a region")
+}
+
+/// A machine, with how it stands under one policy.
+struct Told {
+    id: &'static str,
+    name: Option<&'static str>,
+    good: Option<(&'static str, Grade, &'static [&'static str])>,
+    status: Status,
+    reason: Option<Reason>,
+}
+
+fn summary(told: Told) -> MachineSummary {
+    let instance = InstanceId::parse(told.id).expect("an id");
+    let policy: afterimage_core::ids::PolicyName =
+        "gold".to_string().try_into().expect("a policy name");
+    let point = |taken: Timestamp| {
+        let occasion = Occasion::Scheduled(taken);
+        PointId::of(&Slot { policy: policy.clone(), instance: instance.clone(), occasion })
+    };
+    let good = told.good.map(|(taken, grade, replicas)| Good {
+        point: point(at(taken)),
+        taken_at: at(taken),
+        grade,
+        image: "ami-0123456789abcdef0".to_string().try_into().expect("an id"),
+        replicas: replicas.iter().map(|name| region(name)).collect(),
+        replicas_wanted: 2,
+    });
+    let requested_at = at("2026-01-08T02:00:00Z");
+    let latest = Latest {
+        point: point(requested_at),
+        requested_at,
+        status: told.status,
+        reason: told.reason,
+    };
+    MachineSummary {
+        instance,
+        home: region("us-east-1"),
+        name: told.name.map(str::to_string),
+        latest: BTreeMap::from([(policy.clone(), latest)]),
+        stops: BTreeMap::new(),
+        good: good.map(|good| (policy, good)).into_iter().collect(),
+    }
+}
+
+fn fleet() -> Vec<MachineSummary> {
+    let both = &["eu-central-1", "eu-west-1"];
+    let told = [
+        Told {
+            id: "i-00000000000000001",
+            name: Some("calm"),
+            good: Some(("2026-01-08T02:00:05Z", Grade::AtRest, both)),
+            status: Status::Protected,
+            reason: None,
+        },
+        Told {
+            id: "i-00000000000000002",
+            name: Some("twin"),
+            good: Some(("2026-01-08T02:00:07Z", Grade::Crash, &["eu-west-1"])),
+            status: Status::Imaged,
+            reason: None,
+        },
+        Told {
+            id: "i-00000000000000003",
+            name: Some("twin"),
+            good: Some(("2026-01-07T02:00:07Z", Grade::Crash, both)),
+            status: Status::Ready,
+            reason: Some(Reason::new(Code::Throttled, "RequestLimitExceeded")),
+        },
+        Told {
+            id: "i-00000000000000004",
+            name: Some("a name that is longer than the column for it"),
+            good: None,
+            status: Status::Failed,
+            reason: Some(Reason::new(
+                Code::TriesUsedUp,
+                "given up after 5 tries: the key arn:aws:kms:us-east-1:123456789012:key/1 is \
+                 disabled (snapshot-failed)",
+            )),
+        },
+    ];
+    told.into_iter().map(summary).collect()
+}
+
+#[test]
+fn what_failed_comes_first_then_what_waits_and_findings_last() {
+    let overview = Overview {
+        now: at("2026-01-08T05:30:00Z"),
+        only_failed: false,
+        policies: vec!["gold".into()],
+        unreadable: vec![Unreadable { name: "old".into(), why: "it is empty".into() }],
+        machines: rows(&fleet()),
+        findings: vec![Finding {
+            region: region("eu-west-1"),
+            artefact: "ami-0aaaaaaaaaaaaaaaa".into(),
+            reason: Reason::new(Code::Foreign, "the ledger has no such point"),
+            seen_at: at("2026-01-07T12:00:00Z"),
+        }],
+    };
+    let expected = "\
+MACHINE               REGION     POLICY  NEWEST GOOD (UTC)  AGE  GRADE    REPLICAS  STATE
+a name that is long…  us-east-1  gold    none               -    -        -         failed
+    given up after 5 tries: the key arn:aws:kms:us-east-1:123456789012:key/1
+    is disabled (snapshot-failed) (tries-used-up)
+i-00000000000000003   us-east-1  gold    2026-01-07 02:00   27h  crash    2/2       ready, waiting
+    RequestLimitExceeded (throttled)
+i-00000000000000002   us-east-1  gold    2026-01-08 02:00   3h   crash    1/2       imaged
+calm                  us-east-1  gold    2026-01-08 02:00   3h   at-rest  2/2       protected
+
+policy old cannot be read, and nothing is done for it: it is empty
+(policy-unreadable)
+
+FINDINGS
+ami-0aaaaaaaaaaaaaaaa in eu-west-1, seen 2026-01-07 12:00
+    the ledger has no such point (foreign)
+";
+    assert_eq!(table(&overview), expected);
+}
+
+#[test]
+fn a_point_stands_by_its_status_and_by_whether_something_is_in_its_way() {
+    let reason = || Some(Reason::new(Code::CallFailed, "no"));
+    for status in Status::ALL {
+        let calm = match status {
+            Status::Protected => Standing::Protected,
+            Status::Failed | Status::Refused | Status::Missed => Standing::Failed,
+            _ => Standing::UnderWay,
+        };
+        let hindered = if calm == Standing::UnderWay { Standing::Waiting } else { calm };
+        for (reason, expected) in [(None, calm), (reason(), hindered)] {
+            let told = Told { id: "i-00000000000000001", name: None, good: None, status, reason };
+            let rows = rows(&[summary(told)]);
+            assert_eq!(rows[0].standing, expected, "{status}");
+        }
+    }
+}

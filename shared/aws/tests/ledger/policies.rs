@@ -1,0 +1,196 @@
+//! What is in force: policies, cursors, regions, and when everything was last looked through.
+
+use afterimage_core::command::{Cursor, Finding};
+use afterimage_core::flow::InForce;
+use afterimage_core::ids::PolicyName;
+use afterimage_core::policy::select::Select;
+use afterimage_core::policy::{ImageOptions, OnStopped, Policy, Replicate, Timed, Trigger};
+use afterimage_core::reason::{Code, Reason};
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::records::policy_name;
+use super::{AWAY, SEAT, TABLE, World, region, second, table, world};
+
+fn policy(name: &str, filling: usize) -> Policy {
+    let schedule = Timed::new("cron(0 2 * * ? *)", "Asia/Ho_Chi_Minh").expect("a schedule");
+    let tags = [("team".to_string(), "x".repeat(filling))];
+    Policy {
+        name: policy_name(name),
+        select: Select {
+            regions: vec![region(SEAT)],
+            tags: [("backup".to_string(), vec!["gold".to_string()])].into(),
+            exclude_tags: Default::default(),
+        },
+        triggers: vec![
+            Trigger::Schedule(schedule),
+            Trigger::Stopped(OnStopped { min_interval_secs: 43_200 }),
+        ],
+        image: ImageOptions { tags: tags.into(), share: Vec::new() },
+        replicate: vec![Replicate {
+            region: region(AWAY),
+            kms_key: None,
+            deadline_secs: Some(14_400),
+        }],
+    }
+}
+
+fn cursor(name: &str, at: i64) -> Cursor {
+    let schedule = "cron(0 2 * * ? *) Asia/Ho_Chi_Minh".to_string();
+    Cursor { policy: policy_name(name), schedule, done_until: second(at) }
+}
+
+async fn in_force(world: &World) -> InForce {
+    world.ledger.in_force().await.expect("the ledger can be read")
+}
+
+#[test]
+fn all_that_is_in_force_is_one_request() {
+    world(async |world| {
+        assert_eq!(in_force(&world).await, InForce::default());
+        for name in ["gold", "silver"] {
+            world.ledger.put_policy(&policy(name, 1), second(0)).await.expect("it is put");
+        }
+        for name in [SEAT, AWAY, SEAT] {
+            world.ledger.put_region(&region(name)).await.expect("it is put");
+        }
+        world.ledger.start_cursor(&cursor("gold", 1)).await.expect("it is put");
+        world.ledger.looked(second(2)).await.expect("it is put");
+        let (in_force, made) = world.requests(in_force(&world)).await;
+        assert_eq!(made, ["Query"]);
+        let expected = InForce {
+            policies: vec![policy("gold", 1), policy("silver", 1)],
+            cursors: vec![cursor("gold", 1)],
+            regions: vec![region(AWAY), region(SEAT)],
+            looked_at: Some(second(2)),
+            unreadable: Vec::new(),
+        };
+        assert_eq!(in_force, expected);
+    });
+}
+
+#[test]
+fn policies_of_more_than_a_page_are_all_in_force() {
+    // DynamoDB guide, Query: a page is at most 1 MB.
+    world(async |world| {
+        for number in 0..60 {
+            let policy = policy(&format!("p{number:02}"), 40_000);
+            world.ledger.put_policy(&policy, second(0)).await.expect("it is put");
+        }
+        let (in_force, made) = world.requests(in_force(&world)).await;
+        assert!(made.len() > 1, "{made:?}");
+        let names: Vec<String> =
+            in_force.policies.iter().map(|policy| policy.name.to_string()).collect();
+        let expected: Vec<String> = (0..60).map(|number| format!("p{number:02}")).collect();
+        assert_eq!(names, expected);
+    });
+}
+
+#[test]
+fn a_policy_that_is_applied_again_replaces_itself() {
+    world(async |world| {
+        world.ledger.put_policy(&policy("gold", 1), second(0)).await.expect("it is put");
+        world.ledger.put_policy(&policy("gold", 2), second(1)).await.expect("it is put");
+        assert_eq!(in_force(&world).await.policies, [policy("gold", 2)]);
+    });
+}
+
+#[test]
+fn a_policy_that_cannot_be_read_leaves_the_others_in_force() {
+    world(async |world| {
+        world.ledger.put_policy(&policy("gold", 1), second(0)).await.expect("it is put");
+        let text = |text: &str| AttributeValue::S(text.to_string());
+        for name in ["bent", "empty"] {
+            let call = table::client(&world.cloud).put_item().table_name(TABLE);
+            let call =
+                call.item("pk", text("policies")).item("sk", text(&format!("policy#{name}")));
+            let call = if name == "bent" { call.item("policy", text("gold")) } else { call };
+            call.send().await.expect("an item is put");
+        }
+        let in_force = in_force(&world).await;
+        assert_eq!(in_force.policies, [policy("gold", 1)]);
+        let names: Vec<&str> =
+            in_force.unreadable.iter().map(|policy| policy.name.as_str()).collect();
+        assert_eq!(names, ["bent", "empty"]);
+    });
+}
+
+#[test]
+fn a_cursor_begins_once_and_only_goes_forward() {
+    world(async |world| {
+        let ledger = &world.ledger;
+        let at = async || in_force(&world).await.cursors;
+        ledger.start_cursor(&cursor("gold", 100)).await.expect("it begins");
+        ledger.start_cursor(&cursor("gold", 200)).await.expect("it has begun");
+        assert_eq!(at().await, [cursor("gold", 100)]);
+        for (told, expected) in [(160, 160), (130, 160), (160, 160), (220, 220)] {
+            ledger.advance(&cursor("gold", told)).await.expect("late is no error");
+            assert_eq!(at().await, [cursor("gold", expected)]);
+        }
+        ledger.advance(&cursor("silver", 5)).await.expect("one that never began begins");
+        assert_eq!(at().await, [cursor("gold", 220), cursor("silver", 5)]);
+    });
+}
+
+#[test]
+fn a_cursor_that_cannot_be_read_is_made_anew() {
+    world(async |world| {
+        world.ledger.start_cursor(&cursor("gold", 100)).await.expect("it begins");
+        let text = |text: &str| AttributeValue::S(text.to_string());
+        let sk = "cursor#gold#cron(0 2 * * ? *) Asia/Ho_Chi_Minh";
+        let call = table::client(&world.cloud).put_item().table_name(TABLE);
+        let call = call.item("pk", text("policies")).item("sk", text(sk)).item("at", text("x"));
+        call.send().await.expect("an item is put");
+        assert!(in_force(&world).await.cursors.is_empty());
+        world.ledger.advance(&cursor("gold", 50)).await.expect("it is put");
+        assert_eq!(in_force(&world).await.cursors, [cursor("gold", 50)]);
+    });
+}
+
+#[test]
+fn a_policy_goes_with_its_cursors_and_with_nothing_else() {
+    world(async |world| {
+        for name in ["gold", "gold-daily"] {
+            world.ledger.put_policy(&policy(name, 1), second(0)).await.expect("it is put");
+            world.ledger.start_cursor(&cursor(name, 1)).await.expect("it is put");
+        }
+        world.ledger.put_region(&region(SEAT)).await.expect("it is put");
+        let gold: PolicyName = policy_name("gold");
+        for _ in 0..2 {
+            world.ledger.remove_policy(&gold).await.expect("it is removed");
+            let left = in_force(&world).await;
+            assert_eq!(left.policies, [policy("gold-daily", 1)]);
+            assert_eq!(left.cursors, [cursor("gold-daily", 1)]);
+            assert_eq!(left.regions, [region(SEAT)]);
+        }
+    });
+}
+
+#[test]
+fn a_look_is_never_unmade_by_an_earlier_one() {
+    world(async |world| {
+        for (told, expected) in [(10, 10), (5, 10), (20, 20)] {
+            world.ledger.looked(second(told)).await.expect("late is no error");
+            assert_eq!(in_force(&world).await.looked_at, Some(second(expected)));
+        }
+    });
+}
+
+#[test]
+fn a_finding_is_kept_once() {
+    world(async |world| {
+        let finding = |artefact: &str, at: i64| Finding {
+            region: region(AWAY),
+            artefact: artefact.to_string(),
+            reason: Reason::new(Code::Foreign, "somebody else's"),
+            seen_at: second(at),
+        };
+        let report = async |finding: &Finding| {
+            world.ledger.report(finding).await.expect("the ledger can be written")
+        };
+        assert!(report(&finding("ami-00000001", 1)).await);
+        assert!(!report(&finding("ami-00000001", 2)).await);
+        assert!(report(&finding("snap-00000001", 1)).await);
+        let kept = world.ledger.findings().await.expect("the ledger can be read");
+        assert_eq!(kept, [finding("ami-00000001", 1), finding("snap-00000001", 1)]);
+    });
+}

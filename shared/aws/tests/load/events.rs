@@ -1,0 +1,59 @@
+//! An event says where to look, and nothing else.
+
+use std::collections::BTreeMap;
+
+use afterimage_aws::load;
+use afterimage_core::flow::{ImageStateChanged, InstanceStateChanged};
+use afterimage_core::ids::{AmiId, InstanceId};
+use afterimage_core::machine::State;
+use afterimage_core::seen::ImageState;
+
+use super::{SEAT, instance, region, world};
+
+fn event(instance: &InstanceId, state: State) -> InstanceStateChanged {
+    InstanceStateChanged { region: region(SEAT), instance: instance.clone(), state }
+}
+
+#[test]
+fn a_machine_that_did_not_stop_is_not_looked_at() {
+    world(async |world| {
+        let context = world.context();
+        for state in [State::Pending, State::Running, State::Stopping, State::Terminated] {
+            let load =
+                load::instance_state_changed(&world.aws, event(&instance(1), state), &context);
+            let (input, requests) = world.requests(load).await;
+            assert_eq!(input.expect("nobody is asked").instance, None);
+            assert_eq!(requests, BTreeMap::new(), "{state:?}");
+        }
+    });
+}
+
+#[test]
+fn a_machine_that_stopped_is_seen_as_it_is_now() {
+    world(async |world| {
+        // It runs: the event is older than that.
+        let id = world.machine(SEAT, "Backup").await;
+        let context = world.context();
+        let stopped = event(&id, State::Stopped);
+        let input = load::instance_state_changed(&world.aws, stopped, &context).await;
+        let seen = input.expect("all answer").instance.expect("it is there");
+        assert_eq!((seen.id, seen.state), (id, State::Running));
+        let gone = event(&instance(1), State::Stopped);
+        let input = load::instance_state_changed(&world.aws, gone, &context).await;
+        assert_eq!(input.expect("all answer").instance, None);
+    });
+}
+
+#[test]
+fn an_image_that_changed_is_held_against_the_index_alone() {
+    world(async |world| {
+        let image = AmiId::parse("ami-0123456789abcdef0").expect("it is an id");
+        let state = ImageState::Available;
+        let event = ImageStateChanged { region: region(SEAT), image, state };
+        let context = world.context();
+        let load = load::image_state_changed(&world.aws, event, &context);
+        let (input, requests) = world.requests(load).await;
+        assert!(input.expect("the ledger answers").in_flight.is_empty());
+        assert_eq!(requests, BTreeMap::from([("Query".to_string(), 1)]));
+    });
+}

@@ -1,0 +1,98 @@
+//! The sweep sees what no event told of.
+
+use afterimage_aws::decode::Tick;
+use afterimage_aws::load;
+use afterimage_core::names::TAG_POINT;
+use afterimage_core::work::{Kind, Queue};
+use aws_sdk_ec2::types::{ResourceType, Tag, TagSpecification};
+
+use super::{AWAY, SEAT, World, instance, region, secs, world};
+
+const POLICIES: &str = "
+policies:
+  nightly:
+    select: { regions: [us-east-1, eu-west-1], tags: { Backup: [gold] } }
+    triggers: [{ on: stopped, min_interval: 1h }]
+";
+
+/// A snapshot that carries the tag of a point.
+async fn tagged_snapshot(world: &World, region: &str, machine: &str, point: &str) {
+    let ec2 = aws_sdk_ec2::Client::new(&world.cloud.sdk_config(region));
+    let found = ec2.describe_instances().instance_ids(machine).send().await.expect("it is there");
+    let disk = found.reservations()[0].instances()[0].block_device_mappings()[0].ebs();
+    let volume = disk.and_then(|disk| disk.volume_id()).expect("it has a volume").to_string();
+    let tag = Tag::builder().key(TAG_POINT).value(point).build();
+    let tags = TagSpecification::builder().resource_type(ResourceType::Snapshot).tags(tag).build();
+    let call = ec2.create_snapshot().volume_id(volume).tag_specifications(tags);
+    call.send().await.expect("a snapshot is begun");
+}
+
+#[test]
+fn work_that_is_overdue_is_found_by_its_queue() {
+    world(async |world| {
+        world.policies(POLICIES).await;
+        world.point(&instance(1), |_| ()).await;
+        let later = world.now() + secs(600);
+        world.point(&instance(2), |point| point.step.due_at = Some(later)).await;
+        world.later(1).await;
+        let context = world.context();
+        let input = load::reconcile_tick(&world.aws, Tick, &context).await.expect("all answer");
+        let queue = Queue { region: region(SEAT), kind: Kind::Snapshot };
+        assert_eq!(input.overdue, [queue]);
+    });
+}
+
+#[test]
+fn machines_that_are_stopped_are_seen_where_a_policy_waits_for_stops() {
+    world(async |world| {
+        let (id, _) = (world.machine(SEAT, "Backup").await, world.machine(SEAT, "Backup").await);
+        let ec2 = aws_sdk_ec2::Client::new(&world.cloud.sdk_config(SEAT));
+        ec2.stop_instances().instance_ids(id.as_str()).send().await.expect("it stops");
+        world.later(60).await;
+        let context = world.context();
+        let input = load::reconcile_tick(&world.aws, Tick, &context).await.expect("all answer");
+        assert!(input.stopped.is_empty(), "no policy waits for it");
+        world.policies(POLICIES).await;
+        let input = load::reconcile_tick(&world.aws, Tick, &context).await.expect("all answer");
+        let stopped: Vec<_> = input.stopped.iter().map(|instance| &instance.id).collect();
+        assert_eq!(stopped, [&id]);
+    });
+}
+
+#[test]
+fn what_carries_our_tag_comes_with_what_the_ledger_has_on_it() {
+    world(async |world| {
+        world.policies(POLICIES).await;
+        let id = world.machine(SEAT, "Backup").await;
+        let point = world.point(&id, |_| ()).await;
+        tagged_snapshot(&world, SEAT, id.as_str(), point.id.as_str()).await;
+        world.later(20).await;
+        tagged_snapshot(&world, SEAT, id.as_str(), "nobody's").await;
+        let context = world.context();
+        let input = load::reconcile_tick(&world.aws, Tick, &context).await.expect("all answer");
+        let tagged = input.tagged.expect("it was never looked through");
+        assert_eq!(tagged.snapshots[&region(SEAT)].0.len(), 2);
+        assert!(tagged.snapshots[&region(AWAY)].0.is_empty());
+        assert!(tagged.images[&region(SEAT)].0.is_empty());
+        assert_eq!(tagged.points.keys().collect::<Vec<_>>(), [&point.id]);
+        assert!(tagged.replicas.is_empty() && tagged.known.is_empty());
+        world.aws.ledger.looked(world.now()).await.expect("it is written");
+        let input = load::reconcile_tick(&world.aws, Tick, &context).await.expect("all answer");
+        assert!(input.tagged.is_none(), "it was looked through a moment ago");
+    });
+}
+
+#[test]
+fn a_region_in_the_dark_does_not_keep_the_sweep_from_the_others() {
+    world(async |world| {
+        world.policies(POLICIES).await;
+        world.point(&instance(1), |_| ()).await;
+        world.darken(AWAY);
+        let context = world.context();
+        let input = load::reconcile_tick(&world.aws, Tick, &context).await.expect("one answers");
+        assert_eq!(input.overdue.len(), 1);
+        let tagged = input.tagged.expect("it was never looked through");
+        assert!(tagged.snapshots.contains_key(&region(SEAT)));
+        assert!(!tagged.snapshots.contains_key(&region(AWAY)), "nothing is known of it");
+    });
+}

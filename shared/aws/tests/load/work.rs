@@ -1,0 +1,221 @@
+//! One round of a worker: what is due, what EC2 says of it, and when to look.
+
+use std::collections::BTreeMap;
+
+use afterimage_aws::load::{Loaded, work_requested};
+use afterimage_core::flow::WorkRequested;
+use afterimage_core::flow::work_requested::Input;
+use afterimage_core::ids::{AmiId, SnapshotId, VolumeId};
+use afterimage_core::machine::{Build, Grade, Instance, Machine, State, Volume};
+use afterimage_core::point::Point;
+use afterimage_core::status::Status;
+use afterimage_core::work::{Kind, LOOK_AT_ONCE, Queue};
+use jiff::Timestamp;
+
+use super::{SEAT, World, instance, region, secs, started, world, world_with};
+
+fn work(kind: Kind) -> WorkRequested {
+    WorkRequested { queue: Queue { region: region(SEAT), kind }, hop: 0 }
+}
+
+async fn load(world: &World, kind: Kind) -> Option<Loaded> {
+    let loaded = work_requested(&world.aws, &work(kind), &world.context()).await;
+    loaded.expect("the ledger and EC2 answer")
+}
+
+/// The point as it is while its snapshots are filled.
+fn snapshotted(point: &mut Point) {
+    let id = |n: u32| VolumeId::parse(&format!("vol-{n:017x}")).expect("it is an id");
+    let volume = Volume {
+        id: id(1),
+        device: "/dev/xvda".to_string(),
+        size_gib: 8,
+        volume_type: "gp3".to_string(),
+        iops: None,
+        throughput: None,
+        delete_on_termination: true,
+        encrypted: false,
+    };
+    let snapshot = SnapshotId::parse("snap-0123456789abcdef0").expect("it is an id");
+    point.status = Status::Snapshotted;
+    point.taken_at = Some(point.requested_at);
+    point.grade = Some(Grade::Crash);
+    point.snapshots = BTreeMap::from([(id(1), snapshot)]);
+    point.machine = Some(Machine {
+        instance: Instance {
+            id: point.instance().clone(),
+            region: point.home.clone(),
+            state: State::Running,
+            launched: point.requested_at,
+            hibernated: false,
+            tags: BTreeMap::new(),
+        },
+        build: Build {
+            image: AmiId::parse("ami-0123456789abcdef0").expect("it is an id"),
+            architecture: "x86_64".to_string(),
+            virtualization: "hvm".to_string(),
+            root_device_type: "ebs".to_string(),
+            root_device: "/dev/xvda".to_string(),
+            ena: true,
+            sriov: None,
+            boot_mode: None,
+            tpm: None,
+            imds: None,
+            uefi_data: None,
+            usage_operation: "RunInstances".to_string(),
+            product_codes: Vec::new(),
+            image_readable: true,
+        },
+        volumes: vec![volume],
+    });
+}
+
+async fn snapshotted_points(world: &World, count: usize) {
+    for number in 0..count {
+        world.point(&instance(number), snapshotted).await;
+    }
+}
+
+#[test]
+fn points_that_are_due_come_with_their_machines_and_the_next_is_announced() {
+    world(async |world| {
+        let id = world.machine(SEAT, "Backup").await;
+        let due = world.point(&id, |_| ()).await;
+        let gone = world.point(&instance(1), |_| ()).await;
+        let in_a_minute = world.now() + secs(60);
+        world.point(&instance(2), |point| point.step.due_at = Some(in_a_minute)).await;
+        let loaded = load(&world, Kind::Snapshot).await.expect("nobody else is at it");
+        let Input::Snapshot(input) = loaded.input else { panic!("it is of another kind") };
+        let points: Vec<_> = input.points.iter().map(|point| &point.id).collect();
+        assert_eq!(points, [&due.id, &gone.id]);
+        assert_eq!(input.machines.keys().collect::<Vec<_>>(), [&id]);
+        assert_eq!(input.machines[&id].volumes.len(), 1);
+        assert_eq!(loaded.next_due, Some(in_a_minute));
+    });
+}
+
+#[test]
+fn an_empty_queue_is_one_read_of_the_index() {
+    for kind in Kind::ALL {
+        world(async |world| {
+            let (loaded, requests) = world.requests(load(&world, kind)).await;
+            assert_eq!(loaded.expect("nobody else is at it").next_due, None);
+            assert_eq!(requests, BTreeMap::from([("Query".to_string(), 1)]), "{kind}");
+        });
+    }
+}
+
+#[test]
+fn a_machine_that_is_not_shown_as_a_whole_is_left_for_the_next_round() {
+    world(async |world| {
+        let (settled, other) =
+            (world.machine(SEAT, "Backup").await, world.machine(SEAT, "Backup").await);
+        let ec2 = aws_sdk_ec2::Client::new(&world.cloud.sdk_config(SEAT));
+        // While it stops, EC2 does not tell the variables of its firmware.
+        ec2.stop_instances().instance_ids(other.as_str()).send().await.expect("it stops");
+        let point = world.point(&settled, |_| ()).await;
+        world.point(&other, |_| ()).await;
+        let loaded = load(&world, Kind::Snapshot).await.expect("nobody else is at it");
+        let Input::Snapshot(input) = &loaded.input else { panic!("it is of another kind") };
+        let points: Vec<_> = input.points.iter().map(|point| &point.id).collect();
+        assert_eq!(points, [&point.id]);
+        let wait = loaded.next_due.expect("it is soon").duration_since(world.now());
+        assert!(wait > secs(5) && wait <= secs(10), "{wait}");
+    });
+}
+
+#[test]
+fn a_handful_is_looked_at_at_once_and_without_a_claim() {
+    world(async |world| {
+        snapshotted_points(&world, LOOK_AT_ONCE).await;
+        let begun = world.now();
+        let loaded = load(&world, Kind::Register).await.expect("nobody else is at it");
+        let Input::Register(input) = loaded.input else { panic!("it is of another kind") };
+        assert_eq!(input.points.len(), LOOK_AT_ONCE);
+        assert!(world.now().duration_since(begun) < secs(2));
+        load(&world, Kind::Register).await.expect("no claim is in the way");
+    });
+}
+
+#[test]
+fn a_fleet_is_claimed_and_rested_upon_and_whoever_else_is_woken_goes_away() {
+    world(async |world| {
+        let many = LOOK_AT_ONCE + 20;
+        snapshotted_points(&world, many).await;
+        let begun = world.now();
+        let (context, work) = (world.context(), work(Kind::Register));
+        let first = work_requested(&world.aws, &work, &context);
+        let second = async {
+            world.later(10).await;
+            let other = started(&world.cloud, "second");
+            let loaded = work_requested(&other, &work, &context).await.expect("it is answered");
+            (loaded.is_none(), world.now())
+        };
+        let (first, (went, when)) = tokio::join!(first, second);
+        assert!(went, "the look is claimed");
+        assert!(when.duration_since(begun) < secs(12), "at once");
+        let loaded = first.expect("it is answered").expect("the claim is its own");
+        let Input::Register(input) = loaded.input else { panic!("it is of another kind") };
+        assert_eq!(input.points.len(), many);
+        // One second for each that is in flight, as `rest` says.
+        assert!(input.now.duration_since(begun) >= secs(30), "{}", input.now);
+        assert!(input.now.duration_since(begun) < secs(33), "{}", input.now);
+        // Whoever comes after the look claims the next.
+        let before: Timestamp = world.now();
+        load(&world, Kind::Register).await.expect("the claim is over");
+        assert!(world.now().duration_since(before) >= secs(30));
+    });
+}
+
+#[test]
+fn a_rest_that_would_outlast_the_function_is_not_begun() {
+    world(async |world| {
+        snapshotted_points(&world, LOOK_AT_ONCE + 20).await;
+        let short = world.context_for(secs(45));
+        let work = work(Kind::Register);
+        let (loaded, requests) = world.requests(work_requested(&world.aws, &work, &short)).await;
+        assert!(loaded.expect("the ledger answers").is_none());
+        assert_eq!(requests, BTreeMap::from([("Query".to_string(), 1)]), "nothing is claimed");
+    });
+}
+
+#[test]
+fn no_more_is_taken_up_than_one_round_can_do() {
+    world(async |world| {
+        for number in 0..130 {
+            world.point(&instance(number), |_| ()).await;
+        }
+        let loaded = load(&world, Kind::Snapshot).await.expect("nobody else is at it");
+        let Input::Snapshot(input) = loaded.input else { panic!("it is of another kind") };
+        assert_eq!(input.points.len(), 100);
+        let first: Vec<_> = input.points.iter().map(|point| point.requested_at).collect();
+        assert!(first.is_sorted(), "the longest due first");
+        assert_eq!(input.points[0].instance(), &instance(0));
+    });
+}
+
+#[test]
+fn what_an_index_nominates_too_late_is_passed_over() {
+    world_with(
+        |config| config.lag.index_reads = Some(std::time::Duration::from_secs(5)),
+        async |world| {
+            let point = world.point(&instance(1), |_| ()).await;
+            world.later(6).await;
+            let mut done = point.clone();
+            done.status = Status::Missed;
+            done.step.due_at = None;
+            let text = "it is gone";
+            let code = afterimage_core::reason::Code::MachineGone;
+            done.reason = Some(afterimage_core::reason::Reason::new(code, text));
+            let change = afterimage_core::command::Change::point(done);
+            let mut writer = afterimage_aws::ledger::Writer::new("other".to_string());
+            let lease = afterimage_aws::ledger::LeaseUse::None;
+            world.aws.ledger.write(&change, lease, &mut writer).await.expect("it is written");
+            let (loaded, requests) = world.requests(load(&world, Kind::Snapshot)).await;
+            let loaded = loaded.expect("nobody else is at it");
+            let Input::Snapshot(input) = loaded.input else { panic!("it is of another kind") };
+            assert!(input.points.is_empty(), "it is settled");
+            assert_eq!(requests["BatchGetItem"], 1, "the index had it still");
+        },
+    );
+}

@@ -1,0 +1,144 @@
+//! Bad events: answered with success at the first delivery, told with a stable code, counted; never
+//! retried, and never a panic.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use afterimage_cloud::lambda;
+use afterimage_cloud::trace::What;
+use serde_json::{Value, json};
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::scene::{self, HOME, NIGHTLY, Scene};
+
+/// What the functions of a world log, which all run on the thread of their world.
+#[derive(Clone, Debug, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("nobody panics while writing").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Log;
+    fn make_writer(&self) -> Log {
+        self.clone()
+    }
+}
+
+impl Log {
+    /// Takes what was logged since the last time, line by line.
+    fn take(&self) -> Vec<Value> {
+        let bytes = std::mem::take(&mut *self.0.lock().expect("nobody panics while writing"));
+        let text = String::from_utf8(bytes).expect("a log is text");
+        text.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
+    }
+}
+
+const FUNCTIONS: [(&str, &str); 6] = [
+    ("backup-tick", include_str!("../../../events/backup-tick.json")),
+    ("instance-state-changed", include_str!("../../../events/instance-state-changed.json")),
+    ("work-requested", include_str!("../../../events/work-requested.json")),
+    ("snapshots-completed", include_str!("../../../events/snapshots-completed.json")),
+    ("image-state-changed", include_str!("../../../events/image-state-changed.json")),
+    ("reconcile-tick", include_str!("../../../events/reconcile-tick.json")),
+];
+
+/// What can be wrong with the sample of a function, and the code that has to be told; none where
+/// such an event is an ordinary one after all.
+fn bad(function: &str, sample: &Value) -> Vec<(&'static str, Value, Option<&'static str>)> {
+    let with = |path: &str, value: Value| {
+        let mut event = sample.clone();
+        *event.pointer_mut(path).unwrap_or_else(|| panic!("{function} has no {path}")) = value;
+        event
+    };
+    let mut bad = vec![
+        ("of another account", with("/account", json!("111122223333")), Some("event-not-ours")),
+        ("of another source", with("/source", json!("aws.s3")), Some("event-not-ours")),
+        ("of another kind", with("/detail-type", json!("Object Created")), Some("event-not-ours")),
+        ("with nothing in it", json!({}), Some("event-unreadable")),
+        ("that is a text", json!("stopped"), Some("event-unreadable")),
+        ("that is nothing", Value::Null, Some("event-unreadable")),
+        ("with an impossible timestamp", with("/time", json!("2021-05-45T15:30:00Z")), None),
+    ];
+    if !function.ends_with("-tick") {
+        bad.push(("without its detail", with("/detail", json!({})), Some("event-unreadable")));
+    }
+    match function {
+        "instance-state-changed" => {
+            let event = with("/detail/state", json!("evaporated"));
+            bad.push(("with an unknown state", event, Some("event-unknown-state")));
+            let event = with("/detail/instance-id", json!("i-../../etc"));
+            bad.push(("with an id that is none", event, Some("event-impossible")));
+        }
+        "image-state-changed" => {
+            let event = with("/detail/State", json!("evaporated"));
+            bad.push(("with an unknown state", event, Some("event-unknown-state")));
+        }
+        "work-requested" => {
+            let event = with("/detail/kind", json!("delete"));
+            bad.push(("with an unknown kind", event, Some("event-impossible")));
+            let event = with("/detail/region", json!("mars-north-1"));
+            bad.push(("of an unknown region", event, Some("event-impossible")));
+        }
+        _ => {}
+    }
+    bad
+}
+
+/// How the invocations of a function ended since this line of the trace.
+fn ends(scene: &Scene, function: &str, since: usize) -> Vec<String> {
+    scene.cloud.with(|model| {
+        let entries = model.trace.entries().iter().skip(since);
+        let ours = entries
+            .filter(|entry| entry.what == What::Invocation && entry.action.ends_with(function));
+        ours.map(|entry| entry.outcome.clone()).collect()
+    })
+}
+
+#[test]
+fn bad_events_are_answered_at_once_and_told_with_a_code() {
+    let log = Log::default();
+    let subscriber =
+        tracing_subscriber::fmt().json().flatten_event(true).with_writer(log.clone()).finish();
+    let _told = tracing::subscriber::set_default(subscriber);
+    scene::play(async |scene| {
+        scene.machine(0).await;
+        scene.policies(NIGHTLY).await;
+        let mut tried = 0;
+        for (function, sample) in FUNCTIONS {
+            let sample: Value = serde_json::from_str(sample).expect("a sample is JSON");
+            for (what, event, code) in bad(function, &sample) {
+                log.take();
+                let since = scene.cloud.with(|model| model.trace.entries().len());
+                let arn = format!(
+                    "arn:aws:lambda:{HOME}:{}:function:afterimage-{function}",
+                    scene::ACCOUNT
+                );
+                let queued = scene.cloud.with(|model| lambda::enqueue(model, &arn, event.clone()));
+                queued.unwrap_or_else(|why| panic!("{function}: {why:?}"));
+                // Not long enough for a scheduled event, and long enough for an answer.
+                scene.cloud.advance(std::time::Duration::from_secs(15)).await;
+                let ends = ends(&scene, function, since);
+                assert!(!ends.is_empty(), "{function}: an event {what} was not answered");
+                assert!(ends.iter().all(|end| end == "ok"), "{function}, {what}: {ends:?}");
+                if let Some(code) = code {
+                    let lines = log.take();
+                    let told = lines.iter().any(|line| line["code"] == code);
+                    assert!(told, "{function}: of an event {what} nothing says {code}: {lines:#?}");
+                }
+                tried += 1;
+            }
+        }
+        println!("{tried} bad events");
+        assert!(scene.points().await.is_empty(), "nothing came of any of them");
+        assert_eq!(scene.dead_letters(), 0);
+    });
+}

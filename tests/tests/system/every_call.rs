@@ -1,0 +1,174 @@
+//! Killed and failed at every call: a run in which all goes well names its calls, and then for each
+//! of them there is a run in which the function dies before it or after its effect, or in which the
+//! call fails before or after its effect. All of them end the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use afterimage_cloud::faults::{Rule, When};
+use afterimage_cloud::trace::{TracedCall, calls_of};
+
+use crate::scene::{self, FRANKFURT, HOME, IRELAND, Item, NIGHTLY, ON_STOP, Scene, Stage};
+
+/// Fewer would mean that the calls are not found.
+const CELLS_MIN: usize = 20;
+
+/// What can happen at a call.
+const BLOWS: [&str; 4] = ["killed before", "killed after", "failed before", "failed after"];
+
+fn blow(name: &str) -> Rule {
+    match name {
+        "killed before" => Rule::kill(When::Before),
+        "killed after" => Rule::kill(When::After),
+        "failed before" => Rule::fail(When::Before, 500, "InternalError"),
+        "failed after" => Rule::fail(When::After, 500, "InternalError"),
+        other => panic!("{other} is no blow"),
+    }
+}
+
+/// What there is at the end, without what differs from run to run: ids, times, and which attempt it
+/// was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct End {
+    images: Vec<String>,
+    snapshots: Vec<String>,
+    ledger: Vec<String>,
+}
+
+impl End {
+    async fn of(scene: &Scene) -> End {
+        let mut images = Vec::new();
+        let mut snapshots = Vec::new();
+        let mut volumes = Names::default();
+        for region in [HOME, IRELAND, FRANKFURT] {
+            for image in scene.images(region).await {
+                let (name, _) = image.name.rsplit_once('-').unwrap_or((&image.name, ""));
+                let tags = without_attempt(&image.tags);
+                let disks = image.snapshots.len();
+                images.push(format!("{region} {name} {} {disks} disks {tags:?}", image.state));
+            }
+            for snapshot in scene.snapshots(region).await {
+                // Of a copied snapshot the volume means nothing.
+                let volume = if region == HOME { volumes.of(&snapshot.volume) } else { 0 };
+                let tags = without_attempt(&snapshot.tags);
+                snapshots.push(format!("{region} volume {volume} {} {tags:?}", snapshot.state));
+            }
+        }
+        snapshots.sort();
+        let mut ledger: Vec<String> = scene.ledger().await.iter().filter_map(line).collect();
+        ledger.sort();
+        End { images, snapshots, ledger }
+    }
+}
+
+fn without_attempt(tags: &BTreeMap<String, String>) -> BTreeMap<&String, &String> {
+    tags.iter().filter(|(key, _)| !key.ends_with(":attempt")).collect()
+}
+
+/// Numbers in the order in which names are met.
+#[derive(Default)]
+struct Names(Vec<String>);
+
+impl Names {
+    fn of(&mut self, name: &str) -> usize {
+        let known = self.0.iter().position(|known| known == name);
+        known.unwrap_or_else(|| {
+            self.0.push(name.to_string());
+            self.0.len() - 1
+        })
+    }
+}
+
+/// An item of the ledger by what matters of it; nothing for those that only coordinate.
+fn line(item: &Item) -> Option<String> {
+    let key = format!("{} {}", item["pk"], item["sk"]);
+    let coordinates = ["lease#", "claim#"].iter().any(|prefix| key.starts_with(prefix));
+    if coordinates || item["sk"] == "looked" || item["sk"].starts_with("cursor#") {
+        return None;
+    }
+    let members = ["status", "grade", "due_at", "queue", "reason", "leftovers"];
+    let members = members.map(|name| format!("{name}={:?}", item.get(name)));
+    let told = if item["sk"].contains("point#") { members.join(" ") } else { String::new() };
+    Some(format!("{key} {told}"))
+}
+
+/// Plays one run to its end, with one blow or none.
+fn run(policies: &str, blow: Option<Rule>) -> (End, Vec<TracedCall>) {
+    scene::play_on(stage(), async |scene| {
+        let machine = scene.machine(1).await;
+        scene.policies(policies).await;
+        if let Some(rule) = blow {
+            scene.fault(rule);
+        }
+        scene.pass(14).await;
+        if policies == ON_STOP {
+            scene.stop(&machine).await;
+        }
+        // Long enough for Lambda's retries, for a lost intent to settle and for a second attempt.
+        scene.pass(75).await;
+        let calls = scene.cloud.with(|model| {
+            calls_of(&model.trace, |entry| entry.principal.contains(":assumed-role/afterimage"))
+        });
+        (End::of(&scene).await, calls)
+    })
+}
+
+fn stage() -> Stage {
+    Stage::default()
+}
+
+/// The calls of a run at which something can go wrong in its own way: all that write or create, and
+/// of the questions that are asked again and again the first few.
+fn cells(calls: Vec<TracedCall>) -> Vec<TracedCall> {
+    const SAME_MAX: u64 = 3;
+    let writes = ["PutItem", "TransactWriteItems", "UpdateItem", "PutEvents"];
+    let matters = |call: &TracedCall| {
+        let creates = ["CreateSnapshots", "RegisterImage", "CopyImage"];
+        let action = call.action.as_str();
+        writes.contains(&action) || creates.contains(&action) || call.nth <= SAME_MAX
+    };
+    calls.into_iter().filter(matters).collect()
+}
+
+/// Tries every blow at every call, on as many threads as there are processors.
+fn every_call(policies: &'static str) {
+    let (whole, calls) = run(policies, None);
+    assert_eq!(whole.images.len(), 3, "the run without a blow: {whole:#?}");
+    let calls = cells(calls);
+    let told: BTreeSet<&str> = calls.iter().map(|call| call.action.as_str()).collect();
+    for action in ["CreateSnapshots", "RegisterImage", "CopyImage", "TransactWriteItems"] {
+        assert!(told.contains(action), "no call of {action} among {told:?}");
+    }
+    let cells: Vec<(&TracedCall, &str)> =
+        calls.iter().flat_map(|call| BLOWS.map(|blow| (call, blow))).collect();
+    assert!(cells.len() >= CELLS_MIN, "only {} cells", cells.len());
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut wrong = Vec::new();
+        while let Some((call, name)) = cells.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let (end, _) = run(policies, Some(blow(name).at(call)));
+            if end != whole {
+                wrong.push(format!("{name} {call:?}\n{end:#?}"));
+            }
+        }
+        wrong
+    };
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    let wrong: Vec<String> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("no run panics")).collect()
+    });
+    println!("{} cells at {} calls", cells.len(), calls.len());
+    let count = wrong.len();
+    assert!(wrong.is_empty(), "{count} of {} differ from {whole:#?}\n{}", cells.len(), wrong[0]);
+}
+
+#[test]
+fn killed_and_failed_at_every_call_of_a_schedule() {
+    every_call(NIGHTLY);
+}
+
+#[test]
+fn killed_and_failed_at_every_call_after_a_stop() {
+    every_call(ON_STOP);
+}

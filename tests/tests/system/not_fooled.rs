@@ -1,0 +1,181 @@
+//! Not fooled: a tag nominates, it never authorises; a name can be taken; an event can be forged.
+
+use aws_sdk_ec2::types as ec2;
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use serde_json::json;
+
+use crate::scene::{self, FRANKFURT, HOME, IRELAND, Item, NIGHTLY, Scene};
+
+impl Scene {
+    /// What is told of an artefact among the findings of the ledger.
+    async fn findings(&self) -> Vec<Item> {
+        let mut items = self.ledger().await;
+        items.retain(|item| item["pk"] == "findings");
+        items
+    }
+
+    async fn assert_foreign(&self, artefact: &str) {
+        let findings = self.findings().await;
+        let about = |item: &&Item| item["sk"].ends_with(artefact);
+        let finding = findings.iter().find(about);
+        let finding = finding.unwrap_or_else(|| panic!("{artefact} is not in {findings:#?}"));
+        assert!(finding["reason"].contains("foreign"), "{finding:#?}");
+    }
+
+    /// The tags that the snapshots of a point of this machine will carry.
+    fn tags_of_point(machine: &str) -> Vec<ec2::Tag> {
+        let point = format!("gold-{}-at-20260101T001500Z", machine.trim_start_matches("i-"));
+        vec![
+            scene::tag("afterimage:point", &point),
+            scene::tag("afterimage:policy", "gold"),
+            scene::tag("afterimage:source", machine),
+            scene::tag("afterimage:attempt", "0"),
+            scene::tag("afterimage:format", "1"),
+        ]
+    }
+
+    async fn root_volume(&self, machine: &str) -> String {
+        let shown = self.ec2(HOME).describe_instances().instance_ids(machine).send().await;
+        let shown = shown.expect("the machine is described");
+        let devices = shown.reservations()[0].instances()[0].block_device_mappings();
+        let volume = devices[0].ebs().and_then(|ebs| ebs.volume_id());
+        volume.expect("a root volume").to_string()
+    }
+
+    /// A snapshot of a volume, with these tags, complete.
+    async fn plant_snapshot(&self, volume: &str, tags: Vec<ec2::Tag>) -> String {
+        let tags = ec2::TagSpecification::builder()
+            .resource_type(ec2::ResourceType::Snapshot)
+            .set_tags(Some(tags))
+            .build();
+        let made = self.ec2(HOME).create_snapshot().volume_id(volume).tag_specifications(tags);
+        let made = made.send().await.expect("a snapshot is made");
+        made.snapshot_id().expect("it has an id").to_string()
+    }
+
+    /// An image made of a snapshot, under this name.
+    async fn plant_image(&self, snapshot: &str, name: &str) -> String {
+        let ebs = ec2::EbsBlockDevice::builder().snapshot_id(snapshot).build();
+        let disk = ec2::BlockDeviceMapping::builder().device_name("/dev/xvda").ebs(ebs).build();
+        let made = self
+            .ec2(HOME)
+            .register_image()
+            .name(name)
+            .root_device_name("/dev/xvda")
+            .architecture(ec2::ArchitectureValues::X8664)
+            .virtualization_type("hvm")
+            .block_device_mappings(disk);
+        made.send().await.expect("an image is made").image_id().expect("it has an id").to_string()
+    }
+}
+
+#[test]
+fn a_planted_snapshot_with_our_tags_is_foreign_and_our_image_is_made_of_our_own() {
+    scene::play(async |scene| {
+        let machine = scene.machine(0).await;
+        let volume = scene.root_volume(&machine).await;
+        let planted = scene.plant_snapshot(&volume, Scene::tags_of_point(&machine)).await;
+        scene.policies(NIGHTLY).await;
+        // The call that makes our set has no answer, so that what is listed has to be judged.
+        scene.fault(
+            afterimage_cloud::faults::Rule::fail(
+                afterimage_cloud::faults::When::Before,
+                500,
+                "InternalError",
+            )
+            .action("CreateSnapshots")
+            .times(1),
+        );
+        scene.pass(120).await;
+        let point = scene.the_point().await;
+        assert_eq!(point["status"], "protected", "{point:#?}");
+        let home = scene.available(HOME).await;
+        assert_eq!(home.len(), 1);
+        assert!(!home[0].snapshots.contains(&planted), "the planted one was adopted");
+        scene.assert_foreign(&planted).await;
+    });
+}
+
+#[test]
+fn an_image_that_took_our_name_before_is_foreign_and_ours_gets_another() {
+    scene::play(async |scene| {
+        let machine = scene.machine(0).await;
+        let volume = scene.root_volume(&machine).await;
+        let theirs = scene.plant_snapshot(&volume, Vec::new()).await;
+        scene.pass(10).await;
+        let name = Scene::tags_of_point(&machine)[0].value().expect("it has one").to_string();
+        let planted = scene.plant_image(&theirs, &format!("{name}-0")).await;
+        scene.policies(NIGHTLY).await;
+        scene.pass(90).await;
+        let point = scene.the_point().await;
+        assert_eq!(point["status"], "protected", "{point:#?}");
+        assert_ne!(point["image"], planted);
+        scene.assert_foreign(&planted).await;
+        assert_eq!(scene.available(IRELAND).await.len(), 1);
+        assert_eq!(scene.available(FRANKFURT).await.len(), 1);
+    });
+}
+
+#[test]
+fn a_users_own_copy_of_our_image_with_all_its_tags_is_foreign() {
+    scene::play(async |scene| {
+        scene.machine(0).await;
+        scene.policies(NIGHTLY).await;
+        scene.pass(45).await;
+        scene.assert_protected_once(1).await;
+        let ours = scene.available(HOME).await.remove(0);
+        let copied = scene
+            .ec2(IRELAND)
+            .copy_image()
+            .name("my own copy")
+            .source_region(HOME)
+            .source_image_id(&ours.id)
+            .copy_image_tags(true)
+            .send()
+            .await
+            .expect("anybody may copy their image");
+        let copied = copied.image_id().expect("it has an id");
+        scene.pass(120).await;
+        scene.assert_foreign(copied).await;
+        let point = scene.the_point().await;
+        assert_eq!(point["status"], "protected");
+        assert!(!format!("{:?}", scene.points().await).contains(copied), "it was adopted");
+        let images = scene.available(IRELAND).await;
+        assert_eq!(images.len(), 2, "both are left alone: {images:#?}");
+    });
+}
+
+#[test]
+fn forged_events_on_our_bus_make_nothing() {
+    scene::play(async |scene| {
+        scene.machine(0).await;
+        scene.policies(NIGHTLY).await;
+        let client = aws_sdk_eventbridge::Client::new(&scene.cloud.sdk_config(HOME));
+        let forged = [
+            ("afterimage", "Work Requested", json!({"region": HOME, "kind": "snapshot", "hop": 0})),
+            ("afterimage", "Work Requested", json!({"region": HOME, "kind": "copy", "hop": 49})),
+            ("afterimage", "Work Requested", json!({"region": "mars", "kind": "delete"})),
+            (
+                "forged.ec2",
+                "EC2 AMI State Change",
+                json!({"ImageId": "ami-0123456789abcdef0", "State": "available"}),
+            ),
+        ];
+        for (source, kind, detail) in forged {
+            let entry = PutEventsRequestEntry::builder()
+                .source(source)
+                .detail_type(kind)
+                .detail(detail.to_string())
+                .event_bus_name(&scene.system.bus)
+                .build();
+            let put = client.put_events().entries(entry).send().await.expect("they are put");
+            assert_eq!(put.failed_entry_count(), 0);
+        }
+        scene.pass(10).await;
+        assert!(scene.points().await.is_empty());
+        assert!(scene.snapshots(HOME).await.is_empty());
+        assert_eq!(scene.dead_letters(), 0, "they were answered, not retried");
+        scene.pass(50).await;
+        scene.assert_protected_once(1).await;
+    });
+}

@@ -1,0 +1,333 @@
+//! A world with Afterimage deployed in it from its own templates, and machines to protect; and what
+//! an administrator sees there. What is seen is read through the SDK and from the table's items, by
+//! nothing that the product itself is made of.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use afterimage::system::{self, System};
+use afterimage_cloud::faults::Rule;
+use afterimage_cloud::trace::{Entry, What};
+use afterimage_cloud::{Cloud, Config, sqs};
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_ec2::types as ec2;
+
+pub const ACCOUNT: &str = "123456789012";
+/// The seat, and where the machines of most scenes live.
+pub const HOME: &str = "us-east-1";
+pub const IRELAND: &str = "eu-west-1";
+pub const FRANKFURT: &str = "eu-central-1";
+
+/// Machines tagged `backup: gold`, at a quarter past midnight, into two regions.
+pub const NIGHTLY: &str = "
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{schedule: cron(15 0 * * ? *), timezone: UTC}]
+    replicate: [{region: eu-west-1}, {region: eu-central-1}]
+";
+
+/// The same machines whenever they stop.
+pub const ON_STOP: &str = "
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{on: stopped}]
+    replicate: [{region: eu-west-1}, {region: eu-central-1}]
+";
+
+pub struct Scene {
+    pub cloud: Cloud,
+    pub system: System,
+}
+
+/// What a scene starts from; most need none of it changed.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    pub config: Config,
+    pub options: system::Options,
+}
+
+impl Default for Stage {
+    /// As eventual as EC2 has been seen to be, with the published throttles.
+    fn default() -> Stage {
+        let mut config = Config::seeded(1);
+        config.lag = afterimage_cloud::config::Lag::as_observed();
+        Stage { config, options: system::Options::default() }
+    }
+}
+
+/// Plays a scene in a world of its own.
+pub fn play<T>(scene: impl AsyncFnOnce(Scene) -> T) -> T {
+    play_on(Stage::default(), scene)
+}
+
+pub fn play_on<T>(stage: Stage, scene: impl AsyncFnOnce(Scene) -> T) -> T {
+    Cloud::run(stage.config, async move |cloud| {
+        let system = system::deploy(&cloud, &stage.options)
+            .unwrap_or_else(|errors| panic!("the template is refused: {errors}"));
+        scene(Scene { cloud, system }).await
+    })
+}
+
+/// An image as an administrator lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    pub id: String,
+    pub name: String,
+    pub state: String,
+    /// `REGION/IMAGE` of a copy.
+    pub source: Option<String>,
+    pub snapshots: Vec<String>,
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A snapshot as an administrator lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    pub id: String,
+    pub volume: String,
+    pub state: String,
+    pub tags: BTreeMap<String, String>,
+}
+
+/// An item of the ledger, as far as its members are texts.
+pub type Item = BTreeMap<String, String>;
+
+impl Scene {
+    /// Puts policies in force, as `afterimage policy apply` does.
+    pub async fn policies(&self, yaml: &str) {
+        self.system.apply_policies(&self.cloud, yaml).await.unwrap_or_else(|why| panic!("{why}"));
+    }
+
+    pub async fn pass(&self, minutes: u64) {
+        self.cloud.advance(Duration::from_secs(60 * minutes)).await;
+    }
+
+    pub fn fault(&self, rule: Rule) {
+        self.cloud.with(|model| model.faults.add(rule));
+    }
+
+    pub fn ec2(&self, region: &str) -> aws_sdk_ec2::Client {
+        aws_sdk_ec2::Client::new(&self.cloud.sdk_config(region))
+    }
+
+    /// A running machine of `backup: gold` at home, with so many disks of 8 GiB beside its root.
+    pub async fn machine(&self, data_disks: usize) -> String {
+        self.machine_in(HOME, data_disks, &[("backup", "gold"), ("Name", "web")]).await
+    }
+
+    pub async fn machine_in(
+        &self,
+        region: &str,
+        data_disks: usize,
+        tags: &[(&str, &str)],
+    ) -> String {
+        let machines = self.machines_in(region, 1, data_disks, tags).await;
+        machines.into_iter().next().expect("one was launched")
+    }
+
+    /// Running machines, alike.
+    pub async fn machines_in(
+        &self,
+        region: &str,
+        count: i32,
+        data_disks: usize,
+        tags: &[(&str, &str)],
+    ) -> Vec<String> {
+        let client = self.ec2(region);
+        let disks = ["/dev/sdf", "/dev/sdg", "/dev/sdh", "/dev/sdi"];
+        let disks = disks.iter().take(data_disks).map(|device| disk(device)).collect::<Vec<_>>();
+        let tags = tags.iter().map(|(key, value)| tag(key, value)).collect();
+        let tags = ec2::TagSpecification::builder()
+            .resource_type(ec2::ResourceType::Instance)
+            .set_tags(Some(tags))
+            .build();
+        let launched = client
+            .run_instances()
+            .image_id(self.linux(region).await)
+            .instance_type(ec2::InstanceType::T3Micro)
+            .min_count(count)
+            .max_count(count)
+            .tag_specifications(tags)
+            .set_block_device_mappings((!disks.is_empty()).then_some(disks))
+            .send()
+            .await
+            .expect("machines are launched");
+        self.cloud.advance(Duration::from_secs(60)).await;
+        let ids = launched.instances().iter().filter_map(|instance| instance.instance_id());
+        ids.map(str::to_string).collect()
+    }
+
+    async fn linux(&self, region: &str) -> String {
+        let filter = ec2::Filter::builder().name("name").values("al2023-ami-*-x86_64").build();
+        let images = self.ec2(region).describe_images().owners("amazon").filters(filter);
+        let images = images.send().await.expect("public images are listed");
+        images.images()[0].image_id().expect("an image has an id").to_string()
+    }
+
+    /// Stops a machine and waits until it is stopped.
+    pub async fn stop(&self, machine: &str) {
+        let stopped = self.ec2(HOME).stop_instances().instance_ids(machine).send().await;
+        stopped.expect("the machine stops");
+        self.cloud.advance(Duration::from_secs(40)).await;
+    }
+
+    pub async fn start(&self, machine: &str) {
+        let started = self.ec2(HOME).start_instances().instance_ids(machine).send().await;
+        started.expect("the machine starts");
+        self.cloud.advance(Duration::from_secs(40)).await;
+    }
+
+    /// All images of the account in a region.
+    pub async fn images(&self, region: &str) -> Vec<Image> {
+        let listed = self.ec2(region).describe_images().owners("self").include_disabled(true);
+        let listed = listed.send().await.expect("own images are listed");
+        let mut images: Vec<Image> = listed.images().iter().map(image).collect();
+        images.sort_by(|a, b| a.name.cmp(&b.name));
+        images
+    }
+
+    /// Those of them that one could launch from.
+    pub async fn available(&self, region: &str) -> Vec<Image> {
+        let images = self.images(region).await.into_iter();
+        images.filter(|image| image.state == "available").collect()
+    }
+
+    /// All snapshots of the account in a region.
+    pub async fn snapshots(&self, region: &str) -> Vec<Snapshot> {
+        let listed = self.ec2(region).describe_snapshots().owner_ids("self").send().await;
+        let listed = listed.expect("own snapshots are listed");
+        let mut snapshots: Vec<Snapshot> = listed.snapshots().iter().map(snapshot).collect();
+        snapshots.sort_by(|a, b| (&a.volume, &a.id).cmp(&(&b.volume, &b.id)));
+        snapshots
+    }
+
+    /// Every item of the ledger.
+    pub async fn ledger(&self) -> Vec<Item> {
+        let client = aws_sdk_dynamodb::Client::new(&self.cloud.sdk_config(HOME));
+        let mut items = Vec::new();
+        let mut from = None;
+        loop {
+            let page = client.scan().table_name(&self.system.table).consistent_read(true);
+            let page = page.set_exclusive_start_key(from).send().await.expect("it is scanned");
+            items.extend(page.items().iter().map(texts));
+            from = page.last_evaluated_key;
+            if from.is_none() {
+                return items;
+            }
+        }
+    }
+
+    /// The points in the ledger, in the order of their names.
+    pub async fn points(&self) -> Vec<Item> {
+        let mut items = self.ledger().await;
+        let is_point = |item: &Item| {
+            let sk = item.get("sk").map(String::as_str).unwrap_or_default();
+            sk.starts_with("point#") && !sk.contains("#replica#")
+        };
+        items.retain(is_point);
+        items.sort();
+        items
+    }
+
+    /// The only point there is.
+    pub async fn the_point(&self) -> Item {
+        let points = self.points().await;
+        assert_eq!(points.len(), 1, "{points:#?}");
+        points.into_iter().next().expect("there is one")
+    }
+
+    /// What the functions did: every call of theirs, in order.
+    pub fn calls(&self) -> Vec<Entry> {
+        self.cloud.with(|model| {
+            let ours = |entry: &&Entry| entry.what == What::Call && is_ours(&entry.principal);
+            model.trace.entries().iter().filter(ours).cloned().collect()
+        })
+    }
+
+    /// How often the functions called an action in a region.
+    pub fn count(&self, action: &str, region: &str) -> usize {
+        let calls = self.calls();
+        calls.iter().filter(|call| call.action == action && call.region == region).count()
+    }
+
+    /// How many events ended as dead letters, whoever gave them up.
+    pub fn dead_letters(&self) -> usize {
+        self.cloud.with(|model| sqs::dead_letters(model).as_array().map_or(0, Vec::len))
+    }
+
+    /// A point protected in every place: its image, two replicas, and nothing else anywhere.
+    pub async fn assert_protected_once(&self, volumes: usize) {
+        let point = self.the_point().await;
+        assert_eq!(point.get("status").map(String::as_str), Some("protected"), "{point:#?}");
+        for region in [HOME, IRELAND, FRANKFURT] {
+            let images = self.images(region).await;
+            assert_eq!(images.len(), 1, "{region}: {images:#?}");
+            assert_eq!(images[0].state, "available", "{region}: {images:#?}");
+            let snapshots = self.snapshots(region).await;
+            let of_image: BTreeSet<&String> = images[0].snapshots.iter().collect();
+            let all: BTreeSet<&String> = snapshots.iter().map(|snapshot| &snapshot.id).collect();
+            assert_eq!(of_image, all, "{region}: the snapshots are those of the image");
+            assert_eq!(all.len(), volumes, "{region}: one snapshot for each volume");
+        }
+    }
+}
+
+/// Whether a principal is the role of one of the functions, in the session of Lambda.
+fn is_ours(principal: &str) -> bool {
+    principal.contains(":assumed-role/afterimage")
+}
+
+fn image(image: &ec2::Image) -> Image {
+    let text = |value: Option<&str>| value.unwrap_or_default().to_string();
+    let source = image
+        .source_image_id()
+        .map(|id| format!("{}/{id}", image.source_image_region().unwrap_or_default()));
+    let snapshots = image.block_device_mappings().iter();
+    let snapshots = snapshots.filter_map(|device| device.ebs()?.snapshot_id());
+    Image {
+        id: text(image.image_id()),
+        name: text(image.name()),
+        state: image.state().map(|state| state.as_str().to_string()).unwrap_or_default(),
+        source,
+        snapshots: snapshots.map(str::to_string).collect(),
+        tags: tags(image.tags()),
+    }
+}
+
+fn snapshot(snapshot: &ec2::Snapshot) -> Snapshot {
+    let text = |value: Option<&str>| value.unwrap_or_default().to_string();
+    Snapshot {
+        id: text(snapshot.snapshot_id()),
+        volume: text(snapshot.volume_id()),
+        state: snapshot.state().map(|state| state.as_str().to_string()).unwrap_or_default(),
+        tags: tags(snapshot.tags()),
+    }
+}
+
+fn tags(tags: &[ec2::Tag]) -> BTreeMap<String, String> {
+    let text = |value: Option<&str>| value.unwrap_or_default().to_string();
+    tags.iter().map(|tag| (text(tag.key()), text(tag.value()))).collect()
+}
+
+pub fn tag(key: &str, value: &str) -> ec2::Tag {
+    ec2::Tag::builder().key(key).value(value).build()
+}
+
+fn disk(device: &str) -> ec2::BlockDeviceMapping {
+    let ebs = ec2::EbsBlockDevice::builder()
+        .volume_size(8)
+        .volume_type(ec2::VolumeType::Gp3)
+        .delete_on_termination(true)
+        .build();
+    ec2::BlockDeviceMapping::builder().device_name(device).ebs(ebs).build()
+}
+
+fn texts(item: &std::collections::HashMap<String, AttributeValue>) -> Item {
+    let text = |value: &AttributeValue| match value {
+        AttributeValue::S(text) | AttributeValue::N(text) => text.clone(),
+        other => format!("{other:?}"),
+    };
+    item.iter().map(|(name, value)| (name.clone(), text(value))).collect()
+}
