@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use afterimage_aws::error;
+
 /// Why a command ended early.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
@@ -30,17 +32,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// An error and what led to it, each on a line of its own. What says nothing new is left out.
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !said.is_empty() && !text.contains(&said) {
-            text.push_str("\n  because ");
-            text.push_str(&said);
-        }
-        cause = error.source();
-    }
-    text
+/// An error and what led to it, each on a line of its own.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    error::told(error, "\n  because ")
 }

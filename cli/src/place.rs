@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, SystemTime};
 
-use afterimage_aws::Ledger;
+use afterimage_aws::{Ledger, environment};
 use afterimage_core::ids::Region;
 use aws_config::BehaviorVersion;
 use aws_config::environment::{
@@ -28,8 +28,6 @@ use crate::failure::chain;
 
 /// The table, if nobody says otherwise.
 const TABLE_DEFAULT: &str = "afterimage";
-/// Names the table where `--table` does not.
-const TABLE_VARIABLE: &str = "AFTERIMAGE_TABLE";
 
 /// Where a function has the name of its execution environment, a command has this.
 pub const STREAM: &str = "command";
@@ -62,7 +60,7 @@ impl Place {
         let region = region(arguments).await?;
         let credentials = credentials().await?;
         #[expect(clippy::disallowed_methods, reason = "a command is where the environment is read")]
-        let named = std::env::var(TABLE_VARIABLE).ok().filter(|name| !name.is_empty());
+        let named = std::env::var(environment::TABLE).ok().filter(|name| !name.is_empty());
         let table = arguments.table.clone().or(named).unwrap_or_else(|| TABLE_DEFAULT.to_string());
         #[expect(clippy::disallowed_methods, reason = "a command is where the SDK is configured")]
         let loader = aws_config::defaults(BehaviorVersion::latest());

@@ -70,7 +70,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 /// An error of AWS where none is expected.
-fn ours(error: impl Error) -> Failure {
+fn ours(error: impl Error + 'static) -> Failure {
     Failure::Ours(chain(&error))
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use afterimage_cloud::trace::{Entry, What};
 use afterimage_core::ids::{InstanceId, Region};
+use afterimage_core::names::TAG_POINT;
 use afterimage_core::slot::PointId;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -186,7 +187,7 @@ fn made(entry: &Entry, unheard: Option<bool>) -> Option<Made> {
         return None;
     }
     let fields = entry.detail.as_object()?;
-    let named = fields.iter().find(|(_, value)| value.as_str() == Some("afterimage:point"))?.0;
+    let named = fields.iter().find(|(_, value)| value.as_str() == Some(TAG_POINT))?.0;
     let value = fields.get(&format!("{}.Value", named.strip_suffix(".Key")?))?;
     let token = fields.get("ClientToken").and_then(Value::as_str).unwrap_or(&entry.id);
     Some(Made {

@@ -1,9 +1,9 @@
 //! The functions in process: what each of them runs, as the embedded cloud starts it.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::sync::Arc;
 
+use afterimage_aws::error::chain;
 use afterimage_aws::{Context, Environment, Failure};
 use afterimage_cloud::lambda::{self, BoxFuture, Code, FunctionError, Instance};
 use aws_types::SdkConfig;
@@ -67,11 +67,5 @@ impl<F: Send + Sync> Instance for Started<F> {
 
 /// As Lambda shows it: the code, and the error with what led to it.
 fn to_error(failure: &Failure) -> FunctionError {
-    let mut text = failure.to_string();
-    let mut cause = failure.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    FunctionError::new(failure.code(), text)
+    FunctionError::new(failure.code(), chain(failure))
 }

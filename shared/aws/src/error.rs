@@ -67,14 +67,7 @@ impl Failure {
 
     /// There is no such table in this account and region.
     pub fn is_table_missing(&self) -> bool {
-        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self);
-        while let Some(error) = cause {
-            if error.is::<ResourceNotFoundException>() {
-                return true;
-            }
-            cause = error.source();
-        }
-        false
+        causes(self).any(|cause| cause.is::<ResourceNotFoundException>())
     }
 
     /// Whether the same again may succeed without anybody doing anything.
@@ -83,20 +76,32 @@ impl Failure {
     }
 }
 
-/// An error and all that led to it, in one line. No error of ours repeats its source; of those of
-/// the SDK some do, which is told once.
-pub fn chain(error: &dyn Error) -> String {
-    let mut told = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let text = error.to_string();
-        if !told.ends_with(&text) {
-            told.push_str(": ");
+/// An error and all that led to it, in one line.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    told(error, ": ")
+}
+
+/// An error and all that led to it, with this between any two. No error of ours repeats its source;
+/// of those of the SDK some do: what says nothing new is left out.
+pub fn told(error: &(dyn Error + 'static), between: &str) -> String {
+    let mut told = String::new();
+    for cause in causes(error) {
+        let text = cause.to_string();
+        if told.is_empty() {
+            told = text;
+        } else if !told.contains(&text) {
+            told.push_str(between);
             told.push_str(&text);
         }
-        source = error.source();
     }
     told
+}
+
+/// An error, what led to it, what led to that, and so on.
+pub fn causes<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| Error::source(*error))
 }
 
 #[cfg(test)]
@@ -123,6 +128,11 @@ mod tests {
         assert_eq!(
             chain(&failure),
             "the ledger (t) could not be read: service error: the table is not there"
+        );
+        assert_eq!(
+            told(&failure, "\n  because "),
+            "the ledger (t) could not be read\n  because service error\n  because the table is not \
+             there"
         );
     }
 

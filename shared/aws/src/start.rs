@@ -66,11 +66,11 @@ mod tests {
 
     #[test]
     fn a_failure_is_told_by_its_code() {
-        let diagnostic = Diagnostic::from(Failure::environment("AFTERIMAGE_BUS", "it is not set"));
+        let diagnostic = Diagnostic::from(Failure::environment("NAME", "it is not set"));
         assert_eq!(diagnostic.error_type, "environment-incomplete");
         assert_eq!(
             diagnostic.error_message,
-            "the environment variable AFTERIMAGE_BUS is of no use: it is not set"
+            "the environment variable NAME is of no use: it is not set"
         );
     }
 }

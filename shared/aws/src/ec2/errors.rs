@@ -11,7 +11,7 @@ use afterimage_core::conclude::{Answer, Outcome};
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::dns::ResolveDnsError;
 
-use crate::error::chain;
+use crate::error::{causes, chain};
 
 /// The longest text of an answer that is kept, in characters: that of a call that is not allowed
 /// carries a thousand that only `sts:DecodeAuthorizationMessage` can read.
@@ -167,8 +167,4 @@ fn never_connected(error: &(dyn Error + 'static)) -> bool {
         refused.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
             || cause.is::<ResolveDnsError>()
     })
-}
-
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error| Error::source(*error))
 }

@@ -6,6 +6,7 @@ use super::reader::{self, Group, Problems};
 use super::select::Select;
 use super::{ImageOptions, OnStopped, Policy, Replicate, Timed, Trigger};
 use crate::ids::{AccountId, PolicyName, REGIONS, Region};
+use crate::names::TAG_PREFIX;
 use crate::yaml::{self, Node, Position, Problem, Value};
 
 /// Reads a file.
@@ -217,7 +218,7 @@ fn image(node: &Node, problems: &mut Problems) -> Option<ImageOptions> {
 }
 
 fn is_reserved(key: &str) -> bool {
-    ["aws:", "afterimage:"].iter().any(|prefix| {
+    ["aws:", TAG_PREFIX].iter().any(|prefix| {
         key.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
     })
 }
