@@ -1,10 +1,9 @@
-//! The house rules that no compiler holds, over every source file of the workspace.
+//! What is held of every source file of the workspace, line by line.
 //!
 //! What is searched for is put together from parts here, so that this file does not break the rules
 //! by naming them.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use crate::tree::Tree;
 
 const FILE_LINES_MAX: usize = 600;
 const FUNCTION_LINES_MAX: usize = 70;
@@ -115,52 +114,28 @@ fn is_head(code: &str) -> bool {
     before.split_whitespace().all(modifier)
 }
 
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-/// The files below a folder with this ending, but for what cargo makes and what is hidden.
-fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).expect("the folder can be read") {
-        let path = entry.expect("the folder can be read").path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().to_string();
-        if path.is_dir() && name != "target" && !name.starts_with('.') {
-            found.extend(files(&path, ending));
-        } else if path.is_file() && name.ends_with(ending) {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
-}
-
-fn read(path: &Path) -> String {
-    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
 #[test]
 fn every_source_file_keeps_the_rules() {
-    let files = files(&root(), ".rs");
-    assert!(files.len() > 200, "only {} files were found", files.len());
+    let tree = Tree::read();
     let mut told = String::new();
-    for path in files {
-        for (line, fault) in faults(&read(&path)) {
-            let shown = path.strip_prefix(root()).unwrap_or(&path).display();
-            told.push_str(&format!("{shown}:{line}: {fault}\n"));
+    for (path, text) in tree.below("", ".rs") {
+        for (line, fault) in faults(text) {
+            told.push_str(&format!("{path}:{line}: {fault}\n"));
         }
     }
+    let count = tree.below("", ".rs").count();
+    assert!(count > 200, "only {count} files were found");
     assert!(told.is_empty(), "\n{told}");
 }
 
 #[test]
 fn every_crate_takes_the_lints_of_the_workspace() {
-    let manifests = files(&root(), "Cargo.toml");
+    let tree = Tree::read();
+    let manifests: Vec<_> = tree.below("", "Cargo.toml").collect();
     assert!(manifests.len() > 3, "only {} manifests were found", manifests.len());
-    for path in manifests {
-        let text = read(&path);
+    for (path, text) in manifests {
         let lints = ["[workspace.lints.rust]", "[lints]\nworkspace = true"];
-        assert!(lints.iter().any(|lint| text.contains(lint)), "{}", path.display());
+        assert!(lints.iter().any(|lint| text.contains(lint)), "{path}");
     }
 }
 
