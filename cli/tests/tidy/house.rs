@@ -74,7 +74,10 @@ fn places(tree: &Tree, name: &str) -> Vec<String> {
     let sample = format!("events/{name}.json");
     let found = [
         (tree.has(&sample), format!("no sample {sample}")),
-        (manifest.contains(&format!("\nname = \"{name}\"\n")), "no crate of that name".into()),
+        (
+            manifest.starts_with(&format!("[package]\nname = \"{name}\"\n")),
+            "no crate of that name".into(),
+        ),
         (
             tree.has(&format!("{flow}.rs")) || tree.has(&format!("{flow}/mod.rs")),
             format!("no flow {flow}"),
