@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use afterimage_cloud::trace::Entry;
 
-use crate::scene::{self, FRANKFURT, HOME, IRELAND, NIGHTLY, ON_STOP};
+use crate::scene::{self, FRANKFURT, HOME, IRELAND, Launch, NIGHTLY, ON_STOP};
 
 /// The most write requests to the ledger for one point, from the request to its last replica.
 const WRITES_MAX: usize = 16;
@@ -72,7 +72,7 @@ fn a_point_costs_at_most_sixteen_writes_of_the_ledger() {
 fn two_hundred_machines_due_together_cost_at_most_ten_describes_of_a_region() {
     scene::play(async |scene| {
         for _ in 0..4 {
-            scene.machines_in(HOME, 50, 0, &[("backup", "gold")]).await;
+            scene.launch(Launch { count: 50, ..Launch::default() }).await;
         }
         scene.policies(NIGHTLY).await;
         // Before that the sweep has looked through what carries our tag, as it does every hour.
@@ -93,6 +93,7 @@ fn two_hundred_machines_due_together_cost_at_most_ten_describes_of_a_region() {
                 .collect();
             println!("{region}: {} describes", describes.len());
             assert!(describes.len() <= DESCRIBES_MAX, "{region}: {describes:#?}");
+            assert!(!describes.is_empty(), "{region}: nobody asked anything");
         }
         let writes = calls.iter().filter(|call| is_write(call)).count();
         println!("{writes} write requests for 200 points");

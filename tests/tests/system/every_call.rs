@@ -106,6 +106,11 @@ fn run(policies: &str, blow: Option<Rule>) -> (End, Vec<TracedCall>) {
         }
         // Long enough for Lambda's retries, for a lost intent to settle and for a second attempt.
         scene.pass(75).await;
+        // A blow that hits nothing would prove nothing.
+        assert!(scene.strikes().iter().all(|times| *times == 1), "{:?}", scene.strikes());
+        if scene.strikes().is_empty() {
+            scene.assert_protected_once(2).await;
+        }
         let calls = scene.cloud.with(|model| {
             calls_of(&model.trace, |entry| entry.principal.contains(":assumed-role/afterimage"))
         });

@@ -1,9 +1,11 @@
 //! The path from an event to an image in three regions, as a user sees it.
 
-use afterimage_cloud::faults::{Creation, Rule};
+use afterimage_cloud::faults::{Creation, Rule, When};
+use afterimage_cloud::trace::Entry;
+use aws_sdk_ec2::types as ec2;
 use serde_json::json;
 
-use crate::scene::{self, FRANKFURT, HOME, IRELAND, NIGHTLY, ON_STOP, Scene, Stage};
+use crate::scene::{self, FRANKFURT, HOME, IRELAND, Image, Launch, NIGHTLY, ON_STOP, Scene, Stage};
 
 /// Long enough for the path with everything going well, and a sweep or two.
 const AN_HOUR: u64 = 60;
@@ -53,9 +55,9 @@ fn a_machine_that_was_started_again_at_once_is_not_called_at_rest() {
         let machine = scene.machine(0).await;
         scene.policies(ON_STOP).await;
         // The snapshots are begun, and before anybody looks again the machine runs.
-        scene
-            .fault(Rule::time_out(afterimage_cloud::faults::When::After).action("CreateSnapshots"));
+        scene.fault(Rule::time_out(When::After).action("CreateSnapshots"));
         scene.stop(&machine).await;
+        assert_eq!(scene.count("CreateSnapshots", HOME), 1, "it was stopped when they were begun");
         scene.start(&machine).await;
         scene.pass(AN_HOUR).await;
         scene.assert_protected_once(1).await;
@@ -74,9 +76,13 @@ fn the_same_event_five_times_makes_one_image() {
         scene.stop(&machine).await;
         scene.pass(AN_HOUR).await;
         scene.assert_protected_once(1).await;
+        let heard = scene.ends("instance-state-changed").len();
+        assert!(heard >= 5, "the stop was heard of {heard} times");
         assert_eq!(scene.count("CreateSnapshots", HOME), 1);
         assert_eq!(scene.count("RegisterImage", HOME), 1);
-        assert_eq!(scene.count("CopyImage", IRELAND), 1);
+        for region in [IRELAND, FRANKFURT] {
+            assert_eq!(scene.count("CopyImage", region), 1, "{region}");
+        }
     });
 }
 
@@ -92,6 +98,7 @@ fn events_in_the_worst_order_make_one_image() {
             scene.fault(Rule::reorder(20 * 60 * 1000));
             scene.stop(&machine).await;
             scene.pass(A_NIGHT).await;
+            assert!(scene.strikes()[0] > 5, "hardly an event was late");
             scene.assert_protected_once(1).await;
         });
     }
@@ -105,6 +112,9 @@ fn every_event_lost_the_sweep_alone_gets_there() {
         scene.fault(Rule::lose());
         scene.stop(&machine).await;
         scene.pass(A_NIGHT).await;
+        for function in ["instance-state-changed", "snapshots-completed", "image-state-changed"] {
+            assert!(scene.ends(function).is_empty(), "{function} has heard of something");
+        }
         scene.assert_protected_once(2).await;
         let home = scene.available(HOME).await.remove(0);
         assert_eq!(home.tags["afterimage:grade"], "at-rest");
@@ -123,8 +133,11 @@ fn a_copy_that_fails_in_one_region_does_not_touch_the_others_and_succeeds_at_the
             let images = scene.images(IRELAND).await;
             images.iter().any(|image| image.state == "failed")
         };
+        let mut minutes = 0;
         while !failed(&scene).await {
+            assert!(minutes < AN_HOUR, "no copy fails");
             scene.pass(1).await;
+            minutes += 1;
         }
         // As soon as it would have been without the failure.
         scene.pass(8).await;
@@ -138,6 +151,8 @@ fn a_copy_that_fails_in_one_region_does_not_touch_the_others_and_succeeds_at_the
         assert_eq!(states, ["failed", "available"], "{ireland:#?}");
         assert_eq!(scene.images(FRANKFURT).await, frankfurt);
         assert_eq!(scene.count("CopyImage", FRANKFURT), 1);
+        assert_eq!(scene.count("CopyImage", IRELAND), 2, "the second attempt was the last");
+        assert_eq!(scene.count("RegisterImage", HOME), 1);
     });
 }
 
@@ -152,7 +167,14 @@ fn a_copy_that_never_succeeds_ends_with_a_reason_that_one_can_read() {
         let point = scene.the_point().await;
         assert_eq!(point["status"], "failed", "{point:#?}");
         assert!(point["reason"].contains("eu-west-1"), "{point:#?}");
+        let ledger = scene.ledger().await;
+        let replica = ledger.iter().find(|item| item["sk"].ends_with("#replica#eu-west-1"));
+        let replica = replica.expect("the replica is in the ledger");
+        assert_eq!(replica["status"], "failed", "{replica:#?}");
+        assert!(replica["reason"].contains("Given key ID is not accessible."), "{replica:#?}");
+        assert_eq!(scene.available(HOME).await.len(), 1);
         assert_eq!(scene.available(FRANKFURT).await.len(), 1);
+        assert!(scene.available(IRELAND).await.is_empty());
         assert_eq!(scene.count("CopyImage", IRELAND), 8, "and not once more");
     });
 }
@@ -163,8 +185,7 @@ fn a_fleet_throttled_to_the_published_buckets_is_protected_all_the_same() {
     // The other users of the account take nine tenths of every bucket.
     stage.config.limits.other_users_take = 90;
     scene::play_on(stage, async |scene| {
-        let tags = [("backup", "gold")];
-        let machines = scene.machines_in(HOME, 30, 0, &tags).await;
+        let machines = scene.launch(Launch { count: 30, ..Launch::default() }).await;
         scene.policies(NIGHTLY).await;
         scene.pass(A_NIGHT).await;
         let points = scene.points().await;
@@ -174,38 +195,26 @@ fn a_fleet_throttled_to_the_published_buckets_is_protected_all_the_same() {
         }
         for region in [HOME, IRELAND, FRANKFURT] {
             assert_eq!(scene.images(region).await.len(), machines.len(), "{region}");
+            assert_eq!(scene.snapshots(region).await.len(), machines.len(), "{region}");
         }
+        let asked_to_wait = |call: &Entry| call.outcome == "RequestLimitExceeded";
+        assert!(scene.calls().iter().any(asked_to_wait), "nobody was throttled");
     });
 }
 
 #[test]
 fn a_machine_that_may_not_be_imaged_is_refused_with_the_reason() {
     scene::play(async |scene| {
-        windows(&scene).await;
+        // One that is billed for its operating system.
+        scene.launch_one(Launch { image: "Windows_Server-*", ..Launch::default() }).await;
         scene.policies(NIGHTLY).await;
         scene.pass(AN_HOUR).await;
         let point = scene.the_point().await;
         assert_eq!(point["status"], "refused", "{point:#?}");
         assert!(point["reason"].contains("billed-by-usage"), "{point:#?}");
         assert!(scene.snapshots(HOME).await.is_empty());
+        assert!(scene.images(HOME).await.is_empty());
     });
-}
-
-/// A machine that is billed for its operating system.
-async fn windows(scene: &Scene) {
-    let client = scene.ec2(HOME);
-    let filter = aws_sdk_ec2::types::Filter::builder().name("name").values("Windows_Server-*");
-    let images = client.describe_images().owners("amazon").filters(filter.build()).send().await;
-    let images = images.expect("public images are listed");
-    let tags = aws_sdk_ec2::types::TagSpecification::builder()
-        .resource_type(aws_sdk_ec2::types::ResourceType::Instance)
-        .tags(scene::tag("backup", "gold"))
-        .build();
-    let launched = client.run_instances().tag_specifications(tags);
-    let launched = launched.set_image_id(images.images()[0].image_id().map(str::to_string));
-    let launched = launched.instance_type(aws_sdk_ec2::types::InstanceType::T3Micro);
-    launched.min_count(1).max_count(1).send().await.expect("a machine is launched");
-    scene.pass(1).await;
 }
 
 #[test]
@@ -215,13 +224,76 @@ fn a_machine_that_is_terminated_before_its_turn_is_recorded_as_missed() {
         scene.policies(NIGHTLY).await;
         // Nobody hears of the request until the machine is gone.
         scene.fault(Rule::delay(300_000..=300_000).detail(json!({"kind": "snapshot"})).times(1));
-        scene.pass(12).await;
+        scene.pass(15).await;
+        assert_eq!(scene.the_point().await["status"], "requested");
         let terminated = scene.ec2(HOME).terminate_instances().instance_ids(&machine);
         terminated.send().await.expect("the machine is terminated");
         scene.pass(AN_HOUR).await;
-        for point in scene.points().await {
-            assert_eq!(point["status"], "missed", "{point:#?}");
-            assert!(point["reason"].contains("machine-gone"), "{point:#?}");
+        let point = scene.the_point().await;
+        assert_eq!(point["status"], "missed", "{point:#?}");
+        assert!(point["reason"].contains("machine-gone"), "{point:#?}");
+        assert!(scene.snapshots(HOME).await.is_empty());
+    });
+}
+
+/// The machines of [`NIGHTLY`] twice: one policy keeps its images in Ireland, one in Frankfurt.
+const TWICE: &str = "
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{schedule: cron(15 0 * * ? *), timezone: UTC}]
+    replicate: [{region: eu-west-1}]
+  silver:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{schedule: cron(15 0 * * ? *), timezone: UTC}]
+    replicate: [{region: eu-central-1}]
+";
+
+#[test]
+fn two_policies_make_two_points_of_one_machine_each_with_its_own_replicas() {
+    scene::play(async |scene| {
+        let machine = scene.machine(0).await;
+        scene.policies(TWICE).await;
+        scene.pass(AN_HOUR).await;
+        let points = scene.points().await;
+        assert_eq!(points.len(), 2, "{points:#?}");
+        for point in &points {
+            assert_eq!(point["status"], "protected", "{point:#?}");
+        }
+        let policies = async |region| {
+            let images = scene.available(region).await;
+            let tag = |image: &Image| {
+                assert_eq!(image.tags["afterimage:source"], machine);
+                image.tags["afterimage:policy"].clone()
+            };
+            images.iter().map(tag).collect::<Vec<String>>()
+        };
+        assert_eq!(policies(HOME).await, ["gold", "silver"]);
+        assert_eq!(policies(IRELAND).await, ["gold"]);
+        assert_eq!(policies(FRANKFURT).await, ["silver"]);
+        assert_eq!(scene.count("CreateSnapshots", HOME), 2);
+    });
+}
+
+#[test]
+fn the_copies_of_an_encrypted_machine_are_encrypted_under_a_key_that_the_call_names() {
+    scene::play(async |scene| {
+        scene.encrypted_machine().await;
+        scene.policies(NIGHTLY).await;
+        scene.pass(AN_HOUR).await;
+        scene.assert_protected_once(2).await;
+        let calls = scene.calls();
+        let copies: Vec<&Entry> = calls.iter().filter(|call| call.action == "CopyImage").collect();
+        assert_eq!(copies.len(), 2);
+        for copy in copies {
+            assert_eq!(copy.detail["Encrypted"], "true", "{copy:#?}");
+            assert_eq!(copy.detail["KmsKeyId"], "alias/aws/ebs", "{copy:#?}");
+        }
+        for region in [IRELAND, FRANKFURT] {
+            let listed = scene.ec2(region).describe_snapshots().owner_ids("self").send().await;
+            let listed = listed.expect("own snapshots are listed");
+            let encrypted = |snapshot: &ec2::Snapshot| snapshot.encrypted() == Some(true);
+            assert!(listed.snapshots().iter().all(encrypted), "{region}: {listed:#?}");
         }
     });
 }

@@ -70,6 +70,23 @@ pub fn play_on<T>(stage: Stage, scene: impl AsyncFnOnce(Scene) -> T) -> T {
     })
 }
 
+/// Machines of `backup: gold` that are launched, alike.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    pub region: &'static str,
+    /// The name of a public image, with wildcards.
+    pub image: &'static str,
+    pub count: i32,
+    /// Beside the root.
+    pub disks: Vec<ec2::BlockDeviceMapping>,
+}
+
+impl Default for Launch {
+    fn default() -> Launch {
+        Launch { region: HOME, image: "al2023-ami-*-x86_64", count: 1, disks: Vec::new() }
+    }
+}
+
 /// An image as an administrator lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
@@ -114,61 +131,59 @@ impl Scene {
 
     /// A running machine of `backup: gold` at home, with so many disks of 8 GiB beside its root.
     pub async fn machine(&self, data_disks: usize) -> String {
-        self.machine_in(HOME, data_disks, &[("backup", "gold"), ("Name", "web")]).await
+        self.launch_one(Launch { disks: disks(data_disks), ..Launch::default() }).await
     }
 
-    pub async fn machine_in(
-        &self,
-        region: &str,
-        data_disks: usize,
-        tags: &[(&str, &str)],
-    ) -> String {
-        let machines = self.machines_in(region, 1, data_disks, tags).await;
+    /// The same with an encrypted disk under the key of AWS.
+    pub async fn encrypted_machine(&self) -> String {
+        let disks = vec![disk("/dev/sdf", Some("alias/aws/ebs"))];
+        self.launch_one(Launch { disks, ..Launch::default() }).await
+    }
+
+    pub async fn launch_one(&self, launch: Launch) -> String {
+        let machines = self.launch(launch).await;
         machines.into_iter().next().expect("one was launched")
     }
 
-    /// Running machines, alike.
-    pub async fn machines_in(
-        &self,
-        region: &str,
-        count: i32,
-        data_disks: usize,
-        tags: &[(&str, &str)],
-    ) -> Vec<String> {
-        let client = self.ec2(region);
-        let disks = ["/dev/sdf", "/dev/sdg", "/dev/sdh", "/dev/sdi"];
-        let disks = disks.iter().take(data_disks).map(|device| disk(device)).collect::<Vec<_>>();
-        let tags = tags.iter().map(|(key, value)| tag(key, value)).collect();
+    /// Launches machines, and waits until they run.
+    pub async fn launch(&self, launch: Launch) -> Vec<String> {
         let tags = ec2::TagSpecification::builder()
             .resource_type(ec2::ResourceType::Instance)
-            .set_tags(Some(tags))
-            .build();
-        let launched = client
+            .tags(tag("backup", "gold"))
+            .tags(tag("Name", "web"));
+        let disks = launch.disks;
+        let launched = self
+            .ec2(launch.region)
             .run_instances()
-            .image_id(self.linux(region).await)
+            .image_id(self.public_image(launch.region, launch.image).await)
             .instance_type(ec2::InstanceType::T3Micro)
-            .min_count(count)
-            .max_count(count)
-            .tag_specifications(tags)
+            .min_count(launch.count)
+            .max_count(launch.count)
+            .tag_specifications(tags.build())
             .set_block_device_mappings((!disks.is_empty()).then_some(disks))
             .send()
             .await
             .expect("machines are launched");
-        self.cloud.advance(Duration::from_secs(60)).await;
+        self.pass(1).await;
         let ids = launched.instances().iter().filter_map(|instance| instance.instance_id());
         ids.map(str::to_string).collect()
     }
 
-    async fn linux(&self, region: &str) -> String {
-        let filter = ec2::Filter::builder().name("name").values("al2023-ami-*-x86_64").build();
+    async fn public_image(&self, region: &str, name: &str) -> String {
+        let filter = ec2::Filter::builder().name("name").values(name).build();
         let images = self.ec2(region).describe_images().owners("amazon").filters(filter);
         let images = images.send().await.expect("public images are listed");
-        images.images()[0].image_id().expect("an image has an id").to_string()
+        let image = images.images().first().and_then(|image| image.image_id());
+        image.expect("there is such an image").to_string()
     }
 
     /// Stops a machine and waits until it is stopped.
     pub async fn stop(&self, machine: &str) {
-        let stopped = self.ec2(HOME).stop_instances().instance_ids(machine).send().await;
+        self.stop_in(HOME, machine).await;
+    }
+
+    pub async fn stop_in(&self, region: &str, machine: &str) {
+        let stopped = self.ec2(region).stop_instances().instance_ids(machine).send().await;
         stopped.expect("the machine stops");
         self.cloud.advance(Duration::from_secs(40)).await;
     }
@@ -252,6 +267,18 @@ impl Scene {
         calls.iter().filter(|call| call.action == action && call.region == region).count()
     }
 
+    /// How the tries of a function ended, first to last.
+    pub fn ends(&self, function: &str) -> Vec<Entry> {
+        let name = format!("afterimage-{function}");
+        let is_of = |entry: &&Entry| entry.what == What::Invocation && entry.action == name;
+        self.cloud.with(|model| model.trace.entries().iter().filter(is_of).cloned().collect())
+    }
+
+    /// How often each rule for faults has struck.
+    pub fn strikes(&self) -> Vec<u64> {
+        self.cloud.with(|model| model.faults.strikes())
+    }
+
     /// How many events ended as dead letters, whoever gave them up.
     pub fn dead_letters(&self) -> usize {
         self.cloud.with(|model| sqs::dead_letters(model).as_array().map_or(0, Vec::len))
@@ -315,11 +342,20 @@ pub fn tag(key: &str, value: &str) -> ec2::Tag {
     ec2::Tag::builder().key(key).value(value).build()
 }
 
-fn disk(device: &str) -> ec2::BlockDeviceMapping {
+/// So many disks beside the root, none of them encrypted.
+pub fn disks(count: usize) -> Vec<ec2::BlockDeviceMapping> {
+    let devices = ["/dev/sdf", "/dev/sdg", "/dev/sdh", "/dev/sdi"];
+    devices.iter().take(count).map(|device| disk(device, None)).collect()
+}
+
+/// A disk of 8 GiB, under a key or none.
+pub fn disk(device: &str, key: Option<&str>) -> ec2::BlockDeviceMapping {
     let ebs = ec2::EbsBlockDevice::builder()
         .volume_size(8)
         .volume_type(ec2::VolumeType::Gp3)
         .delete_on_termination(true)
+        .encrypted(key.is_some())
+        .set_kms_key_id(key.map(str::to_string))
         .build();
     ec2::BlockDeviceMapping::builder().device_name(device).ebs(ebs).build()
 }
