@@ -185,7 +185,7 @@ impl Scene {
     pub async fn stop_in(&self, region: &str, machine: &str) {
         let stopped = self.ec2(region).stop_instances().instance_ids(machine).send().await;
         stopped.expect("the machine stops");
-        self.cloud.advance(Duration::from_secs(40)).await;
+        self.pass(1).await;
     }
 
     pub async fn start(&self, machine: &str) {

@@ -4,21 +4,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
-use afterimage::system::{self, Options, System, TEMPLATE};
+use afterimage::system::{Options, TEMPLATE};
 use afterimage_cloud::deploy::Deployment;
 use afterimage_cloud::eventbridge::pattern::Pattern;
 use afterimage_cloud::faults::{Rule, When};
 use afterimage_cloud::trace::{Entry, What};
-use afterimage_cloud::{Cloud, Config, lambda, sqs};
+use afterimage_cloud::{Config, lambda, sqs};
 use aws_sdk_ec2::types as ec2;
 use aws_sdk_eventbridge::types::Target;
 use serde_json::{Value, json};
 
-const HOME: &str = "us-east-1";
-const ELSEWHERE: &str = "eu-west-1";
-const FAR: &str = "eu-central-1";
+use crate::scene::{self, FRANKFURT as FAR, HOME, IRELAND as ELSEWHERE, Launch, Scene, Stage};
+
 const BUS: &str = "afterimage";
 
 /// What happens, and the function and the sample in `events/` that are called so.
@@ -31,13 +29,10 @@ const HAPPENINGS: [&str; 6] = [
     "work-requested",
 ];
 
-/// Lives through a scenario in a world in which Afterimage is deployed.
-fn deployed<T>(template: &str, scenario: impl AsyncFnOnce(Cloud, System) -> T) -> T {
+/// Plays a scene in a world in which nothing lags, with a template of its own.
+fn deployed<T>(template: &str, scene: impl AsyncFnOnce(Scene) -> T) -> T {
     let options = Options { template: template.to_string(), ..Options::default() };
-    Cloud::run(Config::seeded(1), async |cloud| {
-        let system = system::deploy(&cloud, &options).unwrap_or_else(|why| panic!("{why}"));
-        scenario(cloud, system).await
-    })
+    scene::play_on(Stage { config: Config::seeded(1), options }, scene)
 }
 
 fn sample(name: &str) -> Value {
@@ -55,11 +50,11 @@ struct Listed {
     targets: Vec<Target>,
 }
 
-async fn rules(cloud: &Cloud) -> Vec<Listed> {
+async fn rules(scene: &Scene) -> Vec<Listed> {
     let mut all = Vec::new();
     for (region, bus) in [(HOME, "default"), (HOME, BUS), (ELSEWHERE, "default"), (FAR, "default")]
     {
-        let client = aws_sdk_eventbridge::Client::new(&cloud.sdk_config(region));
+        let client = aws_sdk_eventbridge::Client::new(&scene.cloud.sdk_config(region));
         let listed =
             client.list_rules().event_bus_name(bus).send().await.expect("rules are listed");
         for rule in listed.rules() {
@@ -88,9 +83,9 @@ fn happening_of(rule: &str) -> &'static str {
 
 #[test]
 fn every_pattern_takes_the_sample_of_its_event_and_no_other() {
-    deployed(TEMPLATE, async |cloud, _| {
+    deployed(TEMPLATE, async |scene| {
         let mut seen = BTreeSet::new();
-        for rule in rules(&cloud).await {
+        for rule in rules(&scene).await {
             let Some(pattern) = &rule.pattern else { continue };
             let pattern = Pattern::parse(pattern).expect("it was accepted");
             let own = happening_of(&rule.name);
@@ -119,12 +114,12 @@ fn every_pattern_takes_the_sample_of_its_event_and_no_other() {
 
 #[test]
 fn what_no_function_would_act_on_wakes_none() {
-    deployed(TEMPLATE, async |cloud, _| {
+    deployed(TEMPLATE, async |scene| {
         let others = [
             ("instance-state-changed", "state", ["pending", "running", "stopping", "terminated"]),
             ("image-state-changed", "State", ["disabled", "deregistered", "pending", "Available"]),
         ];
-        for rule in rules(&cloud).await {
+        for rule in rules(&scene).await {
             let Some(pattern) = &rule.pattern else { continue };
             let pattern = Pattern::parse(pattern).expect("it was accepted");
             for (name, member, states) in &others {
@@ -140,24 +135,19 @@ fn what_no_function_would_act_on_wakes_none() {
 
 #[test]
 fn a_machine_that_stops_elsewhere_is_heard_of_at_the_seat() {
-    deployed(TEMPLATE, async |cloud, _| {
-        let machine = launch(&cloud, ELSEWHERE, None).await;
-        stop(&cloud, ELSEWHERE, &machine).await;
-        let heard = invocations(&cloud, "afterimage-instance-state-changed");
+    deployed(TEMPLATE, async |scene| {
+        let machine = launch(&scene, ELSEWHERE, None).await;
+        scene.stop_in(ELSEWHERE, &machine).await;
+        let heard = scene.ends("instance-state-changed");
         assert_eq!(heard.len(), 1, "{heard:#?}");
         assert_eq!((heard[0].region.as_str(), heard[0].outcome.as_str()), (HOME, "ok"));
     });
 }
 
-fn invocations(cloud: &Cloud, function: &str) -> Vec<Entry> {
-    let wanted = |entry: &&Entry| entry.what == What::Invocation && entry.action == function;
-    cloud.with(|model| model.trace.entries().iter().filter(wanted).cloned().collect())
-}
-
 #[test]
 fn every_target_has_a_queue_for_its_dead_letters_that_takes_them() {
-    deployed(TEMPLATE, async |cloud, _| {
-        let rules = rules(&cloud).await;
+    deployed(TEMPLATE, async |scene| {
+        let rules = rules(&scene).await;
         assert_eq!(rules.len(), 9 + 3 + 3);
         for rule in &rules {
             for target in &rule.targets {
@@ -170,18 +160,18 @@ fn every_target_has_a_queue_for_its_dead_letters_that_takes_them() {
             .map(|name| format!("arn:aws:lambda:{HOME}:123456789012:function:afterimage-{name}"))
             .to_vec();
         for region in [HOME, ELSEWHERE] {
-            let machine = launch(&cloud, region, None).await;
-            stop(&cloud, region, &machine).await;
+            let machine = launch(&scene, region, None).await;
+            scene.stop_in(region, &machine).await;
         }
-        cloud.with(|model| {
+        scene.cloud.with(|model| {
             for arn in &functions {
                 lambda::remove_function(model, arn).expect("it was there");
             }
         });
-        put_work_requested(&cloud).await;
-        everything_happens(&cloud, HOME).await;
-        everything_happens(&cloud, ELSEWHERE).await;
-        let letters = dead_letters(&cloud);
+        put_work_requested(&scene).await;
+        everything_happens(&scene, HOME).await;
+        everything_happens(&scene, ELSEWHERE).await;
+        let letters = dead_letters(&scene);
         let told: BTreeSet<&str> = letters.iter().map(|(_, rule)| happening_of(rule)).collect();
         assert_eq!(told, BTreeSet::from(HAPPENINGS), "{letters:#?}");
     });
@@ -189,14 +179,14 @@ fn every_target_has_a_queue_for_its_dead_letters_that_takes_them() {
 
 #[test]
 fn an_event_that_a_function_fails_at_three_times_is_kept_with_its_error() {
-    deployed(TEMPLATE, async |cloud, _| {
+    deployed(TEMPLATE, async |scene| {
         let down = Rule::fail(When::Before, 400, "AccessDeniedException").service("dynamodb");
-        cloud.with(|model| model.faults.add(down));
-        put_work_requested(&cloud).await;
-        everything_happens(&cloud, HOME).await;
+        scene.cloud.with(|model| model.faults.add(down));
+        put_work_requested(&scene).await;
+        everything_happens(&scene, HOME).await;
         // Lambda tries again after one minute and after two more.
-        cloud.advance(Duration::from_secs(900)).await;
-        let letters = cloud.with(|model| sqs::dead_letters(model));
+        scene.pass(15).await;
+        let letters = scene.cloud.with(|model| sqs::dead_letters(model));
         let letters = letters.as_array().expect("a list").iter();
         let letters = letters.filter(|letter| letter["queue"].to_string().contains("given-up"));
         let told: BTreeSet<String> = letters
@@ -211,7 +201,7 @@ fn an_event_that_a_function_fails_at_three_times_is_kept_with_its_error() {
 }
 
 /// What a client of our bus would send.
-async fn put_work_requested(cloud: &Cloud) {
+async fn put_work_requested(scene: &Scene) {
     let event = sample("work-requested");
     let entry = aws_sdk_eventbridge::types::PutEventsRequestEntry::builder()
         .event_bus_name(BUS)
@@ -219,60 +209,33 @@ async fn put_work_requested(cloud: &Cloud) {
         .detail_type("Work Requested")
         .detail(event["detail"].to_string())
         .build();
-    let client = aws_sdk_eventbridge::Client::new(&cloud.sdk_config(HOME));
+    let client = aws_sdk_eventbridge::Client::new(&scene.cloud.sdk_config(HOME));
     client.put_events().entries(entry).send().await.expect("events are taken");
 }
 
 /// Snapshots, an image and a stop in a region, and all ticks, with the events of all of it.
-async fn everything_happens(cloud: &Cloud, region: &str) {
-    let machine = launch(cloud, region, None).await;
-    let client = aws_sdk_ec2::Client::new(&cloud.sdk_config(region));
+async fn everything_happens(scene: &Scene, region: &'static str) {
+    let machine = launch(scene, region, None).await;
+    let client = aws_sdk_ec2::Client::new(&scene.cloud.sdk_config(region));
     let set = ec2::InstanceSpecification::builder().instance_id(&machine).build();
     client.create_snapshots().instance_specification(set).send().await.expect("it snapshots");
     client.create_image().instance_id(&machine).name(&machine).send().await.expect("it images");
-    stop(cloud, region, &machine).await;
-    cloud.advance(Duration::from_secs(600)).await;
+    scene.stop_in(region, &machine).await;
+    scene.pass(10).await;
 }
 
 /// The dead letters of rules: the queue, and the ARN of the rule.
-fn dead_letters(cloud: &Cloud) -> Vec<(String, String)> {
-    let all = cloud.with(|model| sqs::dead_letters(model));
+fn dead_letters(scene: &Scene) -> Vec<(String, String)> {
+    let all = scene.cloud.with(|model| sqs::dead_letters(model));
     let letters = all.as_array().expect("a list").iter();
     let rule = |letter: &Value| Some(letter["attributes"]["RULE_ARN"].as_str()?.to_string());
     letters.filter_map(|letter| Some((letter["queue"].to_string(), rule(letter)?))).collect()
 }
 
-/// A machine that runs, `backup: gold`, with a second disk under a key or none.
-async fn launch(cloud: &Cloud, region: &str, key: Option<&str>) -> String {
-    let client = aws_sdk_ec2::Client::new(&cloud.sdk_config(region));
-    let named = ec2::Filter::builder().name("name").values("al2023-ami-*-x86_64").build();
-    let images = client.describe_images().owners("amazon").filters(named);
-    let images = images.send().await.expect("public images are listed");
-    let image = images.images().first().and_then(|image| image.image_id()).expect("it is there");
-    let tag = ec2::Tag::builder().key("backup").value("gold").build();
-    let tags = ec2::TagSpecification::builder().resource_type(ec2::ResourceType::Instance);
-    let disk = ec2::EbsBlockDevice::builder().volume_size(8);
-    let disk = disk.encrypted(key.is_some()).set_kms_key_id(key.map(str::to_string)).build();
-    let disk = ec2::BlockDeviceMapping::builder().device_name("/dev/sdf").ebs(disk).build();
-    let launched = client
-        .run_instances()
-        .image_id(image)
-        .instance_type(ec2::InstanceType::T3Micro)
-        .min_count(1)
-        .max_count(1)
-        .block_device_mappings(disk)
-        .tag_specifications(tags.tags(tag).build())
-        .send()
-        .await
-        .expect("a machine is launched");
-    cloud.advance(Duration::from_secs(60)).await;
-    launched.instances()[0].instance_id().expect("a machine has an id").to_string()
-}
-
-async fn stop(cloud: &Cloud, region: &str, machine: &str) {
-    let client = aws_sdk_ec2::Client::new(&cloud.sdk_config(region));
-    client.stop_instances().instance_ids(machine).send().await.expect("it stops");
-    cloud.advance(Duration::from_secs(60)).await;
+/// A machine that runs, with a second disk under a key or none.
+async fn launch(scene: &Scene, region: &'static str, key: Option<&str>) -> String {
+    let disks = vec![scene::disk("/dev/sdf", key)];
+    scene.launch_one(Launch { region, disks, ..Launch::default() }).await
 }
 
 /// A key of the account's own, whose use is for the account's policies to decide: that of AWS's
@@ -285,12 +248,12 @@ Resources:
 ";
 
 /// Makes the key in both regions.
-fn make_keys(cloud: &Cloud, system: &System) {
+fn make_keys(scene: &Scene) {
     for region in [HOME, ELSEWHERE] {
-        let (account, region) = (system.account.clone(), region.to_string());
+        let (account, region) = (scene.system.account.clone(), region.to_string());
         let stack_name = "keys".to_string();
         let deployment = Deployment { account, region, stack_name, ..Deployment::default() };
-        cloud.deploy(KEY_TEMPLATE, deployment).expect("a key is made");
+        scene.cloud.deploy(KEY_TEMPLATE, deployment).expect("a key is made");
     }
 }
 
@@ -309,17 +272,17 @@ policies:
 
 /// A day in short: machines with all that asks for a permission, schedules, a stop that is heard of
 /// and one that only the sweep sees.
-async fn a_day(cloud: &Cloud, system: &System) {
-    make_keys(cloud, system);
-    launch(cloud, HOME, Some(KEY)).await;
-    let (heard, unheard) = (launch(cloud, HOME, None).await, launch(cloud, HOME, None).await);
-    system.apply_policies(cloud, POLICY).await.unwrap_or_else(|why| panic!("{why}"));
+async fn a_day(scene: &Scene) {
+    make_keys(scene);
+    launch(scene, HOME, Some(KEY)).await;
+    let (heard, unheard) = (launch(scene, HOME, None).await, launch(scene, HOME, None).await);
+    scene.policies(POLICY).await;
     let stopped = json!({ "instance-id": unheard, "state": "stopped" });
-    cloud.with(|model| model.faults.add(Rule::lose().source("aws.ec2").detail(stopped)));
-    cloud.advance(Duration::from_secs(3600)).await;
-    stop(cloud, HOME, &heard).await;
-    stop(cloud, HOME, &unheard).await;
-    cloud.advance(Duration::from_secs(3600)).await;
+    scene.cloud.with(|model| model.faults.add(Rule::lose().source("aws.ec2").detail(stopped)));
+    scene.pass(60).await;
+    scene.stop_in(HOME, &heard).await;
+    scene.stop_in(HOME, &unheard).await;
+    scene.pass(60).await;
 }
 
 /// The actions that the template grants to each function, by its logical id. What stands in quotes
@@ -361,12 +324,12 @@ fn actions_of(call: &Entry) -> BTreeSet<String> {
 }
 
 /// What each function was allowed to do, and did.
-fn used(cloud: &Cloud, system: &System) -> BTreeMap<String, BTreeSet<String>> {
+fn used(scene: &Scene) -> BTreeMap<String, BTreeSet<String>> {
     let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    cloud.with(|model| {
+    scene.cloud.with(|model| {
         for call in model.trace.entries().iter().filter(|entry| entry.what == What::Call) {
             let by = |role: &String| call.principal.contains(&format!(":assumed-role/{role}/"));
-            let Some(role) = system.roles.values().find(|role| by(role)) else { continue };
+            let Some(role) = scene.system.roles.values().find(|role| by(role)) else { continue };
             assert!(!call.outcome.contains("AccessDenied"), "{call:?}");
             assert_ne!(call.outcome, "UnauthorizedOperation", "{call:?}");
             let function = role.trim_start_matches("afterimage-").split("Role-").next();
@@ -385,13 +348,13 @@ fn is_implied(action: &str) -> bool {
 
 #[test]
 fn each_function_uses_what_it_is_granted_and_nothing_else() {
-    deployed(TEMPLATE, async |cloud, system| {
-        a_day(&cloud, &system).await;
+    deployed(TEMPLATE, async |scene| {
+        a_day(&scene).await;
         let mut granted = granted(TEMPLATE);
         for actions in granted.values_mut() {
             actions.retain(|action| !is_implied(action));
         }
-        assert_eq!(used(&cloud, &system), granted);
+        assert_eq!(used(&scene), granted);
     });
 }
 
@@ -404,23 +367,16 @@ fn without_any_of_what_ec2_does_in_its_name_nothing_is_protected() {
     for action in implied {
         assert_eq!(TEMPLATE.matches(action.as_str()).count(), 1, "{action}");
         let without = TEMPLATE.replace(action.as_str(), "ec2:DescribeTags");
-        deployed(&without, async |cloud, system| {
-            make_keys(&cloud, &system);
-            launch(&cloud, HOME, Some(KEY)).await;
-            system.apply_policies(&cloud, POLICY).await.unwrap_or_else(|why| panic!("{why}"));
-            cloud.advance(Duration::from_secs(3600)).await;
-            assert_eq!(available(&cloud, ELSEWHERE).await, 0, "without {action}");
+        deployed(&without, async |scene| {
+            make_keys(&scene);
+            launch(&scene, HOME, Some(KEY)).await;
+            scene.policies(POLICY).await;
+            scene.pass(60).await;
+            assert_eq!(scene.available(ELSEWHERE).await.len(), 0, "without {action}");
         });
     }
-    deployed(TEMPLATE, async |cloud, system| {
-        a_day(&cloud, &system).await;
-        assert!(available(&cloud, ELSEWHERE).await > 0, "with all of it");
+    deployed(TEMPLATE, async |scene| {
+        a_day(&scene).await;
+        assert!(!scene.available(ELSEWHERE).await.is_empty(), "with all of it");
     });
-}
-
-async fn available(cloud: &Cloud, region: &str) -> usize {
-    let client = aws_sdk_ec2::Client::new(&cloud.sdk_config(region));
-    let images = client.describe_images().owners("self").send().await.expect("images are listed");
-    let available = Some(&ec2::ImageState::Available);
-    images.images().iter().filter(|image| image.state() == available).count()
 }
