@@ -108,7 +108,7 @@ async fn both_at_once(scene: Scene) -> Result<(), String> {
 /// What the scene says of a copy of the template.
 fn told(stage: Stage) -> String {
     let told = scene::play_on(stage, both_at_once);
-    told.err().expect("the scene passes, whatever the template says")
+    told.expect_err("the scene passes, whatever the template says")
 }
 
 fn assert_leads_to(told: &str, words: &[&str]) {
