@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use afterimage_aws::load::{Known, Loaded, work_requested};
 use afterimage_core::flow::WorkRequested;
 use afterimage_core::flow::work_requested::Input;
-use afterimage_core::ids::{AmiId, SnapshotId, VolumeId};
-use afterimage_core::machine::{Build, Grade, Instance, Machine, State, Volume};
 use afterimage_core::point::Point;
 use afterimage_core::status::Status;
 use afterimage_core::work::{Kind, LOOK_AT_ONCE, Queue};
+use afterimage_support::records;
 use jiff::Timestamp;
 
 use super::{SEAT, World, instance, region, secs, started, world, world_with};
@@ -24,51 +23,11 @@ async fn load(world: &World, kind: Kind) -> Option<Loaded> {
     loaded.expect("the ledger and EC2 answer")
 }
 
-/// The point as it is while its snapshots are filled.
+/// The point as it is while its snapshots are filled, and due when it was.
 fn snapshotted(point: &mut Point) {
-    let id = |n: u32| VolumeId::parse(&format!("vol-{n:017x}")).expect("it is an id");
-    let volume = Volume {
-        id: id(1),
-        device: "/dev/xvda".to_string(),
-        size_gib: 8,
-        volume_type: "gp3".to_string(),
-        iops: None,
-        throughput: None,
-        delete_on_termination: true,
-        encrypted: false,
-    };
-    let snapshot = SnapshotId::parse("snap-0123456789abcdef0").expect("it is an id");
-    point.status = Status::Snapshotted;
-    point.taken_at = Some(point.requested_at);
-    point.grade = Some(Grade::Crash);
-    point.snapshots = BTreeMap::from([(id(1), snapshot)]);
-    point.machine = Some(Machine {
-        instance: Instance {
-            id: point.instance().clone(),
-            region: point.home.clone(),
-            state: State::Running,
-            launched: point.requested_at,
-            hibernated: false,
-            tags: BTreeMap::new(),
-        },
-        build: Build {
-            image: AmiId::parse("ami-0123456789abcdef0").expect("it is an id"),
-            architecture: "x86_64".to_string(),
-            virtualization: "hvm".to_string(),
-            root_device_type: "ebs".to_string(),
-            root_device: "/dev/xvda".to_string(),
-            ena: true,
-            sriov: None,
-            boot_mode: None,
-            tpm: None,
-            imds: None,
-            uefi_data: None,
-            usage_operation: "RunInstances".to_string(),
-            product_codes: Vec::new(),
-            image_readable: true,
-        },
-        volumes: vec![volume],
-    });
+    let due_at = point.step.due_at;
+    *point = records::snapshotted(point.clone(), &["snap-0123456789abcdef0"]);
+    point.step.due_at = due_at;
 }
 
 async fn snapshotted_points(world: &World, count: usize) {
