@@ -8,7 +8,7 @@ use afterimage_cloud::lambda;
 use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::scene::{self, HOME, NIGHTLY};
+use crate::scene::{self, FUNCTIONS, HOME, NIGHTLY, sample};
 
 /// What the functions of a world log, which all run on the thread of their world.
 #[derive(Clone, Debug, Default)]
@@ -40,15 +40,6 @@ impl Log {
         text.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
     }
 }
-
-const FUNCTIONS: [(&str, &str); 6] = [
-    ("backup-tick", include_str!("../../../events/backup-tick.json")),
-    ("instance-state-changed", include_str!("../../../events/instance-state-changed.json")),
-    ("work-requested", include_str!("../../../events/work-requested.json")),
-    ("snapshots-completed", include_str!("../../../events/snapshots-completed.json")),
-    ("image-state-changed", include_str!("../../../events/image-state-changed.json")),
-    ("reconcile-tick", include_str!("../../../events/reconcile-tick.json")),
-];
 
 /// What can be wrong with the sample of a function, and the code that has to be told; none where
 /// such an event is an ordinary one after all.
@@ -102,9 +93,8 @@ fn bad_events_are_answered_at_once_and_told_with_a_code() {
         scene.machine(0).await;
         scene.policies(NIGHTLY).await;
         let mut tried = 0;
-        for (function, sample) in FUNCTIONS {
-            let sample: Value = serde_json::from_str(sample).expect("a sample is JSON");
-            for (what, event, code) in bad(function, &sample) {
+        for function in FUNCTIONS {
+            for (what, event, code) in bad(function, &sample(function)) {
                 log.take();
                 let before = scene.ends(function).len();
                 let arn = format!(

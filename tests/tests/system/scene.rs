@@ -3,6 +3,8 @@
 //! nothing that the product itself is made of.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use afterimage::system::{self, System};
@@ -11,12 +13,29 @@ use afterimage_cloud::trace::{Entry, What};
 use afterimage_cloud::{Cloud, Config, sqs};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_ec2::types as ec2;
+use serde_json::Value;
 
 pub const ACCOUNT: &str = "123456789012";
 /// The seat, and where the machines of most scenes live.
 pub const HOME: &str = "us-east-1";
 pub const IRELAND: &str = "eu-west-1";
 pub const FRANKFURT: &str = "eu-central-1";
+
+/// The functions: what each is about has its name, and a sample in `events/`.
+pub const FUNCTIONS: [&str; 6] = [
+    "backup-tick",
+    "image-state-changed",
+    "instance-state-changed",
+    "reconcile-tick",
+    "snapshots-completed",
+    "work-requested",
+];
+
+pub fn sample(name: &str) -> Value {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events").join(name);
+    let text = fs::read_to_string(file.with_extension("json")).expect("there is a sample");
+    serde_json::from_str(&text).expect("a sample is JSON")
+}
 
 /// Machines tagged `backup: gold`, at a quarter past midnight, into two regions.
 pub const NIGHTLY: &str = "

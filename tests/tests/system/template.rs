@@ -2,8 +2,6 @@
 //! goes, and what each role may do. What the functions make of it all is in the other scenarios.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::Path;
 
 use afterimage::system::{Options, TEMPLATE};
 use afterimage_cloud::deploy::Deployment;
@@ -15,30 +13,16 @@ use aws_sdk_ec2::types as ec2;
 use aws_sdk_eventbridge::types::Target;
 use serde_json::{Value, json};
 
-use crate::scene::{self, FRANKFURT as FAR, HOME, IRELAND as ELSEWHERE, Launch, Scene, Stage};
+use crate::scene::{
+    self, FRANKFURT as FAR, FUNCTIONS, HOME, IRELAND as ELSEWHERE, Launch, Scene, Stage, sample,
+};
 
 const BUS: &str = "afterimage";
-
-/// What happens, and the function and the sample in `events/` that are called so.
-const HAPPENINGS: [&str; 6] = [
-    "backup-tick",
-    "image-state-changed",
-    "instance-state-changed",
-    "reconcile-tick",
-    "snapshots-completed",
-    "work-requested",
-];
 
 /// Plays a scene in a world in which nothing lags, with a template of its own.
 fn deployed<T>(template: &str, scene: impl AsyncFnOnce(Scene) -> T) -> T {
     let options = Options { template: template.to_string(), ..Options::default() };
     scene::play_on(Stage { config: Config::seeded(1), options }, scene)
-}
-
-fn sample(name: &str) -> Value {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events").join(name);
-    let text = fs::read_to_string(file.with_extension("json")).expect("there is a sample");
-    serde_json::from_str(&text).expect("a sample is JSON")
 }
 
 /// A rule as EventBridge lists it.
@@ -73,12 +57,12 @@ async fn rules(scene: &Scene) -> Vec<Listed> {
 }
 
 /// `afterimage-ImageStateChangedHere-…` is about `image-state-changed`.
-fn happening_of(rule: &str) -> &'static str {
+fn function_of(rule: &str) -> &'static str {
     let is_of = |name: &&str| {
         let words = name.split('-').map(|word| word[..1].to_uppercase() + &word[1..]);
         rule.contains(&words.collect::<String>())
     };
-    HAPPENINGS.into_iter().find(is_of).unwrap_or_else(|| panic!("{rule} is about nothing known"))
+    FUNCTIONS.into_iter().find(is_of).unwrap_or_else(|| panic!("{rule} is about nothing known"))
 }
 
 #[test]
@@ -88,8 +72,8 @@ fn every_pattern_takes_the_sample_of_its_event_and_no_other() {
         for rule in rules(&scene).await {
             let Some(pattern) = &rule.pattern else { continue };
             let pattern = Pattern::parse(pattern).expect("it was accepted");
-            let own = happening_of(&rule.name);
-            for name in HAPPENINGS {
+            let own = function_of(&rule.name);
+            for name in FUNCTIONS {
                 let at = format!("{} at {} and {name}", rule.name, rule.place);
                 assert_eq!(pattern.matches(&sample(name)), name == own, "{at}");
             }
@@ -156,7 +140,7 @@ fn every_target_has_a_queue_for_its_dead_letters_that_takes_them() {
             }
         }
         // With every function and the bus gone, what happens can only become dead letters.
-        let functions: Vec<String> = HAPPENINGS
+        let functions: Vec<String> = FUNCTIONS
             .map(|name| format!("arn:aws:lambda:{HOME}:123456789012:function:afterimage-{name}"))
             .to_vec();
         for region in [HOME, ELSEWHERE] {
@@ -172,8 +156,8 @@ fn every_target_has_a_queue_for_its_dead_letters_that_takes_them() {
         everything_happens(&scene, HOME).await;
         everything_happens(&scene, ELSEWHERE).await;
         let letters = dead_letters(&scene);
-        let told: BTreeSet<&str> = letters.iter().map(|(_, rule)| happening_of(rule)).collect();
-        assert_eq!(told, BTreeSet::from(HAPPENINGS), "{letters:#?}");
+        let told: BTreeSet<&str> = letters.iter().map(|(_, rule)| function_of(rule)).collect();
+        assert_eq!(told, BTreeSet::from(FUNCTIONS), "{letters:#?}");
     });
 }
 
@@ -193,10 +177,10 @@ fn an_event_that_a_function_fails_at_three_times_is_kept_with_its_error() {
             .map(|letter| letter["body"].as_str().expect("a body is text").to_string())
             .filter_map(|body| {
                 let name = |name: &&str| body.contains(&format!(":function:afterimage-{name}"));
-                HAPPENINGS.iter().find(|happening| name(happening)).map(ToString::to_string)
+                FUNCTIONS.iter().find(|happening| name(happening)).map(ToString::to_string)
             })
             .collect();
-        assert_eq!(told, HAPPENINGS.map(str::to_string).into());
+        assert_eq!(told, FUNCTIONS.map(str::to_string).into());
     });
 }
 
