@@ -20,6 +20,9 @@ const UNFINISHED: [&str; 7] = [
     concat!("#![", "allow("),
 ];
 
+/// What keeps the compiler from saying something says why.
+const EXPECTED: &str = concat!("#[", "expect(");
+
 /// Where people and machines keep their files.
 const HOMES: [&str; 5] = [
     concat!("/ho", "me/"),
@@ -64,12 +67,22 @@ fn faults(text: &str) -> Vec<(usize, String)> {
         let accounts = accounts(line).into_iter().filter(|id| !is_sample(id));
         faults.extend(accounts.map(|id| (number, format!("{id} may be somebody's account"))));
     }
+    let expected = text.match_indices(EXPECTED).filter(|(at, _)| !has_reason(&text[*at..]));
+    for (at, _) in expected {
+        let number = text[..at].lines().count() + 1;
+        faults.push((number, "what is expected of the compiler has no reason".to_string()));
+    }
     for (number, length) in functions(&lines) {
         if length > FUNCTION_LINES_MAX {
             faults.push((number, format!("the function has {length} lines")));
         }
     }
     faults
+}
+
+/// Whether an attribute says why, before it ends.
+fn has_reason(attribute: &str) -> bool {
+    attribute.split(")]").next().is_some_and(|inside| inside.contains("reason = \""))
 }
 
 /// Whether a line is one text and nothing else: wire data is as long as it is.
@@ -155,7 +168,9 @@ fn what_keeps_the_rules_is_left_alone() {
     let wire = format!("    \"{}\",\n", "Action=A&".repeat(20));
     let lines = "\n".repeat(FILE_LINES_MAX - 2);
     let module = format!("mod a {{\n{}}}\n", function("    ", FUNCTION_LINES_MAX));
-    for text in [id, &wire, &lines, &module, "fn short() {}\n", "    fn declared(&self);\n"] {
+    let said = format!("{EXPECTED}\n    dead_code,\n    reason = \"only here\"\n)]\n");
+    for text in [id, &said, &wire, &lines, &module, "fn short() {}\n", "    fn declared(&self);\n"]
+    {
         assert_eq!(found(text), Vec::<String>::new(), "{text}");
     }
 }
@@ -172,6 +187,8 @@ fn what_breaks_a_rule_is_found() {
     for word in UNFINISHED.iter().chain(&HOMES) {
         assert_eq!(found(&format!("    {word}x\n")), [format!("it says `{word}`")]);
     }
+    let silent = format!("{EXPECTED}clippy::disallowed_methods)]\nfn now() {{}}\n");
+    assert_eq!(found(&silent), ["what is expected of the compiler has no reason"]);
     let foreign = concat!("arn:aws:iam::", "98765", "4321098:role/r");
     assert_eq!(found(foreign), [concat!("98765", "4321098 may be somebody's account")]);
 }
