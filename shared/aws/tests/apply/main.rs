@@ -37,7 +37,8 @@ async fn snapshots_of(cloud: &Cloud, aws: &Aws, count: i32) -> Decision {
         records::put(&aws.ledger, point).await;
     }
     let event = WorkRequested { queue: queue(), hop: 0 };
-    let loaded = load::work_requested(aws, &event, &context(aws, 900)).await;
+    let loaded =
+        load::work_requested(aws, &event, &context(aws, 900), &mut load::Known::default()).await;
     let loaded = loaded.expect("the ledger is read").expect("nobody else is at it");
     let decision = work_requested::decide(&loaded.input);
     assert_eq!(decision.commands.len(), machines.len(), "{decision:#?}");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use afterimage_aws::load::{Loaded, work_requested};
+use afterimage_aws::load::{Known, Loaded, work_requested};
 use afterimage_core::flow::WorkRequested;
 use afterimage_core::flow::work_requested::Input;
 use afterimage_core::ids::{AmiId, SnapshotId, VolumeId};
@@ -19,7 +19,8 @@ fn work(kind: Kind) -> WorkRequested {
 }
 
 async fn load(world: &World, kind: Kind) -> Option<Loaded> {
-    let loaded = work_requested(&world.aws, &work(kind), &world.context()).await;
+    let loaded =
+        work_requested(&world.aws, &work(kind), &world.context(), &mut Known::default()).await;
     loaded.expect("the ledger and EC2 answer")
 }
 
@@ -95,12 +96,14 @@ fn points_that_are_due_come_with_their_machines_and_the_next_is_announced() {
 }
 
 #[test]
-fn an_empty_queue_is_one_read_of_the_index() {
+fn an_empty_queue_is_two_reads_of_the_ledger() {
     for kind in Kind::ALL {
         world(async |world| {
             let (loaded, requests) = world.requests(load(&world, kind)).await;
             assert_eq!(loaded.expect("nobody else is at it").next_due, None);
-            assert_eq!(requests, BTreeMap::from([("Query".to_string(), 1)]), "{kind}");
+            // The index, and whether another worker is at the queue.
+            let asked = [("BatchGetItem".to_string(), 1), ("Query".to_string(), 1)];
+            assert_eq!(requests, BTreeMap::from(asked), "{kind}");
         });
     }
 }
@@ -144,11 +147,13 @@ fn a_fleet_is_claimed_and_rested_upon_and_whoever_else_is_woken_goes_away() {
         snapshotted_points(&world, many).await;
         let begun = world.now();
         let (context, work) = (world.context(), work(Kind::Register));
-        let first = work_requested(&world.aws, &work, &context);
+        let (mut known, mut known_to_other) = (Known::default(), Known::default());
+        let first = work_requested(&world.aws, &work, &context, &mut known);
         let second = async {
             world.later(10).await;
             let other = started(&world.cloud, "second");
-            let loaded = work_requested(&other, &work, &context).await.expect("it is answered");
+            let loaded = work_requested(&other, &work, &context, &mut known_to_other).await;
+            let loaded = loaded.expect("it is answered");
             (loaded.is_none(), world.now())
         };
         let (first, (went, when)) = tokio::join!(first, second);
@@ -157,13 +162,13 @@ fn a_fleet_is_claimed_and_rested_upon_and_whoever_else_is_woken_goes_away() {
         let loaded = first.expect("it is answered").expect("the claim is its own");
         let Input::Register(input) = loaded.input else { panic!("it is of another kind") };
         assert_eq!(input.points.len(), many);
-        // One second for each that is in flight, as `rest` says.
-        assert!(input.now.duration_since(begun) >= secs(30), "{}", input.now);
-        assert!(input.now.duration_since(begun) < secs(33), "{}", input.now);
+        // The shortest rest there is: long enough for several of them.
+        assert!(input.now.duration_since(begun) >= secs(60), "{}", input.now);
+        assert!(input.now.duration_since(begun) < secs(63), "{}", input.now);
         // Whoever comes after the look claims the next.
         let before: Timestamp = world.now();
         load(&world, Kind::Register).await.expect("the claim is over");
-        assert!(world.now().duration_since(before) >= secs(30));
+        assert!(world.now().duration_since(before) >= secs(60));
     });
 }
 
@@ -173,21 +178,25 @@ fn a_rest_that_would_outlast_the_function_is_not_begun() {
         snapshotted_points(&world, LOOK_AT_ONCE + 20).await;
         let short = world.context_for(secs(45));
         let work = work(Kind::Register);
-        let (loaded, requests) = world.requests(work_requested(&world.aws, &work, &short)).await;
+        let mut known = Known::default();
+        let loading = work_requested(&world.aws, &work, &short, &mut known);
+        let (loaded, requests) = world.requests(loading).await;
         assert!(loaded.expect("the ledger answers").is_none());
-        assert_eq!(requests, BTreeMap::from([("Query".to_string(), 1)]), "nothing is claimed");
+        // The lease and the claim are looked at, and the queue; nothing is claimed.
+        let asked = [("BatchGetItem".to_string(), 2), ("Query".to_string(), 1)];
+        assert_eq!(requests, BTreeMap::from(asked));
     });
 }
 
 #[test]
 fn no_more_is_taken_up_than_one_round_can_do() {
     world(async |world| {
-        for number in 0..130 {
+        for number in 0..280 {
             world.point(&instance(number), |_| ()).await;
         }
         let loaded = load(&world, Kind::Snapshot).await.expect("nobody else is at it");
         let Input::Snapshot(input) = loaded.input else { panic!("it is of another kind") };
-        assert_eq!(input.points.len(), 100);
+        assert_eq!(input.points.len(), 250);
         let first: Vec<_> = input.points.iter().map(|point| point.requested_at).collect();
         assert!(first.is_sorted(), "the longest due first");
         assert_eq!(input.points[0].instance(), &instance(0));

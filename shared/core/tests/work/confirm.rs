@@ -106,7 +106,7 @@ fn an_image_that_is_lost_is_left_and_the_next_is_registered_after_a_wait() {
         assert_eq!((after.step.attempt, after.step.failures), (1, 1));
         assert_eq!(after.step.due_at, Some(at(mins(17))));
         assert_eq!(codes_said(&decision), [expected]);
-        let step = Step { attempt: 4, failures: 4, ..registered().step };
+        let step = Step { attempt: 7, failures: 7, ..registered().step };
         let after = point_in(&look(&Point { step, ..registered() }, &seen, mins(16)));
         assert_eq!((after.status, code(&after)), (Status::Failed, Some(Code::TriesUsedUp)));
         assert_eq!(after.leftovers, [ami(1).to_string()]);
@@ -173,7 +173,7 @@ fn a_replica_that_fails_is_tried_again_and_touches_nothing_else() {
 fn a_replica_that_fails_for_good_fails_its_point_when_the_others_are_settled() {
     let (point, _) = imaged();
     let seen = [seen_image(2, ImageState::Failed), seen_image(3, ImageState::Available)];
-    let step = Step { attempt: 4, failures: 4, ..pending(IRELAND, 2).step };
+    let step = Step { attempt: 7, failures: 7, ..pending(IRELAND, 2).step };
     let last_try = Replica { step, ..pending(IRELAND, 2) };
     let (points, replicas) = written(&look_at_replicas(&point, &[last_try], &seen, mins(30)));
     assert_eq!((replicas[0].status, replicas[0].step.due_at), (ReplicaStatus::Failed, None));

@@ -101,7 +101,7 @@ fn an_encrypted_copy_always_names_its_key() {
 fn a_call_without_an_outcome_is_made_again_with_the_same_token_but_not_for_ever() {
     let mut replica = replica_in(&look(&waiting(IRELAND), &[], mins(20)));
     let mut now = mins(20);
-    for (failures, wait) in [(1, 2), (2, 2), (3, 4), (4, 8)] {
+    for (failures, wait) in [(1, 2), (2, 2), (3, 4), (4, 8), (5, 16), (6, 32), (7, 60)] {
         let due_at = replica.step.due_at.expect("due");
         assert_eq!(look(&replica, &[], now), Decision::default());
         now = due_at.duration_since(at(0)).as_secs();
@@ -111,7 +111,7 @@ fn a_call_without_an_outcome_is_made_again_with_the_same_token_but_not_for_ever(
         assert_eq!((replica.step.attempt, replica.step.failures), (0, failures));
         assert_eq!(replica.step.due_at, Some(at(now + mins(wait))));
     }
-    let (points, replicas) = written(&look(&replica, &[], now + mins(8)));
+    let (points, replicas) = written(&look(&replica, &[], now + mins(60)));
     assert_eq!(replicas[0].status, ReplicaStatus::Failed);
     assert_eq!(place(&points[0], IRELAND), Some(Place::Failed));
 }

@@ -141,15 +141,15 @@ fn being_asked_to_wait_ends_a_day_after_the_request_or_five_where_others_were_wa
 }
 
 #[test]
-fn waits_double_from_a_minute_and_the_fifth_failure_is_the_last() {
-    for (failures, minutes) in [(0, 1), (1, 2), (2, 4), (3, 8)] {
+fn waits_double_from_a_minute_to_an_hour_and_the_eighth_failure_is_the_last() {
+    for (failures, minutes) in [(0, 1), (1, 2), (2, 4), (3, 8), (4, 16), (5, 32), (6, 60)] {
         let step = Step { failures, ..snapshotting(&running()).step };
         let point = Point { step, ..snapshotting(&running()) };
         let outcome = Outcome::Failed(answer("InternalError"));
         let after = point_in(&conclude::snapshots(&point, outcome, at(2)));
         assert_eq!(after.step.due_at, Some(at(2 + mins(minutes))));
     }
-    let step = Step { failures: 4, ..snapshotting(&running()).step };
+    let step = Step { failures: 7, ..snapshotting(&running()).step };
     let point = Point { step, ..snapshotting(&running()) };
     let outcome = Outcome::Failed(answer("InternalError"));
     let after = point_in(&conclude::snapshots(&point, outcome, at(2)));
@@ -182,7 +182,7 @@ fn a_copy_that_was_not_made_is_tried_again_asked_for_again_or_looked_up() {
         ),
         (Outcome::NameTaken(answer("")), false, Code::NameTaken, (0, 0, Some(7))),
         // Given up at once, by whoever has its point at hand.
-        (Outcome::Refused(answer("InvalidRequest")), true, Code::CallRefused, (1, 5, Some(2))),
+        (Outcome::Refused(answer("InvalidRequest")), true, Code::CallRefused, (1, 8, Some(2))),
     ];
     for (outcome, again, reason, step) in unmade::<AmiId>(mins(2), 2).into_iter().chain(more) {
         let after = replica_in(&conclude::copy(&copying, outcome.clone(), at(2)));
@@ -198,10 +198,10 @@ fn a_copy_whose_last_try_failed_is_due_at_once_so_that_it_is_given_up() {
     let (_, replicas) = imaged();
     let mut copying = replicas.into_iter().next().expect("a replica");
     copying.status = ReplicaStatus::Copying;
-    copying.step = Step { attempt: 4, failures: 4, begun_at: Some(at(0)), ..copying.step };
+    copying.step = Step { attempt: 7, failures: 7, begun_at: Some(at(0)), ..copying.step };
     let outcome = Outcome::Failed(answer("InternalError"));
     let after = replica_in(&conclude::copy(&copying, outcome, at(2)));
-    assert_eq!(counted(&after.step), (5, 5, Some(2)));
+    assert_eq!(counted(&after.step), (8, 8, Some(2)));
 }
 
 #[test]

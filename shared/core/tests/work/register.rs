@@ -153,7 +153,7 @@ fn a_set_of_which_one_failed_is_left_and_the_next_is_made_after_a_wait() {
     assert!(after.snapshots.is_empty() && after.grade.is_none() && after.taken_at.is_none());
     assert_eq!((after.step.attempt, after.step.failures), (1, 1));
     assert_eq!(after.step.due_at, Some(at(mins(11))));
-    let step = Step { attempt: 4, failures: 4, ..snapshotted(&running()).step };
+    let step = Step { attempt: 7, failures: 7, ..snapshotted(&running()).step };
     let last = Point { step, ..snapshotted(&running()) };
     let after = point_in(&look(&last, &seen, mins(10)));
     assert_eq!((after.status, code(&after)), (Status::Failed, Some(Code::TriesUsedUp)));

@@ -201,7 +201,7 @@ fn images_and_replicas() {
         World { replicas: edited.collect(), ..World::of(&point) }
     };
     check("copied", with(|_| {}), now);
-    check("used up", with(|replica| replica.step.failures = 5), now);
+    check("used up", with(|replica| replica.step.failures = 8), now);
     let begun: fn(&mut Replica) = |replica| {
         replica.status = ReplicaStatus::Copying;
         replica.step.begun_at = Some(at(mins(20)));

@@ -246,7 +246,7 @@ fn a_set_that_shows_in_part_is_waited_for_and_then_remembered_as_left_over() {
 #[test]
 fn a_try_that_left_nothing_is_made_again_at_once_and_not_for_ever() {
     let mut point = snapshotting(&running());
-    for failures in 1..5 {
+    for failures in 1..8 {
         point = point_in(&look(&point, Vec::new(), 6));
         let Step { attempt, failures: failed, begun_at, due_at } = point.step.clone();
         assert_eq!((point.status, attempt, failed), (Status::Requested, failures, failures));

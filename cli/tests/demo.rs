@@ -1,0 +1,67 @@
+//! `afterimage demo` as somebody sees it who tries Afterimage for the first time.
+
+use std::collections::BTreeMap;
+use std::process::{Command, Output};
+use std::thread;
+
+fn demo(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_afterimage"));
+    command.arg("demo").args(arguments).output().expect("the command starts")
+}
+
+fn day(seed: &'static str) -> thread::JoinHandle<Output> {
+    thread::spawn(move || demo(&["--days", "1", "--seed", seed]))
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("it writes UTF-8")
+}
+
+#[test]
+fn the_same_seed_tells_the_same_story_and_the_check_holds() {
+    let [first, again, other] = [day("3"), day("3"), day("4")].map(|run| run.join().expect("ran"));
+    for run in [&first, &again, &other] {
+        let errors = String::from_utf8_lossy(&run.stderr);
+        assert_eq!(run.status.code(), Some(0), "{errors}\n{}", text(run));
+        assert_eq!(errors, "", "there is no terminal to show progress on");
+    }
+    assert_eq!(text(&first), text(&again));
+    assert_ne!(text(&first), text(&other));
+    reads_well(&text(&first));
+    names_every_machine(&text(&first));
+}
+
+/// No line is wider than a terminal, and no day has more to tell than one reads.
+fn reads_well(story: &str) {
+    let widest = story.lines().map(|line| line.chars().count()).max();
+    assert!(widest.is_some_and(|width| width <= 100), "{story}");
+    let told = story.lines().skip_while(|line| !line.starts_with("Thu 01 Jan"));
+    let told: Vec<&str> = told.take_while(|line| !line.is_empty()).collect();
+    // A line of the story has its time where the lines that go on with it have blanks.
+    let begun = |line: &&&str| line.get(12..17).is_some_and(|time| !time.trim().is_empty());
+    let lines = told.iter().filter(begun).count();
+    assert!((4..=12).contains(&lines), "{lines} lines in a day:\n{story}");
+}
+
+/// Every machine of the demo has a row, and all but two can be brought back.
+fn names_every_machine(story: &str) {
+    let table = story.lines().skip_while(|line| !line.starts_with("MACHINE")).skip(1);
+    let rows: BTreeMap<&str, &str> =
+        table.take_while(|line| !line.is_empty()).filter_map(|line| line.split_once(' ')).collect();
+    assert_eq!(rows.len(), 24, "{story}");
+    let row = |machine: &str| *rows.get(machine).unwrap_or_else(|| panic!("{machine}: {story}"));
+    assert!(row("win-1").contains("never: billed-by-usage"), "{story}");
+    assert!(row("sg-lab-1").contains("never: no policy selects it"), "{story}");
+    assert!(row("build-1").contains("at-rest"), "{story}");
+    assert!(row("db-2").contains("2 of 2"), "{story}");
+    assert_eq!(rows.values().filter(|row| row.contains(" never: ")).count(), 2, "{story}");
+}
+
+#[test]
+fn a_number_of_days_that_is_none_or_too_many_is_the_users_mistake() {
+    for days in ["0", "32", "week"] {
+        let refused = demo(&["--days", days]);
+        assert_eq!(refused.status.code(), Some(1), "{days}");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("--days"), "{days}");
+    }
+}
