@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Failure;
 
-/// Serves an AWS of your own: EC2 images and snapshots, EventBridge, DynamoDB, KMS, SSM and SQS.
+/// Serves an AWS of your own: EC2 images and snapshots, EventBridge, DynamoDB, KMS, SSM, STS, SQS.
 ///
 /// Point any client at it with AWS_ENDPOINT_URL and any credentials. Nothing leaves this machine,
 /// and everything is forgotten when it ends.

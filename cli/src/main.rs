@@ -6,8 +6,7 @@ use std::process::ExitCode;
 use afterimage::{cloud, demo, policy, status};
 use clap::{Parser, Subcommand};
 
-/// Images EC2 instances when their disks are at rest, copies the images where they must survive,
-/// and brings machines back.
+/// Images EC2 instances when their disks are at rest, and copies the images where they must survive.
 #[derive(Debug, Parser)]
 #[command(name = "afterimage", version)]
 struct Arguments {

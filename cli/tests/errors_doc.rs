@@ -1,8 +1,8 @@
 //! `docs/errors.md` against the codes: every code has its section, and every section its code.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use afterimage_aws::Failure;
 use afterimage_aws::decode::Unusable;
@@ -10,8 +10,12 @@ use afterimage_core::reason::Code;
 
 const PARTS: [&str; 3] = ["**What happened:** ", "**What the system does:** ", "**What you do:** "];
 
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
 fn document() -> String {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/errors.md");
+    let path = root().join("docs/errors.md");
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
@@ -34,11 +38,43 @@ fn sections(document: &str) -> BTreeMap<String, String> {
     found
 }
 
-fn codes() -> Vec<&'static str> {
-    let mut codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
-    codes.extend(Failure::CODES);
-    codes.extend(Unusable::CODES);
+/// The codes that are logged where they stand, as `code = "..."`, by what runs in a function.
+fn logged() -> BTreeSet<String> {
+    let mut codes = BTreeSet::new();
+    let mut folders = vec![root().join("shared/aws/src"), root().join("functions")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("the folder is there") {
+            let path = entry.expect("it can be listed").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                codes.extend(logged_in(&path));
+            }
+        }
+    }
     codes
+}
+
+fn logged_in(path: &Path) -> Vec<String> {
+    let text =
+        fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let literals = text.split("code = \"").skip(1).filter_map(|rest| rest.split('"').next());
+    literals.map(str::to_string).collect()
+}
+
+/// All of them; two that are called the same are found by their number.
+fn codes() -> Vec<String> {
+    let fixed = Failure::CODES.into_iter().chain(Unusable::CODES);
+    let fixed = Code::ALL.iter().map(|code| code.as_str()).chain(fixed);
+    let mut codes: Vec<String> = fixed.map(str::to_string).collect();
+    let others: Vec<String> = logged().into_iter().filter(|code| !codes.contains(code)).collect();
+    codes.extend(others);
+    codes
+}
+
+#[test]
+fn codes_that_are_logged_where_they_stand_are_found() {
+    assert!(logged().contains("ec2-answer-odd"));
 }
 
 #[test]
@@ -47,10 +83,10 @@ fn every_code_has_its_section_and_every_section_its_code() {
     let sections = sections(&document);
     let mut codes = codes();
     for code in &codes {
-        assert!(sections.contains_key(*code), "docs/errors.md has no section `{code}`");
+        assert!(sections.contains_key(code), "docs/errors.md has no section `{code}`");
     }
     for section in sections.keys() {
-        assert!(codes.contains(&section.as_str()), "there is no code `{section}`");
+        assert!(codes.contains(section), "there is no code `{section}`");
     }
     codes.sort_unstable();
     codes.dedup();

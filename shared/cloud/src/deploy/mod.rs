@@ -19,8 +19,8 @@
 //!   in their long and their short forms. All the pseudo parameters but `AWS::NotificationARNs` and
 //!   `AWS::StackId`.
 //! - The resource types in [`TYPES`], with the properties that the errors list.
-//!   `AWS::Logs::LogGroup`, `AWS::SNS::Topic` and `AWS::CloudWatch::Alarm` are held against the
-//!   names of their properties, and nothing is made.
+//!   `AWS::Logs::LogGroup`, `AWS::Logs::MetricFilter`, `AWS::SNS::Topic` and
+//!   `AWS::CloudWatch::Alarm` are held against the names of their properties, and nothing is made.
 //! - Of a function, events of the types `Schedule`, `EventBridgeRule` and `CloudWatchEvent`;
 //!   policies as statements. SAM policy templates are refused, and of the managed policies only
 //!   those that allow nothing but logs and traces are known.

@@ -4,7 +4,7 @@ use super::errors::Errors;
 use super::yaml::{self, Key, Node, Position, Value};
 
 /// Every resource type that is modelled.
-pub const TYPES: [&str; 15] = [
+pub const TYPES: [&str; 16] = [
     "AWS::CloudWatch::Alarm",
     "AWS::DynamoDB::Table",
     "AWS::Events::EventBus",
@@ -16,6 +16,7 @@ pub const TYPES: [&str; 15] = [
     "AWS::KMS::Key",
     "AWS::Lambda::Permission",
     "AWS::Logs::LogGroup",
+    "AWS::Logs::MetricFilter",
     "AWS::SNS::Topic",
     "AWS::SQS::Queue",
     "AWS::SQS::QueuePolicy",

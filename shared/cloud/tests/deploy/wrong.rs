@@ -176,6 +176,37 @@ fn settings_beyond_the_limits_are_refused() {
 }
 
 #[test]
+fn a_metric_filter_is_held_against_its_properties() {
+    let metric = "Counted.Properties.MetricTransformations[0]";
+    for (part, missing, path) in [
+        ("      FilterPattern: \"{ $.code = * }\"\n", "FilterPattern", "Counted.Properties"),
+        ("          MetricName: Said\n", "MetricName", metric),
+        ("Value: $.code}", "Value", &format!("{metric}.Dimensions[0]")),
+    ] {
+        let template = changed(part, if part.ends_with('}') { "}" } else { "" });
+        world(async |cloud| {
+            let errors = errors_of(&cloud, &template);
+            let [error] = errors.try_into().expect("one error");
+            assert_eq!(error.path, format!("Resources.{path}"), "{error}");
+            assert!(error.what.contains(&format!("{missing} is missing")), "{error}");
+        });
+    }
+    refused("MetricValue: \"1\"", "MetricValue: [1]", &format!("{metric}.MetricValue"), "a text");
+    refused(
+        "Dimensions: [{Key: Code, Value: $.code}]",
+        "Dimensions: [{Key: Code, Value: $.code, Unit: Count}]",
+        &format!("{metric}.Dimensions[0].Unit"),
+        "not a property that is modelled",
+    );
+    refused(
+        "Dimensions: [{Key: Code, Value: $.code}]",
+        "Dimensions: {Code: $.code}",
+        &format!("{metric}.Dimensions"),
+        "a list is wanted here",
+    );
+}
+
+#[test]
 fn a_table_whose_keys_do_not_fit_is_refused() {
     world(async |cloud| {
         let errors = errors_of(

@@ -100,6 +100,7 @@ impl<'a> Maker<'a> {
             "AWS::KMS::Key" => self.key(step, &props),
             "AWS::Lambda::Permission" => self.permission(step, &props),
             "AWS::Logs::LogGroup" => self.log_group(step, &props),
+            "AWS::Logs::MetricFilter" => self.metric_filter(step, &props),
             "AWS::SNS::Topic" => self.topic(step, &props),
             "AWS::SQS::Queue" => self.queue(step, &props),
             "AWS::SQS::QueuePolicy" => self.queue_policy(step, &props),

@@ -1,4 +1,4 @@
-//! What nobody can look at here: logs, alarms and topics. The names of their properties are
+//! What nobody can look at here: logs, their metrics, alarms and topics. The names of their properties are
 //! checked, others can refer to them, and nothing is made.
 
 use super::super::order::Step;
@@ -48,6 +48,32 @@ impl Maker<'_> {
         let (region, account) = (&self.scope.region, &self.scope.account);
         let arn = format!("arn:aws:logs:{region}:{account}:log-group:{name}:*");
         self.register(&step.id, name, &[("Arn", &arn)]);
+    }
+
+    pub(super) fn metric_filter(&mut self, step: &Step<'_>, props: &Props<'_>) {
+        let name = self.name(&step.id, props.text("FilterName"), 512);
+        props.required("FilterPattern");
+        props.required("LogGroupName");
+        props.require("MetricTransformations");
+        for metric in props.groups("MetricTransformations") {
+            for wanted in ["MetricName", "MetricNamespace", "MetricValue"] {
+                metric.required(wanted);
+            }
+            for dimension in metric.groups("Dimensions") {
+                dimension.required("Key");
+                dimension.required("Value");
+                dimension.finish();
+            }
+            metric.accept(&["DefaultValue", "Unit"]);
+            metric.finish();
+        }
+        props.accept(&[
+            "ApplyOnTransformedLogs",
+            "EmitSystemFieldDimensions",
+            "FieldSelectionCriteria",
+        ]);
+        props.finish();
+        self.register(&step.id, name, &[]);
     }
 
     pub(super) fn alarm(&mut self, step: &Step<'_>, props: &Props<'_>) {
