@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use afterimage::{cloud, demo, policy, status};
 use clap::{Parser, Subcommand};
 
-/// Images EC2 instances when their disks are at rest, and copies the images where they must survive.
+/// Images EC2 instances when their disks are at rest, and copies the images where they must
+/// survive.
 #[derive(Debug, Parser)]
 #[command(name = "afterimage", version)]
 struct Arguments {

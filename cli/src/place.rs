@@ -89,7 +89,9 @@ impl Place {
                  where the stack is, infra/template.yaml deploys one"
             ));
         }
-        Failure::Ours(format!("{told}\n  this was asked of {region}, table `{table}`"))
+        let endpoint = self.config.endpoint_url().map(|url| format!(" at {url}"));
+        let endpoint = endpoint.unwrap_or_default();
+        Failure::Ours(format!("{told}\n  this was asked of {region}{endpoint}, table `{table}`"))
     }
 }
 

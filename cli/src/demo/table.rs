@@ -216,7 +216,7 @@ fn otherwise(counts: &Counts) -> String {
         "without the sweep {} would have no image, and {} would wait for a lost word; without the \
          intents {} would have been made twice; without a second try {} would be missing",
         count(counts.lost_stops, "stop"),
-        count(finished, "finished set or image"),
+        count(finished, "finished artefact"),
         count(counts.unheard_creates, "thing"),
         counts.creations_failed,
     )

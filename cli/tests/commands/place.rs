@@ -37,7 +37,11 @@ fn a_table_that_is_not_there_is_the_users_to_name() {
 fn an_aws_that_cannot_be_reached_is_told_with_all_that_led_to_it() {
     let silent = [("AWS_ENDPOINT_URL", "http://127.0.0.1:9")];
     let output = run(&silent, &["status"], "");
-    fails(&output, 2, &["the ledger (afterimage) could not be read", "\n  because "]);
+    fails(
+        &output,
+        2,
+        &["the ledger (afterimage) could not be read", "\n  because ", "at http://127.0.0.1:9,"],
+    );
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! What nobody can look at here: logs, their metrics, alarms and topics. The names of their properties are
-//! checked, others can refer to them, and nothing is made.
+//! What nobody can look at here: logs, their metrics, alarms and topics. The names of their
+//! properties are checked, others can refer to them, and nothing is made.
 
 use super::super::order::Step;
 use super::super::props::Props;
