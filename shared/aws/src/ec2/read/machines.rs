@@ -54,6 +54,12 @@ impl Ec2 {
             let Some(mut machine) = wire::readable("machine", [()], |()| read()).pop() else {
                 continue;
             };
+            // Of one that is gone EC2 shows for an hour that it was there, and no more than that:
+            // nothing else of it comes to light.
+            if machine.instance.state.is_gone() {
+                machines.whole.insert(machine.instance.id.clone(), machine);
+                continue;
+            }
             if !shows_all(wire, &machine.volumes) {
                 machines.unsettled.insert(machine.instance.id);
                 continue;
