@@ -202,9 +202,9 @@ fn a_fleet_throttled_to_the_published_buckets_is_protected_all_the_same() {
             assert_eq!(scene.snapshots(region).await.len(), machines.len(), "{region}");
         }
         for action in ["CreateSnapshots", "RegisterImage", "CopyImage"] {
-            let throttled =
-                |call: &&Entry| call.action == action && call.outcome == "RequestLimitExceeded";
-            assert!(scene.calls().iter().any(|call| throttled(&call)), "{action} had not to wait");
+            let waits =
+                |call: &Entry| call.action == action && call.outcome == "RequestLimitExceeded";
+            assert!(scene.calls().iter().any(waits), "{action} never had to wait");
         }
     });
 }
