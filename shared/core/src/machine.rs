@@ -30,6 +30,11 @@ pub struct Instance {
 }
 
 impl State {
+    /// Whether a machine that is in this state will never run again.
+    pub const fn is_gone(self) -> bool {
+        matches!(self, State::ShuttingDown | State::Terminated)
+    }
+
     /// As EC2 calls it.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -182,10 +182,14 @@ fn a_copy_that_never_succeeds_ends_with_a_reason_that_one_can_read() {
 #[test]
 fn a_fleet_throttled_to_the_published_buckets_is_protected_all_the_same() {
     let mut stage = Stage::default();
-    // The other users of the account take nine tenths of every bucket.
-    stage.config.limits.other_users_take = 90;
+    // The other users of the account take nearly all that flows into every bucket, and the fleet
+    // has more machines than a bucket holds calls.
+    stage.config.limits.other_users_take = 99;
     scene::play_on(stage, async |scene| {
-        let machines = scene.launch(Launch { count: 30, ..Launch::default() }).await;
+        let mut machines = Vec::new();
+        for _ in 0..2 {
+            machines.extend(scene.launch(Launch { count: 55, ..Launch::default() }).await);
+        }
         scene.policies(NIGHTLY).await;
         scene.pass(A_NIGHT).await;
         let points = scene.points().await;
@@ -197,8 +201,11 @@ fn a_fleet_throttled_to_the_published_buckets_is_protected_all_the_same() {
             assert_eq!(scene.images(region).await.len(), machines.len(), "{region}");
             assert_eq!(scene.snapshots(region).await.len(), machines.len(), "{region}");
         }
-        let asked_to_wait = |call: &Entry| call.outcome == "RequestLimitExceeded";
-        assert!(scene.calls().iter().any(asked_to_wait), "nobody was throttled");
+        for action in ["CreateSnapshots", "RegisterImage"] {
+            let waits =
+                |call: &Entry| call.action == action && call.outcome == "RequestLimitExceeded";
+            assert!(scene.calls().iter().any(waits), "{action} never had to wait");
+        }
     });
 }
 
@@ -271,7 +278,9 @@ fn two_policies_make_two_points_of_one_machine_each_with_its_own_replicas() {
         assert_eq!(policies(HOME).await, ["gold", "silver"]);
         assert_eq!(policies(IRELAND).await, ["gold"]);
         assert_eq!(policies(FRANKFURT).await, ["silver"]);
-        assert_eq!(scene.count("CreateSnapshots", HOME), 2);
+        // EC2 may ask to wait between two sets of the same disks: then nothing is made.
+        let made = |call: &&Entry| call.action == "CreateSnapshots" && call.outcome == "ok";
+        assert_eq!(scene.calls().iter().filter(made).count(), 2);
     });
 }
 

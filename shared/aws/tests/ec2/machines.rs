@@ -146,6 +146,22 @@ fn a_machine_that_sleeps_is_not_at_rest() {
 }
 
 #[test]
+fn a_machine_that_was_terminated_is_gone_for_as_long_as_it_is_shown() {
+    world(async |cloud| {
+        let id = machine_of(&cloud, AMAZON_LINUX, &[], &[]).await;
+        let terminate = plain(&cloud, HOME).terminate_instances().instance_ids(id.as_str());
+        terminate.send().await.expect("it goes");
+        let ids = [id.clone()];
+        for minutes in [0, 10] {
+            cloud.advance(Duration::from_secs(60 * minutes)).await;
+            let machines = ec2(&cloud).machines(&region(HOME), &ids).await.expect("EC2 answers");
+            assert!(machines.unsettled.is_empty(), "{machines:?}");
+            assert!(machines.whole[&id].instance.state.is_gone(), "{machines:?}");
+        }
+    });
+}
+
+#[test]
 fn a_machine_is_never_shown_without_one_of_its_disks() {
     // EC2 guide, eventual consistency: what was just made may not be described yet.
     world_with(

@@ -29,6 +29,8 @@ enum Uefi {
     Is(Option<String>),
     /// It cannot be asked just now.
     Unsettled,
+    /// No machine can be asked just now.
+    Throttled,
 }
 
 /// The volumes of machines, as they are attached.
@@ -44,6 +46,7 @@ impl Ec2 {
         let volumes = self.attached_volumes(region, &instances).await?;
         let images = self.source_images(region, &instances).await?;
         let mut machines = Machines::default();
+        let mut has_to_wait = false;
         for wire in &instances {
             let image = wire.image_id().and_then(|id| images.get(id));
             let read = || -> Result<Machine, Odd> {
@@ -54,14 +57,28 @@ impl Ec2 {
             let Some(mut machine) = wire::readable("machine", [()], |()| read()).pop() else {
                 continue;
             };
+            // Of one that is gone EC2 shows for an hour that it was there, and no more than that:
+            // nothing else of it comes to light.
+            if machine.instance.state.is_gone() {
+                machines.whole.insert(machine.instance.id.clone(), machine);
+                continue;
+            }
             if !shows_all(wire, &machine.volumes) {
                 machines.unsettled.insert(machine.instance.id);
                 continue;
             }
             if wire.current_instance_boot_mode() == Some(&InstanceBootModeValues::Uefi) {
-                match self.uefi_data(region, &machine.instance.id).await? {
+                // One question for each machine: those for whom there is an answer are not to wait
+                // until there is one for all.
+                let data = if has_to_wait {
+                    Uefi::Unsettled
+                } else {
+                    self.uefi_data(region, &machine.instance.id).await?
+                };
+                has_to_wait |= matches!(data, Uefi::Throttled);
+                match data {
                     Uefi::Is(data) => machine.build.uefi_data = data,
-                    Uefi::Unsettled => {
+                    Uefi::Unsettled | Uefi::Throttled => {
                         machines.unsettled.insert(machine.instance.id);
                         continue;
                     }
@@ -132,6 +149,7 @@ impl Ec2 {
                 // Only this one machine is in between; the others are not to wait for it.
                 Some(code) if errors::is_in_wrong_state(code) => Ok(Uefi::Unsettled),
                 Some(code) if errors::is_instance_gone(code) => Ok(Uefi::Unsettled),
+                Some(code) if errors::is_throttled(code) => Ok(Uefi::Throttled),
                 _ => Err(reading.failed(error)),
             },
         }

@@ -18,7 +18,7 @@ use crate::command::{Change, Command, CreateSnapshots, Decision, Intent};
 use crate::conclude::SnapshotSet;
 use crate::ids::{InstanceId, VolumeId};
 use crate::limits::{CLOCK_SKEW, LOOK_AFTER, PARTIAL, SETTLE, later};
-use crate::machine::{Grade, Machine, State};
+use crate::machine::{Grade, Machine};
 use crate::names::{TAG_ATTEMPT, TAG_POINT, snapshot_tags};
 use crate::point::{Point, Step};
 use crate::reason::{Code, Reason};
@@ -110,8 +110,7 @@ fn begin(
     machine: Option<&Machine>,
     now: Timestamp,
 ) -> Result<(), IllegalTransition> {
-    let gone = |state| matches!(state, State::ShuttingDown | State::Terminated);
-    let Some(machine) = machine.filter(|machine| !gone(machine.instance.state)) else {
+    let Some(machine) = machine.filter(|machine| !machine.instance.state.is_gone()) else {
         let text = format!("{} is no longer there", point.instance());
         return turn_down(round, point, machine, Event::Miss, Reason::new(Code::MachineGone, text));
     };
