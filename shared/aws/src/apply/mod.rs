@@ -9,6 +9,7 @@
 //! 4. What it brought is recorded, and with the last outcome the lease is given back.
 //!
 //! A failure ends all this at once: what was intended is in the ledger, and is settled from there.
+//! Only a record that cannot be written as it is stops nothing but itself.
 //! Wakes are sent last, each once, and also after a failure: what was written before deserves it.
 #![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
 
@@ -109,10 +110,18 @@ impl<'a> Hand<'a> {
         for queue in decision.commands.iter().filter_map(queue_of) {
             *self.to_create.entry(queue.clone()).or_default() += 1;
         }
+        let mut failed = None;
         for command in decision.commands {
-            if self.has_time() || is_wake(&command) {
-                self.follow_through(command).await?;
+            if let Command::Wake(wake) = command {
+                // It takes no time, and is what is done when there is none left, or something
+                // failed.
+                self.wake(wake);
+            } else if failed.is_none() && self.has_time() {
+                failed = self.follow_through(command).await.err();
             }
+        }
+        if let Some(failure) = failed {
+            return Err(failure);
         }
         let held: Vec<Queue> = self.leases.keys().cloned().collect();
         for queue in held {
@@ -126,7 +135,14 @@ impl<'a> Hand<'a> {
         let mut commands = VecDeque::from([command]);
         while let Some(command) = commands.pop_front() {
             // On the heap: what calls the SDK is large, and deep in other calls.
-            let outcome = Box::pin(self.command(command)).await?;
+            let outcome = match Box::pin(self.command(command)).await {
+                // It is this record that is wrong, and will be: the others are not to wait for it.
+                Err(failure @ Failure::Item { .. }) => {
+                    log::failure(&failure);
+                    continue;
+                }
+                outcome => outcome?,
+            };
             outcome.said.iter().for_each(log::said);
             commands.extend(outcome.commands);
         }
@@ -240,9 +256,4 @@ fn queue_of(command: &Command) -> Option<&Queue> {
         | Command::Looked(_)
         | Command::Report(_) => None,
     }
-}
-
-/// Waking somebody takes no time, and is what is done when there is none left.
-fn is_wake(command: &Command) -> bool {
-    matches!(command, Command::Wake(_))
 }

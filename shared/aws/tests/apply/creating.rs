@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use afterimage_aws::apply::{Applied, apply};
 use afterimage_cloud::faults::{Rule, When};
+use afterimage_core::command::Command;
 use afterimage_core::status::Status;
 use afterimage_core::work::Kind;
 use afterimage_support::in_process;
@@ -80,6 +81,21 @@ fn who_cannot_write_the_intent_does_not_call() {
         let again = apply(&aws, &context(&aws, 900), decision).await.expect("it is an outcome");
         assert_eq!(again, Applied { lost: 2, ..Applied::default() });
         assert!(!actions(&deeds(&cloud, begun)).contains(&"CreateSnapshots"));
+        assert!(is_free(&aws).await);
+    });
+}
+
+#[test]
+fn a_record_that_cannot_be_written_as_it_is_stops_nothing_but_itself() {
+    in_process(async |cloud, aws| {
+        let mut decision = snapshots_of(&cloud, &aws, 3).await;
+        let Some(Command::CreateSnapshots(intent)) = decision.commands.first_mut() else {
+            panic!("{decision:#?}")
+        };
+        // It does not follow on the version that was read, which no later try makes any better.
+        intent.change.writes[0].expected += 1;
+        let applied = apply(&aws, &context(&aws, 900), decision).await.expect("the others go on");
+        assert_eq!(applied, Applied { made: 2, wrote: 4, ..Applied::default() });
         assert!(is_free(&aws).await);
     });
 }

@@ -84,12 +84,14 @@ fn wakes_are_sent_also_when_something_failed() {
     in_process(async |cloud, aws| {
         let mut decision = snapshots_of(&cloud, &aws, 1).await;
         decision.commands.insert(0, wake("eu-west-1", 0));
+        // What was written before the failure has its wake at the end.
+        decision.commands.push(wake("eu-west-2", 0));
         let broken =
             Rule::fail(When::Before, 500, "InternalServerError").action("TransactWriteItems");
         cloud.with(|model| model.faults.add(broken));
         let failure = apply(&aws, &context(&aws, 900), decision).await.expect_err("it is broken");
         assert_eq!(failure.code(), "ledger-unavailable");
-        assert_eq!(told(&cloud).await.len(), 1);
+        assert_eq!(told(&cloud).await.len(), 2);
     });
 }
 

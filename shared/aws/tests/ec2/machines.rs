@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use afterimage_cloud::faults::{Rule, When};
 use afterimage_core::ids::InstanceId;
 use afterimage_core::machine::State;
 use aws_sdk_ec2::types::{BlockDeviceMapping, EbsBlockDevice, InstanceType, VolumeType};
@@ -108,6 +109,21 @@ fn a_machine_whose_variables_cannot_be_asked_just_now_is_unsettled() {
         cloud.advance(Duration::from_secs(60)).await;
         let machines = ec2(&cloud).machines(&region(HOME), &ids).await.expect("EC2 answers");
         assert_eq!(machines.whole[&id].instance.state, State::Stopped);
+    });
+}
+
+#[test]
+fn a_machine_whose_variables_are_refused_does_not_hold_up_the_others() {
+    world(async |cloud| {
+        let one = machine_of(&cloud, AMAZON_LINUX, &[], &[]).await;
+        let other = machine_of(&cloud, AMAZON_LINUX, &[], &[]).await;
+        let denied = Rule::fail(When::Before, 403, "UnauthorizedOperation");
+        let mut denied = denied.action("GetInstanceUefiData");
+        denied.turns.nth = Some(1);
+        cloud.with(|model| model.faults.add(denied));
+        let ids = [one, other];
+        let machines = ec2(&cloud).machines(&region(HOME), &ids).await.expect("EC2 answers");
+        assert_eq!((machines.unsettled.len(), machines.whole.len()), (1, 1), "{machines:?}");
     });
 }
 

@@ -75,12 +75,12 @@ fn a_machine_that_is_not_shown_as_a_whole_is_left_for_the_next_round() {
         let ec2 = aws_sdk_ec2::Client::new(&world.cloud.sdk_config(SEAT));
         // While it stops, EC2 does not tell the variables of its firmware.
         ec2.stop_instances().instance_ids(other.as_str()).send().await.expect("it stops");
-        let point = world.point(&settled, |_| ()).await;
+        world.point(&settled, |_| ()).await;
         world.point(&other, |_| ()).await;
         let loaded = load(&world, Kind::Snapshot).await.expect("nobody else is at it");
         let Input::Snapshot(input) = &loaded.input else { panic!("it is of another kind") };
-        let points: Vec<_> = input.points.iter().map(|point| &point.id).collect();
-        assert_eq!(points, [&point.id]);
+        assert_eq!(input.machines.keys().collect::<Vec<_>>(), [&settled]);
+        assert_eq!(input.unsettled.iter().collect::<Vec<_>>(), [&other]);
         let wait = loaded.next_due.expect("it is soon").duration_since(world.now());
         assert!(wait > secs(5) && wait <= secs(10), "{wait}");
     });

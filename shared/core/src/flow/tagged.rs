@@ -122,7 +122,11 @@ fn image_elsewhere<'a>(replica: &'a Replica, image: &SeenImage) -> Verdict<'a> {
     if is_named || is_leftover(&replica.leftovers, image.id.as_str()) {
         return Verdict::Leave;
     }
-    if replica.status == ReplicaStatus::Copying {
+    // Asked to wait, it will be asked for again under the same token: what an earlier call of that
+    // try made comes back then.
+    let is_asked_again = replica.status == ReplicaStatus::Waiting
+        && image.name == image_name(&replica.point, replica.step.attempt);
+    if replica.status == ReplicaStatus::Copying || is_asked_again {
         return Verdict::Leave;
     }
     let source = image.source.as_ref().map(|(region, image)| (region, image));

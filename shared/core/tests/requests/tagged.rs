@@ -329,6 +329,26 @@ fn what_the_step_at_hand_may_have_made_is_left_to_its_worker() {
 }
 
 #[test]
+fn what_the_token_of_a_copy_that_is_put_off_has_made_is_left_to_its_worker() {
+    // Its first call had no answer, and the next was asked to wait.
+    let put_off = |world: &mut World, attempt| {
+        let replica = world.replica.as_mut().expect("it has one");
+        replica.status = ReplicaStatus::Waiting;
+        replica.image = None;
+        replica.step.attempt = attempt;
+    };
+    check(&[], |world| put_off(world, 0));
+    // The next try has another token.
+    check(
+        &[
+            &format!("~ {ID} in eu-west-1: waiting, attempt 1, leftovers ami-0000000a"),
+            &format!("- ami-0000000a: {SURPLUS}"),
+        ],
+        |world| put_off(world, 1),
+    );
+}
+
+#[test]
 fn a_snapshot_that_the_facts_do_not_vouch_for_is_foreign() {
     let planted = || snapshot("snap-00000003", "vol-00000001");
     let other = "its volume is not one of the machine of its point";

@@ -1,6 +1,6 @@
 //! A machine with two volumes, a point of it, and the stages that the point goes through.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use afterimage_core::command::{Change, Command, Decision, Record};
 use afterimage_core::conclude::{self, Answer, Outcome, SnapshotSet};
@@ -159,7 +159,8 @@ pub fn snapshot_input(
 ) -> snapshot::Input {
     let machines = machine.map(|machine| (instance(), machine.clone()));
     let machines = machines.into_iter().collect();
-    snapshot::Input { now, points, machines, tagged: BTreeMap::new() }
+    let (unsettled, tagged) = (BTreeSet::new(), BTreeMap::new());
+    snapshot::Input { now, points, machines, unsettled, tagged }
 }
 
 pub fn register_input(

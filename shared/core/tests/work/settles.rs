@@ -1,6 +1,6 @@
 //! Deciding again, when nothing has happened but what was decided, decides nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use afterimage_core::command::{Command, Decision, Record};
 use afterimage_core::flow::work_requested::{confirm, copy, register, snapshot};
@@ -54,6 +54,7 @@ impl World {
             now,
             points: points.clone(),
             machines: machines.collect(),
+            unsettled: BTreeSet::new(),
             tagged: listed.into_iter().map(tagged).collect(),
         });
         let seen = self.snapshots.iter().map(|seen| (seen.id.clone(), seen.clone()));

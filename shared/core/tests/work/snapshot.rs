@@ -11,7 +11,7 @@ use afterimage_core::status::Status;
 use afterimage_core::summary::News;
 
 use crate::scene::{
-    HOME, NAME, at, change, code, codes_said, instance, mins, point_in, region, reported,
+    HOME, NAME, at, change, code, codes_said, hours, instance, mins, point_in, region, reported,
     requested, requested_of, running, seen_snapshot, snap, snapshot_input, snapshotted,
     snapshotting, stopped, tags, volume, written,
 };
@@ -109,6 +109,21 @@ fn a_machine_whose_image_would_lack_something_is_refused() {
         let [News::Latest(latest)] = &summary.news[..] else { panic!("{summary:?}") };
         assert_eq!((latest.status, &latest.reason), (Status::Refused, &point.reason));
     }
+}
+
+#[test]
+fn a_machine_that_is_not_shown_as_a_whole_is_waited_for_and_not_for_ever() {
+    let look = |point: Point, now| {
+        let mut input = snapshot_input(at(now), vec![point], None);
+        input.unsettled.insert(instance());
+        decide(&input)
+    };
+    assert_eq!(look(requested(), hours(24) - 1), Decision::default());
+    let after = point_in(&look(requested(), hours(24)));
+    assert_eq!((after.status, code(&after)), (Status::Failed, Some(Code::TooLong)));
+    assert_eq!(look(snapshotted(&stopped()), hours(24) - 1), Decision::default());
+    let after = point_in(&look(snapshotted(&stopped()), hours(24)));
+    assert_eq!((after.status, after.grade), (Status::Snapshotted, Some(Grade::Crash)));
 }
 
 #[test]

@@ -14,6 +14,7 @@ use super::wire::{self, Odd};
 use super::{FILTER_VALUES_MAX, PAGE, Reading, filter};
 use crate::ec2::{Ec2, errors};
 use crate::error::Failure;
+use crate::log;
 
 /// Machines that were described.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -144,14 +145,28 @@ impl Ec2 {
         let call = self.client(region).get_instance_uefi_data().instance_id(instance.as_str());
         match call.send().await {
             Ok(answer) => Ok(Uefi::Is(answer.uefi_data.filter(|data| !data.is_empty()))),
-            Err(error) => match error.code() {
-                Some(code) if errors::has_no_uefi_data(code) => Ok(Uefi::Is(None)),
+            Err(error) => {
+                let code = error.code().unwrap_or_default();
+                if errors::has_no_uefi_data(code) {
+                    return Ok(Uefi::Is(None));
+                }
                 // Only this one machine is in between; the others are not to wait for it.
-                Some(code) if errors::is_in_wrong_state(code) => Ok(Uefi::Unsettled),
-                Some(code) if errors::is_instance_gone(code) => Ok(Uefi::Unsettled),
-                Some(code) if errors::is_throttled(code) => Ok(Uefi::Throttled),
-                _ => Err(reading.failed(error)),
-            },
+                if errors::is_in_wrong_state(code) || errors::is_instance_gone(code) {
+                    return Ok(Uefi::Unsettled);
+                }
+                if errors::is_throttled(code) {
+                    return Ok(Uefi::Throttled);
+                }
+                // Nor are they if it is refused for this one, as by a policy that denies it.
+                let status = error.raw_response().map(|answer| answer.status().as_u16());
+                let is_refused = status.is_some_and(|status| status < 500);
+                let failure = reading.failed(error);
+                if is_refused {
+                    log::failure(&failure);
+                    return Ok(Uefi::Unsettled);
+                }
+                Err(failure)
+            }
         }
     }
 }

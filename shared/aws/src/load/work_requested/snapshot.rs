@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use afterimage_core::flow::work_requested::Input;
 use afterimage_core::flow::work_requested::snapshot::{self, to_describe, to_list};
 use afterimage_core::ids::{InstanceId, Region};
+use afterimage_core::limits::later;
 use afterimage_core::machine::Machine;
 use afterimage_core::names::TAG_POINT;
 use afterimage_core::point::Point;
@@ -47,7 +48,8 @@ impl Known {
     }
 
     /// The machines of these points, asked about as far as that is needed. Whether the disks were
-    /// at rest is always looked at afresh.
+    /// at rest is always looked at afresh; and so is a machine of which a try failed, for what was
+    /// believed of it may be why.
     async fn machines(
         &mut self,
         aws: &Aws,
@@ -58,7 +60,7 @@ impl Known {
         let fresh = |id: &InstanceId| {
             let of_machine = |point: &&Point| point.instance() == id;
             let mut of_machine = points.iter().filter(of_machine);
-            of_machine.any(|point| point.status != Status::Requested)
+            of_machine.any(|point| point.status != Status::Requested || point.step.attempt > 0)
         };
         let (ask, known): (Vec<_>, Vec<_>) = to_describe(points, now)
             .into_iter()
@@ -78,19 +80,21 @@ impl Known {
 pub async fn load(
     aws: &Aws,
     region: &Region,
-    mut points: Vec<Point>,
+    points: Vec<Point>,
     known: &mut Known,
     now: Timestamp,
 ) -> Result<Loaded, Failure> {
     // The listing goes first: of a machine that is described after it, more can be said.
     let tagged = tagged(aws, region, to_list(&points, now)).await?;
     let machines = known.machines(aws, region, &points, now).await?;
-    // Without all of its disks a machine must not be imaged, and it is not gone either.
-    let before = points.len();
-    points.retain(|point| !machines.unsettled.contains(point.instance()));
-    let next_due =
-        (points.len() < before).then(|| now.checked_add(UNSETTLED_WAIT).unwrap_or(Timestamp::MAX));
-    let input = snapshot::Input { now, points, machines: machines.whole, tagged };
+    // What has not come to light for some minutes is left to the sweep.
+    let is_soon = |point: &Point| {
+        machines.unsettled.contains(point.instance())
+            && now.duration_since(point.requested_at) < KNOWN_FOR
+    };
+    let next_due = points.iter().any(is_soon).then(|| later(now, UNSETTLED_WAIT));
+    let Machines { whole: machines, unsettled } = machines;
+    let input = snapshot::Input { now, points, machines, unsettled, tagged };
     Ok(Loaded { input: Input::Snapshot(input), next_due, may_lag: false })
 }
 

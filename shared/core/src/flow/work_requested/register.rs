@@ -115,7 +115,7 @@ fn what_failed(point: &Point, input: &Input) -> Option<Reason> {
             let message = snapshot.message.as_deref().unwrap_or("EC2 does not say why");
             Some(Reason::new(Code::SnapshotFailed, format!("{id} failed: {message}")))
         }
-        None if point.step.is_past(LOOK_AFTER, input.now) => {
+        None if point.step.is_past(SETTLE, input.now) => {
             Some(Reason::new(Code::ArtefactGone, format!("{id} is no longer there")))
         }
         Some(_) | None => None,

@@ -17,7 +17,7 @@ use super::{eligible, made, news, retry};
 use crate::command::{Change, Command, CreateSnapshots, Decision, Intent};
 use crate::conclude::SnapshotSet;
 use crate::ids::{InstanceId, VolumeId};
-use crate::limits::{CLOCK_SKEW, LOOK_AFTER, PARTIAL, SETTLE, later};
+use crate::limits::{CLOCK_SKEW, LOOK_AFTER, PARTIAL, SETTLE, WAITING_MAX, later};
 use crate::machine::{Grade, Machine};
 use crate::names::{TAG_ATTEMPT, TAG_POINT, snapshot_tags};
 use crate::point::{Point, Step};
@@ -36,6 +36,8 @@ pub struct Input {
     /// The machines of the points that are due, described after the points were read. One that is
     /// missing is gone.
     pub machines: BTreeMap<InstanceId, Machine>,
+    /// Those of them that are there, and that EC2 does not show as a whole just now.
+    pub unsettled: BTreeSet<InstanceId>,
     /// For each point whose try has had no outcome: every snapshot of this account with its tag.
     pub tagged: BTreeMap<PointId, Complete<SeenSnapshot>>,
 }
@@ -90,8 +92,12 @@ pub fn decide(input: &Input) -> Decision {
     let mut round = Round::default();
     for point in points {
         let machine = input.machines.get(point.instance());
+        let is_unsettled = input.unsettled.contains(point.instance());
         // A point is left alone by an event that cannot happen to it where it stands.
         let _left_alone = match wants(point, input.now) {
+            Some(want @ (Want::Snapshots | Want::Grade)) if is_unsettled => {
+                wait(&mut round, point, want, input.now)
+            }
             Some(Want::Snapshots) => begin(&mut round, point, machine, input.now),
             Some(Want::Set) => match input.tagged.get(&point.id) {
                 Some(Complete(tagged)) => look_for_set(&mut round, point, tagged, input.now),
@@ -102,6 +108,28 @@ pub fn decide(input: &Input) -> Decision {
         };
     }
     round.decision()
+}
+
+/// Without all of its disks a machine must not be imaged, and it is not gone either: its point is
+/// left alone, but not for ever.
+fn wait(
+    round: &mut Round,
+    point: &Point,
+    want: Want,
+    now: Timestamp,
+) -> Result<(), IllegalTransition> {
+    if now.duration_since(point.requested_at) < WAITING_MAX {
+        return Ok(());
+    }
+    if want == Want::Grade {
+        return grade(round, point, None, now);
+    }
+    let hours = WAITING_MAX.as_hours();
+    let text = format!("EC2 has not shown {} as a whole for {hours} hours", point.instance());
+    let reason = Reason::new(Code::TooLong, text);
+    round.say(&point.id, reason.clone());
+    round.record(news::recorded(retry::given_up(point, reason)?));
+    Ok(())
 }
 
 fn begin(
