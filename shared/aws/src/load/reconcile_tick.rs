@@ -11,7 +11,7 @@ use afterimage_core::names::TAG_POINT;
 use afterimage_core::policy::{Policy, Trigger};
 use afterimage_core::seen::{Complete, SeenImage, SeenSnapshot};
 use afterimage_core::slot::PointId;
-use afterimage_core::work::{Kind, Queue};
+use afterimage_core::work::Queue;
 use jiff::Timestamp;
 
 use super::left_out;
@@ -26,31 +26,34 @@ pub async fn reconcile_tick(aws: &Aws, _tick: Tick, context: &Context) -> Result
     let now = context.now;
     let in_force = aws.ledger.in_force().await?;
     let overdue = overdue(aws, &in_force, now).await?;
-    let stopped = stopped(aws, &in_force).await;
+    let stopped = stopped(aws, &in_force, context).await;
     let ids: Vec<InstanceId> = stopped.iter().map(|instance| instance.id.clone()).collect();
     let summaries = aws.ledger.summaries(&ids).await?;
     let tagged = match is_time_to_look(&in_force, now) {
-        true => Some(tagged(aws, &in_force).await?),
+        true => Some(tagged(aws, &in_force, context).await?),
         false => None,
     };
     Ok(Input { now, in_force, overdue, stopped, summaries, tagged })
 }
 
+/// Every sweep asks where policies that are in force put their work; now and then all queues are
+/// asked, for what is left of policies that are not.
 async fn overdue(aws: &Aws, in_force: &InForce, now: Timestamp) -> Result<Vec<Queue>, Failure> {
+    let queues = match is_time_to_look(in_force, now) {
+        true => in_force.all_queues(),
+        false => in_force.queues(),
+    };
     let mut overdue = Vec::new();
-    for region in &in_force.regions {
-        for kind in Kind::ALL {
-            let queue = Queue { region: region.clone(), kind };
-            if !aws.ledger.queue(&queue, Some(now)).await?.is_empty() {
-                overdue.push(queue);
-            }
+    for queue in queues {
+        if !aws.ledger.queue(&queue, Some(now)).await?.is_empty() {
+            overdue.push(queue);
         }
     }
     Ok(overdue)
 }
 
 /// The stopped machines where a policy waits for stops.
-async fn stopped(aws: &Aws, in_force: &InForce) -> Vec<Instance> {
+async fn stopped(aws: &Aws, in_force: &InForce, context: &Context) -> Vec<Instance> {
     let waits = |policy: &&Policy| {
         policy.triggers.iter().any(|trigger| matches!(trigger, Trigger::Stopped(_)))
     };
@@ -58,6 +61,9 @@ async fn stopped(aws: &Aws, in_force: &InForce) -> Vec<Instance> {
     let regions: BTreeSet<&Region> = waiting.flat_map(|policy| &policy.select.regions).collect();
     let mut stopped = Vec::new();
     for region in regions {
+        if !context.has_time(aws.clock.now()) {
+            break;
+        }
         match aws.ec2.instances(region, Find::Stopped).await {
             Ok(found) => stopped.extend(found),
             Err(failure) => left_out(&failure),
@@ -68,10 +74,14 @@ async fn stopped(aws: &Aws, in_force: &InForce) -> Vec<Instance> {
 
 /// The listings first, and then the ledger: a point that is younger than they are must not look
 /// unknown.
-async fn tagged(aws: &Aws, in_force: &InForce) -> Result<Tagged, Failure> {
+async fn tagged(aws: &Aws, in_force: &InForce, context: &Context) -> Result<Tagged, Failure> {
     let mut tagged = Tagged::default();
     let mut named: BTreeSet<(PointId, Region)> = BTreeSet::new();
     for region in &in_force.regions {
+        // Regions that never answer must not keep the sweep from waking those who have work.
+        if !context.has_time(aws.clock.now()) {
+            break;
+        }
         let (snapshots, images) = match listings(aws, region).await {
             Ok(listings) => listings,
             Err(failure) => {

@@ -11,6 +11,8 @@ pub mod stop;
 mod tagged;
 pub mod work_requested;
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use crate::command::{Cursor, Decision, Finding};
@@ -20,7 +22,7 @@ use crate::policy::Policy;
 use crate::reason::{Code, Reason};
 use crate::seen::ImageState;
 use crate::slot::PointId;
-use crate::work::Queue;
+use crate::work::{Kind, Queue};
 
 /// What is in force: one read of the ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,6 +53,32 @@ fn say_unreadable(decision: &mut Decision, unreadable: &[Unreadable]) {
 }
 
 impl InForce {
+    /// The queues in which policies that are in force can have put something. What is still in
+    /// flight of a policy that was removed, or is no longer about a region, may stand anywhere.
+    pub fn queues(&self) -> BTreeSet<Queue> {
+        let mut queues = BTreeSet::new();
+        let mut add = |region: &Region, kinds: [Kind; 2]| {
+            queues.extend(kinds.map(|kind| Queue { region: region.clone(), kind }));
+        };
+        for policy in &self.policies {
+            for home in &policy.select.regions {
+                add(home, [Kind::Snapshot, Kind::Register]);
+                // The image at home.
+                add(home, [Kind::Register, Kind::Confirm]);
+            }
+            for replica in &policy.replicate {
+                add(&replica.region, [Kind::Copy, Kind::Confirm]);
+            }
+        }
+        queues
+    }
+
+    /// Every queue that there can be.
+    pub fn all_queues(&self) -> BTreeSet<Queue> {
+        let of = |region: &Region| Kind::ALL.map(|kind| Queue { region: region.clone(), kind });
+        self.regions.iter().flat_map(of).chain(self.queues()).collect()
+    }
+
     pub fn policy(&self, name: &PolicyName) -> Option<&Policy> {
         self.policies.iter().find(|policy| policy.name == *name)
     }
