@@ -2,6 +2,8 @@
 
 use afterimage_aws::decode::Tick;
 use afterimage_aws::load;
+use afterimage_core::flow::reconcile_tick::LOOK_EVERY;
+use afterimage_core::ids::PolicyName;
 use afterimage_core::names::TAG_POINT;
 use afterimage_core::work::{Kind, Queue};
 use aws_sdk_ec2::types::{ResourceType, Tag, TagSpecification};
@@ -35,6 +37,26 @@ fn work_that_is_overdue_is_found_by_its_queue() {
         let later = world.now() + secs(600);
         world.point(&instance(2), |point| point.step.due_at = Some(later)).await;
         world.later(1).await;
+        let context = world.context();
+        let input = load::reconcile_tick(&world.aws, Tick, &context).await.expect("all answer");
+        let queue = Queue { region: region(SEAT), kind: Kind::Snapshot };
+        assert_eq!(input.overdue, [queue]);
+    });
+}
+
+#[test]
+fn what_a_policy_of_the_past_left_behind_is_found_when_everything_is_looked_through() {
+    world(async |world| {
+        world.policies(POLICIES).await;
+        world.point(&instance(1), |_| ()).await;
+        let name = PolicyName::parse("nightly").expect("a name");
+        world.aws.ledger.remove_policy(&name).await.expect("it is removed");
+        world.aws.ledger.looked(world.now()).await.expect("it is written");
+        world.later(1).await;
+        let context = world.context();
+        let input = load::reconcile_tick(&world.aws, Tick, &context).await.expect("all answer");
+        assert_eq!(input.overdue, [], "no policy leads to work anywhere");
+        world.later(LOOK_EVERY.as_secs().unsigned_abs()).await;
         let context = world.context();
         let input = load::reconcile_tick(&world.aws, Tick, &context).await.expect("all answer");
         let queue = Queue { region: region(SEAT), kind: Kind::Snapshot };
