@@ -1,6 +1,8 @@
 //! The template is what is tested: what is wrong in a copy of it fails a scene, with a message that
 //! leads to what is wrong.
 
+use std::time::Duration;
+
 use afterimage_cloud::trace::What;
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -9,6 +11,9 @@ use crate::scene::{self, NIGHTLY, ON_STOP, Scene, Stage};
 /// So long does a point take from its occasion to its last replica, when events arrive; by the
 /// sweep it would take longer.
 const PROMPT_MINUTES: u64 = 12;
+
+/// How often the sweep runs, as the template has it.
+const SWEEP_SECS: u64 = 5 * 60;
 
 impl Scene {
     /// Whether the one machine is protected by now; if not, what stands in the way.
@@ -22,8 +27,14 @@ impl Scene {
             let reason = point.get("reason").map(String::as_str).unwrap_or_default();
             told.push(format!("{} is {} {reason}", point["sk"], point["status"]));
         }
+        Err(self.told(&told.join("\n")))
+    }
+
+    /// What is wrong, and all that may have led to it.
+    fn told(&self, what: &str) -> String {
+        let mut told = vec![what.to_string()];
         told.extend(self.diagnosis());
-        Err(told.join("\n"))
+        told.join("\n")
     }
 
     /// Takes all that is known of machines out of the ledger, so that the next point is the only
@@ -93,7 +104,14 @@ async fn both_at_once(scene: Scene) -> Result<(), String> {
     for policies in [NIGHTLY, ON_STOP] {
         scene.policies(policies).await;
         if policies == ON_STOP {
+            // A sweep has just been, and the next one comes too late to be of help.
+            let since = scene.cloud.now().secs() % SWEEP_SECS;
+            scene.cloud.advance(Duration::from_secs(SWEEP_SECS - since + 10)).await;
             scene.stop(&machine).await;
+            scene.pass(2).await;
+            if scene.points().await.is_empty() {
+                return Err(scene.told("two minutes after the stop nobody has asked for a point"));
+            }
         } else {
             // Until the schedule is due.
             scene.pass(14).await;
