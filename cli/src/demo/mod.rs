@@ -235,6 +235,7 @@ fn describe(policy: &Policy, machines: &[Machine]) -> String {
     let when = policy.triggers.iter().map(|trigger| match trigger {
         Trigger::Schedule(timed) => format!("{} {}", timed.expression(), timed.timezone()),
         Trigger::Stopped(_) => "whenever one is stopped".to_string(),
+        Trigger::Tag => "whenever its tag asks for it".to_string(),
     });
     let where_to: Vec<&str> =
         policy.replicate.iter().map(|replica| replica.region.as_str()).collect();

@@ -183,7 +183,7 @@ impl Story {
         let name = self.name(point.instance());
         let grade = match point.grade {
             Some(Grade::AtRest) => "at rest",
-            Some(Grade::Crash) => "but not at rest",
+            Some(Grade::Reboot | Grade::Crash) => "but not at rest",
             None => "of unknown grade",
         };
         let word = if self.unheard_stops.contains(&(point.instance().clone(), stopped)) {

@@ -89,6 +89,7 @@ fn good_cells(
     let occasion = match found.map(|point| &point.slot.occasion) {
         Some(Occasion::Scheduled(slot)) => short(*slot),
         Some(Occasion::Stopped { .. }) => "its stop".to_string(),
+        Some(Occasion::Asked { ordinal }) => format!("request {ordinal}"),
         None => good.point.to_string(),
     };
     let age = minutes(good.taken_at, now);
@@ -117,7 +118,7 @@ fn short(at: Timestamp) -> String {
 pub fn interval(policy: &Policy, now: Timestamp) -> Option<SignedDuration> {
     let timed = policy.triggers.iter().find_map(|trigger| match trigger {
         Trigger::Schedule(timed) => Some(timed),
-        Trigger::Stopped(_) => None,
+        Trigger::Stopped(_) | Trigger::Tag => None,
     })?;
     let next = timed.schedule.next_after(now, &timed.zone)?;
     let after = timed.schedule.next_after(next, &timed.zone)?;

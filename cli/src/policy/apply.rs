@@ -166,7 +166,7 @@ fn new_cursors(before: &InForce, policy: &Policy, now: Timestamp) -> Vec<Cursor>
     let timed = |policy: &Policy| -> Vec<Cursor> {
         let schedules = policy.triggers.iter().filter_map(|trigger| match trigger {
             Trigger::Schedule(timed) => Some(backup_tick::cursor(policy, timed, now)),
-            Trigger::Stopped(_) => None,
+            Trigger::Stopped(_) | Trigger::Tag => None,
         });
         schedules.collect()
     };

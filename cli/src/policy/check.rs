@@ -87,6 +87,7 @@ fn summary(policy: &Policy) -> String {
             Trigger::Stopped(stopped) => {
                 format!("on stopped, at most every {}", span(stopped.min_interval_secs))
             }
+            Trigger::Tag => "on tag".to_string(),
         };
         let _infallible = writeln!(text, "  triggers   {when}");
     }

@@ -54,6 +54,8 @@ impl Standing {
             | Status::Ready
             | Status::Registering
             | Status::Registered
+            | Status::Creating
+            | Status::Created
             | Status::Imaged => match latest.reason {
                 Some(_) => Standing::Waiting,
                 None => Standing::UnderWay,

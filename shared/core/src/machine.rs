@@ -14,6 +14,17 @@ pub struct Machine {
     pub build: Build,
     /// In the order of their device names.
     pub volumes: Vec<Volume>,
+    /// Its other volumes, which its policy leaves out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A volume that is attached and not imaged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeftOut {
+    pub id: VolumeId,
+    pub device: String,
 }
 
 /// An instance as a listing shows it.
@@ -26,6 +37,10 @@ pub struct Instance {
     pub launched: Timestamp,
     /// Stopped by hibernation: its memory is on its disk, which is therefore not at rest.
     pub hibernated: bool,
+    #[serde(default)]
+    pub instance_type: String,
+    #[serde(default)]
+    pub spot: bool,
     pub tags: BTreeMap<String, String>,
 }
 
@@ -96,6 +111,9 @@ pub struct Build {
     pub uefi_data: Option<String>,
     /// `RunInstances` where nothing is billed beside the machine.
     pub usage_operation: String,
+    /// What that is called: `Linux/UNIX`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub product_codes: Vec<String>,
     /// Whether the image that it was launched from could be read; some attributes stand only there.
@@ -115,6 +133,10 @@ pub struct Volume {
     pub throughput: Option<i32>,
     pub delete_on_termination: bool,
     pub encrypted: bool,
+    /// By which a policy may leave it out. They are not kept: a machine may have more of them than
+    /// a record has room for.
+    #[serde(skip)]
+    pub tags: BTreeMap<String, String>,
 }
 
 /// How consistent the disks were.
@@ -123,6 +145,8 @@ pub struct Volume {
 pub enum Grade {
     /// Stopped, before and after the snapshots were taken, in one and the same stop.
     AtRest,
+    /// EC2 rebooted it, and took its snapshots while it was down.
+    Reboot,
     /// As after a power cut.
     Crash,
 }
@@ -131,6 +155,7 @@ impl Grade {
     pub const fn as_str(self) -> &'static str {
         match self {
             Grade::AtRest => "at-rest",
+            Grade::Reboot => "reboot",
             Grade::Crash => "crash",
         }
     }

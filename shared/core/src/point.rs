@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AmiId, InstanceId, Region, SnapshotId, VolumeId};
+use crate::ids::{AccountId, AmiId, InstanceId, Region, SnapshotId, VolumeId};
 use crate::limits::later;
 use crate::machine::{Grade, Machine};
-use crate::policy::{Policy, Replicate};
+use crate::policy::{Artefact, Consistency, ExcludeVolumes, Method, Policy, Replicate, StopStart};
 use crate::reason::Reason;
 use crate::slot::{PointId, Slot};
 use crate::status::{Event, IllegalTransition, Status, next};
@@ -43,6 +43,18 @@ pub struct Point {
     pub image: Option<AmiId>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub replicas: BTreeMap<Region, Place>,
+    /// It must have begun by then, or it is missed; none may wait for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// How its image is made, and why so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<Chosen>,
+    /// What a person should know of it although all went well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Reason>,
+    /// Made anew from tags and facts, and not confirmed by anybody: it is never deleted.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unverified: bool,
     /// Why it stands where it stands, if not all is well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
@@ -51,10 +63,39 @@ pub struct Point {
     pub leftovers: Vec<String>,
 }
 
+/// A method that was chosen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chosen {
+    /// Never [`Method::Auto`].
+    pub method: Method,
+    pub why: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
 /// What the policy said when the point was requested.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
+    #[serde(default)]
+    pub consistency: Consistency,
+    #[serde(default)]
+    pub stop_start: StopStart,
+    #[serde(default)]
+    pub method: Method,
+    #[serde(default)]
+    pub kind: Artefact,
+    #[serde(default)]
+    pub exclude_volumes: ExcludeVolumes,
+    #[serde(default)]
+    pub copy_tags: bool,
+    /// The accounts that the images are for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub share: Vec<AccountId>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -65,7 +106,18 @@ impl Plan {
     /// What a policy wants of a machine that lives there.
     pub fn of(policy: &Policy, home: &Region) -> Plan {
         let replicate = policy.replicas_for(home).into_iter().cloned().collect();
-        Plan { tags: policy.image.tags.clone(), replicate }
+        let image = &policy.image;
+        Plan {
+            consistency: policy.consistency,
+            stop_start: policy.stop_start,
+            method: image.method,
+            kind: image.kind,
+            exclude_volumes: image.exclude_volumes.clone(),
+            copy_tags: image.copy_tags,
+            share: image.share.clone(),
+            tags: image.tags.clone(),
+            replicate,
+        }
     }
 }
 
@@ -137,6 +189,10 @@ impl Point {
             snapshots: BTreeMap::new(),
             image: None,
             replicas: BTreeMap::new(),
+            until: None,
+            method: None,
+            findings: Vec::new(),
+            unverified: false,
             reason: None,
             leftovers: Vec::new(),
         }
@@ -149,11 +205,11 @@ impl Point {
     /// The queue that it stands in; none if nobody but its replicas has anything left to do.
     pub fn queue(&self) -> Option<Queue> {
         let kind = match self.status {
-            Status::Requested | Status::Snapshotting => Kind::Snapshot,
+            Status::Requested | Status::Snapshotting | Status::Creating => Kind::Snapshot,
             // Whether the disks were at rest has to be seen soon after the snapshots were made.
-            Status::Snapshotted if self.grade.is_none() => Kind::Snapshot,
+            Status::Snapshotted | Status::Created if self.grade.is_none() => Kind::Snapshot,
             Status::Snapshotted | Status::Ready | Status::Registering => Kind::Register,
-            Status::Registered => Kind::Confirm,
+            Status::Registered | Status::Created => Kind::Confirm,
             Status::Imaged
             | Status::Protected
             | Status::Refused
@@ -167,11 +223,14 @@ impl Point {
     pub fn awaits(&self) -> Vec<String> {
         match self.status {
             Status::Snapshotted => self.snapshots.values().map(ToString::to_string).collect(),
-            Status::Registered => self.image.iter().map(ToString::to_string).collect(),
+            Status::Registered | Status::Created => {
+                self.image.iter().map(ToString::to_string).collect()
+            }
             Status::Requested
             | Status::Snapshotting
             | Status::Ready
             | Status::Registering
+            | Status::Creating
             | Status::Imaged
             | Status::Protected
             | Status::Refused

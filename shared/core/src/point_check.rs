@@ -3,6 +3,7 @@
 
 use crate::machine::Machine;
 use crate::point::{Place, Point, Replica, ReplicaStatus};
+use crate::policy::Artefact;
 use crate::slot::PointId;
 use crate::status::Status;
 
@@ -42,6 +43,19 @@ impl Point {
                 self.check_snapshots()?;
                 self.has("a grade", self.grade.is_some())?;
                 self.has("the time of the intent", self.step.begun_at.is_some())
+            }
+            Status::Creating => {
+                self.has("its machine", self.machine.is_some())?;
+                self.has("the time of the intent", self.step.begun_at.is_some())
+            }
+            // Its snapshots are known when it is available.
+            Status::Created => {
+                self.has("its machine", self.machine.is_some())?;
+                self.has("an image", self.image.is_some())
+            }
+            Status::Protected if self.plan.kind == Artefact::Snapshots => {
+                self.check_snapshots()?;
+                self.has("a grade", self.grade.is_some())
             }
             Status::Registered | Status::Imaged => self.check_image(),
             Status::Protected => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::ids::{AmiId, Region, SnapshotId, VolumeId};
+use crate::ids::{AmiId, InstanceId, Region, SnapshotId, VolumeId};
 
 /// An answer that is known to hold everything that was asked for: every page of it was read. Only
 /// from this does it follow that what is missing is not there.
@@ -42,9 +42,44 @@ pub struct SeenImage {
     pub created_at: Option<Timestamp>,
     /// The snapshots of its mapping; while it is pending some may be missing.
     pub snapshots: Vec<SnapshotId>,
+    pub devices: Vec<SeenDevice>,
+    pub attributes: Attributes,
     /// Of a copy: what it is a copy of.
     pub source: Option<(Region, AmiId)>,
     pub tags: BTreeMap<String, String>,
+}
+
+/// An entry of an image's mapping that is an EBS volume.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeenDevice {
+    pub name: String,
+    /// Missing for a moment while the image is pending.
+    pub snapshot: Option<SnapshotId>,
+    pub size_gib: Option<i32>,
+    pub volume_type: Option<String>,
+    pub iops: Option<i32>,
+    pub throughput: Option<i32>,
+    pub delete_on_termination: Option<bool>,
+    pub encrypted: Option<bool>,
+}
+
+/// What an image says of the machines that are launched from it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attributes {
+    pub architecture: Option<String>,
+    pub virtualization: Option<String>,
+    pub root_device: Option<String>,
+    pub root_device_type: Option<String>,
+    pub ena: bool,
+    pub sriov: Option<String>,
+    pub boot_mode: Option<String>,
+    pub tpm: Option<String>,
+    pub imds: Option<String>,
+    pub usage_operation: Option<String>,
+    pub platform: Option<String>,
+    pub product_codes: Vec<String>,
+    /// Of an image that EC2 made of a machine.
+    pub source_instance: Option<InstanceId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

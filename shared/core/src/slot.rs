@@ -17,6 +17,8 @@ pub enum Occasion {
     /// The stop that ended the run which was launched then. Every start resets the launch time, so
     /// that the event and the sweep give the same stop the same name.
     Stopped { launched: Timestamp },
+    /// The nth time that somebody asked for it, by a tag or on the command line.
+    Asked { ordinal: u32 },
 }
 
 /// policy × instance × occasion.
@@ -29,7 +31,8 @@ pub struct Slot {
 
 /// The key of a point: derived from its slot, so that whoever asks, and how often, there is one.
 ///
-/// `POLICY-INSTANCE-at-INSTANT` or `POLICY-INSTANCE-run-LAUNCHED`, the instance without its `i-`.
+/// `POLICY-INSTANCE-at-INSTANT`, `POLICY-INSTANCE-run-LAUNCHED` or `POLICY-INSTANCE-ask-ORDINAL`, the
+/// instance without its `i-`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PointId {
@@ -44,12 +47,13 @@ const INSTANT: &str = "%Y%m%dT%H%M%SZ";
 impl PointId {
     pub fn of(slot: &Slot) -> PointId {
         let Slot { policy, instance, occasion } = slot;
-        let (kind, at) = match occasion {
-            Occasion::Scheduled(at) => ("at", at),
-            Occasion::Stopped { launched } => ("run", launched),
+        let when = match occasion {
+            Occasion::Scheduled(at) => format!("at-{}", at.strftime(INSTANT)),
+            Occasion::Stopped { launched } => format!("run-{}", launched.strftime(INSTANT)),
+            Occasion::Asked { ordinal } => format!("ask-{ordinal}"),
         };
         let digits = instance.as_str().trim_start_matches("i-");
-        let text = format!("{policy}-{digits}-{kind}-{}", at.strftime(INSTANT));
+        let text = format!("{policy}-{digits}-{when}");
         PointId { text, instance: instance.clone() }
     }
 
@@ -81,11 +85,13 @@ fn instance_in(text: &str) -> Option<InstanceId> {
     let (at, kind) = (parts.next()?, parts.next()?);
     let (digits, policy) = (parts.next()?, parts.next()?);
     PolicyName::parse(policy).ok()?;
-    // The same instant, written otherwise, would be another id of the same point.
-    let instant = DateTime::strptime(INSTANT, at).ok()?;
-    let is_plain = instant.strftime(INSTANT).to_string() == at;
-    let is_kind = matches!(kind, "at" | "run");
-    (is_plain && is_kind).then(|| InstanceId::parse(&format!("i-{digits}")).ok())?
+    // The same instant or ordinal, written otherwise, would be another id of the same point.
+    let plain = match kind {
+        "at" | "run" => DateTime::strptime(INSTANT, at).ok()?.strftime(INSTANT).to_string(),
+        "ask" => at.parse::<u32>().ok()?.to_string(),
+        _ => return None,
+    };
+    (plain == at).then(|| InstanceId::parse(&format!("i-{digits}")).ok())?
 }
 
 impl fmt::Display for PointId {

@@ -14,7 +14,19 @@
 //!                                                                                        Protected
 //! ```
 //!
-//! `Begin` is the intent, written before the call; `Made` is its outcome, written after it. `Retry`
+//! An image that EC2 makes by itself, snapshots and all, goes another way:
+//!
+//! ```text
+//!             Create            Made            Available
+//!  Requested ────────▶ Creating ─────▶ Created ──────────▶ Imaged
+//!      ▲                   │ Retry         │ Retry
+//!      └───────────────────┴───────────────┘
+//! ```
+//!
+//! Where snapshots are all that is wanted, `Keep` ends at Snapshotted: they are complete, and the
+//! point is Protected.
+//!
+//! `Begin` and `Create` are the intent, written before the call; `Made` is its outcome, written after it. `Retry`
 //! leads back to where the step can be begun again, under another attempt. A point that is Refused,
 //! Missed, Failed or Protected stays so.
 
@@ -38,9 +50,14 @@ pub enum Status {
     Registering,
     /// The image exists and is pending.
     Registered,
+    /// The intent to have EC2 make an image, with its snapshots, is written.
+    Creating,
+    /// That image exists and is pending.
+    Created,
     /// The image is available; its replicas are on their way.
     Imaged,
-    /// The image is available, and so is every replica.
+    /// The image is available, and so is every replica; or the snapshots that were wanted are
+    /// complete.
     Protected,
     /// It may not be made, and trying again would not help.
     Refused,
@@ -54,8 +71,10 @@ pub enum Status {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Event {
     Begin,
+    Create,
     Made,
     Complete,
+    Keep,
     Available,
     Protect,
     /// A step failed, and may be begun again.
@@ -74,13 +93,15 @@ pub struct IllegalTransition {
 }
 
 impl Status {
-    pub const ALL: [Status; 11] = [
+    pub const ALL: [Status; 13] = [
         Status::Requested,
         Status::Snapshotting,
         Status::Snapshotted,
         Status::Ready,
         Status::Registering,
         Status::Registered,
+        Status::Creating,
+        Status::Created,
         Status::Imaged,
         Status::Protected,
         Status::Refused,
@@ -95,10 +116,12 @@ impl Status {
 }
 
 impl Event {
-    pub const ALL: [Event; 9] = [
+    pub const ALL: [Event; 11] = [
         Event::Begin,
+        Event::Create,
         Event::Made,
         Event::Complete,
+        Event::Keep,
         Event::Available,
         Event::Protect,
         Event::Retry,
@@ -113,25 +136,31 @@ impl Event {
 /// # Errors
 /// The event cannot happen to a point where it stands.
 pub const fn next(status: Status, event: Event) -> Result<Status, IllegalTransition> {
-    use Event::{Available, Begin, Complete, Fail, Made, Miss, Protect, Refuse, Retry};
+    use Event::{
+        Available, Begin, Complete, Create, Fail, Keep, Made, Miss, Protect, Refuse, Retry,
+    };
     use Status::{
-        Failed, Imaged, Missed, Protected, Ready, Refused, Registered, Registering, Requested,
-        Snapshotted, Snapshotting,
+        Created, Creating, Failed, Imaged, Missed, Protected, Ready, Refused, Registered,
+        Registering, Requested, Snapshotted, Snapshotting,
     };
     Ok(match (status, event) {
         (Requested, Begin) => Snapshotting,
+        (Requested, Create) => Creating,
         (Requested, Refuse) => Refused,
         (Requested, Miss) => Missed,
         (Snapshotting, Made) => Snapshotted,
-        (Snapshotting | Snapshotted, Retry) => Requested,
+        (Snapshotting | Snapshotted | Creating | Created, Retry) => Requested,
         (Snapshotted, Complete) => Ready,
+        (Snapshotted, Keep) => Protected,
         (Ready, Begin) => Registering,
         (Registering, Made) => Registered,
         (Registering | Registered, Retry) => Ready,
-        (Registered, Available) => Imaged,
+        (Creating, Made) => Created,
+        (Registered | Created, Available) => Imaged,
         (Imaged, Protect) => Protected,
         (
-            Requested | Snapshotting | Snapshotted | Ready | Registering | Registered | Imaged,
+            Requested | Snapshotting | Snapshotted | Ready | Registering | Registered | Creating
+            | Created | Imaged,
             Fail,
         ) => Failed,
         (status, event) => return Err(IllegalTransition { status, event }),
@@ -147,6 +176,8 @@ impl fmt::Display for Status {
             Status::Ready => "ready",
             Status::Registering => "registering",
             Status::Registered => "registered",
+            Status::Creating => "creating",
+            Status::Created => "created",
             Status::Imaged => "imaged",
             Status::Protected => "protected",
             Status::Refused => "refused",
@@ -160,8 +191,10 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Event::Begin => "begin a step",
+            Event::Create => "have an image made",
             Event::Made => "have made something",
             Event::Complete => "have completed snapshots",
+            Event::Keep => "be kept as snapshots",
             Event::Available => "have an available image",
             Event::Protect => "be protected",
             Event::Retry => "try a step again",

@@ -7,8 +7,9 @@ use afterimage_core::slot::{Occasion, PointId, Slot};
 use afterimage_core::status::{Event, IllegalTransition, Status, next};
 
 /// The transitions there are, as an operator would tell them; all others are illegal.
-const LEGAL: [(&str, &str, &str); 20] = [
+const LEGAL: [(&str, &str, &str); 28] = [
     ("requested", "begin a step", "snapshotting"),
+    ("requested", "have an image made", "creating"),
     ("requested", "be refused", "refused"),
     ("requested", "be missed", "missed"),
     ("requested", "fail", "failed"),
@@ -18,6 +19,13 @@ const LEGAL: [(&str, &str, &str); 20] = [
     ("snapshotted", "have completed snapshots", "ready"),
     ("snapshotted", "try a step again", "requested"),
     ("snapshotted", "fail", "failed"),
+    ("snapshotted", "be kept as snapshots", "protected"),
+    ("creating", "have made something", "created"),
+    ("creating", "try a step again", "requested"),
+    ("creating", "fail", "failed"),
+    ("created", "have an available image", "imaged"),
+    ("created", "try a step again", "requested"),
+    ("created", "fail", "failed"),
     ("ready", "begin a step", "registering"),
     ("ready", "fail", "failed"),
     ("registering", "have made something", "registered"),

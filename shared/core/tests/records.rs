@@ -43,6 +43,8 @@ fn slot(digit: char) -> Slot {
 
 fn machine() -> Machine {
     let instance = Instance {
+        instance_type: "t3.micro".to_string(),
+        spot: false,
         id: instance('1'),
         region: region("us-east-1"),
         state: State::Stopped,
@@ -51,6 +53,7 @@ fn machine() -> Machine {
         tags: BTreeMap::new(),
     };
     let build = Build {
+        platform: None,
         image: image(),
         architecture: "arm64".into(),
         virtualization: "hvm".into(),
@@ -67,6 +70,7 @@ fn machine() -> Machine {
         image_readable: true,
     };
     let disk = |digit| Volume {
+        tags: BTreeMap::new(),
         id: volume(digit),
         device: format!("/dev/sd{digit}"),
         size_gib: 8,
@@ -76,7 +80,7 @@ fn machine() -> Machine {
         delete_on_termination: true,
         encrypted: true,
     };
-    Machine { instance, build, volumes: vec![disk('1'), disk('2')] }
+    Machine { left_out: Vec::new(), instance, build, volumes: vec![disk('1'), disk('2')] }
 }
 
 /// A point that has everything that a point can have, so that it may stand anywhere.

@@ -65,6 +65,8 @@ pub async fn put(ledger: &Ledger, point: Point) {
 
 fn machine<'v>(point: &Point, volumes: impl Iterator<Item = &'v VolumeId>) -> Machine {
     let instance = Instance {
+        instance_type: "t3.micro".to_string(),
+        spot: false,
         id: point.instance().clone(),
         region: point.home.clone(),
         state: State::Running,
@@ -73,6 +75,7 @@ fn machine<'v>(point: &Point, volumes: impl Iterator<Item = &'v VolumeId>) -> Ma
         tags: BTreeMap::new(),
     };
     let build = Build {
+        platform: None,
         image: AmiId::parse("ami-0123456789abcdef9").expect("it is an image"),
         architecture: "x86_64".to_string(),
         virtualization: "hvm".to_string(),
@@ -89,6 +92,7 @@ fn machine<'v>(point: &Point, volumes: impl Iterator<Item = &'v VolumeId>) -> Ma
         image_readable: true,
     };
     let volumes = ('a'..).zip(volumes).map(|(letter, id)| Volume {
+        tags: BTreeMap::new(),
         id: id.clone(),
         device: format!("/dev/xvd{letter}"),
         size_gib: 8,
@@ -98,5 +102,5 @@ fn machine<'v>(point: &Point, volumes: impl Iterator<Item = &'v VolumeId>) -> Ma
         delete_on_termination: true,
         encrypted: false,
     });
-    Machine { instance, build, volumes: volumes.collect() }
+    Machine { left_out: Vec::new(), instance, build, volumes: volumes.collect() }
 }

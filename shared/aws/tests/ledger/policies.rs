@@ -20,16 +20,22 @@ fn policy(name: &str, filling: usize) -> Policy {
             regions: vec![region(SEAT)],
             tags: [("backup".to_string(), vec!["gold".to_string()])].into(),
             exclude_tags: Default::default(),
+            states: Vec::new(),
         },
+        consistency: Default::default(),
+        stop_start: Default::default(),
+        retain: None,
+        rpo_secs: None,
         triggers: vec![
             Trigger::Schedule(schedule),
             Trigger::Stopped(OnStopped { min_interval_secs: 43_200 }),
         ],
-        image: ImageOptions { tags: tags.into(), share: Vec::new() },
+        image: ImageOptions { tags: tags.into(), ..ImageOptions::default() },
         replicate: vec![Replicate {
             region: region(AWAY),
             kms_key: None,
             deadline_secs: Some(14_400),
+            retain: None,
         }],
     }
 }

@@ -98,6 +98,8 @@ pub fn all_new(points: &[Point], replicas: &[Replica]) -> Change {
 
 fn machine(id: InstanceId) -> Machine {
     let instance = Instance {
+        instance_type: "t3.micro".to_string(),
+        spot: false,
         id,
         region: region(SEAT),
         state: State::Stopped,
@@ -106,6 +108,7 @@ fn machine(id: InstanceId) -> Machine {
         tags: BTreeMap::from([("Name".to_string(), "web \u{1f512}".to_string())]),
     };
     let build = Build {
+        platform: None,
         image: image(9),
         architecture: "x86_64".into(),
         virtualization: "hvm".into(),
@@ -121,11 +124,17 @@ fn machine(id: InstanceId) -> Machine {
         product_codes: Vec::new(),
         image_readable: true,
     };
-    Machine { instance, build, volumes: vec![volume(1, "/dev/xvda"), volume(2, "/dev/sdf")] }
+    Machine {
+        left_out: Vec::new(),
+        instance,
+        build,
+        volumes: vec![volume(1, "/dev/xvda"), volume(2, "/dev/sdf")],
+    }
 }
 
 fn volume(number: u32, device: &str) -> Volume {
     Volume {
+        tags: BTreeMap::new(),
         id: volume_id(number),
         device: device.into(),
         size_gib: 8,

@@ -53,7 +53,7 @@ enum Verdict {
 fn covers(policy: &Policy, instance: &Instance) -> Option<SignedDuration> {
     let intervals = policy.triggers.iter().filter_map(|trigger| match trigger {
         Trigger::Stopped(stopped) => Some(stopped.min_interval_secs),
-        Trigger::Schedule(_) => None,
+        Trigger::Schedule(_) | Trigger::Tag => None,
     });
     let secs = intervals.min()?;
     let is_selected = policy.select.judge(&instance.region, &instance.tags) == Selected::Yes;

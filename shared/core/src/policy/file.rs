@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::reader::{self, Group, Problems};
 use super::select::Select;
-use super::{ImageOptions, OnStopped, Policy, Replicate, Timed, Trigger};
+use super::{Consistency, ImageOptions, OnStopped, Policy, Replicate, StopStart, Timed, Trigger};
 use crate::ids::{AccountId, PolicyName, REGIONS, Region};
 use crate::names::TAG_PREFIX;
 use crate::yaml::{self, Node, Position, Problem, Value};
@@ -63,7 +63,17 @@ struct Body {
 impl Body {
     fn named(self, name: PolicyName) -> Policy {
         let Body { select, triggers, image, replicate } = self;
-        Policy { name, select, triggers, image, replicate }
+        Policy {
+            name,
+            select,
+            triggers,
+            consistency: Consistency::default(),
+            stop_start: StopStart::default(),
+            image,
+            replicate,
+            retain: None,
+            rpo_secs: None,
+        }
     }
 }
 
@@ -117,7 +127,7 @@ fn select(node: &Node, problems: &mut Problems) -> Option<Select> {
     }
     let exclude_tags =
         excluded.map(|node| reader::patterns(node, "`exclude_tags`", problems)).unwrap_or_default();
-    Some(Select { regions, tags, exclude_tags })
+    Some(Select { regions, tags, exclude_tags, states: Vec::new() })
 }
 
 fn region(node: &Node, problems: &mut Problems) -> Option<Region> {
@@ -214,7 +224,7 @@ fn image(node: &Node, problems: &mut Problems) -> Option<ImageOptions> {
         problems.add(node.at, what, "choose keys that begin with neither aws: nor afterimage:");
     }
     let share = shared.map(|node| share(node, problems)).unwrap_or_default();
-    Some(ImageOptions { tags, share })
+    Some(ImageOptions { tags, share, ..ImageOptions::default() })
 }
 
 fn is_reserved(key: &str) -> bool {
@@ -267,7 +277,8 @@ fn replicas(node: &Node, problems: &mut Problems) -> Vec<Replicate> {
             problems.add(place.at, format!("`{region}` stands here twice"), "keep one of them");
             continue;
         }
-        all.push(Replicate { region, kms_key: kms_key.map(str::to_string), deadline_secs });
+        let kms_key = kms_key.map(str::to_string);
+        all.push(Replicate { region, kms_key, deadline_secs, retain: None });
     }
     all
 }

@@ -1,4 +1,4 @@
-//! Policies: what to protect, when, how, where to.
+//! Policies: what to protect, when, how, where to, and for how long.
 //!
 //! [`file`] reads them from a file that people write; in the ledger they are kept as they were
 //! read, and checked again when they come back.
@@ -25,9 +25,19 @@ pub struct Policy {
     pub select: Select,
     pub triggers: Vec<Trigger>,
     #[serde(default)]
+    pub consistency: Consistency,
+    #[serde(default)]
+    pub stop_start: StopStart,
+    #[serde(default)]
     pub image: ImageOptions,
     #[serde(default)]
     pub replicate: Vec<Replicate>,
+    /// For how long points are kept; none keeps all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retain: Option<Retain>,
+    /// How old the newest good point may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rpo_secs: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +45,73 @@ pub struct Policy {
 pub enum Trigger {
     Schedule(Timed),
     Stopped(OnStopped),
+    /// Somebody puts the tag on a machine that asks for an image now.
+    Tag,
+}
+
+/// How consistent the disks have to be.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Consistency {
+    /// Only of a machine that is stopped; a slot waits for that within its window.
+    AtRest,
+    /// It is stopped for that, and started again.
+    StopStart,
+    /// It is rebooted for that, by EC2.
+    Reboot,
+    /// As it is: a running machine as after a power cut, and a stopped one at rest. So that a
+    /// policy that says nothing of it has its images, and their grade tells what they are.
+    #[default]
+    Crash,
+}
+
+/// How machines are stopped for their images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StopStart {
+    /// So many machines of the policy are down together, and no more.
+    pub at_once: u32,
+    /// A machine that takes longer to stop is started again, and not imaged.
+    pub timeout_secs: u64,
+}
+
+impl Default for StopStart {
+    fn default() -> StopStart {
+        StopStart { at_once: 1, timeout_secs: 600 }
+    }
+}
+
+/// What becomes of slots that were missed while nothing ran.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CatchUp {
+    /// The last of them is imaged now.
+    #[default]
+    Latest,
+    /// None of them is; that they were missed is recorded.
+    None,
+}
+
+/// What `restic forget` keeps under the same names. Nothing that is not said is kept for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retain {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hourly: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub daily: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weekly: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monthly: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub yearly: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within_secs: Option<u64>,
 }
 
 /// A schedule in its zone.
@@ -44,7 +121,13 @@ pub struct Timed {
     text: TimedText,
     pub schedule: Schedule,
     pub zone: TimeZone,
+    /// How long a slot waits, for a stop or for its turn to be stopped.
+    pub window_secs: u64,
+    pub catch_up: CatchUp,
 }
+
+/// How long a slot waits, unless its schedule says otherwise; and how long a request does.
+pub const WINDOW_SECS: u64 = 4 * 3600;
 
 /// A schedule as it is written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,15 +135,38 @@ pub struct Timed {
 struct TimedText {
     schedule: String,
     timezone: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    window_secs: Option<u64>,
+    #[serde(default)]
+    catch_up: CatchUp,
 }
 
 impl Timed {
     /// # Errors
     /// Says whether the expression or the zone is wrong, and how.
     pub fn new(schedule: &str, timezone: &str) -> Result<Timed, String> {
-        let zone = zone(timezone)?;
-        let text = TimedText { schedule: schedule.to_string(), timezone: timezone.to_string() };
-        Ok(Timed { text, schedule: Schedule::parse(schedule)?, zone })
+        Timed::try_from(TimedText {
+            schedule: schedule.to_string(),
+            timezone: timezone.to_string(),
+            window_secs: None,
+            catch_up: CatchUp::default(),
+        })
+    }
+
+    /// The same schedule, whose slots wait for so long.
+    #[must_use]
+    pub fn with_window(mut self, secs: u64) -> Timed {
+        self.text.window_secs = Some(secs);
+        self.window_secs = secs;
+        self
+    }
+
+    /// The same schedule, with this to become of slots that were missed.
+    #[must_use]
+    pub fn with_catch_up(mut self, catch_up: CatchUp) -> Timed {
+        self.text.catch_up = catch_up;
+        self.catch_up = catch_up;
+        self
     }
 
     /// The expression as it is written.
@@ -85,7 +191,10 @@ pub fn zone(name: &str) -> Result<TimeZone, String> {
 impl TryFrom<TimedText> for Timed {
     type Error = String;
     fn try_from(text: TimedText) -> Result<Timed, String> {
-        Timed::new(&text.schedule, &text.timezone)
+        let zone = zone(&text.timezone)?;
+        let schedule = Schedule::parse(&text.schedule)?;
+        let window_secs = text.window_secs.unwrap_or(WINDOW_SECS);
+        Ok(Timed { schedule, zone, window_secs, catch_up: text.catch_up, text })
     }
 }
 
@@ -102,15 +211,77 @@ pub struct OnStopped {
     pub min_interval_secs: u64,
 }
 
+/// How an image is made.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// Whichever of the two loses nothing.
+    #[default]
+    Auto,
+    CreateImage,
+    SnapshotRegister,
+}
+
+/// What is made of a machine.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Artefact {
+    #[default]
+    Image,
+    /// Its disks, and nothing to boot from.
+    Snapshots,
+}
+
+/// Volumes that are left out. One of its tags, or its device, is enough.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct ExcludeVolumes {
+    /// A key and the patterns of its values.
+    #[serde(default)]
+    pub tags: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    pub devices: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ImageOptions {
+    #[serde(default)]
+    pub method: Method,
+    #[serde(default)]
+    pub kind: Artefact,
+    #[serde(default)]
+    pub exclude_volumes: ExcludeVolumes,
+    /// The tags of the machine on every artefact.
+    #[serde(default = "yes")]
+    pub copy_tags: bool,
     /// On every artefact, beside ours.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
     /// Accounts that may launch from the images.
     #[serde(default)]
     pub share: Vec<AccountId>,
+}
+
+impl Default for ImageOptions {
+    fn default() -> ImageOptions {
+        ImageOptions {
+            method: Method::default(),
+            kind: Artefact::default(),
+            exclude_volumes: ExcludeVolumes::default(),
+            copy_tags: true,
+            tags: BTreeMap::new(),
+            share: Vec::new(),
+        }
+    }
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// One more place where every image must be.
@@ -121,6 +292,9 @@ pub struct Replicate {
     /// Of that region: a key id, an alias or an ARN.
     pub kms_key: Option<String>,
     pub deadline_secs: Option<u64>,
+    /// For how long replicas are kept there, if not as at home.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retain: Option<Retain>,
 }
 
 impl Policy {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::Region;
+use crate::machine::State;
 
 /// All keys must match, any of the values of a key does; one match of `exclude_tags` excludes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +15,9 @@ pub struct Select {
     pub tags: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     pub exclude_tags: BTreeMap<String, Vec<String>>,
+    /// The states that a machine may be in when it is selected; none means any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub states: Vec<State>,
 }
 
 /// Whether a machine is selected, and by what it is not.

@@ -42,6 +42,8 @@ fn in_force(policies: &str) -> InForce {
 /// A machine with the tag `backup: gold` that was launched on 5 January at 08:00.
 fn machine(number: u8, place: &str, state: State) -> Instance {
     Instance {
+        instance_type: "t3.micro".to_string(),
+        spot: false,
         id: format!("i-0aaaaaaaaaaaaaaa{number}").try_into().expect("an instance id"),
         region: region(place),
         state,

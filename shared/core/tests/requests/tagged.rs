@@ -13,7 +13,9 @@ use afterimage_core::machine::{Build, Machine, State, Volume};
 use afterimage_core::plan::render;
 use afterimage_core::point::{Place, Plan, Point, Replica, ReplicaStatus};
 use afterimage_core::reason::{Code, Reason};
-use afterimage_core::seen::{Complete, ImageState, SeenImage, SeenSnapshot, SnapshotState};
+use afterimage_core::seen::{
+    Attributes, Complete, ImageState, SeenImage, SeenSnapshot, SnapshotState,
+};
 use afterimage_core::slot::{Occasion, PointId, Slot};
 use afterimage_core::status::Status;
 use jiff::Timestamp;
@@ -32,6 +34,7 @@ fn id<T: TryFrom<String, Error: std::fmt::Debug>>(text: &str) -> T {
 
 fn volume(number: u8) -> Volume {
     Volume {
+        tags: BTreeMap::new(),
         id: id(&format!("vol-0000000{number}")),
         device: format!("/dev/xvd{number}"),
         size_gib: 8,
@@ -45,6 +48,7 @@ fn volume(number: u8) -> Volume {
 
 fn build() -> Build {
     Build {
+        platform: None,
         image: id("ami-0000ffff"),
         architecture: "x86_64".into(),
         virtualization: "hvm".into(),
@@ -72,7 +76,12 @@ fn point() -> Point {
     assert_eq!(point.id.as_str(), ID);
     point.status = Status::Protected;
     point.step.due_at = None;
-    point.machine = Some(Machine { instance, build: build(), volumes: vec![volume(1), volume(2)] });
+    point.machine = Some(Machine {
+        left_out: Vec::new(),
+        instance,
+        build: build(),
+        volumes: vec![volume(1), volume(2)],
+    });
     let set = [("vol-00000001", "snap-00000001"), ("vol-00000002", "snap-00000002")];
     point.snapshots = set.map(|(volume, snapshot)| (id(volume), id(snapshot))).into();
     point.image = Some(id("ami-00000001"));
@@ -107,6 +116,8 @@ fn snapshot(name: &str, volume: &str) -> SeenSnapshot {
 
 fn image(name: &str, snapshots: &[&str]) -> SeenImage {
     SeenImage {
+        attributes: Attributes::default(),
+        devices: Vec::new(),
         id: id(name),
         name: NAME.into(),
         state: ImageState::Available,

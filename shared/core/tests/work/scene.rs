@@ -10,7 +10,9 @@ use afterimage_core::machine::{Build, Instance, Machine, State, Volume};
 use afterimage_core::point::{Place, Plan, Point, Replica};
 use afterimage_core::policy::Replicate;
 use afterimage_core::reason::Code;
-use afterimage_core::seen::{Complete, ImageState, SeenImage, SeenSnapshot, SnapshotState};
+use afterimage_core::seen::{
+    Attributes, Complete, ImageState, SeenImage, SeenSnapshot, SnapshotState,
+};
 use afterimage_core::slot::{Occasion, Slot};
 use jiff::{SignedDuration, Timestamp};
 
@@ -59,6 +61,7 @@ pub fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 pub fn running() -> Machine {
     let volume = |number, device: &str, volume_type: &str| Volume {
+        tags: BTreeMap::new(),
         id: volume(number),
         device: device.into(),
         size_gib: 20,
@@ -69,7 +72,10 @@ pub fn running() -> Machine {
         encrypted: false,
     };
     Machine {
+        left_out: Vec::new(),
         instance: Instance {
+            instance_type: "t3.micro".to_string(),
+            spot: false,
             id: instance(),
             region: region(HOME),
             state: State::Running,
@@ -78,6 +84,7 @@ pub fn running() -> Machine {
             tags: tags(&[("Name", "web")]),
         },
         build: Build {
+            platform: None,
             image: ami(900),
             architecture: "x86_64".into(),
             virtualization: "hvm".into(),
@@ -105,7 +112,7 @@ pub fn stopped() -> Machine {
 
 pub fn replicate(name: &str, kms_key: Option<&str>) -> Replicate {
     let kms_key = kms_key.map(String::from);
-    Replicate { region: region(name), kms_key, deadline_secs: None }
+    Replicate { retain: None, region: region(name), kms_key, deadline_secs: None }
 }
 
 pub fn requested() -> Point {
@@ -118,6 +125,7 @@ pub fn requested_of(policy: &str) -> Point {
     let plan = Plan {
         tags: tags(&[("team", "platform")]),
         replicate: vec![replicate(IRELAND, None), replicate(FRANKFURT, Some("alias/dr"))],
+        ..Plan::default()
     };
     Point::requested(slot, region(HOME), plan, at(0))
 }
@@ -204,6 +212,8 @@ pub fn seen_snapshot(number: u32, of_volume: u32) -> SeenSnapshot {
 /// As the first try of the point would make it.
 pub fn seen_image(number: u32, state: ImageState) -> SeenImage {
     SeenImage {
+        attributes: Attributes::default(),
+        devices: Vec::new(),
         id: ami(number),
         name: format!("{NAME}-0"),
         state,

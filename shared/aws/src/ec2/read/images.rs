@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use afterimage_core::ids::{AmiId, Region, SnapshotId};
+use afterimage_core::ids::{AmiId, InstanceId, Region, SnapshotId};
 use afterimage_core::names::TAG_POINT;
-use afterimage_core::seen::{Complete, ImageState, SeenImage};
+use afterimage_core::seen::{Attributes, Complete, ImageState, SeenDevice, SeenImage};
 use aws_sdk_ec2::types::{self, Filter};
 
 use super::wire::{self, Odd};
@@ -103,9 +103,45 @@ fn image(wire: &types::Image) -> Result<SeenImage, Odd> {
         message: message.filter(|text| !text.is_empty()).map(str::to_string),
         created_at: wire.creation_date().and_then(|date| date.parse().ok()),
         snapshots: snapshots.collect(),
+        devices: wire.block_device_mappings().iter().filter_map(device).collect(),
+        attributes: attributes(wire),
         source: source_of(wire),
         tags: wire::tags(wire.tags()),
     })
+}
+
+fn device(wire: &types::BlockDeviceMapping) -> Option<SeenDevice> {
+    let disk = wire.ebs()?;
+    Some(SeenDevice {
+        name: wire.device_name()?.to_string(),
+        snapshot: disk.snapshot_id().and_then(|id| SnapshotId::parse(id).ok()),
+        size_gib: disk.volume_size(),
+        volume_type: disk.volume_type().map(|kind| kind.as_str().to_string()),
+        iops: disk.iops(),
+        throughput: disk.throughput(),
+        delete_on_termination: disk.delete_on_termination(),
+        encrypted: disk.encrypted(),
+    })
+}
+
+fn attributes(wire: &types::Image) -> Attributes {
+    let text = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_string);
+    let codes = wire.product_codes().iter();
+    Attributes {
+        architecture: text(wire.architecture().map(|architecture| architecture.as_str())),
+        virtualization: text(wire.virtualization_type().map(|kind| kind.as_str())),
+        root_device: text(wire.root_device_name()),
+        root_device_type: text(wire.root_device_type().map(|kind| kind.as_str())),
+        ena: wire.ena_support().unwrap_or(false),
+        sriov: text(wire.sriov_net_support()),
+        boot_mode: text(wire.boot_mode().map(|mode| mode.as_str())),
+        tpm: text(wire.tpm_support().map(|tpm| tpm.as_str())),
+        imds: text(wire.imds_support().map(|imds| imds.as_str())),
+        usage_operation: text(wire.usage_operation()),
+        platform: text(wire.platform_details()),
+        product_codes: codes.filter_map(|code| text(code.product_code_id())).collect(),
+        source_instance: wire.source_instance_id().and_then(|id| InstanceId::parse(id).ok()),
+    }
 }
 
 fn source_of(wire: &types::Image) -> Option<(Region, AmiId)> {

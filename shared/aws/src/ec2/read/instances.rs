@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use afterimage_core::ids::{InstanceId, Region};
 use afterimage_core::machine::{Instance, State};
-use aws_sdk_ec2::types::{self, Filter, InstanceStateName};
+use aws_sdk_ec2::types::{self, Filter, InstanceLifecycleType, InstanceStateName};
 
 use super::wire::{self, Odd};
 use super::{FILTER_VALUES_MAX, PAGE, Reading, filter, literally};
@@ -90,6 +90,11 @@ pub(super) fn instance(wire: &types::Instance, region: &Region) -> Result<Instan
         state: state_of(state.ok_or(Odd::Missing("state"))?)?,
         launched: wire::moment(wire.launch_time(), "launch time")?,
         hibernated: reason == Some(HIBERNATED),
+        instance_type: wire
+            .instance_type()
+            .map(|kind| kind.as_str().to_string())
+            .unwrap_or_default(),
+        spot: wire.instance_lifecycle() == Some(&InstanceLifecycleType::Spot),
         tags: wire::tags(wire.tags()),
     })
 }

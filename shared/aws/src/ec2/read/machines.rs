@@ -53,7 +53,7 @@ impl Ec2 {
             let read = || -> Result<Machine, Odd> {
                 let instance = instance(wire, region)?;
                 let volumes = volumes.get(&instance.id).cloned().unwrap_or_default();
-                Ok(Machine { instance, build: build(wire, image)?, volumes })
+                Ok(Machine { instance, build: build(wire, image)?, volumes, left_out: Vec::new() })
             };
             let Some(mut machine) = wire::readable("machine", [()], |()| read()).pop() else {
                 continue;
@@ -196,6 +196,7 @@ fn attached_volume(
         throughput: volume.throughput(),
         delete_on_termination: place.delete_on_termination().unwrap_or(false),
         encrypted: volume.encrypted().unwrap_or(false),
+        tags: wire::tags(volume.tags()),
     };
     Ok((machine, volume))
 }
@@ -226,6 +227,7 @@ fn build(wire: &types::Instance, image: Option<&types::Image>) -> Result<Build, 
         usage_operation: text(wire.usage_operation())
             .or(of_image(|image| image.usage_operation()))
             .unwrap_or_default(),
+        platform: text(wire.platform_details()).or(of_image(|image| image.platform_details())),
         product_codes: wire
             .product_codes()
             .iter()

@@ -19,7 +19,9 @@ pub(crate) fn of(point: &Point) -> Option<Summary> {
         | Status::Snapshotted
         | Status::Ready
         | Status::Registering
-        | Status::Registered => None,
+        | Status::Registered
+        | Status::Creating
+        | Status::Created => None,
         Status::Refused | Status::Missed => Some(latest(point)),
         // One that failed for want of a replica is still one to recover from.
         Status::Imaged | Status::Protected | Status::Failed => {

@@ -71,6 +71,8 @@ pub fn decide(input: &Input) -> Decision {
             | Status::Ready
             | Status::Registering
             | Status::Registered
+            | Status::Creating
+            | Status::Created
             | Status::Imaged
             | Status::Protected
             | Status::Refused

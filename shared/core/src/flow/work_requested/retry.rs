@@ -120,6 +120,13 @@ fn shed(point: &Point) -> Point {
             point.taken_at = None;
             point.grade = None;
         }
+        Status::Creating | Status::Created => {
+            point.snapshots.clear();
+            point.taken_at = None;
+            point.grade = None;
+            let image = point.image.take();
+            leave(&mut point.leftovers, image.into_iter().map(String::from));
+        }
         Status::Registering | Status::Registered => {
             let image = point.image.take();
             leave(&mut point.leftovers, image.into_iter().map(String::from));

@@ -78,6 +78,8 @@ fn wants(point: &Point, now: Timestamp) -> Option<Want> {
         | Status::Ready
         | Status::Registering
         | Status::Registered
+        | Status::Creating
+        | Status::Created
         | Status::Imaged
         | Status::Protected
         | Status::Refused
