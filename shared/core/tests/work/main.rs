@@ -3,6 +3,7 @@
 
 mod confirm;
 mod copy;
+mod handing_over;
 mod outcomes;
 mod register;
 mod scene;
