@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::asked::Asked;
 use crate::ids::{AmiId, InstanceId, PolicyName, Region, SnapshotId};
 use crate::point::{Point, Replica};
 use crate::reason::Reason;
@@ -39,6 +40,8 @@ pub enum Command {
     Advance(Cursor),
     /// Something was learnt; nothing is called.
     Record(Box<Change>),
+    /// A request by tag is taken off the machine, and answered.
+    Consume(Box<Consume>),
     CreateSnapshots(Box<Intent<CreateSnapshots>>),
     RegisterImage(Box<Intent<RegisterImage>>),
     CopyImage(Box<Intent<CopyImage>>),
@@ -71,6 +74,25 @@ pub struct Write {
 pub enum Record {
     Point(Box<Point>),
     Replica(Box<Replica>),
+    Asked(Box<Asked>),
+}
+
+/// How a request by tag is dealt with, in this order: what is `taken` is written, the tag goes, that
+/// it has gone is written, and the answer is given. Whoever is slower with the first of these leaves
+/// the others to whoever was faster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consume {
+    pub region: Region,
+    pub instance: InstanceId,
+    /// The right to go on. A request that is refused leaves nothing in the ledger, and has none.
+    pub taken: Option<Change>,
+    /// The tag goes only if it has this value: another request that was put meanwhile stays. None
+    /// if it has gone.
+    pub value: Option<String>,
+    /// The record as it is once that is written.
+    pub record: Option<Asked>,
+    /// What is put on the machine.
+    pub answer: Option<String>,
 }
 
 /// The intent, written first, and the call. Writing the intent is the right to call.
@@ -209,6 +231,7 @@ impl Change {
             match &mut write.record {
                 Record::Point(point) => point.step.begin(now),
                 Record::Replica(replica) => replica.step.begin(now),
+                Record::Asked(_) => {}
             }
         }
         self
@@ -221,7 +244,30 @@ impl Change {
     }
 }
 
+impl Consume {
+    /// What is written once the tag has gone.
+    pub fn consumed(&self, now: Timestamp) -> Option<Change> {
+        let record = self.record.as_ref()?.consumed(now);
+        Some(Change { writes: vec![Write::asked(record)], summary: None })
+    }
+}
+
 impl Write {
+    /// The record as it is to be; whoever made it from the one that was read left its version alone.
+    pub fn asked(mut asked: Asked) -> Write {
+        let expected = asked.version;
+        asked.version += 1;
+        Write { expected, record: Record::Asked(Box::new(asked)) }
+    }
+
+    /// What it writes, if that is a record of requests.
+    pub fn asked_record(&self) -> Option<&Asked> {
+        match &self.record {
+            Record::Asked(asked) => Some(&**asked),
+            Record::Point(_) | Record::Replica(_) => None,
+        }
+    }
+
     pub fn point(mut point: Point) -> Write {
         let expected = point.version;
         point.version += 1;
@@ -241,6 +287,8 @@ impl Record {
         match self {
             Record::Point(point) => point.queue(),
             Record::Replica(replica) => replica.queue(),
+            // No worker drains it: the sweep looks after it.
+            Record::Asked(_) => None,
         }
     }
 
@@ -249,6 +297,7 @@ impl Record {
         match self {
             Record::Point(point) => point.step.due_at,
             Record::Replica(replica) => replica.step.due_at,
+            Record::Asked(asked) => asked.pending.as_ref().map(|pending| pending.due_at),
         }
     }
 
@@ -257,6 +306,7 @@ impl Record {
         match self {
             Record::Point(point) => point.awaits(),
             Record::Replica(replica) => replica.awaits(),
+            Record::Asked(_) => Vec::new(),
         }
     }
 }

@@ -17,6 +17,10 @@ pub const TAG_SOURCE: &str = "afterimage:source";
 pub const TAG_ATTEMPT: &str = "afterimage:attempt";
 /// `at-rest` or `crash`; on images and replicas, as it is not known yet when snapshots are made.
 pub const TAG_GRADE: &str = "afterimage:grade";
+/// On a machine: asks for a point of it now. Its value names the policy.
+pub const TAG_ASK: &str = "afterimage:now";
+/// On a machine: what came of the last request by tag.
+pub const TAG_ANSWER: &str = "afterimage:answer";
 /// The version of this set of tags.
 pub const TAG_FORMAT: &str = "afterimage:format";
 /// Of snapshots: which volume was which device, `/dev/xvda=vol-0abc`, separated by spaces, so that
@@ -90,6 +94,13 @@ fn tags(point: &Point, attempt: u32) -> BTreeMap<String, String> {
     ];
     tags.extend(ours.map(|(key, value)| (key.to_string(), value)));
     tags
+}
+
+/// A text as the value of a tag: as much of it as there is room for, in characters that every
+/// service takes.
+pub fn tag_text(text: &str) -> String {
+    let plain = |c: char| if c.is_alphanumeric() || " +-=._:/@".contains(c) { c } else { '-' };
+    text.chars().take(TAG_VALUE_MAX).map(plain).collect()
 }
 
 /// Words in as few lines as fit into tag values.

@@ -65,13 +65,21 @@ codes! {
     StartedAgain = "started-again",
     /// It is stopped, and its disks are not at rest.
     Hibernated = "hibernated",
+    /// Somebody asked for it, by a tag or on the command line.
+    AskedFor = "asked-for",
+    /// A request by tag that means no policy, or one that it may not mean.
+    RequestRefused = "request-refused",
+    /// A request by tag whose tag was not seen to go by whoever took it.
+    RequestLeft = "request-left",
+    /// The event says that the machine carries a request, EC2 says otherwise.
+    NotAsked = "not-asked",
     /// The event says stopped, EC2 says otherwise.
     NotStopped = "not-stopped",
     /// No policy asks for this machine on this occasion.
     NotCovered = "not-covered",
     /// The last point of this policy is younger than its `min_interval`.
     TooSoon = "too-soon",
-    /// This stop has its point already.
+    /// This stop, or this request, has its point already.
     AlreadyRequested = "already-requested",
     // Why a machine may not be imaged.
     BilledByUsage = "billed-by-usage",

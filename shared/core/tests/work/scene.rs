@@ -235,6 +235,7 @@ pub fn change(command: &Command) -> Option<&Change> {
         Command::CreateSnapshots(intent) => Some(&intent.change),
         Command::RegisterImage(intent) => Some(&intent.change),
         Command::CopyImage(intent) => Some(&intent.change),
+        Command::Consume(consume) => consume.taken.as_ref(),
         Command::Advance(_) | Command::Wake(_) | Command::Looked(_) | Command::Report(_) => None,
     }
 }
@@ -246,6 +247,7 @@ pub fn written(decision: &Decision) -> (Vec<Point>, Vec<Replica>) {
         match &write.record {
             Record::Point(point) => points.push((**point).clone()),
             Record::Replica(replica) => replicas.push((**replica).clone()),
+            Record::Asked(asked) => panic!("no worker asks for points: {asked:?}"),
         }
     }
     (points, replicas)
