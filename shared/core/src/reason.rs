@@ -102,6 +102,12 @@ codes! {
     TooLong = "too-long",
     TriesUsedUp = "tries-used-up",
     ReplicaFailed = "replica-failed",
+    /// More tags wanted to be on an artefact than EC2 takes.
+    TagsLeftOut = "tags-left-out",
+    /// An artefact says another grade than its point, and EC2 does not let it be put right.
+    GradeNotCorrected = "grade-not-corrected",
+    /// A replica or an image that was wanted was not there when the ledger was made anew.
+    NotRebuilt = "not-rebuilt",
     // What else is said.
     /// Carries our tag or a name of ours, and is not ours.
     Foreign = "foreign",
