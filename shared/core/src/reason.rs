@@ -119,6 +119,12 @@ codes! {
     TooManyHops = "too-many-hops",
     /// Work was due, and nobody was at it.
     Overdue = "overdue",
+    /// A policy that selects no machine.
+    PolicyMatchesNothing = "policy-matches-nothing",
+    /// A machine that no policy selects, though it looks as if one should.
+    LooksUncovered = "looks-uncovered",
+    /// What was found is no longer so.
+    Resolved = "resolved",
     /// A policy in the ledger cannot be read.
     PolicyUnreadable = "policy-unreadable",
 }
