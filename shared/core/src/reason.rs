@@ -110,6 +110,12 @@ codes! {
     TooLong = "too-long",
     TriesUsedUp = "tries-used-up",
     ReplicaFailed = "replica-failed",
+    /// More tags wanted to be on an artefact than EC2 takes.
+    TagsLeftOut = "tags-left-out",
+    /// An artefact says another grade than its point, and EC2 does not let it be put right.
+    GradeNotCorrected = "grade-not-corrected",
+    /// A replica or an image that was wanted was not there when the ledger was made anew.
+    NotRebuilt = "not-rebuilt",
     // What else is said.
     /// Carries our tag or a name of ours, and is not ours.
     Foreign = "foreign",
@@ -121,6 +127,12 @@ codes! {
     TooManyHops = "too-many-hops",
     /// Work was due, and nobody was at it.
     Overdue = "overdue",
+    /// A policy that selects no machine.
+    PolicyMatchesNothing = "policy-matches-nothing",
+    /// A machine that no policy selects, though it looks as if one should.
+    LooksUncovered = "looks-uncovered",
+    /// What was found is no longer so.
+    Resolved = "resolved",
     /// A policy in the ledger cannot be read.
     PolicyUnreadable = "policy-unreadable",
 }

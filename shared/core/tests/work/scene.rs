@@ -236,7 +236,11 @@ pub fn change(command: &Command) -> Option<&Change> {
         Command::RegisterImage(intent) => Some(&intent.change),
         Command::CopyImage(intent) => Some(&intent.change),
         Command::Consume(consume) => consume.taken.as_ref(),
-        Command::Advance(_) | Command::Wake(_) | Command::Looked(_) | Command::Report(_) => None,
+        Command::Advance(_)
+        | Command::Wake(_)
+        | Command::Looked(_)
+        | Command::Report(_)
+        | Command::Resolve(_) => None,
     }
 }
 
