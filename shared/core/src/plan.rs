@@ -14,7 +14,8 @@ use std::fmt::{self, Display, Write as _};
 
 use crate::asked::Asked;
 use crate::command::{
-    Change, Command, Consume, CopyImage, CreateSnapshots, Decision, Record, RegisterImage, Said, Wake,
+    Change, Command, Consume, CopyImage, CreateSnapshots, Decision, Record, RegisterImage, Said,
+    Wake,
 };
 use crate::point::{Point, Replica, ReplicaStatus, Step};
 use crate::summary::News;

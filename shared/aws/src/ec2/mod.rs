@@ -7,6 +7,7 @@
 mod create;
 pub mod errors;
 mod read;
+mod tag;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -28,11 +28,13 @@ use crate::command::{Change, Command, Consume, Decision, Write};
 use crate::ids::{InstanceId, PolicyName};
 use crate::limits::{SETTLE, later};
 use crate::machine::Instance;
-use crate::names::{TAG_ASK, tag_text};
+use crate::names::TAG_ASK;
 use crate::point::Point;
 use crate::policy::select::Selected;
 use crate::policy::{Policy, Trigger, WINDOW_SECS};
 use crate::reason::{Code, Reason};
+use crate::slot::Occasion;
+use crate::tags::VALUE_MAX;
 
 /// What the ledger has on the requests that may be meant.
 pub type Known = BTreeMap<(InstanceId, PolicyName), Asked>;
@@ -139,7 +141,11 @@ pub fn why_not_selected(policy: &Policy, instance: &Instance) -> Option<String> 
 }
 
 /// The policy that a request means, if it may mean it; or why not.
-fn meant<'a>(value: &str, instance: &Instance, in_force: &'a InForce) -> Result<&'a Policy, String> {
+fn meant<'a>(
+    value: &str,
+    instance: &Instance,
+    in_force: &'a InForce,
+) -> Result<&'a Policy, String> {
     if in_force.unreadable.iter().any(|policy| policy.name == value) {
         return Err(format!("policy {value} cannot be read"));
     }
@@ -251,12 +257,7 @@ fn carries(instance: &Instance, asked: &Asked) -> bool {
     instance.id == asked.instance && value(instance) == Some(asked.policy.as_str())
 }
 
-fn point(
-    policy: &Policy,
-    instance: &Instance,
-    occasion: crate::slot::Occasion,
-    now: Timestamp,
-) -> Point {
+fn point(policy: &Policy, instance: &Instance, occasion: Occasion, now: Timestamp) -> Point {
     let window = SignedDuration::from_secs(i64::try_from(WINDOW_SECS).unwrap_or(i64::MAX));
     let until = Some(later(now, window));
     Point { until, ..request::point(policy, instance, occasion, now) }
@@ -264,6 +265,13 @@ fn point(
 
 fn answer_of(pending: &Pending, policy: &PolicyName) -> String {
     tag_text(&format!("{} {policy}: {}", seconds(pending.requested_at), pending.point))
+}
+
+/// A text as the value of a tag: as much of it as there is room for, in characters that every
+/// service takes.
+fn tag_text(text: &str) -> String {
+    let plain = |c: char| if c.is_alphanumeric() || " +-=._:/@".contains(c) { c } else { '-' };
+    text.chars().take(VALUE_MAX).map(plain).collect()
 }
 
 fn seconds(at: Timestamp) -> String {

@@ -290,9 +290,11 @@ fn an_answer_is_a_value_that_a_tag_may_have_whatever_was_asked() {
     world.carry_out(&world.event(), ALL);
     let answer = &world.answers[0];
     assert_eq!(answer.chars().count(), 256);
-    assert!(answer.starts_with(
-        "2026-01-06T20:00:05Z refused: no policy is called gold- -please- -now- éé"
-    ));
+    assert!(
+        answer.starts_with(
+            "2026-01-06T20:00:05Z refused: no policy is called gold- -please- -now- éé"
+        )
+    );
 }
 
 #[test]
