@@ -15,7 +15,7 @@ use super::{InForce, Unreadable, request, say_unreadable};
 use crate::command::{Command, Cursor, Decision};
 use crate::ids::Region;
 use crate::limits::{CATCH_UP, SLOTS_MAX};
-use crate::machine::{Instance, State};
+use crate::machine::Instance;
 use crate::policy::select::Selected;
 use crate::policy::{Policy, Timed, Trigger};
 use crate::reason::{Code, Reason};
@@ -121,8 +121,7 @@ fn say_collapsed(decision: &mut Decision, due: &Due, slot: Timestamp) {
 /// The machines of a policy, as far as there is still something to image.
 fn selected<'a>(policy: &Policy, instances: &'a [Instance]) -> impl Iterator<Item = &'a Instance> {
     instances.iter().filter(|instance| {
-        let is_there = !matches!(instance.state, State::ShuttingDown | State::Terminated);
-        let selected = policy.select.judge(&instance.region, &instance.tags);
-        is_there && selected == Selected::Yes
+        let Instance { region, state, tags, .. } = instance;
+        policy.select.judge(region, *state, tags) == Selected::Yes
     })
 }
