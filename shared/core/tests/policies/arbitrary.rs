@@ -71,24 +71,10 @@ fn patterns() -> impl Strategy<Value = BTreeMap<String, Vec<String>>> {
     btree_map(text(1, 128), vec(text(0, 256), 1..4), 1..4)
 }
 
-fn regions() -> impl Strategy<Value = Vec<Region>> {
+/// A few regions, in any order.
+pub fn regions() -> impl Strategy<Value = Vec<Region>> {
     let names = subsequence(REGIONS.to_vec(), 1..4).prop_shuffle();
     names.prop_map(|names| names.into_iter().map(|name| Region::parse(name).unwrap()).collect())
-}
-
-/// Selections of a few keys and values, so that they often meet the machines of [`machine_tags`].
-pub fn selects() -> impl Strategy<Value = Select> {
-    let key = || select(vec!["a", "b", "c"]).prop_map(str::to_string);
-    let values = || vec(select(vec!["", "*", "x", "x*", "y"]).prop_map(str::to_string), 1..3);
-    let tags = btree_map(key(), values(), 1..3);
-    (regions(), tags, btree_map(key(), values(), 0..3)).prop_map(|(regions, tags, exclude_tags)| {
-        Select { regions, tags, exclude_tags, states: Vec::new() }
-    })
-}
-
-pub fn machine_tags() -> impl Strategy<Value = BTreeMap<String, String>> {
-    let value = select(vec!["", "x", "xx", "y"]).prop_map(str::to_string);
-    btree_map(select(vec!["a", "b", "c"]).prop_map(str::to_string), value, 0..4)
 }
 
 fn schedule() -> impl Strategy<Value = Trigger> {

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use afterimage_core::machine::State;
 use afterimage_core::policy::select::{Select, Selected, glob};
+use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
+use proptest::sample;
 
-use crate::arbitrary::{machine_tags, selects};
+use crate::arbitrary::regions;
 use crate::{good, region};
 
 fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -91,13 +93,29 @@ fn globs_match_as_in_a_shell() {
     }
 }
 
+/// Selections of a few keys and values, so that they often meet [`machine_tags`].
+fn selects() -> impl Strategy<Value = Select> {
+    let key = || sample::select(vec!["a", "b", "c"]).prop_map(str::to_string);
+    let values =
+        || vec(sample::select(vec!["", "*", "x", "x*", "y"]).prop_map(str::to_string), 1..3);
+    let tags = btree_map(key(), values(), 1..3);
+    (regions(), tags, btree_map(key(), values(), 0..3)).prop_map(|(regions, tags, exclude_tags)| {
+        Select { regions, tags, exclude_tags, states: Vec::new() }
+    })
+}
+
+fn machine_tags() -> impl Strategy<Value = BTreeMap<String, String>> {
+    let value = sample::select(vec!["", "x", "xx", "y"]).prop_map(str::to_string);
+    btree_map(sample::select(vec!["a", "b", "c"]).prop_map(str::to_string), value, 0..4)
+}
+
 proptest! {
     /// One exclusion more, or one value more in it, never selects a machine that was not selected.
     #[test]
     fn what_is_excluded_as_well_never_selects_more(
         select in selects(),
-        key in prop::sample::select(vec!["a", "b", "c"]),
-        pattern in prop::sample::select(vec!["", "*", "?", "x", "x*", "y"]),
+        key in sample::select(vec!["a", "b", "c"]),
+        pattern in sample::select(vec!["", "*", "?", "x", "x*", "y"]),
         machine in machine_tags(),
     ) {
         let mut narrower = select.clone();

@@ -66,9 +66,12 @@ fn is_key(text: &str) -> bool {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-');
         return !alias.is_empty() && alias.chars().all(plain);
     }
-    let hex = |text: &str| text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
-    match text.strip_prefix("mrk-") {
-        Some(id) => id.len() == 32 && hex(id),
-        None => text.len() == 36 && hex(text),
+    let hex = |text: &str, len: usize| {
+        text.len() == len && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    if let Some(id) = text.strip_prefix("mrk-") {
+        return hex(id, 32);
     }
+    let groups: Vec<&str> = text.split('-').collect();
+    groups.len() == 5 && groups.iter().zip([8, 4, 4, 4, 12]).all(|(group, len)| hex(group, len))
 }
