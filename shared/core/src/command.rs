@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{AmiId, InstanceId, PolicyName, Region, SnapshotId};
 use crate::point::{Point, Replica};
-use crate::reason::Reason;
+use crate::reason::{Code, Reason};
 use crate::summary::Summary;
 use crate::work::Queue;
 
@@ -46,8 +46,10 @@ pub enum Command {
     Wake(Wake),
     /// Everything that carries our tag was looked through.
     Looked(Timestamp),
-    /// Something with our tag that is not ours, or ours that is not needed: kept where people look.
+    /// Something that a person should see: kept where people look.
     Report(Finding),
+    /// What was found is no longer so.
+    Resolve(Resolved),
 }
 
 /// A change of the ledger: all of it, or nothing of it.
@@ -156,10 +158,20 @@ pub struct Wake {
 #[serde(deny_unknown_fields)]
 pub struct Finding {
     pub region: Region,
-    /// An image or a snapshot.
+    /// An image, a snapshot, a machine, a policy.
     pub artefact: String,
     pub reason: Reason,
     pub seen_at: Timestamp,
+}
+
+/// A finding that no longer holds. Should it hold again, it is a new one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    pub region: Region,
+    pub artefact: String,
+    /// What had been found.
+    pub code: Code,
+    pub at: Timestamp,
 }
 
 impl Decision {

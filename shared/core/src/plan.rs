@@ -45,6 +45,9 @@ impl Display for Command {
             Command::Report(found) => {
                 write!(f, "! {} {}: {}", found.region, found.artefact, found.reason)
             }
+            Command::Resolve(found) => {
+                write!(f, "= {} {}: no longer {}", found.region, found.artefact, found.code)
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Afterimage as a whole, deployed from its own templates in the embedded cloud.
 
 mod bad_events;
+mod coverage;
 mod economy;
 mod every_call;
 mod mutations;

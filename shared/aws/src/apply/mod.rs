@@ -18,7 +18,7 @@ mod create;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::AddAssign;
 
-use afterimage_core::command::{Change, Command, Decision, Finding, Said, Wake};
+use afterimage_core::command::{Change, Command, Decision, Finding, Resolved, Said, Wake};
 use afterimage_core::work::Queue;
 use jiff::{SignedDuration, Timestamp};
 
@@ -160,6 +160,7 @@ impl<'a> Hand<'a> {
             Command::Wake(wake) => drop(self.wakes.insert(wake)),
             Command::Looked(at) => ledger.looked(at).await?,
             Command::Report(finding) => self.report(&finding).await?,
+            Command::Resolve(resolved) => self.resolve(&resolved).await?,
         }
         Ok(Decision::default())
     }
@@ -206,6 +207,16 @@ impl<'a> Hand<'a> {
         Ok(())
     }
 
+    /// Told when it is new, as the report was.
+    async fn resolve(&mut self, resolved: &Resolved) -> Result<(), Failure> {
+        if self.aws.ledger.resolve(resolved).await? {
+            let Resolved { artefact, region, code, .. } = resolved;
+            let reason = Reason::new(Code::Resolved, format!("no longer {code}, in {region}"));
+            log::said(&Said { about: artefact.clone(), reason });
+        }
+        Ok(())
+    }
+
     /// Gives a lease back that no outcome gave back: the last call was somebody else's, or time
     /// ran out. Whoever comes next would find it held.
     async fn give_back(&mut self, queue: &Queue) -> Result<(), Failure> {
@@ -243,6 +254,7 @@ fn queue_of(command: &Command) -> Option<&Queue> {
         | Command::Record(_)
         | Command::Wake(_)
         | Command::Looked(_)
-        | Command::Report(_) => None,
+        | Command::Report(_)
+        | Command::Resolve(_) => None,
     }
 }

@@ -102,7 +102,12 @@ impl Key {
     }
 
     pub fn finding(finding: &Finding) -> Key {
-        Key::new(FINDINGS, format!("finding#{}#{}", finding.region, finding.artefact))
+        Key::found(&finding.region, &finding.artefact)
+    }
+
+    /// Of a finding, by what it is about.
+    pub fn found(region: &Region, artefact: &str) -> Key {
+        Key::new(FINDINGS, format!("finding#{region}#{artefact}"))
     }
 
     /// Of an item that was read; empty where it has none, which the table does not allow.

@@ -1,4 +1,5 @@
-//! What is overdue, what is stopped, and now and then everything that carries our tag. A region
+//! What is overdue, what is stopped, and now and then everything that carries our tag, beside all
+//! machines. A region
 //! that does not answer is left out, and looked at by the next sweep.
 
 use std::collections::BTreeSet;
@@ -82,7 +83,7 @@ async fn tagged(aws: &Aws, in_force: &InForce, context: &Context) -> Result<Tagg
         if !context.has_time(aws.clock.now()) {
             break;
         }
-        let (snapshots, images) = match listings(aws, region).await {
+        let (snapshots, images, instances) = match listings(aws, region).await {
             Ok(listings) => listings,
             Err(failure) => {
                 left_out(&failure);
@@ -95,6 +96,7 @@ async fn tagged(aws: &Aws, in_force: &InForce, context: &Context) -> Result<Tagg
         named.extend(points.map(|point| (point, region.clone())));
         tagged.snapshots.insert(region.clone(), snapshots);
         tagged.images.insert(region.clone(), images);
+        tagged.fleet.insert(region.clone(), instances);
     }
     let points: BTreeSet<PointId> = named.iter().map(|(point, _)| point.clone()).collect();
     let points: Vec<PointId> = points.into_iter().collect();
@@ -111,7 +113,10 @@ async fn tagged(aws: &Aws, in_force: &InForce, context: &Context) -> Result<Tagg
 async fn listings(
     aws: &Aws,
     region: &Region,
-) -> Result<(Complete<SeenSnapshot>, Complete<SeenImage>), Failure> {
+) -> Result<(Complete<SeenSnapshot>, Complete<SeenImage>, Complete<Instance>), Failure> {
     let snapshots = aws.ec2.snapshots_tagged(region, None).await?;
-    Ok((snapshots, aws.ec2.images_tagged(region).await?))
+    let images = aws.ec2.images_tagged(region).await?;
+    // It is read to its last page, or fails.
+    let instances = Complete(aws.ec2.instances(region, Find::All).await?);
+    Ok((snapshots, images, instances))
 }

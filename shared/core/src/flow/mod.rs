@@ -2,6 +2,7 @@
 //! (`Input`) and what it makes of that (`decide`).
 
 pub mod backup_tick;
+pub mod coverage;
 pub mod image_state_changed;
 pub mod instance_state_changed;
 pub mod reconcile_tick;

@@ -4,13 +4,13 @@
 //! - Stopped machines that a policy covers `on: stopped` are dealt with as if their event had come.
 //! - Every [`LOOK_EVERY`] everything that carries our tag is looked through: what is not ours by
 //!   the ledger and the facts is reported as foreign; what is ours and not needed is linked to its
-//!   point.
+//!   point. So is every machine: what a policy should cover and does not is found ([`coverage`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Findings, InForce, say_unreadable, stop, tagged};
+use super::{Findings, InForce, coverage, say_unreadable, stop, tagged};
 use crate::command::{Command, Decision, Wake};
 use crate::ids::{InstanceId, Region};
 use crate::machine::Instance;
@@ -21,7 +21,7 @@ use crate::slot::PointId;
 use crate::summary::MachineSummary;
 use crate::work::Queue;
 
-/// Listing everything of ours costs two describes a region; what it finds is in no hurry.
+/// Listing everything of ours, and every machine, costs three describes a region; what it finds is in no hurry.
 pub const LOOK_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
 #[derive(Clone, Debug)]
@@ -38,9 +38,11 @@ pub struct Input {
 }
 
 /// All that carries our tag, and what the ledger has on it. The ledger is read after the listings:
-/// a point that is younger than them must not look unknown.
+/// a point that is younger than them must not look unknown. And every machine, for those that
+/// should carry a tag and do not.
 #[derive(Clone, Debug, Default)]
 pub struct Tagged {
+    pub fleet: coverage::Fleet,
     pub snapshots: BTreeMap<Region, Complete<SeenSnapshot>>,
     pub images: BTreeMap<Region, Complete<SeenImage>>,
     /// The points that the tags name, as far as there are such points.
@@ -71,6 +73,7 @@ pub fn decide(input: &Input) -> Decision {
     decision.add(stops);
     if let Some(tagged) = &input.tagged {
         decision.add(tagged::look(tagged, input.now));
+        decision.add(coverage::look(&input.in_force, &tagged.fleet, &tagged.known, input.now));
         decision.command(Command::Looked(input.now));
     }
     decision

@@ -235,7 +235,11 @@ pub fn change(command: &Command) -> Option<&Change> {
         Command::CreateSnapshots(intent) => Some(&intent.change),
         Command::RegisterImage(intent) => Some(&intent.change),
         Command::CopyImage(intent) => Some(&intent.change),
-        Command::Advance(_) | Command::Wake(_) | Command::Looked(_) | Command::Report(_) => None,
+        Command::Advance(_)
+        | Command::Wake(_)
+        | Command::Looked(_)
+        | Command::Report(_)
+        | Command::Resolve(_) => None,
     }
 }
 

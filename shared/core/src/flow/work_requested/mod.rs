@@ -9,6 +9,7 @@ mod eligible;
 pub(crate) mod made;
 pub(crate) mod news;
 mod places;
+mod ready;
 pub mod register;
 pub(crate) mod retry;
 mod round;
