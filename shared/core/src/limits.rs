@@ -49,6 +49,9 @@ pub const BACKOFF_MAX: SignedDuration = SignedDuration::from_hours(1);
 /// the intent for it.
 pub const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(30);
 
+/// CreateSnapshots can be told so many volumes to leave out, the root apart.
+pub const LEFT_OUT_MAX: usize = 40;
+
 /// How far back slots are looked for that were missed while nothing ran; older ones are past.
 pub const CATCH_UP: SignedDuration = SignedDuration::from_hours(24 * 7);
 

@@ -239,6 +239,13 @@ impl Point {
         }
     }
 
+    /// Something that a person should know of it: once.
+    pub fn find(&mut self, finding: Reason) {
+        if !self.findings.contains(&finding) {
+            self.findings.push(finding);
+        }
+    }
+
     /// The same point after something happened to it.
     ///
     /// # Errors

@@ -33,6 +33,7 @@ const LEGAL: [(&str, &str, &str); 28] = [
     ("registering", "fail", "failed"),
     ("registered", "have an available image", "imaged"),
     ("registered", "try a step again", "ready"),
+    ("registered", "be made in another way", "requested"),
     ("registered", "fail", "failed"),
     ("imaged", "be protected", "protected"),
     ("imaged", "fail", "failed"),
