@@ -12,8 +12,8 @@
 use std::fmt::{self, Display, Write as _};
 
 use crate::command::{
-    Change, Command, CopyImage, CreateImage, CreateSnapshots, Decision, Record, RegisterImage, Said,
-    Wake,
+    Change, Command, CopyImage, CreateImage, CreateSnapshots, Decision, Record, RegisterImage,
+    Said, Wake,
 };
 use crate::point::{Point, Replica, ReplicaStatus, Step};
 use crate::summary::News;

@@ -55,6 +55,16 @@ codes! {
     MachineStopped = "machine-stopped",
     /// Slots older than the last one were due too, while nothing ran; one image stands for them.
     SlotsCollapsed = "slots-collapsed",
+    /// Slots came while nothing ran, and its policy makes up for none.
+    SlotsMissed = "slots-missed",
+    /// It is to be at rest, and its machine runs.
+    WaitsForStop = "waits-for-stop",
+    /// Its machine has not stopped within its window.
+    WindowClosed = "window-closed",
+    /// The machine was started again before its snapshots were begun.
+    StartedAgain = "started-again",
+    /// It is stopped, and its disks are not at rest.
+    Hibernated = "hibernated",
     /// The event says stopped, EC2 says otherwise.
     NotStopped = "not-stopped",
     /// No policy asks for this machine on this occasion.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use afterimage_core::command::{
-    Change, Command, CopyImage, CreateImage, CreateSnapshots, Decision, Device, Intent, RegisterImage, Wake,
-    Write,
+    Change, Command, CopyImage, CreateImage, CreateSnapshots, Decision, Device, Intent,
+    RegisterImage, Wake, Write,
 };
 use afterimage_core::plan::render;
 use afterimage_core::point::{Plan, Point, Replica, ReplicaStatus};

@@ -7,9 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use afterimage_core::command::{
-    CopyImage, CreateImage, CreateSnapshots, Device, RegisterImage,
-};
+use afterimage_core::command::{CopyImage, CreateImage, CreateSnapshots, Device, RegisterImage};
 use afterimage_core::conclude::{Outcome, SnapshotSet};
 use afterimage_core::ids::{AmiId, SnapshotId, VolumeId};
 use aws_sdk_ec2::config::interceptors::BeforeTransmitInterceptorContextRef;

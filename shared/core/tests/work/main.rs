@@ -9,3 +9,4 @@ mod register;
 mod scene;
 mod settles;
 mod snapshot;
+mod waiting;

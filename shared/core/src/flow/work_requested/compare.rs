@@ -6,7 +6,6 @@
 //! should know.
 
 use crate::machine::{Machine, Volume};
-use crate::reason::{Code, Reason};
 use crate::seen::{Attributes, SeenDevice, SeenImage};
 
 /// Something in which an image is not what it should be.
@@ -26,12 +25,6 @@ pub(super) enum Weight {
     Boot,
     /// It would run without what it was billed for.
     Billing,
-}
-
-impl Difference {
-    pub fn reason(&self) -> Reason {
-        Reason::new(Code::ImageDiffers, &self.text)
-    }
 }
 
 /// In what an image is not what its machine is. `uefi_data` is what the image has of it, where that
@@ -134,10 +127,10 @@ impl Found {
                 }
             }
         }
-        let is_known =
-            |name: &str| machine.volumes.iter().any(|volume| volume.device == name);
+        let is_known = |name: &str| machine.volumes.iter().any(|volume| volume.device == name);
         for device in devices.iter().filter(|device| !is_known(&device.name)) {
-            let text = format!("it has {}, which is none of the volumes that it is of", device.name);
+            let text =
+                format!("it has {}, which is none of the volumes that it is of", device.name);
             self.add(Weight::Disks, text);
         }
     }

@@ -15,8 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::round::Round;
 use super::compare::{self, Difference, Weight};
+use super::round::Round;
 use super::{news, places, retry};
 use crate::command::{Change, Decision, Record, Write};
 use crate::ids::{AmiId, Region, SnapshotId, VolumeId};
@@ -64,9 +64,8 @@ pub fn to_ask(points: &[Point], images: &BTreeMap<AmiId, SeenImage>) -> Vec<AmiI
         let machine = point.machine.as_ref();
         is_pending(point) && machine.is_some_and(|machine| machine.build.uefi_data.is_some())
     };
-    let is_available = |image: &&AmiId| {
-        images.get(image).is_some_and(|seen| seen.state == ImageState::Available)
-    };
+    let is_available =
+        |image: &&AmiId| images.get(image).is_some_and(|seen| seen.state == ImageState::Available);
     let images = points.iter().filter(has_data).filter_map(|point| point.image.as_ref());
     images.filter(is_available).cloned().collect()
 }
@@ -201,11 +200,11 @@ fn judge(
     }
     let differences = compare::with_machine(machine, seen, input.uefi_data.get(image));
     let Some(reason) = is_of_no_use(image, &differences) else {
-        let mut point = point.clone();
-        for difference in &differences {
-            round.say(&point.id, difference.reason());
-            point.find(difference.reason());
+        let told = told(image, &differences);
+        if let Some(reason) = &told {
+            round.say(&point.id, reason.clone());
         }
+        let mut point = point.clone().found(told);
         if point.status == Status::Created {
             point.snapshots = snapshots_of(machine, seen);
         }
@@ -237,10 +236,18 @@ fn is_unfinished(point: &Point, image: &SeenImage, now: Timestamp) -> bool {
     point.status == Status::Created && lacks && !point.step.is_past(PARTIAL, now)
 }
 
-/// All for which an image is of no use; nothing if it is.
+/// All for which an image is of no use; nothing if it is of use.
 fn is_of_no_use(image: &AmiId, differences: &[Difference]) -> Option<Reason> {
-    let fatal = differences.iter().filter(|difference| difference.weight > Weight::Told);
-    let texts: Vec<&str> = fatal.map(|difference| difference.text.as_str()).collect();
+    told(image, differences.iter().filter(|difference| difference.weight > Weight::Told))
+}
+
+/// In what an image differs, if it does.
+fn told<'a>(
+    image: &AmiId,
+    differences: impl IntoIterator<Item = &'a Difference>,
+) -> Option<Reason> {
+    let texts = differences.into_iter().map(|difference| difference.text.as_str());
+    let texts: Vec<&str> = texts.collect();
     let text = || format!("{image} is not what the machine is: {}", texts.join("; "));
     (!texts.is_empty()).then(|| Reason::new(Code::ImageDiffers, text()))
 }

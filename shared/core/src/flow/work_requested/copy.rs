@@ -109,7 +109,7 @@ fn wants_a_copy(
     }
     let throttled = replica.reason.as_ref().filter(|reason| reason.code == Code::Throttled);
     if let Some(reason) = throttled
-        && now.duration_since(point.requested_at) >= WAITING_LATER_MAX
+        && now.duration_since(point.wanted_since()) >= WAITING_LATER_MAX
     {
         let reason = retry::waited_too_long(&reason.text, WAITING_LATER_MAX);
         return give_up(round, point, replica, reason);

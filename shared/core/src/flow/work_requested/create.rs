@@ -49,8 +49,7 @@ pub(super) fn begin(
 /// Why an image that has our name is not what our call made; nothing if it is.
 fn is_foreign(point: &Point, image: &SeenImage) -> Option<&'static str> {
     let begun_at = point.step.begun_at?;
-    let after_intent =
-        |at: Timestamp| at.duration_since(begun_at) >= -CLOCK_SKEW;
+    let after_intent = |at: Timestamp| at.duration_since(begun_at) >= -CLOCK_SKEW;
     if image.attributes.source_instance.as_ref() != Some(point.instance()) {
         Some("it has our name, and was not made of our machine")
     } else if !image.created_at.is_some_and(after_intent) {

@@ -29,7 +29,8 @@ pub(super) struct Choice {
     pub method: Option<Chosen>,
     /// Why EC2 has to create the image, if it does.
     pub because: Option<Reason>,
-    pub findings: Vec<Reason>,
+    /// What a person should know of it.
+    pub finding: Option<Reason>,
 }
 
 /// What is made of a machine for a point.
@@ -55,8 +56,8 @@ pub(super) fn choose(point: &Point, machine: &Machine) -> Result<Choice, Reason>
             (Some(chosen), because)
         }
     };
-    let findings = not_shareable(plan, &machine);
-    Ok(Choice { machine, method, because, findings })
+    let finding = not_shareable(plan, &machine);
+    Ok(Choice { machine, method, because, finding })
 }
 
 impl Choice {
@@ -68,9 +69,7 @@ impl Choice {
     /// The point with what was chosen for it.
     pub fn for_point(&self, point: &Point) -> Point {
         let (machine, method) = (Some(self.machine.clone()), self.method.clone());
-        let mut point = Point { machine, method, ..point.clone() };
-        self.findings.iter().cloned().for_each(|finding| point.find(finding));
-        point
+        Point { machine, method, ..point.clone() }.found(self.finding.clone())
     }
 }
 
@@ -156,9 +155,7 @@ fn method(point: &Point, machine: &Machine) -> Result<(Chosen, Option<Reason>), 
         Method::Auto => match (losses.next(), before) {
             (Some(lost), _) => Ok((chosen(Method::CreateImage, &lost.to_string()), Some(lost))),
             (None, Some(before)) => Ok((before.clone(), None)),
-            (None, None) => {
-                Ok((chosen(Method::SnapshotRegister, "nothing is lost by it"), None))
-            }
+            (None, None) => Ok((chosen(Method::SnapshotRegister, "nothing is lost by it"), None)),
         },
     }
 }
@@ -201,33 +198,31 @@ fn losses(plan: &Plan, machine: &Machine) -> Vec<Reason> {
 fn too_many_left_out(machine: &Machine) -> Option<Reason> {
     let root = &machine.build.root_device;
     let data = machine.left_out.iter().filter(|volume| volume.device != *root).count();
-    let text = || {
-        format!("{data} volumes are left out, and CreateSnapshots can be told {LEFT_OUT_MAX}")
-    };
+    let text =
+        || format!("{data} volumes are left out, and CreateSnapshots can be told {LEFT_OUT_MAX}");
     (data > LEFT_OUT_MAX).then(|| Reason::new(Code::TooManyLeftOut, text()))
 }
 
 /// Why the accounts that the images are for will not be able to use them.
-fn not_shareable(plan: &Plan, machine: &Machine) -> Vec<Reason> {
-    let mut findings = Vec::new();
+fn not_shareable(plan: &Plan, machine: &Machine) -> Option<Reason> {
     if plan.share.is_empty() {
-        return findings;
+        return None;
     }
-    let mut add = |text: String| findings.push(Reason::new(Code::NotShareable, text));
+    let mut why: Vec<String> = Vec::new();
     let codes = &machine.build.product_codes;
     if !codes.is_empty() {
         let codes = codes.join(", ");
-        add(format!("with product code {codes}, it can be launched by its subscribers alone"));
+        why.push(format!("with product code {codes}, it can be launched by its subscribers alone"));
     }
     if machine.volumes.iter().any(|volume| volume.encrypted) {
-        add("it is encrypted: under `alias/aws/ebs` no other account can read it".to_string());
+        why.push("it is encrypted: under `alias/aws/ebs` no other account can read it".to_string());
         for place in plan.replicate.iter().filter(|place| place.kms_key.is_none()) {
-            add(format!(
+            why.push(format!(
                 "in {} no key is named for it: it is encrypted under `alias/aws/ebs` there, \
                  which no other account can read",
                 place.region
             ));
         }
     }
-    findings
+    (!why.is_empty()).then(|| Reason::new(Code::NotShareable, why.join("; ")))
 }

@@ -11,6 +11,7 @@ pub(crate) mod made;
 mod method;
 pub(crate) mod news;
 mod places;
+mod ready;
 pub mod register;
 pub(crate) mod retry;
 mod round;
