@@ -349,7 +349,7 @@ fn without_any_of_what_ec2_does_in_its_name_nothing_is_protected() {
         granted["WorkRequested"].iter().filter(|action| is_implied(action)).collect();
     assert_eq!(implied.len(), 7, "{implied:?}");
     for action in implied {
-        assert_eq!(TEMPLATE.matches(action.as_str()).count(), 1, "{action}");
+        assert!(TEMPLATE.contains(action.as_str()), "{action}");
         let without = TEMPLATE.replace(action.as_str(), "ec2:DescribeTags");
         deployed(&without, async |scene| {
             make_keys(&scene);

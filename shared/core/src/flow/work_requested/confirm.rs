@@ -12,8 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::round::Round;
-use super::{news, places, retry};
-use crate::command::{Change, Decision, Record, Write};
+use super::{news, places, retry, truth};
+use crate::command::{Change, Command, Decision, Record, Write};
 use crate::ids::{AmiId, Region};
 use crate::limits::{PENDING_MAX, SETTLE};
 use crate::point::{IllegalForReplica, Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
@@ -116,7 +116,10 @@ fn look_at_image(round: &mut Round, point: &Point, input: &Input) -> Result<(), 
     let Some(image) = &point.image else { return Ok(()) };
     let (reason, after) = match look(image, &point.step, input) {
         Look::Pending => return Ok(()),
-        Look::Available => return imaged(round, point, image, input.now),
+        Look::Available => {
+            let untrue = untrue(point, input.images.get(image));
+            return imaged(round, point, image, untrue, input.now);
+        }
         Look::Lost(reason) => {
             let after = retry::failed(point, reason.clone(), retry::Next::Backoff, input.now)?;
             (reason, after)
@@ -132,6 +135,7 @@ fn imaged(
     round: &mut Round,
     point: &Point,
     image: &AmiId,
+    untrue: Vec<String>,
     now: Timestamp,
 ) -> Result<(), IllegalTransition> {
     let wanted = point.plan.replicate.iter().map(|replicate| &replicate.region);
@@ -152,8 +156,21 @@ fn imaged(
         change = change.with(Write { expected: 0, record: Record::Replica(Box::new(replica)) });
         round.wake(Queue { region: region.clone(), kind: Kind::Copy });
     }
-    round.record(change);
+    let command = Command::Record(Box::new(change));
+    let command = truth::first(round, point, untrue, command, now);
+    round.learn(command);
     Ok(())
+}
+
+/// The image and its snapshots, if it says another grade than the point has: where EC2 made them
+/// in one call they all say the same, and where it did not, it was made when the grade was known.
+fn untrue(point: &Point, image: Option<&SeenImage>) -> Vec<String> {
+    let image = image.filter(|image| truth::is_untrue(point, &image.tags));
+    let of = |image: &SeenImage| {
+        let snapshots = image.snapshots.iter().map(ToString::to_string);
+        [image.id.to_string()].into_iter().chain(snapshots).collect()
+    };
+    image.map(of).unwrap_or_default()
 }
 
 /// What has happened to the replicas of one point. Those that are settled are one change with

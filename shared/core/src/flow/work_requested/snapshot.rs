@@ -29,6 +29,7 @@ use crate::seen::{Complete, SeenSnapshot};
 use crate::slot::PointId;
 use crate::status::{Event, IllegalTransition, Status};
 use crate::summary::Summary;
+use crate::tags::left_out;
 use crate::work::{Kind, Queue};
 
 #[derive(Clone, Debug)]
@@ -168,6 +169,8 @@ fn begin(
         reason: None,
         ..begun
     };
+    let left_out = left_out(&begun);
+    let begun = begun.found(left_out);
     let attempt = begun.step.attempt;
     let call = CreateSnapshots {
         region: begun.home.clone(),
