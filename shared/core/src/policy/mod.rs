@@ -5,6 +5,7 @@
 
 pub mod cron;
 pub mod file;
+pub mod next;
 mod reader;
 pub mod schedule;
 pub mod select;
