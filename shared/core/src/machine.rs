@@ -45,9 +45,23 @@ pub struct Instance {
 }
 
 impl State {
+    pub const ALL: [State; 6] = [
+        State::Pending,
+        State::Running,
+        State::Stopping,
+        State::Stopped,
+        State::ShuttingDown,
+        State::Terminated,
+    ];
+
     /// Whether a machine that is in this state will never run again.
     pub const fn is_gone(self) -> bool {
         matches!(self, State::ShuttingDown | State::Terminated)
+    }
+
+    /// The state that EC2 calls so.
+    pub fn parse(text: &str) -> Option<State> {
+        State::ALL.into_iter().find(|state| state.as_str() == text)
     }
 
     /// As EC2 calls it.
@@ -152,6 +166,13 @@ pub enum Grade {
 }
 
 impl Grade {
+    pub const ALL: [Grade; 3] = [Grade::AtRest, Grade::Reboot, Grade::Crash];
+
+    /// The grade that is written so.
+    pub fn parse(text: &str) -> Option<Grade> {
+        Grade::ALL.into_iter().find(|grade| grade.as_str() == text)
+    }
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Grade::AtRest => "at-rest",

@@ -55,6 +55,16 @@ codes! {
     MachineStopped = "machine-stopped",
     /// Slots older than the last one were due too, while nothing ran; one image stands for them.
     SlotsCollapsed = "slots-collapsed",
+    /// Slots came while nothing ran, and its policy makes up for none.
+    SlotsMissed = "slots-missed",
+    /// It is to be at rest, and its machine runs.
+    WaitsForStop = "waits-for-stop",
+    /// Its machine has not stopped within its window.
+    WindowClosed = "window-closed",
+    /// The machine was started again before its snapshots were begun.
+    StartedAgain = "started-again",
+    /// It is stopped, and its disks are not at rest.
+    Hibernated = "hibernated",
     /// The event says stopped, EC2 says otherwise.
     NotStopped = "not-stopped",
     /// No policy asks for this machine on this occasion.
@@ -92,6 +102,12 @@ codes! {
     TooLong = "too-long",
     TriesUsedUp = "tries-used-up",
     ReplicaFailed = "replica-failed",
+    /// More tags wanted to be on an artefact than EC2 takes.
+    TagsLeftOut = "tags-left-out",
+    /// An artefact says another grade than its point, and EC2 does not let it be put right.
+    GradeNotCorrected = "grade-not-corrected",
+    /// A replica or an image that was wanted was not there when the ledger was made anew.
+    NotRebuilt = "not-rebuilt",
     // What else is said.
     /// Carries our tag or a name of ours, and is not ours.
     Foreign = "foreign",

@@ -19,8 +19,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::AddAssign;
 
 use afterimage_core::command::{Change, Command, Decision, Finding, Resolved, Said, Wake};
-use afterimage_core::reason::{Code, Reason};
-use afterimage_core::work::{HOPS_MAX, Queue};
+use afterimage_core::work::Queue;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::invocation::Context;
@@ -115,7 +114,7 @@ impl<'a> Hand<'a> {
             if let Command::Wake(wake) = command {
                 // It takes no time, and is what is done when there is none left, or something
                 // failed.
-                self.wake(wake);
+                self.wakes.insert(wake);
             } else if failed.is_none() && self.has_time() {
                 failed = self.follow_through(command).await.err();
             }
@@ -158,7 +157,7 @@ impl<'a> Hand<'a> {
             Command::CreateSnapshots(intent) => return self.create_snapshots(*intent).await,
             Command::RegisterImage(intent) => return self.register_image(*intent).await,
             Command::CopyImage(intent) => return self.copy_image(*intent).await,
-            Command::Wake(wake) => self.wake(wake),
+            Command::Wake(wake) => drop(self.wakes.insert(wake)),
             Command::Looked(at) => ledger.looked(at).await?,
             Command::Report(finding) => self.report(&finding).await?,
             Command::Resolve(resolved) => self.resolve(&resolved).await?,
@@ -197,16 +196,6 @@ impl<'a> Hand<'a> {
     fn lost(&mut self, change: &Change) {
         self.applied.lost += 1;
         tracing::debug!(records = change.writes.len(), "somebody else was faster");
-    }
-
-    fn wake(&mut self, wake: Wake) {
-        if wake.hop <= HOPS_MAX {
-            self.wakes.insert(wake);
-            return;
-        }
-        let text = format!("the worker has been handed over {HOPS_MAX} times");
-        let reason = Reason::new(Code::TooManyHops, text);
-        log::said(&Said { about: wake.queue.to_string(), reason });
     }
 
     /// Kept once; and told once, when it is new.

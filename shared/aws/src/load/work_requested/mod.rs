@@ -64,7 +64,8 @@ pub async fn work_requested(
     known: &mut Known,
 ) -> Result<Option<Loaded>, Failure> {
     let queue = &event.queue;
-    if known.is_first_round() {
+    if !known.begun {
+        known.begun = true;
         if event.hop == 0 && !queue.kind.looks() {
             // Whoever wrote what the worker is woken for has hardly finished.
             aws.clock.sleep(INDEX_LAG).await;

@@ -30,17 +30,12 @@ const KNOWN_FOR: SignedDuration = SignedDuration::from_mins(5);
 /// What a worker learnt in the rounds before: who is asked to wait need not ask everything again.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
-    rounds: u32,
+    /// Whether the worker has begun: before its first round it sees whether it is its turn.
+    pub(super) begun: bool,
     machines: BTreeMap<InstanceId, (Timestamp, Machine)>,
 }
 
 impl Known {
-    /// Whether the worker begins just now.
-    pub(super) fn is_first_round(&mut self) -> bool {
-        self.rounds = self.rounds.saturating_add(1);
-        self.rounds == 1
-    }
-
     /// What is still believed of a machine.
     fn machine(&self, id: &InstanceId, now: Timestamp) -> Option<&Machine> {
         let (described_at, machine) = self.machines.get(id)?;

@@ -9,12 +9,16 @@ mod eligible;
 pub(crate) mod made;
 pub(crate) mod news;
 mod places;
+mod ready;
 pub mod register;
 pub(crate) mod retry;
 mod round;
 pub mod snapshot;
 
-use crate::command::Decision;
+use super::WorkRequested;
+use crate::command::{Command, Decision, Wake};
+use crate::reason::{Code, Reason};
+use crate::work::HOPS_MAX;
 
 /// What a worker knows, by its kind.
 #[derive(Clone, Debug)]
@@ -32,4 +36,19 @@ pub fn decide(input: &Input) -> Decision {
         Input::Confirm(input) => confirm::decide(input),
         Input::Copy(input) => copy::decide(input),
     }
+}
+
+/// What a worker leaves behind whose time was over before its work was: a successor, unless there
+/// have been so many that something must be wrong.
+pub fn successor(event: &WorkRequested) -> Decision {
+    let mut decision = Decision::default();
+    let WorkRequested { queue, hop } = event;
+    let hop = hop.saturating_add(1);
+    if hop <= HOPS_MAX {
+        decision.command(Command::Wake(Wake { queue: queue.clone(), hop }));
+    } else {
+        let text = format!("the worker has been handed over {HOPS_MAX} times");
+        decision.say(queue, Reason::new(Code::TooManyHops, text));
+    }
+    decision
 }

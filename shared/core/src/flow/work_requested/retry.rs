@@ -91,7 +91,7 @@ pub(crate) fn throttled(
     waiting_max: SignedDuration,
     now: Timestamp,
 ) -> Result<Point, IllegalTransition> {
-    if now.duration_since(point.requested_at) >= waiting_max {
+    if now.duration_since(point.wanted_since()) >= waiting_max {
         return given_up(point, waited_too_long(answer, waiting_max));
     }
     let step = put_off(&point.step, now);

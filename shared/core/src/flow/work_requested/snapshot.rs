@@ -1,8 +1,9 @@
 //! Points that want snapshots: may the machine be imaged, has an earlier try left a set, and were
 //! its disks at rest.
 //!
-//! - A point that is requested and due: its machine may be imaged, then the intent is written and
-//!   the one call is made for all of its volumes; or it is refused, or its machine is gone.
+//! - A point that is requested and due: its machine may be imaged, and is as it has to be for that
+//!   ([`super::ready`]), then the intent is written and the one call is made for all of its volumes;
+//!   or it waits for that, is refused, or its machine is gone.
 //! - A point whose call has had no outcome: once everything that EC2 made must be visible, what
 //!   carries its tag is held against the facts. A whole set is adopted; of nothing at all the next
 //!   try is made; a set that shows in part is waited for, and given up in the end.
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::ready::{self, Ready};
 use super::round::Round;
 use super::{eligible, made, news, retry};
 use crate::command::{Change, Command, CreateSnapshots, Decision, Intent};
@@ -21,6 +23,7 @@ use crate::limits::{CLOCK_SKEW, LOOK_AFTER, PARTIAL, SETTLE, WAITING_MAX, later}
 use crate::machine::{Grade, Machine};
 use crate::names::{TAG_ATTEMPT, TAG_POINT, snapshot_tags};
 use crate::point::{Point, Step};
+use crate::policy::Consistency;
 use crate::reason::{Code, Reason};
 use crate::seen::{Complete, SeenSnapshot};
 use crate::slot::PointId;
@@ -120,7 +123,7 @@ fn wait(
     want: Want,
     now: Timestamp,
 ) -> Result<(), IllegalTransition> {
-    if now.duration_since(point.requested_at) < WAITING_MAX {
+    if now.duration_since(point.wanted_since()) < WAITING_MAX {
         return Ok(());
     }
     if want == Want::Grade {
@@ -147,7 +150,17 @@ fn begin(
     if let Err(reason) = eligible::check(machine) {
         return turn_down(round, point, Some(machine), Event::Refuse, reason);
     }
-    let begun = point.after(Event::Begin)?;
+    let found = match ready::check(point, &machine.instance, now) {
+        Ready::Now(found) => found,
+        Ready::Wait(due_at, reason) => {
+            put_off(round, point, machine, due_at, reason);
+            return Ok(());
+        }
+        Ready::Miss(reason) => {
+            return turn_down(round, point, Some(machine), Event::Miss, reason);
+        }
+    };
+    let begun = point.after(Event::Begin)?.found(found);
     let due_at = Some(later(now, SETTLE));
     let begun = Point {
         step: Step { begun_at: Some(now), due_at, ..point.step.clone() },
@@ -166,6 +179,16 @@ fn begin(
     let intent = Intent { change: Change::point(begun), queue, call };
     round.create(Command::CreateSnapshots(Box::new(intent)));
     Ok(())
+}
+
+/// It waits for its machine, and whoever asks how the machine stands is told what for.
+fn put_off(round: &mut Round, point: &Point, machine: &Machine, due_at: Timestamp, reason: Reason) {
+    let step = Step { due_at: Some(due_at), ..point.step.clone() };
+    let waits = Point { step, reason: Some(reason.clone()), ..point.clone() };
+    let name = machine.instance.name().map(str::to_string);
+    let summary = Summary { name, ..news::latest(&waits) };
+    round.say(&point.id, reason);
+    round.record(Change::point(waits).telling(Some(summary)));
 }
 
 /// It will not be made; nothing was begun.
@@ -318,13 +341,17 @@ fn grade(
     let rested = before.zip(after).is_some_and(|(before, after)| {
         before.is_at_rest() && after.is_at_rest() && before.launched == after.launched
     });
+    let mut found = None;
     if !rested {
         let text = "it was started, or went, while its snapshots were made: graded as a crash";
-        round.say(&point.id, Reason::new(Code::NotStopped, text));
+        let reason = Reason::new(Code::NotStopped, text);
+        round.say(&point.id, reason.clone());
+        // Where nobody asked for more than that, the grade says it all.
+        found = (point.plan.consistency == Consistency::AtRest).then_some(reason);
     }
     let grade = if rested { Grade::AtRest } else { Grade::Crash };
     let step = Step { due_at: Some(later(now, LOOK_AFTER)), ..point.step.clone() };
-    let graded = Point { grade: Some(grade), step, ..point.clone() };
+    let graded = Point { grade: Some(grade), step, ..point.clone() }.found(found);
     // Its snapshots may have been completed while it stood in this queue.
     if let Some(queue) = graded.queue() {
         round.wake(queue);
