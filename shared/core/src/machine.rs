@@ -1,6 +1,7 @@
 //! What is known of a machine, its volumes and its source image: all that an image must carry over.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -74,6 +75,12 @@ impl State {
             State::ShuttingDown => "shutting-down",
             State::Terminated => "terminated",
         }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -6,7 +6,7 @@
 pub mod cron;
 pub mod file;
 pub mod next;
-mod reader;
+pub mod print;
 pub mod schedule;
 pub mod select;
 
