@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AmiId, InstanceId, PolicyName, Region, SnapshotId};
+use crate::ids::{AmiId, InstanceId, PolicyName, Region, SnapshotId, VolumeId};
 use crate::point::{Point, Replica};
 use crate::reason::{Code, Reason};
 use crate::summary::Summary;
@@ -40,6 +40,7 @@ pub enum Command {
     /// Something was learnt; nothing is called.
     Record(Box<Change>),
     CreateSnapshots(Box<Intent<CreateSnapshots>>),
+    CreateImage(Box<Intent<CreateImage>>),
     RegisterImage(Box<Intent<RegisterImage>>),
     CopyImage(Box<Intent<CopyImage>>),
     /// Wake the worker of a queue.
@@ -88,7 +89,27 @@ pub struct CreateSnapshots {
     pub region: Region,
     pub instance: InstanceId,
     pub description: String,
+    /// Of the volumes that are left out, those that are not the root.
+    pub without: Vec<VolumeId>,
+    pub without_root: bool,
     pub tags: BTreeMap<String, String>,
+}
+
+/// An image that EC2 makes of a machine, with a snapshot of each of its volumes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateImage {
+    pub region: Region,
+    pub instance: InstanceId,
+    pub name: String,
+    pub description: String,
+    /// Whether EC2 is to take a running machine down for it.
+    pub reboot: bool,
+    /// The devices that are left out.
+    pub without: Vec<String>,
+    /// On the image.
+    pub tags: BTreeMap<String, String>,
+    /// On each of its snapshots.
+    pub snapshot_tags: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,7 +12,8 @@
 use std::fmt::{self, Display, Write as _};
 
 use crate::command::{
-    Change, Command, CopyImage, CreateSnapshots, Decision, Record, RegisterImage, Said, Wake,
+    Change, Command, CopyImage, CreateImage, CreateSnapshots, Decision, Record, RegisterImage,
+    Said, Wake,
 };
 use crate::point::{Point, Replica, ReplicaStatus, Step};
 use crate::summary::News;
@@ -38,6 +39,7 @@ impl Display for Command {
                 write!(f, "= {} {} until {}", cursor.policy, cursor.schedule, cursor.done_until)
             }
             Command::CreateSnapshots(intent) => write!(f, "+ {}; {}", intent.call, intent.change),
+            Command::CreateImage(intent) => write!(f, "+ {}; {}", intent.call, intent.change),
             Command::RegisterImage(intent) => write!(f, "+ {}; {}", intent.call, intent.change),
             Command::CopyImage(intent) => write!(f, "+ {}; {}", intent.call, intent.change),
             Command::Wake(wake) => write!(f, "> {wake}"),
@@ -61,7 +63,18 @@ impl Display for Wake {
 
 impl Display for CreateSnapshots {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: snapshots of {}", self.region, self.instance)
+        write!(f, "{}: snapshots of {}", self.region, self.instance)?;
+        f.write_str(if self.without_root { " without its root" } else { "" })?;
+        self.without.iter().try_for_each(|volume| write!(f, " without {volume}"))
+    }
+}
+
+impl Display for CreateImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let CreateImage { region, instance, name, .. } = self;
+        write!(f, "{region}: image {name} of {instance}")?;
+        self.without.iter().try_for_each(|device| write!(f, " without {device}"))?;
+        f.write_str(if self.reboot { ", rebooting it" } else { "" })
     }
 }
 

@@ -155,6 +155,7 @@ impl<'a> Hand<'a> {
             Command::Request(change) | Command::Record(change) => self.record(&change).await?,
             Command::Advance(cursor) => ledger.advance(&cursor).await?,
             Command::CreateSnapshots(intent) => return self.create_snapshots(*intent).await,
+            Command::CreateImage(intent) => return self.create_image(*intent).await,
             Command::RegisterImage(intent) => return self.register_image(*intent).await,
             Command::CopyImage(intent) => return self.copy_image(*intent).await,
             Command::Wake(wake) => drop(self.wakes.insert(wake)),
@@ -247,6 +248,7 @@ pub const LEASE: SignedDuration = SignedDuration::from_secs(60);
 fn queue_of(command: &Command) -> Option<&Queue> {
     match command {
         Command::CreateSnapshots(intent) => Some(&intent.queue),
+        Command::CreateImage(intent) => Some(&intent.queue),
         Command::RegisterImage(intent) => Some(&intent.queue),
         Command::CopyImage(intent) => Some(&intent.queue),
         Command::Request(_)
