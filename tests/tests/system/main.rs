@@ -1,5 +1,6 @@
 //! Afterimage as a whole, deployed from its own templates in the embedded cloud.
 
+mod asked;
 mod bad_events;
 mod coverage;
 mod economy;

@@ -13,6 +13,7 @@
 //! Wakes are sent last, each once, and also after a failure: what was written before deserves it.
 #![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
 
+mod consume;
 mod create;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -80,6 +81,10 @@ struct Hand<'a> {
     slowed: u32,
     /// How many calls on end were not asked to wait.
     steady: u32,
+    /// When the tags of a machine were last changed.
+    last_tag: Option<Timestamp>,
+    /// Why the first machine was not answered that was not.
+    unanswered: Option<Failure>,
 }
 
 impl<'a> Hand<'a> {
@@ -101,6 +106,8 @@ impl<'a> Hand<'a> {
             last_call: None,
             slowed: 0,
             steady: 0,
+            last_tag: None,
+            unanswered: None,
         }
     }
 
@@ -126,7 +133,7 @@ impl<'a> Hand<'a> {
         for queue in held {
             self.give_back(&queue).await?;
         }
-        Ok(())
+        self.unanswered.take().map_or(Ok(()), Err)
     }
 
     /// A command, and all that follows from its outcome, whatever the time.
@@ -154,7 +161,9 @@ impl<'a> Hand<'a> {
         match command {
             Command::Request(change) | Command::Record(change) => self.record(&change).await?,
             Command::Advance(cursor) => ledger.advance(&cursor).await?,
+            Command::Consume(consume) => self.consume(&consume).await?,
             Command::CreateSnapshots(intent) => return self.create_snapshots(*intent).await,
+            Command::CreateImage(intent) => return self.create_image(*intent).await,
             Command::RegisterImage(intent) => return self.register_image(*intent).await,
             Command::CopyImage(intent) => return self.copy_image(*intent).await,
             Command::Wake(wake) => drop(self.wakes.insert(wake)),
@@ -247,9 +256,11 @@ pub const LEASE: SignedDuration = SignedDuration::from_secs(60);
 fn queue_of(command: &Command) -> Option<&Queue> {
     match command {
         Command::CreateSnapshots(intent) => Some(&intent.queue),
+        Command::CreateImage(intent) => Some(&intent.queue),
         Command::RegisterImage(intent) => Some(&intent.queue),
         Command::CopyImage(intent) => Some(&intent.queue),
         Command::Request(_)
+        | Command::Consume(_)
         | Command::Advance(_)
         | Command::Record(_)
         | Command::Wake(_)

@@ -2,6 +2,8 @@
 //!
 //! - Work that is overdue has its worker woken.
 //! - Stopped machines that a policy covers `on: stopped` are dealt with as if their event had come.
+//! - Requests that machines carry as a tag are dealt with as if their event had come; and what
+//!   somebody began to deal with, and did not end, is ended.
 //! - Every [`LOOK_EVERY`] everything that carries our tag is looked through: what is not ours by
 //!   the ledger and the facts is reported as foreign; what is ours and not needed is linked to its
 //!   point. So is every machine: what a policy should cover and does not is found ([`coverage`]).
@@ -10,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Findings, InForce, coverage, say_unreadable, stop, tagged};
+use super::{Findings, InForce, asked, coverage, say_unreadable, stop, tagged};
 use crate::command::{Command, Decision, Wake};
 use crate::ids::{InstanceId, Region};
 use crate::machine::Instance;
@@ -33,6 +35,8 @@ pub struct Input {
     /// The stopped machines in the regions of policies with `on: stopped`.
     pub stopped: Vec<Instance>,
     pub summaries: BTreeMap<InstanceId, MachineSummary>,
+    /// Who asks by a tag, where a policy takes such requests.
+    pub asking: asked::Asking,
     /// All that carries our tag, if it is time to look.
     pub tagged: Option<Tagged>,
 }
@@ -59,7 +63,11 @@ pub fn is_time_to_look(in_force: &InForce, now: Timestamp) -> bool {
 pub fn decide(input: &Input) -> Decision {
     let mut decision = Decision::default();
     say_unreadable(&mut decision, &input.in_force.unreadable);
-    let stops = stops(input);
+    let mut stops = stops(input);
+    let asked = asked::sweep(&input.asking, &input.in_force, input.now);
+    // A worker that is woken for both is woken once.
+    stops.commands.retain(|command| !asked.commands.contains(command));
+    stops.add(asked);
     // First of all, so that nothing that goes wrong below keeps a worker asleep; but a worker that
     // points are requested from below is woken after that, and once.
     for queue in input.overdue.iter().collect::<BTreeSet<_>>() {

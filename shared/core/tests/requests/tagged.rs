@@ -181,6 +181,7 @@ impl World {
             overdue: Vec::new(),
             stopped: Vec::new(),
             summaries: BTreeMap::new(),
+            asking: Default::default(),
             tagged: Some(tagged),
         })
     }
