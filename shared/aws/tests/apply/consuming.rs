@@ -61,18 +61,34 @@ async fn tags(aws: &Aws) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn a_request_is_written_before_its_tag_goes_and_that_it_went_before_the_answer() {
+fn a_request_is_written_before_its_tag_goes_and_its_end_after_the_answer() {
     in_process(async |cloud, aws| {
         let decision = requests(&cloud, &aws, 1).await;
         let begun = cloud.now();
         apply(&aws, &context(&aws, 300), decision).await.expect("all is well");
         let deeds = deeds(&cloud, begun);
-        let expected = ["TransactWriteItems", "DeleteTags", "PutItem", "CreateTags", "PutEvents"];
+        let expected = ["TransactWriteItems", "DeleteTags", "CreateTags", "PutItem", "PutEvents"];
         assert_eq!(actions(&deeds), expected);
         let tags = tags(&aws).await;
         assert!(!tags.contains_key(TAG_ASK), "{tags:?}");
         assert!(tags[TAG_ANSWER].contains(" gold: gold-"), "{tags:?}");
         assert_eq!(tags["backup"], "gold");
+    });
+}
+
+#[test]
+fn a_request_that_is_refused_is_answered_before_its_tag_goes() {
+    in_process(async |cloud, aws| {
+        let id = machines::launch(&cloud.sdk_config(SEAT), 1, (TAG_ASK, "glod")).await;
+        cloud.advance(Duration::from_secs(60)).await;
+        let asking = asked::Asking { machines: seen(&aws, &id).await, ..Default::default() };
+        let decision = asked::sweep(&asking, &InForce::default(), aws.clock.now());
+        let begun = cloud.now();
+        apply(&aws, &context(&aws, 300), decision).await.expect("all is well");
+        assert_eq!(actions(&deeds(&cloud, begun)), ["CreateTags", "DeleteTags"]);
+        let tags = tags(&aws).await;
+        assert!(tags[TAG_ANSWER].ends_with(" refused: no policy is called glod"), "{tags:?}");
+        assert!(!tags.contains_key(TAG_ASK));
     });
 }
 
