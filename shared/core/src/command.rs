@@ -9,9 +9,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::asked::Asked;
-use crate::ids::{AmiId, InstanceId, PolicyName, Region, SnapshotId};
+use crate::ids::{AmiId, InstanceId, PolicyName, Region, SnapshotId, VolumeId};
 use crate::point::{Point, Replica};
 use crate::reason::{Code, Reason};
+use crate::slot::PointId;
 use crate::summary::Summary;
 use crate::work::Queue;
 
@@ -43,8 +44,11 @@ pub enum Command {
     /// A request by tag is taken off the machine, and answered.
     Consume(Box<Consume>),
     CreateSnapshots(Box<Intent<CreateSnapshots>>),
+    CreateImage(Box<Intent<CreateImage>>),
     RegisterImage(Box<Intent<RegisterImage>>),
     CopyImage(Box<Intent<CopyImage>>),
+    /// What artefacts say of themselves is put right, and then something is done.
+    Correct(Box<Correct>),
     /// Wake the worker of a queue.
     Wake(Wake),
     /// Everything that carries our tag was looked through.
@@ -110,7 +114,27 @@ pub struct CreateSnapshots {
     pub region: Region,
     pub instance: InstanceId,
     pub description: String,
+    /// Of the volumes that are left out, those that are not the root.
+    pub without: Vec<VolumeId>,
+    pub without_root: bool,
     pub tags: BTreeMap<String, String>,
+}
+
+/// An image that EC2 makes of a machine, with a snapshot of each of its volumes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateImage {
+    pub region: Region,
+    pub instance: InstanceId,
+    pub name: String,
+    pub description: String,
+    /// Whether EC2 is to take a running machine down for it.
+    pub reboot: bool,
+    /// The devices that are left out.
+    pub without: Vec<String>,
+    /// On the image.
+    pub tags: BTreeMap<String, String>,
+    /// On each of its snapshots.
+    pub snapshot_tags: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,6 +182,18 @@ pub struct CopyImage {
     pub tags: BTreeMap<String, String>,
 }
 
+/// Tags of ours that turned out to be untrue. Nothing is recorded before: to say the truth twice
+/// does no harm, and whoever looks sees whether it was said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Correct {
+    pub point: PointId,
+    pub region: Region,
+    pub artefacts: Vec<String>,
+    pub tags: BTreeMap<String, String>,
+    /// What is done once EC2 has taken them; not before.
+    pub then: Command,
+}
+
 /// How far a schedule of a policy was looked after.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -194,6 +230,33 @@ pub struct Resolved {
     /// What had been found.
     pub code: Code,
     pub at: Timestamp,
+}
+
+impl Command {
+    /// The same with something that a person should know of the points that it writes.
+    #[must_use]
+    pub fn finding(mut self, reason: &Reason) -> Command {
+        let change = match &mut self {
+            Command::Request(change) | Command::Record(change) => change.as_mut(),
+            Command::CreateSnapshots(intent) => &mut intent.change,
+            Command::CreateImage(intent) => &mut intent.change,
+            Command::RegisterImage(intent) => &mut intent.change,
+            Command::CopyImage(intent) => &mut intent.change,
+            Command::Correct(_)
+            | Command::Consume(_)
+            | Command::Resolve(_)
+            | Command::Advance(_)
+            | Command::Wake(_)
+            | Command::Looked(_)
+            | Command::Report(_) => return self,
+        };
+        for write in &mut change.writes {
+            if let Record::Point(point) = &mut write.record {
+                **point = point.as_ref().clone().found(Some(reason.clone()));
+            }
+        }
+        self
+    }
 }
 
 impl Decision {

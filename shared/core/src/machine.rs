@@ -160,6 +160,19 @@ pub struct Volume {
     pub tags: BTreeMap<String, String>,
 }
 
+impl Volume {
+    /// The operations a second that were asked for. Elsewhere EC2 shows them too, derived from the
+    /// size, and refuses to be told them.
+    pub fn provisioned_iops(&self) -> Option<i32> {
+        self.iops.filter(|_| matches!(self.volume_type.as_str(), "io1" | "io2" | "gp3"))
+    }
+
+    /// The MiB a second that were asked for.
+    pub fn provisioned_throughput(&self) -> Option<i32> {
+        self.throughput.filter(|_| self.volume_type == "gp3")
+    }
+}
+
 /// How consistent the disks were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

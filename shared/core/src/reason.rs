@@ -88,6 +88,14 @@ codes! {
     InstanceStore = "instance-store",
     NoVolumes = "no-volumes",
     SourceUnreadable = "source-unreadable",
+    /// It has a TPM, and a boot mode with which no image can be registered that has one.
+    TpmBootMode = "tpm-boot-mode",
+    /// Only EC2 can take it down for its image, and does so in CreateImage alone.
+    NeedsReboot = "needs-reboot",
+    /// An image without its root would not boot.
+    RootLeftOut = "root-left-out",
+    /// More volumes are left out than one call can be told.
+    TooManyLeftOut = "too-many-left-out",
     MachineGone = "machine-gone",
     // How a step went.
     /// The call was made and its outcome never came.
@@ -104,6 +112,8 @@ codes! {
     NameTaken = "name-taken",
     SnapshotFailed = "snapshot-failed",
     ImageFailed = "image-failed",
+    /// What came out of it is not what the machine is.
+    ImageDiffers = "image-differs",
     /// Something that was made is no longer there.
     ArtefactGone = "artefact-gone",
     /// It has been pending for longer than AWS ever takes.
@@ -117,6 +127,8 @@ codes! {
     /// A replica or an image that was wanted was not there when the ledger was made anew.
     NotRebuilt = "not-rebuilt",
     // What else is said.
+    /// Other accounts are to have it, and cannot use it.
+    NotShareable = "not-shareable",
     /// Carries our tag or a name of ours, and is not ours.
     Foreign = "foreign",
     /// Ours, and not needed: what a try left that was not heard of again.
