@@ -1,6 +1,8 @@
 //! Afterimage as a whole, deployed from its own templates in the embedded cloud.
 
+mod asked;
 mod bad_events;
+mod coverage;
 mod economy;
 mod every_call;
 mod mutations;
@@ -8,3 +10,4 @@ mod not_fooled;
 mod path;
 mod scene;
 mod template;
+mod truth;

@@ -173,13 +173,13 @@ impl Hand<'_> {
 fn point_of(change: &Change) -> Option<&Point> {
     change.writes.iter().rev().find_map(|write| match &write.record {
         Record::Point(point) => Some(&**point),
-        Record::Replica(_) => None,
+        Record::Replica(_) | Record::Asked(_) => None,
     })
 }
 
 fn replica_of(change: &Change) -> Option<&Replica> {
     change.writes.iter().rev().find_map(|write| match &write.record {
         Record::Replica(replica) => Some(&**replica),
-        Record::Point(_) => None,
+        Record::Point(_) | Record::Asked(_) => None,
     })
 }

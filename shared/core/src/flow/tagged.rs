@@ -291,7 +291,6 @@ impl<'a> Findings<'a> {
             return;
         }
         let reason = Reason::new(Code::Foreign, why);
-        self.decision.say(artefact, reason.clone());
         let (region, artefact) = (region.clone(), artefact.to_string());
         self.reports.push(Finding { region, artefact, reason, seen_at: self.now });
     }

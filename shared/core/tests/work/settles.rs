@@ -107,6 +107,7 @@ impl World {
                     let id = (replica.point.clone(), replica.region.clone());
                     self.replicas.insert(id, (**replica).clone()).map(|had| had.version)
                 }
+                Record::Asked(asked) => panic!("no worker asks for points: {asked:?}"),
             };
             assert_eq!(had.unwrap_or(0), write.expected, "each write builds on what is there");
         }
