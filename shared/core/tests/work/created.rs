@@ -129,10 +129,7 @@ fn what_a_call_brought_leads_on_or_back() {
         assert_eq!((after.status, code(&after), after.step.attempt), (status, reason, attempt));
         assert_eq!(after.check(), Ok(()));
     }
-    assert_eq!(
-        conclude::created(&requested(), Outcome::Made(ami(1)), at(9)),
-        Decision::default()
-    );
+    assert_eq!(conclude::created(&requested(), Outcome::Made(ami(1)), at(9)), Decision::default());
 }
 
 #[test]
@@ -172,7 +169,8 @@ fn of_nothing_the_next_try_is_made_only_when_something_would_show() {
     let early = look(&point, Vec::new(), 6);
     assert_eq!(point_in(&early).status, Status::Requested, "six minutes are enough");
     point.step.due_at = Some(at(5));
-    let gone = SeenImage { state: ImageState::Deregistered, ..created_image(7, ImageState::Failed) };
+    let gone =
+        SeenImage { state: ImageState::Deregistered, ..created_image(7, ImageState::Failed) };
     for named in [Vec::new(), vec![gone]] {
         let input = snapshot_input(at(10), vec![point.clone()], None);
         let named = [(format!("{NAME}-0"), Complete(named))].into();
@@ -209,11 +207,7 @@ fn with_a_disk_more_or_less_than_the_machine_had_it_is_made_again() {
             },
             &["ami", "11", "12", "13"],
         ),
-        (
-            "one twice",
-            |image| image.devices.push(image.devices[1].clone()),
-            &["ami", "11", "12"],
-        ),
+        ("one twice", |image| image.devices.push(image.devices[1].clone()), &["ami", "11", "12"]),
     ];
     for (what, edit, left) in cases {
         let mut image = created_image(1, ImageState::Available);
