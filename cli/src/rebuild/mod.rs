@@ -68,15 +68,13 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 async fn rebuild(arguments: &Arguments) -> Result<(), Failure> {
     let place = Place::find(&arguments.place).await?;
     let failed = |failure| place.failed(&failure);
-    let ledger = place.ledger();
     let asked: Result<Vec<Region>, _> =
         arguments.regions.iter().map(|name| Region::parse(name)).collect();
     let asked = asked.map_err(|error| Failure::Input(error.to_string()))?;
     // A table that is not there is told before an hour of listing, not after.
-    let in_force = ledger.in_force().await.map_err(failed)?;
+    let in_force = place.ledger().in_force().await.map_err(failed)?;
     let tell = |text: &str| eprintln!("{text}");
-    let overview = look(&place.config, &ledger, asked, &place.region, &tell).await;
-    let overview = overview.map_err(failed)?;
+    let overview = look(&place.config, &place.table, &asked, &tell).await.map_err(failed)?;
     if !arguments.json {
         print(table(&overview).trim_end())?;
     }
@@ -85,7 +83,7 @@ async fn rebuild(arguments: &Arguments) -> Result<(), Failure> {
     if !may_write {
         return Err(Failure::Input("nothing was written".into()));
     }
-    let done = write(&place.config, &ledger, &overview, &tell).await.map_err(failed)?;
+    let done = write(&place.config, &place.table, &overview, &tell).await.map_err(failed)?;
     if in_force.policies.is_empty() {
         eprintln!("no policy is in force: policies are not rebuilt, apply your file again");
     }
@@ -110,20 +108,20 @@ impl Overview {
     }
 }
 
-/// Looks everywhere, and works out what can be made of what is there.
+/// Looks in these regions, or in every one there is, and works out what can be made of what is
+/// there.
 ///
 /// # Errors
 /// EC2 does not answer in one of the regions, or the ledger does not: from what was not looked
 /// through nothing follows.
 pub async fn look(
     config: &SdkConfig,
-    ledger: &Ledger,
-    regions: Vec<Region>,
-    seat: &Region,
+    table: &str,
+    regions: &[Region],
     tell: &dyn Fn(&str),
 ) -> Result<Overview, AwsFailure> {
     let ec2 = Ec2::new(config, STREAM);
-    let regions = if regions.is_empty() { ec2.regions(seat).await? } else { regions };
+    let regions = if regions.is_empty() { ec2.regions().await? } else { regions.to_vec() };
     let mut seen = Seen::default();
     for (number, region) in (1..).zip(&regions) {
         let images = ec2.images_tagged(region).await?;
@@ -135,6 +133,7 @@ pub async fn look(
     }
     let found = decide(&seen);
     let ids: Vec<PointId> = found.points.iter().map(|it| it.point.id.clone()).collect();
+    let ledger = Ledger::new(config, table, STREAM);
     let known = ledger.points(&ids).await?.into_keys().collect();
     Ok(Overview { regions, found, known })
 }
@@ -149,10 +148,11 @@ const TELL_EVERY: usize = 100;
 /// it.
 pub async fn write(
     config: &SdkConfig,
-    ledger: &Ledger,
+    table: &str,
     overview: &Overview,
     tell: &dyn Fn(&str),
 ) -> Result<Done, AwsFailure> {
+    let ledger = Ledger::new(config, table, STREAM);
     let mut done = Done::default();
     // Whatever becomes of the points, the sweep looks wherever there is something of ours.
     for region in overview.found.regions() {
