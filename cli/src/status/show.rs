@@ -128,7 +128,10 @@ fn cells(row: &Row, now: Timestamp) -> [String; 7] {
             minute(good.taken_at),
             age(good.taken_at, now),
             confirmed(good.grade.as_str(), good.unverified),
-            format!("{}/{}", good.replicas.len(), good.replicas_wanted),
+            match &good.image {
+                Some(_) => format!("{}/{}", good.replicas.len(), good.replicas_wanted),
+                None => "snapshots".to_string(),
+            },
         ],
     };
     let region = row.region.to_string();

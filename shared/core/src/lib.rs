@@ -1,6 +1,7 @@
 //! Decides, and nothing else: event, state and the present moment in, a decision with its reasons
 //! out. No AWS, no async, no clock, no environment, no randomness.
 
+pub mod asked;
 pub mod command;
 pub mod conclude;
 pub mod flow;

@@ -1,6 +1,7 @@
 //! What is known of a machine, its volumes and its source image: all that an image must carry over.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -74,6 +75,12 @@ impl State {
             State::ShuttingDown => "shutting-down",
             State::Terminated => "terminated",
         }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -151,6 +158,19 @@ pub struct Volume {
     /// a record has room for.
     #[serde(skip)]
     pub tags: BTreeMap<String, String>,
+}
+
+impl Volume {
+    /// The operations a second that were asked for. Elsewhere EC2 shows them too, derived from the
+    /// size, and refuses to be told them.
+    pub fn provisioned_iops(&self) -> Option<i32> {
+        self.iops.filter(|_| matches!(self.volume_type.as_str(), "io1" | "io2" | "gp3"))
+    }
+
+    /// The MiB a second that were asked for.
+    pub fn provisioned_throughput(&self) -> Option<i32> {
+        self.throughput.filter(|_| self.volume_type == "gp3")
+    }
 }
 
 /// How consistent the disks were.

@@ -23,6 +23,10 @@ pub const TAG_LINEAGE: &str = "afterimage:lineage";
 pub const TAG_GRADE: &str = "afterimage:grade";
 /// Which try made it.
 pub const TAG_ATTEMPT: &str = "afterimage:attempt";
+/// On a machine: asks for a point of it now. Its value names the policy.
+pub const TAG_ASK: &str = "afterimage:now";
+/// On a machine: what came of the last request by tag.
+pub const TAG_ANSWER: &str = "afterimage:answer";
 /// `snapshots` where no image was wanted.
 pub const TAG_KIND: &str = "afterimage:kind";
 /// When the point was requested.

@@ -75,9 +75,10 @@ pub(super) fn judge<'a>(group: &Group<'a>, image: &Labelled<'a, SeenImage>) -> J
     let is_exact = |id: &'a SnapshotId| {
         let told = ours(id).map(|snapshot| &snapshot.label.devices);
         told.is_some_and(|devices| {
-            devices.iter().map(|(name, volume)| (name.as_str(), volume)).eq(mapping
+            devices
                 .iter()
-                .map(|(name, volume)| (*name, *volume)))
+                .map(|(name, volume)| (name.as_str(), volume))
+                .eq(mapping.iter().map(|(name, volume)| (*name, *volume)))
         })
     };
     let all_mapped = seen.devices.len() == mapping.len() && seen.snapshots.len() == set.len();
@@ -89,7 +90,8 @@ pub(super) fn judge<'a>(group: &Group<'a>, image: &Labelled<'a, SeenImage>) -> J
 
 /// The complete sets of snapshots at home, first that of the last try: where no image was wanted.
 pub(super) fn sets<'a, 'g>(group: &'g Group<'a>) -> Vec<(&'g Label, Set<'a>)> {
-    let mut by_start: BTreeMap<(Reverse<u32>, Timestamp), Vec<&Labelled<SeenSnapshot>>> = BTreeMap::new();
+    let mut by_start: BTreeMap<(Reverse<u32>, Timestamp), Vec<&Labelled<SeenSnapshot>>> =
+        BTreeMap::new();
     for snapshot in group.snapshots.values().filter(|snapshot| is_borne_out(snapshot).is_ok()) {
         let key = (Reverse(snapshot.label.attempt), snapshot.seen.started_at);
         by_start.entry(key).or_default().push(snapshot);

@@ -49,9 +49,7 @@ pub(super) fn rebuild(group: &Group, found: &mut Found) {
 }
 
 /// The image at home that is not available, and may become so.
-fn not_yet<'g, 'a>(
-    group: &'g Group<'a>,
-) -> Option<(&'g Labelled<'a, SeenImage>, &'static str)> {
+fn not_yet<'g, 'a>(group: &'g Group<'a>) -> Option<(&'g Labelled<'a, SeenImage>, &'static str)> {
     let at_home = group.images.iter().filter(|image| *image.region == image.label.home);
     let judged = at_home.map(|image| (image, home::judge(group, image)));
     let judged: Vec<_> = judged.collect();
@@ -68,9 +66,10 @@ fn not_yet<'g, 'a>(
 /// try: what an earlier one made was turned down, or not heard of.
 fn of_image<'a>(group: &Group<'a>) -> Option<Home<'a>> {
     let is_copied = |image: &SeenImage| {
-        group.images.iter().any(|copy| {
-            copy.seen.source.as_ref().is_some_and(|(_, source)| *source == image.id)
-        })
+        group
+            .images
+            .iter()
+            .any(|copy| copy.seen.source.as_ref().is_some_and(|(_, source)| *source == image.id))
     };
     let good = group.images.iter().filter_map(|image| {
         let is_at_home = *image.region == image.label.home;
@@ -158,10 +157,8 @@ fn settle(point: &mut Point, replicas: &[Replica]) {
     let missing: Vec<&str> = missing.map(|replica| replica.region.as_str()).collect();
     if point.replicas.values().any(|place| *place != Place::Available) {
         point.status = Status::Failed;
-        let text = format!(
-            "no replica in {} was there when the ledger was made anew",
-            missing.join(", ")
-        );
+        let text =
+            format!("no replica in {} was there when the ledger was made anew", missing.join(", "));
         point.reason = Some(Reason::new(Code::NotRebuilt, text));
     }
 }

@@ -28,10 +28,7 @@ fn snapshots_say_all_that_the_ledger_would() {
         ("afterimage:requested", "2026-01-01T00:15:03.456Z"),
         ("afterimage:machine", "t3.micro running 2026-01-01T00:00:40.123Z ami-00000900"),
         ("afterimage:format", "1"),
-        (
-            "afterimage:devices-1",
-            "/dev/sd00=vol-00000000000000000 /dev/sd01=vol-00000000000000001",
-        ),
+        ("afterimage:devices-1", "/dev/sd00=vol-00000000000000000 /dev/sd01=vol-00000000000000001"),
         ("Name", "web"),
         ("env", "prod"),
         ("team", "platform"),

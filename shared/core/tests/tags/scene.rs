@@ -75,12 +75,8 @@ pub fn machine(devices: usize) -> Machine {
 pub fn point_of(machine: Machine, occasion: Occasion) -> Point {
     let policy = PolicyName::parse("gold").expect("a policy name");
     let slot = Slot { policy, instance: machine.instance.id.clone(), occasion };
-    let replica = |name| Replicate {
-        region: region(name),
-        kms_key: None,
-        deadline_secs: None,
-        retain: None,
-    };
+    let replica =
+        |name| Replicate { region: region(name), kms_key: None, deadline_secs: None, retain: None };
     let plan = Plan {
         copy_tags: true,
         tags: tags(&[("team", "platform")]),

@@ -13,7 +13,7 @@ use afterimage_core::slot::{Occasion, PointId, Slot};
 
 use crate::scene::{
     FRANKFURT, HOME, IRELAND, NAME, ami, answer, at, codes_said, hours, imaged, instance, mins,
-    place, region, replica_in, reported, seen_image, our_tags, written,
+    our_tags, place, region, replica_in, reported, seen_image, written,
 };
 
 fn waiting(name: &str) -> Replica {
