@@ -11,6 +11,8 @@ use std::io::{self, IsTerminal, Write as _};
 
 use afterimage_aws::ledger::{LeaseUse, Writer, Written};
 use afterimage_aws::{Clock, Ec2, Failure as AwsFailure, Ledger};
+use afterimage_core::asked::Asked;
+use afterimage_core::command::{Change, Write};
 use afterimage_core::ids::Region;
 use afterimage_core::rebuild::{Found, Rebuilt, Seen, decide};
 use afterimage_core::slot::PointId;
@@ -173,7 +175,30 @@ pub async fn write(
             tell(&format!("{number} of {all} points written"));
         }
     }
+    count_requests(&ledger, &overview.found, &mut writer).await?;
     Ok(done)
+}
+
+/// Requests are counted on from those that there are points of, whoever has asked since.
+async fn count_requests(
+    ledger: &Ledger,
+    found: &Found,
+    writer: &mut Writer,
+) -> Result<(), AwsFailure> {
+    let asked = found.asked();
+    let name = |asked: &Asked| (asked.instance.clone(), asked.policy.clone());
+    let known = ledger.asked(&asked.iter().map(name).collect::<Vec<_>>()).await?;
+    for asked in asked {
+        let there = known.get(&name(&asked));
+        if there.is_some_and(|there| there.ordinal >= asked.ordinal) {
+            continue;
+        }
+        let counted = there.map(|there| Asked { ordinal: asked.ordinal, ..there.clone() });
+        let write = Write::asked(counted.unwrap_or(asked));
+        let change = Change { writes: vec![write], summary: None };
+        ledger.write(&change, LeaseUse::None, writer).await?;
+    }
+    Ok(())
 }
 
 fn confirmed(points: usize) -> Result<bool, Failure> {

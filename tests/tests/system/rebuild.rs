@@ -29,7 +29,7 @@ policies:
     image: {copy_tags: false}
   data:
     select: {regions: [us-east-1], tags: {backup: gold}}
-    triggers: [{schedule: cron(45 0 * * ? *), timezone: UTC}]
+    triggers: [{schedule: cron(45 0 * * ? *), timezone: UTC}, {on: tag}]
     image: {kind: snapshots}
 ";
 
@@ -98,7 +98,7 @@ impl Scene {
         let gp2 = ec2::BlockDeviceMapping::builder().device_name("/dev/sdg").ebs(gp2.build());
         let launch = Launch { disks: vec![disk, gp2.build()], ..Launch::default() };
         let stopped = self.launch_one(launch).await;
-        self.machine(0).await;
+        let asked = self.machine(0).await;
         self.policies(POLICIES).await;
         // The first set of snapshots fails, and so do the first copies to Ireland; one of the three
         // points never gets to Frankfurt.
@@ -108,6 +108,8 @@ impl Scene {
         self.fault(Rule::fail(When::After, 500, "InternalError").action("RegisterImage").times(1));
         self.pass(5).await;
         self.stop(&stopped).await;
+        let ask = self.ec2(HOME).create_tags().resources(asked).tags(tag("afterimage:now", "data"));
+        ask.send().await.expect("it is tagged");
         self.pass(A_NIGHT).await;
     }
 }
@@ -141,6 +143,9 @@ fn kinds(key: &(String, String), item: &Map<String, Value>) -> Vec<&'static str>
     let failed = item.get("status") == Some(&json!("failed"));
     if key.1 == "machine" {
         return vec!["summary"];
+    }
+    if key.1.starts_with("asked#") {
+        return vec!["requests"];
     }
     if key.1.contains("#replica#") {
         return if failed { vec!["replica", "replica that failed"] } else { vec!["replica"] };
@@ -226,14 +231,14 @@ fn the_ledger_is_made_new_field_by_field_and_the_system_goes_on() {
         scene.lose_the_table().await;
         let (overview, done) = scene.rebuild().await;
         assert_eq!(overview.found.unusable, [], "all of it is ours");
-        assert_eq!(overview.found.points.len(), 3 + 1 + 3);
-        assert_eq!((done.points, done.replicas, done.left_alone), (7, 6, 0));
+        assert_eq!(overview.found.points.len(), 3 + 1 + 4);
+        assert_eq!((done.points, done.replicas, done.left_alone), (8, 6, 0));
         let rebuilt = scene.items().await;
         assert_equal_but_for_what_is_documented(&lost, &rebuilt);
 
         // Once more, and nothing is left to do.
         let (again, done) = scene.rebuild().await;
-        assert_eq!((again.known.len(), done), (7, Done::default()));
+        assert_eq!((again.known.len(), done), (8, Done::default()));
         assert_eq!(scene.items().await, rebuilt);
 
         for (_, summary) in rebuilt.iter().filter(|((_, sk), _)| sk == "machine") {
@@ -250,9 +255,9 @@ fn the_ledger_is_made_new_field_by_field_and_the_system_goes_on() {
         assert_eq!(scene.foreign().await, BTreeSet::new());
         scene.pass(24 * 60).await;
         let points = scene.points().await;
-        assert_eq!(points.len(), 7 + 6, "the next night of two schedules");
+        assert_eq!(points.len(), 8 + 6, "the next night of two schedules");
         let unverified = points.iter().filter(|point| point.contains_key("unverified"));
-        assert_eq!(unverified.count(), 7);
+        assert_eq!(unverified.count(), 8);
         assert_eq!(scene.foreign().await, BTreeSet::new());
         let names: BTreeSet<String> =
             scene.available(HOME).await.into_iter().map(|image| image.name).collect();
