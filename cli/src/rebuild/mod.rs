@@ -92,14 +92,7 @@ async fn rebuild(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.json {
         return print(&to_json(&overview, &done).to_string());
     }
-    let Done { points, replicas, left_alone } = done;
-    print(&match left_alone {
-        0 => format!("\n{points} points and {replicas} replicas written, unverified"),
-        more => format!(
-            "\n{points} points and {replicas} replicas written, unverified; {more} left alone, as \
-             something of them is in the ledger"
-        ),
-    })
+    print(&show::told(&done))
 }
 
 impl Overview {
@@ -203,10 +196,13 @@ async fn count_requests(
 
 fn confirmed(points: usize) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() {
-        let text = format!("{points} points would be written\n  say --yes; nothing was written");
+        let text = format!(
+            "{} would be written\n  say --yes; nothing was written",
+            show::counted(points, "point")
+        );
         return Err(Failure::Input(text));
     }
-    eprint!("write {points} points, unverified? [y/N] ");
+    eprint!("write {}, unverified? [y/N] ", show::counted(points, "point"));
     io::stderr().flush().ok();
     let mut answer = String::new();
     let read = io::stdin().read_line(&mut answer);

@@ -3,5 +3,6 @@
 
 mod apply;
 mod place;
+mod rebuild;
 mod served;
 mod status;

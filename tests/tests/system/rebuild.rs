@@ -21,7 +21,7 @@ policies:
   gold:
     select: {regions: [us-east-1], tags: {backup: gold}}
     triggers: [{schedule: cron(15 0 * * ? *), timezone: UTC}]
-    image: {tags: {team: platform}}
+    image: {tags: {team: platform}, exclude_volumes: {devices: [/dev/sdi]}}
     replicate: [{region: eu-west-1, kms_key: alias/aws/ebs, deadline: 4h}, {region: eu-central-1}]
   silver:
     select: {regions: [us-east-1], tags: {backup: gold, Name: web}}
@@ -86,7 +86,7 @@ impl Scene {
         findings.filter_map(|(_, sk)| Some(sk.rsplit_once('#')?.1.to_string())).collect()
     }
 
-    /// Three machines under three policies, of which everything has been made that can be; some of
+    /// Four machines under three policies, of which everything has been made that can be; some of
     /// it at the second try, and some of it never.
     async fn lived(&self) {
         self.machine(1).await;
@@ -96,15 +96,25 @@ impl Scene {
             .volume_type(ec2::VolumeType::Gp2)
             .delete_on_termination(false);
         let gp2 = ec2::BlockDeviceMapping::builder().device_name("/dev/sdg").ebs(gp2.build());
-        let launch = Launch { disks: vec![disk, gp2.build()], ..Launch::default() };
+        let disks = vec![disk, gp2.build(), scene::disk("/dev/sdi", None)];
+        let launch = Launch { disks, ..Launch::default() };
         let stopped = self.launch_one(launch).await;
+        // One whose image EC2 has to create, and one with more tags than there is room for.
+        self.launch_one(Launch { image: "RHEL-9*", ..Launch::default() }).await;
         let asked = self.machine(0).await;
+        let many = (0..45).map(|number| tag(&format!("tag-{number:02}"), "x"));
+        let many = self.ec2(HOME).create_tags().resources(&asked).set_tags(Some(many.collect()));
+        many.send().await.expect("it is tagged");
         self.policies(POLICIES).await;
         // The first set of snapshots fails, and so do the first copies to Ireland; one of the three
         // points never gets to Frankfurt.
         self.fault(Rule::fail_creation(&[Creation::SnapshotSet], "it failed").times(1));
-        self.fault(Rule::fail_creation(&[Creation::ImageCopy], "it failed").region(IRELAND).times(2));
-        self.fault(Rule::fail_creation(&[Creation::ImageCopy], "it failed").region(FRANKFURT).times(17));
+        self.fault(
+            Rule::fail_creation(&[Creation::ImageCopy], "it failed").region(IRELAND).times(2),
+        );
+        self.fault(
+            Rule::fail_creation(&[Creation::ImageCopy], "it failed").region(FRANKFURT).times(17),
+        );
         self.fault(Rule::fail(When::After, 500, "InternalError").action("RegisterImage").times(1));
         self.pass(5).await;
         self.stop(&stopped).await;
@@ -164,7 +174,8 @@ fn differences(path: &str, one: Option<&Value>, other: Option<&Value>, all: &mut
             let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
             for name in names {
                 // Of a summary, whichever policy it is of.
-                let plain = name.split_once('#').map_or(name.as_str(), |(kind, _)| &name[..=kind.len()]);
+                let plain =
+                    name.split_once('#').map_or(name.as_str(), |(kind, _)| &name[..=kind.len()]);
                 let path = if path.is_empty() { plain.into() } else { format!("{path}.{plain}") };
                 differences(&path, one.get(name), other.get(name), all);
             }
@@ -231,14 +242,14 @@ fn the_ledger_is_made_new_field_by_field_and_the_system_goes_on() {
         scene.lose_the_table().await;
         let (overview, done) = scene.rebuild().await;
         assert_eq!(overview.found.unusable, [], "all of it is ours");
-        assert_eq!(overview.found.points.len(), 3 + 1 + 4);
-        assert_eq!((done.points, done.replicas, done.left_alone), (8, 6, 0));
+        assert_eq!(overview.found.points.len(), 4 + 1 + 5);
+        assert_eq!((done.points, done.replicas, done.left_alone), (10, 8, 0));
         let rebuilt = scene.items().await;
         assert_equal_but_for_what_is_documented(&lost, &rebuilt);
 
         // Once more, and nothing is left to do.
         let (again, done) = scene.rebuild().await;
-        assert_eq!((again.known.len(), done), (8, Done::default()));
+        assert_eq!((again.known.len(), done), (10, Done::default()));
         assert_eq!(scene.items().await, rebuilt);
 
         for (_, summary) in rebuilt.iter().filter(|((_, sk), _)| sk == "machine") {
@@ -255,18 +266,23 @@ fn the_ledger_is_made_new_field_by_field_and_the_system_goes_on() {
         assert_eq!(scene.foreign().await, BTreeSet::new());
         scene.pass(24 * 60).await;
         let points = scene.points().await;
-        assert_eq!(points.len(), 8 + 6, "the next night of two schedules");
+        assert_eq!(points.len(), 10 + 8, "the next night of two schedules");
         let unverified = points.iter().filter(|point| point.contains_key("unverified"));
-        assert_eq!(unverified.count(), 8);
+        assert_eq!(unverified.count(), 10);
         assert_eq!(scene.foreign().await, BTreeSet::new());
         let names: BTreeSet<String> =
             scene.available(HOME).await.into_iter().map(|image| image.name).collect();
-        assert_eq!(names.len(), images + 3);
+        assert_eq!(names.len(), images + 4);
     });
 }
 
 impl Scene {
-    async fn plant_image(&self, name: &str, snapshots: &[(&str, &str)], tags: &[(String, String)]) -> String {
+    async fn plant_image(
+        &self,
+        name: &str,
+        snapshots: &[(&str, &str)],
+        tags: &[(String, String)],
+    ) -> String {
         let disks = snapshots.iter().map(|(device, snapshot)| {
             let ebs = ec2::EbsBlockDevice::builder().snapshot_id(*snapshot).build();
             ec2::BlockDeviceMapping::builder().device_name(*device).ebs(ebs).build()
@@ -296,9 +312,12 @@ fn what_tags_or_facts_do_not_vouch_for_is_told_and_not_rebuilt() {
         scene.pass(60).await;
         let ours = scene.available(HOME).await.remove(0);
         let snapshots = scene.snapshots(HOME).await;
-        let root = snapshots.iter().find(|snap| snap.tags["afterimage:devices-1"].contains(&format!("/dev/xvda={}", snap.volume)));
+        let root = snapshots.iter().find(|snap| {
+            snap.tags["afterimage:devices-1"].contains(&format!("/dev/xvda={}", snap.volume))
+        });
         let root = root.expect("a root").id.clone();
-        let data = snapshots.iter().find(|snapshot| snapshot.id != root).expect("a disk").id.clone();
+        let data =
+            snapshots.iter().find(|snapshot| snapshot.id != root).expect("a disk").id.clone();
         let tags = |attempt: &str| -> Vec<(String, String)> {
             let mut tags = ours.tags.clone();
             tags.insert("afterimage:attempt".into(), attempt.into());
