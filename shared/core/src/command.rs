@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::downtime::{Downtime, Roster};
 use crate::ids::{AmiId, InstanceId, PolicyName, Region, SnapshotId};
 use crate::point::{Point, Replica};
 use crate::reason::Reason;
@@ -42,6 +43,9 @@ pub enum Command {
     CreateSnapshots(Box<Intent<CreateSnapshots>>),
     RegisterImage(Box<Intent<RegisterImage>>),
     CopyImage(Box<Intent<CopyImage>>),
+    /// Never by force.
+    StopInstance(Box<Intent<StopInstance>>),
+    StartInstance(Box<Intent<StartInstance>>),
     /// Wake the worker of a queue.
     Wake(Wake),
     /// Everything that carries our tag was looked through.
@@ -71,6 +75,8 @@ pub struct Write {
 pub enum Record {
     Point(Box<Point>),
     Replica(Box<Replica>),
+    Downtime(Box<Downtime>),
+    Roster(Box<Roster>),
 }
 
 /// The intent, written first, and the call. Writing the intent is the right to call.
@@ -132,6 +138,18 @@ pub struct CopyImage {
     pub kms_key: Option<String>,
     /// On the image and on its snapshots.
     pub tags: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StopInstance {
+    pub region: Region,
+    pub instance: InstanceId,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StartInstance {
+    pub region: Region,
+    pub instance: InstanceId,
 }
 
 /// How far a schedule of a policy was looked after.
@@ -209,6 +227,8 @@ impl Change {
             match &mut write.record {
                 Record::Point(point) => point.step.begin(now),
                 Record::Replica(replica) => replica.step.begin(now),
+                Record::Downtime(downtime) => downtime.step.begin(now),
+                Record::Roster(_) => {}
             }
         }
         self
@@ -233,6 +253,23 @@ impl Write {
         replica.version += 1;
         Write { expected, record: Record::Replica(Box::new(replica)) }
     }
+
+    pub fn downtime(mut downtime: Downtime) -> Write {
+        let expected = downtime.version;
+        downtime.version += 1;
+        Write { expected, record: Record::Downtime(Box::new(downtime)) }
+    }
+
+    /// A downtime that was just asked for.
+    pub fn new_downtime(downtime: Downtime) -> Write {
+        Write { expected: 0, record: Record::Downtime(Box::new(downtime)) }
+    }
+
+    pub fn roster(mut roster: Roster) -> Write {
+        let expected = roster.version;
+        roster.version += 1;
+        Write { expected, record: Record::Roster(Box::new(roster)) }
+    }
 }
 
 impl Record {
@@ -241,6 +278,8 @@ impl Record {
         match self {
             Record::Point(point) => point.queue(),
             Record::Replica(replica) => replica.queue(),
+            Record::Downtime(downtime) => downtime.queue(),
+            Record::Roster(_) => None,
         }
     }
 
@@ -249,6 +288,8 @@ impl Record {
         match self {
             Record::Point(point) => point.step.due_at,
             Record::Replica(replica) => replica.step.due_at,
+            Record::Downtime(downtime) => downtime.step.due_at,
+            Record::Roster(_) => None,
         }
     }
 
@@ -257,6 +298,8 @@ impl Record {
         match self {
             Record::Point(point) => point.awaits(),
             Record::Replica(replica) => replica.awaits(),
+            Record::Downtime(downtime) => downtime.awaits(),
+            Record::Roster(_) => Vec::new(),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod command;
 pub mod conclude;
+pub mod downtime;
 pub mod flow;
 pub mod ids;
 pub mod limits;

@@ -12,8 +12,10 @@
 use std::fmt::{self, Display, Write as _};
 
 use crate::command::{
-    Change, Command, CopyImage, CreateSnapshots, Decision, Record, RegisterImage, Said, Wake,
+    Change, Command, CopyImage, CreateSnapshots, Decision, Record, RegisterImage, Said,
+    StartInstance, StopInstance, Wake,
 };
+use crate::downtime::{Downtime, Roster};
 use crate::point::{Point, Replica, ReplicaStatus, Step};
 use crate::summary::News;
 
@@ -40,6 +42,8 @@ impl Display for Command {
             Command::CreateSnapshots(intent) => write!(f, "+ {}; {}", intent.call, intent.change),
             Command::RegisterImage(intent) => write!(f, "+ {}; {}", intent.call, intent.change),
             Command::CopyImage(intent) => write!(f, "+ {}; {}", intent.call, intent.change),
+            Command::StopInstance(intent) => write!(f, "+ {}; {}", intent.call, intent.change),
+            Command::StartInstance(intent) => write!(f, "+ {}; {}", intent.call, intent.change),
             Command::Wake(wake) => write!(f, "> {wake}"),
             Command::Looked(at) => write!(f, "= looked at {at}"),
             Command::Report(found) => {
@@ -77,6 +81,18 @@ impl Display for CopyImage {
     }
 }
 
+impl Display for StopInstance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: stop {}", self.region, self.instance)
+    }
+}
+
+impl Display for StartInstance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: start {}", self.region, self.instance)
+    }
+}
+
 impl Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, write) in self.writes.iter().enumerate() {
@@ -85,6 +101,8 @@ impl Display for Change {
             match &write.record {
                 Record::Point(point) => f.write_str(&point_line(point, from))?,
                 Record::Replica(replica) => f.write_str(&replica_line(replica, from))?,
+                Record::Downtime(downtime) => f.write_str(&downtime_line(downtime, from))?,
+                Record::Roster(roster) => f.write_str(&roster_line(roster, from))?,
             }
         }
         let news = self.summary.iter().flat_map(|summary| &summary.news);
@@ -115,6 +133,21 @@ fn replica_line(replica: &Replica, from: &str) -> String {
     if let Some(reason) = &replica.reason {
         let _ = write!(line, ": {reason}");
     }
+    line
+}
+
+fn downtime_line(downtime: &Downtime, from: &str) -> String {
+    let mut line = format!("downtime of {}: {from}{}", downtime.point, downtime.status.as_str());
+    add(&mut line, step_parts(&downtime.step));
+    if let Some(reason) = &downtime.reason {
+        let _ = write!(line, ": {reason}");
+    }
+    line
+}
+
+fn roster_line(roster: &Roster, from: &str) -> String {
+    let mut line = format!("roster: {from}{} down", roster.places.len());
+    add(&mut line, roster.places.keys().map(ToString::to_string));
     line
 }
 

@@ -14,6 +14,7 @@
 #![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
 
 mod create;
+mod power;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::AddAssign;
@@ -158,6 +159,8 @@ impl<'a> Hand<'a> {
             Command::CreateSnapshots(intent) => return self.create_snapshots(*intent).await,
             Command::RegisterImage(intent) => return self.register_image(*intent).await,
             Command::CopyImage(intent) => return self.copy_image(*intent).await,
+            Command::StopInstance(intent) => return self.stop_instance(*intent).await,
+            Command::StartInstance(intent) => return self.start_instance(*intent).await,
             Command::Wake(wake) => self.wake(wake),
             Command::Looked(at) => ledger.looked(at).await?,
             Command::Report(finding) => self.report(&finding).await?,
@@ -249,6 +252,8 @@ fn queue_of(command: &Command) -> Option<&Queue> {
         Command::CreateSnapshots(intent) => Some(&intent.queue),
         Command::RegisterImage(intent) => Some(&intent.queue),
         Command::CopyImage(intent) => Some(&intent.queue),
+        Command::StopInstance(intent) => Some(&intent.queue),
+        Command::StartInstance(intent) => Some(&intent.queue),
         Command::Request(_)
         | Command::Advance(_)
         | Command::Record(_)

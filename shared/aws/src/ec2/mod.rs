@@ -6,6 +6,7 @@
 
 mod create;
 pub mod errors;
+mod power;
 mod read;
 
 use std::collections::BTreeMap;

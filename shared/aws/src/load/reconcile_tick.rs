@@ -11,7 +11,7 @@ use afterimage_core::names::TAG_POINT;
 use afterimage_core::policy::{Policy, Trigger};
 use afterimage_core::seen::{Complete, SeenImage, SeenSnapshot};
 use afterimage_core::slot::PointId;
-use afterimage_core::work::Queue;
+use afterimage_core::work::{Kind, Queue};
 use jiff::Timestamp;
 
 use super::left_out;
@@ -45,11 +45,20 @@ async fn overdue(aws: &Aws, in_force: &InForce, now: Timestamp) -> Result<Vec<Qu
     };
     let mut overdue = Vec::new();
     for queue in queues {
-        if !aws.ledger.queue(&queue, Some(now)).await?.is_empty() {
+        let is_due = !aws.ledger.queue(&queue, Some(now)).await?.is_empty();
+        if is_due && !is_looked_after(aws, &queue, now).await? {
             overdue.push(queue);
         }
     }
     Ok(overdue)
+}
+
+/// What waits for a place is due for as long as it waits, and its worker is at it all the time.
+async fn is_looked_after(aws: &Aws, queue: &Queue, now: Timestamp) -> Result<bool, Failure> {
+    if queue.kind != Kind::Power {
+        return Ok(false);
+    }
+    Ok(aws.ledger.claimed_until(queue).await?.is_some_and(|until| until > now))
 }
 
 /// The stopped machines where a policy waits for stops.

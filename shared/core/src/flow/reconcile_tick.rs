@@ -19,7 +19,7 @@ use crate::reason::{Code, Reason};
 use crate::seen::{Complete, SeenImage, SeenSnapshot};
 use crate::slot::PointId;
 use crate::summary::MachineSummary;
-use crate::work::Queue;
+use crate::work::{Kind, Queue};
 
 /// Listing everything of ours costs two describes a region; what it finds is in no hurry.
 pub const LOOK_EVERY: SignedDuration = SignedDuration::from_hours(1);
@@ -58,6 +58,12 @@ pub fn decide(input: &Input) -> Decision {
     let mut decision = Decision::default();
     say_unreadable(&mut decision, &input.in_force.unreadable);
     let stops = stops(input);
+    // A worker that is at it goes on; one that died must not keep a machine down.
+    let down = input.in_force.roster.places.values();
+    let down = down.map(|held| Queue { region: held.region.clone(), kind: Kind::Power });
+    for queue in down.filter(|queue| !input.overdue.contains(queue)).collect::<BTreeSet<_>>() {
+        decision.command(Command::Wake(Wake { queue, hop: 0 }));
+    }
     // First of all, so that nothing that goes wrong below keeps a worker asleep; but a worker that
     // points are requested from below is woken after that, and once.
     for queue in input.overdue.iter().collect::<BTreeSet<_>>() {

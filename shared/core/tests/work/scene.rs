@@ -168,7 +168,7 @@ pub fn snapshot_input(
     let machines = machine.map(|machine| (instance(), machine.clone()));
     let machines = machines.into_iter().collect();
     let (unsettled, tagged) = (BTreeSet::new(), BTreeMap::new());
-    snapshot::Input { now, points, machines, unsettled, tagged }
+    snapshot::Input { now, points, machines, unsettled, tagged, downtimes: BTreeMap::new() }
 }
 
 pub fn register_input(
@@ -235,6 +235,8 @@ pub fn change(command: &Command) -> Option<&Change> {
         Command::CreateSnapshots(intent) => Some(&intent.change),
         Command::RegisterImage(intent) => Some(&intent.change),
         Command::CopyImage(intent) => Some(&intent.change),
+        Command::StopInstance(intent) => Some(&intent.change),
+        Command::StartInstance(intent) => Some(&intent.change),
         Command::Advance(_) | Command::Wake(_) | Command::Looked(_) | Command::Report(_) => None,
     }
 }
@@ -246,6 +248,7 @@ pub fn written(decision: &Decision) -> (Vec<Point>, Vec<Replica>) {
         match &write.record {
             Record::Point(point) => points.push((**point).clone()),
             Record::Replica(replica) => replicas.push((**replica).clone()),
+            Record::Downtime(_) | Record::Roster(_) => {}
         }
     }
     (points, replicas)

@@ -56,6 +56,7 @@ impl World {
             machines: machines.collect(),
             unsettled: BTreeSet::new(),
             tagged: listed.into_iter().map(tagged).collect(),
+            downtimes: BTreeMap::new(),
         });
         let seen = self.snapshots.iter().map(|seen| (seen.id.clone(), seen.clone()));
         let register = register::decide(&register::Input {
@@ -105,6 +106,7 @@ impl World {
                     let id = (replica.point.clone(), replica.region.clone());
                     self.replicas.insert(id, (**replica).clone()).map(|had| had.version)
                 }
+                Record::Downtime(_) | Record::Roster(_) => continue,
             };
             assert_eq!(had.unwrap_or(0), write.expected, "each write builds on what is there");
         }

@@ -6,13 +6,16 @@
 pub mod confirm;
 pub mod copy;
 mod eligible;
+mod guards;
 pub(crate) mod made;
 pub(crate) mod news;
 mod places;
+pub mod power;
 pub mod register;
 pub(crate) mod retry;
 mod round;
 pub mod snapshot;
+mod stop_start;
 
 use crate::command::Decision;
 
@@ -23,6 +26,7 @@ pub enum Input {
     Register(register::Input),
     Confirm(confirm::Input),
     Copy(copy::Input),
+    Power(Box<power::Input>),
 }
 
 pub fn decide(input: &Input) -> Decision {
@@ -31,5 +35,6 @@ pub fn decide(input: &Input) -> Decision {
         Input::Register(input) => register::decide(input),
         Input::Confirm(input) => confirm::decide(input),
         Input::Copy(input) => copy::decide(input),
+        Input::Power(input) => power::decide(input),
     }
 }
