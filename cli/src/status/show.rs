@@ -128,7 +128,10 @@ fn cells(row: &Row, now: Timestamp) -> [String; 7] {
             minute(good.taken_at),
             age(good.taken_at, now),
             good.grade.as_str().to_string(),
-            format!("{}/{}", good.replicas.len(), good.replicas_wanted),
+            match &good.image {
+                Some(_) => format!("{}/{}", good.replicas.len(), good.replicas_wanted),
+                None => "snapshots".to_string(),
+            },
         ],
     };
     let region = row.region.to_string();

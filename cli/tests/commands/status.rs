@@ -93,7 +93,7 @@ fn summary(told: Told) -> MachineSummary {
         point: point(at(taken)),
         taken_at: at(taken),
         grade,
-        image: "ami-0123456789abcdef0".to_string().try_into().expect("an id"),
+        image: Some("ami-0123456789abcdef0".to_string().try_into().expect("an id")),
         replicas: replicas.iter().map(|name| region(name)).collect(),
         replicas_wanted: 2,
     });

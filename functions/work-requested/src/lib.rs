@@ -35,7 +35,9 @@ impl Function {
                 break;
             }
         }
-        apply::apply(&self.aws, &context, rounds.successor(&event)).await?;
+        if rounds.applied.out_of_time {
+            apply::apply(&self.aws, &context, work_requested::successor(&event)).await?;
+        }
         Ok(answer::done(&rounds.applied))
     }
 }

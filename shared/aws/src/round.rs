@@ -4,8 +4,6 @@
 //! too early to see it; and what is to be waited for may be due soon, in which case nobody else
 //! would come for it before the sweep does.
 
-use afterimage_core::command::{Command, Decision, Wake};
-use afterimage_core::flow::WorkRequested;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::Aws;
@@ -69,17 +67,6 @@ impl Rounds {
         }
         aws.clock.sleep(wait).await;
         true
-    }
-
-    /// The wake of a successor, if there was more to do than time to do it.
-    pub fn successor(&self, event: &WorkRequested) -> Decision {
-        let mut decision = Decision::default();
-        if self.applied.out_of_time {
-            let WorkRequested { queue, hop } = event;
-            let wake = Wake { queue: queue.clone(), hop: hop.saturating_add(1) };
-            decision.command(Command::Wake(wake));
-        }
-        decision
     }
 }
 

@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::asked::Asked;
 use crate::downtime::{Downtime, Roster};
-use crate::ids::{AmiId, InstanceId, PolicyName, Region, SnapshotId};
+use crate::ids::{AmiId, InstanceId, PolicyName, Region, SnapshotId, VolumeId};
 use crate::point::{Point, Replica};
-use crate::reason::Reason;
+use crate::reason::{Code, Reason};
 use crate::summary::Summary;
 use crate::work::Queue;
 
@@ -40,7 +41,10 @@ pub enum Command {
     Advance(Cursor),
     /// Something was learnt; nothing is called.
     Record(Box<Change>),
+    /// A request by tag is taken off the machine, and answered.
+    Consume(Box<Consume>),
     CreateSnapshots(Box<Intent<CreateSnapshots>>),
+    CreateImage(Box<Intent<CreateImage>>),
     RegisterImage(Box<Intent<RegisterImage>>),
     CopyImage(Box<Intent<CopyImage>>),
     /// Never by force.
@@ -50,8 +54,10 @@ pub enum Command {
     Wake(Wake),
     /// Everything that carries our tag was looked through.
     Looked(Timestamp),
-    /// Something with our tag that is not ours, or ours that is not needed: kept where people look.
+    /// Something that a person should see: kept where people look.
     Report(Finding),
+    /// What was found is no longer so.
+    Resolve(Resolved),
 }
 
 /// A change of the ledger: all of it, or nothing of it.
@@ -77,6 +83,25 @@ pub enum Record {
     Replica(Box<Replica>),
     Downtime(Box<Downtime>),
     Roster(Box<Roster>),
+    Asked(Box<Asked>),
+}
+
+/// How a request by tag is dealt with, in this order: what is `taken` is written, the tag goes, that
+/// it has gone is written, and the answer is given. Whoever is slower with the first of these leaves
+/// the others to whoever was faster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consume {
+    pub region: Region,
+    pub instance: InstanceId,
+    /// The right to go on. A request that is refused leaves nothing in the ledger, and has none.
+    pub taken: Option<Change>,
+    /// The tag goes only if it has this value: another request that was put meanwhile stays. None
+    /// if it has gone.
+    pub value: Option<String>,
+    /// The record as it is once that is written.
+    pub record: Option<Asked>,
+    /// What is put on the machine.
+    pub answer: Option<String>,
 }
 
 /// The intent, written first, and the call. Writing the intent is the right to call.
@@ -92,7 +117,27 @@ pub struct CreateSnapshots {
     pub region: Region,
     pub instance: InstanceId,
     pub description: String,
+    /// Of the volumes that are left out, those that are not the root.
+    pub without: Vec<VolumeId>,
+    pub without_root: bool,
     pub tags: BTreeMap<String, String>,
+}
+
+/// An image that EC2 makes of a machine, with a snapshot of each of its volumes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateImage {
+    pub region: Region,
+    pub instance: InstanceId,
+    pub name: String,
+    pub description: String,
+    /// Whether EC2 is to take a running machine down for it.
+    pub reboot: bool,
+    /// The devices that are left out.
+    pub without: Vec<String>,
+    /// On the image.
+    pub tags: BTreeMap<String, String>,
+    /// On each of its snapshots.
+    pub snapshot_tags: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,10 +219,20 @@ pub struct Wake {
 #[serde(deny_unknown_fields)]
 pub struct Finding {
     pub region: Region,
-    /// An image or a snapshot.
+    /// An image, a snapshot, a machine, a policy.
     pub artefact: String,
     pub reason: Reason,
     pub seen_at: Timestamp,
+}
+
+/// A finding that no longer holds. Should it hold again, it is a new one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    pub region: Region,
+    pub artefact: String,
+    /// What had been found.
+    pub code: Code,
+    pub at: Timestamp,
 }
 
 impl Decision {
@@ -229,6 +284,7 @@ impl Change {
                 Record::Replica(replica) => replica.step.begin(now),
                 Record::Downtime(downtime) => downtime.step.begin(now),
                 Record::Roster(_) => {}
+                Record::Asked(_) => {}
             }
         }
         self
@@ -241,7 +297,30 @@ impl Change {
     }
 }
 
+impl Consume {
+    /// What is written once the tag has gone.
+    pub fn consumed(&self, now: Timestamp) -> Option<Change> {
+        let record = self.record.as_ref()?.consumed(now);
+        Some(Change { writes: vec![Write::asked(record)], summary: None })
+    }
+}
+
 impl Write {
+    /// The record as it is to be; whoever made it from the one that was read left its version alone.
+    pub fn asked(mut asked: Asked) -> Write {
+        let expected = asked.version;
+        asked.version += 1;
+        Write { expected, record: Record::Asked(Box::new(asked)) }
+    }
+
+    /// What it writes, if that is a record of requests.
+    pub fn asked_record(&self) -> Option<&Asked> {
+        match &self.record {
+            Record::Asked(asked) => Some(&**asked),
+            Record::Point(_) | Record::Replica(_) | Record::Downtime(_) | Record::Roster(_) => None,
+        }
+    }
+
     pub fn point(mut point: Point) -> Write {
         let expected = point.version;
         point.version += 1;
@@ -280,6 +359,8 @@ impl Record {
             Record::Replica(replica) => replica.queue(),
             Record::Downtime(downtime) => downtime.queue(),
             Record::Roster(_) => None,
+            // No worker drains it: the sweep looks after it.
+            Record::Asked(_) => None,
         }
     }
 
@@ -290,6 +371,7 @@ impl Record {
             Record::Replica(replica) => replica.step.due_at,
             Record::Downtime(downtime) => downtime.step.due_at,
             Record::Roster(_) => None,
+            Record::Asked(asked) => asked.pending.as_ref().map(|pending| pending.due_at),
         }
     }
 
@@ -300,6 +382,7 @@ impl Record {
             Record::Replica(replica) => replica.awaits(),
             Record::Downtime(downtime) => downtime.awaits(),
             Record::Roster(_) => Vec::new(),
+            Record::Asked(_) => Vec::new(),
         }
     }
 }

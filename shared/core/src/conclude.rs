@@ -78,6 +78,25 @@ pub fn snapshots(point: &Point, outcome: Outcome<SnapshotSet>, now: Timestamp) -
     }
 }
 
+/// After CreateImage, for a point that is `Creating`.
+pub fn created(point: &Point, outcome: Outcome<AmiId>, now: Timestamp) -> Decision {
+    if point.status != Status::Creating {
+        return Decision::default();
+    }
+    match outcome {
+        Outcome::Made(image) => recorded(point, made::created(point, image, now)),
+        Outcome::NameTaken(answer) => name_taken(point, &answer, now),
+        Outcome::Gone(answer) => {
+            let reason = Reason::new(Code::MachineGone, answer.to_string());
+            recorded(point, retry::given_up(point, reason))
+        }
+        Outcome::Failed(answer) => failed(point, &answer, now),
+        Outcome::Throttled(answer) => throttled(point, &answer, WAITING_MAX, now),
+        Outcome::Refused(answer) => refused(point, &answer),
+        Outcome::Unknown(answer) => unknown(point, &answer),
+    }
+}
+
 /// After RegisterImage, for a point that is `Registering`.
 pub fn image(point: &Point, outcome: Outcome<AmiId>, now: Timestamp) -> Decision {
     if point.status != Status::Registering {
@@ -85,11 +104,7 @@ pub fn image(point: &Point, outcome: Outcome<AmiId>, now: Timestamp) -> Decision
     }
     match outcome {
         Outcome::Made(image) => recorded(point, made::image(point, image, now)),
-        Outcome::NameTaken(answer) => {
-            let step = Step { due_at: Some(later(now, NAME_VISIBLE)), ..point.step.clone() };
-            let reason = Some(Reason::new(Code::NameTaken, answer.to_string()));
-            recorded(point, Ok(Point { step, reason, ..point.clone() }))
-        }
+        Outcome::NameTaken(answer) => name_taken(point, &answer, now),
         // What was seen a moment ago is hardly gone; who answered may just not know it yet.
         Outcome::Gone(answer) | Outcome::Failed(answer) => failed(point, &answer, now),
         Outcome::Throttled(answer) => throttled(point, &answer, WAITING_LATER_MAX, now),
@@ -135,6 +150,13 @@ pub fn copy(replica: &Replica, outcome: Outcome<AmiId>, now: Timestamp) -> Decis
     }
     decision.command(Command::Record(Box::new(Change::replica(after))));
     decision
+}
+
+/// What holds the name is looked up as soon as it must be visible.
+fn name_taken(point: &Point, answer: &Answer, now: Timestamp) -> Decision {
+    let step = Step { due_at: Some(later(now, NAME_VISIBLE)), ..point.step.clone() };
+    let reason = Some(Reason::new(Code::NameTaken, answer.to_string()));
+    recorded(point, Ok(Point { step, reason, ..point.clone() }))
 }
 
 fn failed(point: &Point, answer: &Answer, now: Timestamp) -> Decision {

@@ -65,11 +65,18 @@ pub const LOOK_HUNG: SignedDuration = SignedDuration::from_secs(30);
 /// How often it is looked whether there is a place for those that wait.
 pub const LOOK_WAITING: SignedDuration = SignedDuration::from_secs(30);
 
+/// CreateSnapshots can be told so many volumes to leave out, the root apart.
+pub const LEFT_OUT_MAX: usize = 40;
+
 /// How far back slots are looked for that were missed while nothing ran; older ones are past.
 pub const CATCH_UP: SignedDuration = SignedDuration::from_hours(24 * 7);
+/// A slot that is older than that when it is first seen came while nothing ran: between two ticks
+/// there is a minute, and one that failed is tried again within three.
+pub const LATE: SignedDuration = SignedDuration::from_mins(5);
 
-/// No schedule has more slots than that within [`CATCH_UP`]: one a minute.
-pub const SLOTS_MAX: usize = 7 * 24 * 60;
+/// So many slots of a schedule are looked after at one tick, and the rest at the next: one a minute
+/// for nearly two years.
+pub const SLOTS_MAX: usize = 1_000_000;
 
 /// The wait before the next try of a step that failed so often.
 pub fn backoff(failures: u32) -> SignedDuration {

@@ -224,6 +224,7 @@ impl Point {
     /// What EC2 sends events about while the point waits.
     pub fn awaits(&self) -> Vec<String> {
         match self.status {
+            Status::Requested if self.waits_for_stop() => vec![self.instance().to_string()],
             Status::Snapshotted => self.snapshots.values().map(ToString::to_string).collect(),
             Status::Registered | Status::Created => {
                 self.image.iter().map(ToString::to_string).collect()
@@ -245,6 +246,32 @@ impl Point {
     pub fn waits_until(&self) -> Timestamp {
         let window = SignedDuration::from_secs(i64::try_from(WINDOW_SECS).unwrap_or(i64::MAX));
         self.until.unwrap_or_else(|| later(self.requested_at, window))
+    }
+
+    /// Whether it is to be at rest and its machine runs: it is due when its window closes. Once it
+    /// is due for another reason it waits no longer.
+    fn waits_for_stop(&self) -> bool {
+        self.plan.consistency == Consistency::AtRest
+            && self.until.is_some()
+            && self.step.due_at == self.until
+    }
+
+    /// From when on it wants what others may keep it from. The wait for a stop is its own.
+    pub fn wanted_since(&self) -> Timestamp {
+        match (self.plan.consistency, self.until) {
+            (Consistency::AtRest, Some(until)) => until.max(self.requested_at),
+            _ => self.requested_at,
+        }
+    }
+
+    /// The same point with something that a person should know of it; the last word of each code.
+    #[must_use]
+    pub fn found(mut self, finding: Option<Reason>) -> Point {
+        if let Some(finding) = finding {
+            self.findings.retain(|known| known.code != finding.code);
+            self.findings.push(finding);
+        }
+        self
     }
 
     /// The same point after something happened to it.

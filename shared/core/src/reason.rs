@@ -55,16 +55,32 @@ codes! {
     MachineStopped = "machine-stopped",
     /// Slots older than the last one were due too, while nothing ran; one image stands for them.
     SlotsCollapsed = "slots-collapsed",
+    /// Slots came while nothing ran, and its policy makes up for none.
+    SlotsMissed = "slots-missed",
+    /// It is to be at rest, and its machine runs.
+    WaitsForStop = "waits-for-stop",
+    /// Its machine has not stopped within its window.
+    WindowClosed = "window-closed",
+    /// The machine was started again before its snapshots were begun.
+    StartedAgain = "started-again",
+    /// It is stopped, and its disks are not at rest.
+    Hibernated = "hibernated",
+    /// Somebody asked for it, by a tag or on the command line.
+    AskedFor = "asked-for",
+    /// A request by tag that means no policy, or one that it may not mean.
+    RequestRefused = "request-refused",
+    /// A request by tag whose tag was not seen to go by whoever took it.
+    RequestLeft = "request-left",
+    /// The event says that the machine carries a request, EC2 says otherwise.
+    NotAsked = "not-asked",
     /// The event says stopped, EC2 says otherwise.
     NotStopped = "not-stopped",
     /// No policy asks for this machine on this occasion.
     NotCovered = "not-covered",
     /// The last point of this policy is younger than its `min_interval`.
     TooSoon = "too-soon",
-    /// This stop has its point already.
+    /// This stop, or this request, has its point already.
     AlreadyRequested = "already-requested",
-    /// Its window closed before it could begin.
-    WindowClosed = "window-closed",
     // Why a machine may not be imaged.
     BilledByUsage = "billed-by-usage",
     ProductCode = "product-code",
@@ -72,6 +88,14 @@ codes! {
     InstanceStore = "instance-store",
     NoVolumes = "no-volumes",
     SourceUnreadable = "source-unreadable",
+    /// It has a TPM, and a boot mode with which no image can be registered that has one.
+    TpmBootMode = "tpm-boot-mode",
+    /// Only EC2 can take it down for its image, and does so in CreateImage alone.
+    NeedsReboot = "needs-reboot",
+    /// An image without its root would not boot.
+    RootLeftOut = "root-left-out",
+    /// More volumes are left out than one call can be told.
+    TooManyLeftOut = "too-many-left-out",
     MachineGone = "machine-gone",
     // Why a machine may not be stopped for its image.
     /// The stack was deployed without the right to stop machines.
@@ -87,8 +111,8 @@ codes! {
     StoppedForPoint = "stopped-for-point",
     /// Somebody else has stopped it, and it is theirs to start.
     NotOurStop = "not-our-stop",
-    /// A machine that was stopped for its image is to run again, and why now.
-    StartedAgain = "started-again",
+    /// A machine that was stopped for its image is to run again, and why now; or it does.
+    RunsAgain = "runs-again",
     /// It was not imaged within the time that it may be down.
     StopTimeout = "stop-timeout",
     /// We stopped it, and EC2 does not start it.
@@ -108,13 +132,23 @@ codes! {
     NameTaken = "name-taken",
     SnapshotFailed = "snapshot-failed",
     ImageFailed = "image-failed",
+    /// What came out of it is not what the machine is.
+    ImageDiffers = "image-differs",
     /// Something that was made is no longer there.
     ArtefactGone = "artefact-gone",
     /// It has been pending for longer than AWS ever takes.
     TooLong = "too-long",
     TriesUsedUp = "tries-used-up",
     ReplicaFailed = "replica-failed",
+    /// More tags wanted to be on an artefact than EC2 takes.
+    TagsLeftOut = "tags-left-out",
+    /// An artefact says another grade than its point, and EC2 does not let it be put right.
+    GradeNotCorrected = "grade-not-corrected",
+    /// A replica or an image that was wanted was not there when the ledger was made anew.
+    NotRebuilt = "not-rebuilt",
     // What else is said.
+    /// Other accounts are to have it, and cannot use it.
+    NotShareable = "not-shareable",
     /// Carries our tag or a name of ours, and is not ours.
     Foreign = "foreign",
     /// Ours, and not needed: what a try left that was not heard of again.
@@ -125,6 +159,12 @@ codes! {
     TooManyHops = "too-many-hops",
     /// Work was due, and nobody was at it.
     Overdue = "overdue",
+    /// A policy that selects no machine.
+    PolicyMatchesNothing = "policy-matches-nothing",
+    /// A machine that no policy selects, though it looks as if one should.
+    LooksUncovered = "looks-uncovered",
+    /// What was found is no longer so.
+    Resolved = "resolved",
     /// A policy in the ledger cannot be read.
     PolicyUnreadable = "policy-unreadable",
 }

@@ -138,14 +138,19 @@ fn some_things_are_needed_everywhere() {
 #[test]
 fn some_things_are_needed_from_some_step_on() {
     use Status::{
-        Failed, Imaged, Missed, Protected, Ready, Refused, Registered, Registering, Requested,
-        Snapshotted, Snapshotting,
+        Created, Creating, Failed, Imaged, Missed, Protected, Ready, Refused, Registered,
+        Registering, Requested, Snapshotted, Snapshotting,
     };
-    let queued = [Requested, Snapshotting, Snapshotted, Ready, Registering, Registered];
+    let queued =
+        [Requested, Snapshotting, Snapshotted, Ready, Registering, Registered, Creating, Created];
     assert_eq!(needed_in(|point| point.step.due_at = None), queued);
-    assert_eq!(needed_in(|point| point.step.begun_at = None), [Snapshotting, Registering]);
+    assert_eq!(
+        needed_in(|point| point.step.begun_at = None),
+        [Snapshotting, Registering, Creating]
+    );
     let made = [Snapshotted, Ready, Registering, Registered, Imaged, Protected];
-    assert_eq!(needed_in(|point| point.machine = None), [&[Snapshotting], &made[..]].concat());
+    let of_machines = [&[Snapshotting], &made[..4], &[Creating, Created], &made[4..]].concat();
+    assert_eq!(needed_in(|point| point.machine = None), of_machines);
     assert_eq!(needed_in(|point| point.taken_at = None), made);
     assert_eq!(needed_in(|point| drop(point.snapshots.pop_last())), made);
     assert_eq!(needed_in(|point| drop(point.snapshots.insert(volume('3'), snapshot('3')))), made);
@@ -159,7 +164,7 @@ fn some_things_are_needed_from_some_step_on() {
     };
     assert_eq!(needed_in(nothing), made);
     assert_eq!(needed_in(|point| point.grade = None), made[1..]);
-    assert_eq!(needed_in(|point| point.image = None), [Registered, Imaged, Protected]);
+    assert_eq!(needed_in(|point| point.image = None), [Registered, Created, Imaged, Protected]);
     let underway = |point: &mut Point| {
         point.replicas = BTreeMap::from([(region("eu-west-1"), Place::Underway)]);
     };

@@ -1,6 +1,8 @@
 //! Afterimage as a whole, deployed from its own templates in the embedded cloud.
 
+mod asked;
 mod bad_events;
+mod coverage;
 mod economy;
 mod every_call;
 mod mutations;

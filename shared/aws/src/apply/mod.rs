@@ -13,15 +13,15 @@
 //! Wakes are sent last, each once, and also after a failure: what was written before deserves it.
 #![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
 
+mod consume;
 mod create;
 mod power;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::AddAssign;
 
-use afterimage_core::command::{Change, Command, Decision, Finding, Said, Wake};
-use afterimage_core::reason::{Code, Reason};
-use afterimage_core::work::{HOPS_MAX, Queue};
+use afterimage_core::command::{Change, Command, Decision, Finding, Resolved, Said, Wake};
+use afterimage_core::work::Queue;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::invocation::Context;
@@ -82,6 +82,10 @@ struct Hand<'a> {
     slowed: u32,
     /// How many calls on end were not asked to wait.
     steady: u32,
+    /// When the tags of a machine were last changed.
+    last_tag: Option<Timestamp>,
+    /// Why the first machine was not answered that was not.
+    unanswered: Option<Failure>,
 }
 
 impl<'a> Hand<'a> {
@@ -103,6 +107,8 @@ impl<'a> Hand<'a> {
             last_call: None,
             slowed: 0,
             steady: 0,
+            last_tag: None,
+            unanswered: None,
         }
     }
 
@@ -116,7 +122,7 @@ impl<'a> Hand<'a> {
             if let Command::Wake(wake) = command {
                 // It takes no time, and is what is done when there is none left, or something
                 // failed.
-                self.wake(wake);
+                self.wakes.insert(wake);
             } else if failed.is_none() && self.has_time() {
                 failed = self.follow_through(command).await.err();
             }
@@ -128,7 +134,7 @@ impl<'a> Hand<'a> {
         for queue in held {
             self.give_back(&queue).await?;
         }
-        Ok(())
+        self.unanswered.take().map_or(Ok(()), Err)
     }
 
     /// A command, and all that follows from its outcome, whatever the time.
@@ -156,14 +162,17 @@ impl<'a> Hand<'a> {
         match command {
             Command::Request(change) | Command::Record(change) => self.record(&change).await?,
             Command::Advance(cursor) => ledger.advance(&cursor).await?,
+            Command::Consume(consume) => self.consume(&consume).await?,
             Command::CreateSnapshots(intent) => return self.create_snapshots(*intent).await,
+            Command::CreateImage(intent) => return self.create_image(*intent).await,
             Command::RegisterImage(intent) => return self.register_image(*intent).await,
             Command::CopyImage(intent) => return self.copy_image(*intent).await,
             Command::StopInstance(intent) => return self.stop_instance(*intent).await,
             Command::StartInstance(intent) => return self.start_instance(*intent).await,
-            Command::Wake(wake) => self.wake(wake),
+            Command::Wake(wake) => drop(self.wakes.insert(wake)),
             Command::Looked(at) => ledger.looked(at).await?,
             Command::Report(finding) => self.report(&finding).await?,
+            Command::Resolve(resolved) => self.resolve(&resolved).await?,
         }
         Ok(Decision::default())
     }
@@ -201,21 +210,21 @@ impl<'a> Hand<'a> {
         tracing::debug!(records = change.writes.len(), "somebody else was faster");
     }
 
-    fn wake(&mut self, wake: Wake) {
-        if wake.hop <= HOPS_MAX {
-            self.wakes.insert(wake);
-            return;
-        }
-        let text = format!("the worker has been handed over {HOPS_MAX} times");
-        let reason = Reason::new(Code::TooManyHops, text);
-        log::said(&Said { about: wake.queue.to_string(), reason });
-    }
-
     /// Kept once; and told once, when it is new.
     async fn report(&mut self, finding: &Finding) -> Result<(), Failure> {
         if self.aws.ledger.report(finding).await? {
             let about = finding.artefact.clone();
             log::said(&Said { about, reason: finding.reason.clone() });
+        }
+        Ok(())
+    }
+
+    /// Told when it is new, as the report was.
+    async fn resolve(&mut self, resolved: &Resolved) -> Result<(), Failure> {
+        if self.aws.ledger.resolve(resolved).await? {
+            let Resolved { artefact, region, code, .. } = resolved;
+            let reason = Reason::new(Code::Resolved, format!("no longer {code}, in {region}"));
+            log::said(&Said { about: artefact.clone(), reason });
         }
         Ok(())
     }
@@ -250,15 +259,18 @@ pub const LEASE: SignedDuration = SignedDuration::from_secs(60);
 fn queue_of(command: &Command) -> Option<&Queue> {
     match command {
         Command::CreateSnapshots(intent) => Some(&intent.queue),
+        Command::CreateImage(intent) => Some(&intent.queue),
         Command::RegisterImage(intent) => Some(&intent.queue),
         Command::CopyImage(intent) => Some(&intent.queue),
         Command::StopInstance(intent) => Some(&intent.queue),
         Command::StartInstance(intent) => Some(&intent.queue),
         Command::Request(_)
+        | Command::Consume(_)
         | Command::Advance(_)
         | Command::Record(_)
         | Command::Wake(_)
         | Command::Looked(_)
-        | Command::Report(_) => None,
+        | Command::Report(_)
+        | Command::Resolve(_) => None,
     }
 }

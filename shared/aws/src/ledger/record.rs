@@ -1,6 +1,8 @@
-//! Points, replicas and downtimes as items: their members, and what the index is made of. Their invariants
+//! Points, replicas, downtimes and requests as items: their members, and what the index is made of.
+//! Their invariants
 //! are checked on the way in and on the way out.
 
+use afterimage_core::asked::Asked;
 use afterimage_core::command::{Record, Write};
 use afterimage_core::downtime::{Downtime, Roster};
 use afterimage_core::point::{Point, Replica};
@@ -8,7 +10,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::DeserializeOwned;
 
 use super::item::{Item, item_of, record_of};
-use super::keys::{AWAITS, DUE_AT, Key, PK, QUEUE, SK, WRITTEN_BY, queue};
+use super::keys::{AWAITS, DUE_AT, Key, PK, QUEUE, SK, WRITTEN_BY, asking, queue};
 use crate::error::Failure;
 
 /// The attributes of a record's item that are not members of the record.
@@ -23,6 +25,7 @@ pub fn item_to_put(write: &Write, id: &str) -> Result<Item, Failure> {
         Record::Replica(replica) => (replica.check(), replica.version, item_of(replica)),
         Record::Downtime(downtime) => (downtime.check(), downtime.version, item_of(downtime)),
         Record::Roster(roster) => (roster.check(), roster.version, item_of(roster)),
+        Record::Asked(asked) => (asked.check(), asked.version, item_of(asked)),
     };
     checked.map_err(unfit)?;
     // Whoever writes what they have read without counting would leave others unaware of it.
@@ -33,13 +36,21 @@ pub fn item_to_put(write: &Write, id: &str) -> Result<Item, Failure> {
     item.extend(key.item());
     item.insert(WRITTEN_BY.into(), AttributeValue::S(id.to_string()));
     // A settled record has none of these, so that it stands in no index and costs no sweep.
-    if let (Some(due_in), Some(due_at)) = (write.record.queue(), write.record.due_at()) {
+    if let (Some(due_in), Some(due_at)) = (place(&write.record), write.record.due_at()) {
         let awaits = write.record.awaits().into_iter().map(AttributeValue::S).collect();
-        item.insert(QUEUE.into(), AttributeValue::S(queue(&due_in)));
+        item.insert(QUEUE.into(), AttributeValue::S(due_in));
         item.insert(DUE_AT.into(), AttributeValue::N(due_at.as_millisecond().to_string()));
         item.insert(AWAITS.into(), AttributeValue::L(awaits));
     }
     Ok(item)
+}
+
+/// Where it stands in the index.
+fn place(record: &Record) -> Option<String> {
+    match record {
+        Record::Point(_) | Record::Replica(_) => record.queue().as_ref().map(queue),
+        Record::Asked(asked) => Some(asking(&asked.home)),
+    }
 }
 
 pub fn key_of(record: &Record) -> Key {
@@ -48,6 +59,7 @@ pub fn key_of(record: &Record) -> Key {
         Record::Replica(replica) => Key::replica(&replica.point, &replica.region),
         Record::Downtime(downtime) => Key::downtime(&downtime.point),
         Record::Roster(_) => Key::roster(),
+        Record::Asked(asked) => Key::asked(&asked.instance, &asked.policy),
     }
 }
 
@@ -65,6 +77,10 @@ pub fn downtime(item: &Item) -> Result<Downtime, Failure> {
 
 pub fn roster(item: &Item) -> Result<Roster, Failure> {
     read(item, |roster: &Roster| (Key::roster(), roster.check()))
+}
+
+pub fn asked(item: &Item) -> Result<Asked, Failure> {
+    read(item, |asked: &Asked| (Key::asked(&asked.instance, &asked.policy), asked.check()))
 }
 
 fn read<T: DeserializeOwned>(

@@ -3,8 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use afterimage_core::command::Cursor;
-use afterimage_core::flow::InForce;
 use afterimage_core::flow::backup_tick::{Due, Input, due};
 use afterimage_core::ids::Region;
 use afterimage_core::machine::Instance;
@@ -20,15 +18,10 @@ use crate::{Aws, Context};
 /// its own machines: what is due in it stays due.
 pub async fn backup_tick(aws: &Aws, _tick: Tick, context: &Context) -> Result<Input, Failure> {
     let in_force = aws.ledger.in_force().await?;
-    let mut due = due(&in_force, context.now);
+    let due = due(&in_force, context.now);
     let (instances, unread) = instances(aws, &due).await?;
-    for due in &mut due {
-        let is_unread = |region: &Region| unread.contains(region);
-        if due.slot.is_some() && due.policy.select.regions.iter().any(is_unread) {
-            stay(due, &in_force);
-        }
-    }
-    Ok(Input { now: context.now, due, instances, unreadable: in_force.unreadable })
+    let unreadable = in_force.unreadable;
+    Ok(Input { now: context.now, due, instances, unread, unreadable })
 }
 
 /// The machines that may be selected, and the regions that did not answer.
@@ -55,21 +48,11 @@ async fn instances(aws: &Aws, due: &[Due]) -> Result<(Vec<Instance>, BTreeSet<Re
 /// keys of a policy, so that the first of them finds every machine that is selected.
 fn wanted(due: &[Due]) -> BTreeMap<Region, BTreeSet<&str>> {
     let mut wanted: BTreeMap<Region, BTreeSet<&str>> = BTreeMap::new();
-    for due in due.iter().filter(|due| due.slot.is_some()) {
+    for due in due.iter().filter(|due| due.has_slots()) {
         let Some(key) = due.policy.select.tags.keys().next() else { continue };
         for region in &due.policy.select.regions {
             wanted.entry(region.clone()).or_default().insert(key);
         }
     }
     wanted
-}
-
-/// The slot is looked after as far as the machines are known, and will be due again.
-fn stay(due: &mut Due, in_force: &InForce) {
-    let is_same = |kept: &&Cursor| {
-        (&kept.policy, &kept.schedule) == (&due.cursor.policy, &due.cursor.schedule)
-    };
-    if let Some(kept) = in_force.cursors.iter().find(is_same) {
-        due.cursor = kept.clone();
-    }
 }

@@ -9,7 +9,7 @@ use afterimage_cloud::faults::{Rule, When};
 use afterimage_cloud::trace::What;
 use afterimage_core::command::{Command, Decision, Wake};
 use afterimage_core::ids::REGIONS;
-use afterimage_core::work::{HOPS_MAX, Kind, Queue};
+use afterimage_core::work::{Kind, Queue};
 use afterimage_support::{in_process, records};
 use serde_json::{Value, json};
 
@@ -55,18 +55,6 @@ fn every_queue_is_woken_once_and_ten_in_one_request() {
         let distinct: BTreeSet<&str> =
             told.iter().filter_map(|detail| detail["region"].as_str()).collect();
         assert_eq!((told.len(), distinct.len()), (23, 23));
-    });
-}
-
-#[test]
-fn functions_do_not_wake_each_other_for_ever() {
-    in_process(async |cloud, aws| {
-        let commands = vec![wake("eu-west-1", HOPS_MAX + 1), wake("eu-west-2", HOPS_MAX)];
-        let decision = Decision { commands, said: Vec::new() };
-        apply(&aws, &context(&aws, 300), decision).await.expect("it is an outcome");
-        let told = told(&cloud).await;
-        let [only] = &told[..] else { panic!("{told:?}") };
-        assert_eq!(only["region"], "eu-west-2");
     });
 }
 

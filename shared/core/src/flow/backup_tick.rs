@@ -1,5 +1,9 @@
 //! Every minute: which slots are due, and the points that they ask for.
 //!
+//! What came while nothing ran is made up for as its schedule says (`catch_up`): the last slot is
+//! imaged and its point tells how many it stands for, or it is recorded as missed and its reason
+//! tells how many others were. Either way every slot is accounted for, however long nothing ran.
+//!
 //! No slot is lost and none doubled, however late, early or often a tick comes. A cursor stands at
 //! a slot, never at the time of a tick: it moves only over slots that were looked after, two ticks
 //! that see the same slots leave it at the same place, and one whose clock is ahead of another's
@@ -9,28 +13,39 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{InForce, Unreadable, request, say_unreadable};
 use crate::command::{Command, Cursor, Decision};
-use crate::ids::Region;
-use crate::limits::{CATCH_UP, SLOTS_MAX};
-use crate::machine::{Instance, State};
+use crate::ids::{PolicyName, Region};
+use crate::limits::{LATE, SLOTS_MAX, later};
+use crate::machine::Instance;
+use crate::point::Point;
 use crate::policy::select::Selected;
-use crate::policy::{Policy, Timed, Trigger};
+use crate::policy::{CatchUp, Policy, Timed, Trigger};
 use crate::reason::{Code, Reason};
 use crate::slot::{Occasion, PointId};
+use crate::status::{Event, IllegalTransition};
 
-/// A schedule of which slots have come.
+/// A schedule of which slots have come, or that is seen for the first time, and of which none has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Due {
     pub policy: Policy,
     /// As it will be when the slots are looked after.
     pub cursor: Cursor,
-    /// The slot that is imaged: the last one. Earlier ones, missed while nothing ran, collapse
-    /// into it. None for a schedule that is seen for the first time.
-    pub slot: Option<Timestamp>,
-    pub collapsed: usize,
+    /// What is imaged: the last slot, into which earlier ones collapse that came while nothing ran.
+    pub image: Option<Slots>,
+    /// What is not made up for.
+    pub missed: Option<Slots>,
+    /// How long a slot waits for its machine.
+    pub window: SignedDuration,
+}
+
+/// Some slots of a schedule, of which the last one stands for all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slots {
+    pub last: Timestamp,
+    pub earlier: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -39,7 +54,16 @@ pub struct Input {
     pub due: Vec<Due>,
     /// Every instance in the regions of the policies that are due, as far as their tags may match.
     pub instances: Vec<Instance>,
+    /// The regions that did not answer, so that nothing is known of their machines.
+    pub unread: BTreeSet<Region>,
     pub unreadable: Vec<Unreadable>,
+}
+
+impl Due {
+    /// Whether any slot has come, so that the machines have to be known.
+    pub fn has_slots(&self) -> bool {
+        self.image.is_some() || self.missed.is_some()
+    }
 }
 
 /// What has come due since it was last looked.
@@ -59,16 +83,28 @@ pub fn due(in_force: &InForce, now: Timestamp) -> Vec<Due> {
 }
 
 fn due_of(policy: &Policy, timed: &Timed, in_force: &InForce, now: Timestamp) -> Option<Due> {
-    let cursor = cursor(policy, timed, now);
-    let Some(kept) = in_force.cursors.iter().find(|kept| is_same_schedule(kept, &cursor)) else {
-        return Some(Due { policy: policy.clone(), cursor, slot: None, collapsed: 0 });
+    let secs = i64::try_from(timed.window_secs).unwrap_or(i64::MAX);
+    let mut due = Due {
+        policy: policy.clone(),
+        cursor: cursor(policy, timed, now),
+        image: None,
+        missed: None,
+        window: SignedDuration::from_secs(secs),
     };
-    let oldest = now.checked_sub(CATCH_UP).unwrap_or(Timestamp::MIN);
-    let after = kept.done_until.max(oldest);
-    let slots = timed.schedule.between(after, now, &timed.zone, SLOTS_MAX);
-    let (last, earlier) = slots.split_last()?;
-    let cursor = Cursor { done_until: *last, ..cursor };
-    Some(Due { policy: policy.clone(), cursor, slot: Some(*last), collapsed: earlier.len() })
+    let Some(kept) = in_force.cursors.iter().find(|kept| is_same_schedule(kept, &due.cursor))
+    else {
+        return Some(due);
+    };
+    let late = later(now, -LATE);
+    let slots = timed.schedule.after(kept.done_until, &timed.zone);
+    for slot in slots.take_while(|slot| *slot <= now).take(SLOTS_MAX) {
+        let is_missed = timed.catch_up == CatchUp::None && slot < late;
+        let slots = if is_missed { &mut due.missed } else { &mut due.image };
+        let earlier = slots.map_or(0, |before| before.earlier + 1);
+        *slots = Some(Slots { last: slot, earlier });
+        due.cursor.done_until = slot;
+    }
+    due.has_slots().then_some(due)
 }
 
 /// The cursor of a schedule that was looked after up to then. Another expression or another zone is
@@ -85,44 +121,109 @@ fn is_same_schedule(one: &Cursor, other: &Cursor) -> bool {
 pub fn decide(input: &Input) -> Decision {
     let mut decision = Decision::default();
     say_unreadable(&mut decision, &input.unreadable);
-    let mut asked: BTreeSet<PointId> = BTreeSet::new();
-    let mut regions: BTreeSet<Region> = BTreeSet::new();
+    let mut tick = Tick { input, asked: BTreeSet::new(), woken: BTreeSet::new(), decision };
     for due in &input.due {
-        if let Some(slot) = due.slot {
-            say_collapsed(&mut decision, due, slot);
-            for instance in selected(&due.policy, &input.instances) {
-                let occasion = Occasion::Scheduled(slot);
-                let point = request::point(&due.policy, instance, occasion, input.now);
-                // Two schedules of a policy may come to the same instant, which is one slot.
-                if asked.insert(point.id.clone()) {
-                    let text = format!("the slot {slot} of {}", due.cursor.schedule);
-                    decision.say(&point.id, Reason::new(Code::SlotDue, text));
-                    decision.command(request::command(point, instance, None));
-                    regions.insert(instance.region.clone());
-                }
-            }
+        if let Some(slots) = due.image {
+            tick.image(due, slots);
         }
-        decision.command(Command::Advance(due.cursor.clone()));
+        if let Some(slots) = due.missed {
+            // A point that was made a moment ago is requested, and so may be missed.
+            let _always = tick.miss(due, slots);
+        }
+        // What is due where nobody answered is due again at the next tick.
+        let is_unread = |region: &Region| input.unread.contains(region);
+        if !(due.has_slots() && due.policy.select.regions.iter().any(is_unread)) {
+            tick.decision.command(Command::Advance(due.cursor.clone()));
+        }
     }
-    regions.iter().for_each(|region| decision.command(request::wake(region)));
+    let Tick { woken, mut decision, .. } = tick;
+    woken.iter().for_each(|region| decision.command(request::wake(region)));
     decision
 }
 
-fn say_collapsed(decision: &mut Decision, due: &Due, slot: Timestamp) {
-    if due.collapsed > 0 {
-        let text = format!(
-            "{} earlier slots of {} were missed; {slot} stands for them",
-            due.collapsed, due.cursor.schedule
-        );
-        decision.say(&due.policy.name, Reason::new(Code::SlotsCollapsed, text));
+/// What is being decided.
+struct Tick<'a> {
+    input: &'a Input,
+    /// Two schedules of a policy may come to the same instant, which is one slot.
+    asked: BTreeSet<PointId>,
+    woken: BTreeSet<Region>,
+    decision: Decision,
+}
+
+impl Tick<'_> {
+    fn image(&mut self, due: &Due, slots: Slots) {
+        let schedule = &due.cursor.schedule;
+        let collapsed = (slots.earlier > 0).then(|| collapsed(schedule, slots));
+        if let Some(reason) = &collapsed {
+            self.decision.say(&due.policy.name, reason.clone());
+        }
+        for instance in selected(&due.policy, &self.input.instances) {
+            let point = self.point(due, instance, slots.last).found(collapsed.clone());
+            if self.asked.insert(point.id.clone()) {
+                let text = format!("the slot {} of {schedule}", slots.last);
+                self.decision.say(&point.id, Reason::new(Code::SlotDue, text));
+                self.decision.command(request::command(point, instance, None));
+                self.woken.insert(instance.region.clone());
+            }
+        }
     }
+
+    /// Recorded at once as missed, for whoever looks for the image.
+    fn miss(&mut self, due: &Due, slots: Slots) -> Result<(), IllegalTransition> {
+        if self.is_imaged(&due.policy.name, slots.last) {
+            return Ok(());
+        }
+        for instance in selected(&due.policy, &self.input.instances) {
+            let point = self.point(due, instance, slots.last).after(Event::Miss)?;
+            let reason = missed(&due.cursor.schedule, slots);
+            let step = point.step.settled();
+            let point = Point { step, until: None, reason: Some(reason.clone()), ..point };
+            if self.asked.insert(point.id.clone()) {
+                self.decision.say(&point.id, reason);
+                self.decision.command(request::command(point, instance, None));
+            }
+        }
+        Ok(())
+    }
+
+    /// Another schedule of the policy may make an image of the same slot.
+    fn is_imaged(&self, policy: &PolicyName, slot: Timestamp) -> bool {
+        let of_policy = |due: &&Due| due.policy.name == *policy;
+        let mut images = self.input.due.iter().filter(of_policy).filter_map(|due| due.image);
+        images.any(|slots| slots.last == slot)
+    }
+
+    fn point(&self, due: &Due, instance: &Instance, slot: Timestamp) -> Point {
+        let now = self.input.now;
+        let point = request::point(&due.policy, instance, Occasion::Scheduled(slot), now);
+        Point { until: Some(later(now, due.window)), ..point }
+    }
+}
+
+fn collapsed(schedule: &str, Slots { last, earlier }: Slots) -> Reason {
+    let text = match earlier {
+        1 => format!("1 earlier slot of {schedule} was missed; {last} stands for it"),
+        _ => format!("{earlier} earlier slots of {schedule} were missed; {last} stands for them"),
+    };
+    Reason::new(Code::SlotsCollapsed, text)
+}
+
+fn missed(schedule: &str, Slots { last, earlier }: Slots) -> Reason {
+    let before = match earlier {
+        0 => String::new(),
+        _ => format!(", and so were {earlier} before it"),
+    };
+    let text = format!(
+        "the slot {last} of {schedule} was missed{before}: nothing ran, and `catch_up: none` makes \
+         up for none"
+    );
+    Reason::new(Code::SlotsMissed, text)
 }
 
 /// The machines of a policy, as far as there is still something to image.
 fn selected<'a>(policy: &Policy, instances: &'a [Instance]) -> impl Iterator<Item = &'a Instance> {
     instances.iter().filter(|instance| {
-        let is_there = !matches!(instance.state, State::ShuttingDown | State::Terminated);
-        let selected = policy.select.judge(&instance.region, &instance.tags);
-        is_there && selected == Selected::Yes
+        let Instance { region, state, tags, .. } = instance;
+        policy.select.judge(region, *state, tags) == Selected::Yes
     })
 }

@@ -2,15 +2,17 @@
 //!
 //! - Work that is overdue has its worker woken.
 //! - Stopped machines that a policy covers `on: stopped` are dealt with as if their event had come.
+//! - Requests that machines carry as a tag are dealt with as if their event had come; and what
+//!   somebody began to deal with, and did not end, is ended.
 //! - Every [`LOOK_EVERY`] everything that carries our tag is looked through: what is not ours by
 //!   the ledger and the facts is reported as foreign; what is ours and not needed is linked to its
-//!   point.
+//!   point. So is every machine: what a policy should cover and does not is found ([`coverage`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Findings, InForce, say_unreadable, stop, tagged};
+use super::{Findings, InForce, asked, coverage, say_unreadable, stop, tagged};
 use crate::command::{Command, Decision, Wake};
 use crate::ids::{InstanceId, Region};
 use crate::machine::Instance;
@@ -21,7 +23,7 @@ use crate::slot::PointId;
 use crate::summary::MachineSummary;
 use crate::work::{Kind, Queue};
 
-/// Listing everything of ours costs two describes a region; what it finds is in no hurry.
+/// Listing everything of ours, and every machine, costs three describes a region; what it finds is in no hurry.
 pub const LOOK_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
 #[derive(Clone, Debug)]
@@ -33,14 +35,18 @@ pub struct Input {
     /// The stopped machines in the regions of policies with `on: stopped`.
     pub stopped: Vec<Instance>,
     pub summaries: BTreeMap<InstanceId, MachineSummary>,
+    /// Who asks by a tag, where a policy takes such requests.
+    pub asking: asked::Asking,
     /// All that carries our tag, if it is time to look.
     pub tagged: Option<Tagged>,
 }
 
 /// All that carries our tag, and what the ledger has on it. The ledger is read after the listings:
-/// a point that is younger than them must not look unknown.
+/// a point that is younger than them must not look unknown. And every machine, for those that
+/// should carry a tag and do not.
 #[derive(Clone, Debug, Default)]
 pub struct Tagged {
+    pub fleet: coverage::Fleet,
     pub snapshots: BTreeMap<Region, Complete<SeenSnapshot>>,
     pub images: BTreeMap<Region, Complete<SeenImage>>,
     /// The points that the tags name, as far as there are such points.
@@ -57,7 +63,11 @@ pub fn is_time_to_look(in_force: &InForce, now: Timestamp) -> bool {
 pub fn decide(input: &Input) -> Decision {
     let mut decision = Decision::default();
     say_unreadable(&mut decision, &input.in_force.unreadable);
-    let stops = stops(input);
+    let mut stops = stops(input);
+    let asked = asked::sweep(&input.asking, &input.in_force, input.now);
+    // A worker that is woken for both is woken once.
+    stops.commands.retain(|command| !asked.commands.contains(command));
+    stops.add(asked);
     // A worker that is at it goes on; one that died must not keep a machine down.
     let down = input.in_force.roster.places.values();
     let down = down.map(|held| Queue { region: held.region.clone(), kind: Kind::Power });
@@ -77,6 +87,7 @@ pub fn decide(input: &Input) -> Decision {
     decision.add(stops);
     if let Some(tagged) = &input.tagged {
         decision.add(tagged::look(tagged, input.now));
+        decision.add(coverage::look(&input.in_force, &tagged.fleet, &tagged.known, input.now));
         decision.command(Command::Looked(input.now));
     }
     decision

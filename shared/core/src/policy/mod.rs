@@ -5,7 +5,7 @@
 
 pub mod cron;
 pub mod file;
-mod reader;
+pub mod print;
 pub mod schedule;
 pub mod select;
 

@@ -49,6 +49,12 @@ impl Schedule {
         }
     }
 
+    /// The slots after `after`, in order.
+    pub fn after(&self, after: Timestamp, zone: &TimeZone) -> impl Iterator<Item = Timestamp> {
+        let next = |last: &Timestamp| self.next_after(*last, zone);
+        std::iter::successors(next(&after), next)
+    }
+
     /// The slots after `after` and up to `until`, in order; at most `limit` of them.
     pub fn between(
         &self,
@@ -57,9 +63,7 @@ impl Schedule {
         zone: &TimeZone,
         limit: usize,
     ) -> Vec<Timestamp> {
-        let next = |last: &Timestamp| self.next_after(*last, zone);
-        let slots = std::iter::successors(next(&after), next);
-        slots.take_while(|slot| *slot <= until).take(limit).collect()
+        self.after(after, zone).take_while(|slot| *slot <= until).take(limit).collect()
     }
 }
 

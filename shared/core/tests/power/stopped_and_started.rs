@@ -309,7 +309,7 @@ fn one_that_somebody_starts_meanwhile_is_not_stopped_again() {
     world.seen(1).instance.launched = launched;
     assert!(world.round().is_empty());
     assert_eq!(world.status(1), DowntimeStatus::Over);
-    assert_eq!((world.point(1).status, world.code(1)), (Status::Missed, Some(Code::StartedAgain)));
+    assert_eq!((world.point(1).status, world.code(1)), (Status::Missed, Some(Code::RunsAgain)));
 }
 
 #[test]

@@ -53,6 +53,7 @@ fn sweep(in_force: &InForce, ledger: &Ledger, stopped: &[Instance], now: &str) -
         overdue: Vec::new(),
         stopped: stopped.to_vec(),
         summaries: ledger.summaries.clone(),
+        asking: Default::default(),
         tagged: None,
     })
 }

@@ -21,6 +21,7 @@ fn quiet() -> Input {
         overdue: Vec::new(),
         stopped: Vec::new(),
         summaries: BTreeMap::new(),
+        asking: Default::default(),
         tagged: None,
     }
 }

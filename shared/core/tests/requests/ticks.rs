@@ -1,11 +1,15 @@
 //! The tick of every minute, one at a time.
 
-use afterimage_core::command::{Cursor, Decision};
-use afterimage_core::flow::backup_tick::{Input, decide, due};
+use afterimage_core::command::{Command, Cursor, Decision};
+use afterimage_core::flow::backup_tick::{Input, Slots, decide, due};
 use afterimage_core::flow::{InForce, Unreadable};
 use afterimage_core::machine::{Instance, State};
+use afterimage_core::point::Point;
+use afterimage_core::policy::{CatchUp, Trigger};
+use afterimage_core::reason::Code;
 
-use crate::{at, check, in_force, machine, tags};
+use crate::ledger::Ledger;
+use crate::{at, check, in_force, machine, region, tags};
 
 const DAILY: &str = "
 policies:
@@ -38,10 +42,21 @@ fn cursor(schedule: &str, done_until: &str) -> Cursor {
 }
 
 fn tick(in_force: &InForce, now: &str, instances: &[Instance]) -> Decision {
+    tick_without(&[], in_force, now, instances)
+}
+
+/// A tick at which these regions do not answer.
+fn tick_without(
+    unread: &[&str],
+    in_force: &InForce,
+    now: &str,
+    instances: &[Instance],
+) -> Decision {
     decide(&Input {
         now: at(now),
         due: due(in_force, at(now)),
         instances: instances.to_vec(),
+        unread: unread.iter().map(|name| region(name)).collect(),
         unreadable: in_force.unreadable.clone(),
     })
 }
@@ -139,8 +154,10 @@ fn two_schedules_of_a_policy_that_come_to_the_same_instant_ask_for_one_point() {
 
 #[test]
 fn a_schedule_that_a_policy_names_twice_is_one() {
-    let twice = [("rate(1 hour)", "UTC"), ("rate(1 hour)", "UTC")];
-    let in_force = schedules(&twice, "2026-01-02T01:00:00Z");
+    // A file may not say it twice; the ledger may hold what an earlier release let through.
+    let mut in_force = schedules(&[("rate(1 hour)", "UTC")], "2026-01-02T01:00:00Z");
+    let trigger = in_force.policies[0].triggers[0].clone();
+    in_force.policies[0].triggers.push(trigger);
     check(
         &tick(&in_force, "2026-01-02T02:00:01Z", &[]),
         &["= gold rate(1 hour) UTC until 2026-01-02T02:00:00Z"],
@@ -191,24 +208,164 @@ fn slots_that_were_missed_collapse_into_the_last_one() {
 }
 
 #[test]
-fn slots_are_made_up_for_a_week_and_no_longer() {
-    // schedule, looked after up to, now, the slot, how many collapse into it.
+fn slots_are_made_up_for_however_long_nothing_ran() {
+    // schedule, looked after up to, now, the slot that is imaged, how many collapse into it.
     let table = [
-        ("cron(0 2 * * ? *)", "2026-01-01T02:00:00Z", "2026-01-31T12:00:00Z", 31, 6),
-        // As many slots as there can be: one a minute.
-        ("cron(* * * * ? *)", "2026-01-01T02:00:00Z", "2026-01-31T02:00:59Z", 31, 10_079),
-        ("rate(1 minute)", "2026-01-01T02:00:00Z", "2026-01-31T02:00:59Z", 31, 10_079),
+        ("cron(0 2 * * ? *)", "2026-01-01T02:00:00Z", "2026-01-31T12:00:00Z", "2026-01-31", 29),
+        ("cron(* * * * ? *)", "2026-01-01T02:00:00Z", "2026-01-31T02:00:59Z", "2026-01-31", 43_199),
+        ("rate(1 minute)", "2026-01-01T02:00:00Z", "2026-01-31T02:00:59Z", "2026-01-31", 43_199),
+        ("cron(0 2 1 * ? *)", "2025-12-01T02:00:00Z", "2026-01-30T02:00:01Z", "2026-01-01", 0),
+        ("cron(0 2 1 1 ? *)", "2016-01-01T02:00:00Z", "2026-11-01T00:00:00Z", "2026-01-01", 9),
     ];
-    for (schedule, done_until, now, day, collapsed) in table {
+    for (schedule, done_until, now, day, earlier) in table {
         let due = due(&schedules(&[(schedule, "UTC")], done_until), at(now));
         let [due] = &due[..] else { panic!("{schedule}: {due:?}") };
-        let slot = at(&format!("2026-01-{day}T02:00:00Z"));
-        let seen = (due.slot, due.cursor.done_until, due.collapsed);
-        assert_eq!(seen, (Some(slot), slot, collapsed), "{schedule}");
+        let last = at(&format!("{day}T02:00:00Z"));
+        let seen = (due.image, due.missed, due.cursor.done_until);
+        assert_eq!(seen, (Some(Slots { last, earlier }), None, last), "{schedule}");
     }
-    let monthly = schedules(&[("cron(0 2 1 * ? *)", "UTC")], "2025-12-01T02:00:00Z");
-    assert_eq!(due(&monthly, at("2026-01-08T02:00:01Z")), [], "a week and a second ago");
-    assert_eq!(due(&monthly, at("2026-01-08T01:59:59Z")).len(), 1);
+}
+
+#[test]
+fn more_slots_than_one_tick_looks_after_are_left_to_the_next() {
+    let mut in_force = schedules(&[("rate(1 minute)", "UTC")], "2020-01-01T00:00:00Z");
+    let now = at("2023-01-01T00:00:00Z");
+    let mut counted = 0;
+    while let [due] = &due(&in_force, now)[..] {
+        let slots = due.image.expect("some have come");
+        assert_eq!(slots.last, due.cursor.done_until);
+        counted += slots.earlier + 1;
+        in_force.cursors = vec![due.cursor.clone()];
+    }
+    // Three years, of which one had a day more.
+    assert_eq!((in_force.cursors[0].done_until, counted), (now, (3 * 365 + 1) * 24 * 60));
+}
+
+/// The same in force, with nothing made up for.
+fn catch_up_none(mut in_force: InForce) -> InForce {
+    for trigger in in_force.policies.iter_mut().flat_map(|policy| &mut policy.triggers) {
+        let Trigger::Schedule(timed) = trigger else { continue };
+        *timed = timed.clone().with_catch_up(CatchUp::None);
+    }
+    in_force
+}
+
+#[test]
+fn slots_that_nothing_makes_up_for_are_recorded_as_one_that_was_missed() {
+    let hourly = schedules(&[("rate(1 hour)", "UTC")], "2026-01-02T01:00:00Z");
+    let running = [machine(1, "us-east-1", State::Running)];
+    check(
+        &tick(&catch_up_none(hourly), "2026-01-02T05:59:00Z", &running),
+        &[
+            "~ gold-0aaaaaaaaaaaaaaa1-at-20260102T050000Z: new -> missed: the slot \
+             2026-01-02T05:00:00Z of rate(1 hour) UTC was missed, and so were 3 before it: nothing \
+             ran, and `catch_up: none` makes up for none (slots-missed) [latest]",
+            "= gold rate(1 hour) UTC until 2026-01-02T05:00:00Z",
+            "- gold-0aaaaaaaaaaaaaaa1-at-20260102T050000Z: the slot 2026-01-02T05:00:00Z of \
+             rate(1 hour) UTC was missed, and so were 3 before it: nothing ran, and \
+             `catch_up: none` makes up for none (slots-missed)",
+        ],
+    );
+}
+
+#[test]
+fn a_slot_that_is_a_few_minutes_old_was_not_missed() {
+    let in_force = schedules(&[("rate(1 hour)", "UTC")], "2026-01-02T01:00:00Z");
+    let in_force = catch_up_none(in_force);
+    let running = [machine(1, "us-east-1", State::Running)];
+    // now, and the slots that are imaged and missed, each with how many before it.
+    let table = [
+        ("2026-01-02T02:00:00Z", Some((2, 0)), None),
+        ("2026-01-02T02:05:00Z", Some((2, 0)), None),
+        ("2026-01-02T02:05:01Z", None, Some((2, 0))),
+        ("2026-01-02T05:04:59Z", Some((5, 0)), Some((4, 2))),
+        ("2026-01-02T05:05:01Z", None, Some((5, 3))),
+    ];
+    for (now, image, missed) in table {
+        let slots = |slots: Option<(i32, usize)>| {
+            slots.map(|(hour, earlier)| Slots {
+                last: at(&format!("2026-01-02T{hour:02}:00:00Z")),
+                earlier,
+            })
+        };
+        let due = due(&in_force, at(now));
+        let [due] = &due[..] else { panic!("{now}: {due:?}") };
+        assert_eq!((due.image, due.missed), (slots(image), slots(missed)), "{now}");
+        let wakes = tick(&in_force, now, &running)
+            .commands
+            .iter()
+            .any(|command| matches!(command, Command::Wake(_)));
+        assert_eq!(wakes, image.is_some(), "{now}: for what is missed nobody is woken");
+    }
+}
+
+#[test]
+fn a_slot_that_another_schedule_of_the_policy_images_is_not_missed() {
+    let both = [("rate(1 hour)", "UTC"), ("rate(2 hours)", "UTC")];
+    let mut in_force = schedules(&both, "2026-01-02T01:00:00Z");
+    let Trigger::Schedule(timed) = &mut in_force.policies[0].triggers[0] else { panic!() };
+    *timed = timed.clone().with_catch_up(CatchUp::None);
+    check(
+        &tick(&in_force, "2026-01-02T02:30:00Z", &[machine(1, "us-east-1", State::Running)]),
+        &[
+            "= gold rate(1 hour) UTC until 2026-01-02T02:00:00Z",
+            "~ gold-0aaaaaaaaaaaaaaa1-at-20260102T020000Z: new -> requested, \
+             due 2026-01-02T02:30:00Z [latest]",
+            "= gold rate(2 hours) UTC until 2026-01-02T02:00:00Z",
+            "> snapshot us-east-1",
+            "- gold-0aaaaaaaaaaaaaaa1-at-20260102T020000Z: the slot 2026-01-02T02:00:00Z of \
+             rate(2 hours) UTC (slot-due)",
+        ],
+    );
+}
+
+/// The points that a tick asks for.
+fn asked(decision: &Decision) -> Vec<Point> {
+    let mut ledger = Ledger::default();
+    ledger.keep(decision);
+    ledger.points.into_values().collect()
+}
+
+#[test]
+fn a_point_knows_until_when_it_may_wait_and_what_it_stands_for() {
+    let mut in_force = schedules(&[("rate(1 hour)", "UTC")], "2026-01-02T01:00:00Z");
+    let running = [machine(1, "us-east-1", State::Running)];
+    let [point] = &asked(&tick(&in_force, "2026-01-02T02:00:20Z", &running))[..] else { panic!() };
+    assert_eq!(point.until, Some(at("2026-01-02T06:00:20Z")), "four hours, unless it is said");
+    assert_eq!(point.findings, []);
+    let Trigger::Schedule(timed) = &mut in_force.policies[0].triggers[0] else { panic!() };
+    *timed = timed.clone().with_window(90 * 60);
+    let [point] = &asked(&tick(&in_force, "2026-01-02T03:00:20Z", &running))[..] else { panic!() };
+    assert_eq!(point.until, Some(at("2026-01-02T04:30:20Z")));
+    let [finding] = &point.findings[..] else { panic!("{point:?}") };
+    let said = "1 earlier slot of rate(1 hour) UTC was missed; 2026-01-02T03:00:00Z stands for it";
+    assert_eq!((finding.code, finding.text.as_str()), (Code::SlotsCollapsed, said));
+}
+
+#[test]
+fn what_is_due_where_a_region_does_not_answer_stays_due() {
+    let mut in_force = in_force(DAILY);
+    in_force.cursors.push(cursor("cron(0 2 * * ? *) Asia/Ho_Chi_Minh", "2026-01-01T19:00:00Z"));
+    let here = [machine(1, "us-east-1", State::Running)];
+    check(
+        &tick_without(&["eu-west-1"], &in_force, "2026-01-02T19:00:20Z", &here),
+        &[
+            "~ gold-0aaaaaaaaaaaaaaa1-at-20260102T190000Z: new -> requested, \
+             due 2026-01-02T19:00:20Z [latest]",
+            "> snapshot us-east-1",
+            "- gold-0aaaaaaaaaaaaaaa1-at-20260102T190000Z: the slot 2026-01-02T19:00:00Z of \
+             cron(0 2 * * ? *) Asia/Ho_Chi_Minh (slot-due)",
+        ],
+    );
+    // A region of other policies is none of its business.
+    let decision = tick_without(&["eu-north-1"], &in_force, "2026-01-02T19:00:20Z", &here);
+    assert!(matches!(decision.commands[1], Command::Advance(_)), "{decision:?}");
+    // A schedule that is seen for the first time begins, whatever its regions answer.
+    in_force.cursors.clear();
+    check(
+        &tick_without(&["eu-west-1"], &in_force, "2026-01-02T19:00:20Z", &here),
+        &["= gold cron(0 2 * * ? *) Asia/Ho_Chi_Minh until 2026-01-02T19:00:20Z"],
+    );
 }
 
 #[test]
@@ -235,7 +392,8 @@ fn nights_on_which_clocks_change_have_their_slot_once() {
     ];
     for (schedule, done_until, now, slot) in table {
         let in_force = schedules(&[(schedule, "America/New_York")], done_until);
-        let seen: Vec<_> = due(&in_force, at(now)).iter().filter_map(|due| due.slot).collect();
+        let seen: Vec<_> =
+            due(&in_force, at(now)).iter().filter_map(|due| Some(due.image?.last)).collect();
         let expected: Vec<_> = slot.into_iter().map(at).collect();
         assert_eq!(seen, expected, "{schedule} at {now}");
     }

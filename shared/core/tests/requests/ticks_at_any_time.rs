@@ -105,9 +105,12 @@ impl Month {
     /// The decision, and how many slots it accounts for.
     fn decide(&self, now: Timestamp) -> (Decision, usize) {
         let due = due(&self.in_force, now);
-        let slots = due.iter().filter(|due| due.slot.is_some()).map(|due| due.collapsed + 1).sum();
+        let slots = due.iter().filter_map(|due| due.image).map(|slots| slots.earlier + 1).sum();
         let instances = vec![machine(1, "us-east-1", State::Running)];
-        (decide(&Input { now, due, instances, unreadable: Vec::new() }), slots)
+        (
+            decide(&Input { now, due, instances, unread: BTreeSet::new(), unreadable: Vec::new() }),
+            slots,
+        )
     }
 
     /// As far as it comes.

@@ -208,3 +208,32 @@ fn tokens_are_short_and_no_two_attempts_share_one() {
         }
     }
 }
+
+#[test]
+fn the_replica_that_is_wanted_first_is_copied_first() {
+    let relaxed = waiting(IRELAND);
+    let (point, _) = imaged();
+    let mut urgent_point = point.clone();
+    let policy = "urgent".to_string().try_into().expect("a policy name");
+    urgent_point.slot = Slot { policy, ..point.slot.clone() };
+    urgent_point.id = PointId::of(&urgent_point.slot);
+    let hurry = |point: &mut Point, secs| {
+        point.plan.replicate.iter_mut().for_each(|place| place.deadline_secs = secs);
+    };
+    hurry(&mut urgent_point, Some(3600));
+    let mut urgent = Replica { point: urgent_point.id.clone(), ..relaxed.clone() };
+    // Due later, but wanted earlier.
+    urgent.step.due_at = Some(at(mins(19)));
+    for (secs, first) in [(None, &urgent), (Some(7200), &urgent), (Some(1800), &relaxed)] {
+        let mut point = point.clone();
+        hurry(&mut point, secs);
+        let points = [&point, &urgent_point].map(|point| (point.id.clone(), point.clone()));
+        let replicas = vec![relaxed.clone(), urgent.clone()];
+        let (points, named) = (BTreeMap::from(points), BTreeMap::new());
+        let decision = decide(&Input { now: at(mins(20)), replicas, points, named });
+        let Some(Command::CopyImage(intent)) = decision.commands.first() else {
+            panic!("{decision:?}")
+        };
+        assert_eq!(intent.call.name, format!("{}-0", first.point), "{secs:?}");
+    }
+}

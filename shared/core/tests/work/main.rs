@@ -3,8 +3,10 @@
 
 mod confirm;
 mod copy;
+mod handing_over;
 mod outcomes;
 mod register;
 mod scene;
 mod settles;
 mod snapshot;
+mod waiting;

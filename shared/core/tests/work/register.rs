@@ -88,26 +88,6 @@ fn the_tries_of_a_new_step_are_counted_anew() {
 }
 
 #[test]
-fn a_tpm_is_kept_where_ec2_takes_one() {
-    let cases = [
-        (Some("uefi"), Some("v2.0"), Some("uefi"), Some("v2.0")),
-        (Some("uefi-preferred"), Some("v2.0"), Some("uefi"), Some("v2.0")),
-        (None, Some("v2.0"), Some("uefi"), Some("v2.0")),
-        (Some("legacy-bios"), Some("v2.0"), Some("legacy-bios"), None),
-        (Some("uefi-preferred"), None, Some("uefi-preferred"), None),
-        (None, None, None, None),
-    ];
-    for (mode, tpm, expected_mode, expected_tpm) in cases {
-        let mut machine = running();
-        machine.build.boot_mode = mode.map(String::from);
-        machine.build.tpm = tpm.map(String::from);
-        let call = call(&look(&snapshotted(&machine), &complete(), mins(10)));
-        let said = (call.boot_mode.as_deref(), call.tpm.as_deref());
-        assert_eq!(said, (expected_mode, expected_tpm), "{mode:?} {tpm:?}");
-    }
-}
-
-#[test]
 fn iops_and_throughput_are_told_where_ec2_takes_them() {
     let cases = [
         ("gp3", true, true),

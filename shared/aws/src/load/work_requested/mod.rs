@@ -70,7 +70,8 @@ pub async fn work_requested(
     if queue.kind == Kind::Power {
         return power::load(aws, event, known).await;
     }
-    if known.is_first_round() {
+    if !known.begun {
+        known.begun = true;
         if event.hop == 0 && !queue.kind.looks() {
             // Whoever wrote what the worker is woken for has hardly finished.
             aws.clock.sleep(INDEX_LAG).await;

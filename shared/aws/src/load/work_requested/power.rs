@@ -34,8 +34,11 @@ pub async fn load(
     known: &mut Known,
 ) -> Result<Option<Loaded>, Failure> {
     let queue = &event.queue;
-    if known.is_first_round() && is_looked_after(aws, event).await? {
-        return Ok(None);
+    if !known.begun {
+        known.begun = true;
+        if is_looked_after(aws, event).await? {
+            return Ok(None);
+        }
     }
     let now = aws.clock.now();
     let roster = aws.ledger.roster().await?;

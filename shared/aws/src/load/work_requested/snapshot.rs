@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use afterimage_core::flow::work_requested::Input;
 use afterimage_core::flow::work_requested::snapshot::{
-    self, is_about_to_begin, to_describe, to_list, to_stop,
+    self, is_about_to_begin, to_describe, to_list, to_look_up, to_stop,
 };
 use afterimage_core::ids::{InstanceId, Region};
 use afterimage_core::limits::{LOOK_DOWN, later};
@@ -17,7 +17,7 @@ use afterimage_core::slot::PointId;
 use afterimage_core::status::Status;
 use jiff::{SignedDuration, Timestamp};
 
-use super::Loaded;
+use super::{Loaded, named};
 use crate::Aws;
 use crate::ec2::Machines;
 use crate::error::Failure;
@@ -33,19 +33,14 @@ const KNOWN_FOR: SignedDuration = SignedDuration::from_mins(5);
 /// What a worker learnt in the rounds before: who is asked to wait need not ask everything again.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
-    rounds: u32,
+    /// Whether the worker has begun: before its first round it sees whether it is its turn.
+    pub(super) begun: bool,
     machines: BTreeMap<InstanceId, (Timestamp, Machine)>,
     /// Until when it has said that it will look again.
     pub(super) claimed: Option<Timestamp>,
 }
 
 impl Known {
-    /// Whether the worker begins just now.
-    pub(super) fn is_first_round(&mut self) -> bool {
-        self.rounds = self.rounds.saturating_add(1);
-        self.rounds == 1
-    }
-
     /// What is still believed of a machine.
     fn machine(&self, id: &InstanceId, now: Timestamp) -> Option<&Machine> {
         let (described_at, machine) = self.machines.get(id)?;
@@ -93,8 +88,9 @@ pub async fn load(
     known: &mut Known,
     now: Timestamp,
 ) -> Result<Loaded, Failure> {
-    // The listing goes first: of a machine that is described after it, more can be said.
+    // The listings go first: of a machine that is described after it, more can be said.
     let tagged = tagged(aws, region, to_list(&points, now)).await?;
+    let named = named(aws, region, to_look_up(&points, now)).await?;
     let downtimes = aws.ledger.downtimes(&to_stop(&points, now)).await?;
     let machines = known.machines(aws, region, &points, now).await?;
     // What has not come to light for some minutes is left to the sweep.
@@ -104,7 +100,7 @@ pub async fn load(
     };
     let next_due = points.iter().any(is_soon).then(|| later(now, UNSETTLED_WAIT));
     let Machines { whole: machines, unsettled } = machines;
-    let input = snapshot::Input { now, points, machines, unsettled, tagged, downtimes };
+    let input = snapshot::Input { now, points, machines, unsettled, tagged, named, downtimes };
     let watches = is_about_to_begin(&input);
     let next_due = if watches { Some(later(now, LOOK_DOWN)) } else { next_due };
     Ok(Loaded { input: Input::Snapshot(input), next_due, may_lag: false, watches })

@@ -64,7 +64,11 @@ pub fn is_copy_of(image: &SeenImage, replica: &Replica) -> bool {
 
 pub fn decide(input: &Input) -> Decision {
     let mut replicas: Vec<&Replica> = input.replicas.iter().collect();
-    replicas.sort_by_key(|replica| (replica.step.due_at, &replica.point, &replica.region));
+    replicas.sort_by_key(|replica| {
+        let deadline = input.points.get(&replica.point).and_then(|point| deadline(point, replica));
+        let deadline = deadline.unwrap_or(Timestamp::MAX);
+        (deadline, replica.step.due_at, &replica.point, &replica.region)
+    });
     let mut round = Round::default();
     for replica in replicas.into_iter().filter(|replica| replica.step.is_due(input.now)) {
         let Some(point) = input.points.get(&replica.point) else { continue };
@@ -84,6 +88,14 @@ pub fn decide(input: &Input) -> Decision {
     round.decision()
 }
 
+/// When a replica is to be there: copies are slow to begin, one in two seconds, and those go first
+/// that are wanted first.
+fn deadline(point: &Point, replica: &Replica) -> Option<Timestamp> {
+    let place = point.plan.replicate.iter().find(|place| place.region == replica.region)?;
+    let secs = i64::try_from(place.deadline_secs?).unwrap_or(i64::MAX);
+    Some(later(point.requested_at, SignedDuration::from_secs(secs)))
+}
+
 fn wants_a_copy(
     round: &mut Round,
     point: &Point,
@@ -97,7 +109,7 @@ fn wants_a_copy(
     }
     let throttled = replica.reason.as_ref().filter(|reason| reason.code == Code::Throttled);
     if let Some(reason) = throttled
-        && now.duration_since(point.requested_at) >= WAITING_LATER_MAX
+        && now.duration_since(point.wanted_since()) >= WAITING_LATER_MAX
     {
         let reason = retry::waited_too_long(&reason.text, WAITING_LATER_MAX);
         return give_up(round, point, replica, reason);

@@ -3,21 +3,27 @@
 //! A worker is woken by an event that names the queue and nothing else. It goes round until there
 //! is nothing left that it could do: load what is in the queue, decide, apply.
 
+mod compare;
 pub mod confirm;
 pub mod copy;
-mod eligible;
+mod create;
 mod guards;
 pub(crate) mod made;
+mod method;
 pub(crate) mod news;
 mod places;
 pub mod power;
+mod ready;
 pub mod register;
 pub(crate) mod retry;
 mod round;
 pub mod snapshot;
 mod stop_start;
 
-use crate::command::Decision;
+use super::WorkRequested;
+use crate::command::{Command, Decision, Wake};
+use crate::reason::{Code, Reason};
+use crate::work::HOPS_MAX;
 
 /// What a worker knows, by its kind.
 #[derive(Clone, Debug)]
@@ -37,4 +43,19 @@ pub fn decide(input: &Input) -> Decision {
         Input::Copy(input) => copy::decide(input),
         Input::Power(input) => power::decide(input),
     }
+}
+
+/// What a worker leaves behind whose time was over before its work was: a successor, unless there
+/// have been so many that something must be wrong.
+pub fn successor(event: &WorkRequested) -> Decision {
+    let mut decision = Decision::default();
+    let WorkRequested { queue, hop } = event;
+    let hop = hop.saturating_add(1);
+    if hop <= HOPS_MAX {
+        decision.command(Command::Wake(Wake { queue: queue.clone(), hop }));
+    } else {
+        let text = format!("the worker has been handed over {HOPS_MAX} times");
+        decision.say(queue, Reason::new(Code::TooManyHops, text));
+    }
+    decision
 }

@@ -271,7 +271,7 @@ impl<'a> Power<'a> {
         match seen.instance.state {
             State::Running => {
                 let text = format!("{instance} runs again");
-                self.finish(downtime, DowntimeEvent::Runs, Reason::new(Code::StartedAgain, text))
+                self.finish(downtime, DowntimeEvent::Runs, Reason::new(Code::RunsAgain, text))
             }
             State::Stopped if seen.was_stopped_by_somebody() => {
                 let text = format!("{instance} was started, and then stopped by somebody else");
@@ -297,7 +297,7 @@ impl<'a> Power<'a> {
             return Ok(());
         }
         let text = format!("{} runs, and was never stopped", downtime.instance());
-        self.finish(downtime, DowntimeEvent::Runs, Reason::new(Code::StartedAgain, text))
+        self.finish(downtime, DowntimeEvent::Runs, Reason::new(Code::RunsAgain, text))
     }
 
     /// EC2 has said that there is no such machine, long after it was seen.
@@ -334,7 +334,7 @@ impl<'a> Power<'a> {
 
     /// Why a machine is to run again, if it is.
     fn release(&self, downtime: &Downtime) -> Option<Reason> {
-        let started = |text: String| Some(Reason::new(Code::StartedAgain, text));
+        let started = |text: String| Some(Reason::new(Code::RunsAgain, text));
         let Some(point) = self.point(downtime) else {
             return started("its point is not there".to_string());
         };

@@ -46,7 +46,6 @@ impl Round {
     ) {
         let reason = Reason::new(Code::Foreign, why);
         let artefact = artefact.to_string();
-        self.say(&artefact, reason.clone());
         let finding = Finding { region: region.clone(), artefact, reason, seen_at: now };
         self.learnt.push(Command::Report(finding));
     }

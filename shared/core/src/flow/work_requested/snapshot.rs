@@ -1,8 +1,9 @@
 //! Points that want snapshots: may the machine be imaged, has an earlier try left a set, and were
 //! its disks at rest.
 //!
-//! - A point that is requested and due: its machine may be imaged, then the intent is written and
-//!   the one call is made for all of its volumes; or it is refused, or its machine is gone.
+//! - A point that is requested and due: its machine may be imaged, and is as it has to be for that
+//!   ([`super::ready`]), then the intent is written and the one call is made for all of its volumes;
+//!   or it waits for that, is refused, or its machine is gone.
 //! - A point whose call has had no outcome: once everything that EC2 made must be visible, what
 //!   carries its tag is held against the facts. A whole set is adopted; of nothing at all the next
 //!   try is made; a set that shows in part is waited for, and given up in the end.
@@ -12,19 +13,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::ready::{self, Ready};
 use super::round::Round;
-use super::{eligible, made, news, retry, stop_start};
+use super::{create, made, method, news, retry, stop_start};
 use crate::command::{Change, Command, CreateSnapshots, Decision, Intent};
 use crate::conclude::SnapshotSet;
 use crate::downtime::Downtime;
 use crate::ids::{InstanceId, VolumeId};
 use crate::limits::{CLOCK_SKEW, LOOK_AFTER, PARTIAL, SETTLE, WAITING_MAX, later};
 use crate::machine::{Grade, Machine};
-use crate::names::{TAG_ATTEMPT, TAG_POINT, snapshot_tags};
+use crate::names::{TAG_ATTEMPT, TAG_POINT, image_name, snapshot_tags};
 use crate::point::{Point, Step};
 use crate::policy::Consistency;
 use crate::reason::{Code, Reason};
-use crate::seen::{Complete, SeenSnapshot};
+use crate::seen::{Complete, SeenImage, SeenSnapshot};
 use crate::slot::PointId;
 use crate::status::{Event, IllegalTransition, Status};
 use crate::summary::Summary;
@@ -44,12 +46,20 @@ pub struct Input {
     pub tagged: BTreeMap<PointId, Complete<SeenSnapshot>>,
     /// How far those are whose machine is to be stopped for them.
     pub downtimes: BTreeMap<PointId, Downtime>,
+    /// For each name of an image that EC2 may be making: the images of this account of that name.
+    pub named: BTreeMap<String, Complete<SeenImage>>,
 }
 
 /// The points of which snapshots with their tag have to be listed before anything is decided.
 pub fn to_list(points: &[Point], now: Timestamp) -> Vec<PointId> {
     let wanted = points.iter().filter(|point| wants(point, now) == Some(Want::Set));
     wanted.map(|point| point.id.clone()).collect()
+}
+
+/// The names of images that have to be looked up before anything is decided.
+pub fn to_look_up(points: &[Point], now: Timestamp) -> Vec<String> {
+    let wanted = points.iter().filter(|point| wants(point, now) == Some(Want::Image));
+    wanted.map(|point| image_name(&point.id, point.step.attempt)).collect()
 }
 
 /// The machines that have to be described before anything is decided.
@@ -86,6 +96,8 @@ enum Want {
     Snapshots,
     /// The set that a call without an outcome may have made.
     Set,
+    /// The image that a call without an outcome may have made.
+    Image,
     Grade,
 }
 
@@ -94,7 +106,8 @@ fn wants(point: &Point, now: Timestamp) -> Option<Want> {
     match point.status {
         Status::Requested if due => Some(Want::Snapshots),
         Status::Snapshotting if due => Some(Want::Set),
-        Status::Snapshotted if point.grade.is_none() => Some(Want::Grade),
+        Status::Creating if due => Some(Want::Image),
+        Status::Snapshotted | Status::Created if point.grade.is_none() => Some(Want::Grade),
         Status::Requested
         | Status::Snapshotting
         | Status::Snapshotted
@@ -131,6 +144,15 @@ pub fn decide(input: &Input) -> Decision {
                 Some(Complete(tagged)) => look_for_set(&mut round, point, tagged, input.now),
                 None => Ok(()),
             },
+            Some(Want::Image) => {
+                let name = image_name(&point.id, point.step.attempt);
+                match input.named.get(&name) {
+                    Some(Complete(named)) => {
+                        create::look_for_image(&mut round, point, named, input.now)
+                    }
+                    None => Ok(()),
+                }
+            }
             Some(Want::Grade) => grade(&mut round, point, machine, input.now),
             None => Ok(()),
         };
@@ -146,7 +168,7 @@ fn wait(
     want: Want,
     now: Timestamp,
 ) -> Result<(), IllegalTransition> {
-    if now.duration_since(point.requested_at) < WAITING_MAX {
+    if now.duration_since(point.wanted_since()) < WAITING_MAX {
         return Ok(());
     }
     if want == Want::Grade {
@@ -171,31 +193,68 @@ fn begin(
         let text = format!("{} is no longer there", point.instance());
         return turn_down(round, point, machine, Event::Miss, Reason::new(Code::MachineGone, text));
     };
-    if let Err(reason) = eligible::check(machine) {
-        return turn_down(round, point, Some(machine), Event::Refuse, reason);
-    }
+    let choice = match method::choose(point, machine) {
+        Ok(choice) => choice,
+        Err(reason) => return turn_down(round, point, Some(machine), Event::Refuse, reason),
+    };
+    let found = match ready::check(point, &machine.instance, now) {
+        Ready::Now(found) => found,
+        Ready::Wait(due_at, reason) => {
+            put_off(round, point, machine, due_at, reason);
+            return Ok(());
+        }
+        Ready::Miss(reason) => {
+            return turn_down(round, point, Some(machine), Event::Miss, reason);
+        }
+    };
     if stop_start::is_to_stop(point, machine) {
         return stop_start::wait(round, point, machine.instance.state, downtime, now);
     }
+    let is_created = choice.is_created();
+    let chosen = choice.for_point(point).found(found);
+    if let Some(reason) = choice.because {
+        round.say(&point.id, reason);
+    }
+    match is_created {
+        true => create::begin(round, &chosen, now),
+        false => begin_snapshots(round, &chosen, now),
+    }
+}
+
+/// The intent and the call, for a point that knows its machine.
+fn begin_snapshots(
+    round: &mut Round,
+    point: &Point,
+    now: Timestamp,
+) -> Result<(), IllegalTransition> {
     let begun = point.after(Event::Begin)?;
     let due_at = Some(later(now, SETTLE));
-    let begun = Point {
-        step: Step { begun_at: Some(now), due_at, ..point.step.clone() },
-        machine: Some(machine.clone()),
-        reason: None,
-        ..begun
-    };
+    let step = Step { begun_at: Some(now), due_at, ..point.step.clone() };
+    let begun = Point { step, reason: None, ..begun };
     let attempt = begun.step.attempt;
+    let (without_root, without) = method::left_out(&begun);
     let call = CreateSnapshots {
         region: begun.home.clone(),
         instance: begun.instance().clone(),
         description: format!("Afterimage: snapshots {attempt} of {}", begun.id),
+        without,
+        without_root,
         tags: snapshot_tags(&begun, attempt),
     };
     let queue = Queue { region: begun.home.clone(), kind: Kind::Snapshot };
     let intent = Intent { change: Change::point(begun), queue, call };
     round.create(Command::CreateSnapshots(Box::new(intent)));
     Ok(())
+}
+
+/// It waits for its machine, and whoever asks how the machine stands is told what for.
+fn put_off(round: &mut Round, point: &Point, machine: &Machine, due_at: Timestamp, reason: Reason) {
+    let step = Step { due_at: Some(due_at), ..point.step.clone() };
+    let waits = Point { step, reason: Some(reason.clone()), ..point.clone() };
+    let name = machine.instance.name().map(str::to_string);
+    let summary = Summary { name, ..news::latest(&waits) };
+    round.say(&point.id, reason);
+    round.record(Change::point(waits).telling(Some(summary)));
 }
 
 /// It will not be made; nothing was begun.
@@ -348,13 +407,17 @@ fn grade(
     let rested = before.zip(after).is_some_and(|(before, after)| {
         before.is_at_rest() && after.is_at_rest() && before.launched == after.launched
     });
+    let mut found = None;
     if !rested {
         let text = "it was started, or went, while its snapshots were made: graded as a crash";
-        round.say(&point.id, Reason::new(Code::NotStopped, text));
+        let reason = Reason::new(Code::NotStopped, text);
+        round.say(&point.id, reason.clone());
+        // Where nobody asked for more than that, the grade says it all.
+        found = (point.plan.consistency == Consistency::AtRest).then_some(reason);
     }
     let grade = if rested { Grade::AtRest } else { Grade::Crash };
     let step = Step { due_at: Some(later(now, LOOK_AFTER)), ..point.step.clone() };
-    let graded = Point { grade: Some(grade), step, ..point.clone() };
+    let graded = Point { grade: Some(grade), step, ..point.clone() }.found(found);
     // Its snapshots may have been completed while it stood in this queue.
     if let Some(queue) = graded.queue() {
         round.wake(queue);
