@@ -52,23 +52,11 @@ struct World {
     answers: Vec<String>,
 }
 
-fn by_tag() -> InForce {
-    let mut in_force = in_force(&GOLD.replace("on: tag", "on: stopped"));
-    for policy in &mut in_force.policies {
-        for trigger in &mut policy.triggers {
-            if matches!(trigger, afterimage_core::policy::Trigger::Stopped(_)) {
-                *trigger = afterimage_core::policy::Trigger::Tag;
-            }
-        }
-    }
-    in_force
-}
-
 impl World {
     fn new() -> World {
         World {
             now: at(NOW),
-            in_force: by_tag(),
+            in_force: in_force(GOLD),
             machine: machine(1, "us-east-1", State::Running),
             points: BTreeMap::new(),
             asked: Known::new(),
