@@ -175,6 +175,7 @@ impl World {
             machines: machines.map(|(id, seen)| (id.clone(), machine(seen))).collect(),
             unsettled: BTreeSet::new(),
             tagged: BTreeMap::new(),
+            named: BTreeMap::new(),
             downtimes: self.downtimes.clone(),
         })
     }
@@ -252,7 +253,7 @@ impl World {
                     self.downtimes.get(&downtime.point).map(|downtime| downtime.version)
                 }
                 Record::Roster(_) => Some(self.roster.version).filter(|version| *version > 0),
-                Record::Replica(_) => None,
+                Record::Replica(_) | Record::Asked(_) => None,
             };
             there.unwrap_or(0) == write.expected
         });
@@ -263,7 +264,7 @@ impl World {
                     drop(self.downtimes.insert(downtime.point.clone(), (**downtime).clone()));
                 }
                 Record::Roster(roster) => self.roster = (**roster).clone(),
-                Record::Replica(_) => {}
+                Record::Replica(_) | Record::Asked(_) => {}
             }
         }
         fits
