@@ -7,6 +7,7 @@ pub mod demo;
 pub mod failure;
 pub mod place;
 pub mod policy;
+pub mod rebuild;
 pub mod status;
 pub mod system;
 

@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use afterimage::{cloud, demo, policy, status};
+use afterimage::{cloud, demo, policy, rebuild, status};
 use clap::{Parser, Subcommand};
 
 /// Images EC2 instances when their disks are at rest, and copies the images where they must
@@ -20,6 +20,7 @@ enum Command {
     Cloud(cloud::Arguments),
     Demo(demo::Arguments),
     Policy(policy::Arguments),
+    Rebuild(rebuild::Arguments),
     Status(status::Arguments),
 }
 
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::Cloud(arguments) => cloud::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),
+        Command::Rebuild(arguments) => rebuild::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
     };
     match done {

@@ -13,6 +13,7 @@ use crate::downtime::{Downtime, Roster};
 use crate::ids::{AmiId, InstanceId, PolicyName, Region, SnapshotId, VolumeId};
 use crate::point::{Point, Replica};
 use crate::reason::{Code, Reason};
+use crate::slot::PointId;
 use crate::summary::Summary;
 use crate::work::Queue;
 
@@ -50,6 +51,8 @@ pub enum Command {
     /// Never by force.
     StopInstance(Box<Intent<StopInstance>>),
     StartInstance(Box<Intent<StartInstance>>),
+    /// What artefacts say of themselves is put right, and then something is done.
+    Correct(Box<Correct>),
     /// Wake the worker of a queue.
     Wake(Wake),
     /// Everything that carries our tag was looked through.
@@ -197,6 +200,18 @@ pub struct StartInstance {
     pub instance: InstanceId,
 }
 
+/// Tags of ours that turned out to be untrue. Nothing is recorded before: to say the truth twice
+/// does no harm, and whoever looks sees whether it was said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Correct {
+    pub point: PointId,
+    pub region: Region,
+    pub artefacts: Vec<String>,
+    pub tags: BTreeMap<String, String>,
+    /// What is done once EC2 has taken them; not before.
+    pub then: Command,
+}
+
 /// How far a schedule of a policy was looked after.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -233,6 +248,35 @@ pub struct Resolved {
     /// What had been found.
     pub code: Code,
     pub at: Timestamp,
+}
+
+impl Command {
+    /// The same with something that a person should know of the points that it writes.
+    #[must_use]
+    pub fn finding(mut self, reason: &Reason) -> Command {
+        let change = match &mut self {
+            Command::Request(change) | Command::Record(change) => change.as_mut(),
+            Command::CreateSnapshots(intent) => &mut intent.change,
+            Command::CreateImage(intent) => &mut intent.change,
+            Command::RegisterImage(intent) => &mut intent.change,
+            Command::CopyImage(intent) => &mut intent.change,
+            Command::StopInstance(intent) => &mut intent.change,
+            Command::StartInstance(intent) => &mut intent.change,
+            Command::Correct(_)
+            | Command::Consume(_)
+            | Command::Resolve(_)
+            | Command::Advance(_)
+            | Command::Wake(_)
+            | Command::Looked(_)
+            | Command::Report(_) => return self,
+        };
+        for write in &mut change.writes {
+            if let Record::Point(point) = &mut write.record {
+                **point = point.as_ref().clone().found(Some(reason.clone()));
+            }
+        }
+        self
+    }
 }
 
 impl Decision {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! + us-east-1: snapshots of i-...; POINT: snapshotting, attempt 1     something is created
+//! * us-east-1: snap-... says afterimage:grade=crash                   what it says is put right
 //! ~ POINT: new -> requested, due INSTANT [latest]                     a record changes
 //! @ us-east-1 i-...: POINT: new -> requested; ...; takes off POLICY; answers ...   a tag changes
 //! > snapshot us-east-1                                                a worker is woken
@@ -14,7 +15,7 @@ use std::fmt::{self, Display, Write as _};
 
 use crate::asked::Asked;
 use crate::command::{
-    Change, Command, Consume, CopyImage, CreateImage, CreateSnapshots, Decision, Record,
+    Change, Command, Consume, CopyImage, Correct, CreateImage, CreateSnapshots, Decision, Record,
     RegisterImage, Said, StartInstance, StopInstance, Wake,
 };
 use crate::downtime::{Downtime, Roster};
@@ -48,6 +49,7 @@ impl Display for Command {
             Command::CopyImage(intent) => write!(f, "+ {}; {}", intent.call, intent.change),
             Command::StopInstance(intent) => write!(f, "+ {}; {}", intent.call, intent.change),
             Command::StartInstance(intent) => write!(f, "+ {}; {}", intent.call, intent.change),
+            Command::Correct(correct) => write!(f, "{correct}"),
             Command::Wake(wake) => write!(f, "> {wake}"),
             Command::Looked(at) => write!(f, "= looked at {at}"),
             Command::Report(found) => {
@@ -118,6 +120,14 @@ impl Display for StopInstance {
 impl Display for StartInstance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: start {}", self.region, self.instance)
+    }
+}
+
+impl Display for Correct {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Correct { region, artefacts, tags, then, .. } = self;
+        let tags: Vec<String> = tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        write!(f, "* {region}: {} says {}\n{then}", artefacts.join(" "), tags.join(" "))
     }
 }
 

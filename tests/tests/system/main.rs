@@ -10,3 +10,4 @@ mod not_fooled;
 mod path;
 mod scene;
 mod template;
+mod truth;

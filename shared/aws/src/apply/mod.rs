@@ -21,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::AddAssign;
 
 use afterimage_core::command::{Change, Command, Decision, Finding, Resolved, Said, Wake};
+use afterimage_core::conclude;
 use afterimage_core::work::Queue;
 use jiff::{SignedDuration, Timestamp};
 
@@ -169,6 +170,10 @@ impl<'a> Hand<'a> {
             Command::CopyImage(intent) => return self.copy_image(*intent).await,
             Command::StopInstance(intent) => return self.stop_instance(*intent).await,
             Command::StartInstance(intent) => return self.start_instance(*intent).await,
+            Command::Correct(correct) => {
+                let outcome = self.aws.ec2.create_tags(&correct).await;
+                return Ok(conclude::corrected(*correct, outcome));
+            }
             Command::Wake(wake) => drop(self.wakes.insert(wake)),
             Command::Looked(at) => ledger.looked(at).await?,
             Command::Report(finding) => self.report(&finding).await?,
@@ -264,6 +269,7 @@ fn queue_of(command: &Command) -> Option<&Queue> {
         Command::CopyImage(intent) => Some(&intent.queue),
         Command::StopInstance(intent) => Some(&intent.queue),
         Command::StartInstance(intent) => Some(&intent.queue),
+        Command::Correct(correct) => queue_of(&correct.then),
         Command::Request(_)
         | Command::Consume(_)
         | Command::Advance(_)

@@ -138,7 +138,7 @@ pub fn why_not_selected(policy: &Policy, instance: &Instance) -> Option<String> 
         }
         Selected::Excluded(key) => Some(format!("{name} leaves it out for its tag {key}")),
         Selected::OtherState(state) => {
-            Some(format!("{name} leaves it out while it is {}", state.as_str()))
+            Some(format!("{name} is not about machines that are {}", state.as_str()))
         }
     }
 }

@@ -9,4 +9,5 @@ mod register;
 mod scene;
 mod settles;
 mod snapshot;
+mod truth;
 mod waiting;

@@ -9,6 +9,7 @@ mod images;
 mod instances;
 mod machines;
 mod power;
+mod regions;
 mod snapshots;
 mod wire;
 

@@ -19,6 +19,7 @@ pub(crate) mod retry;
 mod round;
 pub mod snapshot;
 mod stop_start;
+mod truth;
 
 use super::WorkRequested;
 use crate::command::{Command, Decision, Wake};

@@ -1,0 +1,189 @@
+//! `afterimage rebuild`: makes the ledger new from tags and facts, for when its table is lost.
+//!
+//! Looks at everything with our tag in every region, works out the points that tags and facts
+//! vouch for, shows them, asks, and writes those of which the ledger has nothing. What is in the
+//! ledger is never touched, so that it may be run as often as one likes.
+
+mod show;
+
+use std::collections::BTreeSet;
+use std::io::{self, IsTerminal, Write as _};
+
+use afterimage_aws::ledger::{LeaseUse, Writer, Written};
+use afterimage_aws::{Clock, Ec2, Failure as AwsFailure, Ledger};
+use afterimage_core::ids::Region;
+use afterimage_core::rebuild::{Found, Rebuilt, Seen, decide};
+use afterimage_core::slot::PointId;
+use aws_types::SdkConfig;
+
+use crate::place::{self, Place, STREAM};
+use crate::{Failure, print};
+
+pub use show::{table, to_json};
+
+/// Makes the ledger new from the tags of images and snapshots, for when its table is lost.
+///
+/// What it writes is unverified: nothing of it is deleted until a person confirms it. What is in
+/// the ledger stays as it is.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Where to look; or else every region that the account may use.
+    #[arg(long, value_name = "REGION", value_delimiter = ',')]
+    regions: Vec<String>,
+    /// Write without asking.
+    #[arg(long)]
+    yes: bool,
+    /// Answer in JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: place::Where,
+}
+
+/// What was found, held against what the ledger has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overview {
+    /// Where was looked.
+    pub regions: Vec<Region>,
+    pub found: Found,
+    /// Of the points that were found, those that are in the ledger already.
+    pub known: BTreeSet<PointId>,
+}
+
+/// What was written of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Done {
+    pub points: usize,
+    pub replicas: usize,
+    /// Points that came into the ledger in the meantime, or of which something was there already.
+    pub left_alone: usize,
+}
+
+/// # Errors
+/// A region or the ledger does not answer, or nobody said that it may be written.
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    place::block_on(rebuild(arguments))
+}
+
+async fn rebuild(arguments: &Arguments) -> Result<(), Failure> {
+    let place = Place::find(&arguments.place).await?;
+    let failed = |failure| place.failed(&failure);
+    let ledger = place.ledger();
+    let asked: Result<Vec<Region>, _> =
+        arguments.regions.iter().map(|name| Region::parse(name)).collect();
+    let asked = asked.map_err(|error| Failure::Input(error.to_string()))?;
+    // A table that is not there is told before an hour of listing, not after.
+    let in_force = ledger.in_force().await.map_err(failed)?;
+    let tell = |text: &str| eprintln!("{text}");
+    let overview = look(&place.config, &ledger, asked, &place.region, &tell).await;
+    let overview = overview.map_err(failed)?;
+    if !arguments.json {
+        print(table(&overview).trim_end())?;
+    }
+    let new = overview.new().count();
+    let may_write = new == 0 || arguments.yes || confirmed(new)?;
+    if !may_write {
+        return Err(Failure::Input("nothing was written".into()));
+    }
+    let done = write(&place.config, &ledger, &overview, &tell).await.map_err(failed)?;
+    if in_force.policies.is_empty() {
+        eprintln!("no policy is in force: policies are not rebuilt, apply your file again");
+    }
+    if arguments.json {
+        return print(&to_json(&overview, &done).to_string());
+    }
+    let Done { points, replicas, left_alone } = done;
+    print(&match left_alone {
+        0 => format!("\n{points} points and {replicas} replicas written, unverified"),
+        more => format!(
+            "\n{points} points and {replicas} replicas written, unverified; {more} left alone, as \
+             something of them is in the ledger"
+        ),
+    })
+}
+
+impl Overview {
+    /// What the ledger has nothing of.
+    pub fn new(&self) -> impl Iterator<Item = &Rebuilt> {
+        let points = self.found.points.iter();
+        points.filter(|rebuilt| !self.known.contains(&rebuilt.point.id))
+    }
+}
+
+/// Looks everywhere, and works out what can be made of what is there.
+///
+/// # Errors
+/// EC2 does not answer in one of the regions, or the ledger does not: from what was not looked
+/// through nothing follows.
+pub async fn look(
+    config: &SdkConfig,
+    ledger: &Ledger,
+    regions: Vec<Region>,
+    seat: &Region,
+    tell: &dyn Fn(&str),
+) -> Result<Overview, AwsFailure> {
+    let ec2 = Ec2::new(config, STREAM);
+    let regions = if regions.is_empty() { ec2.regions(seat).await? } else { regions };
+    let mut seen = Seen::default();
+    for (number, region) in (1..).zip(&regions) {
+        let images = ec2.images_tagged(region).await?;
+        let snapshots = ec2.snapshots_tagged(region, None).await?;
+        let (i, s, all) = (images.0.len(), snapshots.0.len(), regions.len());
+        tell(&format!("{region}: {i} images, {s} snapshots ({number} of {all} regions)"));
+        seen.images.insert(region.clone(), images);
+        seen.snapshots.insert(region.clone(), snapshots);
+    }
+    let found = decide(&seen);
+    let ids: Vec<PointId> = found.points.iter().map(|it| it.point.id.clone()).collect();
+    let known = ledger.points(&ids).await?.into_keys().collect();
+    Ok(Overview { regions, found, known })
+}
+
+/// So many points between two lines that tell how far it has come.
+const TELL_EVERY: usize = 100;
+
+/// Writes what the ledger has nothing of.
+///
+/// # Errors
+/// The ledger does not answer. What was written until then stays, and running it again completes
+/// it.
+pub async fn write(
+    config: &SdkConfig,
+    ledger: &Ledger,
+    overview: &Overview,
+    tell: &dyn Fn(&str),
+) -> Result<Done, AwsFailure> {
+    let mut done = Done::default();
+    // Whatever becomes of the points, the sweep looks wherever there is something of ours.
+    for region in overview.found.regions() {
+        ledger.put_region(&region).await?;
+    }
+    let started = Clock::of(config).now().as_millisecond();
+    let mut writer = Writer::new(format!("{STREAM}/rebuild/{started}"));
+    let all = overview.new().count();
+    for (number, rebuilt) in (1..).zip(overview.new()) {
+        match ledger.write(&rebuilt.change(), LeaseUse::None, &mut writer).await? {
+            Written::Done => {
+                done.points += 1;
+                done.replicas += rebuilt.replicas.len();
+            }
+            Written::Lost | Written::NoLease => done.left_alone += 1,
+        }
+        if number % TELL_EVERY == 0 {
+            tell(&format!("{number} of {all} points written"));
+        }
+    }
+    Ok(done)
+}
+
+fn confirmed(points: usize) -> Result<bool, Failure> {
+    if !io::stdin().is_terminal() {
+        let text = format!("{points} points would be written\n  say --yes; nothing was written");
+        return Err(Failure::Input(text));
+    }
+    eprint!("write {points} points, unverified? [y/N] ");
+    io::stderr().flush().ok();
+    let mut answer = String::new();
+    let read = io::stdin().read_line(&mut answer);
+    Ok(read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes"))
+}
