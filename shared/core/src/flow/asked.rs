@@ -130,13 +130,14 @@ pub fn by_hand(
 /// Why a policy does not select a machine; none if it does.
 pub fn why_not_selected(policy: &Policy, instance: &Instance) -> Option<String> {
     let name = &policy.name;
-    match policy.select.judge(&instance.region, &instance.tags) {
+    match policy.select.judge(&instance.region, instance.state, &instance.tags) {
         Selected::Yes => None,
         Selected::OtherRegion => Some(format!("{name} is not about {}", instance.region)),
         Selected::TagMissing(key) => {
             Some(format!("{name} wants another value of the tag {key}, or wants it at all"))
         }
         Selected::Excluded(key) => Some(format!("{name} leaves it out for its tag {key}")),
+        Selected::OtherState(state) => Some(format!("{name} does not select what is {state}")),
     }
 }
 
