@@ -12,6 +12,7 @@ use crate::asked::Asked;
 use crate::ids::{AmiId, InstanceId, PolicyName, Region, SnapshotId, VolumeId};
 use crate::point::{Point, Replica};
 use crate::reason::{Code, Reason};
+use crate::slot::PointId;
 use crate::summary::Summary;
 use crate::work::Queue;
 
@@ -46,6 +47,8 @@ pub enum Command {
     CreateImage(Box<Intent<CreateImage>>),
     RegisterImage(Box<Intent<RegisterImage>>),
     CopyImage(Box<Intent<CopyImage>>),
+    /// What artefacts say of themselves is put right, and then something is done.
+    Correct(Box<Correct>),
     /// Wake the worker of a queue.
     Wake(Wake),
     /// Everything that carries our tag was looked through.
@@ -80,9 +83,9 @@ pub enum Record {
     Asked(Box<Asked>),
 }
 
-/// How a request by tag is dealt with, in this order: what is `taken` is written, the tag goes, that
-/// it has gone is written, and the answer is given. Whoever is slower with the first of these leaves
-/// the others to whoever was faster.
+/// How a request by tag is dealt with, in this order: what is `taken` is written, the tag goes, the
+/// answer is given, and that all this is done is written. Whoever is slower with the first of these
+/// leaves the others to whoever was faster. What leaves no record is answered before its tag goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Consume {
     pub region: Region,
@@ -179,6 +182,18 @@ pub struct CopyImage {
     pub tags: BTreeMap<String, String>,
 }
 
+/// Tags of ours that turned out to be untrue. Nothing is recorded before: to say the truth twice
+/// does no harm, and whoever looks sees whether it was said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Correct {
+    pub point: PointId,
+    pub region: Region,
+    pub artefacts: Vec<String>,
+    pub tags: BTreeMap<String, String>,
+    /// What is done once EC2 has taken them; not before.
+    pub then: Command,
+}
+
 /// How far a schedule of a policy was looked after.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -215,6 +230,33 @@ pub struct Resolved {
     /// What had been found.
     pub code: Code,
     pub at: Timestamp,
+}
+
+impl Command {
+    /// The same with something that a person should know of the points that it writes.
+    #[must_use]
+    pub fn finding(mut self, reason: &Reason) -> Command {
+        let change = match &mut self {
+            Command::Request(change) | Command::Record(change) => change.as_mut(),
+            Command::CreateSnapshots(intent) => &mut intent.change,
+            Command::CreateImage(intent) => &mut intent.change,
+            Command::RegisterImage(intent) => &mut intent.change,
+            Command::CopyImage(intent) => &mut intent.change,
+            Command::Correct(_)
+            | Command::Consume(_)
+            | Command::Resolve(_)
+            | Command::Advance(_)
+            | Command::Wake(_)
+            | Command::Looked(_)
+            | Command::Report(_) => return self,
+        };
+        for write in &mut change.writes {
+            if let Record::Point(point) = &mut write.record {
+                **point = point.as_ref().clone().found(Some(reason.clone()));
+            }
+        }
+        self
+    }
 }
 
 impl Decision {
@@ -278,7 +320,7 @@ impl Change {
 }
 
 impl Consume {
-    /// What is written once the tag has gone.
+    /// What is written once the tag has gone and the machine is answered.
     pub fn consumed(&self, now: Timestamp) -> Option<Change> {
         let record = self.record.as_ref()?.consumed(now);
         Some(Change { writes: vec![Write::asked(record)], summary: None })

@@ -7,7 +7,7 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::command::{Change, Command, Decision};
+use crate::command::{Change, Command, Correct, Decision};
 use crate::flow::work_requested::retry::Next;
 use crate::flow::work_requested::{made, news, retry};
 use crate::ids::{AmiId, SnapshotId, VolumeId};
@@ -153,6 +153,29 @@ fn name_taken(point: &Point, answer: &Answer, now: Timestamp) -> Decision {
     let step = Step { due_at: Some(later(now, NAME_VISIBLE)), ..point.step.clone() };
     let reason = Some(Reason::new(Code::NameTaken, answer.to_string()));
     recorded(point, Ok(Point { step, reason, ..point.clone() }))
+}
+
+/// After CreateTags: what was to be done then. If EC2 never takes the tags, it is done all the same,
+/// and a person is told; if it did not take them now, the next look tries again.
+pub fn corrected(correct: Correct, outcome: Outcome<()>) -> Decision {
+    let mut decision = Decision::default();
+    let (code, answer) = match outcome {
+        Outcome::Made(()) => {
+            decision.command(correct.then);
+            return decision;
+        }
+        Outcome::Throttled(answer) => (Code::Throttled, answer),
+        Outcome::Refused(answer) => (Code::GradeNotCorrected, answer),
+        Outcome::Gone(answer) => (Code::ArtefactGone, answer),
+        Outcome::Failed(answer) | Outcome::NameTaken(answer) => (Code::CallFailed, answer),
+        Outcome::Unknown(answer) => (Code::OutcomeUnknown, answer),
+    };
+    let reason = Reason::new(code, answer.to_string());
+    decision.say(&correct.point, reason.clone());
+    if code == Code::GradeNotCorrected {
+        decision.command(correct.then.finding(&reason));
+    }
+    decision
 }
 
 fn failed(point: &Point, answer: &Answer, now: Timestamp) -> Decision {

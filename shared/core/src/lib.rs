@@ -15,6 +15,7 @@ pub mod point;
 pub mod point_check;
 pub mod policy;
 pub mod reason;
+pub mod rebuild;
 pub mod seen;
 pub mod slot;
 pub mod status;

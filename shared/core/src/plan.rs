@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! + us-east-1: snapshots of i-...; POINT: snapshotting, attempt 1     something is created
+//! * us-east-1: snap-... says afterimage:grade=crash                   what it says is put right
 //! ~ POINT: new -> requested, due INSTANT [latest]                     a record changes
 //! @ us-east-1 i-...: POINT: new -> requested; ...; takes off POLICY; answers ...   a tag changes
 //! > snapshot us-east-1                                                a worker is woken
@@ -14,7 +15,7 @@ use std::fmt::{self, Display, Write as _};
 
 use crate::asked::Asked;
 use crate::command::{
-    Change, Command, Consume, CopyImage, CreateImage, CreateSnapshots, Decision, Record,
+    Change, Command, Consume, CopyImage, Correct, CreateImage, CreateSnapshots, Decision, Record,
     RegisterImage, Said, Wake,
 };
 use crate::point::{Point, Replica, ReplicaStatus, Step};
@@ -45,6 +46,7 @@ impl Display for Command {
             Command::CreateImage(intent) => write!(f, "+ {}; {}", intent.call, intent.change),
             Command::RegisterImage(intent) => write!(f, "+ {}; {}", intent.call, intent.change),
             Command::CopyImage(intent) => write!(f, "+ {}; {}", intent.call, intent.change),
+            Command::Correct(correct) => write!(f, "{correct}"),
             Command::Wake(wake) => write!(f, "> {wake}"),
             Command::Looked(at) => write!(f, "= looked at {at}"),
             Command::Report(found) => {
@@ -103,6 +105,14 @@ impl Display for CopyImage {
         let CopyImage { region, source_region, source, name, .. } = self;
         write!(f, "{region}: image {name}, a copy of {source} in {source_region}")?;
         self.kms_key.iter().try_for_each(|key| write!(f, ", encrypted with {key}"))
+    }
+}
+
+impl Display for Correct {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Correct { region, artefacts, tags, then, .. } = self;
+        let tags: Vec<String> = tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        write!(f, "* {region}: {} says {}\n{then}", artefacts.join(" "), tags.join(" "))
     }
 }
 

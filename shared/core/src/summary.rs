@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{AmiId, InstanceId, PolicyName, Region};
 use crate::machine::Grade;
-use crate::point::{Place, Point};
+use crate::point::{Place, Point, is_false};
 use crate::policy::Artefact;
 use crate::reason::Reason;
 use crate::slot::PointId;
@@ -57,6 +57,9 @@ pub struct Latest {
     pub point: PointId,
     pub requested_at: Timestamp,
     pub status: Status,
+    /// Made anew from tags and facts, and confirmed by nobody.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unverified: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
 }
@@ -82,6 +85,9 @@ pub struct Good {
     pub replicas: Vec<Region>,
     /// How many there are to be.
     pub replicas_wanted: u32,
+    /// Made anew from tags and facts, and confirmed by nobody.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unverified: bool,
 }
 
 impl Summary {
@@ -131,6 +137,7 @@ impl Latest {
             point: point.id.clone(),
             requested_at: point.requested_at,
             status: point.status,
+            unverified: point.unverified,
             reason: point.reason.clone(),
         }
     }
@@ -157,6 +164,7 @@ impl Good {
             image: point.image.clone(),
             replicas: point.replicas.iter().filter_map(available).collect(),
             replicas_wanted: u32::try_from(point.plan.replicate.len()).unwrap_or(u32::MAX),
+            unverified: point.unverified,
         })
     }
 }

@@ -99,7 +99,8 @@ async fn told(scene: &Scene, machine: &str) -> Vec<String> {
 }
 
 fn without_attempt(tags: &BTreeMap<String, String>) -> BTreeMap<&String, &String> {
-    tags.iter().filter(|(key, _)| !key.ends_with(":attempt")).collect()
+    let differs = |key: &str| key.ends_with(":attempt") || key.ends_with(":requested");
+    tags.iter().filter(|(key, _)| !differs(key)).collect()
 }
 
 /// Numbers in the order in which names are met.

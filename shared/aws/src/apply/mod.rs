@@ -20,6 +20,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::AddAssign;
 
 use afterimage_core::command::{Change, Command, Decision, Finding, Resolved, Said, Wake};
+use afterimage_core::conclude;
+use afterimage_core::reason::{Code, Reason};
 use afterimage_core::work::Queue;
 use jiff::{SignedDuration, Timestamp};
 
@@ -166,6 +168,10 @@ impl<'a> Hand<'a> {
             Command::CreateImage(intent) => return self.create_image(*intent).await,
             Command::RegisterImage(intent) => return self.register_image(*intent).await,
             Command::CopyImage(intent) => return self.copy_image(*intent).await,
+            Command::Correct(correct) => {
+                let outcome = self.aws.ec2.create_tags(&correct).await;
+                return Ok(conclude::corrected(*correct, outcome));
+            }
             Command::Wake(wake) => drop(self.wakes.insert(wake)),
             Command::Looked(at) => ledger.looked(at).await?,
             Command::Report(finding) => self.report(&finding).await?,
@@ -259,6 +265,7 @@ fn queue_of(command: &Command) -> Option<&Queue> {
         Command::CreateImage(intent) => Some(&intent.queue),
         Command::RegisterImage(intent) => Some(&intent.queue),
         Command::CopyImage(intent) => Some(&intent.queue),
+        Command::Correct(correct) => queue_of(&correct.then),
         Command::Request(_)
         | Command::Consume(_)
         | Command::Advance(_)

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use afterimage_core::command::{CopyImage, CreateImage, CreateSnapshots, Device, RegisterImage};
+use afterimage_core::command::{
+    CopyImage, Correct, CreateImage, CreateSnapshots, Device, RegisterImage,
+};
 use afterimage_core::conclude::{Outcome, SnapshotSet};
 use afterimage_core::ids::{AmiId, SnapshotId, VolumeId};
 use aws_sdk_ec2::config::interceptors::BeforeTransmitInterceptorContextRef;
@@ -136,6 +138,27 @@ impl Ec2 {
     }
 }
 
+impl Ec2 {
+    /// Tags on what is there already. To say the same twice is to say it once, so that the SDK may
+    /// send it again.
+    pub async fn create_tags(&self, wanted: &Correct) -> Outcome<()> {
+        let sent = Sent::default();
+        let answer = self
+            .client(&wanted.region)
+            .create_tags()
+            .set_resources(Some(wanted.artefacts.clone()))
+            .set_tags(Some(wire_tags(&wanted.tags)))
+            .customize()
+            .config_override(in_time(&sent))
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Outcome::Made(()),
+            Err(error) => errors::of_failed(&error, sent.count()),
+        }
+    }
+}
+
 /// Counts how often a call has gone out, which tells what its end can mean.
 #[derive(Clone, Debug, Default)]
 struct Sent(Arc<AtomicU32>);
@@ -205,6 +228,10 @@ fn no_device(device: &String) -> BlockDeviceMapping {
     BlockDeviceMapping::builder().device_name(device).no_device("").build()
 }
 
+fn wire_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
+    tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+}
+
 /// The same tags for all kinds of what a call makes; no tags are no specification, which EC2 wants
 /// to have some.
 fn tags_for(
@@ -214,8 +241,7 @@ fn tags_for(
     if tags.is_empty() {
         return None;
     }
-    let tags: Vec<Tag> =
-        tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
+    let tags = wire_tags(tags);
     let of = |kind: &ResourceType| {
         let tags = Some(tags.clone());
         TagSpecification::builder().resource_type(kind.clone()).set_tags(tags).build()

@@ -5,6 +5,7 @@
 
 pub mod cron;
 pub mod file;
+pub mod next;
 pub mod print;
 pub mod schedule;
 pub mod select;

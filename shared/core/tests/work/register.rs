@@ -8,8 +8,8 @@ use afterimage_core::seen::{ImageState, SeenImage, SeenSnapshot, SnapshotState};
 use afterimage_core::status::Status;
 
 use crate::scene::{
-    HOME, NAME, ami, at, code, codes_said, hours, mins, point_in, region, register_input,
-    registering, reported, running, seen_image, seen_snapshot, snap, snapshotted, tags,
+    HOME, NAME, ami, at, code, codes_said, hours, mins, our_tags, point_in, region, register_input,
+    registering, reported, running, seen_image, seen_snapshot, snap, snapshotted,
 };
 
 fn in_states(one: SnapshotState, two: SnapshotState) -> Vec<SeenSnapshot> {
@@ -61,15 +61,7 @@ fn a_complete_set_is_registered_in_one_write_with_all_that_the_machine_had() {
         imds: Some("v2.0".into()),
         uefi_data: Some("QU1aTlVFRkk=".into()),
         devices: vec![root, device("/dev/sdf", 12, "io2")],
-        tags: tags(&[
-            ("afterimage:attempt", "0"),
-            ("afterimage:format", "1"),
-            ("afterimage:grade", "crash"),
-            ("afterimage:point", NAME),
-            ("afterimage:policy", "gold"),
-            ("afterimage:source", "i-0123456789abcdef0"),
-            ("team", "platform"),
-        ]),
+        tags: our_tags(&[("afterimage:replicas-1", "eu-west-1 eu-central-1")]),
     };
     assert_eq!(call(&decision), expected);
     let point = point_in(&decision);

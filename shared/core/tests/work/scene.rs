@@ -59,6 +59,26 @@ pub fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(key, value)| ((*key).to_string(), (*value).to_string())).collect()
 }
 
+/// What every artefact of a point of this machine says, and what else this one does.
+pub fn our_tags(more: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let mut ours = tags(&[
+        ("afterimage:by", "afterimage"),
+        ("afterimage:attempt", "0"),
+        ("afterimage:format", "1"),
+        ("afterimage:grade", "crash"),
+        ("afterimage:lineage", "us-east-1/i-0123456789abcdef0"),
+        ("afterimage:machine", "t3.micro running 2026-02-28T17:00:00Z ami-00000000000000900"),
+        ("afterimage:point", NAME),
+        ("afterimage:policy", "gold"),
+        ("afterimage:requested", "2026-03-01T02:00:00Z"),
+        ("afterimage:slot", "at 2026-03-01T02:00:00Z"),
+        ("afterimage:source", "i-0123456789abcdef0"),
+        ("team", "platform"),
+    ]);
+    ours.extend(tags(more));
+    ours
+}
+
 pub fn running() -> Machine {
     let volume = |number, device: &str, volume_type: &str| Volume {
         tags: BTreeMap::new(),
@@ -282,6 +302,7 @@ pub fn change(command: &Command) -> Option<&Change> {
         Command::RegisterImage(intent) => Some(&intent.change),
         Command::CopyImage(intent) => Some(&intent.change),
         Command::Consume(consume) => consume.taken.as_ref(),
+        Command::Correct(correct) => change(&correct.then),
         Command::Advance(_)
         | Command::Wake(_)
         | Command::Looked(_)

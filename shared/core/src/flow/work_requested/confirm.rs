@@ -17,8 +17,8 @@ use jiff::Timestamp;
 
 use super::compare::{self, Difference, Weight};
 use super::round::Round;
-use super::{news, places, retry};
-use crate::command::{Change, Decision, Record, Write};
+use super::{news, places, retry, truth};
+use crate::command::{Change, Command, Decision, Record, Write};
 use crate::ids::{AmiId, Region, SnapshotId, VolumeId};
 use crate::limits::{PARTIAL, PENDING_MAX, SETTLE};
 use crate::machine::{Machine, Volume};
@@ -208,7 +208,8 @@ fn judge(
         if point.status == Status::Created {
             point.snapshots = snapshots_of(machine, seen);
         }
-        return imaged(round, &point, image, input.now);
+        let untrue = untrue(&point, seen);
+        return imaged(round, &point, image, untrue, input.now);
     };
     let weight = differences.iter().map(|difference| difference.weight).max();
     let is_created = point.status == Status::Created;
@@ -265,6 +266,7 @@ fn imaged(
     round: &mut Round,
     point: &Point,
     image: &AmiId,
+    untrue: Vec<String>,
     now: Timestamp,
 ) -> Result<(), IllegalTransition> {
     let wanted = point.plan.replicate.iter().map(|replicate| &replicate.region);
@@ -285,8 +287,20 @@ fn imaged(
         change = change.with(Write { expected: 0, record: Record::Replica(Box::new(replica)) });
         round.wake(Queue { region: region.clone(), kind: Kind::Copy });
     }
-    round.record(change);
+    let command = Command::Record(Box::new(change));
+    let command = truth::first(round, point, untrue, command, now);
+    round.learn(command);
     Ok(())
+}
+
+/// The image and its snapshots, if it says another grade than the point has: where EC2 made them
+/// in one call they all say the same, and where it did not, it was made when the grade was known.
+fn untrue(point: &Point, image: &SeenImage) -> Vec<String> {
+    if !truth::is_untrue(point, &image.tags) {
+        return Vec::new();
+    }
+    let snapshots = image.snapshots.iter().map(ToString::to_string);
+    [image.id.to_string()].into_iter().chain(snapshots).collect()
 }
 
 /// What has happened to the replicas of one point. Those that are settled are one change with

@@ -16,6 +16,7 @@ pub mod register;
 pub(crate) mod retry;
 mod round;
 pub mod snapshot;
+mod truth;
 
 use super::WorkRequested;
 use crate::command::{Command, Decision, Wake};

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::round::Round;
-use super::{made, news, retry};
+use super::{made, news, retry, truth};
 use crate::command::{Change, Command, Decision, Device, Intent, RegisterImage};
 use crate::ids::SnapshotId;
 use crate::limits::{LOOK_AFTER, PENDING_MAX, SETTLE, later};
@@ -59,7 +59,7 @@ pub fn decide(input: &Input) -> Decision {
         let _left_alone = match point.status {
             Status::Snapshotted => look_at_snapshots(&mut round, point, input),
             Status::Ready if point.step.is_due(input.now) => {
-                begin(&mut round, point, point.step.clone(), input.now)
+                begin(&mut round, point, point.step.clone(), Vec::new(), input.now)
             }
             Status::Registering if point.step.is_due(input.now) => {
                 let name = image_name(&point.id, point.step.attempt);
@@ -101,14 +101,20 @@ fn look_at_snapshots(
         seen.is_some_and(|snapshot| snapshot.state == SnapshotState::Completed)
     };
     if !point.snapshots.is_empty() && point.snapshots.values().all(is_complete) {
+        let seen = point.snapshots.values().filter_map(|id| input.snapshots.get(id));
+        let untrue = seen.filter(|snapshot| truth::is_untrue(point, &snapshot.tags));
+        let untrue: Vec<String> = untrue.map(|snapshot| snapshot.id.to_string()).collect();
         if point.plan.kind == Artefact::Snapshots {
             let after = point.after(Event::Keep)?;
             let step = point.step.settled();
-            round.record(news::recorded(Point { step, reason: None, ..after }));
+            let change = news::recorded(Point { step, reason: None, ..after });
+            let command = Command::Record(Box::new(change));
+            let command = truth::first(round, point, untrue, command, now);
+            round.learn(command);
             return Ok(());
         }
         // A new step, with tries of its own.
-        return begin(round, &point.after(Event::Complete)?, Step::default(), now);
+        return begin(round, &point.after(Event::Complete)?, Step::default(), untrue, now);
     }
     if point.step.is_past(PENDING_MAX, now) {
         let hours = PENDING_MAX.as_hours();
@@ -132,10 +138,12 @@ fn what_failed(point: &Point, input: &Input) -> Option<Reason> {
     })
 }
 
+/// `untrue` are the snapshots that say another grade than the point has.
 fn begin(
     round: &mut Round,
     point: &Point,
     step: Step,
+    untrue: Vec<String>,
     now: Timestamp,
 ) -> Result<(), IllegalTransition> {
     let begun = point.after(Event::Begin)?;
@@ -148,7 +156,9 @@ fn begin(
     };
     let queue = Queue { region: begun.home.clone(), kind: Kind::Register };
     let intent = Intent { change: Change::point(begun), queue, call };
-    round.create(Command::RegisterImage(Box::new(intent)));
+    let command = Command::RegisterImage(Box::new(intent));
+    let command = truth::first(round, point, untrue, command, now);
+    round.create(command);
     Ok(())
 }
 

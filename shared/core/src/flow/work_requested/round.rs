@@ -21,7 +21,12 @@ pub(super) struct Round {
 
 impl Round {
     pub fn record(&mut self, change: Change) {
-        self.learnt.push(Command::Record(Box::new(change)));
+        self.learn(Command::Record(Box::new(change)));
+    }
+
+    /// What was learnt, in whatever it has to be wrapped.
+    pub fn learn(&mut self, command: Command) {
+        self.learnt.push(command);
     }
 
     pub fn create(&mut self, command: Command) {

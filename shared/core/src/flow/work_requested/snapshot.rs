@@ -29,6 +29,7 @@ use crate::seen::{Complete, SeenImage, SeenSnapshot};
 use crate::slot::PointId;
 use crate::status::{Event, IllegalTransition, Status};
 use crate::summary::Summary;
+use crate::tags::left_out;
 use crate::work::{Kind, Queue};
 
 #[derive(Clone, Debug)]
@@ -183,6 +184,8 @@ fn begin(
     };
     let is_created = choice.is_created();
     let chosen = choice.for_point(point).found(found);
+    let left_out = left_out(&chosen);
+    let chosen = chosen.found(left_out);
     if let Some(reason) = choice.because {
         round.say(&point.id, reason);
     }
