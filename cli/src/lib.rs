@@ -2,11 +2,13 @@
 //!
 //! Data goes to stdout, everything else to stderr.
 
+pub mod capture;
 pub mod cloud;
 pub mod demo;
 pub mod failure;
 pub mod place;
 pub mod policy;
+pub mod rebuild;
 pub mod status;
 pub mod system;
 

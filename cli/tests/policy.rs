@@ -1,4 +1,4 @@
-//! `afterimage policy check`, as a user meets it.
+//! `afterimage policy check` and `afterimage policy schema`, as a user meets them.
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
@@ -41,12 +41,104 @@ fn a_right_file_is_told_back_in_a_few_lines() {
     let expected = "\
 gold
   selects    backup=gold in us-east-1
-  triggers   cron(0 2 * * ? *) in Asia/Ho_Chi_Minh
+  triggers   cron(0 2 * * ? *) in Asia/Ho_Chi_Minh; the latest of what was missed is made up for
   triggers   on stopped, at most every 12h
+  disks      crash: as they are
+  makes      images, by auto
+  tags       those of the machine
   replicates to eu-west-1 under alias/dr, within 4h
+  retains    everything
 ";
     assert_eq!(text(&output.stdout), expected);
-    assert!(output.stderr.is_empty());
+    assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
+}
+
+const EVERYTHING: &str = "\
+policies:
+  gold:
+    select:
+      regions: [us-east-1, us-west-2]
+      tags: {backup: gold, env: [prod, stag*]}
+      exclude_tags: {backup-pause: \"*\"}
+      states: [running, stopped]
+    triggers:
+      - {schedule: rate(6 hours), window: 90m, catch_up: none}
+      - on: tag
+    consistency: stop-start
+    stop_start: {at_once: 3, timeout: 15m}
+    image:
+      method: create-image
+      exclude_volumes: {tags: {scratch: \"*\"}, devices: [/dev/sdh]}
+      copy_tags: false
+      tags: {team: platform}
+      share: {accounts: [\"111122223333\"]}
+    replicate: [{region: eu-west-1, retain: {daily: 7}}]
+    retain: {last: 3, hourly: 24, daily: 7, weekly: 4, monthly: 12, yearly: 2, within: 2d}
+    rpo: 26h
+  discs:
+    select: {regions: [eu-west-1], tags: {backup: silver}}
+    triggers: [{schedule: rate(1 day)}]
+    consistency: at-rest
+    stop_start: {at_once: 2}
+    image: {kind: snapshots, copy_tags: false}
+";
+
+#[test]
+fn everything_that_a_policy_says_is_told_back() {
+    let output = check(&[], EVERYTHING);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let expected = "\
+gold
+  selects    backup=gold, env=prod|stag* in us-east-1, us-west-2, if running or stopped
+  leaves out backup-pause=*
+  triggers   rate(6 hours) in UTC, waiting 90m at most; what was missed is not made up for
+  triggers   on tag
+  disks      stop-start: stopped for it and started again, 3 at once, given 15m to stop
+  makes      images, by create-image
+  without    the volumes scratch=*, /dev/sdh
+  tags       team=platform
+  shares     with 111122223333
+  replicates to eu-west-1 under the region's default key, if encrypted, retains 7 daily
+  retains    3 last, 24 hourly, 7 daily, 4 weekly, 12 monthly, 2 yearly, all within 2d
+  rpo        no machine without a good point for 26h
+discs
+  selects    backup=silver in eu-west-1
+  triggers   rate(1 day) in UTC, waiting 4h at most; the latest of what was missed is made up for
+  disks      at-rest: only of a machine that is stopped
+  makes      snapshots only
+  retains    everything
+";
+    assert_eq!(text(&output.stdout), expected);
+}
+
+#[test]
+fn what_a_policy_says_in_vain_is_noted_on_stderr() {
+    let noted = [
+        "gold: `retain` is not acted on yet: nothing is deleted",
+        "gold: `rpo` is not acted on yet: nothing is measured",
+        "gold: `image.share` is not acted on yet: nothing is shared",
+        "discs: `stop_start` has no effect: `consistency: at-rest` stops no machine",
+    ];
+    let lines = noted.map(|note| format!("note: {note}\n"));
+    assert_eq!(text(&check(&[], EVERYTHING).stderr), lines.concat());
+    let output = check(&["--json"], EVERYTHING);
+    assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(answer["notes"], serde_json::json!(noted));
+    let there = GOOD.replace("deadline: 4h", "retain: {daily: 7}");
+    assert_eq!(text(&check(&[], &there).stderr), lines[0]);
+}
+
+#[test]
+fn the_schema_is_printed_for_editors() {
+    let output = Command::new(env!("CARGO_BIN_EXE_afterimage"))
+        .args(["policy", "schema"])
+        .output()
+        .expect("the command starts");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout), include_str!("../src/policy/schema.json"));
+    let schema: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
 }
 
 #[test]
@@ -68,7 +160,7 @@ standard input:7:13: `on: stoped` is not an event that triggers
    |
  7 |       - on: stoped
    |             ^
-   = write `on: stopped`
+   = write `on: stopped` or `on: tag`
 ";
     assert_eq!(text(&output.stderr), expected);
 }
@@ -85,6 +177,7 @@ fn json_has_the_same_in_data() {
         serde_json::from_slice(&check(&["--json"], GOOD).stdout).expect("JSON");
     assert_eq!(good["policies"][0]["name"], "gold");
     assert_eq!(good["problems"], serde_json::json!([]));
+    assert_eq!(good["notes"], serde_json::json!([]));
     let output = check(&["--json"], "policies: {}\npolices: {}\n");
     assert_eq!(output.status.code(), Some(1));
     let wrong: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");

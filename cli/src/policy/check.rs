@@ -1,12 +1,12 @@
 //! `afterimage policy check`: everything that is wrong with a policy file, or what it means.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use afterimage_core::policy::{Policy, Trigger, file};
+use afterimage_core::policy::file;
 use afterimage_core::yaml::Problem;
 use serde_json::{Value, json};
 
+use super::summary::{notes, summary};
 use super::{read, shown};
 use crate::{Failure, print};
 
@@ -26,10 +26,16 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let text = read(&arguments.file)?;
     match file::read(&text) {
         Ok(policies) if arguments.json => {
-            print(&json!({ "file": name, "policies": policies, "problems": [] }).to_string())
+            let notes = notes(&policies);
+            let answer =
+                json!({ "file": name, "policies": policies, "problems": [], "notes": notes });
+            print(&answer.to_string())
         }
         Ok(policies) if policies.is_empty() => print("no policies"),
-        Ok(policies) => print(policies.iter().map(summary).collect::<String>().trim_end()),
+        Ok(policies) => {
+            notes(&policies).iter().for_each(|note| eprintln!("note: {note}"));
+            print(policies.iter().map(summary).collect::<String>().trim_end())
+        }
         Err(problems) => {
             if arguments.json {
                 let list: Vec<Value> = problems.iter().map(to_json).collect();
@@ -71,41 +77,4 @@ fn tell(name: &str, text: &str, problem: &Problem) -> String {
         "{name}:{at}: {what}\n {margin} |\n {number} | {line}\n {margin} | {indent}^\n \
          {margin} = {instead}\n\n"
     )
-}
-
-/// A policy in a few lines.
-fn summary(policy: &Policy) -> String {
-    let mut text = format!("{}\n", policy.name);
-    let regions: Vec<&str> = policy.select.regions.iter().map(|region| region.as_str()).collect();
-    let tags = policy.select.tags.iter().map(|(key, values)| format!("{key}={}", values.join("|")));
-    let tags: Vec<String> = tags.collect();
-    // Writing to a String cannot fail.
-    let _infallible = writeln!(text, "  selects    {} in {}", tags.join(", "), regions.join(", "));
-    for trigger in &policy.triggers {
-        let when = match trigger {
-            Trigger::Schedule(timed) => format!("{} in {}", timed.expression(), timed.timezone()),
-            Trigger::Stopped(stopped) => {
-                format!("on stopped, at most every {}", span(stopped.min_interval_secs))
-            }
-            Trigger::Tag => "on tag".to_string(),
-        };
-        let _infallible = writeln!(text, "  triggers   {when}");
-    }
-    for replica in &policy.replicate {
-        let key = replica.kms_key.as_deref().unwrap_or("the region's default key, if encrypted");
-        let within = replica.deadline_secs.map(|secs| format!(", within {}", span(secs)));
-        let within = within.unwrap_or_default();
-        let _infallible = writeln!(text, "  replicates to {} under {key}{within}", replica.region);
-    }
-    text
-}
-
-/// `90s`, `10m`, `4h`, `2d`: the largest unit that is exact.
-fn span(secs: u64) -> String {
-    let units = [(86_400, 'd'), (3600, 'h'), (60, 'm')];
-    let exact = units.iter().find(|(unit, _)| secs >= *unit && secs.is_multiple_of(*unit));
-    match exact {
-        Some((unit, letter)) => format!("{}{letter}", secs / unit),
-        None => format!("{secs}s"),
-    }
 }

@@ -2,12 +2,17 @@
 
 pub mod apply;
 mod check;
+mod schema;
 mod stopped;
+mod summary;
 
 use std::io::{self, Read};
 use std::path::Path;
 
 use afterimage_core::policy::{Policy, file};
+
+pub use schema::SCHEMA;
+pub use summary::{notes, summary};
 
 use crate::Failure;
 
@@ -22,6 +27,7 @@ pub struct Arguments {
 enum Command {
     Check(check::Arguments),
     Apply(apply::Arguments),
+    Schema(schema::Arguments),
 }
 
 /// # Errors
@@ -30,6 +36,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.command {
         Command::Check(arguments) => check::run(arguments),
         Command::Apply(arguments) => apply::run(arguments),
+        Command::Schema(arguments) => schema::run(arguments),
     }
 }
 

@@ -127,8 +127,11 @@ fn cells(row: &Row, now: Timestamp) -> [String; 7] {
         Some(good) => [
             minute(good.taken_at),
             age(good.taken_at, now),
-            good.grade.as_str().to_string(),
-            format!("{}/{}", good.replicas.len(), good.replicas_wanted),
+            confirmed(good.grade.as_str(), good.unverified),
+            match &good.image {
+                Some(_) => format!("{}/{}", good.replicas.len(), good.replicas_wanted),
+                None => "snapshots".to_string(),
+            },
         ],
     };
     let region = row.region.to_string();
@@ -137,11 +140,18 @@ fn cells(row: &Row, now: Timestamp) -> [String; 7] {
 
 /// Where the point stands that was asked for last.
 fn state(row: &Row) -> String {
-    let status = row.latest.as_ref().map_or("protected".into(), |latest| latest.status.to_string());
+    let status = row.latest.as_ref().map_or("protected".into(), |latest| {
+        confirmed(&latest.status.to_string(), latest.unverified)
+    });
     match row.standing {
         Standing::Waiting => format!("{status}, waiting"),
         Standing::Failed | Standing::UnderWay | Standing::Protected => status,
     }
+}
+
+/// What was made anew by `rebuild` is told apart until a person has confirmed it.
+fn confirmed(text: &str, unverified: bool) -> String {
+    if unverified { format!("{text}, unverified") } else { text.to_string() }
 }
 
 fn cut(label: &str) -> String {

@@ -28,6 +28,7 @@ pub fn of_stack(stack: &str) -> BTreeMap<String, Code> {
         ("backup-tick", code!(backup_tick)),
         ("image-state-changed", code!(image_state_changed)),
         ("instance-state-changed", code!(instance_state_changed)),
+        ("instance-tagged", code!(instance_tagged)),
         ("reconcile-tick", code!(reconcile_tick)),
         ("snapshots-completed", code!(snapshots_completed)),
         ("work-requested", code!(work_requested)),

@@ -93,15 +93,17 @@ fn summary(told: Told) -> MachineSummary {
         point: point(at(taken)),
         taken_at: at(taken),
         grade,
-        image: "ami-0123456789abcdef0".to_string().try_into().expect("an id"),
+        image: Some("ami-0123456789abcdef0".to_string().try_into().expect("an id")),
         replicas: replicas.iter().map(|name| region(name)).collect(),
         replicas_wanted: 2,
+        unverified: false,
     });
     let requested_at = at("2026-01-08T02:00:00Z");
     let latest = Latest {
         point: point(requested_at),
         requested_at,
         status: told.status,
+        unverified: false,
         reason: told.reason,
     };
     MachineSummary {

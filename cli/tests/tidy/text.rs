@@ -9,6 +9,10 @@ const FILE_LINES_MAX: usize = 600;
 const FUNCTION_LINES_MAX: usize = 70;
 const LINE_CHARS_MAX: usize = 100;
 
+/// A template is one document: what belongs to a stack cannot be moved into another file without
+/// becoming another stack. It is data, a list of resources that are read one by one.
+const TEMPLATE_LINES_MAX: usize = 800;
+
 /// What is left for later, or kept from the compiler.
 const UNFINISHED: [&str; 7] = [
     concat!("todo", "!"),
@@ -139,6 +143,19 @@ fn every_source_file_keeps_the_rules() {
     let count = tree.below("", ".rs").count();
     assert!(count > 200, "only {count} files were found");
     assert!(told.is_empty(), "\n{told}");
+}
+
+#[test]
+fn every_template_is_read_in_reasonable_time() {
+    let tree = Tree::read();
+    let templates: Vec<_> = tree.below("infra/", ".yaml").collect();
+    assert_eq!(templates.len(), 2, "infra/template.yaml and infra/region.yaml");
+    for (path, text) in templates {
+        assert!(text.lines().count() <= TEMPLATE_LINES_MAX, "{path} has too many lines");
+        for (number, line) in (1..).zip(text.lines()) {
+            assert!(line.chars().count() <= LINE_CHARS_MAX, "{path}:{number} is too long");
+        }
+    }
 }
 
 #[test]

@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AmiId, InstanceId, PolicyName, Region, SnapshotId};
+use crate::asked::Asked;
+use crate::ids::{AmiId, InstanceId, PolicyName, Region, SnapshotId, VolumeId};
 use crate::point::{Point, Replica};
-use crate::reason::Reason;
+use crate::reason::{Code, Reason};
+use crate::slot::PointId;
 use crate::summary::Summary;
 use crate::work::Queue;
 
@@ -39,15 +41,22 @@ pub enum Command {
     Advance(Cursor),
     /// Something was learnt; nothing is called.
     Record(Box<Change>),
+    /// A request by tag is taken off the machine, and answered.
+    Consume(Box<Consume>),
     CreateSnapshots(Box<Intent<CreateSnapshots>>),
+    CreateImage(Box<Intent<CreateImage>>),
     RegisterImage(Box<Intent<RegisterImage>>),
     CopyImage(Box<Intent<CopyImage>>),
+    /// What artefacts say of themselves is put right, and then something is done.
+    Correct(Box<Correct>),
     /// Wake the worker of a queue.
     Wake(Wake),
     /// Everything that carries our tag was looked through.
     Looked(Timestamp),
-    /// Something with our tag that is not ours, or ours that is not needed: kept where people look.
+    /// Something that a person should see: kept where people look.
     Report(Finding),
+    /// What was found is no longer so.
+    Resolve(Resolved),
 }
 
 /// A change of the ledger: all of it, or nothing of it.
@@ -71,6 +80,25 @@ pub struct Write {
 pub enum Record {
     Point(Box<Point>),
     Replica(Box<Replica>),
+    Asked(Box<Asked>),
+}
+
+/// How a request by tag is dealt with, in this order: what is `taken` is written, the tag goes, the
+/// answer is given, and that all this is done is written. Whoever is slower with the first of these
+/// leaves the others to whoever was faster. What leaves no record is answered before its tag goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consume {
+    pub region: Region,
+    pub instance: InstanceId,
+    /// The right to go on. A request that is refused leaves nothing in the ledger, and has none.
+    pub taken: Option<Change>,
+    /// The tag goes only if it has this value: another request that was put meanwhile stays. None
+    /// if it has gone.
+    pub value: Option<String>,
+    /// The record as it is once that is written.
+    pub record: Option<Asked>,
+    /// What is put on the machine.
+    pub answer: Option<String>,
 }
 
 /// The intent, written first, and the call. Writing the intent is the right to call.
@@ -86,7 +114,27 @@ pub struct CreateSnapshots {
     pub region: Region,
     pub instance: InstanceId,
     pub description: String,
+    /// Of the volumes that are left out, those that are not the root.
+    pub without: Vec<VolumeId>,
+    pub without_root: bool,
     pub tags: BTreeMap<String, String>,
+}
+
+/// An image that EC2 makes of a machine, with a snapshot of each of its volumes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateImage {
+    pub region: Region,
+    pub instance: InstanceId,
+    pub name: String,
+    pub description: String,
+    /// Whether EC2 is to take a running machine down for it.
+    pub reboot: bool,
+    /// The devices that are left out.
+    pub without: Vec<String>,
+    /// On the image.
+    pub tags: BTreeMap<String, String>,
+    /// On each of its snapshots.
+    pub snapshot_tags: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,6 +182,18 @@ pub struct CopyImage {
     pub tags: BTreeMap<String, String>,
 }
 
+/// Tags of ours that turned out to be untrue. Nothing is recorded before: to say the truth twice
+/// does no harm, and whoever looks sees whether it was said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Correct {
+    pub point: PointId,
+    pub region: Region,
+    pub artefacts: Vec<String>,
+    pub tags: BTreeMap<String, String>,
+    /// What is done once EC2 has taken them; not before.
+    pub then: Command,
+}
+
 /// How far a schedule of a policy was looked after.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -156,10 +216,47 @@ pub struct Wake {
 #[serde(deny_unknown_fields)]
 pub struct Finding {
     pub region: Region,
-    /// An image or a snapshot.
+    /// An image, a snapshot, a machine, a policy.
     pub artefact: String,
     pub reason: Reason,
     pub seen_at: Timestamp,
+}
+
+/// A finding that no longer holds. Should it hold again, it is a new one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    pub region: Region,
+    pub artefact: String,
+    /// What had been found.
+    pub code: Code,
+    pub at: Timestamp,
+}
+
+impl Command {
+    /// The same with something that a person should know of the points that it writes.
+    #[must_use]
+    pub fn finding(mut self, reason: &Reason) -> Command {
+        let change = match &mut self {
+            Command::Request(change) | Command::Record(change) => change.as_mut(),
+            Command::CreateSnapshots(intent) => &mut intent.change,
+            Command::CreateImage(intent) => &mut intent.change,
+            Command::RegisterImage(intent) => &mut intent.change,
+            Command::CopyImage(intent) => &mut intent.change,
+            Command::Correct(_)
+            | Command::Consume(_)
+            | Command::Resolve(_)
+            | Command::Advance(_)
+            | Command::Wake(_)
+            | Command::Looked(_)
+            | Command::Report(_) => return self,
+        };
+        for write in &mut change.writes {
+            if let Record::Point(point) = &mut write.record {
+                **point = point.as_ref().clone().found(Some(reason.clone()));
+            }
+        }
+        self
+    }
 }
 
 impl Decision {
@@ -209,6 +306,7 @@ impl Change {
             match &mut write.record {
                 Record::Point(point) => point.step.begin(now),
                 Record::Replica(replica) => replica.step.begin(now),
+                Record::Asked(_) => {}
             }
         }
         self
@@ -221,7 +319,30 @@ impl Change {
     }
 }
 
+impl Consume {
+    /// What is written once the tag has gone and the machine is answered.
+    pub fn consumed(&self, now: Timestamp) -> Option<Change> {
+        let record = self.record.as_ref()?.consumed(now);
+        Some(Change { writes: vec![Write::asked(record)], summary: None })
+    }
+}
+
 impl Write {
+    /// The record as it is to be; whoever made it from the one that was read left its version alone.
+    pub fn asked(mut asked: Asked) -> Write {
+        let expected = asked.version;
+        asked.version += 1;
+        Write { expected, record: Record::Asked(Box::new(asked)) }
+    }
+
+    /// What it writes, if that is a record of requests.
+    pub fn asked_record(&self) -> Option<&Asked> {
+        match &self.record {
+            Record::Asked(asked) => Some(&**asked),
+            Record::Point(_) | Record::Replica(_) => None,
+        }
+    }
+
     pub fn point(mut point: Point) -> Write {
         let expected = point.version;
         point.version += 1;
@@ -241,6 +362,8 @@ impl Record {
         match self {
             Record::Point(point) => point.queue(),
             Record::Replica(replica) => replica.queue(),
+            // No worker drains it: the sweep looks after it.
+            Record::Asked(_) => None,
         }
     }
 
@@ -249,6 +372,7 @@ impl Record {
         match self {
             Record::Point(point) => point.step.due_at,
             Record::Replica(replica) => replica.step.due_at,
+            Record::Asked(asked) => asked.pending.as_ref().map(|pending| pending.due_at),
         }
     }
 
@@ -257,6 +381,7 @@ impl Record {
         match self {
             Record::Point(point) => point.awaits(),
             Record::Replica(replica) => replica.awaits(),
+            Record::Asked(_) => Vec::new(),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::command::{Change, Command, Decision};
+use crate::command::{Change, Command, Correct, Decision};
 use crate::flow::work_requested::retry::Next;
 use crate::flow::work_requested::{made, news, retry};
 use crate::ids::{AmiId, SnapshotId, VolumeId};
@@ -74,6 +74,25 @@ pub fn snapshots(point: &Point, outcome: Outcome<SnapshotSet>, now: Timestamp) -
     }
 }
 
+/// After CreateImage, for a point that is `Creating`.
+pub fn created(point: &Point, outcome: Outcome<AmiId>, now: Timestamp) -> Decision {
+    if point.status != Status::Creating {
+        return Decision::default();
+    }
+    match outcome {
+        Outcome::Made(image) => recorded(point, made::created(point, image, now)),
+        Outcome::NameTaken(answer) => name_taken(point, &answer, now),
+        Outcome::Gone(answer) => {
+            let reason = Reason::new(Code::MachineGone, answer.to_string());
+            recorded(point, retry::given_up(point, reason))
+        }
+        Outcome::Failed(answer) => failed(point, &answer, now),
+        Outcome::Throttled(answer) => throttled(point, &answer, WAITING_MAX, now),
+        Outcome::Refused(answer) => refused(point, &answer),
+        Outcome::Unknown(answer) => unknown(point, &answer),
+    }
+}
+
 /// After RegisterImage, for a point that is `Registering`.
 pub fn image(point: &Point, outcome: Outcome<AmiId>, now: Timestamp) -> Decision {
     if point.status != Status::Registering {
@@ -81,11 +100,7 @@ pub fn image(point: &Point, outcome: Outcome<AmiId>, now: Timestamp) -> Decision
     }
     match outcome {
         Outcome::Made(image) => recorded(point, made::image(point, image, now)),
-        Outcome::NameTaken(answer) => {
-            let step = Step { due_at: Some(later(now, NAME_VISIBLE)), ..point.step.clone() };
-            let reason = Some(Reason::new(Code::NameTaken, answer.to_string()));
-            recorded(point, Ok(Point { step, reason, ..point.clone() }))
-        }
+        Outcome::NameTaken(answer) => name_taken(point, &answer, now),
         // What was seen a moment ago is hardly gone; who answered may just not know it yet.
         Outcome::Gone(answer) | Outcome::Failed(answer) => failed(point, &answer, now),
         Outcome::Throttled(answer) => throttled(point, &answer, WAITING_LATER_MAX, now),
@@ -130,6 +145,36 @@ pub fn copy(replica: &Replica, outcome: Outcome<AmiId>, now: Timestamp) -> Decis
         decision.say(format!("{} {}", replica.point, replica.region), reason.clone());
     }
     decision.command(Command::Record(Box::new(Change::replica(after))));
+    decision
+}
+
+/// What holds the name is looked up as soon as it must be visible.
+fn name_taken(point: &Point, answer: &Answer, now: Timestamp) -> Decision {
+    let step = Step { due_at: Some(later(now, NAME_VISIBLE)), ..point.step.clone() };
+    let reason = Some(Reason::new(Code::NameTaken, answer.to_string()));
+    recorded(point, Ok(Point { step, reason, ..point.clone() }))
+}
+
+/// After CreateTags: what was to be done then. If EC2 never takes the tags, it is done all the same,
+/// and a person is told; if it did not take them now, the next look tries again.
+pub fn corrected(correct: Correct, outcome: Outcome<()>) -> Decision {
+    let mut decision = Decision::default();
+    let (code, answer) = match outcome {
+        Outcome::Made(()) => {
+            decision.command(correct.then);
+            return decision;
+        }
+        Outcome::Throttled(answer) => (Code::Throttled, answer),
+        Outcome::Refused(answer) => (Code::GradeNotCorrected, answer),
+        Outcome::Gone(answer) => (Code::ArtefactGone, answer),
+        Outcome::Failed(answer) | Outcome::NameTaken(answer) => (Code::CallFailed, answer),
+        Outcome::Unknown(answer) => (Code::OutcomeUnknown, answer),
+    };
+    let reason = Reason::new(code, answer.to_string());
+    decision.say(&correct.point, reason.clone());
+    if code == Code::GradeNotCorrected {
+        decision.command(correct.then.finding(&reason));
+    }
     decision
 }
 

@@ -1,10 +1,12 @@
 //! Decides, and nothing else: event, state and the present moment in, a decision with its reasons
 //! out. No AWS, no async, no clock, no environment, no randomness.
 
+pub mod asked;
 pub mod command;
 pub mod conclude;
 pub mod flow;
 pub mod ids;
+pub mod label;
 pub mod limits;
 pub mod machine;
 pub mod names;
@@ -13,9 +15,11 @@ pub mod point;
 pub mod point_check;
 pub mod policy;
 pub mod reason;
+pub mod rebuild;
 pub mod seen;
 pub mod slot;
 pub mod status;
 pub mod summary;
+pub mod tags;
 pub mod work;
 pub mod yaml;

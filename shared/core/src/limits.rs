@@ -49,6 +49,11 @@ pub const BACKOFF_MAX: SignedDuration = SignedDuration::from_hours(1);
 /// the intent for it.
 pub const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(30);
 
+/// CreateSnapshots can be told so many volumes to leave out, the root apart.
+pub const LEFT_OUT_MAX: usize = 40;
+
+/// How far back slots are looked for that were missed while nothing ran; older ones are past.
+pub const CATCH_UP: SignedDuration = SignedDuration::from_hours(24 * 7);
 /// A slot that is older than that when it is first seen came while nothing ran: between two ticks
 /// there is a minute, and one that failed is tried again within three.
 pub const LATE: SignedDuration = SignedDuration::from_mins(5);

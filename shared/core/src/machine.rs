@@ -1,6 +1,7 @@
 //! What is known of a machine, its volumes and its source image: all that an image must carry over.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -45,9 +46,23 @@ pub struct Instance {
 }
 
 impl State {
+    pub const ALL: [State; 6] = [
+        State::Pending,
+        State::Running,
+        State::Stopping,
+        State::Stopped,
+        State::ShuttingDown,
+        State::Terminated,
+    ];
+
     /// Whether a machine that is in this state will never run again.
     pub const fn is_gone(self) -> bool {
         matches!(self, State::ShuttingDown | State::Terminated)
+    }
+
+    /// The state that EC2 calls so.
+    pub fn parse(text: &str) -> Option<State> {
+        State::ALL.into_iter().find(|state| state.as_str() == text)
     }
 
     /// As EC2 calls it.
@@ -60,6 +75,12 @@ impl State {
             State::ShuttingDown => "shutting-down",
             State::Terminated => "terminated",
         }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -139,6 +160,19 @@ pub struct Volume {
     pub tags: BTreeMap<String, String>,
 }
 
+impl Volume {
+    /// The operations a second that were asked for. Elsewhere EC2 shows them too, derived from the
+    /// size, and refuses to be told them.
+    pub fn provisioned_iops(&self) -> Option<i32> {
+        self.iops.filter(|_| matches!(self.volume_type.as_str(), "io1" | "io2" | "gp3"))
+    }
+
+    /// The MiB a second that were asked for.
+    pub fn provisioned_throughput(&self) -> Option<i32> {
+        self.throughput.filter(|_| self.volume_type == "gp3")
+    }
+}
+
 /// How consistent the disks were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -152,6 +186,13 @@ pub enum Grade {
 }
 
 impl Grade {
+    pub const ALL: [Grade; 3] = [Grade::AtRest, Grade::Reboot, Grade::Crash];
+
+    /// The grade that is written so.
+    pub fn parse(text: &str) -> Option<Grade> {
+        Grade::ALL.into_iter().find(|grade| grade.as_str() == text)
+    }
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Grade::AtRest => "at-rest",

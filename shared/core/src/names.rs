@@ -1,33 +1,51 @@
 //! Names, tags and tokens, derived from (point, step, attempt): never random, and in the ledger
 //! before the call. Every tag key that we write stands here.
 
-use std::collections::BTreeMap;
-
-use crate::point::{Point, Replica};
+use crate::point::Replica;
 use crate::slot::PointId;
+pub use crate::tags::{image_tags, snapshot_tags};
 
 /// All our tag keys begin with this; they are never copied from a machine.
 pub const TAG_PREFIX: &str = "afterimage:";
+/// Who made it: [`MADE_BY`], whatever made it for whom.
+pub const TAG_BY: &str = "afterimage:by";
 /// The point that an artefact belongs to. It nominates; it never authorises.
 pub const TAG_POINT: &str = "afterimage:point";
 pub const TAG_POLICY: &str = "afterimage:policy";
+/// What the policy asked for it on: `at INSTANT`, `run LAUNCHED` or `ask ORDINAL`.
+pub const TAG_SLOT: &str = "afterimage:slot";
 /// The instance that was imaged.
 pub const TAG_SOURCE: &str = "afterimage:source";
+/// Whose copies follow on each other: `HOME/INSTANCE`.
+pub const TAG_LINEAGE: &str = "afterimage:lineage";
+/// `at-rest`, `reboot` or `crash`: as it is expected when the call is made, and put right before
+/// the next step if it turns out otherwise.
+pub const TAG_GRADE: &str = "afterimage:grade";
 /// Which try made it.
 pub const TAG_ATTEMPT: &str = "afterimage:attempt";
-/// `at-rest` or `crash`; on images and replicas, as it is not known yet when snapshots are made.
-pub const TAG_GRADE: &str = "afterimage:grade";
+/// On a machine: asks for a point of it now. Its value names the policy.
+pub const TAG_ASK: &str = "afterimage:now";
+/// On a machine: what came of the last request by tag.
+pub const TAG_ANSWER: &str = "afterimage:answer";
+/// `snapshots` where no image was wanted.
+pub const TAG_KIND: &str = "afterimage:kind";
+/// When the point was requested.
+pub const TAG_REQUESTED: &str = "afterimage:requested";
+/// What the machine was when it was imaged: `TYPE STATE LAUNCHED IMAGE`, and `hibernated` or `spot`
+/// where it was.
+pub const TAG_MACHINE: &str = "afterimage:machine";
 /// The version of this set of tags.
 pub const TAG_FORMAT: &str = "afterimage:format";
 /// Of snapshots: which volume was which device, `/dev/xvda=vol-0abc`, separated by spaces, so that
 /// the set can be put together again without the ledger. More than one tag if one is too short.
 pub const TAG_DEVICES: &str = "afterimage:devices-";
+/// Of images: the regions that are to have a replica, separated by spaces.
+pub const TAG_REPLICAS: &str = "afterimage:replicas-";
 
+pub const MADE_BY: &str = "afterimage";
 pub const FORMAT: &str = "1";
 /// The longest token that EC2 takes, in characters.
 const TOKEN_MAX: usize = 64;
-/// The longest value of a tag, in characters.
-const TAG_VALUE_MAX: usize = 256;
 
 /// The name of an image, and of the set of snapshots in its description: unique in its account
 /// and region as long as nobody else uses it.
@@ -53,56 +71,4 @@ fn fnv_1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
         (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
-}
-
-/// The tags of the snapshots of a point, in the call that makes them.
-pub fn snapshot_tags(point: &Point, attempt: u32) -> BTreeMap<String, String> {
-    let mut tags = tags(point, attempt);
-    let machine = point.machine.as_ref();
-    let devices: Vec<String> = machine
-        .into_iter()
-        .flat_map(|machine| &machine.volumes)
-        .map(|volume| format!("{}={}", volume.device, volume.id))
-        .collect();
-    for (number, value) in (1..).zip(lines(&devices)) {
-        tags.insert(format!("{TAG_DEVICES}{number}"), value);
-    }
-    tags
-}
-
-/// The tags of an image, or of a replica and its snapshots.
-pub fn image_tags(point: &Point, attempt: u32) -> BTreeMap<String, String> {
-    let mut tags = tags(point, attempt);
-    if let Some(grade) = point.grade {
-        tags.insert(TAG_GRADE.into(), grade.as_str().into());
-    }
-    tags
-}
-
-fn tags(point: &Point, attempt: u32) -> BTreeMap<String, String> {
-    let mut tags = point.plan.tags.clone();
-    let ours = [
-        (TAG_POINT, point.id.as_str().to_string()),
-        (TAG_POLICY, point.slot.policy.to_string()),
-        (TAG_SOURCE, point.slot.instance.to_string()),
-        (TAG_ATTEMPT, attempt.to_string()),
-        (TAG_FORMAT, FORMAT.to_string()),
-    ];
-    tags.extend(ours.map(|(key, value)| (key.to_string(), value)));
-    tags
-}
-
-/// Words in as few lines as fit into tag values.
-fn lines(words: &[String]) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in words {
-        match lines.last_mut() {
-            Some(line) if line.len() + 1 + word.len() <= TAG_VALUE_MAX => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.clone()),
-        }
-    }
-    lines
 }

@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! + us-east-1: snapshots of i-...; POINT: snapshotting, attempt 1     something is created
+//! * us-east-1: snap-... says afterimage:grade=crash                   what it says is put right
 //! ~ POINT: new -> requested, due INSTANT [latest]                     a record changes
+//! @ us-east-1 i-...: POINT: new -> requested; ...; takes off POLICY; answers ...   a tag changes
 //! > snapshot us-east-1                                                a worker is woken
 //! ! us-east-1 ami-...: why (code)                                     a finding is kept
 //! = gold cron(...) ZONE until INSTANT                                 something was looked after
@@ -11,8 +13,10 @@
 
 use std::fmt::{self, Display, Write as _};
 
+use crate::asked::Asked;
 use crate::command::{
-    Change, Command, CopyImage, CreateSnapshots, Decision, Record, RegisterImage, Said, Wake,
+    Change, Command, Consume, CopyImage, Correct, CreateImage, CreateSnapshots, Decision, Record,
+    RegisterImage, Said, Wake,
 };
 use crate::point::{Point, Replica, ReplicaStatus, Step};
 use crate::summary::News;
@@ -37,13 +41,19 @@ impl Display for Command {
             Command::Advance(cursor) => {
                 write!(f, "= {} {} until {}", cursor.policy, cursor.schedule, cursor.done_until)
             }
+            Command::Consume(consume) => write!(f, "@ {consume}"),
             Command::CreateSnapshots(intent) => write!(f, "+ {}; {}", intent.call, intent.change),
+            Command::CreateImage(intent) => write!(f, "+ {}; {}", intent.call, intent.change),
             Command::RegisterImage(intent) => write!(f, "+ {}; {}", intent.call, intent.change),
             Command::CopyImage(intent) => write!(f, "+ {}; {}", intent.call, intent.change),
+            Command::Correct(correct) => write!(f, "{correct}"),
             Command::Wake(wake) => write!(f, "> {wake}"),
             Command::Looked(at) => write!(f, "= looked at {at}"),
             Command::Report(found) => {
                 write!(f, "! {} {}: {}", found.region, found.artefact, found.reason)
+            }
+            Command::Resolve(found) => {
+                write!(f, "= {} {}: no longer {}", found.region, found.artefact, found.code)
             }
         }
     }
@@ -56,9 +66,30 @@ impl Display for Wake {
     }
 }
 
+impl Display for Consume {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.region, self.instance)?;
+        let mut parts = self.taken.iter().map(ToString::to_string).collect::<Vec<_>>();
+        parts.extend(self.value.iter().map(|value| format!("takes off {value}")));
+        parts.extend(self.answer.iter().map(|answer| format!("answers {answer}")));
+        write!(f, ": {}", parts.join("; "))
+    }
+}
+
 impl Display for CreateSnapshots {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: snapshots of {}", self.region, self.instance)
+        write!(f, "{}: snapshots of {}", self.region, self.instance)?;
+        f.write_str(if self.without_root { " without its root" } else { "" })?;
+        self.without.iter().try_for_each(|volume| write!(f, " without {volume}"))
+    }
+}
+
+impl Display for CreateImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let CreateImage { region, instance, name, .. } = self;
+        write!(f, "{region}: image {name} of {instance}")?;
+        self.without.iter().try_for_each(|device| write!(f, " without {device}"))?;
+        f.write_str(if self.reboot { ", rebooting it" } else { "" })
     }
 }
 
@@ -77,6 +108,14 @@ impl Display for CopyImage {
     }
 }
 
+impl Display for Correct {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Correct { region, artefacts, tags, then, .. } = self;
+        let tags: Vec<String> = tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        write!(f, "* {region}: {} says {}\n{then}", artefacts.join(" "), tags.join(" "))
+    }
+}
+
 impl Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, write) in self.writes.iter().enumerate() {
@@ -85,6 +124,7 @@ impl Display for Change {
             match &write.record {
                 Record::Point(point) => f.write_str(&point_line(point, from))?,
                 Record::Replica(replica) => f.write_str(&replica_line(replica, from))?,
+                Record::Asked(asked) => f.write_str(&asked_line(asked, from))?,
             }
         }
         let news = self.summary.iter().flat_map(|summary| &summary.news);
@@ -115,6 +155,13 @@ fn replica_line(replica: &Replica, from: &str) -> String {
     if let Some(reason) = &replica.reason {
         let _ = write!(line, ": {reason}");
     }
+    line
+}
+
+fn asked_line(asked: &Asked, from: &str) -> String {
+    let Asked { policy, instance, ordinal, pending, .. } = asked;
+    let mut line = format!("{policy} {instance}: {from}asked {ordinal}");
+    add(&mut line, pending.iter().map(|pending| format!("due {}", pending.due_at)));
     line
 }
 

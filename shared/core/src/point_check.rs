@@ -53,6 +53,12 @@ impl Point {
                 self.has("its machine", self.machine.is_some())?;
                 self.has("an image", self.image.is_some())
             }
+            // What a machine was cannot be told from its disks alone.
+            Status::Protected if self.unverified && self.plan.kind == Artefact::Snapshots => {
+                self.has("the time of its data", self.taken_at.is_some())?;
+                self.has("snapshots", !self.snapshots.is_empty())?;
+                self.has("a grade", self.grade.is_some())
+            }
             Status::Protected if self.plan.kind == Artefact::Snapshots => {
                 self.check_snapshots()?;
                 self.has("a grade", self.grade.is_some())

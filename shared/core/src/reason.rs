@@ -65,13 +65,21 @@ codes! {
     StartedAgain = "started-again",
     /// It is stopped, and its disks are not at rest.
     Hibernated = "hibernated",
+    /// Somebody asked for it, by a tag or on the command line.
+    AskedFor = "asked-for",
+    /// A request by tag that means no policy, or one that it may not mean.
+    RequestRefused = "request-refused",
+    /// A request by tag that whoever took it did not end.
+    RequestLeft = "request-left",
+    /// The event says that the machine carries a request, EC2 says otherwise.
+    NotAsked = "not-asked",
     /// The event says stopped, EC2 says otherwise.
     NotStopped = "not-stopped",
     /// No policy asks for this machine on this occasion.
     NotCovered = "not-covered",
     /// The last point of this policy is younger than its `min_interval`.
     TooSoon = "too-soon",
-    /// This stop has its point already.
+    /// This stop, or this request, has its point already.
     AlreadyRequested = "already-requested",
     // Why a machine may not be imaged.
     BilledByUsage = "billed-by-usage",
@@ -80,6 +88,14 @@ codes! {
     InstanceStore = "instance-store",
     NoVolumes = "no-volumes",
     SourceUnreadable = "source-unreadable",
+    /// It has a TPM, and a boot mode with which no image can be registered that has one.
+    TpmBootMode = "tpm-boot-mode",
+    /// Only EC2 can take it down for its image, and does so in CreateImage alone.
+    NeedsReboot = "needs-reboot",
+    /// An image without its root would not boot.
+    RootLeftOut = "root-left-out",
+    /// More volumes are left out than one call can be told.
+    TooManyLeftOut = "too-many-left-out",
     MachineGone = "machine-gone",
     // How a step went.
     /// The call was made and its outcome never came.
@@ -96,13 +112,23 @@ codes! {
     NameTaken = "name-taken",
     SnapshotFailed = "snapshot-failed",
     ImageFailed = "image-failed",
+    /// What came out of it is not what the machine is.
+    ImageDiffers = "image-differs",
     /// Something that was made is no longer there.
     ArtefactGone = "artefact-gone",
     /// It has been pending for longer than AWS ever takes.
     TooLong = "too-long",
     TriesUsedUp = "tries-used-up",
     ReplicaFailed = "replica-failed",
+    /// More tags wanted to be on an artefact than EC2 takes.
+    TagsLeftOut = "tags-left-out",
+    /// An artefact says another grade than its point, and EC2 does not let it be put right.
+    GradeNotCorrected = "grade-not-corrected",
+    /// A replica or an image that was wanted was not there when the ledger was made anew.
+    NotRebuilt = "not-rebuilt",
     // What else is said.
+    /// Other accounts are to have it, and cannot use it.
+    NotShareable = "not-shareable",
     /// Carries our tag or a name of ours, and is not ours.
     Foreign = "foreign",
     /// Ours, and not needed: what a try left that was not heard of again.
@@ -113,6 +139,12 @@ codes! {
     TooManyHops = "too-many-hops",
     /// Work was due, and nobody was at it.
     Overdue = "overdue",
+    /// A policy that selects no machine.
+    PolicyMatchesNothing = "policy-matches-nothing",
+    /// A machine that no policy selects, though it looks as if one should.
+    LooksUncovered = "looks-uncovered",
+    /// What was found is no longer so.
+    Resolved = "resolved",
     /// A policy in the ledger cannot be read.
     PolicyUnreadable = "policy-unreadable",
 }

@@ -24,11 +24,12 @@
 //! ```
 //!
 //! Where snapshots are all that is wanted, `Keep` ends at Snapshotted: they are complete, and the
-//! point is Protected.
+//! point is Protected. Where an image that was Registered turns out to have lost its billing code,
+//! `Redo` leads back to Requested, and EC2 creates the next one.
 //!
-//! `Begin` and `Create` are the intent, written before the call; `Made` is its outcome, written after it. `Retry`
-//! leads back to where the step can be begun again, under another attempt. A point that is Refused,
-//! Missed, Failed or Protected stays so.
+//! `Begin` and `Create` are the intent, written before the call; `Made` is its outcome, written
+//! after it. `Retry` leads back to where the step can be begun again, under another attempt. A point
+//! that is Refused, Missed, Failed or Protected stays so.
 
 use std::fmt;
 
@@ -79,6 +80,8 @@ pub enum Event {
     Protect,
     /// A step failed, and may be begun again.
     Retry,
+    /// What was made is of no use, and the next try goes another way.
+    Redo,
     Refuse,
     Miss,
     Fail,
@@ -116,7 +119,7 @@ impl Status {
 }
 
 impl Event {
-    pub const ALL: [Event; 11] = [
+    pub const ALL: [Event; 12] = [
         Event::Begin,
         Event::Create,
         Event::Made,
@@ -125,6 +128,7 @@ impl Event {
         Event::Available,
         Event::Protect,
         Event::Retry,
+        Event::Redo,
         Event::Refuse,
         Event::Miss,
         Event::Fail,
@@ -137,7 +141,7 @@ impl Event {
 /// The event cannot happen to a point where it stands.
 pub const fn next(status: Status, event: Event) -> Result<Status, IllegalTransition> {
     use Event::{
-        Available, Begin, Complete, Create, Fail, Keep, Made, Miss, Protect, Refuse, Retry,
+        Available, Begin, Complete, Create, Fail, Keep, Made, Miss, Protect, Redo, Refuse, Retry,
     };
     use Status::{
         Created, Creating, Failed, Imaged, Missed, Protected, Ready, Refused, Registered,
@@ -155,6 +159,7 @@ pub const fn next(status: Status, event: Event) -> Result<Status, IllegalTransit
         (Ready, Begin) => Registering,
         (Registering, Made) => Registered,
         (Registering | Registered, Retry) => Ready,
+        (Registered, Redo) => Requested,
         (Creating, Made) => Created,
         (Registered | Created, Available) => Imaged,
         (Imaged, Protect) => Protected,
@@ -198,6 +203,7 @@ impl fmt::Display for Event {
             Event::Available => "have an available image",
             Event::Protect => "be protected",
             Event::Retry => "try a step again",
+            Event::Redo => "be made in another way",
             Event::Refuse => "be refused",
             Event::Miss => "be missed",
             Event::Fail => "fail",

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{AmiId, InstanceId, PolicyName, Region};
 use crate::machine::Grade;
-use crate::point::{Place, Point};
+use crate::point::{Place, Point, is_false};
+use crate::policy::Artefact;
 use crate::reason::Reason;
 use crate::slot::PointId;
 use crate::status::Status;
@@ -56,6 +57,9 @@ pub struct Latest {
     pub point: PointId,
     pub requested_at: Timestamp,
     pub status: Status,
+    /// Made anew from tags and facts, and confirmed by nobody.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unverified: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
 }
@@ -74,11 +78,16 @@ pub struct Good {
     pub point: PointId,
     pub taken_at: Timestamp,
     pub grade: Grade,
-    pub image: AmiId,
+    /// None of a point that is snapshots and nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<AmiId>,
     /// The regions, other than its home, in which it is available.
     pub replicas: Vec<Region>,
     /// How many there are to be.
     pub replicas_wanted: u32,
+    /// Made anew from tags and facts, and confirmed by nobody.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unverified: bool,
 }
 
 impl Summary {
@@ -128,25 +137,34 @@ impl Latest {
             point: point.id.clone(),
             requested_at: point.requested_at,
             status: point.status,
+            unverified: point.unverified,
             reason: point.reason.clone(),
         }
     }
 }
 
 impl Good {
-    /// A point as one to recover from; none if it has no image, or if it is not known of when its
-    /// disks are and how consistent they were.
+    /// A point as one to recover from; none if it has no image and is to have one, or if it is not
+    /// known of when its disks are and how consistent they were.
     pub fn of(point: &Point) -> Option<Good> {
         let available = |(region, place): (&Region, &Place)| {
             (*place == Place::Available).then(|| region.clone())
         };
+        let is_whole = match point.plan.kind {
+            Artefact::Image => point.image.is_some(),
+            Artefact::Snapshots => point.status == Status::Protected,
+        };
+        if !is_whole {
+            return None;
+        }
         Some(Good {
             point: point.id.clone(),
             taken_at: point.taken_at?,
             grade: point.grade?,
-            image: point.image.clone()?,
+            image: point.image.clone(),
             replicas: point.replicas.iter().filter_map(available).collect(),
             replicas_wanted: u32::try_from(point.plan.replicate.len()).unwrap_or(u32::MAX),
+            unverified: point.unverified,
         })
     }
 }

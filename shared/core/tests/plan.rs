@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use afterimage_core::command::{
-    Change, Command, CopyImage, CreateSnapshots, Decision, Device, Intent, RegisterImage, Wake,
-    Write,
+    Change, Command, CopyImage, CreateImage, CreateSnapshots, Decision, Device, Intent,
+    RegisterImage, Wake, Write,
 };
 use afterimage_core::plan::render;
 use afterimage_core::point::{Plan, Point, Replica, ReplicaStatus};
@@ -43,13 +43,36 @@ fn a_set_of_snapshots_is_created_under_its_intent() {
         region: id("us-east-1"),
         instance: id("i-0aaaaaaa"),
         description: "a set".into(),
+        without: vec![id("vol-0ddddddd")],
+        without_root: true,
         tags: BTreeMap::new(),
     };
     let queue = queue("us-east-1", Kind::Snapshot);
     check(
         Command::CreateSnapshots(Box::new(Intent { change: Change::point(begun), queue, call })),
-        "+ us-east-1: snapshots of i-0aaaaaaa; gold-0aaaaaaa-at-20260106T190000Z: snapshotting, \
+        "+ us-east-1: snapshots of i-0aaaaaaa without its root without vol-0ddddddd; gold-0aaaaaaa-at-20260106T190000Z: snapshotting, \
          attempt 2, failures 1, due 2026-01-06T19:00:10Z",
+    );
+}
+
+#[test]
+fn an_image_is_created_of_a_machine() {
+    let call = CreateImage {
+        region: id("us-east-1"),
+        instance: id("i-0aaaaaaa"),
+        name: "NAME-0".into(),
+        description: "an image".into(),
+        reboot: true,
+        without: vec!["/dev/sdh".into()],
+        tags: BTreeMap::new(),
+        snapshot_tags: BTreeMap::new(),
+    };
+    let change = Change::point(point(Status::Creating));
+    let queue = queue("us-east-1", Kind::Snapshot);
+    check(
+        Command::CreateImage(Box::new(Intent { change, queue, call })),
+        "+ us-east-1: image NAME-0 of i-0aaaaaaa without /dev/sdh, rebooting it; \
+         gold-0aaaaaaa-at-20260106T190000Z: creating, due 2026-01-06T19:00:10Z",
     );
 }
 

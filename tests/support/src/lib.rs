@@ -32,10 +32,11 @@ pub const SEAT: &str = "us-east-1";
 
 const TEMPLATE: &str = include_str!("../../../infra/template.yaml");
 const STACK: &str = "afterimage";
-const FUNCTIONS: [&str; 6] = [
+const FUNCTIONS: [&str; 7] = [
     "backup-tick",
     "image-state-changed",
     "instance-state-changed",
+    "instance-tagged",
     "reconcile-tick",
     "snapshots-completed",
     "work-requested",

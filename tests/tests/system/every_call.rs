@@ -8,7 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use afterimage_cloud::faults::{Rule, When};
 use afterimage_cloud::trace::{TracedCall, calls_of};
 
-use crate::scene::{self, FRANKFURT, HOME, IRELAND, Item, NIGHTLY, ON_STOP, Scene, Stage};
+use crate::scene::{
+    self, FRANKFURT, HOME, IRELAND, Item, NIGHTLY, ON_STOP, ON_TAG, Scene, Stage, TAG_ANSWER,
+    TAG_ASK,
+};
 
 /// Fewer would mean that the calls are not found.
 const CELLS_MIN: usize = 20;
@@ -33,10 +36,12 @@ struct End {
     images: Vec<String>,
     snapshots: Vec<String>,
     ledger: Vec<String>,
+    /// What the machine says of requests.
+    told: Vec<String>,
 }
 
 impl End {
-    async fn of(scene: &Scene) -> End {
+    async fn of(scene: &Scene, machine: &str) -> End {
         let mut images = Vec::new();
         let mut snapshots = Vec::new();
         let mut volumes = Names::default();
@@ -57,7 +62,7 @@ impl End {
         snapshots.sort();
         let mut ledger: Vec<String> = scene.ledger().await.iter().filter_map(line).collect();
         ledger.sort();
-        End { images, snapshots, ledger }
+        End { images, snapshots, ledger, told: told(scene, machine).await }
     }
 
     /// What another end has less (`-`) and what it has more (`+`), a line for each.
@@ -74,14 +79,28 @@ impl End {
     }
 
     fn lines(&self) -> Vec<String> {
-        let all = [("image", &self.images), ("snapshot", &self.snapshots), ("item", &self.ledger)];
+        let all = [
+            ("image", &self.images),
+            ("snapshot", &self.snapshots),
+            ("item", &self.ledger),
+            ("tag", &self.told),
+        ];
         let lines = all.iter().flat_map(|(what, lines)| lines.iter().map(move |line| (what, line)));
         lines.map(|(what, line)| format!("{what} {line}")).collect()
     }
 }
 
+/// The request that a machine carries, and the answer, without the time that it begins with.
+async fn told(scene: &Scene, machine: &str) -> Vec<String> {
+    let tags = scene.tags_of(HOME, machine).await;
+    let asked = tags.get(TAG_ASK).map(|value| format!("asks for {value}"));
+    let answer = tags.get(TAG_ANSWER).and_then(|text| text.split_once(' '));
+    asked.into_iter().chain(answer.map(|(_, what)| format!("answer {what}"))).collect()
+}
+
 fn without_attempt(tags: &BTreeMap<String, String>) -> BTreeMap<&String, &String> {
-    tags.iter().filter(|(key, _)| !key.ends_with(":attempt")).collect()
+    let differs = |key: &str| key.ends_with(":attempt") || key.ends_with(":requested");
+    tags.iter().filter(|(key, _)| !differs(key)).collect()
 }
 
 /// Numbers in the order in which names are met.
@@ -120,8 +139,10 @@ fn run(policies: &str, blow: Option<Rule>) -> (End, Vec<TracedCall>) {
             scene.fault(rule);
         }
         scene.pass(14).await;
-        if policies == ON_STOP {
-            scene.stop(&machine).await;
+        match policies {
+            ON_STOP => scene.stop(&machine).await,
+            ON_TAG => scene.ask(HOME, &machine, "gold").await,
+            _ => {}
         }
         // Long enough for Lambda's retries, for a lost intent to settle and for a second attempt.
         scene.pass(75).await;
@@ -133,7 +154,7 @@ fn run(policies: &str, blow: Option<Rule>) -> (End, Vec<TracedCall>) {
         let calls = scene.cloud.with(|model| {
             calls_of(&model.trace, |entry| entry.principal.contains(":assumed-role/afterimage"))
         });
-        (End::of(&scene).await, calls)
+        (End::of(&scene, &machine).await, calls)
     })
 }
 
@@ -147,7 +168,7 @@ fn cells(calls: Vec<TracedCall>) -> Vec<TracedCall> {
     const SAME_MAX: u64 = 3;
     let writes = ["PutItem", "TransactWriteItems", "UpdateItem", "PutEvents"];
     let matters = |call: &TracedCall| {
-        let creates = ["CreateSnapshots", "RegisterImage", "CopyImage"];
+        let creates = ["CreateSnapshots", "RegisterImage", "CopyImage", "DeleteTags", "CreateTags"];
         let action = call.action.as_str();
         writes.contains(&action) || creates.contains(&action) || call.nth <= SAME_MAX
     };
@@ -192,6 +213,11 @@ fn every_call(policies: &'static str) {
 #[test]
 fn killed_and_failed_at_every_call_of_a_schedule() {
     every_call(NIGHTLY);
+}
+
+#[test]
+fn killed_and_failed_at_every_call_after_a_request_by_tag() {
+    every_call(ON_TAG);
 }
 
 #[test]

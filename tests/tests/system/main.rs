@@ -1,10 +1,14 @@
 //! Afterimage as a whole, deployed from its own templates in the embedded cloud.
 
+mod asked;
 mod bad_events;
+mod coverage;
 mod economy;
 mod every_call;
 mod mutations;
 mod not_fooled;
 mod path;
+mod rebuild;
 mod scene;
 mod template;
+mod truth;

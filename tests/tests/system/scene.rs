@@ -15,6 +15,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_ec2::types as ec2;
 use serde_json::Value;
 
+/// What a person puts on a machine, and what they read there afterwards.
+pub const TAG_ASK: &str = "afterimage:now";
+pub const TAG_ANSWER: &str = "afterimage:answer";
+
 pub const ACCOUNT: &str = "123456789012";
 /// The seat, and where the machines of most scenes live.
 pub const HOME: &str = "us-east-1";
@@ -22,10 +26,11 @@ pub const IRELAND: &str = "eu-west-1";
 pub const FRANKFURT: &str = "eu-central-1";
 
 /// The functions: what each is about has its name, and a sample in `events/`.
-pub const FUNCTIONS: [&str; 6] = [
+pub const FUNCTIONS: [&str; 7] = [
     "backup-tick",
     "image-state-changed",
     "instance-state-changed",
+    "instance-tagged",
     "reconcile-tick",
     "snapshots-completed",
     "work-requested",
@@ -52,6 +57,15 @@ policies:
   gold:
     select: {regions: [us-east-1], tags: {backup: gold}}
     triggers: [{on: stopped}]
+    replicate: [{region: eu-west-1}, {region: eu-central-1}]
+";
+
+/// The same machines whenever somebody asks by a tag.
+pub const ON_TAG: &str = "
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{on: tag}]
     replicate: [{region: eu-west-1}, {region: eu-central-1}]
 ";
 
@@ -205,6 +219,19 @@ impl Scene {
         let stopped = self.ec2(region).stop_instances().instance_ids(machine).send().await;
         stopped.expect("the machine stops");
         self.pass(1).await;
+    }
+
+    /// Puts the tag on a machine that asks for a point of it.
+    pub async fn ask(&self, region: &str, machine: &str, policy: &str) {
+        let tags = self.ec2(region).create_tags().resources(machine);
+        tags.tags(tag(TAG_ASK, policy)).send().await.expect("the machine is tagged");
+    }
+
+    /// The tags of a machine.
+    pub async fn tags_of(&self, region: &str, machine: &str) -> BTreeMap<String, String> {
+        let listed = self.ec2(region).describe_instances().instance_ids(machine).send().await;
+        let listed = listed.expect("the machine is described");
+        tags(listed.reservations()[0].instances()[0].tags())
     }
 
     pub async fn start(&self, machine: &str) {

@@ -1,7 +1,7 @@
-//! The three calls that create something, each between its intent and its outcome.
+//! The four calls that create something, each between its intent and its outcome.
 
 use afterimage_core::command::{
-    Change, CopyImage, CreateSnapshots, Decision, Intent, Record, RegisterImage,
+    Change, CopyImage, CreateImage, CreateSnapshots, Decision, Intent, Record, RegisterImage,
 };
 use afterimage_core::conclude::{self, Outcome};
 use afterimage_core::point::{Point, Replica};
@@ -33,6 +33,18 @@ impl Hand<'_> {
         let outcome = self.aws.ec2.create_snapshots(&intent.call).await;
         self.heed(&outcome);
         Ok(conclude::snapshots(&point, outcome, self.aws.clock.now()))
+    }
+
+    pub(super) async fn create_image(
+        &mut self,
+        intent: Intent<CreateImage>,
+    ) -> Result<Decision, Failure> {
+        let Some(point) = self.begin(&intent.queue, intent.change, point_of).await? else {
+            return Ok(Decision::default());
+        };
+        let outcome = self.aws.ec2.create_image(&intent.call).await;
+        self.heed(&outcome);
+        Ok(conclude::created(&point, outcome, self.aws.clock.now()))
     }
 
     pub(super) async fn register_image(
@@ -161,13 +173,13 @@ impl Hand<'_> {
 fn point_of(change: &Change) -> Option<&Point> {
     change.writes.iter().rev().find_map(|write| match &write.record {
         Record::Point(point) => Some(&**point),
-        Record::Replica(_) => None,
+        Record::Replica(_) | Record::Asked(_) => None,
     })
 }
 
 fn replica_of(change: &Change) -> Option<&Replica> {
     change.writes.iter().rev().find_map(|write| match &write.record {
         Record::Replica(replica) => Some(&**replica),
-        Record::Point(_) => None,
+        Record::Point(_) | Record::Asked(_) => None,
     })
 }

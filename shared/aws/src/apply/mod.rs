@@ -13,12 +13,15 @@
 //! Wakes are sent last, each once, and also after a failure: what was written before deserves it.
 #![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
 
+mod consume;
 mod create;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::AddAssign;
 
-use afterimage_core::command::{Change, Command, Decision, Finding, Said, Wake};
+use afterimage_core::command::{Change, Command, Decision, Finding, Resolved, Said, Wake};
+use afterimage_core::conclude;
+use afterimage_core::reason::{Code, Reason};
 use afterimage_core::work::Queue;
 use jiff::{SignedDuration, Timestamp};
 
@@ -80,6 +83,10 @@ struct Hand<'a> {
     slowed: u32,
     /// How many calls on end were not asked to wait.
     steady: u32,
+    /// When the tags of a machine were last changed.
+    last_tag: Option<Timestamp>,
+    /// Why the first machine was not answered that was not.
+    unanswered: Option<Failure>,
 }
 
 impl<'a> Hand<'a> {
@@ -101,6 +108,8 @@ impl<'a> Hand<'a> {
             last_call: None,
             slowed: 0,
             steady: 0,
+            last_tag: None,
+            unanswered: None,
         }
     }
 
@@ -126,7 +135,7 @@ impl<'a> Hand<'a> {
         for queue in held {
             self.give_back(&queue).await?;
         }
-        Ok(())
+        self.unanswered.take().map_or(Ok(()), Err)
     }
 
     /// A command, and all that follows from its outcome, whatever the time.
@@ -154,12 +163,19 @@ impl<'a> Hand<'a> {
         match command {
             Command::Request(change) | Command::Record(change) => self.record(&change).await?,
             Command::Advance(cursor) => ledger.advance(&cursor).await?,
+            Command::Consume(consume) => self.consume(&consume).await?,
             Command::CreateSnapshots(intent) => return self.create_snapshots(*intent).await,
+            Command::CreateImage(intent) => return self.create_image(*intent).await,
             Command::RegisterImage(intent) => return self.register_image(*intent).await,
             Command::CopyImage(intent) => return self.copy_image(*intent).await,
+            Command::Correct(correct) => {
+                let outcome = self.aws.ec2.create_tags(&correct).await;
+                return Ok(conclude::corrected(*correct, outcome));
+            }
             Command::Wake(wake) => drop(self.wakes.insert(wake)),
             Command::Looked(at) => ledger.looked(at).await?,
             Command::Report(finding) => self.report(&finding).await?,
+            Command::Resolve(resolved) => self.resolve(&resolved).await?,
         }
         Ok(Decision::default())
     }
@@ -206,6 +222,16 @@ impl<'a> Hand<'a> {
         Ok(())
     }
 
+    /// Told when it is new, as the report was.
+    async fn resolve(&mut self, resolved: &Resolved) -> Result<(), Failure> {
+        if self.aws.ledger.resolve(resolved).await? {
+            let Resolved { artefact, region, code, .. } = resolved;
+            let reason = Reason::new(Code::Resolved, format!("no longer {code}, in {region}"));
+            log::said(&Said { about: artefact.clone(), reason });
+        }
+        Ok(())
+    }
+
     /// Gives a lease back that no outcome gave back: the last call was somebody else's, or time
     /// ran out. Whoever comes next would find it held.
     async fn give_back(&mut self, queue: &Queue) -> Result<(), Failure> {
@@ -236,13 +262,17 @@ pub const LEASE: SignedDuration = SignedDuration::from_secs(60);
 fn queue_of(command: &Command) -> Option<&Queue> {
     match command {
         Command::CreateSnapshots(intent) => Some(&intent.queue),
+        Command::CreateImage(intent) => Some(&intent.queue),
         Command::RegisterImage(intent) => Some(&intent.queue),
         Command::CopyImage(intent) => Some(&intent.queue),
+        Command::Correct(correct) => queue_of(&correct.then),
         Command::Request(_)
+        | Command::Consume(_)
         | Command::Advance(_)
         | Command::Record(_)
         | Command::Wake(_)
         | Command::Looked(_)
-        | Command::Report(_) => None,
+        | Command::Report(_)
+        | Command::Resolve(_) => None,
     }
 }

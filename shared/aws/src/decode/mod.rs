@@ -8,6 +8,7 @@
 mod backup_tick;
 mod image_state_changed;
 mod instance_state_changed;
+mod instance_tagged;
 mod reconcile_tick;
 mod snapshots_completed;
 mod work_requested;
@@ -22,6 +23,7 @@ use crate::environment::Environment;
 pub use backup_tick::{Tick, backup_tick};
 pub use image_state_changed::image_state_changed;
 pub use instance_state_changed::instance_state_changed;
+pub use instance_tagged::instance_tagged;
 pub use reconcile_tick::reconcile_tick;
 pub use snapshots_completed::snapshots_completed;
 pub use work_requested::{DETAIL_TYPE, SOURCE, work_requested};

@@ -1,13 +1,15 @@
 //! The calls that make something: each says what it brought, and never fails otherwise.
 //!
-//! CreateSnapshots and RegisterImage carry no token, so each is sent once. CopyImage carries ours,
-//! so that the SDK may send it again.
+//! CreateSnapshots, CreateImage and RegisterImage carry no token, so each is sent once. CopyImage
+//! carries ours, so that the SDK may send it again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use afterimage_core::command::{CopyImage, CreateSnapshots, Device, RegisterImage};
+use afterimage_core::command::{
+    CopyImage, Correct, CreateImage, CreateSnapshots, Device, RegisterImage,
+};
 use afterimage_core::conclude::{Outcome, SnapshotSet};
 use afterimage_core::ids::{AmiId, SnapshotId, VolumeId};
 use aws_sdk_ec2::config::interceptors::BeforeTransmitInterceptorContextRef;
@@ -24,9 +26,13 @@ use aws_sdk_ec2::types::{
 use super::{CALL_TIMEOUT, Ec2, errors};
 
 impl Ec2 {
-    /// Snapshots of all volumes of a machine, of one and the same moment.
+    /// Snapshots of the volumes of a machine, of one and the same moment.
     pub async fn create_snapshots(&self, wanted: &CreateSnapshots) -> Outcome<SnapshotSet> {
-        let instance = InstanceSpecification::builder().instance_id(wanted.instance.as_str());
+        let without = wanted.without.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let instance = InstanceSpecification::builder()
+            .instance_id(wanted.instance.as_str())
+            .set_exclude_boot_volume(wanted.without_root.then_some(true))
+            .set_exclude_data_volume_ids((!without.is_empty()).then_some(without));
         let sent = Sent::default();
         let answer = self
             .client(&wanted.region)
@@ -40,6 +46,37 @@ impl Ec2 {
             .await;
         match answer {
             Ok(made) => snapshot_set(made.snapshots()),
+            Err(error) => errors::of_failed(&error, sent.count()),
+        }
+    }
+
+    /// An image of a machine, and a snapshot of each of its volumes. Whether a volume goes with its
+    /// machine is taken over from the machine: to say it again, a volume that has just been taken
+    /// off would have to be there.
+    pub async fn create_image(&self, wanted: &CreateImage) -> Outcome<AmiId> {
+        let without: Vec<BlockDeviceMapping> = wanted.without.iter().map(no_device).collect();
+        let tags = [
+            tags_for(&[ResourceType::Image], &wanted.tags),
+            tags_for(&[ResourceType::Snapshot], &wanted.snapshot_tags),
+        ];
+        let tags: Vec<TagSpecification> = tags.into_iter().flatten().flatten().collect();
+        let sent = Sent::default();
+        let answer = self
+            .client(&wanted.region)
+            .create_image()
+            .instance_id(wanted.instance.as_str())
+            .name(&wanted.name)
+            .description(&wanted.description)
+            // Without it, EC2 would take the machine down.
+            .no_reboot(!wanted.reboot)
+            .set_block_device_mappings((!without.is_empty()).then_some(without))
+            .set_tag_specifications((!tags.is_empty()).then_some(tags))
+            .customize()
+            .config_override(once(&sent))
+            .send()
+            .await;
+        match answer {
+            Ok(made) => image(made.image_id()),
             Err(error) => errors::of_failed(&error, sent.count()),
         }
     }
@@ -96,6 +133,27 @@ impl Ec2 {
             .await;
         match answer {
             Ok(made) => image(made.image_id()),
+            Err(error) => errors::of_failed(&error, sent.count()),
+        }
+    }
+}
+
+impl Ec2 {
+    /// Tags on what is there already. To say the same twice is to say it once, so that the SDK may
+    /// send it again.
+    pub async fn create_tags(&self, wanted: &Correct) -> Outcome<()> {
+        let sent = Sent::default();
+        let answer = self
+            .client(&wanted.region)
+            .create_tags()
+            .set_resources(Some(wanted.artefacts.clone()))
+            .set_tags(Some(wire_tags(&wanted.tags)))
+            .customize()
+            .config_override(in_time(&sent))
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Outcome::Made(()),
             Err(error) => errors::of_failed(&error, sent.count()),
         }
     }
@@ -166,6 +224,14 @@ fn device(device: &Device) -> BlockDeviceMapping {
     BlockDeviceMapping::builder().device_name(&device.name).ebs(disk.build()).build()
 }
 
+fn no_device(device: &String) -> BlockDeviceMapping {
+    BlockDeviceMapping::builder().device_name(device).no_device("").build()
+}
+
+fn wire_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
+    tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+}
+
 /// The same tags for all kinds of what a call makes; no tags are no specification, which EC2 wants
 /// to have some.
 fn tags_for(
@@ -175,8 +241,7 @@ fn tags_for(
     if tags.is_empty() {
         return None;
     }
-    let tags: Vec<Tag> =
-        tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
+    let tags = wire_tags(tags);
     let of = |kind: &ResourceType| {
         let tags = Some(tags.clone());
         TagSpecification::builder().resource_type(kind.clone()).set_tags(tags).build()

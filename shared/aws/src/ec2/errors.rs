@@ -27,11 +27,12 @@ pub const UNREADABLE: &str = "answer-unreadable";
 ///
 /// `SnapshotLimitExceeded` is not among them: a full quota does not empty itself.
 pub fn is_throttled(code: &str) -> bool {
-    const CODES: [&str; 15] = [
+    const CODES: [&str; 16] = [
         "RequestLimitExceeded",
         "SnapshotCreationPerVolumeRateExceeded",
         "ConcurrentSnapshotLimitExceeded",
         "PendingSnapshotLimitExceeded",
+        "ConcurrentCreateImageNoRebootLimitExceeded",
         "ResourceLimitExceeded",
         "Throttling",
         "ThrottlingException",

@@ -1,12 +1,14 @@
-//! EC2, as far as we need it: what is there, and the three calls that make something.
+//! EC2, as far as we need it: what is there, the four calls that make something, and the one that
+//! puts right what it says of itself.
 //!
 //! What is read is read to its last page. What is made is made at most once by a call: EC2 has no
-//! token for CreateSnapshots and RegisterImage, and the SDK by itself would send them again after
+//! token for CreateSnapshots, CreateImage and RegisterImage, and the SDK by itself would send them again after
 //! an error that came too late.
 
 mod create;
 pub mod errors;
 mod read;
+mod tag;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,25 +1,32 @@
-//! Findings: what a person should see, each kept once.
+//! Findings: what a person should see, each kept once; and, when it is no longer so, as resolved.
 
-use afterimage_core::command::Finding;
+use afterimage_core::command::{Finding, Resolved};
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::Ledger;
 use super::item::{Item, item_of, record_of};
 use super::keys::{FINDINGS, Key, PK, SK, WRITTEN_BY};
 use super::record::readable;
 use super::write::{Condition, PutIf};
+use super::{Ledger, said};
 use crate::error::Failure;
 
+/// When it was seen that a finding is no longer so.
+const RESOLVED_AT: &str = "resolved_at";
+
 impl Ledger {
-    /// Everything that was ever found.
+    /// Everything that was found and is not resolved.
     ///
     /// # Errors
     /// The ledger cannot be read.
     pub async fn findings(&self) -> Result<Vec<Finding>, Failure> {
-        let items = self.query(self.whole(FINDINGS)).await?;
+        let mut items = self.query(self.whole(FINDINGS)).await?;
+        items.retain(|item| !item.contains_key(RESOLVED_AT));
         Ok(items.iter().filter_map(|item| readable(finding(item))).collect())
     }
 
-    /// Keeps what was found; false if it was known. The first report stays as it is.
+    /// Keeps what was found; false if it is known. The first report stays as it is; of what was
+    /// resolved this is the first again.
     ///
     /// # Errors
     /// The ledger cannot be written.
@@ -28,7 +35,37 @@ impl Ledger {
         let unfit = |why| Failure::Item { key: key.to_string(), why };
         let mut item = item_of(finding).map_err(unfit)?;
         item.extend(key.item());
-        self.put_own(PutIf { item, condition: Condition::absent() }, finding.seen_at).await
+        let condition =
+            Condition::new("attribute_not_exists(#pk) OR attribute_exists(#resolved_at)")
+                .name("#pk", PK)
+                .name("#resolved_at", RESOLVED_AT);
+        self.put_own(PutIf { item, condition }, finding.seen_at).await
+    }
+
+    /// Remembers that a finding is no longer so; false if it was resolved before, or is another by
+    /// now.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn resolve(&self, resolved: &Resolved) -> Result<bool, Failure> {
+        let key = Key::found(&resolved.region, &resolved.artefact);
+        let call = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key.item()))
+            .update_expression("SET #resolved_at = :at")
+            .condition_expression("#reason.#code = :code AND attribute_not_exists(#resolved_at)")
+            .expression_attribute_names("#resolved_at", RESOLVED_AT)
+            .expression_attribute_names("#reason", "reason")
+            .expression_attribute_names("#code", "code")
+            .expression_attribute_values(":at", AttributeValue::S(resolved.at.to_string()))
+            .expression_attribute_values(":code", AttributeValue::S(resolved.code.to_string()));
+        let Err(error) = call.send().await else { return Ok(true) };
+        match said(&error) {
+            Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+            _ => Err(self.unwritten(error)),
+        }
     }
 }
 

@@ -8,12 +8,14 @@
 //! | `policies` | `looked` | when everything with our tag was last looked through |
 //! | `machine#INSTANCE` | `machine` | the summary of a machine |
 //! | `machine#INSTANCE` | `point#POINT` | a point |
+//! | `machine#INSTANCE` | `asked#POLICY` | the requests for points under a policy |
 //! | `machine#INSTANCE` | `point#POINT#replica#REGION` | a replica |
 //! | `lease#REGION#KIND` | `lease` | who works at a queue |
 //! | `claim#REGION#KIND` | `claim` | who will look at what is in flight in a queue |
 //! | `findings` | `finding#REGION#ARTEFACT` | something that a person should see |
 //!
-//! The index `due` has the points and replicas that stand in a queue, and no others; the index
+//! The index `due` has the points and replicas that stand in a queue, and the requests whose tag was
+//! not seen to go, and no others; the index
 //! `fleet` has the summaries, spread over as many partitions as there are hexadecimal digits.
 
 use std::collections::HashMap;
@@ -49,6 +51,7 @@ pub const CURSOR: &str = "cursor#";
 pub const REGION: &str = "region#";
 pub const LOOKED: &str = "looked";
 pub const POINT: &str = "point#";
+const ASKED: &str = "asked#";
 pub const FINDINGS: &str = "findings";
 const MACHINE: &str = "machine";
 const REPLICA: &str = "#replica#";
@@ -93,6 +96,10 @@ impl Key {
         Key::new(partition(point.instance()), format!("{POINT}{point}{REPLICA}{region}"))
     }
 
+    pub fn asked(instance: &InstanceId, policy: &PolicyName) -> Key {
+        Key::new(partition(instance), format!("{ASKED}{policy}"))
+    }
+
     pub fn lease(queue: &Queue) -> Key {
         Key::new(format!("lease#{}#{}", queue.region, queue.kind), "lease")
     }
@@ -102,7 +109,12 @@ impl Key {
     }
 
     pub fn finding(finding: &Finding) -> Key {
-        Key::new(FINDINGS, format!("finding#{}#{}", finding.region, finding.artefact))
+        Key::found(&finding.region, &finding.artefact)
+    }
+
+    /// Of a finding, by what it is about.
+    pub fn found(region: &Region, artefact: &str) -> Key {
+        Key::new(FINDINGS, format!("finding#{region}#{artefact}"))
     }
 
     /// Of an item that was read; empty where it has none, which the table does not allow.
@@ -151,6 +163,11 @@ pub fn cursors(policy: &PolicyName) -> String {
 /// Where the records of a queue stand in the index.
 pub fn queue(queue: &Queue) -> String {
     format!("{}#{}", queue.kind, queue.region)
+}
+
+/// Where requests stand in the index whose tag was not seen to go.
+pub fn asking(region: &Region) -> String {
+    format!("{ASKED}{region}")
 }
 
 /// Where the record may stand that the index nominates by its point: the index does not tell points

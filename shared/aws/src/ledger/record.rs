@@ -1,13 +1,14 @@
-//! Points and replicas as items: their members, and what the index is made of. Their invariants
+//! Points, replicas and requests as items: their members, and what the index is made of. Their invariants
 //! are checked on the way in and on the way out.
 
+use afterimage_core::asked::Asked;
 use afterimage_core::command::{Record, Write};
 use afterimage_core::point::{Point, Replica};
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::DeserializeOwned;
 
 use super::item::{Item, item_of, record_of};
-use super::keys::{AWAITS, DUE_AT, Key, PK, QUEUE, SK, WRITTEN_BY, queue};
+use super::keys::{AWAITS, DUE_AT, Key, PK, QUEUE, SK, WRITTEN_BY, asking, queue};
 use crate::error::Failure;
 
 /// The attributes of a record's item that are not members of the record.
@@ -20,6 +21,7 @@ pub fn item_to_put(write: &Write, id: &str) -> Result<Item, Failure> {
     let (checked, version, item) = match &write.record {
         Record::Point(point) => (point.check(), point.version, item_of(point)),
         Record::Replica(replica) => (replica.check(), replica.version, item_of(replica)),
+        Record::Asked(asked) => (asked.check(), asked.version, item_of(asked)),
     };
     checked.map_err(unfit)?;
     // Whoever writes what they have read without counting would leave others unaware of it.
@@ -30,19 +32,28 @@ pub fn item_to_put(write: &Write, id: &str) -> Result<Item, Failure> {
     item.extend(key.item());
     item.insert(WRITTEN_BY.into(), AttributeValue::S(id.to_string()));
     // A settled record has none of these, so that it stands in no index and costs no sweep.
-    if let (Some(due_in), Some(due_at)) = (write.record.queue(), write.record.due_at()) {
+    if let (Some(due_in), Some(due_at)) = (place(&write.record), write.record.due_at()) {
         let awaits = write.record.awaits().into_iter().map(AttributeValue::S).collect();
-        item.insert(QUEUE.into(), AttributeValue::S(queue(&due_in)));
+        item.insert(QUEUE.into(), AttributeValue::S(due_in));
         item.insert(DUE_AT.into(), AttributeValue::N(due_at.as_millisecond().to_string()));
         item.insert(AWAITS.into(), AttributeValue::L(awaits));
     }
     Ok(item)
 }
 
+/// Where it stands in the index.
+fn place(record: &Record) -> Option<String> {
+    match record {
+        Record::Point(_) | Record::Replica(_) => record.queue().as_ref().map(queue),
+        Record::Asked(asked) => Some(asking(&asked.home)),
+    }
+}
+
 pub fn key_of(record: &Record) -> Key {
     match record {
         Record::Point(point) => Key::point(&point.id),
         Record::Replica(replica) => Key::replica(&replica.point, &replica.region),
+        Record::Asked(asked) => Key::asked(&asked.instance, &asked.policy),
     }
 }
 
@@ -52,6 +63,10 @@ pub fn point(item: &Item) -> Result<Point, Failure> {
 
 pub fn replica(item: &Item) -> Result<Replica, Failure> {
     read(item, |replica: &Replica| (Key::replica(&replica.point, &replica.region), replica.check()))
+}
+
+pub fn asked(item: &Item) -> Result<Asked, Failure> {
+    read(item, |asked: &Asked| (Key::asked(&asked.instance, &asked.policy), asked.check()))
 }
 
 fn read<T: DeserializeOwned>(

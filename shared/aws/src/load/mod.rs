@@ -5,6 +5,7 @@
 mod backup_tick;
 mod image_state_changed;
 mod instance_state_changed;
+mod instance_tagged;
 mod reconcile_tick;
 mod snapshots_completed;
 mod work_requested;
@@ -12,6 +13,7 @@ mod work_requested;
 pub use backup_tick::backup_tick;
 pub use image_state_changed::image_state_changed;
 pub use instance_state_changed::instance_state_changed;
+pub use instance_tagged::instance_tagged;
 pub use reconcile_tick::reconcile_tick;
 pub use snapshots_completed::snapshots_completed;
 pub use work_requested::{Known, Loaded, work_requested};

@@ -1,14 +1,15 @@
-//! What is overdue, what is stopped, and now and then everything that carries our tag. A region
-//! that does not answer is left out, and looked at by the next sweep.
+//! What is overdue, what is stopped, what is asked for by a tag, and now and then everything that
+//! carries our tag, beside all machines. A region that does not answer is left out, and looked at by the next sweep.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use afterimage_core::flow::InForce;
+use afterimage_core::flow::asked::{self, Asking};
 use afterimage_core::flow::reconcile_tick::{Input, Tagged, is_time_to_look};
 use afterimage_core::flow::waiting::{self, Waiting};
 use afterimage_core::ids::{InstanceId, Region};
 use afterimage_core::machine::Instance;
-use afterimage_core::names::TAG_POINT;
+use afterimage_core::names::{TAG_ASK, TAG_POINT};
 use afterimage_core::point::Point;
 use afterimage_core::policy::{Policy, Trigger};
 use afterimage_core::seen::{Complete, SeenImage, SeenSnapshot};
@@ -33,11 +34,12 @@ pub async fn reconcile_tick(aws: &Aws, _tick: Tick, context: &Context) -> Result
     let stopped = stopped(aws, &in_force, context).await;
     let ids: Vec<InstanceId> = stopped.iter().map(|instance| instance.id.clone()).collect();
     let summaries = aws.ledger.summaries(&ids).await?;
+    let asking = asking(aws, &in_force, context).await?;
     let tagged = match is_time_to_look(&in_force, now) {
         true => Some(tagged(aws, &in_force, context).await?),
         false => None,
     };
-    Ok(Input { now, in_force, overdue, stopped, summaries, waiting, tagged })
+    Ok(Input { now, in_force, overdue, stopped, summaries, waiting, asking, tagged })
 }
 
 /// Every sweep asks where policies that are in force put their work; now and then all queues are
@@ -107,6 +109,34 @@ async fn stopped(aws: &Aws, in_force: &InForce, context: &Context) -> Vec<Instan
     stopped
 }
 
+/// The machines that carry a request where a policy takes such requests, and now and then
+/// everywhere; then what the ledger has on these, and on those that somebody has left.
+async fn asking(aws: &Aws, in_force: &InForce, context: &Context) -> Result<Asking, Failure> {
+    let takes = |policy: &&Policy| policy.triggers.contains(&Trigger::Tag);
+    let taking = in_force.policies.iter().filter(takes);
+    let mut regions: BTreeSet<&Region> = taking.flat_map(|policy| &policy.select.regions).collect();
+    if is_time_to_look(in_force, context.now) {
+        regions.extend(&in_force.regions);
+    }
+    let mut asking = Asking::default();
+    for region in regions {
+        if !context.has_time(aws.clock.now()) {
+            break;
+        }
+        match aws.ec2.instances(region, Find::Tagged(&[TAG_ASK.to_string()])).await {
+            Ok(found) => asking.machines.extend(found),
+            Err(failure) => {
+                left_out(&failure);
+                continue;
+            }
+        }
+        asking.left.extend(aws.ledger.asked_left(region, context.now).await?);
+    }
+    let named: Vec<_> = asking.machines.iter().filter_map(asked::record_of).collect();
+    asking.known = aws.ledger.asked(&named).await?;
+    Ok(asking)
+}
+
 /// The listings first, and then the ledger: a point that is younger than they are must not look
 /// unknown.
 async fn tagged(aws: &Aws, in_force: &InForce, context: &Context) -> Result<Tagged, Failure> {
@@ -117,7 +147,7 @@ async fn tagged(aws: &Aws, in_force: &InForce, context: &Context) -> Result<Tagg
         if !context.has_time(aws.clock.now()) {
             break;
         }
-        let (snapshots, images) = match listings(aws, region).await {
+        let (snapshots, images, instances) = match listings(aws, region).await {
             Ok(listings) => listings,
             Err(failure) => {
                 left_out(&failure);
@@ -130,6 +160,7 @@ async fn tagged(aws: &Aws, in_force: &InForce, context: &Context) -> Result<Tagg
         named.extend(points.map(|point| (point, region.clone())));
         tagged.snapshots.insert(region.clone(), snapshots);
         tagged.images.insert(region.clone(), images);
+        tagged.fleet.insert(region.clone(), instances);
     }
     let points: BTreeSet<PointId> = named.iter().map(|(point, _)| point.clone()).collect();
     let points: Vec<PointId> = points.into_iter().collect();
@@ -146,7 +177,10 @@ async fn tagged(aws: &Aws, in_force: &InForce, context: &Context) -> Result<Tagg
 async fn listings(
     aws: &Aws,
     region: &Region,
-) -> Result<(Complete<SeenSnapshot>, Complete<SeenImage>), Failure> {
+) -> Result<(Complete<SeenSnapshot>, Complete<SeenImage>, Complete<Instance>), Failure> {
     let snapshots = aws.ec2.snapshots_tagged(region, None).await?;
-    Ok((snapshots, aws.ec2.images_tagged(region).await?))
+    let images = aws.ec2.images_tagged(region).await?;
+    // It is read to its last page, or fails.
+    let instances = Complete(aws.ec2.instances(region, Find::All).await?);
+    Ok((snapshots, images, instances))
 }

@@ -1,6 +1,6 @@
 //! What is in force: policies, cursors, regions, and when everything was last looked through.
 
-use afterimage_core::command::{Cursor, Finding};
+use afterimage_core::command::{Cursor, Finding, Resolved};
 use afterimage_core::flow::InForce;
 use afterimage_core::ids::PolicyName;
 use afterimage_core::policy::select::Select;
@@ -198,5 +198,33 @@ fn a_finding_is_kept_once() {
         assert!(report(&finding("snap-00000001", 1)).await);
         let kept = world.ledger.findings().await.expect("the ledger can be read");
         assert_eq!(kept, [finding("ami-00000001", 1), finding("snap-00000001", 1)]);
+    });
+}
+
+#[test]
+fn a_finding_that_is_resolved_is_left_out_until_it_is_found_again() {
+    world(async |world| {
+        let finding = |at: i64| Finding {
+            region: region(AWAY),
+            artefact: "policy gold".to_string(),
+            reason: Reason::new(Code::PolicyMatchesNothing, "nothing has its tags"),
+            seen_at: second(at),
+        };
+        let resolve = async |code: Code| {
+            let (region, artefact) = (region(AWAY), "policy gold".to_string());
+            let resolved = Resolved { region, artefact, code, at: second(2) };
+            world.ledger.resolve(&resolved).await.expect("the ledger can be written")
+        };
+        let found = async || world.ledger.findings().await.expect("the ledger can be read");
+        assert!(!resolve(Code::PolicyMatchesNothing).await, "there is no such finding");
+        assert_eq!(found().await, []);
+        assert!(world.ledger.report(&finding(1)).await.expect("it is written"));
+        assert!(!resolve(Code::Foreign).await, "it is another finding");
+        assert_eq!(found().await, [finding(1)]);
+        assert!(resolve(Code::PolicyMatchesNothing).await);
+        assert!(!resolve(Code::PolicyMatchesNothing).await, "it was before");
+        assert_eq!(found().await, []);
+        assert!(world.ledger.report(&finding(3)).await.expect("it is written"));
+        assert_eq!(found().await, [finding(3)]);
     });
 }

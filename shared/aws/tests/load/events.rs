@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use afterimage_aws::load;
-use afterimage_core::flow::{ImageStateChanged, InstanceStateChanged};
-use afterimage_core::ids::{AmiId, InstanceId};
+use afterimage_core::asked::Asked;
+use afterimage_core::flow::{ImageStateChanged, InstanceStateChanged, InstanceTagged};
+use afterimage_core::ids::{AmiId, InstanceId, PolicyName};
 use afterimage_core::machine::State;
 use afterimage_core::seen::ImageState;
 
@@ -62,6 +63,32 @@ fn a_machine_that_stopped_comes_with_the_points_that_wait_for_it() {
         assert_eq!(waiting.iter().map(|point| &point.id).collect::<Vec<_>>(), [&waits.id]);
         // Of what is in force, of the machine's summary, and of the queue.
         assert_eq!(requests["Query"], 2, "{requests:?}");
+    });
+}
+
+#[test]
+fn a_request_is_read_on_the_machine_and_held_against_its_own_record() {
+    world(async |world| {
+        let id = world.machine(SEAT, "Backup").await;
+        let context = world.context();
+        let event = InstanceTagged { region: region(SEAT), instance: id.clone() };
+        let load = load::instance_tagged(&world.aws, event.clone(), &context).await;
+        let input = load.expect("all answer");
+        assert!(input.instance.is_some() && input.known.is_empty());
+
+        world.ask(&id, "gold").await;
+        let policy = PolicyName::parse("gold").expect("it is a name");
+        let never = Asked::never(&id, &region(SEAT), &policy);
+        let asked = world.asked(never.once_more().0).await;
+        let (input, requests) =
+            world.requests(load::instance_tagged(&world.aws, event, &context)).await;
+        let input = input.expect("all answer");
+        assert_eq!(input.known, BTreeMap::from([((id, policy), asked)]));
+        let expected = [("BatchGetItem", 1), ("DescribeInstances", 1), ("Query", 1)];
+        assert_eq!(requests, expected.map(|(name, times)| (name.to_string(), times)).into());
+        let gone = InstanceTagged { region: region(SEAT), instance: instance(1) };
+        let input = load::instance_tagged(&world.aws, gone, &context).await;
+        assert_eq!(input.expect("all answer").instance, None);
     });
 }
 

@@ -223,7 +223,7 @@ fn missed(schedule: &str, Slots { last, earlier }: Slots) -> Reason {
 /// The machines of a policy, as far as there is still something to image.
 fn selected<'a>(policy: &Policy, instances: &'a [Instance]) -> impl Iterator<Item = &'a Instance> {
     instances.iter().filter(|instance| {
-        let selected = policy.select.judge(&instance.region, &instance.tags);
-        !instance.state.is_gone() && selected == Selected::Yes
+        let Instance { region, state, tags, .. } = instance;
+        policy.select.judge(region, *state, tags) == Selected::Yes
     })
 }

@@ -1,9 +1,12 @@
 //! What happens when something happens: one file per function, and in it what the function knows
 //! (`Input`) and what it makes of that (`decide`).
 
+pub mod asked;
 pub mod backup_tick;
+pub mod coverage;
 pub mod image_state_changed;
 pub mod instance_state_changed;
+pub mod instance_tagged;
 pub mod reconcile_tick;
 mod request;
 pub mod snapshots_completed;
@@ -104,6 +107,13 @@ pub struct InstanceStateChanged {
     pub region: Region,
     pub instance: InstanceId,
     pub state: State,
+}
+
+/// Tag Change on Resource, of a machine that carries a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstanceTagged {
+    pub region: Region,
+    pub instance: InstanceId,
 }
 
 /// EBS Multi-Volume Snapshots Completion Status, or EBS Snapshot Notification.

@@ -3,16 +3,18 @@
 //! - Work that is overdue has its worker woken.
 //! - Stopped machines that a policy covers `on: stopped`, or that a point waits for, are dealt with
 //!   as if their event had come.
+//! - Requests that machines carry as a tag are dealt with as if their event had come; and what
+//!   somebody began to deal with, and did not end, is ended.
 //! - Every [`LOOK_EVERY`] everything that carries our tag is looked through: what is not ours by
 //!   the ledger and the facts is reported as foreign; what is ours and not needed is linked to its
-//!   point.
+//!   point. So is every machine: what a policy should cover and does not is found ([`coverage`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::waiting::{self, Waiting};
-use super::{Findings, InForce, say_unreadable, stop, tagged};
+use super::{Findings, InForce, asked, coverage, say_unreadable, stop, tagged};
 use crate::command::{Command, Decision, Wake};
 use crate::ids::{InstanceId, Region};
 use crate::machine::Instance;
@@ -23,7 +25,7 @@ use crate::slot::PointId;
 use crate::summary::MachineSummary;
 use crate::work::{Kind, Queue};
 
-/// Listing everything of ours costs two describes a region; what it finds is in no hurry.
+/// Listing everything of ours, and every machine, costs three describes a region; what it finds is in no hurry.
 pub const LOOK_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
 #[derive(Clone, Debug)]
@@ -35,6 +37,8 @@ pub struct Input {
     /// The stopped machines in the regions of policies with `on: stopped`.
     pub stopped: Vec<Instance>,
     pub summaries: BTreeMap<InstanceId, MachineSummary>,
+    /// Who asks by a tag, where a policy takes such requests.
+    pub asking: asked::Asking,
     /// The points that wait for their machine to stop.
     pub waiting: Waiting,
     /// All that carries our tag, if it is time to look.
@@ -42,9 +46,11 @@ pub struct Input {
 }
 
 /// All that carries our tag, and what the ledger has on it. The ledger is read after the listings:
-/// a point that is younger than them must not look unknown.
+/// a point that is younger than them must not look unknown. And every machine, for those that
+/// should carry a tag and do not.
 #[derive(Clone, Debug, Default)]
 pub struct Tagged {
+    pub fleet: coverage::Fleet,
     pub snapshots: BTreeMap<Region, Complete<SeenSnapshot>>,
     pub images: BTreeMap<Region, Complete<SeenImage>>,
     /// The points that the tags name, as far as there are such points.
@@ -61,7 +67,11 @@ pub fn is_time_to_look(in_force: &InForce, now: Timestamp) -> bool {
 pub fn decide(input: &Input) -> Decision {
     let mut decision = Decision::default();
     say_unreadable(&mut decision, &input.in_force.unreadable);
-    let stops = stops(input);
+    let mut stops = stops(input);
+    let asked = asked::sweep(&input.asking, &input.in_force, input.now);
+    // A worker that is woken for both is woken once.
+    stops.commands.retain(|command| !asked.commands.contains(command));
+    stops.add(asked);
     // First of all, so that nothing that goes wrong below keeps a worker asleep; but a worker that
     // points are requested from below is woken after that, and once.
     for queue in input.overdue.iter().collect::<BTreeSet<_>>() {
@@ -75,6 +85,7 @@ pub fn decide(input: &Input) -> Decision {
     decision.add(stops);
     if let Some(tagged) = &input.tagged {
         decision.add(tagged::look(tagged, input.now));
+        decision.add(coverage::look(&input.in_force, &tagged.fleet, &tagged.known, input.now));
         decision.command(Command::Looked(input.now));
     }
     decision

@@ -20,11 +20,16 @@ pub fn point(policy: &Policy, instance: &Instance, occasion: Occasion, now: Time
 
 /// Asks for it, and tells the machine's summary, with whatever else there is to tell.
 pub fn command(point: Point, instance: &Instance, more: Option<News>) -> Command {
+    Command::Request(Box::new(change(point, instance, more)))
+}
+
+/// How the ledger is asked for it.
+pub fn change(point: Point, instance: &Instance, more: Option<News>) -> Change {
     let latest = News::Latest(Latest::of(&point));
     let mut summary = Summary::of(&point).telling(latest);
     summary.name = instance.name().map(str::to_string);
     summary.news.extend(more);
-    Command::Request(Box::new(Change::create(point, summary)))
+    Change::create(point, summary)
 }
 
 /// Wakes whoever makes the snapshots of points in a region.

@@ -56,7 +56,8 @@ fn covers(policy: &Policy, instance: &Instance) -> Option<SignedDuration> {
         Trigger::Schedule(_) | Trigger::Tag => None,
     });
     let secs = intervals.min()?;
-    let is_selected = policy.select.judge(&instance.region, &instance.tags) == Selected::Yes;
+    let Instance { region, state, tags, .. } = instance;
+    let is_selected = policy.select.judge(region, *state, tags) == Selected::Yes;
     is_selected.then(|| SignedDuration::from_secs(i64::try_from(secs).unwrap_or(i64::MAX)))
 }
 

@@ -4,7 +4,8 @@
 //! copies its tags. Ours is what the ledger names, and what its intents and the facts vouch for:
 //!
 //! - a snapshot at home is of a volume of the machine, and began after the point was requested;
-//! - an image at home has a name of ours, and nothing but snapshots of the point in its mapping;
+//! - an image at home has a name of ours, and nothing but snapshots of the point in its mapping; or,
+//!   of a point whose image EC2 creates, it was made of the machine, after the point was requested;
 //! - a replica has a name of ours, and is a copy of the image that was to be copied there;
 //! - a snapshot elsewhere is in the mapping of such a replica: copies of snapshots show no volume.
 //!
@@ -22,6 +23,7 @@ use crate::ids::{Region, SnapshotId};
 use crate::limits::{ATTEMPTS_MAX, CLOCK_SKEW};
 use crate::names::{TAG_ATTEMPT, TAG_POINT, image_name};
 use crate::point::{Point, Replica, ReplicaStatus};
+use crate::policy::Method;
 use crate::reason::{Code, Reason};
 use crate::seen::{ImageState, SeenImage, SeenSnapshot};
 use crate::slot::PointId;
@@ -96,11 +98,14 @@ fn image_at_home<'a>(point: &'a Point, image: &SeenImage) -> Verdict<'a> {
     }
     // It takes a moment until an image shows its mapping.
     let is_unfinished = image.state == ImageState::Pending && image.snapshots.is_empty();
-    if point.status == Status::Registering || is_unfinished {
+    let is_begun = matches!(point.status, Status::Registering | Status::Creating);
+    if is_begun || is_unfinished {
         return Verdict::Leave;
     }
+    let is_created = is_created(point);
     let attempts = match point.status {
         Status::Ready | Status::Registered => point.step.attempt,
+        Status::Requested | Status::Created if is_created => point.step.attempt,
         // The step counts the attempts at something else by now.
         _ => ATTEMPTS_MAX,
     };
@@ -110,8 +115,28 @@ fn image_at_home<'a>(point: &'a Point, image: &SeenImage) -> Verdict<'a> {
     };
     if !has_our_name(image, &point.id, attempts) {
         Verdict::Foreign("its name is not one that its point gives")
+    } else if is_created {
+        created_at_home(point, image)
     } else if image.snapshots.is_empty() || !image.snapshots.iter().all(is_of_point) {
         Verdict::Foreign("its snapshots are not those of its point")
+    } else {
+        Verdict::Surplus(Owner::Point(point))
+    }
+}
+
+/// Whether EC2 has been told to create images for this point: then it is not told of others.
+fn is_created(point: &Point) -> bool {
+    point.method.as_ref().is_some_and(|chosen| chosen.method == Method::CreateImage)
+}
+
+/// An image that a call may have made for a point whose image EC2 creates.
+fn created_at_home<'a>(point: &'a Point, image: &SeenImage) -> Verdict<'a> {
+    let is_of_machine = image.attributes.source_instance.as_ref() == Some(point.instance());
+    let is_younger = |at: Timestamp| point.requested_at.duration_since(at) <= CLOCK_SKEW;
+    if !is_of_machine {
+        Verdict::Foreign("it was not made of the machine of its point")
+    } else if !image.created_at.is_some_and(is_younger) {
+        Verdict::Foreign("it is older than its point")
     } else {
         Verdict::Surplus(Owner::Point(point))
     }
@@ -162,8 +187,12 @@ fn snapshot_at_home<'a>(point: &'a Point, snapshot: &SeenSnapshot) -> Verdict<'a
         return Verdict::Leave;
     }
     let attempts = match point.status {
-        Status::Snapshotting => return Verdict::Leave,
-        Status::Requested | Status::Snapshotted => point.step.attempt,
+        Status::Snapshotting | Status::Creating => return Verdict::Leave,
+        // Which snapshots its image is made of is learnt when it is available.
+        Status::Created if attempt_of(&snapshot.tags) == Some(point.step.attempt) => {
+            return Verdict::Leave;
+        }
+        Status::Requested | Status::Snapshotted | Status::Created => point.step.attempt,
         // The step counts the attempts at something else by now.
         _ => ATTEMPTS_MAX,
     };
@@ -262,7 +291,6 @@ impl<'a> Findings<'a> {
             return;
         }
         let reason = Reason::new(Code::Foreign, why);
-        self.decision.say(artefact, reason.clone());
         let (region, artefact) = (region.clone(), artefact.to_string());
         self.reports.push(Finding { region, artefact, reason, seen_at: self.now });
     }

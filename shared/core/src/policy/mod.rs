@@ -5,7 +5,8 @@
 
 pub mod cron;
 pub mod file;
-mod reader;
+pub mod next;
+pub mod print;
 pub mod schedule;
 pub mod select;
 

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::ids::Region;
 use crate::machine::State;
 
-/// All keys must match, any of the values of a key does; one match of `exclude_tags` excludes.
+/// All keys must match, any of the values of a key does; one match of `exclude_tags` excludes, and
+/// so does a state that is not among `states`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Select {
@@ -29,10 +30,18 @@ pub enum Selected {
     TagMissing(String),
     /// This tag excludes it.
     Excluded(String),
+    /// It would be selected, but for the state that it is in.
+    OtherState(State),
 }
 
 impl Select {
-    pub fn judge(&self, region: &Region, tags: &BTreeMap<String, String>) -> Selected {
+    /// What is gone is in no state that a policy may name, and is never selected.
+    pub fn judge(
+        &self,
+        region: &Region,
+        state: State,
+        tags: &BTreeMap<String, String>,
+    ) -> Selected {
         if !self.regions.contains(region) {
             return Selected::OtherRegion;
         }
@@ -43,9 +52,14 @@ impl Select {
         if let Some((key, _)) = self.exclude_tags.iter().find(|entry| matches(*entry)) {
             return Selected::Excluded(key.clone());
         }
-        match self.tags.iter().find(|entry| !matches(*entry)) {
-            Some((key, _)) => Selected::TagMissing(key.clone()),
-            None => Selected::Yes,
+        if let Some((key, _)) = self.tags.iter().find(|entry| !matches(*entry)) {
+            return Selected::TagMissing(key.clone());
+        }
+        let any = self.states.is_empty() && !state.is_gone();
+        if any || self.states.contains(&state) {
+            Selected::Yes
+        } else {
+            Selected::OtherState(state)
         }
     }
 }

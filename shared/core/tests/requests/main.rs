@@ -2,6 +2,7 @@
 //!
 //! What is expected is the plan as an operator would read it.
 
+mod asked;
 mod completions;
 mod ids;
 mod ledger;

@@ -154,8 +154,10 @@ fn two_schedules_of_a_policy_that_come_to_the_same_instant_ask_for_one_point() {
 
 #[test]
 fn a_schedule_that_a_policy_names_twice_is_one() {
-    let twice = [("rate(1 hour)", "UTC"), ("rate(1 hour)", "UTC")];
-    let in_force = schedules(&twice, "2026-01-02T01:00:00Z");
+    // A file may not say it twice; the ledger may hold what an earlier release let through.
+    let mut in_force = schedules(&[("rate(1 hour)", "UTC")], "2026-01-02T01:00:00Z");
+    let trigger = in_force.policies[0].triggers[0].clone();
+    in_force.policies[0].triggers.push(trigger);
     check(
         &tick(&in_force, "2026-01-02T02:00:01Z", &[]),
         &["= gold rate(1 hour) UTC until 2026-01-02T02:00:00Z"],

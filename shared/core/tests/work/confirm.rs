@@ -73,7 +73,7 @@ due 2026-03-01T02:20:00Z \
     assert_eq!(place(point, FRANKFURT), Some(Place::Underway));
     assert!(replicas.iter().all(|replica| replica.source == ami(1) && replica.version == 1));
     let good = good(&decision).expect("told");
-    assert_eq!((good.image, good.taken_at), (ami(1), at(0)));
+    assert_eq!((&good.image, good.taken_at), (&Some(ami(1)), at(0)));
     assert_eq!((good.replicas, good.replicas_wanted), (vec![], 2));
 }
 

@@ -13,7 +13,7 @@ use afterimage_core::slot::{Occasion, PointId, Slot};
 
 use crate::scene::{
     FRANKFURT, HOME, IRELAND, NAME, ami, answer, at, codes_said, hours, imaged, instance, mins,
-    place, region, replica_in, reported, seen_image, tags, written,
+    our_tags, place, region, replica_in, reported, seen_image, written,
 };
 
 fn waiting(name: &str) -> Replica {
@@ -64,15 +64,7 @@ fn a_waiting_replica_is_copied_where_it_will_be() {
         description: format!("Afterimage: {NAME} from {HOME}"),
         token: format!("{NAME}-0"),
         kms_key: None,
-        tags: tags(&[
-            ("afterimage:attempt", "0"),
-            ("afterimage:format", "1"),
-            ("afterimage:grade", "crash"),
-            ("afterimage:point", NAME),
-            ("afterimage:policy", "gold"),
-            ("afterimage:source", "i-0123456789abcdef0"),
-            ("team", "platform"),
-        ]),
+        tags: our_tags(&[("afterimage:replicas-1", "eu-west-1 eu-central-1")]),
     };
     assert_eq!(call(&decision), expected);
     let replica = replica_in(&decision);

@@ -3,10 +3,12 @@
 
 mod confirm;
 mod copy;
+mod created;
 mod handing_over;
 mod outcomes;
 mod register;
 mod scene;
 mod settles;
 mod snapshot;
+mod truth;
 mod waiting;

@@ -8,8 +8,8 @@ use afterimage_core::seen::{ImageState, SeenImage, SeenSnapshot, SnapshotState};
 use afterimage_core::status::Status;
 
 use crate::scene::{
-    HOME, NAME, ami, at, code, codes_said, hours, mins, point_in, region, register_input,
-    registering, reported, running, seen_image, seen_snapshot, snap, snapshotted, tags,
+    HOME, NAME, ami, at, code, codes_said, hours, mins, our_tags, point_in, region, register_input,
+    registering, reported, running, seen_image, seen_snapshot, snap, snapshotted,
 };
 
 fn in_states(one: SnapshotState, two: SnapshotState) -> Vec<SeenSnapshot> {
@@ -61,15 +61,7 @@ fn a_complete_set_is_registered_in_one_write_with_all_that_the_machine_had() {
         imds: Some("v2.0".into()),
         uefi_data: Some("QU1aTlVFRkk=".into()),
         devices: vec![root, device("/dev/sdf", 12, "io2")],
-        tags: tags(&[
-            ("afterimage:attempt", "0"),
-            ("afterimage:format", "1"),
-            ("afterimage:grade", "crash"),
-            ("afterimage:point", NAME),
-            ("afterimage:policy", "gold"),
-            ("afterimage:source", "i-0123456789abcdef0"),
-            ("team", "platform"),
-        ]),
+        tags: our_tags(&[("afterimage:replicas-1", "eu-west-1 eu-central-1")]),
     };
     assert_eq!(call(&decision), expected);
     let point = point_in(&decision);
@@ -85,26 +77,6 @@ fn the_tries_of_a_new_step_are_counted_anew() {
     let decision = look(&point, &complete(), mins(10));
     assert_eq!(call(&decision).name, format!("{NAME}-0"));
     assert_eq!(point_in(&decision).step.failures, 0);
-}
-
-#[test]
-fn a_tpm_is_kept_where_ec2_takes_one() {
-    let cases = [
-        (Some("uefi"), Some("v2.0"), Some("uefi"), Some("v2.0")),
-        (Some("uefi-preferred"), Some("v2.0"), Some("uefi"), Some("v2.0")),
-        (None, Some("v2.0"), Some("uefi"), Some("v2.0")),
-        (Some("legacy-bios"), Some("v2.0"), Some("legacy-bios"), None),
-        (Some("uefi-preferred"), None, Some("uefi-preferred"), None),
-        (None, None, None, None),
-    ];
-    for (mode, tpm, expected_mode, expected_tpm) in cases {
-        let mut machine = running();
-        machine.build.boot_mode = mode.map(String::from);
-        machine.build.tpm = tpm.map(String::from);
-        let call = call(&look(&snapshotted(&machine), &complete(), mins(10)));
-        let said = (call.boot_mode.as_deref(), call.tpm.as_deref());
-        assert_eq!(said, (expected_mode, expected_tpm), "{mode:?} {tpm:?}");
-    }
 }
 
 #[test]

@@ -8,10 +8,10 @@ use afterimage_core::flow::work_requested::{confirm, register, snapshot};
 use afterimage_core::ids::{AmiId, InstanceId, Region, SnapshotId, VolumeId};
 use afterimage_core::machine::{Build, Instance, Machine, State, Volume};
 use afterimage_core::point::{Place, Plan, Point, Replica};
-use afterimage_core::policy::Replicate;
+use afterimage_core::policy::{Method, Replicate};
 use afterimage_core::reason::Code;
 use afterimage_core::seen::{
-    Attributes, Complete, ImageState, SeenImage, SeenSnapshot, SnapshotState,
+    Attributes, Complete, ImageState, SeenDevice, SeenImage, SeenSnapshot, SnapshotState,
 };
 use afterimage_core::slot::{Occasion, Slot};
 use jiff::{SignedDuration, Timestamp};
@@ -57,6 +57,26 @@ pub fn instance() -> InstanceId {
 
 pub fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(key, value)| ((*key).to_string(), (*value).to_string())).collect()
+}
+
+/// What every artefact of a point of this machine says, and what else this one does.
+pub fn our_tags(more: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let mut ours = tags(&[
+        ("afterimage:by", "afterimage"),
+        ("afterimage:attempt", "0"),
+        ("afterimage:format", "1"),
+        ("afterimage:grade", "crash"),
+        ("afterimage:lineage", "us-east-1/i-0123456789abcdef0"),
+        ("afterimage:machine", "t3.micro running 2026-02-28T17:00:00Z ami-00000000000000900"),
+        ("afterimage:point", NAME),
+        ("afterimage:policy", "gold"),
+        ("afterimage:requested", "2026-03-01T02:00:00Z"),
+        ("afterimage:slot", "at 2026-03-01T02:00:00Z"),
+        ("afterimage:source", "i-0123456789abcdef0"),
+        ("team", "platform"),
+    ]);
+    ours.extend(tags(more));
+    ours
 }
 
 pub fn running() -> Machine {
@@ -152,6 +172,17 @@ pub fn registered() -> Point {
     point_in(&conclude::image(&registering(), Outcome::Made(ami(1)), at(mins(10) + 1)))
 }
 
+/// Asked for by a policy that has EC2 create its images; the intent is written at the request.
+pub fn creating(machine: &Machine) -> Point {
+    let mut point = requested();
+    point.plan.method = Method::CreateImage;
+    point_in(&snapshot::decide(&snapshot_input(at(0), vec![point], Some(machine))))
+}
+
+pub fn created(machine: &Machine) -> Point {
+    point_in(&conclude::created(&creating(machine), Outcome::Made(ami(1)), at(2)))
+}
+
 /// The image is available after twenty minutes, and two replicas are wanted.
 pub fn imaged() -> (Point, Vec<Replica>) {
     let seen = [seen_image(1, ImageState::Available)];
@@ -167,8 +198,8 @@ pub fn snapshot_input(
 ) -> snapshot::Input {
     let machines = machine.map(|machine| (instance(), machine.clone()));
     let machines = machines.into_iter().collect();
-    let (unsettled, tagged) = (BTreeSet::new(), BTreeMap::new());
-    snapshot::Input { now, points, machines, unsettled, tagged }
+    let (unsettled, tagged, named) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
+    snapshot::Input { now, points, machines, unsettled, tagged, named }
 }
 
 pub fn register_input(
@@ -189,7 +220,8 @@ pub fn register_input(
 pub fn confirm_input(now: Timestamp, points: Vec<Point>, seen: &[SeenImage]) -> confirm::Input {
     let images = seen.iter().map(|seen| (seen.id.clone(), seen.clone())).collect();
     let (replicas, points_of_replicas) = (Vec::new(), BTreeMap::new());
-    confirm::Input { now, points, replicas, points_of_replicas, images }
+    let uefi_data = BTreeMap::new();
+    confirm::Input { now, points, replicas, points_of_replicas, images, uefi_data }
 }
 
 /// Snapshots with these numbers, of the volumes of the machine.
@@ -209,11 +241,36 @@ pub fn seen_snapshot(number: u32, of_volume: u32) -> SeenSnapshot {
     }
 }
 
-/// As the first try of the point would make it.
+/// As the first try of the point would make it of the machine with two volumes.
 pub fn seen_image(number: u32, state: ImageState) -> SeenImage {
+    let text = |text: &str| Some(text.to_string());
+    let device = |name: &str, volume_type: &str, number: u32| SeenDevice {
+        name: name.to_string(),
+        snapshot: Some(snap(10 + number)),
+        size_gib: Some(20),
+        volume_type: text(volume_type),
+        iops: Some(3000),
+        throughput: (volume_type == "gp3").then_some(125),
+        delete_on_termination: Some(number == 1),
+        encrypted: Some(false),
+    };
     SeenImage {
-        attributes: Attributes::default(),
-        devices: Vec::new(),
+        attributes: Attributes {
+            architecture: text("x86_64"),
+            virtualization: text("hvm"),
+            root_device: text("/dev/xvda"),
+            root_device_type: text("ebs"),
+            ena: true,
+            sriov: text("simple"),
+            boot_mode: text("uefi"),
+            tpm: text("v2.0"),
+            imds: text("v2.0"),
+            usage_operation: text("RunInstances"),
+            platform: text("Linux/UNIX"),
+            product_codes: Vec::new(),
+            source_instance: None,
+        },
+        devices: vec![device("/dev/xvda", "gp3", 1), device("/dev/sdf", "io2", 2)],
         id: ami(number),
         name: format!("{NAME}-0"),
         state,
@@ -225,6 +282,14 @@ pub fn seen_image(number: u32, state: ImageState) -> SeenImage {
     }
 }
 
+/// As EC2 would create it, by the first try of the point.
+pub fn created_image(number: u32, state: ImageState) -> SeenImage {
+    let mut image = seen_image(number, state);
+    image.attributes.source_instance = Some(instance());
+    let tags = tags(&[("afterimage:point", NAME), ("afterimage:attempt", "0")]);
+    SeenImage { created_at: Some(at(1)), tags, ..image }
+}
+
 pub fn answer(code: &str) -> Answer {
     Answer { code: code.into(), message: "as AWS put it".into() }
 }
@@ -233,9 +298,16 @@ pub fn change(command: &Command) -> Option<&Change> {
     match command {
         Command::Request(change) | Command::Record(change) => Some(change),
         Command::CreateSnapshots(intent) => Some(&intent.change),
+        Command::CreateImage(intent) => Some(&intent.change),
         Command::RegisterImage(intent) => Some(&intent.change),
         Command::CopyImage(intent) => Some(&intent.change),
-        Command::Advance(_) | Command::Wake(_) | Command::Looked(_) | Command::Report(_) => None,
+        Command::Consume(consume) => consume.taken.as_ref(),
+        Command::Correct(correct) => change(&correct.then),
+        Command::Advance(_)
+        | Command::Wake(_)
+        | Command::Looked(_)
+        | Command::Report(_)
+        | Command::Resolve(_) => None,
     }
 }
 
@@ -246,6 +318,7 @@ pub fn written(decision: &Decision) -> (Vec<Point>, Vec<Replica>) {
         match &write.record {
             Record::Point(point) => points.push((**point).clone()),
             Record::Replica(replica) => replicas.push((**replica).clone()),
+            Record::Asked(asked) => panic!("no worker asks for points: {asked:?}"),
         }
     }
     (points, replicas)

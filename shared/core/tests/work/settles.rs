@@ -12,9 +12,9 @@ use afterimage_core::slot::PointId;
 use jiff::Timestamp;
 
 use crate::scene::{
-    FRANKFURT, HOME, IRELAND, NAME, ami, at, change, hours, imaged, mins, region, registered,
-    registering, requested, running, seen_image, seen_snapshot, snap, snapshotted, snapshotting,
-    stopped, volume,
+    FRANKFURT, HOME, IRELAND, NAME, ami, at, change, created, created_image, creating, hours,
+    imaged, mins, region, registered, registering, requested, running, seen_image, seen_snapshot,
+    snap, snapshotted, snapshotting, stopped, volume,
 };
 
 /// The ledger, and what EC2 shows: the same at every look.
@@ -56,6 +56,7 @@ impl World {
             machines: machines.collect(),
             unsettled: BTreeSet::new(),
             tagged: listed.into_iter().map(tagged).collect(),
+            named: self.named(snapshot::to_look_up(&points, now)),
         });
         let seen = self.snapshots.iter().map(|seen| (seen.id.clone(), seen.clone()));
         let register = register::decide(&register::Input {
@@ -70,6 +71,7 @@ impl World {
             points,
             replicas: replicas.clone(),
             points_of_replicas: self.points.clone(),
+            uefi_data: BTreeMap::new(),
         });
         let copy = copy::decide(&copy::Input {
             now,
@@ -105,6 +107,7 @@ impl World {
                     let id = (replica.point.clone(), replica.region.clone());
                     self.replicas.insert(id, (**replica).clone()).map(|had| had.version)
                 }
+                Record::Asked(asked) => panic!("no worker asks for points: {asked:?}"),
             };
             assert_eq!(had.unwrap_or(0), write.expected, "each write builds on what is there");
         }
@@ -114,7 +117,10 @@ impl World {
 fn creates(command: &Command) -> bool {
     matches!(
         command,
-        Command::CreateSnapshots(_) | Command::RegisterImage(_) | Command::CopyImage(_)
+        Command::CreateSnapshots(_)
+            | Command::CreateImage(_)
+            | Command::RegisterImage(_)
+            | Command::CopyImage(_)
     )
 }
 
@@ -158,6 +164,32 @@ fn snapshots() {
     };
     check("graded at rest", on(State::Stopped), now);
     check("graded as a crash", on(State::Running), now);
+}
+
+#[test]
+fn images_that_ec2_creates() {
+    let now = at(mins(17));
+    let mut billed = running();
+    billed.build.usage_operation = "RunInstances:0010".into();
+    check("begun", World { machine: Some(billed), ..World::of(&requested()) }, now);
+    let open = World::of(&creating(&running()));
+    check("nothing was left", open.clone(), now);
+    let with = |image| World { images: vec![image], ..open.clone() };
+    check("ours", with(created_image(7, ImageState::Pending)), now);
+    check("foreign", with(seen_image(7, ImageState::Pending)), now);
+    let resting = World::of(&created(&stopped()));
+    for state in [State::Stopped, State::Running] {
+        let mut machine = stopped();
+        machine.instance.state = state;
+        check("graded", World { machine: Some(machine), ..resting.clone() }, now);
+    }
+    for state in [ImageState::Pending, ImageState::Available, ImageState::Failed] {
+        let images = vec![created_image(1, state)];
+        check("an image", World { images, ..World::of(&created(&running())) }, now);
+    }
+    let lacks = SeenImage { devices: Vec::new(), ..created_image(1, ImageState::Available) };
+    check("another", World { images: vec![lacks], ..World::of(&created(&running())) }, now);
+    check("an image that is gone", World::of(&created(&running())), now);
 }
 
 #[test]

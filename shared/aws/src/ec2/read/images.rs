@@ -12,6 +12,7 @@ use super::wire::{self, Odd};
 use super::{FILTER_VALUES_MAX, PAGE, Reading, filter, literally};
 use crate::ec2::Ec2;
 use crate::error::Failure;
+use crate::log;
 
 /// Whose images are looked through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,27 @@ impl Ec2 {
     ) -> Result<Complete<SeenImage>, Failure> {
         let names: Vec<String> = names.iter().map(|name| literally(name)).collect();
         Ok(Complete(self.images_by("name", region, &names).await?))
+    }
+
+    /// The variables of the UEFI firmware that an image has; none if EC2 does not tell. What is made
+    /// is not to wait for an answer by which it is only compared.
+    pub async fn uefi_data_of_image(
+        &self,
+        region: &Region,
+        image: &AmiId,
+    ) -> Option<Option<String>> {
+        let reading = Reading { operation: "DescribeImageAttribute", region };
+        let call = self.client(region).describe_image_attribute().image_id(image.as_str());
+        match call.attribute(types::ImageAttributeName::UefiData).send().await {
+            Ok(answer) => {
+                let data = answer.uefi_data.and_then(|data| data.value);
+                Some(data.filter(|data| !data.is_empty()))
+            }
+            Err(error) => {
+                log::failure(&reading.failed(error));
+                None
+            }
+        }
     }
 
     async fn images_by(

@@ -21,7 +21,8 @@ use crate::log;
 pub struct Machines {
     pub whole: BTreeMap<InstanceId, Machine>,
     /// There, but not all that belongs to them is shown just now: a volume that was just attached,
-    /// or is just being taken off; the variables of a machine that is just stopping.
+    /// or is just being taken off; the variables of a machine that is just stopping; a state that
+    /// we do not know.
     pub unsettled: BTreeSet<InstanceId>,
 }
 
@@ -56,6 +57,9 @@ impl Ec2 {
                 Ok(Machine { instance, build: build(wire, image)?, volumes, left_out: Vec::new() })
             };
             let Some(mut machine) = wire::readable("machine", [()], |()| read()).pop() else {
+                // There, in a way that we cannot read: it is not gone, and not to be missed.
+                let id = wire.instance_id().and_then(|id| InstanceId::parse(id).ok());
+                machines.unsettled.extend(id);
                 continue;
             };
             // Of one that is gone EC2 shows for an hour that it was there, and no more than that:

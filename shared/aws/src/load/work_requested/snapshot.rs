@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use afterimage_core::flow::work_requested::Input;
-use afterimage_core::flow::work_requested::snapshot::{self, to_describe, to_list};
+use afterimage_core::flow::work_requested::snapshot::{self, to_describe, to_list, to_look_up};
 use afterimage_core::ids::{InstanceId, Region};
 use afterimage_core::limits::later;
 use afterimage_core::machine::Machine;
@@ -14,7 +14,7 @@ use afterimage_core::slot::PointId;
 use afterimage_core::status::Status;
 use jiff::{SignedDuration, Timestamp};
 
-use super::Loaded;
+use super::{Loaded, named};
 use crate::Aws;
 use crate::ec2::Machines;
 use crate::error::Failure;
@@ -79,8 +79,9 @@ pub async fn load(
     known: &mut Known,
     now: Timestamp,
 ) -> Result<Loaded, Failure> {
-    // The listing goes first: of a machine that is described after it, more can be said.
+    // The listings go first: of a machine that is described after it, more can be said.
     let tagged = tagged(aws, region, to_list(&points, now)).await?;
+    let named = named(aws, region, to_look_up(&points, now)).await?;
     let machines = known.machines(aws, region, &points, now).await?;
     // What has not come to light for some minutes is left to the sweep.
     let is_soon = |point: &Point| {
@@ -89,7 +90,7 @@ pub async fn load(
     };
     let next_due = points.iter().any(is_soon).then(|| later(now, UNSETTLED_WAIT));
     let Machines { whole: machines, unsettled } = machines;
-    let input = snapshot::Input { now, points, machines, unsettled, tagged };
+    let input = snapshot::Input { now, points, machines, unsettled, tagged, named };
     Ok(Loaded { input: Input::Snapshot(input), next_due, may_lag: false })
 }
 

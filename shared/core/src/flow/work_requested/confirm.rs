@@ -6,17 +6,26 @@
 //!   the point protected; or failed, if another was given up. None waits for another, and none
 //!   that fails touches another.
 //! - One that failed, or is no longer there: the next try, under another name.
+//!
+//! Whatever is available is compared with the machine first: an image that would not boot, or would
+//! run without its licence, is of no use, and one that differs otherwise is told of. Of an image
+//! that EC2 created the snapshots are learnt here, from its mapping.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::compare::{self, Difference, Weight};
 use super::round::Round;
-use super::{news, places, retry};
-use crate::command::{Change, Decision, Record, Write};
-use crate::ids::{AmiId, Region};
-use crate::limits::{PENDING_MAX, SETTLE};
-use crate::point::{IllegalForReplica, Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
+use super::{news, places, retry, truth};
+use crate::command::{Change, Command, Decision, Record, Write};
+use crate::ids::{AmiId, Region, SnapshotId, VolumeId};
+use crate::limits::{PARTIAL, PENDING_MAX, SETTLE};
+use crate::machine::{Machine, Volume};
+use crate::point::{
+    Chosen, IllegalForReplica, Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step,
+};
+use crate::policy::Method;
 use crate::reason::{Code, Reason};
 use crate::seen::{ImageState, SeenImage};
 use crate::slot::PointId;
@@ -34,11 +43,13 @@ pub struct Input {
     pub points_of_replicas: BTreeMap<PointId, Point>,
     /// Their images. One that is missing is gone, or not visible yet.
     pub images: BTreeMap<AmiId, SeenImage>,
+    /// The variables of their UEFI firmware, of the images that could be asked.
+    pub uefi_data: BTreeMap<AmiId, Option<String>>,
 }
 
 /// The images that have to be described before anything is decided.
 pub fn to_describe(points: &[Point], replicas: &[Replica]) -> Vec<AmiId> {
-    let points = points.iter().filter(|point| point.status == Status::Registered);
+    let points = points.iter().filter(|point| is_pending(point));
     let replicas = replicas.iter().filter(|replica| replica.status == ReplicaStatus::Pending);
     let of_points = points.filter_map(|point| point.image.as_ref());
     let of_replicas = replicas.filter_map(|replica| replica.image.as_ref());
@@ -46,9 +57,41 @@ pub fn to_describe(points: &[Point], replicas: &[Replica]) -> Vec<AmiId> {
     images.into_iter().cloned().collect()
 }
 
+/// The images of points whose UEFI variables have to be asked for before anything is decided: those
+/// of machines that have some, once they are available.
+pub fn to_ask(points: &[Point], images: &BTreeMap<AmiId, SeenImage>) -> Vec<AmiId> {
+    let has_data = |point: &&Point| {
+        let machine = point.machine.as_ref();
+        is_pending(point) && machine.is_some_and(|machine| machine.build.uefi_data.is_some())
+    };
+    let is_available =
+        |image: &&AmiId| images.get(image).is_some_and(|seen| seen.state == ImageState::Available);
+    let images = points.iter().filter(has_data).filter_map(|point| point.image.as_ref());
+    images.filter(is_available).cloned().collect()
+}
+
+/// One that EC2 created and that is not graded yet stands in another queue.
+fn is_pending(point: &Point) -> bool {
+    match point.status {
+        Status::Registered => true,
+        Status::Created => point.grade.is_some(),
+        Status::Requested
+        | Status::Snapshotting
+        | Status::Snapshotted
+        | Status::Ready
+        | Status::Registering
+        | Status::Creating
+        | Status::Imaged
+        | Status::Protected
+        | Status::Refused
+        | Status::Missed
+        | Status::Failed => false,
+    }
+}
+
 pub fn decide(input: &Input) -> Decision {
     let mut round = Round::default();
-    let pending = |point: &&Point| point.status == Status::Registered;
+    let pending = |point: &&Point| is_pending(point);
     let mut points: Vec<&Point> = input.points.iter().filter(pending).collect();
     points.sort_by_key(|point| (point.requested_at, &point.id));
     for point in points {
@@ -116,22 +159,114 @@ fn look_at_image(round: &mut Round, point: &Point, input: &Input) -> Result<(), 
     let Some(image) = &point.image else { return Ok(()) };
     let (reason, after) = match look(image, &point.step, input) {
         Look::Pending => return Ok(()),
-        Look::Available => return imaged(round, point, image, input.now),
+        Look::Available => return judge(round, point, image, input),
         Look::Lost(reason) => {
+            let point = &with_leftovers(point, image, input);
             let after = retry::failed(point, reason.clone(), retry::Next::Backoff, input.now)?;
             (reason, after)
         }
-        Look::TooLong(reason) => (reason.clone(), retry::given_up(point, reason)?),
+        Look::TooLong(reason) => {
+            let point = &with_leftovers(point, image, input);
+            (reason.clone(), retry::given_up(point, reason)?)
+        }
     };
     round.say(&point.id, reason);
     round.record(news::recorded(after));
     Ok(())
 }
 
+/// What EC2 made for an image goes with it, as far as the mapping shows it.
+fn with_leftovers(point: &Point, image: &AmiId, input: &Input) -> Point {
+    let mut point = point.clone();
+    if point.status == Status::Created {
+        let made = input.images.get(image).into_iter().flat_map(|seen| &seen.snapshots);
+        retry::leave(&mut point.leftovers, made.map(ToString::to_string));
+    }
+    point
+}
+
+/// An image that is available is compared with its machine.
+fn judge(
+    round: &mut Round,
+    point: &Point,
+    image: &AmiId,
+    input: &Input,
+) -> Result<(), IllegalTransition> {
+    let (Some(seen), Some(machine)) = (input.images.get(image), &point.machine) else {
+        return Ok(());
+    };
+    if is_unfinished(point, seen, input.now) {
+        return Ok(());
+    }
+    let differences = compare::with_machine(machine, seen, input.uefi_data.get(image));
+    let Some(reason) = is_of_no_use(image, &differences) else {
+        let told = told(image, &differences);
+        if let Some(reason) = &told {
+            round.say(&point.id, reason.clone());
+        }
+        let mut point = point.clone().found(told);
+        if point.status == Status::Created {
+            point.snapshots = snapshots_of(machine, seen);
+        }
+        let untrue = untrue(&point, seen);
+        return imaged(round, &point, image, untrue, input.now);
+    };
+    let weight = differences.iter().map(|difference| difference.weight).max();
+    let is_created = point.status == Status::Created;
+    let left = with_leftovers(point, image, input);
+    round.say(&point.id, reason.clone());
+    let after = match weight {
+        // EC2 took the machine as it was when it came to it: a disk more, or one less.
+        Some(Weight::Disks) if is_created => {
+            retry::failed(&left, reason, retry::Next::Backoff, input.now)?
+        }
+        Some(Weight::Billing) if !is_created && point.plan.method == Method::Auto => {
+            let method = Chosen { method: Method::CreateImage, why: reason.to_string() };
+            round.wake(Queue { region: point.home.clone(), kind: Kind::Snapshot });
+            retry::redone(&left, method, reason, input.now)?
+        }
+        _ => retry::given_up(&left, reason)?,
+    };
+    round.record(news::recorded(after));
+    Ok(())
+}
+
+/// Whether an image that is just available does not show all of its mapping yet.
+fn is_unfinished(point: &Point, image: &SeenImage, now: Timestamp) -> bool {
+    let lacks = image.devices.iter().any(|device| device.snapshot.is_none());
+    point.status == Status::Created && lacks && !point.step.is_past(PARTIAL, now)
+}
+
+/// All for which an image is of no use; nothing if it is of use.
+fn is_of_no_use(image: &AmiId, differences: &[Difference]) -> Option<Reason> {
+    told(image, differences.iter().filter(|difference| difference.weight > Weight::Told))
+}
+
+/// In what an image differs, if it does.
+fn told<'a>(
+    image: &AmiId,
+    differences: impl IntoIterator<Item = &'a Difference>,
+) -> Option<Reason> {
+    let texts = differences.into_iter().map(|difference| difference.text.as_str());
+    let texts: Vec<&str> = texts.collect();
+    let text = || format!("{image} is not what the machine is: {}", texts.join("; "));
+    (!texts.is_empty()).then(|| Reason::new(Code::ImageDiffers, text()))
+}
+
+/// The snapshots of an image that EC2 created, by the volumes that have its devices.
+fn snapshots_of(machine: &Machine, image: &SeenImage) -> BTreeMap<VolumeId, SnapshotId> {
+    let pair = |volume: &Volume| {
+        let device = image.devices.iter().find(|device| device.name == volume.device)?;
+        Some((volume.id.clone(), device.snapshot.clone()?))
+    };
+    machine.volumes.iter().filter_map(pair).collect()
+}
+
 fn imaged(
     round: &mut Round,
     point: &Point,
     image: &AmiId,
+    untrue: Vec<String>,
     now: Timestamp,
 ) -> Result<(), IllegalTransition> {
     let wanted = point.plan.replicate.iter().map(|replicate| &replicate.region);
@@ -152,8 +287,20 @@ fn imaged(
         change = change.with(Write { expected: 0, record: Record::Replica(Box::new(replica)) });
         round.wake(Queue { region: region.clone(), kind: Kind::Copy });
     }
-    round.record(change);
+    let command = Command::Record(Box::new(change));
+    let command = truth::first(round, point, untrue, command, now);
+    round.learn(command);
     Ok(())
+}
+
+/// The image and its snapshots, if it says another grade than the point has: where EC2 made them
+/// in one call they all say the same, and where it did not, it was made when the grade was known.
+fn untrue(point: &Point, image: &SeenImage) -> Vec<String> {
+    if !truth::is_untrue(point, &image.tags) {
+        return Vec::new();
+    }
+    let snapshots = image.snapshots.iter().map(ToString::to_string);
+    [image.id.to_string()].into_iter().chain(snapshots).collect()
 }
 
 /// What has happened to the replicas of one point. Those that are settled are one change with
@@ -161,7 +308,7 @@ fn imaged(
 fn look_at_replicas(round: &mut Round, point: &Point, replicas: &[&Replica], input: &Input) {
     let mut settled = Vec::new();
     for replica in replicas {
-        let Ok(Some(after)) = look_at_replica(replica, input) else { continue };
+        let Ok(Some(after)) = look_at_replica(point, replica, input) else { continue };
         if let Some(reason) = &after.reason {
             round.say(format!("{} {}", point.id, after.region), reason.clone());
         }
@@ -178,9 +325,20 @@ fn look_at_replicas(round: &mut Round, point: &Point, replicas: &[&Replica], inp
 }
 
 /// None if nothing has happened to it.
-fn look_at_replica(replica: &Replica, input: &Input) -> Result<Option<Replica>, IllegalForReplica> {
+fn look_at_replica(
+    point: &Point,
+    replica: &Replica,
+    input: &Input,
+) -> Result<Option<Replica>, IllegalForReplica> {
     let Some(image) = &replica.image else { return Ok(None) };
-    Ok(Some(match look(image, &replica.step, input) {
+    let mut look = look(image, &replica.step, input);
+    if let (Look::Available, Some(seen), Some(machine)) =
+        (&look, input.images.get(image), &point.machine)
+        && let Some(reason) = is_of_no_use(image, &compare::of_copy(machine, seen))
+    {
+        look = Look::Lost(reason);
+    }
+    Ok(Some(match look {
         Look::Pending => return Ok(None),
         Look::Available => {
             let after = replica.after(ReplicaEvent::Available)?;

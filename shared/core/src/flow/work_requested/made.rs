@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::method;
 use crate::conclude::SnapshotSet;
 use crate::ids::{AmiId, VolumeId};
 use crate::limits::{LOOK_AFTER, later};
@@ -33,6 +34,31 @@ pub(crate) fn snapshots(
         taken_at: Some(point.step.begun_at.unwrap_or(point.requested_at)),
         grade: (!rested).then_some(Grade::Crash),
         snapshots: set.into_iter().collect::<BTreeMap<_, _>>(),
+        reason: None,
+        ..after
+    })
+}
+
+/// The point whose image EC2 is making of its machine. The grade is that of snapshots, but for a
+/// machine that EC2 took down.
+pub(crate) fn created(
+    point: &Point,
+    image: AmiId,
+    now: Timestamp,
+) -> Result<Point, IllegalTransition> {
+    let rested = point.machine.as_ref().is_some_and(|machine| machine.instance.is_at_rest());
+    let grade = match (rested, method::reboots(point)) {
+        (true, _) => None,
+        (false, true) => Some(Grade::Reboot),
+        (false, false) => Some(Grade::Crash),
+    };
+    let due_at = if rested { now } else { later(now, LOOK_AFTER) };
+    let after = point.after(Event::Made)?;
+    Ok(Point {
+        step: Step { due_at: Some(due_at), ..point.step.clone() },
+        taken_at: Some(point.step.begun_at.unwrap_or(point.requested_at)),
+        grade,
+        image: Some(image),
         reason: None,
         ..after
     })

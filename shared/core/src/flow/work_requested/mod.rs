@@ -3,10 +3,12 @@
 //! A worker is woken by an event that names the queue and nothing else. It goes round until there
 //! is nothing left that it could do: load what is in the queue, decide, apply.
 
+mod compare;
 pub mod confirm;
 pub mod copy;
-mod eligible;
+mod create;
 pub(crate) mod made;
+mod method;
 pub(crate) mod news;
 mod places;
 mod ready;
@@ -14,6 +16,7 @@ pub mod register;
 pub(crate) mod retry;
 mod round;
 pub mod snapshot;
+mod truth;
 
 use super::WorkRequested;
 use crate::command::{Command, Decision, Wake};

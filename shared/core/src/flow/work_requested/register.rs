@@ -1,7 +1,8 @@
 //! Points whose snapshots are being filled, and those that want an image made of them.
 //!
 //! - Every snapshot of a point is complete: that, and the intent to register, are one write; then
-//!   the call is made, with every attribute that the machine had.
+//!   the call is made, with every attribute that the machine had. Where snapshots are all that is
+//!   wanted, the point is protected.
 //! - One of them failed or is gone: the whole set is of no use, and the next is made.
 //! - A call without an outcome, or a name that is taken: what has that name is ours if it is made
 //!   of exactly this point's snapshots, and foreign otherwise.
@@ -11,13 +12,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::round::Round;
-use super::{made, news, retry};
+use super::{made, news, retry, truth};
 use crate::command::{Change, Command, Decision, Device, Intent, RegisterImage};
 use crate::ids::SnapshotId;
 use crate::limits::{LOOK_AFTER, PENDING_MAX, SETTLE, later};
-use crate::machine::{Build, Volume};
+use crate::machine::Volume;
 use crate::names::{image_name, image_tags};
 use crate::point::{Point, Step};
+use crate::policy::Artefact;
 use crate::reason::{Code, Reason};
 use crate::seen::{Complete, ImageState, SeenImage, SeenSnapshot, SnapshotState};
 use crate::status::{Event, IllegalTransition, Status};
@@ -57,7 +59,7 @@ pub fn decide(input: &Input) -> Decision {
         let _left_alone = match point.status {
             Status::Snapshotted => look_at_snapshots(&mut round, point, input),
             Status::Ready if point.step.is_due(input.now) => {
-                begin(&mut round, point, point.step.clone(), input.now)
+                begin(&mut round, point, point.step.clone(), Vec::new(), input.now)
             }
             Status::Registering if point.step.is_due(input.now) => {
                 let name = image_name(&point.id, point.step.attempt);
@@ -99,8 +101,20 @@ fn look_at_snapshots(
         seen.is_some_and(|snapshot| snapshot.state == SnapshotState::Completed)
     };
     if !point.snapshots.is_empty() && point.snapshots.values().all(is_complete) {
+        let seen = point.snapshots.values().filter_map(|id| input.snapshots.get(id));
+        let untrue = seen.filter(|snapshot| truth::is_untrue(point, &snapshot.tags));
+        let untrue: Vec<String> = untrue.map(|snapshot| snapshot.id.to_string()).collect();
+        if point.plan.kind == Artefact::Snapshots {
+            let after = point.after(Event::Keep)?;
+            let step = point.step.settled();
+            let change = news::recorded(Point { step, reason: None, ..after });
+            let command = Command::Record(Box::new(change));
+            let command = truth::first(round, point, untrue, command, now);
+            round.learn(command);
+            return Ok(());
+        }
         // A new step, with tries of its own.
-        return begin(round, &point.after(Event::Complete)?, Step::default(), now);
+        return begin(round, &point.after(Event::Complete)?, Step::default(), untrue, now);
     }
     if point.step.is_past(PENDING_MAX, now) {
         let hours = PENDING_MAX.as_hours();
@@ -124,10 +138,12 @@ fn what_failed(point: &Point, input: &Input) -> Option<Reason> {
     })
 }
 
+/// `untrue` are the snapshots that say another grade than the point has.
 fn begin(
     round: &mut Round,
     point: &Point,
     step: Step,
+    untrue: Vec<String>,
     now: Timestamp,
 ) -> Result<(), IllegalTransition> {
     let begun = point.after(Event::Begin)?;
@@ -140,7 +156,9 @@ fn begin(
     };
     let queue = Queue { region: begun.home.clone(), kind: Kind::Register };
     let intent = Intent { change: Change::point(begun), queue, call };
-    round.create(Command::RegisterImage(Box::new(intent)));
+    let command = Command::RegisterImage(Box::new(intent));
+    let command = truth::first(round, point, untrue, command, now);
+    round.create(command);
     Ok(())
 }
 
@@ -159,7 +177,6 @@ fn call(point: &Point) -> Option<RegisterImage> {
         .iter()
         .map(|volume| Some(device(volume, point.snapshots.get(&volume.id)?)))
         .collect();
-    let (boot_mode, tpm) = boot(build);
     let attempt = point.step.attempt;
     Some(RegisterImage {
         region: point.home.clone(),
@@ -169,8 +186,8 @@ fn call(point: &Point) -> Option<RegisterImage> {
         root_device: build.root_device.clone(),
         ena: build.ena,
         sriov: build.sriov.clone(),
-        boot_mode,
-        tpm,
+        boot_mode: build.boot_mode.clone(),
+        tpm: build.tpm.clone(),
         imds: build.imds.clone(),
         uefi_data: build.uefi_data.clone(),
         devices: devices?,
@@ -178,28 +195,14 @@ fn call(point: &Point) -> Option<RegisterImage> {
     })
 }
 
-/// EC2 takes a TPM only with `uefi`. A machine that has one has booted by UEFI, so `uefi-preferred`
-/// becomes `uefi`, and its TPM stays: what is sealed with it would otherwise be lost.
-fn boot(build: &Build) -> (Option<String>, Option<String>) {
-    let (mode, tpm) = (build.boot_mode.clone(), build.tpm.clone());
-    match (mode.as_deref(), &tpm) {
-        (_, None) | (Some("uefi"), Some(_)) => (mode, tpm),
-        (Some("uefi-preferred") | None, Some(_)) => (Some("uefi".to_string()), tpm),
-        (Some(_), Some(_)) => (mode, None),
-    }
-}
-
 fn device(volume: &Volume, snapshot: &SnapshotId) -> Device {
-    // Elsewhere EC2 shows them too, derived from the size, and refuses to be told them.
-    let sets_iops = matches!(volume.volume_type.as_str(), "io1" | "io2" | "gp3");
-    let sets_throughput = volume.volume_type == "gp3";
     Device {
         name: volume.device.clone(),
         snapshot: snapshot.clone(),
         size_gib: volume.size_gib,
         volume_type: volume.volume_type.clone(),
-        iops: volume.iops.filter(|_| sets_iops),
-        throughput: volume.throughput.filter(|_| sets_throughput),
+        iops: volume.provisioned_iops(),
+        throughput: volume.provisioned_throughput(),
         delete_on_termination: volume.delete_on_termination,
     }
 }

@@ -7,7 +7,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::limits::{ATTEMPTS_MAX, FAILURES_MAX, THROTTLED_WAIT, backoff, later};
-use crate::point::{IllegalForReplica, Point, Replica, ReplicaEvent, Step};
+use crate::point::{Chosen, IllegalForReplica, Point, Replica, ReplicaEvent, Step};
 use crate::reason::{Code, Reason};
 use crate::status::{Event, IllegalTransition, Status};
 
@@ -82,6 +82,21 @@ fn again(point: &Point, step: Step, reason: Reason) -> Result<Point, IllegalTran
     }
     let point = shed(point).after(Event::Retry)?;
     Ok(Point { step, reason: Some(reason), ..point })
+}
+
+/// A point whose image is of no use as it was made: all of it is made again, in another way.
+pub(crate) fn redone(
+    point: &Point,
+    method: Chosen,
+    reason: Reason,
+    now: Timestamp,
+) -> Result<Point, IllegalTransition> {
+    let step = counted(&point.step, Next::AtOnce, now);
+    let mut after = shed(point).after(Event::Redo)?;
+    let set = std::mem::take(&mut after.snapshots);
+    leave(&mut after.leftovers, set.into_values().map(String::from));
+    let (method, reason) = (Some(method), Some(reason));
+    Ok(Point { step, method, reason, taken_at: None, grade: None, ..after })
 }
 
 /// A point that was asked to wait: its try is made later, unless it has waited for too long.

@@ -21,7 +21,12 @@ pub(super) struct Round {
 
 impl Round {
     pub fn record(&mut self, change: Change) {
-        self.learnt.push(Command::Record(Box::new(change)));
+        self.learn(Command::Record(Box::new(change)));
+    }
+
+    /// What was learnt, in whatever it has to be wrapped.
+    pub fn learn(&mut self, command: Command) {
+        self.learnt.push(command);
     }
 
     pub fn create(&mut self, command: Command) {
@@ -46,7 +51,6 @@ impl Round {
     ) {
         let reason = Reason::new(Code::Foreign, why);
         let artefact = artefact.to_string();
-        self.say(&artefact, reason.clone());
         let finding = Finding { region: region.clone(), artefact, reason, seen_at: now };
         self.learnt.push(Command::Report(finding));
     }

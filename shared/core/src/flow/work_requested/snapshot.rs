@@ -15,20 +15,21 @@ use jiff::Timestamp;
 
 use super::ready::{self, Ready};
 use super::round::Round;
-use super::{eligible, made, news, retry};
+use super::{create, made, method, news, retry};
 use crate::command::{Change, Command, CreateSnapshots, Decision, Intent};
 use crate::conclude::SnapshotSet;
 use crate::ids::{InstanceId, VolumeId};
 use crate::limits::{CLOCK_SKEW, LOOK_AFTER, PARTIAL, SETTLE, WAITING_MAX, later};
 use crate::machine::{Grade, Machine};
-use crate::names::{TAG_ATTEMPT, TAG_POINT, snapshot_tags};
+use crate::names::{TAG_ATTEMPT, TAG_POINT, image_name, snapshot_tags};
 use crate::point::{Point, Step};
 use crate::policy::Consistency;
 use crate::reason::{Code, Reason};
-use crate::seen::{Complete, SeenSnapshot};
+use crate::seen::{Complete, SeenImage, SeenSnapshot};
 use crate::slot::PointId;
 use crate::status::{Event, IllegalTransition, Status};
 use crate::summary::Summary;
+use crate::tags::left_out;
 use crate::work::{Kind, Queue};
 
 #[derive(Clone, Debug)]
@@ -43,12 +44,20 @@ pub struct Input {
     pub unsettled: BTreeSet<InstanceId>,
     /// For each point whose try has had no outcome: every snapshot of this account with its tag.
     pub tagged: BTreeMap<PointId, Complete<SeenSnapshot>>,
+    /// For each name of an image that EC2 may be making: the images of this account of that name.
+    pub named: BTreeMap<String, Complete<SeenImage>>,
 }
 
 /// The points of which snapshots with their tag have to be listed before anything is decided.
 pub fn to_list(points: &[Point], now: Timestamp) -> Vec<PointId> {
     let wanted = points.iter().filter(|point| wants(point, now) == Some(Want::Set));
     wanted.map(|point| point.id.clone()).collect()
+}
+
+/// The names of images that have to be looked up before anything is decided.
+pub fn to_look_up(points: &[Point], now: Timestamp) -> Vec<String> {
+    let wanted = points.iter().filter(|point| wants(point, now) == Some(Want::Image));
+    wanted.map(|point| image_name(&point.id, point.step.attempt)).collect()
 }
 
 /// The machines that have to be described before anything is decided.
@@ -66,6 +75,8 @@ enum Want {
     Snapshots,
     /// The set that a call without an outcome may have made.
     Set,
+    /// The image that a call without an outcome may have made.
+    Image,
     Grade,
 }
 
@@ -74,7 +85,8 @@ fn wants(point: &Point, now: Timestamp) -> Option<Want> {
     match point.status {
         Status::Requested if due => Some(Want::Snapshots),
         Status::Snapshotting if due => Some(Want::Set),
-        Status::Snapshotted if point.grade.is_none() => Some(Want::Grade),
+        Status::Creating if due => Some(Want::Image),
+        Status::Snapshotted | Status::Created if point.grade.is_none() => Some(Want::Grade),
         Status::Requested
         | Status::Snapshotting
         | Status::Snapshotted
@@ -108,6 +120,15 @@ pub fn decide(input: &Input) -> Decision {
                 Some(Complete(tagged)) => look_for_set(&mut round, point, tagged, input.now),
                 None => Ok(()),
             },
+            Some(Want::Image) => {
+                let name = image_name(&point.id, point.step.attempt);
+                match input.named.get(&name) {
+                    Some(Complete(named)) => {
+                        create::look_for_image(&mut round, point, named, input.now)
+                    }
+                    None => Ok(()),
+                }
+            }
             Some(Want::Grade) => grade(&mut round, point, machine, input.now),
             None => Ok(()),
         };
@@ -147,9 +168,10 @@ fn begin(
         let text = format!("{} is no longer there", point.instance());
         return turn_down(round, point, machine, Event::Miss, Reason::new(Code::MachineGone, text));
     };
-    if let Err(reason) = eligible::check(machine) {
-        return turn_down(round, point, Some(machine), Event::Refuse, reason);
-    }
+    let choice = match method::choose(point, machine) {
+        Ok(choice) => choice,
+        Err(reason) => return turn_down(round, point, Some(machine), Event::Refuse, reason),
+    };
     let found = match ready::check(point, &machine.instance, now) {
         Ready::Now(found) => found,
         Ready::Wait(due_at, reason) => {
@@ -160,19 +182,37 @@ fn begin(
             return turn_down(round, point, Some(machine), Event::Miss, reason);
         }
     };
-    let begun = point.after(Event::Begin)?.found(found);
+    let is_created = choice.is_created();
+    let chosen = choice.for_point(point).found(found);
+    let left_out = left_out(&chosen);
+    let chosen = chosen.found(left_out);
+    if let Some(reason) = choice.because {
+        round.say(&point.id, reason);
+    }
+    match is_created {
+        true => create::begin(round, &chosen, now),
+        false => begin_snapshots(round, &chosen, now),
+    }
+}
+
+/// The intent and the call, for a point that knows its machine.
+fn begin_snapshots(
+    round: &mut Round,
+    point: &Point,
+    now: Timestamp,
+) -> Result<(), IllegalTransition> {
+    let begun = point.after(Event::Begin)?;
     let due_at = Some(later(now, SETTLE));
-    let begun = Point {
-        step: Step { begun_at: Some(now), due_at, ..point.step.clone() },
-        machine: Some(machine.clone()),
-        reason: None,
-        ..begun
-    };
+    let step = Step { begun_at: Some(now), due_at, ..point.step.clone() };
+    let begun = Point { step, reason: None, ..begun };
     let attempt = begun.step.attempt;
+    let (without_root, without) = method::left_out(&begun);
     let call = CreateSnapshots {
         region: begun.home.clone(),
         instance: begun.instance().clone(),
         description: format!("Afterimage: snapshots {attempt} of {}", begun.id),
+        without,
+        without_root,
         tags: snapshot_tags(&begun, attempt),
     };
     let queue = Queue { region: begun.home.clone(), kind: Kind::Snapshot };

@@ -1,0 +1,87 @@
+//! What was found, for people and for programs.
+
+use afterimage_core::rebuild::{Rebuilt, Unusable};
+use serde_json::{Value, json};
+
+use super::{Done, Overview};
+
+/// What was found: the points by machine and time, then what nothing can be made of.
+pub fn table(overview: &Overview) -> String {
+    let mut text = String::new();
+    for rebuilt in &overview.found.points {
+        let known = overview.known.contains(&rebuilt.point.id);
+        text.push_str(&format!("{} {}\n", if known { '=' } else { '+' }, line(rebuilt)));
+    }
+    if overview.found.points.is_empty() {
+        let regions = counted(overview.regions.len(), "region");
+        text.push_str(&format!("no point can be made of what is there, in {regions}\n"));
+    }
+    if !overview.found.unusable.is_empty() {
+        text.push_str("\nNOT USED\n");
+    }
+    for Unusable { region, artefact, point, why } in &overview.found.unusable {
+        let of = point.as_ref().map(|point| format!(", tagged for {point}")).unwrap_or_default();
+        text.push_str(&format!("{artefact} in {region}{of}\n    {why}\n"));
+    }
+    let known = overview.known.len();
+    let new = counted(overview.new().count(), "point");
+    text.push_str(&format!("\n{new} to write (+), {known} in the ledger already (=)\n"));
+    text
+}
+
+/// What was written.
+pub fn told(done: &Done) -> String {
+    let (points, replicas) = (counted(done.points, "point"), counted(done.replicas, "replica"));
+    let mut text = format!("written, unverified: {points}, {replicas}");
+    if done.left_alone > 0 {
+        let left = done.left_alone;
+        text.push_str(&format!("; left alone, as something of them is in the ledger: {left}"));
+    }
+    text
+}
+
+pub fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+fn line(rebuilt: &Rebuilt) -> String {
+    let point = &rebuilt.point;
+    let mut parts = vec![point.id.to_string(), point.status.to_string()];
+    parts.extend(point.grade.map(|grade| grade.as_str().to_string()));
+    parts.extend(point.image.as_ref().map(ToString::to_string));
+    if point.image.is_none() && !point.snapshots.is_empty() {
+        parts.push(format!("{} snapshots", point.snapshots.len()));
+    }
+    for replica in &rebuilt.replicas {
+        let image = replica.image.as_ref().map_or("none", |image| image.as_str());
+        parts.push(format!("{}={image}", replica.region));
+    }
+    let left = point.leftovers.len();
+    parts.extend((left > 0).then(|| format!("{left} of failed tries")));
+    parts.join(" ")
+}
+
+/// The same for programs, with what was written.
+pub fn to_json(overview: &Overview, done: &Done) -> Value {
+    let of = |rebuilt: &&Rebuilt| json!({ "point": rebuilt.point, "replicas": rebuilt.replicas });
+    let new: Vec<Value> = overview.new().map(|rebuilt| of(&rebuilt)).collect();
+    let unusable = overview.found.unusable.iter().map(|unusable| {
+        json!({
+            "region": unusable.region,
+            "artefact": unusable.artefact,
+            "point": unusable.point,
+            "why": unusable.why,
+        })
+    });
+    json!({
+        "regions": overview.regions,
+        "rebuilt": new,
+        "in_ledger": overview.known,
+        "unusable": unusable.collect::<Vec<_>>(),
+        "written": {
+            "points": done.points,
+            "replicas": done.replicas,
+            "left_alone": done.left_alone,
+        },
+    })
+}

@@ -1,0 +1,31 @@
+//! Somebody put the tag on a machine that asks for a point of it now.
+
+use afterimage_aws::{Aws, Context, Environment, Failure, answer, apply, decode, load};
+use afterimage_core::flow::instance_tagged;
+use aws_types::SdkConfig;
+use serde_json::Value;
+
+pub struct Function {
+    aws: Aws,
+}
+
+pub fn start(environment: Environment, config: &SdkConfig) -> Function {
+    Function { aws: Aws::start(environment, config) }
+}
+
+impl Function {
+    /// One event.
+    ///
+    /// # Errors
+    /// AWS did not answer; the same event may fare better later.
+    pub async fn handle(&self, event: Value, context: Context) -> Result<Value, Failure> {
+        let event = match decode::instance_tagged(&event, &self.aws.environment) {
+            Ok(event) => event,
+            Err(unusable) => return Ok(answer::unusable(&unusable)),
+        };
+        let input = load::instance_tagged(&self.aws, event, &context).await?;
+        let decision = instance_tagged::decide(&input);
+        let applied = apply::apply(&self.aws, &context, decision).await?;
+        Ok(answer::done(&applied))
+    }
+}

@@ -1,0 +1,73 @@
+//! A request by tag: what it leads to is written, then the tag goes, then the machine is answered,
+//! then that is written. A step that fails ends it: from the ledger, the sweep goes on.
+
+use afterimage_core::command::Consume;
+use jiff::SignedDuration;
+
+use super::Hand;
+use crate::Failure;
+use crate::ledger::{LeaseUse, Written};
+
+/// How long a machine waits for the one before it: half of the changes of tags that EC2 grants an
+/// account and region (10 of either kind a second).
+const PACE: SignedDuration = SignedDuration::from_millis(200);
+
+impl Hand<'_> {
+    /// Only the ledger ends the decision. A machine whose tags cannot be changed does not hold up
+    /// the others; it is told when they have been dealt with.
+    pub(super) async fn consume(&mut self, consume: &Consume) -> Result<(), Failure> {
+        if let Some(taken) = &consume.taken {
+            let none = LeaseUse::None;
+            match self.aws.ledger.write(taken, none, &mut self.writer).await? {
+                Written::Done => self.applied.wrote += 1,
+                Written::Lost | Written::NoLease => {
+                    self.lost(taken);
+                    return Ok(());
+                }
+            }
+        }
+        self.keep_tag_pace().await;
+        // What leaves no record is there to be answered again only while its tag is.
+        let leaves_a_record = consume.record.is_some();
+        if !leaves_a_record {
+            self.answer(consume).await;
+        }
+        if !self.take_off(consume).await || !leaves_a_record || !self.answer(consume).await {
+            return Ok(());
+        }
+        match consume.consumed(self.aws.clock.now()) {
+            Some(consumed) => self.record(&consumed).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn take_off(&mut self, consume: &Consume) -> bool {
+        let Consume { region, instance, value: Some(value), .. } = consume else { return true };
+        let done = self.aws.ec2.take_off(region, instance, value).await;
+        self.is_done(done)
+    }
+
+    async fn answer(&mut self, consume: &Consume) -> bool {
+        let Consume { region, instance, answer: Some(text), .. } = consume else { return true };
+        let done = self.aws.ec2.answer(region, instance, text).await;
+        self.is_done(done)
+    }
+
+    fn is_done(&mut self, done: Result<(), Failure>) -> bool {
+        match done {
+            Ok(()) => true,
+            Err(failure) => {
+                self.unanswered.get_or_insert(failure);
+                false
+            }
+        }
+    }
+
+    async fn keep_tag_pace(&mut self) {
+        let now = self.aws.clock.now();
+        if let Some(last) = self.last_tag {
+            self.aws.clock.sleep(PACE.saturating_sub(now.duration_since(last))).await;
+        }
+        self.last_tag = Some(self.aws.clock.now());
+    }
+}

@@ -1,0 +1,59 @@
+//! The two tags of a machine that we touch: the request, which is taken off, and the answer. Both
+//! calls may be repeated without harm, and a machine that is gone needs neither.
+
+use afterimage_core::ids::{InstanceId, Region};
+use afterimage_core::names::{TAG_ANSWER, TAG_ASK};
+use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_ec2::types::Tag;
+
+use super::{Ec2, errors};
+use crate::error::Failure;
+
+impl Ec2 {
+    /// Takes a request off a machine, if it still has this value.
+    ///
+    /// # Errors
+    /// EC2 did not do so.
+    pub async fn take_off(
+        &self,
+        region: &Region,
+        instance: &InstanceId,
+        value: &str,
+    ) -> Result<(), Failure> {
+        let tag = Tag::builder().key(TAG_ASK).value(value).build();
+        let call = self.client(region).delete_tags().resources(instance.as_str()).tags(tag);
+        done("DeleteTags", region, call.send().await)
+    }
+
+    /// Says on a machine what came of its request.
+    ///
+    /// # Errors
+    /// EC2 did not do so.
+    pub async fn answer(
+        &self,
+        region: &Region,
+        instance: &InstanceId,
+        text: &str,
+    ) -> Result<(), Failure> {
+        let tag = Tag::builder().key(TAG_ANSWER).value(text).build();
+        let call = self.client(region).create_tags().resources(instance.as_str()).tags(tag);
+        done("CreateTags", region, call.send().await)
+    }
+}
+
+fn done<T, E>(
+    operation: &'static str,
+    region: &Region,
+    answer: Result<T, SdkError<E>>,
+) -> Result<(), Failure>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    match answer {
+        Ok(_) => Ok(()),
+        Err(error) if error.code().is_some_and(errors::is_instance_gone) => Ok(()),
+        Err(error) => {
+            Err(Failure::Ec2 { operation, region: region.to_string(), source: Box::new(error) })
+        }
+    }
+}

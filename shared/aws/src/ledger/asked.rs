@@ -1,0 +1,55 @@
+//! The requests for points: by the machine and the policy that they are about, and by the index of
+//! those whose tag was not seen to go.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use afterimage_core::asked::Asked;
+use afterimage_core::flow::asked::Known;
+use afterimage_core::ids::{InstanceId, PolicyName, Region};
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+
+use super::Ledger;
+use super::item::Item;
+use super::keys::{DUE, DUE_AT, Key, QUEUE, asking};
+use super::read::millis;
+use super::record::{asked, readable};
+use crate::error::Failure;
+
+impl Ledger {
+    /// The requests of machines under policies, as far as there were any.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn asked(&self, of: &[(InstanceId, PolicyName)]) -> Result<Known, Failure> {
+        let keys = of.iter().map(|(instance, policy)| Key::asked(instance, policy));
+        Ok(by_name(&self.items(keys.collect()).await?))
+    }
+
+    /// The requests in a region that were taken and not ended by whoever took them. The index
+    /// nominates; what it names is read again.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn asked_left(&self, region: &Region, now: Timestamp) -> Result<Vec<Asked>, Failure> {
+        let query = self
+            .client
+            .query()
+            .index_name(DUE)
+            .key_condition_expression("#queue = :queue AND #due_at <= :until")
+            .expression_attribute_names("#queue", QUEUE)
+            .expression_attribute_names("#due_at", DUE_AT)
+            .expression_attribute_values(":queue", AttributeValue::S(asking(region)))
+            .expression_attribute_values(":until", millis(now));
+        let nominated: BTreeSet<Key> = self.query(query).await?.iter().map(Key::of).collect();
+        let left = by_name(&self.items(nominated).await?).into_values();
+        let is_left =
+            |asked: &Asked| asked.pending.as_ref().is_some_and(|pending| pending.due_at <= now);
+        Ok(left.filter(is_left).collect())
+    }
+}
+
+fn by_name(items: &BTreeMap<Key, Item>) -> Known {
+    let all = items.values().filter_map(|item| readable(asked(item)));
+    all.map(|asked| ((asked.instance.clone(), asked.policy.clone()), asked)).collect()
+}

@@ -1,0 +1,92 @@
+//! The requests for points of one machine under one policy: how many there were, and whether the
+//! last one by tag may still stand on the machine.
+//!
+//! A record of its own, and not part of the summary, because its version decides: of all that see
+//! the same tag at the same time, one writes it, and only that one takes the tag off. And because
+//! it stands in an index for as long as the tag was not seen to go, so that the sweep finds what
+//! was begun and not ended, with the tag or without it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{InstanceId, PolicyName, Region};
+use crate::slot::{Occasion, PointId, Slot};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    pub instance: InstanceId,
+    pub home: Region,
+    pub policy: PolicyName,
+    /// Counts the writes; whoever writes names the version that they read.
+    pub version: u64,
+    /// Of the last request, by whatever way it came; the first is the first.
+    pub ordinal: u32,
+    /// A request by tag whose tag was not seen to go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<Pending>,
+    /// When the last tag went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumed_at: Option<Timestamp>,
+}
+
+/// A request that was written down, and whose tag is to be taken off.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pending {
+    pub point: PointId,
+    pub requested_at: Timestamp,
+    /// Until then whoever took it is at it; from then on they are not, and anybody may be.
+    pub due_at: Timestamp,
+}
+
+impl Asked {
+    /// Of a machine that nobody has asked for yet under this policy.
+    pub fn never(instance: &InstanceId, home: &Region, policy: &PolicyName) -> Asked {
+        Asked {
+            instance: instance.clone(),
+            home: home.clone(),
+            policy: policy.clone(),
+            version: 0,
+            ordinal: 0,
+            pending: None,
+            consumed_at: None,
+        }
+    }
+
+    /// The same after one more request; and what that is a request of.
+    pub fn once_more(&self) -> (Asked, Occasion) {
+        let ordinal = self.ordinal.saturating_add(1);
+        (Asked { ordinal, ..self.clone() }, Occasion::Asked { ordinal })
+    }
+
+    /// The same once the tag has gone.
+    #[must_use]
+    pub fn consumed(&self, now: Timestamp) -> Asked {
+        Asked { pending: None, consumed_at: Some(now), ..self.clone() }
+    }
+
+    /// The point of the last request.
+    pub fn last(&self) -> PointId {
+        let occasion = Occasion::Asked { ordinal: self.ordinal };
+        let (policy, instance) = (self.policy.clone(), self.instance.clone());
+        PointId::of(&Slot { policy, instance, occasion })
+    }
+
+    /// # Errors
+    /// Says what does not hold of this record.
+    pub fn check(&self) -> Result<(), String> {
+        if self.version == 0 {
+            return Err("its version is 0, which stands for none".to_string());
+        }
+        if self.ordinal == 0 {
+            return Err("it counts no request".to_string());
+        }
+        match &self.pending {
+            Some(pending) if pending.point.instance() != &self.instance => {
+                Err(format!("its request is of {}", pending.point.instance()))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! Somebody asks for a point: by a tag on the machine, or on the command line.
+//!
+//! # A request by tag
+//! The value of the tag names a policy that selects the machine anyway and takes requests by tag:
+//! whoever may set that tag can have a point made a little earlier, and nothing else.
+//!
+//! 1. The point is requested, and with it the request is counted. Of all that see the tag, one can
+//!    write that; the others leave the rest to it.
+//! 2. The tag goes, if it still has this value: another request that was put meanwhile stays.
+//! 3. Another tag, which triggers nothing, says what came of it.
+//! 4. That all this is done is written.
+//!
+//! A request that is refused is written nowhere: it is answered before its tag goes, so that it is
+//! there to be answered again for as long as it was not.
+//!
+//! Whoever dies in between is at it no longer after [`SETTLE`]: then the sweep takes the tag off,
+//! if it is still there, and asks for nothing more. A tag that is seen right after it went may be
+//! what EC2 showed before, and is left to the sweep; one that is seen later is another request.
+//!
+//! # Caveats
+//! A request that is put again, with the same value, after a tag went and before that could be
+//! written, is taken for the one that was there: the two are one point.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{InForce, request};
+use crate::asked::{Asked, Pending};
+use crate::command::{Change, Command, Consume, Decision, Write};
+use crate::ids::{InstanceId, PolicyName};
+use crate::limits::{SETTLE, later};
+use crate::machine::Instance;
+use crate::names::TAG_ASK;
+use crate::point::Point;
+use crate::policy::select::Selected;
+use crate::policy::{Policy, Trigger, WINDOW_SECS};
+use crate::reason::{Code, Reason};
+use crate::slot::Occasion;
+use crate::tags::VALUE_MAX;
+
+/// What the ledger has on the requests that may be meant.
+pub type Known = BTreeMap<(InstanceId, PolicyName), Asked>;
+
+/// What the sweep sees of requests by tag.
+#[derive(Clone, Debug, Default)]
+pub struct Asking {
+    /// The machines that carry one, in every region that answered.
+    pub machines: Vec<Instance>,
+    pub known: Known,
+    /// In the same regions: whatever was taken so long ago that nobody is at it any more.
+    pub left: Vec<Asked>,
+}
+
+/// What the tag of a machine says; none if it has no such tag.
+fn value(instance: &Instance) -> Option<&str> {
+    instance.tags.get(TAG_ASK).map(String::as_str)
+}
+
+/// The record that has to be known of a machine, to tell what its tag means.
+pub fn record_of(instance: &Instance) -> Option<(InstanceId, PolicyName)> {
+    let policy = PolicyName::parse(value(instance)?).ok()?;
+    Some((instance.id.clone(), policy))
+}
+
+/// What follows from the tag of one machine.
+pub fn by_tag(instance: &Instance, in_force: &InForce, known: &Known, now: Timestamp) -> Decision {
+    let mut decision = Decision::default();
+    let Some(value) = value(instance) else {
+        let text = "EC2 shows no request on it: it was dealt with, or is not shown yet";
+        decision.say(&instance.id, Reason::new(Code::NotAsked, text));
+        return decision;
+    };
+    if instance.state.is_gone() {
+        let text = format!("EC2 shows it {}", instance.state.as_str());
+        decision.say(&instance.id, Reason::new(Code::MachineGone, text));
+        return decision;
+    }
+    let policy = match meant(value, instance, in_force) {
+        Ok(policy) => policy,
+        Err(why) => return refuse(value, instance, &why, now),
+    };
+    let record = known.get(&(instance.id.clone(), policy.name.clone()));
+    match record.map(|record| (record, stands(record, now))) {
+        None => {
+            let never = Asked::never(&instance.id, &instance.region, &policy.name);
+            take(policy, instance, &never, now)
+        }
+        Some((record, Stands::Over)) => take(policy, instance, record, now),
+        Some((_, Stands::Taken(text))) => {
+            decision.say(&instance.id, Reason::new(Code::AlreadyRequested, text));
+            decision
+        }
+        Some((record, Stands::Left(pending))) => take_off(instance, record, pending, now),
+    }
+}
+
+/// What the sweep makes of all requests by tag. Nothing is said of those that others are at.
+pub fn sweep(asking: &Asking, in_force: &InForce, now: Timestamp) -> Decision {
+    let mut decision = Decision::default();
+    let mut wakes = BTreeSet::new();
+    let machines = &asking.machines;
+    let decisions = machines.iter().map(|machine| by_tag(machine, in_force, &asking.known, now));
+    let gone = asking.left.iter().filter(|asked| !machines.iter().any(|at| carries(at, asked)));
+    for one in decisions.chain(gone.map(|asked| end(asked))) {
+        for command in one.commands {
+            match command {
+                Command::Wake(wake) => drop(wakes.insert(wake)),
+                other => decision.command(other),
+            }
+        }
+        let news = [Code::AskedFor, Code::RequestRefused, Code::RequestLeft];
+        decision.said.extend(one.said.into_iter().filter(|said| news.contains(&said.reason.code)));
+    }
+    decision.commands.extend(wakes.into_iter().map(Command::Wake));
+    decision
+}
+
+/// The point that a person asks for on the command line, and how it is asked for.
+pub fn by_hand(
+    policy: &Policy,
+    instance: &Instance,
+    asked: Option<&Asked>,
+    now: Timestamp,
+) -> (Point, Change) {
+    let never = Asked::never(&instance.id, &instance.region, &policy.name);
+    let (record, occasion) = asked.unwrap_or(&never).once_more();
+    let point = point(policy, instance, occasion, now);
+    let change = request::change(point.clone(), instance, None).with(Write::asked(record));
+    (point, change)
+}
+
+/// Why a policy does not select a machine; none if it does.
+pub fn why_not_selected(policy: &Policy, instance: &Instance) -> Option<String> {
+    let name = &policy.name;
+    match policy.select.judge(&instance.region, instance.state, &instance.tags) {
+        Selected::Yes => None,
+        Selected::OtherRegion => Some(format!("{name} is not about {}", instance.region)),
+        Selected::TagMissing(key) => {
+            Some(format!("{name} wants another value of the tag {key}, or wants it at all"))
+        }
+        Selected::Excluded(key) => Some(format!("{name} leaves it out for its tag {key}")),
+        Selected::OtherState(state) => {
+            Some(format!("{name} leaves it out while it is {}", state.as_str()))
+        }
+    }
+}
+
+/// The policy that a request means, if it may mean it; or why not.
+fn meant<'a>(
+    value: &str,
+    instance: &Instance,
+    in_force: &'a InForce,
+) -> Result<&'a Policy, String> {
+    if in_force.unreadable.iter().any(|policy| policy.name == value) {
+        return Err(format!("policy {value} cannot be read"));
+    }
+    let named = in_force.policies.iter().find(|policy| policy.name.as_str() == value);
+    let policy = named.ok_or_else(|| format!("no policy is called {value}"))?;
+    if let Some(why) = why_not_selected(policy, instance) {
+        return Err(why);
+    }
+    match policy.triggers.contains(&Trigger::Tag) {
+        true => Ok(policy),
+        false => Err(format!("{value} takes no requests by tag")),
+    }
+}
+
+/// How a request stands of which there is a record.
+enum Stands<'a> {
+    /// Every request so far was dealt with: what is seen is another one.
+    Over,
+    /// Whoever took it is at it, or it went a moment ago.
+    Taken(String),
+    /// Whoever took it is at it no longer.
+    Left(&'a Pending),
+}
+
+fn stands(record: &Asked, now: Timestamp) -> Stands<'_> {
+    match (&record.pending, record.consumed_at) {
+        (Some(pending), _) if pending.due_at <= now => Stands::Left(pending),
+        (Some(pending), _) => Stands::Taken(format!("its point is {}", pending.point)),
+        (None, Some(at)) if now.duration_since(at) < SETTLE => {
+            let last = record.last();
+            Stands::Taken(format!("it was taken off at {at}, for {last}; EC2 may show it still"))
+        }
+        (None, _) => Stands::Over,
+    }
+}
+
+/// A new request.
+fn take(policy: &Policy, instance: &Instance, record: &Asked, now: Timestamp) -> Decision {
+    let mut decision = Decision::default();
+    let (record, occasion) = record.once_more();
+    let point = point(policy, instance, occasion, now);
+    let pending =
+        Pending { point: point.id.clone(), requested_at: now, due_at: later(now, SETTLE) };
+    let answer = answer_of(&pending, &policy.name);
+    let text = format!("somebody asked for it by a tag on {}", instance.id);
+    decision.say(&point.id, Reason::new(Code::AskedFor, text));
+    let write = Write::asked(Asked { pending: Some(pending), ..record });
+    let record = write.asked_record().cloned();
+    let taken = Some(request::change(point, instance, None).with(write));
+    let value = Some(policy.name.to_string());
+    decision.command(consume(instance, taken, value, record, Some(answer)));
+    decision.command(request::wake(&instance.region));
+    decision
+}
+
+/// A request whose tag is still there, long after its point was requested.
+fn take_off(instance: &Instance, record: &Asked, pending: &Pending, now: Timestamp) -> Decision {
+    let mut decision = Decision::default();
+    let text = format!("{} was requested, and its tag is still there", pending.point);
+    decision.say(&instance.id, Reason::new(Code::RequestLeft, text));
+    let answer = answer_of(pending, &record.policy);
+    let pending = Pending { due_at: later(now, SETTLE), ..pending.clone() };
+    let write = Write::asked(Asked { pending: Some(pending), ..record.clone() });
+    let taken = write.asked_record().cloned();
+    let change = Some(Change { writes: vec![write], summary: None });
+    let value = Some(record.policy.to_string());
+    decision.command(consume(instance, change, value, taken, Some(answer)));
+    decision
+}
+
+/// A request whose tag has gone, and of which nobody wrote that it has.
+fn end(record: &Asked) -> Decision {
+    let mut decision = Decision::default();
+    let Some(pending) = &record.pending else { return decision };
+    let text = format!("the tag that {} was requested by is gone", pending.point);
+    decision.say(&record.instance, Reason::new(Code::RequestLeft, text));
+    decision.command(Command::Consume(Box::new(Consume {
+        region: record.home.clone(),
+        instance: record.instance.clone(),
+        taken: None,
+        value: None,
+        record: Some(record.clone()),
+        answer: Some(answer_of(pending, &record.policy)),
+    })));
+    decision
+}
+
+fn refuse(value: &str, instance: &Instance, why: &str, now: Timestamp) -> Decision {
+    let mut decision = Decision::default();
+    decision.say(&instance.id, Reason::new(Code::RequestRefused, why));
+    let answer = tag_text(&format!("{} refused: {why}", seconds(now)));
+    decision.command(consume(instance, None, Some(value.to_string()), None, Some(answer)));
+    decision
+}
+
+fn consume(
+    instance: &Instance,
+    taken: Option<Change>,
+    value: Option<String>,
+    record: Option<Asked>,
+    answer: Option<String>,
+) -> Command {
+    let (region, instance) = (instance.region.clone(), instance.id.clone());
+    Command::Consume(Box::new(Consume { region, instance, taken, value, record, answer }))
+}
+
+/// Whether a machine carries the tag of this request.
+fn carries(instance: &Instance, asked: &Asked) -> bool {
+    instance.id == asked.instance && value(instance) == Some(asked.policy.as_str())
+}
+
+fn point(policy: &Policy, instance: &Instance, occasion: Occasion, now: Timestamp) -> Point {
+    let window = SignedDuration::from_secs(i64::try_from(WINDOW_SECS).unwrap_or(i64::MAX));
+    let until = Some(later(now, window));
+    Point { until, ..request::point(policy, instance, occasion, now) }
+}
+
+fn answer_of(pending: &Pending, policy: &PolicyName) -> String {
+    tag_text(&format!("{} {policy}: {}", seconds(pending.requested_at), pending.point))
+}
+
+/// A text as the value of a tag: as much of it as there is room for, in characters that every
+/// service takes.
+fn tag_text(text: &str) -> String {
+    let plain = |c: char| if c.is_alphanumeric() || " +-=._:/@".contains(c) { c } else { '-' };
+    text.chars().take(VALUE_MAX).map(plain).collect()
+}
+
+fn seconds(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

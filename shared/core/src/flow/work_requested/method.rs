@@ -1,0 +1,228 @@
+//! What is imaged of a machine, and how: or why it is not.
+//!
+//! RegisterImage makes an image that bills nothing beside the machine, boots as it is told, and
+//! has the disks of its snapshots. CreateImage makes one that takes over what only EC2 knows of the
+//! machine, billing codes above all. `auto` registers where nothing is lost by that, since the disks
+//! are then of the moment of one call, and has EC2 create the image where something would be. Who
+//! insists on registering is refused with what would be lost: an image that launches and then lacks
+//! its licence, or does not boot, would be found out on the worst of days.
+
+use crate::ids::VolumeId;
+use crate::limits::LEFT_OUT_MAX;
+use crate::machine::{LeftOut, Machine, State, Volume};
+use crate::point::{Chosen, Plan, Point};
+use crate::policy::select::glob;
+use crate::policy::{Artefact, Consistency, ExcludeVolumes, Method};
+use crate::reason::{Code, Reason};
+
+/// What an image without billing codes says.
+const BILLS_NOTHING: &str = "RunInstances";
+
+const POLICY_SAYS: &str = "its policy says so";
+
+/// What is to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Choice {
+    /// With the volumes that are imaged, and apart from them those that are not.
+    pub machine: Machine,
+    /// None where there is to be no image.
+    pub method: Option<Chosen>,
+    /// Why EC2 has to create the image, if it does.
+    pub because: Option<Reason>,
+    /// What a person should know of it.
+    pub finding: Option<Reason>,
+}
+
+/// What is made of a machine for a point.
+///
+/// # Errors
+/// Why it may not be made; nothing of that passes by waiting.
+pub(super) fn choose(point: &Point, machine: &Machine) -> Result<Choice, Reason> {
+    let plan = &point.plan;
+    let machine = without_left_out(machine, &plan.exclude_volumes);
+    if plan.kind == Artefact::Image {
+        can_boot(&machine)?;
+    }
+    if machine.volumes.is_empty() {
+        return Err(no_volumes(&machine));
+    }
+    let (method, because) = match plan.kind {
+        Artefact::Snapshots => match too_many_left_out(&machine) {
+            Some(reason) => return Err(reason),
+            None => (None, None),
+        },
+        Artefact::Image => {
+            let (chosen, because) = method(point, &machine)?;
+            (Some(chosen), because)
+        }
+    };
+    let finding = not_shareable(plan, &machine);
+    Ok(Choice { machine, method, because, finding })
+}
+
+impl Choice {
+    /// Whether EC2 is to create the image.
+    pub fn is_created(&self) -> bool {
+        self.method.as_ref().is_some_and(|chosen| chosen.method == Method::CreateImage)
+    }
+
+    /// The point with what was chosen for it.
+    pub fn for_point(&self, point: &Point) -> Point {
+        let (machine, method) = (Some(self.machine.clone()), self.method.clone());
+        Point { machine, method, ..point.clone() }.found(self.finding.clone())
+    }
+}
+
+/// What CreateSnapshots is to leave out: the root or not, and the others by their ids.
+pub(super) fn left_out(point: &Point) -> (bool, Vec<VolumeId>) {
+    let Some(machine) = &point.machine else { return (false, Vec::new()) };
+    let root = &machine.build.root_device;
+    let (roots, others): (Vec<&LeftOut>, Vec<&LeftOut>) =
+        machine.left_out.iter().partition(|volume| volume.device == *root);
+    (!roots.is_empty(), others.into_iter().map(|volume| volume.id.clone()).collect())
+}
+
+/// Whether EC2 takes the machine down for the image of a point: only one that runs, and only if
+/// the policy wants that.
+pub(crate) fn reboots(point: &Point) -> bool {
+    let machine = point.machine.as_ref();
+    let runs = machine.is_some_and(|machine| machine.instance.state == State::Running);
+    runs && point.plan.consistency == Consistency::Reboot
+}
+
+fn without_left_out(machine: &Machine, exclude: &ExcludeVolumes) -> Machine {
+    let is_left_out = |volume: &Volume| {
+        let tagged = exclude.tags.iter().any(|(key, patterns)| {
+            let value = volume.tags.get(key);
+            value.is_some_and(|value| patterns.iter().any(|pattern| glob(pattern, value)))
+        });
+        tagged || exclude.devices.contains(&volume.device)
+    };
+    let (out, volumes): (Vec<Volume>, Vec<Volume>) =
+        machine.volumes.iter().cloned().partition(is_left_out);
+    let out = out.into_iter().map(|volume| LeftOut { id: volume.id, device: volume.device });
+    Machine { volumes, left_out: out.collect(), ..machine.clone() }
+}
+
+/// Whether an image of it, however made, can be what the machine is.
+fn can_boot(machine: &Machine) -> Result<(), Reason> {
+    let build = &machine.build;
+    let refuse = |code, text: String| Err(Reason::new(code, text));
+    if build.virtualization != "hvm" {
+        let text = format!("{} machines are not imaged", build.virtualization);
+        return refuse(Code::Paravirtual, text);
+    }
+    if build.root_device_type != "ebs" {
+        let text = format!("its root device is of type {}, not EBS", build.root_device_type);
+        return refuse(Code::InstanceStore, text);
+    }
+    if machine.left_out.iter().any(|volume| volume.device == build.root_device) {
+        let text = format!("its policy leaves its root device {} out", build.root_device);
+        return refuse(Code::RootLeftOut, text);
+    }
+    if machine.volumes.is_empty() {
+        return Err(no_volumes(machine));
+    }
+    if !machine.volumes.iter().any(|volume| volume.device == build.root_device) {
+        let text = format!("nothing is attached as its root device {}", build.root_device);
+        return refuse(Code::NoVolumes, text);
+    }
+    Ok(())
+}
+
+fn no_volumes(machine: &Machine) -> Reason {
+    let text = match machine.left_out.len() {
+        0 => "no EBS volume is attached".to_string(),
+        count => format!("its policy leaves out all that is attached, {count} volumes"),
+    };
+    Reason::new(Code::NoVolumes, text)
+}
+
+/// The method, and what speaks for having EC2 create the image.
+fn method(point: &Point, machine: &Machine) -> Result<(Chosen, Option<Reason>), Reason> {
+    let chosen = |method, why: &str| Chosen { method, why: why.to_string() };
+    // What an earlier try has shown is not forgotten, and its names are those of such images.
+    let before = point.method.as_ref().filter(|before| before.method == Method::CreateImage);
+    let mut losses = losses(&point.plan, machine).into_iter();
+    match point.plan.method {
+        Method::CreateImage => Ok((chosen(Method::CreateImage, POLICY_SAYS), losses.next())),
+        // EBS keeps product codes on snapshots, and RegisterImage takes them from there: nobody is
+        // refused for them, and whether they are there is looked at when the image is.
+        Method::SnapshotRegister => match losses.find(|lost| lost.code != Code::ProductCode) {
+            Some(lost) => Err(lost),
+            None => Ok((chosen(Method::SnapshotRegister, POLICY_SAYS), None)),
+        },
+        Method::Auto => match (losses.next(), before) {
+            (Some(lost), _) => Ok((chosen(Method::CreateImage, &lost.to_string()), Some(lost))),
+            (None, Some(before)) => Ok((before.clone(), None)),
+            (None, None) => Ok((chosen(Method::SnapshotRegister, "nothing is lost by it"), None)),
+        },
+    }
+}
+
+/// What an image that is registered would lack.
+fn losses(plan: &Plan, machine: &Machine) -> Vec<Reason> {
+    let build = &machine.build;
+    let mut losses = Vec::new();
+    let mut add = |code, text: String| losses.push(Reason::new(code, text));
+    if build.usage_operation != BILLS_NOTHING {
+        let operation = match build.usage_operation.as_str() {
+            "" => "what is not known of it",
+            operation => operation,
+        };
+        let text = format!("an image of its snapshots would not bill {operation}");
+        add(Code::BilledByUsage, text);
+    }
+    if !build.product_codes.is_empty() {
+        let text = format!("it carries product code {}", build.product_codes.join(", "));
+        add(Code::ProductCode, text);
+    }
+    if !build.image_readable {
+        let text = format!("attributes that only its image {} has are unknown", build.image);
+        add(Code::SourceUnreadable, text);
+    }
+    let boot_mode = build.boot_mode.as_deref();
+    if build.tpm.is_some() && boot_mode != Some("uefi") {
+        let mode = boot_mode.unwrap_or("not told");
+        let text = format!("a TPM is registered with the boot mode uefi alone, and its is {mode}");
+        add(Code::TpmBootMode, text);
+    }
+    if plan.consistency == Consistency::Reboot && machine.instance.state == State::Running {
+        let text = "it runs, and is to be rebooted for its image";
+        add(Code::NeedsReboot, text.to_string());
+    }
+    losses.extend(too_many_left_out(machine));
+    losses
+}
+
+fn too_many_left_out(machine: &Machine) -> Option<Reason> {
+    let root = &machine.build.root_device;
+    let data = machine.left_out.iter().filter(|volume| volume.device != *root).count();
+    let text =
+        || format!("{data} volumes are left out, and CreateSnapshots can be told {LEFT_OUT_MAX}");
+    (data > LEFT_OUT_MAX).then(|| Reason::new(Code::TooManyLeftOut, text()))
+}
+
+/// Why the accounts that the images are for will not be able to use them.
+fn not_shareable(plan: &Plan, machine: &Machine) -> Option<Reason> {
+    if plan.share.is_empty() {
+        return None;
+    }
+    let mut why: Vec<String> = Vec::new();
+    let codes = &machine.build.product_codes;
+    if !codes.is_empty() {
+        let codes = codes.join(", ");
+        why.push(format!("with product code {codes}, it can be launched by its subscribers alone"));
+    }
+    if machine.volumes.iter().any(|volume| volume.encrypted) {
+        why.push("it is encrypted: under `alias/aws/ebs` no other account can read it".to_string());
+        for place in plan.replicate.iter().filter(|place| place.kms_key.is_none()) {
+            why.push(format!(
+                "in {} no key is named for it: it is encrypted under `alias/aws/ebs` there, \
+                 which no other account can read",
+                place.region
+            ));
+        }
+    }
+    (!why.is_empty()).then(|| Reason::new(Code::NotShareable, why.join("; ")))
+}

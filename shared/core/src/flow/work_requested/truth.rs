@@ -1,0 +1,54 @@
+//! What artefacts say of themselves is true before anything is made of them.
+//!
+//! The grade is in the call that makes an artefact, as it is expected. When the look afterwards
+//! shows another (the machine was started in between), the tag is put right before the next step
+//! is taken, so that nothing that follows from it is made of what says otherwise. In the ordinary
+//! case the two agree, and nothing is called.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::round::Round;
+use crate::command::{Command, Correct};
+use crate::limits::WAITING_MAX;
+use crate::names::TAG_GRADE;
+use crate::point::Point;
+use crate::reason::{Code, Reason};
+use crate::tags::grade_tag;
+
+/// Whether an artefact says another grade than its point has. One that says none is not what we
+/// made, or does not show its tags yet.
+pub(super) fn is_untrue(point: &Point, tags: &BTreeMap<String, String>) -> bool {
+    let told = tags.get(TAG_GRADE).map(String::as_str);
+    told.zip(point.grade).is_some_and(|(told, grade)| told != grade.as_str())
+}
+
+/// A command, after the artefacts that say something untrue of the point have been put right.
+pub(super) fn first(
+    round: &mut Round,
+    point: &Point,
+    untrue: Vec<String>,
+    then: Command,
+    now: Timestamp,
+) -> Command {
+    let Some(grade) = point.grade.filter(|_| !untrue.is_empty()) else { return then };
+    if now.duration_since(point.wanted_since()) >= WAITING_MAX {
+        let hours = WAITING_MAX.as_hours();
+        let text = format!(
+            "{} could not be told its grade, {}, for {hours} hours",
+            untrue.join(" "),
+            grade.as_str()
+        );
+        let reason = Reason::new(Code::GradeNotCorrected, text);
+        round.say(&point.id, reason.clone());
+        return then.finding(&reason);
+    }
+    Command::Correct(Box::new(Correct {
+        point: point.id.clone(),
+        region: point.home.clone(),
+        artefacts: untrue,
+        tags: grade_tag(grade),
+        then,
+    }))
+}

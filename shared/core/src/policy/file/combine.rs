@@ -1,0 +1,97 @@
+//! What cannot stand together in one policy: it would fail each time, or never do anything.
+
+use super::Body;
+use super::reader::Problems;
+use crate::machine::State;
+use crate::policy::{Artefact, Consistency, Method, Trigger};
+use crate::yaml::{Node, Position, Value};
+
+/// The keys of AWS: nobody else can be given what is encrypted with them.
+const AWS_ALIASES: &str = "alias/aws/";
+
+pub fn check(node: &Node, body: &Body, problems: &mut Problems) {
+    replicas(node, body, problems);
+    states(body, problems);
+    if body.image.kind == Artefact::Snapshots {
+        snapshots_only(node, body, problems);
+    }
+    if body.image.method == Method::SnapshotRegister && body.consistency == Consistency::Reboot {
+        let what = "`method: snapshot-register` cannot reboot the machine, which CreateImage does";
+        let instead = "write `method: create-image`, or a `consistency` other than reboot";
+        problems.add(place(node, &["image", "method"]), what, instead);
+    }
+    for (at, replica) in &body.replicate {
+        let key = replica.kms_key.as_deref().unwrap_or_default();
+        let is_aws = key
+            .split_once(":alias/")
+            .map_or(key.starts_with(AWS_ALIASES), |(_, name)| name.starts_with("aws/"));
+        if is_aws && !body.image.share.is_empty() {
+            let what = "what is encrypted with a key of AWS (alias/aws/...) cannot be shared";
+            problems.add(*at, what, "name a key of your own, or leave `share` out");
+        }
+    }
+}
+
+/// A replica region in which a machine lives is skipped for that machine; every machine must have
+/// one left.
+fn replicas(node: &Node, body: &Body, problems: &mut Problems) {
+    let Some(select) = &body.select else { return };
+    for home in &select.regions {
+        let is_home = body.replicate.iter().all(|(_, replica)| replica.region == *home);
+        if !body.replicate.is_empty() && is_home {
+            let what = format!("no replica region is left for machines in {home}");
+            let instead = format!("add a region other than {home}");
+            problems.add(place(node, &["replicate"]), what, instead);
+        }
+    }
+}
+
+/// Whoever selects by states does not select what has just stopped, unless that is among them.
+fn states(body: &Body, problems: &mut Problems) {
+    let Some(select) = &body.select else { return };
+    if select.states.is_empty() || select.states.contains(&State::Stopped) {
+        return;
+    }
+    for (at, trigger) in &body.triggers {
+        if matches!(trigger, Trigger::Stopped(_)) {
+            let what = "`on: stopped` can never trigger: `states` does not name stopped";
+            problems.add(*at, what, "add stopped to `states`, or leave one of the two out");
+        }
+    }
+}
+
+fn snapshots_only(node: &Node, body: &Body, problems: &mut Problems) {
+    if !body.replicate.is_empty() {
+        let what = "`kind: snapshots` leaves no image to replicate";
+        let instead = "leave `replicate` out, or write `kind: image`";
+        problems.add(place(node, &["replicate"]), what, instead);
+    }
+    if !body.image.share.is_empty() {
+        let what = "`kind: snapshots` leaves no image to share";
+        let instead = "leave `share` out, or write `kind: image`";
+        problems.add(place(node, &["image", "share"]), what, instead);
+    }
+    if body.image.method == Method::CreateImage {
+        let what = "`method: create-image` makes an image, and `kind: snapshots` wants none";
+        let instead = "leave `method` out, or write `kind: image`";
+        problems.add(place(node, &["image", "method"]), what, instead);
+    }
+    if body.consistency == Consistency::Reboot {
+        let what = "it is CreateImage that reboots, and `kind: snapshots` makes no image";
+        let instead = "write another `consistency`, or `kind: image`";
+        problems.add(place(node, &["consistency"]), what, instead);
+    }
+}
+
+/// Where the value stands to which these keys lead.
+fn place(node: &Node, path: &[&str]) -> Position {
+    let mut node = node;
+    for name in path {
+        let Value::Map(pairs) = &node.value else { return node.at };
+        let Some((_, value)) = pairs.iter().find(|(key, _)| key.text() == Some(name)) else {
+            return node.at;
+        };
+        node = value;
+    }
+    node.at
+}

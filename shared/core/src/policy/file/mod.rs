@@ -1,0 +1,153 @@
+//! The policy file: YAML in, policies or everything that is wrong with it out.
+//!
+//! `docs/policies.md` says what each key means, and is held to what is read here. One file for each
+//! group of keys; [`combine`] looks at what cannot stand together.
+
+mod combine;
+mod image;
+mod reader;
+mod replicate;
+mod retain;
+mod select;
+mod triggers;
+
+use std::collections::BTreeMap;
+
+use super::select::Select;
+use super::{Consistency, ImageOptions, Policy, Replicate, Retain, StopStart, Trigger};
+use crate::ids::PolicyName;
+use crate::yaml::{self, Node, Position, Problem, Value};
+use reader::{Group, Problems};
+
+/// Reads a file.
+///
+/// # Errors
+/// Everything that is wrong with it, in the order of its lines.
+pub fn read(text: &str) -> Result<Vec<Policy>, Vec<Problem>> {
+    let root = yaml::parse(text).map_err(|problem| vec![problem])?;
+    let mut problems = Problems::default();
+    let policies = whole(&root, &mut problems);
+    if problems.0.is_empty() {
+        return Ok(policies);
+    }
+    problems.0.sort();
+    problems.0.dedup();
+    Err(problems.0)
+}
+
+fn whole(root: &Node, problems: &mut Problems) -> Vec<Policy> {
+    let Some(mut group) = Group::of(root, "the file", problems) else { return Vec::new() };
+    let named = group.need("policies", problems);
+    group.finish(problems);
+    let Some(named) = named else { return Vec::new() };
+    let Value::Map(pairs) = &named.value else {
+        let found = reader::noun(named);
+        let wrong = format!("`policies` must be policies by name, not {found}");
+        problems.add(named.at, wrong, "write `gold:` below it, and the policy below that");
+        return Vec::new();
+    };
+    let mut seen: BTreeMap<&str, Position> = BTreeMap::new();
+    let mut policies = Vec::new();
+    for (key, value) in pairs {
+        let Some(name) = reader::text(key, "the name of a policy", problems) else { continue };
+        if let Some(first) = seen.insert(name, key.at) {
+            let wrong = format!("a second policy is called `{name}` (the first is at {first})");
+            problems.add(key.at, wrong, "give each policy a name of its own");
+        }
+        let read = body(value, name, problems);
+        match PolicyName::parse(name) {
+            Ok(name) => policies.extend(read.and_then(|body| body.named(name))),
+            Err(error) => problems.add(key.at, error.to_string(), "write a name like gold-daily"),
+        }
+    }
+    policies
+}
+
+/// A policy before its name was checked, with the places of what may stand there more than once.
+struct Body {
+    /// None where it could not be read.
+    select: Option<Select>,
+    triggers: Vec<(Position, Trigger)>,
+    consistency: Consistency,
+    stop_start: StopStart,
+    image: ImageOptions,
+    replicate: Vec<(Position, Replicate)>,
+    retain: Option<Retain>,
+    rpo_secs: Option<u64>,
+}
+
+impl Body {
+    fn named(self, name: PolicyName) -> Option<Policy> {
+        Some(Policy {
+            name,
+            select: self.select?,
+            triggers: self.triggers.into_iter().map(|(_, trigger)| trigger).collect(),
+            consistency: self.consistency,
+            stop_start: self.stop_start,
+            image: self.image,
+            replicate: self.replicate.into_iter().map(|(_, replica)| replica).collect(),
+            retain: self.retain,
+            rpo_secs: self.rpo_secs,
+        })
+    }
+}
+
+fn body(node: &Node, name: &str, problems: &mut Problems) -> Option<Body> {
+    let mut group = Group::of(node, &format!("policy `{name}`"), problems)?;
+    let selected = group.need("select", problems);
+    let triggered = group.need("triggers", problems);
+    let consistent = group.get("consistency");
+    let stopped = group.get("stop_start");
+    let imaged = group.get("image");
+    let replicated = group.get("replicate");
+    let retained = group.get("retain");
+    let rpo = group.get("rpo");
+    group.finish(problems);
+    let consistency = consistent.and_then(|node| consistency(node, problems));
+    let body = Body {
+        select: selected.and_then(|node| select::read(node, problems)),
+        triggers: triggered.map(|node| triggers::read(node, problems)).unwrap_or_default(),
+        consistency: consistency.unwrap_or_default(),
+        stop_start: stopped.and_then(|node| stop_start(node, problems)).unwrap_or_default(),
+        image: imaged.and_then(|node| image::read(node, problems)).unwrap_or_default(),
+        replicate: replicated.map(|node| replicate::read(node, problems)).unwrap_or_default(),
+        retain: retained.and_then(|node| retain::read(node, problems)),
+        rpo_secs: rpo.and_then(|node| reader::duration(node, "`rpo`", problems)),
+    };
+    combine::check(node, &body, problems);
+    Some(body)
+}
+
+fn consistency(node: &Node, problems: &mut Problems) -> Option<Consistency> {
+    let choices = [
+        ("at-rest", Consistency::AtRest),
+        ("stop-start", Consistency::StopStart),
+        ("reboot", Consistency::Reboot),
+        ("crash", Consistency::Crash),
+    ];
+    reader::choice(node, "`consistency`", &choices, problems)
+}
+
+/// More than this at once is no backup window, it is an outage.
+const AT_ONCE_MAX: u32 = 1000;
+
+/// Below a minute even a machine that is well is started again before it has stopped; whoever
+/// waits for two hours waits for a person.
+const TIMEOUT_SECS: (u64, u64) = (60, 7200);
+
+fn stop_start(node: &Node, problems: &mut Problems) -> Option<StopStart> {
+    let mut group = Group::of(node, "`stop_start`", problems)?;
+    let at_once = group.get("at_once");
+    let timeout = group.get("timeout");
+    group.finish(problems);
+    let mut read = StopStart::default();
+    if let Some(node) = at_once {
+        let number = reader::number(node, "`at_once`", 1..=AT_ONCE_MAX, problems);
+        read.at_once = number.unwrap_or(read.at_once);
+    }
+    if let Some(node) = timeout {
+        let secs = reader::duration_within(node, "`timeout`", TIMEOUT_SECS, problems);
+        read.timeout_secs = secs.unwrap_or(read.timeout_secs);
+    }
+    Some(read)
+}

@@ -1,0 +1,69 @@
+//! `select`: which machines.
+
+use super::reader::{self, Group, Problems};
+use crate::ids::{REGIONS, Region};
+use crate::machine::State;
+use crate::policy::select::Select;
+use crate::yaml::{Node, Value};
+
+/// A machine has no more tags, so that a policy that wants more of them selects nothing.
+const TAGS_MAX: usize = 50;
+
+pub fn read(node: &Node, problems: &mut Problems) -> Option<Select> {
+    let mut group = Group::of(node, "`select`", problems)?;
+    let regions = group.need("regions", problems);
+    let tagged = group.need("tags", problems);
+    let excluded = group.get("exclude_tags");
+    let states = group.get("states");
+    group.finish(problems);
+    let regions = regions.map(|node| {
+        let items = reader::list(node, "`regions`", problems);
+        let known = items.iter().filter_map(|item| Some((item.at, region(item, problems)?)));
+        let known: Vec<_> = known.collect();
+        reader::once_each(known, problems)
+    });
+    let tags = tagged.map(|node| {
+        if matches!(&node.value, Value::Map(pairs) if pairs.is_empty()) {
+            let what = "`tags` selects nothing, which would mean every machine";
+            let instead = "name at least one tag; `Name: \"*\"` means any machine with a name";
+            problems.add(node.at, what, instead);
+        }
+        reader::patterns(node, "`tags`", TAGS_MAX, problems)
+    });
+    let exclude_tags = excluded
+        .map(|node| reader::patterns(node, "`exclude_tags`", reader::ENTRIES_MAX, problems));
+    let states = states.map(|node| {
+        let items = reader::list(node, "`states`", problems);
+        let known = items.iter().filter_map(|item| Some((item.at, state(item, problems)?)));
+        let known: Vec<_> = known.collect();
+        reader::once_each(known, problems)
+    });
+    Some(Select {
+        regions: regions?,
+        tags: tags?,
+        exclude_tags: exclude_tags.unwrap_or_default(),
+        states: states.unwrap_or_default(),
+    })
+}
+
+/// What is gone, or going, has nothing left to image.
+fn state(node: &Node, problems: &mut Problems) -> Option<State> {
+    let states = [State::Running, State::Stopped, State::Pending, State::Stopping];
+    let choices = states.map(|state| (state.as_str(), state));
+    reader::choice(node, "a state", &choices, problems)
+}
+
+pub fn region(node: &Node, problems: &mut Problems) -> Option<Region> {
+    let text = reader::text(node, "a region", problems)?;
+    match Region::parse(text) {
+        Ok(region) => Some(region),
+        Err(_) => {
+            let same = |name: &&&str| name.get(..3) == text.get(..3);
+            let near: Vec<&str> = REGIONS.iter().filter(same).copied().collect();
+            let known = if near.is_empty() { REGIONS.join(", ") } else { near.join(", ") };
+            let instead = format!("regions are {known}");
+            problems.add(node.at, format!("`{text}` is not a region"), instead);
+            None
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Makes the ledger new from tags and facts, for when it is lost.
+//!
+//! Nothing here has an intent to be held against, so that less can be known than in the ordinary
+//! course: tags say what an artefact is of, and the facts have to bear them out.
+//!
+//! - An image is that of its point if it has the name that point and attempt give, is no copy, and
+//!   its mapping is exactly the devices and volumes that its snapshots say the set is made of. The
+//!   snapshots say so of the same point, each is of the volume it is said to be of, and none is
+//!   older than the request.
+//! - A replica is a copy of that image, under a name of the point, in a region that the image says
+//!   was to have one.
+//! - Where snapshots are all that was wanted, a set is complete that has one snapshot of each of
+//!   its volumes, of one instant.
+//! - What is of the same point by the same rules, and of no use to it, is what failed tries left.
+//! - A point of which only that is there has failed.
+//!
+//! What is rebuilt is `unverified`: whoever can write tags and snapshots can make a fake that bears
+//! all this out, so that a person has to confirm it before anything of it is ever deleted. What is
+//! on its way is left for the next run. What is not understood is told, each with the reason.
+
+mod home;
+mod machine;
+mod point;
+mod replicas;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::asked::Asked;
+use crate::command::{Change, Record, Write};
+use crate::flow::work_requested::news;
+use crate::ids::{InstanceId, PolicyName, Region, SnapshotId};
+use crate::label::Label;
+use crate::names::TAG_POINT;
+use crate::point::{Point, Replica};
+use crate::seen::{Complete, SeenImage, SeenSnapshot};
+use crate::slot::{Occasion, PointId};
+use crate::summary::{News, Stop, Summary};
+
+/// Everything with our tag, by region.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    pub images: BTreeMap<Region, Complete<SeenImage>>,
+    pub snapshots: BTreeMap<Region, Complete<SeenSnapshot>>,
+}
+
+/// What can be made of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    pub points: Vec<Rebuilt>,
+    pub unusable: Vec<Unusable>,
+}
+
+/// A point that tags and facts vouch for, with its replicas.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rebuilt {
+    pub point: Point,
+    pub replicas: Vec<Replica>,
+    /// What people call its machine.
+    pub name: Option<String>,
+}
+
+/// Something with our tag of which nothing can be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unusable {
+    pub region: Region,
+    pub artefact: String,
+    /// The point that it says it is of, if that is the id of one.
+    pub point: Option<PointId>,
+    pub why: String,
+}
+
+impl Found {
+    /// Every region in which something of ours is.
+    pub fn regions(&self) -> BTreeSet<Region> {
+        let homes = self.points.iter().map(|rebuilt| &rebuilt.point.home);
+        let replicas = self.points.iter().flat_map(|rebuilt| &rebuilt.replicas);
+        homes.chain(replicas.map(|replica| &replica.region)).cloned().collect()
+    }
+}
+
+impl Found {
+    /// The requests that there were, at least so many as there are points of: the next one must
+    /// not take the place of one of these.
+    pub fn asked(&self) -> Vec<Asked> {
+        let mut all: BTreeMap<(&InstanceId, &PolicyName), Asked> = BTreeMap::new();
+        for point in self.points.iter().map(|rebuilt| &rebuilt.point) {
+            let Occasion::Asked { ordinal } = point.slot.occasion else { continue };
+            let (instance, policy) = (&point.slot.instance, &point.slot.policy);
+            let never = || Asked::never(instance, &point.home, policy);
+            let asked = all.entry((instance, policy)).or_insert_with(never);
+            asked.ordinal = asked.ordinal.max(ordinal);
+        }
+        all.into_values().collect()
+    }
+}
+
+impl Rebuilt {
+    /// All of it, if nothing of it is in the ledger.
+    pub fn change(&self) -> Change {
+        let new = |record| Write { expected: 0, record };
+        let point = new(Record::Point(Box::new(self.point.clone())));
+        let replicas = self.replicas.iter().cloned();
+        let replicas = replicas.map(|replica| new(Record::Replica(Box::new(replica))));
+        Change { writes: [point].into_iter().chain(replicas).collect(), summary: self.summary() }
+    }
+
+    fn summary(&self) -> Option<Summary> {
+        let mut summary = news::of(&self.point)?;
+        summary.name.clone_from(&self.name);
+        if let Occasion::Stopped { launched } = self.point.slot.occasion {
+            let point = self.point.id.clone();
+            summary.news.push(News::Stop(Stop { launched, point }));
+        }
+        Some(summary)
+    }
+}
+
+/// An artefact, where it is, and what it says of itself.
+#[derive(Clone, Debug)]
+struct Labelled<'a, T> {
+    region: &'a Region,
+    seen: &'a T,
+    label: Label,
+}
+
+/// All that says it is of one point.
+#[derive(Clone, Debug, Default)]
+struct Group<'a> {
+    images: Vec<Labelled<'a, SeenImage>>,
+    snapshots: BTreeMap<(&'a Region, &'a SnapshotId), Labelled<'a, SeenSnapshot>>,
+}
+
+/// What can be made of all that was seen.
+pub fn decide(seen: &Seen) -> Found {
+    let mut found = Found::default();
+    let mut groups: BTreeMap<PointId, Group> = BTreeMap::new();
+    for (region, images) in &seen.images {
+        for image in &images.0 {
+            match Label::read(&image.tags) {
+                Ok(label) => {
+                    let group = groups.entry(label.point.clone()).or_default();
+                    group.images.push(Labelled { region, seen: image, label });
+                }
+                Err(why) => found.leave(region, &image.id, &image.tags, why),
+            }
+        }
+    }
+    for (region, snapshots) in &seen.snapshots {
+        for snapshot in &snapshots.0 {
+            match Label::read(&snapshot.tags) {
+                Ok(label) => {
+                    let group = groups.entry(label.point.clone()).or_default();
+                    let labelled = Labelled { region, seen: snapshot, label };
+                    group.snapshots.insert((region, &snapshot.id), labelled);
+                }
+                Err(why) => found.leave(region, &snapshot.id, &snapshot.tags, why),
+            }
+        }
+    }
+    for group in groups.values_mut() {
+        // What an earlier try made was turned down, or not heard of.
+        let order = |image: &Labelled<SeenImage>| {
+            (Reverse(image.label.attempt), image.seen.created_at, image.seen.id.clone())
+        };
+        group.images.sort_by_key(order);
+        point::rebuild(group, &mut found);
+    }
+    found
+}
+
+impl Found {
+    fn leave(
+        &mut self,
+        region: &Region,
+        artefact: &impl ToString,
+        tags: &BTreeMap<String, String>,
+        why: impl Into<String>,
+    ) {
+        let point = tags.get(TAG_POINT).and_then(|text| PointId::parse(text).ok());
+        let artefact = artefact.to_string();
+        self.unusable.push(Unusable { region: region.clone(), artefact, point, why: why.into() });
+    }
+
+    fn leave_image(&mut self, image: &Labelled<SeenImage>, why: impl Into<String>) {
+        self.leave(image.region, &image.seen.id, &image.seen.tags, why);
+    }
+
+    fn leave_snapshot(&mut self, snapshot: &Labelled<SeenSnapshot>, why: impl Into<String>) {
+        self.leave(snapshot.region, &snapshot.seen.id, &snapshot.seen.tags, why);
+    }
+}

@@ -1,0 +1,232 @@
+//! One point, of all that says it is of it.
+
+use std::collections::BTreeMap;
+
+use super::home::{self, Judged, Set};
+use super::{Found, Group, Labelled, Rebuilt, machine, replicas};
+use crate::ids::{SnapshotId, VolumeId};
+use crate::label::Label;
+use crate::machine::Machine;
+use crate::point::{Chosen, Place, Plan, Point, Replica, Step};
+use crate::policy::{Artefact, Method, Replicate};
+use crate::reason::{Code, Reason};
+use crate::seen::{SeenImage, SeenSnapshot, SnapshotState};
+use crate::status::Status;
+
+/// What the home of a point has of it.
+struct Home<'a> {
+    label: Label,
+    image: Option<Labelled<'a, SeenImage>>,
+    machine: Option<Machine>,
+    set: Set<'a>,
+}
+
+pub(super) fn rebuild(group: &Group, found: &mut Found) {
+    // What is on its way, or may be had back, is left for the next run.
+    if let Some((image, why)) = not_yet(group) {
+        let why = format!("{why}; its point is rebuilt once it is available");
+        return found.leave_image(image, why);
+    }
+    let home = of_image(group).or_else(|| of_snapshots(group)).or_else(|| of_remains(group));
+    let Some(home) = home else {
+        return leave_all(group, found);
+    };
+    let mut point = point(&home);
+    point.leftovers = leftovers(group, &home, found);
+    let mut replicas = Vec::new();
+    if home.image.is_some() {
+        let Some(of_image) = replicas::of(group, &point, found) else { return };
+        point.replicas = of_image.iter().map(replicas::place).collect();
+        settle(&mut point, &of_image);
+        replicas = of_image;
+    } else {
+        leave_elsewhere(group, &point, found);
+    }
+    if point.status == Status::Failed && point.image.is_none() && point.leftovers.is_empty() {
+        return;
+    }
+    found.points.push(Rebuilt { name: home.label.others.get("Name").cloned(), point, replicas });
+}
+
+/// The image at home that is not available, and may become so.
+fn not_yet<'g, 'a>(group: &'g Group<'a>) -> Option<(&'g Labelled<'a, SeenImage>, &'static str)> {
+    let at_home = group.images.iter().filter(|image| *image.region == image.label.home);
+    let judged = at_home.map(|image| (image, home::judge(group, image)));
+    let judged: Vec<_> = judged.collect();
+    if judged.iter().any(|(_, judged)| matches!(judged, Judged::Good(_))) {
+        return None;
+    }
+    judged.into_iter().find_map(|(image, judged)| match judged {
+        Judged::NotYet(why) => Some((image, why)),
+        Judged::Good(_) | Judged::Left | Judged::Foreign(_) => None,
+    })
+}
+
+/// Of several that are equally good, the one of which there are copies, or else that of the last
+/// try: what an earlier one made was turned down, or not heard of.
+fn of_image<'a>(group: &Group<'a>) -> Option<Home<'a>> {
+    let is_copied = |image: &SeenImage| {
+        group
+            .images
+            .iter()
+            .any(|copy| copy.seen.source.as_ref().is_some_and(|(_, source)| *source == image.id))
+    };
+    let good = group.images.iter().filter_map(|image| {
+        let is_at_home = *image.region == image.label.home;
+        let is_wanted = image.label.kind == Artefact::Image;
+        match home::judge(group, image) {
+            Judged::Good(set) if is_at_home && is_wanted => Some((image, set)),
+            _ => None,
+        }
+    });
+    let (image, set) = good.min_by_key(|(image, _)| !is_copied(image.seen))?;
+    let machine = Some(machine::of_image(image, &set)?);
+    Some(Home { label: image.label.clone(), image: Some(image.clone()), machine, set })
+}
+
+fn of_snapshots<'a>(group: &Group<'a>) -> Option<Home<'a>> {
+    let mut sets = home::sets(group).into_iter();
+    let (label, set) = sets.find(|(label, _)| label.kind == Artefact::Snapshots)?;
+    Some(Home { label: label.clone(), image: None, machine: None, set })
+}
+
+/// Nothing is good, but something was made. What is still being filled may yet become good.
+fn of_remains<'a>(group: &Group<'a>) -> Option<Home<'a>> {
+    let borne_out = group.snapshots.values().filter(|snap| home::is_borne_out(snap).is_ok());
+    let borne_out: Vec<_> = borne_out.collect();
+    if borne_out.iter().any(|snapshot| snapshot.seen.state == SnapshotState::Pending) {
+        return None;
+    }
+    let first = borne_out.into_iter().min_by_key(|snap| (snap.seen.started_at, &snap.seen.id));
+    let is_left = |image: &&Labelled<'a, SeenImage>| {
+        *image.region == image.label.home && matches!(home::judge(group, image), Judged::Left)
+    };
+    let image = || group.images.iter().find(is_left).map(|image| &image.label);
+    let label = first.map(|snapshot| &snapshot.label).or_else(image)?.clone();
+    Some(Home { label, image: None, machine: None, set: Set::new() })
+}
+
+fn point(home: &Home) -> Point {
+    let label = &home.label;
+    let replicate = label.replicas.iter().map(|region| Replicate {
+        region: region.clone(),
+        kms_key: None,
+        deadline_secs: None,
+        retain: None,
+    });
+    let image = home.image.as_ref();
+    let replicate = if image.is_some() { replicate.collect() } else { Vec::new() };
+    let plan = Plan { kind: label.kind, replicate, ..Plan::default() };
+    let slot = label.slot.clone();
+    let new = Point::requested(slot, label.home.clone(), plan, label.requested_at);
+    let is_good = !home.set.is_empty();
+    let failed = "what its tries left was there when the ledger was made anew, and nothing that one \
+                  could recover from";
+    Point {
+        status: if is_good { Status::Protected } else { Status::Failed },
+        reason: (!is_good).then(|| Reason::new(Code::NotRebuilt, failed)),
+        step: Step { attempt: label.attempt, ..Step::default() },
+        machine: home.machine.clone(),
+        // EC2's own word, which nobody can write.
+        taken_at: home.set.values().map(|snapshot| snapshot.started_at).min(),
+        grade: is_good.then_some(label.grade),
+        snapshots: ids(&home.set),
+        image: image.map(|image| image.seen.id.clone()),
+        method: image.map(|image| method(image.seen)),
+        unverified: true,
+        ..new
+    }
+}
+
+fn ids(set: &Set) -> BTreeMap<VolumeId, SnapshotId> {
+    set.iter().map(|(volume, snapshot)| (volume.clone(), snapshot.id.clone())).collect()
+}
+
+/// EC2 says of an image that it made by itself what machine it is of.
+fn method(image: &SeenImage) -> Chosen {
+    let (method, why) = match image.attributes.source_instance {
+        Some(_) => (Method::CreateImage, "the image names its machine"),
+        None => (Method::SnapshotRegister, "the image names no machine"),
+    };
+    Chosen { method, why: why.to_string() }
+}
+
+/// A point that lacks a replica has failed for want of it.
+fn settle(point: &mut Point, replicas: &[Replica]) {
+    let missing = replicas.iter().filter(|replica| replica.image.is_none());
+    let missing: Vec<&str> = missing.map(|replica| replica.region.as_str()).collect();
+    if point.replicas.values().any(|place| *place != Place::Available) {
+        point.status = Status::Failed;
+        let text =
+            format!("no replica in {} was there when the ledger was made anew", missing.join(", "));
+        point.reason = Some(Reason::new(Code::NotRebuilt, text));
+    }
+}
+
+/// What is at home, and not what the point is made of: left by its tries, or not ours.
+fn leftovers(group: &Group, home: &Home, found: &mut Found) -> Vec<String> {
+    let mut left = Vec::new();
+    let is_image = |id| home.image.as_ref().is_some_and(|image| image.seen.id == id);
+    for image in &group.images {
+        let is_elsewhere = *image.region != home.label.home;
+        if is_elsewhere || is_image(image.seen.id.clone()) {
+            continue;
+        }
+        match home::judge(group, image) {
+            _ if !image.label.agrees(&home.label) => {
+                found.leave_image(image, "its tags are not those of its point");
+            }
+            Judged::Foreign(why) => found.leave_image(image, why),
+            Judged::Good(_) | Judged::NotYet(_) | Judged::Left => {
+                left.push(image.seen.id.to_string());
+            }
+        }
+    }
+    let is_used = |snapshot: &SeenSnapshot| home.set.values().any(|used| used.id == snapshot.id);
+    for snapshot in group.snapshots.values() {
+        if *snapshot.region != home.label.home || is_used(snapshot.seen) {
+            continue;
+        }
+        match home::is_borne_out(snapshot) {
+            _ if !snapshot.label.agrees(&home.label) => {
+                found.leave_snapshot(snapshot, "its tags are not those of its point");
+            }
+            Err(why) => found.leave_snapshot(snapshot, why),
+            Ok(()) => left.push(snapshot.seen.id.to_string()),
+        }
+    }
+    left
+}
+
+/// Without an image at home there is nothing that a copy could be of.
+fn leave_elsewhere(group: &Group, point: &Point, found: &mut Found) {
+    let why = "the image that it would be a copy of is not there";
+    for image in group.images.iter().filter(|image| *image.region != point.home) {
+        found.leave_image(image, why);
+    }
+    for snapshot in group.snapshots.values().filter(|snap| *snap.region != point.home) {
+        found.leave_snapshot(snapshot, why);
+    }
+}
+
+/// Nothing at all is as it should be.
+fn leave_all(group: &Group, found: &mut Found) {
+    for image in &group.images {
+        match home::judge(group, image) {
+            Judged::Foreign(why) if *image.region == image.label.home => {
+                found.leave_image(image, why);
+            }
+            _ => found.leave_image(image, "the image that it would be a copy of is not there"),
+        }
+    }
+    for snapshot in group.snapshots.values() {
+        let why = match home::is_borne_out(snapshot) {
+            Err(why) => why,
+            Ok(()) if snapshot.seen.state == SnapshotState::Pending => {
+                "it is still pending; its point is rebuilt once it is complete"
+            }
+            Ok(()) => "it is one of a set that is not complete yet",
+        };
+        found.leave_snapshot(snapshot, why);
+    }
+}

@@ -1,0 +1,98 @@
+//! What a point has elsewhere: copies of its image.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Found, Group, Labelled};
+use crate::ids::{AmiId, Region, SnapshotId};
+use crate::names::image_name;
+use crate::point::{Place, Point, Replica, ReplicaStatus, Step};
+use crate::reason::{Code, Reason};
+use crate::seen::{ImageState, SeenImage};
+
+/// The replicas of a point that has its image, by what its image says is wanted; none if one of
+/// them is on its way.
+pub(super) fn of(group: &Group, point: &Point, found: &mut Found) -> Option<Vec<Replica>> {
+    let source = point.image.as_ref()?;
+    let wanted = point.plan.replicate.iter().map(|place| &place.region);
+    let mut replicas: BTreeMap<&Region, Replica> =
+        wanted.map(|region| (region, missing(point, source, region))).collect();
+    let mut mapped: BTreeSet<(&Region, &SnapshotId)> = BTreeSet::new();
+    for image in group.images.iter().filter(|image| *image.region != point.home) {
+        let Some(replica) = replicas.get_mut(image.region) else {
+            found.leave_image(image, "its point is to have no replica in this region");
+            continue;
+        };
+        if let Err(why) = is_copy(image, point) {
+            found.leave_image(image, why);
+            continue;
+        }
+        mapped.extend(image.seen.snapshots.iter().map(|snapshot| (image.region, snapshot)));
+        match image.seen.state {
+            ImageState::Available if replica.image.is_none() => {
+                replica.image = Some(image.seen.id.clone());
+                replica.status = ReplicaStatus::Available;
+                replica.reason = None;
+                replica.step.attempt = image.label.attempt;
+            }
+            ImageState::Pending => {
+                let why = "it is still pending; its point is rebuilt once it is available";
+                found.leave_image(image, why);
+                return None;
+            }
+            ImageState::Available
+            | ImageState::Failed
+            | ImageState::Disabled
+            | ImageState::Deregistered
+            | ImageState::Other => replica.leftovers.push(image.seen.id.to_string()),
+        }
+        if replica.image.is_none() {
+            replica.step.attempt = replica.step.attempt.max(image.label.attempt);
+        }
+    }
+    for ((region, id), snapshot) in &group.snapshots {
+        if **region != point.home && !mapped.contains(&(*region, *id)) {
+            found.leave_snapshot(snapshot, "no replica of its point is made of it");
+        }
+    }
+    Some(replicas.into_values().collect())
+}
+
+fn is_copy(image: &Labelled<SeenImage>, point: &Point) -> Result<(), &'static str> {
+    let Labelled { seen, label, .. } = image;
+    let source = seen.source.as_ref().map(|(region, image)| (region, image));
+    if source != point.image.as_ref().map(|image| (&point.home, image)) {
+        return Err("it is not a copy of the image of its point");
+    }
+    if seen.name != image_name(&point.id, label.attempt) {
+        return Err("its name is not the one that its point gives");
+    }
+    let agrees = label.home == point.home && label.requested_at == point.requested_at;
+    if agrees { Ok(()) } else { Err("its tags are not those of its point") }
+}
+
+fn missing(point: &Point, source: &AmiId, region: &Region) -> Replica {
+    let text = format!("no copy in {region} was there when the ledger was made anew");
+    Replica {
+        point: point.id.clone(),
+        instance: point.instance().clone(),
+        home: point.home.clone(),
+        region: region.clone(),
+        status: ReplicaStatus::Failed,
+        version: 1,
+        step: Step::default(),
+        source: source.clone(),
+        image: None,
+        reason: Some(Reason::new(Code::NotRebuilt, text)),
+        leftovers: Vec::new(),
+    }
+}
+
+/// Where a replica is, as its point knows it.
+pub(super) fn place(replica: &Replica) -> (Region, Place) {
+    let place = match replica.status {
+        ReplicaStatus::Available => Place::Available,
+        ReplicaStatus::Failed => Place::Failed,
+        ReplicaStatus::Waiting | ReplicaStatus::Copying | ReplicaStatus::Pending => Place::Underway,
+    };
+    (replica.region.clone(), place)
+}

@@ -1,0 +1,391 @@
+//! Files that are wrong, and all that is said of them.
+
+use afterimage_core::policy::file::read;
+
+/// Every problem of a file, as `line:column: what; instead`.
+#[track_caller]
+fn check(text: &str, expected: &[&str]) {
+    let problems = read(text).expect_err("the file is wrong");
+    let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(said.len(), expected.len(), "{said:#?}");
+    for (said, expected) in said.iter().zip(expected) {
+        assert!(said.starts_with(expected), "expected {expected}\n     got {said}");
+    }
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once_at_its_place() {
+    let text = r#"policies:
+  gold:
+    select:
+      regions: [us-east-9]
+      tags: gold
+      exclude_tag: {a: b}
+    triggers:
+      - schedule: cron(0 2 * * *)
+        timezone: Asia/Saigon City
+      - on: started
+    image: {share: {accounts: [123456789012]}}
+    replicate:
+      - region: eu-west-1
+        deadline: soon
+  gold:
+    select: {regions: [eu-west-1], tags: {a: b}}
+    triggers: [{on: stopped}]
+    replicate: [{region: eu-west-1}]
+"#;
+    check(
+        text,
+        &[
+            "4:17: `us-east-9` is not a region; regions are us-east-1, us-east-2, us-west-1",
+            "5:13: `tags` must be a group of keys, not a single value",
+            "6:7: unknown key `exclude_tag`; did you mean `exclude_tags`?",
+            "8:19: a cron expression has 6 fields",
+            "9:19: `Asia/Saigon City` is not a time zone of the IANA database",
+            "10:13: `on: started` is not an event that triggers; write `on: stopped` or `on: tag`",
+            "11:32: the account id 123456789012 is not in quotes; write \"123456789012\"",
+            "14:19: `deadline`: `soon` is not a length of time",
+            "15:3: a second policy is called `gold` (the first is at 2:3)",
+            "18:16: no replica region is left for machines in eu-west-1",
+        ],
+    );
+}
+
+#[test]
+fn one_mistake_in_a_trigger_does_not_hide_another() {
+    let text = "policies:
+  gold:
+    select: {regions: [us-east-1], tags: {a: b}}
+    triggers:
+      - {on: started, min_interval: soon}
+      - {schedule: rate(0 hours), timezone: [UTC]}
+";
+    check(
+        text,
+        &[
+            "5:14: `on: started` is not an event that triggers",
+            "5:37: `min_interval`: `soon` is not a length of time",
+            "6:20: ",
+            "6:45: `timezone` must be a single value",
+        ],
+    );
+}
+
+#[test]
+fn what_is_not_the_yaml_that_is_read_here_is_told_at_its_place() {
+    check("", &["1:1: the file is empty"]);
+    check("policies: {a: [}", &["1:16: this is not YAML"]);
+    check("policies: &x {a: b}", &["1:11: an anchor"]);
+    check("policies: !tag {a: b}", &["1:11: a tag"]);
+    check("policies: {}\n---\npolicies: {}\n", &["2:1: a second document"]);
+    check("- a\n- b\n", &["1:1: the file must be a group of keys, not a list"]);
+    check("policy: {}\n", &["1:1: `policies` is missing", "1:1: unknown key `policy`"]);
+}
+
+/// The one problem of a policy with these lines (a line of YAML each) behind its selection.
+#[track_caller]
+fn check_policy(lines: &str, expected: &[&str]) {
+    let text = format!(
+        "policies:\n  gold:\n    select: {{regions: [us-east-1], tags: {{a: b}}}}\n    {}\n",
+        lines.replace('\n', "\n    ")
+    );
+    check(&text, expected);
+}
+
+#[test]
+fn a_word_that_is_not_one_of_the_few_is_told_with_those() {
+    check_policy(
+        "triggers: [{schedule: rate(1 day), catch_up: all}]
+consistency: at_rest
+image: {method: createimage, kind: [image], copy_tags: yes}",
+        &[
+            "4:50: `catch_up` cannot be `all`; write latest or none",
+            "5:18: `consistency` cannot be `at_rest`; write at-rest, stop-start, reboot or crash",
+            "6:21: `method` cannot be `createimage`; write auto, create-image or snapshot-register",
+            "6:40: `kind` must be a single value, not a list",
+            "6:60: `copy_tags` cannot be `yes`; write true or false, without quotes",
+        ],
+    );
+}
+
+#[test]
+fn a_number_is_written_with_digits_and_within_bounds() {
+    check_policy(
+        "triggers: [{on: tag}]
+stop_start: {at_once: 0, timeout: 30s}
+retain: {last: 0, hourly: -1, daily: \"7\", weekly: 4.0, monthly: 1e2, yearly: 100001, within: 0d}",
+        &[
+            "5:27: `at_once` cannot be `0`; write a whole number from 1 to 1000, without quotes",
+            "5:39: `timeout`: 30s is too short; 1m is the least",
+            "6:20: `last` cannot be `0`; write a whole number from 1 to 100000",
+            "6:31: `hourly` cannot be `-1`",
+            "6:42: `daily` cannot be `7`; write a whole number from 1 to 100000, without quotes",
+            "6:55: `weekly` cannot be `4.0`",
+            "6:69: `monthly` cannot be `1e2`",
+            "6:82: `yearly` cannot be `100001`",
+            "6:98: `within`: 0d is too short; 1s is the least",
+        ],
+    );
+}
+
+#[test]
+fn a_length_of_time_is_neither_too_short_nor_too_long() {
+    check_policy(
+        "triggers:
+  - {schedule: rate(1 day), window: 8d}
+  - {schedule: rate(1 hour), window: 5s}
+  - {on: stopped, min_interval: 99999999999999999999999w}
+rpo: +4h
+stop_start: {timeout: 1d}",
+        &[
+            "5:41: `window`: 8d is too long; 7d is the most",
+            "6:42: `window`: 5s is too short; 1m is the least",
+            "7:37: `min_interval`: 99999999999999999999999w is too long; 36500d is the most",
+            "8:10: `rpo`: `+4h` is not a length of time",
+            "9:27: `timeout`: 1d is too long; 2h is the most",
+        ],
+    );
+}
+
+#[test]
+fn a_key_that_belongs_to_another_trigger_is_sent_there() {
+    check_policy(
+        "triggers:
+  - {schedule: rate(1 day), min_interval: 1h}
+  - {on: stopped, window: 1h, timezone: UTC}
+  - {on: tag, catch_up: latest, min_interval: 1h, every: day}",
+        &[
+            "5:33: `min_interval` belongs to `on: stopped`; leave it out here",
+            "6:23: `window` belongs to a schedule; leave it out here",
+            "6:35: `timezone` belongs to a schedule",
+            "7:19: `catch_up` belongs to a schedule",
+            "7:37: `min_interval` belongs to `on: stopped`",
+            "7:55: unknown key `every`",
+        ],
+    );
+}
+
+#[test]
+fn nothing_stands_anywhere_twice() {
+    check(
+        "policies:
+  gold:
+    select: {regions: [us-east-1, us-east-1], tags: {a: b}, states: [stopped, stopped]}
+    triggers:
+      - {schedule: rate(1 day), window: 1h}
+      - {schedule: rate(1 day), timezone: UTC}
+      - {on: stopped}
+      - {on: stopped, min_interval: 1h}
+      - {on: tag}
+      - {on: tag}
+    image:
+      exclude_volumes: {devices: [/dev/sdh, /dev/sdh]}
+      share: {accounts: [\"111122223333\", \"111122223333\"]}
+",
+        &[
+            "3:35: `us-east-1` stands here twice; keep one of them",
+            "3:79: `stopped` stands here twice",
+            "6:9: the same trigger as the one at 5:9; keep one of them",
+            "8:9: the same trigger as the one at 7:9",
+            "10:9: the same trigger as the one at 9:9",
+            "12:45: `/dev/sdh` stands here twice",
+            "13:42: `111122223333` stands here twice",
+        ],
+    );
+}
+
+#[test]
+fn what_is_empty_says_nothing() {
+    check_policy(
+        "triggers: []
+image: {exclude_volumes: {}, share: {}, tags: {a: }}
+retain: {}
+replicate: [{region: eu-west-1, retain: {}}]",
+        &[
+            "4:15: `triggers` is an empty list; name at least one",
+            "5:30: `exclude_volumes` names no volumes",
+            "5:41: `accounts` is missing",
+            "5:53: the value of a tag is missing; write a value behind the colon, or \"\"",
+            "6:13: `retain` keeps nothing",
+            "7:45: `retain` keeps nothing",
+        ],
+    );
+    check(
+        "policies: {gold: {select: {regions: [], tags: {}, exclude_tags: {a: []}, states: []}, \
+         triggers: [{on: tag}]}}",
+        &[
+            "1:37: `regions` is an empty list",
+            "1:47: `tags` selects nothing",
+            "1:69: the values of `a` is an empty list",
+            "1:82: `states` is an empty list",
+        ],
+    );
+}
+
+#[test]
+fn a_machine_that_is_gone_cannot_be_selected() {
+    check(
+        "policies: {gold: {select: {regions: [us-east-1], tags: {a: b}, states: [terminated]}, \
+         triggers: [{on: tag}]}}",
+        &["1:73: a state cannot be `terminated`; write running, stopped, pending or stopping"],
+    );
+}
+
+#[test]
+fn tags_that_ec2_would_refuse_are_refused_here() {
+    let key = "k".repeat(129);
+    let value = "é".repeat(257);
+    check_policy(
+        &format!(
+            "triggers: [{{on: tag}}]
+image:
+  tags: {{aws:a: b, AfterImage:b: c, \"\": d}}
+  exclude_volumes: {{tags: {{{key}: {value}}}}}"
+        ),
+        &[
+            "6:14: the tag `aws:a` is reserved",
+            "6:24: the tag `AfterImage:b` is reserved",
+            "6:41: the key of a tag is empty",
+            "7:32: the key of a tag has 129 characters; 128 is the most",
+            "7:163: the value of a tag has 257 characters; 256 is the most",
+        ],
+    );
+    let tags = |count: u32| -> String { (0..count).map(|n| format!("t{n}: x, ")).collect() };
+    let image = |count| format!("triggers: [{{on: tag}}]\nimage: {{tags: {{{}}}}}", tags(count));
+    check_policy(&image(31), &["5:19: `tags` has 31 tags; 30 is the most"]);
+    let select = |count| {
+        let tags = tags(count);
+        format!(
+            "policies: {{g: {{select: {{regions: [us-east-1], tags: {{{tags}}}}}, \
+             triggers: [{{on: tag}}]}}}}"
+        )
+    };
+    check(&select(51), &["1:53: `tags` has 51 tags; 50 is the most"]);
+    assert!(read(&select(50)).is_ok());
+}
+
+#[test]
+fn a_list_has_an_end() {
+    let values = "x, ".repeat(101);
+    check(
+        &format!(
+            "policies: {{g: {{select: {{regions: [us-east-1], tags: {{a: [{values}]}}}}, \
+             triggers: [{{on: tag}}]}}}}"
+        ),
+        &["1:57: the values of `a` has 101 entries; 100 is the most"],
+    );
+}
+
+#[test]
+fn a_device_is_named_as_ec2_names_it() {
+    check_policy(
+        "triggers: [{on: tag}]
+image: {exclude_volumes: {devices: [sdh, /dev/, \"/dev/s h\", \"D:\", /dev/sdh, xvdf]}}",
+        &[
+            "5:41: `sdh` is not the name of a device; write it as EC2 shows it",
+            "5:46: `/dev/` is not the name of a device",
+            "5:53: `/dev/s h` is not the name of a device",
+            "5:65: `D:` is not the name of a device",
+        ],
+    );
+}
+
+#[test]
+fn a_key_is_named_so_that_it_can_be_found_in_its_region() {
+    check_policy(
+        "triggers: [{on: tag}]
+replicate:
+  - {region: eu-west-1, kms_key: dr}
+  - {region: eu-west-2, kms_key: alias/}
+  - {region: eu-west-3, kms_key: \"arn:aws:kms:eu-west-1:123456789012:alias/dr\"}
+  - {region: eu-north-1, kms_key: \"arn:aws:kms:eu-north-1:123456789012:dr\"}
+  - {region: eu-south-1, kms_key: \"arn:aws:s3:eu-south-1:123456789012:alias/dr\"}
+  - {region: eu-south-2, kms_key: mrk-12}
+  - {region: sa-east-1, kms_key: 1234abcd-12ab-34cd-56ef-1234567890ab}
+  - region: us-west-2
+    kms_key: arn:aws:kms:us-west-2:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+        &[
+            "6:38: `dr` does not name a key of KMS; write an alias like alias/dr",
+            "7:38: `alias/` does not name a key",
+            "8:38: a key in eu-west-1 cannot encrypt what is in eu-west-3; name a key in eu-west-3",
+            "9:39: `arn:aws:kms:eu-north-1:123456789012:dr` does not name a key",
+            "10:39: `arn:aws:s3:eu-south-1:123456789012:alias/dr` does not name a key",
+            "11:39: `mrk-12` does not name a key",
+        ],
+    );
+}
+
+#[test]
+fn snapshots_alone_leave_no_image_to_work_with() {
+    check_policy(
+        "triggers: [{on: tag}]
+consistency: reboot
+image: {kind: snapshots, method: create-image, share: {accounts: [\"111122223333\"]}}
+replicate: [{region: eu-west-1}]",
+        &[
+            "5:18: it is CreateImage that reboots, and `kind: snapshots` makes no image",
+            "6:38: `method: create-image` makes an image, and `kind: snapshots` wants none",
+            "6:59: `kind: snapshots` leaves no image to share",
+            "7:16: `kind: snapshots` leaves no image to replicate; leave `replicate` out",
+        ],
+    );
+}
+
+#[test]
+fn only_create_image_reboots() {
+    check_policy(
+        "triggers: [{on: tag}]
+consistency: reboot
+image: {method: snapshot-register}",
+        &["6:21: `method: snapshot-register` cannot reboot the machine, which CreateImage does"],
+    );
+}
+
+#[test]
+fn what_is_encrypted_with_a_key_of_aws_cannot_be_shared() {
+    check_policy(
+        "triggers: [{on: tag}]
+image: {share: {accounts: [\"111122223333\"]}}
+replicate:
+  - {region: eu-west-1, kms_key: alias/aws/ebs}
+  - {region: eu-west-2, kms_key: \"arn:aws:kms:eu-west-2:123456789012:alias/aws/ebs\"}
+  - {region: eu-west-3, kms_key: alias/mine}",
+        &[
+            "7:9: what is encrypted with a key of AWS (alias/aws/...) cannot be shared",
+            "8:9: what is encrypted with a key of AWS",
+        ],
+    );
+}
+
+#[test]
+fn a_stop_triggers_nothing_where_what_is_stopped_is_not_selected() {
+    check(
+        "policies:
+  gold:
+    select: {regions: [us-east-1], tags: {a: b}, states: [running]}
+    triggers:
+      - schedule: rate(1 day)
+      - on: stopped
+",
+        &["6:9: `on: stopped` can never trigger: `states` does not name stopped; add stopped"],
+    );
+}
+
+#[test]
+fn what_is_wrong_in_the_selection_does_not_hide_the_rest() {
+    check(
+        "policies:
+  Gold:
+    select: {regions: [us-east-1]}
+    triggers: [{on: tag}]
+    image: {kind: snapshots}
+    replicate: [{region: eu-west-1, retain: {day: 7}}]
+",
+        &[
+            "2:3: `Gold` is not a policy name",
+            "3:13: `tags` is missing",
+            "6:16: `kind: snapshots` leaves no image to replicate",
+            "6:46: unknown key `day`; did you mean",
+        ],
+    );
+}

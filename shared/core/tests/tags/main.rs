@@ -1,0 +1,5 @@
+//! The tags of artefacts, and what can be read from them again.
+
+mod giving_way;
+mod label;
+mod scene;
