@@ -4,5 +4,6 @@
 mod apply;
 mod capture;
 mod place;
+mod rebuild;
 mod served;
 mod status;

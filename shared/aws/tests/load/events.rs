@@ -9,7 +9,7 @@ use afterimage_core::ids::{AmiId, InstanceId, PolicyName};
 use afterimage_core::machine::State;
 use afterimage_core::seen::ImageState;
 
-use super::{SEAT, instance, region, world};
+use super::{SEAT, instance, region, waits_for_stop, world};
 
 fn event(instance: &InstanceId, state: State) -> InstanceStateChanged {
     InstanceStateChanged { region: region(SEAT), instance: instance.clone(), state }
@@ -42,6 +42,27 @@ fn a_machine_that_stopped_is_seen_as_it_is_now() {
         let gone = event(&instance(1), State::Stopped);
         let input = load::instance_state_changed(&world.aws, gone, &context).await;
         assert_eq!(input.expect("all answer").instance, None);
+    });
+}
+
+#[test]
+fn a_machine_that_stopped_comes_with_the_points_that_wait_for_it() {
+    world(async |world| {
+        let (id, other) =
+            (world.machine(SEAT, "Backup").await, world.machine(SEAT, "Backup").await);
+        let waits = world.point(&id, waits_for_stop).await;
+        world.point(&other, waits_for_stop).await;
+        world.later(60).await;
+        // Requested of the same machine, and not waiting.
+        world.point(&id, |_| ()).await;
+        world.later(60).await;
+        let context = world.context();
+        let load = load::instance_state_changed(&world.aws, event(&id, State::Stopped), &context);
+        let (input, requests) = world.requests(load).await;
+        let waiting = input.expect("all answer").waiting;
+        assert_eq!(waiting.iter().map(|point| &point.id).collect::<Vec<_>>(), [&waits.id]);
+        // Of what is in force, of the machine's summary, and of the queue.
+        assert_eq!(requests["Query"], 2, "{requests:?}");
     });
 }
 

@@ -20,7 +20,7 @@ use afterimage_core::command::{Change, Cursor, Write};
 use afterimage_core::ids::{AccountId, InstanceId, PolicyName, Region};
 use afterimage_core::names::TAG_ASK;
 use afterimage_core::point::{Plan, Point};
-use afterimage_core::policy::file;
+use afterimage_core::policy::{Consistency, file};
 use afterimage_core::slot::{Occasion, Slot};
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, InstanceType, ResourceType, Tag, TagSpecification};
@@ -189,4 +189,11 @@ impl World {
 /// A machine that there need not be.
 fn instance(number: usize) -> InstanceId {
     InstanceId::parse(&format!("i-{number:017x}")).expect("it is an id")
+}
+
+/// Has a point wait for its machine to stop, for an hour.
+fn waits_for_stop(point: &mut Point) {
+    point.plan.consistency = Consistency::AtRest;
+    point.until = Some(point.requested_at + secs(3600));
+    point.step.due_at = point.until;
 }

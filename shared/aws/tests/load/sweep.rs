@@ -5,11 +5,12 @@ use afterimage_aws::load;
 use afterimage_core::asked::{Asked, Pending};
 use afterimage_core::flow::reconcile_tick::LOOK_EVERY;
 use afterimage_core::ids::PolicyName;
+use afterimage_core::machine::State;
 use afterimage_core::names::TAG_POINT;
 use afterimage_core::work::{Kind, Queue};
 use aws_sdk_ec2::types::{ResourceType, Tag, TagSpecification};
 
-use super::{AWAY, SEAT, World, instance, region, secs, world};
+use super::{AWAY, SEAT, World, instance, region, secs, waits_for_stop, world};
 
 const POLICIES: &str = "
 policies:
@@ -79,6 +80,38 @@ fn machines_that_are_stopped_are_seen_where_a_policy_waits_for_stops() {
         let input = load::reconcile_tick(&world.aws, Tick, &context).await.expect("all answer");
         let stopped: Vec<_> = input.stopped.iter().map(|instance| &instance.id).collect();
         assert_eq!(stopped, [&id]);
+    });
+}
+
+#[test]
+fn machines_that_points_wait_for_are_seen_whatever_their_state() {
+    world(async |world| {
+        let daily = "schedule: rate(1 day), timezone: UTC";
+        world.policies(&POLICIES.replace("on: stopped, min_interval: 1h", daily)).await;
+        let (stopped, running) =
+            (world.machine(SEAT, "Backup").await, world.machine(SEAT, "Backup").await);
+        world.machine(SEAT, "Backup").await;
+        let ec2 = aws_sdk_ec2::Client::new(&world.cloud.sdk_config(SEAT));
+        ec2.stop_instances().instance_ids(stopped.as_str()).send().await.expect("it stops");
+        let first = world.point(&stopped, waits_for_stop).await;
+        let second = world.point(&running, waits_for_stop).await;
+        // Of a machine that is no longer there.
+        let third = world.point(&instance(1), waits_for_stop).await;
+        world.later(60).await;
+        let context = world.context();
+        let input = load::reconcile_tick(&world.aws, Tick, &context).await.expect("all answer");
+        assert_eq!(input.overdue, [], "they are due when their windows close");
+        let mut points: Vec<_> = input.waiting.points.iter().map(|point| &point.id).collect();
+        let mut expected = [&first.id, &second.id, &third.id];
+        points.sort();
+        expected.sort();
+        assert_eq!(points, expected);
+        let machines = input.waiting.machines.iter();
+        let mut machines: Vec<_> = machines.map(|seen| (&seen.id, seen.state)).collect();
+        let mut expected = [(&stopped, State::Stopped), (&running, State::Running)];
+        machines.sort();
+        expected.sort();
+        assert_eq!(machines, expected);
     });
 }
 
