@@ -9,5 +9,6 @@ mod mutations;
 mod not_fooled;
 mod path;
 mod scene;
+mod stop_start;
 mod template;
 mod truth;

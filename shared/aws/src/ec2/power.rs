@@ -27,7 +27,8 @@ impl Ec2 {
         match answer {
             Ok(changed) => match state_before(changed.stopping_instances()) {
                 Outcome::Made(before) if sent.count() > 1 && !is_up(before) => {
-                    let text = format!("sent {} times, the machine was {}", sent.count(), before.as_str());
+                    let text =
+                        format!("sent {} times, the machine was {}", sent.count(), before.as_str());
                     Outcome::Unknown(Answer { code: errors::SENT_AGAIN.to_string(), message: text })
                 }
                 outcome => outcome,

@@ -48,7 +48,10 @@ pub fn item_to_put(write: &Write, id: &str) -> Result<Item, Failure> {
 /// Where it stands in the index.
 fn place(record: &Record) -> Option<String> {
     match record {
-        Record::Point(_) | Record::Replica(_) => record.queue().as_ref().map(queue),
+        Record::Point(_) | Record::Replica(_) | Record::Downtime(_) => {
+            record.queue().as_ref().map(queue)
+        }
+        Record::Roster(_) => None,
         Record::Asked(asked) => Some(asking(&asked.home)),
     }
 }

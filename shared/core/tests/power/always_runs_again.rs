@@ -19,7 +19,9 @@ enum Happens {
     /// A round in which the call is made, or is not, and its outcome is heard of, or is not.
     Round(Call),
     /// A worker dies after the intent: the call is made, or is not.
-    Dies { called: bool },
+    Dies {
+        called: bool,
+    },
     Point(Status),
     /// Somebody stops or starts the machine by hand.
     UserStops,

@@ -259,7 +259,9 @@ impl World {
         });
         for write in change.writes.iter().filter(|_| fits) {
             match &write.record {
-                Record::Point(point) => drop(self.points.insert(point.id.clone(), (**point).clone())),
+                Record::Point(point) => {
+                    drop(self.points.insert(point.id.clone(), (**point).clone()))
+                }
                 Record::Downtime(downtime) => {
                     drop(self.downtimes.insert(downtime.point.clone(), (**downtime).clone()));
                 }

@@ -319,7 +319,10 @@ fn one_that_is_terminated_meanwhile_is_over() {
         world.set(1, state);
         assert!(world.round().is_empty());
         assert_eq!(world.status(1), DowntimeStatus::Over);
-        assert_eq!((world.point(1).status, world.code(1)), (Status::Missed, Some(Code::MachineGone)));
+        assert_eq!(
+            (world.point(1).status, world.code(1)),
+            (Status::Missed, Some(Code::MachineGone))
+        );
         assert!(codes_said(&world.decided).contains(&Code::MachineGone));
     }
 }
@@ -329,7 +332,8 @@ fn one_that_is_not_shown_is_not_taken_for_gone() {
     let mut world = down();
     let seen = world.machines.remove(&id(1)).expect("a machine");
     world.snapshotted(1);
-    let not_found = |_: &mut World, _: &Command| Outcome::Gone(answer("InvalidInstanceID.NotFound"));
+    let not_found =
+        |_: &mut World, _: &Command| Outcome::Gone(answer("InvalidInstanceID.NotFound"));
     assert_eq!(world.round_with(not_found), ["start 1"]);
     world.pass(30);
     assert_eq!(world.round_with(not_found), ["start 1"]);

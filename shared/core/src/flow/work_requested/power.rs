@@ -75,7 +75,8 @@ pub fn next(input: &Input) -> Option<&Downtime> {
         let is_running = input.machines.get(downtime.instance()).is_some_and(|seen| {
             seen.instance.state == State::Running && guards::check(seen).is_ok()
         });
-        let may_call = downtime.status == DowntimeStatus::Waiting && downtime.step.is_due(input.now);
+        let may_call =
+            downtime.status == DowntimeStatus::Waiting && downtime.step.is_due(input.now);
         let has_room = input.roster.has_room(input.at_once)
             && input.roster.has_room_for(&downtime.policy, downtime.stop_start.at_once);
         let is_down = input.roster.has(downtime.instance());
@@ -92,7 +93,8 @@ fn in_turn(input: &Input) -> Vec<&Downtime> {
 /// How long until the next look, if there is anything to look at.
 pub fn look_again(input: &Input) -> Option<SignedDuration> {
     let waits = input.downtimes.iter().map(|downtime| {
-        let is_late = downtime.deadline().is_some_and(|deadline| later(deadline, SETTLE) < input.now);
+        let is_late =
+            downtime.deadline().is_some_and(|deadline| later(deadline, SETTLE) < input.now);
         match downtime.status {
             DowntimeStatus::Waiting => Some(LOOK_WAITING),
             DowntimeStatus::Stopping | DowntimeStatus::Down | DowntimeStatus::Starting => {
@@ -206,7 +208,11 @@ impl<'a> Power<'a> {
             return self.refuse(downtime, point, reason);
         }
         let now = self.input.now;
-        let step = Step { begun_at: Some(now), due_at: Some(later(now, CALL_AGAIN)), ..downtime.step.clone() };
+        let step = Step {
+            begun_at: Some(now),
+            due_at: Some(later(now, CALL_AGAIN)),
+            ..downtime.step.clone()
+        };
         let stopping = Downtime {
             step,
             launched: Some(seen.instance.launched),
@@ -237,7 +243,11 @@ impl<'a> Power<'a> {
         let state = seen.map(|seen| seen.instance.state);
         if state.is_some_and(State::is_gone) {
             let text = format!("{} was terminated", downtime.instance());
-            return self.finish(downtime, DowntimeEvent::Vanish, Reason::new(Code::MachineGone, text));
+            return self.finish(
+                downtime,
+                DowntimeEvent::Vanish,
+                Reason::new(Code::MachineGone, text),
+            );
         }
         if let Some(seen) = seen.filter(|seen| Some(seen.instance.launched) > downtime.launched) {
             return self.attend_started(downtime, seen);
