@@ -48,9 +48,10 @@ pub fn item_to_put(write: &Write, id: &str) -> Result<Item, Failure> {
 /// Where it stands in the index.
 fn place(record: &Record) -> Option<String> {
     match record {
-        Record::Point(_) | Record::Replica(_) | Record::Downtime(_) | Record::Roster(_) => {
+        Record::Point(_) | Record::Replica(_) | Record::Downtime(_) => {
             record.queue().as_ref().map(queue)
         }
+        Record::Roster(_) => None,
         Record::Asked(asked) => Some(asking(&asked.home)),
     }
 }
