@@ -1,5 +1,6 @@
 //! What is overdue, what is stopped, what is asked for by a tag, and now and then everything that
-//! carries our tag, beside all machines. A region that does not answer is left out, and looked at by the next sweep.
+//! carries our tag, beside all machines. A region that does not answer is left out,
+//! and looked at by the next sweep.
 
 use std::collections::{BTreeMap, BTreeSet};
 
