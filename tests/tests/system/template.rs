@@ -23,6 +23,7 @@ const BUS: &str = "afterimage";
 /// Plays a scene in a world in which nothing lags, with a template of its own.
 fn deployed<T>(template: &str, scene: impl AsyncFnOnce(Scene) -> T) -> T {
     let options = Options { template: template.to_string(), ..Options::default() };
+    let options = options.allowing_stop_start();
     scene::play_on(Stage { config: Config::seeded(1), options }, scene)
 }
 
@@ -280,6 +281,10 @@ policies:
     select: {regions: [us-east-1], tags: {backup: gold}}
     triggers: [{on: tag}]
     image: {method: create-image}
+  downtimes:
+    select: {regions: [us-east-1], tags: {backup: downtime}}
+    triggers: [{schedule: rate(30 minutes), timezone: UTC}]
+    consistency: stop-start
 ";
 
 /// A day in short: machines with all that asks for a permission, schedules, a stop that is heard of
@@ -288,6 +293,9 @@ async fn a_day(scene: &Scene) {
     make_keys(scene);
     launch(scene, HOME, Some(KEY)).await;
     let (heard, unheard) = (launch(scene, HOME, None).await, launch(scene, HOME, None).await);
+    let stopped_for_it = launch(scene, HOME, Some(KEY)).await;
+    let tags = scene.ec2(HOME).create_tags().resources(stopped_for_it);
+    tags.tags(scene::tag("backup", "downtime")).send().await.expect("it is tagged");
     scene.policies(POLICY).await;
     let stopped = json!({ "instance-id": unheard, "state": "stopped" });
     scene.cloud.with(|model| model.faults.add(Rule::lose().source("aws.ec2").detail(stopped)));
