@@ -350,7 +350,7 @@ impl Consume {
 }
 
 impl Write {
-    /// The record as it is to be; whoever made it from the one that was read left its version alone.
+    /// The record as it is to be: whoever made it from what was read left its version alone.
     pub fn asked(mut asked: Asked) -> Write {
         let expected = asked.version;
         asked.version += 1;
