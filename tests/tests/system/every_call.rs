@@ -9,8 +9,8 @@ use afterimage_cloud::faults::{Rule, When};
 use afterimage_cloud::trace::{TracedCall, calls_of};
 
 use crate::scene::{
-    self, FRANKFURT, HOME, IRELAND, Item, NIGHTLY, ON_STOP, ON_TAG, STOP_START, Scene, Stage,
-    TAG_ANSWER, TAG_ASK,
+    self, CREATED, FRANKFURT, HOME, IRELAND, Item, NIGHTLY, ON_STOP, ON_TAG, STOP_START, Scene,
+    Stage, TAG_ANSWER, TAG_ASK,
 };
 use crate::stop_start::Power;
 
@@ -149,7 +149,7 @@ fn run(policies: &str, blow: Option<Rule>) -> (End, Vec<TracedCall>) {
         scene.pass(14).await;
         match policies {
             ON_STOP => scene.stop(&machine).await,
-            ON_TAG => scene.ask(HOME, &machine, "gold").await,
+            ON_TAG | CREATED => scene.ask(HOME, &machine, "gold").await,
             _ => {}
         }
         // Long enough for Lambda's retries, for a lost intent to settle and for a second attempt.
@@ -181,7 +181,14 @@ fn cells(calls: Vec<TracedCall>) -> Vec<TracedCall> {
     const SAME_MAX: u64 = 3;
     let writes = ["PutItem", "TransactWriteItems", "UpdateItem", "PutEvents"];
     let matters = |call: &TracedCall| {
-        let creates = ["CreateSnapshots", "RegisterImage", "CopyImage", "DeleteTags", "CreateTags"];
+        let creates = [
+            "CreateSnapshots",
+            "CreateImage",
+            "RegisterImage",
+            "CopyImage",
+            "DeleteTags",
+            "CreateTags",
+        ];
         let powers = ["StopInstances", "StartInstances"];
         let action = call.action.as_str();
         let changes = [&writes[..], &creates, &powers].concat();
@@ -191,12 +198,12 @@ fn cells(calls: Vec<TracedCall>) -> Vec<TracedCall> {
 }
 
 /// Tries every blow at every call, on as many threads as there are processors.
-fn every_call(policies: &'static str) {
+fn every_call(policies: &'static str, creates: &[&str]) {
     let (whole, calls) = run(policies, None);
     assert_eq!(whole.images.len(), 3, "the run without a blow: {whole:#?}");
     let calls = cells(calls);
     let told: BTreeSet<&str> = calls.iter().map(|call| call.action.as_str()).collect();
-    for action in ["CreateSnapshots", "RegisterImage", "CopyImage", "TransactWriteItems"] {
+    for action in creates.iter().chain(&["CopyImage", "TransactWriteItems"]) {
         assert!(told.contains(action), "no call of {action} among {told:?}");
     }
     let cells: Vec<(&TracedCall, &str)> =
@@ -227,20 +234,25 @@ fn every_call(policies: &'static str) {
 
 #[test]
 fn killed_and_failed_at_every_call_of_a_schedule() {
-    every_call(NIGHTLY);
+    every_call(NIGHTLY, &["CreateSnapshots", "RegisterImage"]);
 }
 
 #[test]
 fn killed_and_failed_at_every_call_after_a_request_by_tag() {
-    every_call(ON_TAG);
+    every_call(ON_TAG, &["CreateSnapshots", "RegisterImage"]);
 }
 
 #[test]
 fn killed_and_failed_at_every_call_after_a_stop() {
-    every_call(ON_STOP);
+    every_call(ON_STOP, &["CreateSnapshots", "RegisterImage"]);
+}
+
+#[test]
+fn killed_and_failed_at_every_call_where_ec2_creates_the_image() {
+    every_call(CREATED, &["CreateImage"]);
 }
 
 #[test]
 fn killed_and_failed_at_every_call_of_a_stop_and_start() {
-    every_call(STOP_START);
+    every_call(STOP_START, &["CreateSnapshots", "RegisterImage"]);
 }

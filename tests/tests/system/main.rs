@@ -5,6 +5,7 @@ mod bad_events;
 mod coverage;
 mod economy;
 mod every_call;
+mod images;
 mod mutations;
 mod not_fooled;
 mod path;

@@ -60,6 +60,16 @@ policies:
     replicate: [{region: eu-west-1}, {region: eu-central-1}]
 ";
 
+/// The same machines, whose images EC2 creates.
+pub const CREATED: &str = "
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{on: tag}]
+    image: {method: create-image}
+    replicate: [{region: eu-west-1}, {region: eu-central-1}]
+";
+
 /// The same machines whenever somebody asks by a tag.
 pub const ON_TAG: &str = "
 policies:
