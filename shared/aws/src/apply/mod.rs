@@ -21,6 +21,7 @@ use std::ops::AddAssign;
 
 use afterimage_core::command::{Change, Command, Decision, Finding, Resolved, Said, Wake};
 use afterimage_core::conclude;
+use afterimage_core::reason::{Code, Reason};
 use afterimage_core::work::Queue;
 use jiff::{SignedDuration, Timestamp};
 
