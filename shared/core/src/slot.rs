@@ -73,6 +73,11 @@ impl PointId {
         &self.text
     }
 
+    /// The name of its policy.
+    pub fn policy(&self) -> &str {
+        self.text.rsplitn(4, '-').nth(3).unwrap_or_default()
+    }
+
     /// The instance that was, or is to be, imaged.
     pub fn instance(&self) -> &InstanceId {
         &self.instance

@@ -10,5 +10,6 @@ mod not_fooled;
 mod path;
 mod rebuild;
 mod scene;
+mod stop_start;
 mod template;
 mod truth;

@@ -62,7 +62,7 @@ async fn overdue(
         let (points, _) = aws.ledger.records(&waiting::of_queue(&in_flight), &queue).await?;
         waiting.extend(points);
         in_flight.retain(|record| record.due_at <= now);
-        if !in_flight.is_empty() {
+        if !in_flight.is_empty() && !is_looked_after(aws, &queue, now).await? {
             overdue.push(queue);
         }
     }
@@ -87,6 +87,14 @@ async fn awaited(aws: &Aws, waiting: &[Point], context: &Context) -> Vec<Instanc
         }
     }
     awaited
+}
+
+/// What waits for a place is due for as long as it waits, and its worker is at it all the time.
+async fn is_looked_after(aws: &Aws, queue: &Queue, now: Timestamp) -> Result<bool, Failure> {
+    if queue.kind != Kind::Power {
+        return Ok(false);
+    }
+    Ok(aws.ledger.claimed_until(queue).await?.is_some_and(|until| until > now))
 }
 
 /// The stopped machines where a policy waits for stops.

@@ -62,6 +62,7 @@ fn sweep(points: Vec<Point>, machines: Vec<Instance>) -> Decision {
         stopped: Vec::new(),
         summaries: BTreeMap::new(),
         waiting: Waiting { points, machines },
+        asking: Default::default(),
         tagged: None,
     })
 }

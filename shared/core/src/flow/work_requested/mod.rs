@@ -7,15 +7,18 @@ mod compare;
 pub mod confirm;
 pub mod copy;
 mod create;
+mod guards;
 pub(crate) mod made;
 mod method;
 pub(crate) mod news;
 mod places;
+pub mod power;
 mod ready;
 pub mod register;
 pub(crate) mod retry;
 mod round;
 pub mod snapshot;
+mod stop_start;
 mod truth;
 
 use super::WorkRequested;
@@ -30,6 +33,7 @@ pub enum Input {
     Register(register::Input),
     Confirm(confirm::Input),
     Copy(copy::Input),
+    Power(Box<power::Input>),
 }
 
 pub fn decide(input: &Input) -> Decision {
@@ -38,6 +42,7 @@ pub fn decide(input: &Input) -> Decision {
         Input::Register(input) => register::decide(input),
         Input::Confirm(input) => confirm::decide(input),
         Input::Copy(input) => copy::decide(input),
+        Input::Power(input) => power::decide(input),
     }
 }
 
