@@ -2,6 +2,7 @@
 //!
 //! Data goes to stdout, everything else to stderr.
 
+pub mod capture;
 pub mod cloud;
 pub mod demo;
 pub mod failure;

@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use afterimage::{cloud, demo, policy, rebuild, status};
+use afterimage::{capture, cloud, demo, policy, rebuild, status};
 use clap::{Parser, Subcommand};
 
 /// Images EC2 instances when their disks are at rest, and copies the images where they must
@@ -17,6 +17,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Capture(capture::Arguments),
     Cloud(cloud::Arguments),
     Demo(demo::Arguments),
     Policy(policy::Arguments),
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         }
     };
     let done = match arguments.command {
+        Command::Capture(arguments) => capture::run(&arguments),
         Command::Cloud(arguments) => cloud::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),

@@ -11,6 +11,8 @@ use std::io::{self, IsTerminal, Write as _};
 
 use afterimage_aws::ledger::{LeaseUse, Writer, Written};
 use afterimage_aws::{Clock, Ec2, Failure as AwsFailure, Ledger};
+use afterimage_core::asked::Asked;
+use afterimage_core::command::{Change, Write};
 use afterimage_core::ids::Region;
 use afterimage_core::rebuild::{Found, Rebuilt, Seen, decide};
 use afterimage_core::slot::PointId;
@@ -68,15 +70,13 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 async fn rebuild(arguments: &Arguments) -> Result<(), Failure> {
     let place = Place::find(&arguments.place).await?;
     let failed = |failure| place.failed(&failure);
-    let ledger = place.ledger();
     let asked: Result<Vec<Region>, _> =
         arguments.regions.iter().map(|name| Region::parse(name)).collect();
     let asked = asked.map_err(|error| Failure::Input(error.to_string()))?;
     // A table that is not there is told before an hour of listing, not after.
-    let in_force = ledger.in_force().await.map_err(failed)?;
+    let in_force = place.ledger().in_force().await.map_err(failed)?;
     let tell = |text: &str| eprintln!("{text}");
-    let overview = look(&place.config, &ledger, asked, &place.region, &tell).await;
-    let overview = overview.map_err(failed)?;
+    let overview = look(&place.config, &place.table, &asked, &tell).await.map_err(failed)?;
     if !arguments.json {
         print(table(&overview).trim_end())?;
     }
@@ -85,21 +85,14 @@ async fn rebuild(arguments: &Arguments) -> Result<(), Failure> {
     if !may_write {
         return Err(Failure::Input("nothing was written".into()));
     }
-    let done = write(&place.config, &ledger, &overview, &tell).await.map_err(failed)?;
+    let done = write(&place.config, &place.table, &overview, &tell).await.map_err(failed)?;
     if in_force.policies.is_empty() {
         eprintln!("no policy is in force: policies are not rebuilt, apply your file again");
     }
     if arguments.json {
         return print(&to_json(&overview, &done).to_string());
     }
-    let Done { points, replicas, left_alone } = done;
-    print(&match left_alone {
-        0 => format!("\n{points} points and {replicas} replicas written, unverified"),
-        more => format!(
-            "\n{points} points and {replicas} replicas written, unverified; {more} left alone, as \
-             something of them is in the ledger"
-        ),
-    })
+    print(&show::told(&done))
 }
 
 impl Overview {
@@ -110,20 +103,20 @@ impl Overview {
     }
 }
 
-/// Looks everywhere, and works out what can be made of what is there.
+/// Looks in these regions, or in every one there is, and works out what can be made of what is
+/// there.
 ///
 /// # Errors
 /// EC2 does not answer in one of the regions, or the ledger does not: from what was not looked
 /// through nothing follows.
 pub async fn look(
     config: &SdkConfig,
-    ledger: &Ledger,
-    regions: Vec<Region>,
-    seat: &Region,
+    table: &str,
+    regions: &[Region],
     tell: &dyn Fn(&str),
 ) -> Result<Overview, AwsFailure> {
     let ec2 = Ec2::new(config, STREAM);
-    let regions = if regions.is_empty() { ec2.regions(seat).await? } else { regions };
+    let regions = if regions.is_empty() { ec2.regions().await? } else { regions.to_vec() };
     let mut seen = Seen::default();
     for (number, region) in (1..).zip(&regions) {
         let images = ec2.images_tagged(region).await?;
@@ -135,6 +128,7 @@ pub async fn look(
     }
     let found = decide(&seen);
     let ids: Vec<PointId> = found.points.iter().map(|it| it.point.id.clone()).collect();
+    let ledger = Ledger::new(config, table, STREAM);
     let known = ledger.points(&ids).await?.into_keys().collect();
     Ok(Overview { regions, found, known })
 }
@@ -149,10 +143,11 @@ const TELL_EVERY: usize = 100;
 /// it.
 pub async fn write(
     config: &SdkConfig,
-    ledger: &Ledger,
+    table: &str,
     overview: &Overview,
     tell: &dyn Fn(&str),
 ) -> Result<Done, AwsFailure> {
+    let ledger = Ledger::new(config, table, STREAM);
     let mut done = Done::default();
     // Whatever becomes of the points, the sweep looks wherever there is something of ours.
     for region in overview.found.regions() {
@@ -173,15 +168,41 @@ pub async fn write(
             tell(&format!("{number} of {all} points written"));
         }
     }
+    count_requests(&ledger, &overview.found, &mut writer).await?;
     Ok(done)
+}
+
+/// Requests are counted on from those that there are points of, whoever has asked since.
+async fn count_requests(
+    ledger: &Ledger,
+    found: &Found,
+    writer: &mut Writer,
+) -> Result<(), AwsFailure> {
+    let asked = found.asked();
+    let name = |asked: &Asked| (asked.instance.clone(), asked.policy.clone());
+    let known = ledger.asked(&asked.iter().map(name).collect::<Vec<_>>()).await?;
+    for asked in asked {
+        let there = known.get(&name(&asked));
+        if there.is_some_and(|there| there.ordinal >= asked.ordinal) {
+            continue;
+        }
+        let counted = there.map(|there| Asked { ordinal: asked.ordinal, ..there.clone() });
+        let write = Write::asked(counted.unwrap_or(asked));
+        let change = Change { writes: vec![write], summary: None };
+        ledger.write(&change, LeaseUse::None, writer).await?;
+    }
+    Ok(())
 }
 
 fn confirmed(points: usize) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() {
-        let text = format!("{points} points would be written\n  say --yes; nothing was written");
+        let text = format!(
+            "{} would be written\n  say --yes; nothing was written",
+            show::counted(points, "point")
+        );
         return Err(Failure::Input(text));
     }
-    eprint!("write {points} points, unverified? [y/N] ");
+    eprint!("write {}, unverified? [y/N] ", show::counted(points, "point"));
     io::stderr().flush().ok();
     let mut answer = String::new();
     let read = io::stdin().read_line(&mut answer);

@@ -13,8 +13,8 @@ pub fn table(overview: &Overview) -> String {
         text.push_str(&format!("{} {}\n", if known { '=' } else { '+' }, line(rebuilt)));
     }
     if overview.found.points.is_empty() {
-        let count = overview.regions.len();
-        text.push_str(&format!("no point can be made of what is there, in {count} regions\n"));
+        let regions = counted(overview.regions.len(), "region");
+        text.push_str(&format!("no point can be made of what is there, in {regions}\n"));
     }
     if !overview.found.unusable.is_empty() {
         text.push_str("\nNOT USED\n");
@@ -24,9 +24,24 @@ pub fn table(overview: &Overview) -> String {
         text.push_str(&format!("{artefact} in {region}{of}\n    {why}\n"));
     }
     let known = overview.known.len();
-    let new = overview.new().count();
-    text.push_str(&format!("\n{new} points to write (+), {known} in the ledger already (=)\n"));
+    let new = counted(overview.new().count(), "point");
+    text.push_str(&format!("\n{new} to write (+), {known} in the ledger already (=)\n"));
     text
+}
+
+/// What was written.
+pub fn told(done: &Done) -> String {
+    let (points, replicas) = (counted(done.points, "point"), counted(done.replicas, "replica"));
+    let mut text = format!("written, unverified: {points}, {replicas}");
+    if done.left_alone > 0 {
+        let left = done.left_alone;
+        text.push_str(&format!("; left alone, as something of them is in the ledger: {left}"));
+    }
+    text
+}
+
+pub fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 fn line(rebuilt: &Rebuilt) -> String {

@@ -2,6 +2,8 @@
 //! `afterimage cloud --system` on a port of its own, whose clock stands still until it is moved.
 
 mod apply;
+mod capture;
 mod place;
+mod rebuild;
 mod served;
 mod status;

@@ -55,6 +55,23 @@ impl Served {
         read.expect("the ledger can be read")
     }
 
+    /// Deletes all that is in the ledger's table.
+    pub fn lose_the_table(&self) {
+        let client =
+            aws_sdk_dynamodb::Client::new(&afterimage::place::of_cloud(&self.url, "us-east-1"));
+        let done = afterimage::place::block_on(async {
+            let scan = client.scan().table_name("afterimage").projection_expression("pk, sk");
+            let scanned = scan.send().await.expect("it is scanned");
+            for item in scanned.items() {
+                let delete = client.delete_item().table_name("afterimage");
+                let delete = delete.set_key(Some(item.clone()));
+                delete.send().await.expect("it is deleted");
+            }
+            Ok(())
+        });
+        done.expect("it is lost");
+    }
+
     pub fn pass(&self, seconds: u32) {
         let body = format!("{{\"advance_seconds\": {seconds}}}");
         let answer = self.request("/_cloud/clock", "", &body);

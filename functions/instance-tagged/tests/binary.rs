@@ -1,5 +1,6 @@
 //! The real binary, in the embedded cloud, with the role that the template gives it.
 
+use afterimage_core::names::TAG_ASK;
 use afterimage_core::slot::Occasion;
 use afterimage_core::status::Status;
 use afterimage_support::{SEAT, sample, with_binary};
@@ -13,7 +14,7 @@ policies:
   gold:
     select:
       regions: [us-east-1]
-      tags: {afterimage:now: \"*\"}
+      tags: {backup: gold}
     triggers:
       - on: tag
 ";
@@ -22,11 +23,10 @@ policies:
 fn a_machine_that_asks_gets_a_point_and_an_answer() {
     with_binary(NAME, BINARY, async |world| {
         world.policies(POLICY).await;
-        // The tag comes with the machine, which sends no event of its own.
-        let machine = world.machine("afterimage:now", "gold").await;
-
-        let event = sample(EVENT, &[("i-0123456789abcdef0", machine.as_str())]);
-        let ended = world.invoke(event.clone()).await;
+        let machine = world.machine("backup", "gold").await;
+        // The rule of the template sends the function the event of this very tag.
+        world.tag(&machine, TAG_ASK, "gold").await;
+        let ended = world.ended(1).await;
         assert_eq!(ended.outcome, "ok", "{ended:#?}");
 
         let points = world.ledger.points_of(&machine).await.expect("the ledger is read");
@@ -41,6 +41,7 @@ fn a_machine_that_asks_gets_a_point_and_an_answer() {
         }
 
         // The same event again finds no tag.
+        let event = sample(EVENT, &[("i-0123456789abcdef0", machine.as_str())]);
         let ended = world.invoke(event).await;
         assert_eq!(ended.outcome, "ok", "{ended:#?}");
         let points = world.ledger.points_of(&machine).await.expect("the ledger is read");

@@ -89,9 +89,9 @@ pub enum Record {
     Asked(Box<Asked>),
 }
 
-/// How a request by tag is dealt with, in this order: what is `taken` is written, the tag goes, that
-/// it has gone is written, and the answer is given. Whoever is slower with the first of these leaves
-/// the others to whoever was faster.
+/// How a request by tag is dealt with, in this order: what is `taken` is written, the tag goes, the
+/// answer is given, and that all this is done is written. Whoever is slower with the first of these
+/// leaves the others to whoever was faster. What leaves no record is answered before its tag goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Consume {
     pub region: Region,
@@ -342,7 +342,7 @@ impl Change {
 }
 
 impl Consume {
-    /// What is written once the tag has gone.
+    /// What is written once the tag has gone and the machine is answered.
     pub fn consumed(&self, now: Timestamp) -> Option<Change> {
         let record = self.record.as_ref()?.consumed(now);
         Some(Change { writes: vec![Write::asked(record)], summary: None })
@@ -424,8 +424,8 @@ impl Record {
         match self {
             Record::Point(point) => point.awaits(),
             Record::Replica(replica) => replica.awaits(),
-            Record::Downtime(downtime) => downtime.awaits(),
-            Record::Roster(_) => Vec::new(),
+            // Its worker looks, and needs no event for that.
+            Record::Downtime(_) | Record::Roster(_) => Vec::new(),
             Record::Asked(_) => Vec::new(),
         }
     }

@@ -250,8 +250,9 @@ impl Point {
 
     /// Whether it is to be at rest and its machine runs: it is due when its window closes. Once it
     /// is due for another reason it waits no longer.
-    fn waits_for_stop(&self) -> bool {
-        self.plan.consistency == Consistency::AtRest
+    pub fn waits_for_stop(&self) -> bool {
+        self.status == Status::Requested
+            && self.plan.consistency == Consistency::AtRest
             && self.until.is_some()
             && self.step.due_at == self.until
     }

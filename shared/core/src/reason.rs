@@ -69,7 +69,7 @@ codes! {
     AskedFor = "asked-for",
     /// A request by tag that means no policy, or one that it may not mean.
     RequestRefused = "request-refused",
-    /// A request by tag whose tag was not seen to go by whoever took it.
+    /// A request by tag that whoever took it did not end.
     RequestLeft = "request-left",
     /// The event says that the machine carries a request, EC2 says otherwise.
     NotAsked = "not-asked",

@@ -22,6 +22,13 @@ impl World {
         id
     }
 
+    /// Puts a tag on a machine.
+    pub async fn tag(&self, id: &InstanceId, key: &str, value: &str) {
+        let tag = Tag::builder().key(key).value(value).build();
+        let tagged = self.ec2().create_tags().resources(id.as_str()).tags(tag).send().await;
+        tagged.expect("a machine is tagged");
+    }
+
     /// Stops a machine, and waits until it has stopped.
     pub async fn stop(&self, id: &InstanceId) {
         let stop = self.ec2().stop_instances().instance_ids(id.as_str());

@@ -68,6 +68,12 @@ fn bad(function: &str, sample: &Value) -> Vec<(&'static str, Value, Option<&'sta
             let event = with("/detail/instance-id", json!("i-../../etc"));
             bad.push(("with an id that is none", event, Some("event-impossible")));
         }
+        "instance-tagged" => {
+            let event = with("/resources", json!([]));
+            bad.push(("about nothing", event, Some("event-impossible")));
+            let event = with("/detail/resource-type", json!("image"));
+            bad.push(("about an image", event, Some("event-not-ours")));
+        }
         "image-state-changed" => {
             let event = with("/detail/State", json!("evaporated"));
             bad.push(("with an unknown state", event, Some("event-unknown-state")));

@@ -8,6 +8,7 @@ mod every_call;
 mod mutations;
 mod not_fooled;
 mod path;
+mod rebuild;
 mod scene;
 mod stop_start;
 mod template;

@@ -1,5 +1,5 @@
-//! A request by tag: what it leads to is written, then the tag goes, then that is written, then the
-//! machine is answered. A step that fails ends it: from the ledger, the sweep goes on.
+//! A request by tag: what it leads to is written, then the tag goes, then the machine is answered,
+//! then that is written. A step that fails ends it: from the ledger, the sweep goes on.
 
 use afterimage_core::command::Consume;
 use jiff::SignedDuration;
@@ -27,22 +27,40 @@ impl Hand<'_> {
             }
         }
         self.keep_tag_pace().await;
-        let Consume { region, instance, value, answer, .. } = consume;
-        if let Some(value) = value
-            && let Err(failure) = self.aws.ec2.take_off(region, instance, value).await
-        {
-            self.unanswered.get_or_insert(failure);
+        // What leaves no record is there to be answered again only while its tag is.
+        let leaves_a_record = consume.record.is_some();
+        if !leaves_a_record {
+            self.answer(consume).await;
+        }
+        if !self.take_off(consume).await || !leaves_a_record || !self.answer(consume).await {
             return Ok(());
         }
-        if let Some(consumed) = consume.consumed(self.aws.clock.now()) {
-            self.record(&consumed).await?;
+        match consume.consumed(self.aws.clock.now()) {
+            Some(consumed) => self.record(&consumed).await,
+            None => Ok(()),
         }
-        if let Some(text) = answer
-            && let Err(failure) = self.aws.ec2.answer(region, instance, text).await
-        {
-            self.unanswered.get_or_insert(failure);
+    }
+
+    async fn take_off(&mut self, consume: &Consume) -> bool {
+        let Consume { region, instance, value: Some(value), .. } = consume else { return true };
+        let done = self.aws.ec2.take_off(region, instance, value).await;
+        self.is_done(done)
+    }
+
+    async fn answer(&mut self, consume: &Consume) -> bool {
+        let Consume { region, instance, answer: Some(text), .. } = consume else { return true };
+        let done = self.aws.ec2.answer(region, instance, text).await;
+        self.is_done(done)
+    }
+
+    fn is_done(&mut self, done: Result<(), Failure>) -> bool {
+        match done {
+            Ok(()) => true,
+            Err(failure) => {
+                self.unanswered.get_or_insert(failure);
+                false
+            }
         }
-        Ok(())
     }
 
     async fn keep_tag_pace(&mut self) {

@@ -1,8 +1,9 @@
 //! Only a stop is of interest; of everything else nothing is read at all.
 
-use afterimage_core::flow::InstanceStateChanged;
 use afterimage_core::flow::instance_state_changed::Input;
+use afterimage_core::flow::{InstanceStateChanged, waiting};
 use afterimage_core::machine::State;
+use afterimage_core::work::{Kind, Queue};
 
 use crate::ec2::Find;
 use crate::error::Failure;
@@ -18,11 +19,16 @@ pub async fn instance_state_changed(
     let now = context.now;
     if event.state != State::Stopped {
         let in_force = Default::default();
-        return Ok(Input { now, event, in_force, instance: None, summary: None });
+        let (instance, summary, waiting) = Default::default();
+        return Ok(Input { now, event, in_force, instance, summary, waiting });
     }
     let in_force = aws.ledger.in_force().await?;
     let id = [event.instance.clone()];
     let instance = aws.ec2.instances(&event.region, Find::Ids(&id)).await?.pop();
     let summary = aws.ledger.summaries(&id).await?.remove(&event.instance);
-    Ok(Input { now, event, in_force, instance, summary })
+    let queue = Queue { region: event.region.clone(), kind: Kind::Snapshot };
+    let mut nominated = waiting::of_queue(&aws.ledger.queue(&queue, None).await?);
+    nominated.retain(|record| *record.point.instance() == event.instance);
+    let (waiting, _) = aws.ledger.records(&nominated, &queue).await?;
+    Ok(Input { now, event, in_force, instance, summary, waiting })
 }

@@ -1,14 +1,16 @@
 //! What is overdue, what is stopped, what is asked for by a tag, and now and then everything that
 //! carries our tag, beside all machines. A region that does not answer is left out, and looked at by the next sweep.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use afterimage_core::flow::InForce;
 use afterimage_core::flow::asked::{self, Asking};
 use afterimage_core::flow::reconcile_tick::{Input, Tagged, is_time_to_look};
+use afterimage_core::flow::waiting::{self, Waiting};
 use afterimage_core::ids::{InstanceId, Region};
 use afterimage_core::machine::Instance;
 use afterimage_core::names::{TAG_ASK, TAG_POINT};
+use afterimage_core::point::Point;
 use afterimage_core::policy::{Policy, Trigger};
 use afterimage_core::seen::{Complete, SeenImage, SeenSnapshot};
 use afterimage_core::slot::PointId;
@@ -26,7 +28,9 @@ use crate::{Aws, Context};
 pub async fn reconcile_tick(aws: &Aws, _tick: Tick, context: &Context) -> Result<Input, Failure> {
     let now = context.now;
     let in_force = aws.ledger.in_force().await?;
-    let overdue = overdue(aws, &in_force, now).await?;
+    let (overdue, points) = overdue(aws, &in_force, now).await?;
+    let machines = awaited(aws, &points, context).await;
+    let waiting = Waiting { points, machines };
     let stopped = stopped(aws, &in_force, context).await;
     let ids: Vec<InstanceId> = stopped.iter().map(|instance| instance.id.clone()).collect();
     let summaries = aws.ledger.summaries(&ids).await?;
@@ -35,24 +39,54 @@ pub async fn reconcile_tick(aws: &Aws, _tick: Tick, context: &Context) -> Result
         true => Some(tagged(aws, &in_force, context).await?),
         false => None,
     };
-    Ok(Input { now, in_force, overdue, stopped, summaries, asking, tagged })
+    Ok(Input { now, in_force, overdue, stopped, summaries, waiting, asking, tagged })
 }
 
 /// Every sweep asks where policies that are in force put their work; now and then all queues are
 /// asked, for what is left of policies that are not.
-async fn overdue(aws: &Aws, in_force: &InForce, now: Timestamp) -> Result<Vec<Queue>, Failure> {
+///
+/// Points that wait for their machine stand among those that want snapshots, and are due later.
+async fn overdue(
+    aws: &Aws,
+    in_force: &InForce,
+    now: Timestamp,
+) -> Result<(Vec<Queue>, Vec<Point>), Failure> {
     let queues = match is_time_to_look(in_force, now) {
         true => in_force.all_queues(),
         false => in_force.queues(),
     };
-    let mut overdue = Vec::new();
+    let (mut overdue, mut waiting) = (Vec::new(), Vec::new());
     for queue in queues {
-        let is_due = !aws.ledger.queue(&queue, Some(now)).await?.is_empty();
-        if is_due && !is_looked_after(aws, &queue, now).await? {
+        let until = (queue.kind != Kind::Snapshot).then_some(now);
+        let mut in_flight = aws.ledger.queue(&queue, until).await?;
+        let (points, _) = aws.ledger.records(&waiting::of_queue(&in_flight), &queue).await?;
+        waiting.extend(points);
+        in_flight.retain(|record| record.due_at <= now);
+        if !in_flight.is_empty() && !is_looked_after(aws, &queue, now).await? {
             overdue.push(queue);
         }
     }
-    Ok(overdue)
+    Ok((overdue, waiting))
+}
+
+/// The machines that points wait for.
+async fn awaited(aws: &Aws, waiting: &[Point], context: &Context) -> Vec<Instance> {
+    let mut wanted: BTreeMap<&Region, BTreeSet<&InstanceId>> = BTreeMap::new();
+    for point in waiting {
+        wanted.entry(&point.home).or_default().insert(point.instance());
+    }
+    let mut awaited = Vec::new();
+    for (region, ids) in wanted {
+        if !context.has_time(aws.clock.now()) {
+            break;
+        }
+        let ids: Vec<InstanceId> = ids.into_iter().cloned().collect();
+        match aws.ec2.instances(region, Find::Ids(&ids)).await {
+            Ok(found) => awaited.extend(found),
+            Err(failure) => left_out(&failure),
+        }
+    }
+    awaited
 }
 
 /// What waits for a place is due for as long as it waits, and its worker is at it all the time.

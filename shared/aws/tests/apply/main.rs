@@ -1,6 +1,7 @@
 //! Decisions carried out in the embedded cloud: what is called, what is written, and in which
 //! order.
 
+mod consuming;
 mod creating;
 mod waking;
 

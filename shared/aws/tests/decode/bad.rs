@@ -37,7 +37,7 @@ fn what_is_not_ours_is_left_to_others() {
         check("/account", json!(""));
         check("/source", json!("aws.s3"));
         check("/source", json!("my.source"));
-        check("/detail-type", json!("Tag Change on Resource"));
+        check("/detail-type", json!("Object Created"));
         assert_eq!(code(name, "/account", None), NOT_OURS, "{name}");
     }
     // The event of one function is not that of another.
@@ -99,6 +99,28 @@ fn a_machine_must_be_one_and_in_a_state_that_there_is() {
     check("/detail/instance-id", None, UNREADABLE);
     check("/region", Some(json!("mars-north-1")), IMPOSSIBLE);
     check("/region", None, IMPOSSIBLE);
+}
+
+#[test]
+fn what_carries_a_request_must_be_one_machine() {
+    let check = |pointer: &str, value: Option<Value>, expected| {
+        let shown = format!("{pointer} {value:?}");
+        assert_eq!(code("instance-tagged", pointer, value), expected, "{shown}");
+    };
+    check("/detail/resource-type", Some(json!("image")), NOT_OURS);
+    check("/detail/service", Some(json!("x".repeat(100_000))), NOT_OURS);
+    check("/detail/service", None, UNREADABLE);
+    check("/resources", Some(json!([])), IMPOSSIBLE);
+    check("/resources", None, IMPOSSIBLE);
+    let id = "i-0123456789abcdef0";
+    check("/resources", Some(json!([id, id])), IMPOSSIBLE);
+    check("/resources", Some(json!(["arn:aws:ec2:us-east-1::image/ami-01234567"])), IMPOSSIBLE);
+    check("/region", Some(json!("mars-north-1")), IMPOSSIBLE);
+    // What AWS adds to it now and then, and the number that it is not held against.
+    check("/detail/version", Some(json!(59.0)), None);
+    check("/detail/version", Some(json!("3")), None);
+    check("/detail/version-timestamp", Some(json!("1741172723640")), None);
+    check("/detail/tags", None, None);
 }
 
 #[test]

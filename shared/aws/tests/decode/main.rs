@@ -11,9 +11,10 @@ use afterimage_core::ids::{AccountId, Region};
 use serde_json::Value;
 
 /// The functions by their names, each with the sample of its event.
-const SAMPLES: [(&str, &str); 6] = [
+const SAMPLES: [(&str, &str); 7] = [
     ("backup-tick", include_str!("../../../../events/backup-tick.json")),
     ("instance-state-changed", include_str!("../../../../events/instance-state-changed.json")),
+    ("instance-tagged", include_str!("../../../../events/instance-tagged.json")),
     ("work-requested", include_str!("../../../../events/work-requested.json")),
     ("snapshots-completed", include_str!("../../../../events/snapshots-completed.json")),
     ("image-state-changed", include_str!("../../../../events/image-state-changed.json")),
@@ -44,6 +45,7 @@ fn decoded(name: &str, event: &Value) -> Result<String, Unusable> {
         "instance-state-changed" => {
             decode::instance_state_changed(event, &environment).map(|e| format!("{e:?}"))
         }
+        "instance-tagged" => decode::instance_tagged(event, &environment).map(|e| format!("{e:?}")),
         "work-requested" => decode::work_requested(event, &environment).map(|e| format!("{e:?}")),
         "snapshots-completed" => {
             decode::snapshots_completed(event, &environment).map(|e| format!("{e:?}"))

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use afterimage_aws::decode;
 use afterimage_core::flow::{
-    ImageStateChanged, InstanceStateChanged, SnapshotsCompleted, WorkRequested,
+    ImageStateChanged, InstanceStateChanged, InstanceTagged, SnapshotsCompleted, WorkRequested,
 };
 use afterimage_core::ids::{AmiId, InstanceId, Region, SnapshotId};
 use afterimage_core::machine::State;
@@ -50,6 +50,13 @@ fn a_machine_that_stopped_is_named() {
         event,
         Ok(InstanceStateChanged { region: region(), instance, state: State::Stopped })
     );
+}
+
+#[test]
+fn a_machine_that_carries_a_request_is_named_by_its_arn() {
+    let event = decode::instance_tagged(&sample("instance-tagged"), &environment());
+    let instance = InstanceId::parse("i-0123456789abcdef0").expect("it is an id");
+    assert_eq!(event, Ok(InstanceTagged { region: region(), instance }));
 }
 
 #[test]

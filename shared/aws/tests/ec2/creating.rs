@@ -6,15 +6,16 @@ use std::time::Duration;
 use afterimage_aws::ec2::CALL_TIMEOUT;
 use afterimage_cloud::Cloud;
 use afterimage_cloud::faults::{Rule, When};
-use afterimage_core::command::{CopyImage, CreateSnapshots, Device, RegisterImage};
+use afterimage_cloud::trace::What;
+use afterimage_core::command::{CopyImage, CreateImage, CreateSnapshots, Device, RegisterImage};
 use afterimage_core::conclude::{Outcome, SnapshotSet};
-use afterimage_core::ids::{AmiId, InstanceId};
+use afterimage_core::ids::{AmiId, InstanceId, VolumeId};
 use afterimage_core::seen::{ImageState, SeenImage};
 use aws_sdk_ec2::types::{ArchitectureValues, BootModeValues, Image, ImdsSupportValues};
 
 use super::{
-    AMAZON_LINUX, AWAY, HOME, disk, ec2, fault, filter, machine, machine_of, plain, region, sent,
-    tags, timed, world,
+    AMAZON_LINUX, AWAY, HOME, disk, ec2, fault, filter, machine, machine_of, no_faults, plain,
+    region, sent, tags, timed, world, world_with,
 };
 
 fn set_of(instance: &InstanceId) -> CreateSnapshots {
@@ -22,8 +23,30 @@ fn set_of(instance: &InstanceId) -> CreateSnapshots {
         region: region(HOME),
         instance: instance.clone(),
         description: "nightly-1 of web-1".to_string(),
+        without: Vec::new(),
+        without_root: false,
         tags: tags(&[("afterimage:point", "nightly-1"), ("team", "a & b")]),
     }
+}
+
+fn creation(instance: &InstanceId) -> CreateImage {
+    CreateImage {
+        region: region(HOME),
+        instance: instance.clone(),
+        name: "nightly-1".to_string(),
+        description: "web-1".to_string(),
+        reboot: false,
+        without: vec!["/dev/sdc".to_string()],
+        tags: tags(&[("afterimage:point", "nightly-1"), ("what", "image")]),
+        snapshot_tags: tags(&[("afterimage:point", "nightly-1"), ("what", "snapshot")]),
+    }
+}
+
+/// The volumes of a machine, by their devices.
+async fn volumes_of(cloud: &Cloud, id: &InstanceId) -> BTreeMap<String, VolumeId> {
+    let machines = ec2(cloud).machines(&region(HOME), std::slice::from_ref(id)).await;
+    let machine = machines.expect("EC2 answers").whole.remove(id).expect("it is there");
+    machine.volumes.into_iter().map(|volume| (volume.device, volume.id)).collect()
 }
 
 /// Snapshots of all disks of a machine, complete.
@@ -126,6 +149,92 @@ fn a_set_of_snapshots_has_all_disks_and_its_tags_from_the_first() {
         assert!(
             found.snapshots().iter().all(|one| one.description() == Some("nightly-1 of web-1"))
         );
+    });
+}
+
+#[test]
+fn a_set_leaves_out_what_it_is_told_to() {
+    world(async |cloud| {
+        let disks = [disk("/dev/sdb", 10, true), disk("/dev/sdc", 10, true)];
+        let id = machine_of(&cloud, AMAZON_LINUX, &disks, &[]).await;
+        let volumes = volumes_of(&cloud, &id).await;
+        let wanted = CreateSnapshots {
+            without: vec![volumes["/dev/sdb"].clone()],
+            without_root: true,
+            ..set_of(&id)
+        };
+        let outcome = ec2(&cloud).create_snapshots(&wanted).await;
+        let Outcome::Made(set) = outcome else { panic!("{outcome:?}") };
+        let [(volume, _)] = &set[..] else { panic!("{set:?}") };
+        assert_eq!(*volume, volumes["/dev/sdc"]);
+    });
+}
+
+#[test]
+fn an_image_is_created_of_a_machine_without_what_is_left_out() {
+    world(async |cloud| {
+        let disks = [disk("/dev/sdb", 10, false), disk("/dev/sdc", 10, true)];
+        let id = machine_of(&cloud, "Windows_Server-2022*", &disks, &[]).await;
+        let wanted = creation(&id);
+        let outcome = ec2(&cloud).create_image(&wanted).await;
+        let Outcome::Made(made) = outcome else { panic!("{outcome:?}") };
+        let found = ec2(&cloud).images(&region(HOME), std::slice::from_ref(&made)).await;
+        let seen: SeenImage = found.expect("EC2 answers").remove(&made).expect("it is there");
+        assert_eq!((seen.name.as_str(), &seen.tags), ("nightly-1", &wanted.tags));
+        assert_eq!(seen.attributes.source_instance, Some(id));
+        assert_eq!(seen.attributes.usage_operation.as_deref(), Some("RunInstances:0002"));
+        let goes = |name: &str| {
+            let device = seen.devices.iter().find(|device| device.name == name);
+            device.and_then(|device| device.delete_on_termination)
+        };
+        assert_eq!((goes("/dev/sda1"), goes("/dev/sdb")), (Some(true), Some(false)));
+        assert_eq!((goes("/dev/sdc"), seen.devices.len()), (None, 2));
+        assert_eq!(seen.snapshots.len(), 2);
+        for snapshot in &seen.snapshots {
+            assert_eq!(tags_of(&cloud, HOME, snapshot.as_str()).await, wanted.snapshot_tags);
+        }
+        let second = ec2(&cloud).create_image(&wanted).await;
+        assert!(matches!(second, Outcome::NameTaken(_)), "{second:?}");
+    });
+}
+
+#[test]
+fn a_machine_is_taken_down_for_its_image_only_where_that_is_asked_for() {
+    world_with(
+        |config| config.quirks.create_image_reboot_sends_events = true,
+        async |cloud| {
+            let id = machine(&cloud).await;
+            let reboots = |cloud: &Cloud| {
+                cloud.with(|model| {
+                    let entries = model.trace.entries().iter();
+                    let told = entries.filter(|entry| entry.what == What::Event);
+                    told.filter(|entry| entry.detail.to_string().contains("stopping")).count()
+                })
+            };
+            let outcome = ec2(&cloud).create_image(&creation(&id)).await;
+            assert!(matches!(outcome, Outcome::Made(_)), "{outcome:?}");
+            assert_eq!(reboots(&cloud), 0);
+            cloud.advance(Duration::from_secs(60)).await;
+            let wanted = CreateImage { name: "nightly-2".into(), reboot: true, ..creation(&id) };
+            let outcome = ec2(&cloud).create_image(&wanted).await;
+            assert!(matches!(outcome, Outcome::Made(_)), "{outcome:?}");
+            assert_eq!(reboots(&cloud), 1);
+        },
+    );
+}
+
+#[test]
+fn an_image_is_created_once_by_a_call_whatever_comes_of_it() {
+    world(async |cloud| {
+        let id = machine(&cloud).await;
+        for when in [When::Before, When::After] {
+            no_faults(&cloud);
+            fault(&cloud, Rule::fail(when, 500, "InternalError").action("CreateImage"));
+            let before = sent(&cloud, "CreateImage");
+            let outcome = ec2(&cloud).create_image(&creation(&id)).await;
+            assert!(matches!(outcome, Outcome::Unknown(_)), "{outcome:?}");
+            assert_eq!(sent(&cloud, "CreateImage"), before + 1);
+        }
     });
 }
 

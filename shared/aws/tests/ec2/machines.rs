@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use afterimage_cloud::faults::{Rule, When};
+use afterimage_cloud::model::Scope;
 use afterimage_core::ids::InstanceId;
 use afterimage_core::machine::State;
 use aws_sdk_ec2::types::{BlockDeviceMapping, EbsBlockDevice, InstanceType, VolumeType};
@@ -124,6 +125,24 @@ fn a_machine_whose_variables_are_refused_does_not_hold_up_the_others() {
         let ids = [one, other];
         let machines = ec2(&cloud).machines(&region(HOME), &ids).await.expect("EC2 answers");
         assert_eq!((machines.unsettled.len(), machines.whole.len()), (1, 1), "{machines:?}");
+    });
+}
+
+#[test]
+fn a_machine_that_cannot_be_read_is_there_all_the_same() {
+    world(async |cloud| {
+        let odd = machine_of(&cloud, AMAZON_LINUX, &[], &[]).await;
+        let other = machine_of(&cloud, AMAZON_LINUX, &[], &[]).await;
+        cloud.with(|model| {
+            let scope = Scope::new("123456789012", HOME);
+            let instances = &mut model.ec2_region(&scope).instances;
+            let instance = instances.get_mut(odd.as_str()).expect("it is there");
+            instance.platform.root_device_type.clear();
+        });
+        let ids = [odd.clone(), other.clone()];
+        let machines = ec2(&cloud).machines(&region(HOME), &ids).await.expect("EC2 answers");
+        assert_eq!(machines.unsettled.iter().collect::<Vec<_>>(), [&odd], "{machines:?}");
+        assert_eq!(machines.whole.keys().collect::<Vec<_>>(), [&other]);
     });
 }
 

@@ -38,6 +38,8 @@ fn any_set() -> CreateSnapshots {
         region: region(HOME),
         instance: InstanceId::parse("i-0123456789abcdef0").expect("it is an id"),
         description: "nightly".to_string(),
+        without: Vec::new(),
+        without_root: false,
         tags: tags(&[("a", "1")]),
     }
 }
@@ -77,6 +79,7 @@ fn every_error_means_one_outcome() {
             (400, "ConcurrentSnapshotLimitExceeded", Means::Throttled),
             (400, "PendingSnapshotLimitExceeded", Means::Throttled),
             (400, "ResourceLimitExceeded", Means::Throttled),
+            (400, "ConcurrentCreateImageNoRebootLimitExceeded", Means::Throttled),
             // Whether anything was made is open.
             (500, "InternalError", Means::Unknown),
             (500, "InternalFailure", Means::Unknown),

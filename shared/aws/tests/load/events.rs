@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use afterimage_aws::load;
-use afterimage_core::flow::{ImageStateChanged, InstanceStateChanged};
-use afterimage_core::ids::{AmiId, InstanceId};
+use afterimage_core::asked::Asked;
+use afterimage_core::flow::{ImageStateChanged, InstanceStateChanged, InstanceTagged};
+use afterimage_core::ids::{AmiId, InstanceId, PolicyName};
 use afterimage_core::machine::State;
 use afterimage_core::seen::ImageState;
 
-use super::{SEAT, instance, region, world};
+use super::{SEAT, instance, region, waits_for_stop, world};
 
 fn event(instance: &InstanceId, state: State) -> InstanceStateChanged {
     InstanceStateChanged { region: region(SEAT), instance: instance.clone(), state }
@@ -40,6 +41,53 @@ fn a_machine_that_stopped_is_seen_as_it_is_now() {
         assert_eq!((seen.id, seen.state), (id, State::Running));
         let gone = event(&instance(1), State::Stopped);
         let input = load::instance_state_changed(&world.aws, gone, &context).await;
+        assert_eq!(input.expect("all answer").instance, None);
+    });
+}
+
+#[test]
+fn a_machine_that_stopped_comes_with_the_points_that_wait_for_it() {
+    world(async |world| {
+        let (id, other) =
+            (world.machine(SEAT, "Backup").await, world.machine(SEAT, "Backup").await);
+        let waits = world.point(&id, waits_for_stop).await;
+        world.point(&other, waits_for_stop).await;
+        world.later(60).await;
+        // Requested of the same machine, and not waiting.
+        world.point(&id, |_| ()).await;
+        world.later(60).await;
+        let context = world.context();
+        let load = load::instance_state_changed(&world.aws, event(&id, State::Stopped), &context);
+        let (input, requests) = world.requests(load).await;
+        let waiting = input.expect("all answer").waiting;
+        assert_eq!(waiting.iter().map(|point| &point.id).collect::<Vec<_>>(), [&waits.id]);
+        // Of what is in force, of the machine's summary, and of the queue.
+        assert_eq!(requests["Query"], 2, "{requests:?}");
+    });
+}
+
+#[test]
+fn a_request_is_read_on_the_machine_and_held_against_its_own_record() {
+    world(async |world| {
+        let id = world.machine(SEAT, "Backup").await;
+        let context = world.context();
+        let event = InstanceTagged { region: region(SEAT), instance: id.clone() };
+        let load = load::instance_tagged(&world.aws, event.clone(), &context).await;
+        let input = load.expect("all answer");
+        assert!(input.instance.is_some() && input.known.is_empty());
+
+        world.ask(&id, "gold").await;
+        let policy = PolicyName::parse("gold").expect("it is a name");
+        let never = Asked::never(&id, &region(SEAT), &policy);
+        let asked = world.asked(never.once_more().0).await;
+        let (input, requests) =
+            world.requests(load::instance_tagged(&world.aws, event, &context)).await;
+        let input = input.expect("all answer");
+        assert_eq!(input.known, BTreeMap::from([((id, policy), asked)]));
+        let expected = [("BatchGetItem", 1), ("DescribeInstances", 1), ("Query", 1)];
+        assert_eq!(requests, expected.map(|(name, times)| (name.to_string(), times)).into());
+        let gone = InstanceTagged { region: region(SEAT), instance: instance(1) };
+        let input = load::instance_tagged(&world.aws, gone, &context).await;
         assert_eq!(input.expect("all answer").instance, None);
     });
 }

@@ -15,10 +15,12 @@ use afterimage_aws::ledger::{LeaseUse, Writer, Written};
 use afterimage_aws::{Aws, Context, Environment};
 use afterimage_cloud::trace::What;
 use afterimage_cloud::{Cloud, Config};
-use afterimage_core::command::{Change, Cursor};
+use afterimage_core::asked::Asked;
+use afterimage_core::command::{Change, Cursor, Write};
 use afterimage_core::ids::{AccountId, InstanceId, PolicyName, Region};
+use afterimage_core::names::TAG_ASK;
 use afterimage_core::point::{Plan, Point};
-use afterimage_core::policy::file;
+use afterimage_core::policy::{Consistency, file};
 use afterimage_core::slot::{Occasion, Slot};
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, InstanceType, ResourceType, Tag, TagSpecification};
@@ -149,6 +151,25 @@ impl World {
         InstanceId::parse(id).expect("it is an id")
     }
 
+    /// Puts a request on a machine at the seat.
+    async fn ask(&self, instance: &InstanceId, policy: &str) {
+        let tag = Tag::builder().key(TAG_ASK).value(policy).build();
+        let call = Client::new(&self.cloud.sdk_config(SEAT)).create_tags();
+        let call = call.resources(instance.as_str()).tags(tag);
+        call.send().await.expect("the machine is tagged");
+    }
+
+    /// A record of requests in the ledger: as it is there.
+    async fn asked(&self, asked: Asked) -> Asked {
+        let write = Write::asked(asked);
+        let written = write.asked_record().expect("it is one").clone();
+        let change = Change { writes: vec![write], summary: None };
+        let mut writer = Writer::new(format!("test {} {}", written.instance, written.policy));
+        let done = self.aws.ledger.write(&change, LeaseUse::None, &mut writer).await;
+        assert_eq!(done.expect("it is written"), Written::Done);
+        written
+    }
+
     /// A point of a machine, in the ledger as it is made here from one that was just requested.
     async fn point(&self, instance: &InstanceId, change: impl FnOnce(&mut Point)) -> Point {
         let occasion = Occasion::Scheduled(self.now());
@@ -169,4 +190,11 @@ impl World {
 /// A machine that there need not be.
 fn instance(number: usize) -> InstanceId {
     InstanceId::parse(&format!("i-{number:017x}")).expect("it is an id")
+}
+
+/// Has a point wait for its machine to stop, for an hour.
+fn waits_for_stop(point: &mut Point) {
+    point.plan.consistency = Consistency::AtRest;
+    point.until = Some(point.requested_at + secs(3600));
+    point.step.due_at = point.until;
 }

@@ -2,13 +2,15 @@
 
 use afterimage_aws::decode::Tick;
 use afterimage_aws::load;
+use afterimage_core::asked::{Asked, Pending};
 use afterimage_core::flow::reconcile_tick::LOOK_EVERY;
 use afterimage_core::ids::PolicyName;
+use afterimage_core::machine::State;
 use afterimage_core::names::TAG_POINT;
 use afterimage_core::work::{Kind, Queue};
 use aws_sdk_ec2::types::{ResourceType, Tag, TagSpecification};
 
-use super::{AWAY, SEAT, World, instance, region, secs, world};
+use super::{AWAY, SEAT, World, instance, region, secs, waits_for_stop, world};
 
 const POLICIES: &str = "
 policies:
@@ -82,6 +84,38 @@ fn machines_that_are_stopped_are_seen_where_a_policy_waits_for_stops() {
 }
 
 #[test]
+fn machines_that_points_wait_for_are_seen_whatever_their_state() {
+    world(async |world| {
+        let daily = "schedule: rate(1 day), timezone: UTC";
+        world.policies(&POLICIES.replace("on: stopped, min_interval: 1h", daily)).await;
+        let (stopped, running) =
+            (world.machine(SEAT, "Backup").await, world.machine(SEAT, "Backup").await);
+        world.machine(SEAT, "Backup").await;
+        let ec2 = aws_sdk_ec2::Client::new(&world.cloud.sdk_config(SEAT));
+        ec2.stop_instances().instance_ids(stopped.as_str()).send().await.expect("it stops");
+        let first = world.point(&stopped, waits_for_stop).await;
+        let second = world.point(&running, waits_for_stop).await;
+        // Of a machine that is no longer there.
+        let third = world.point(&instance(1), waits_for_stop).await;
+        world.later(60).await;
+        let context = world.context();
+        let input = load::reconcile_tick(&world.aws, Tick, &context).await.expect("all answer");
+        assert_eq!(input.overdue, [], "they are due when their windows close");
+        let mut points: Vec<_> = input.waiting.points.iter().map(|point| &point.id).collect();
+        let mut expected = [&first.id, &second.id, &third.id];
+        points.sort();
+        expected.sort();
+        assert_eq!(points, expected);
+        let machines = input.waiting.machines.iter();
+        let mut machines: Vec<_> = machines.map(|seen| (&seen.id, seen.state)).collect();
+        let mut expected = [(&stopped, State::Stopped), (&running, State::Running)];
+        machines.sort();
+        expected.sort();
+        assert_eq!(machines, expected);
+    });
+}
+
+#[test]
 fn what_carries_our_tag_comes_with_what_the_ledger_has_on_it() {
     world(async |world| {
         world.policies(POLICIES).await;
@@ -116,5 +150,50 @@ fn a_region_in_the_dark_does_not_keep_the_sweep_from_the_others() {
         let tagged = input.tagged.expect("it was never looked through");
         assert!(tagged.snapshots.contains_key(&region(SEAT)));
         assert!(!tagged.snapshots.contains_key(&region(AWAY)), "nothing is known of it");
+    });
+}
+
+/// A request of a machine that was taken a while ago, and by whom is not known any more.
+async fn left(world: &World, place: &str, number: usize, due_in: i64) -> Asked {
+    let policy = PolicyName::parse("nightly").expect("a name");
+    let (asked, _) = Asked::never(&instance(number), &region(place), &policy).once_more();
+    let pending = Pending {
+        point: asked.last(),
+        requested_at: world.now(),
+        due_at: world.now() + secs(due_in),
+    };
+    world.asked(Asked { pending: Some(pending), ..asked }).await
+}
+
+#[test]
+fn requests_are_seen_where_a_policy_takes_them_and_so_is_what_somebody_left() {
+    world(async |world| {
+        let id = world.machine(SEAT, "Backup").await;
+        world.ask(&id, "nightly").await;
+        let all = [left(&world, SEAT, 1, 60).await, left(&world, AWAY, 2, 60).await];
+        left(&world, SEAT, 3, 3600).await;
+        // A request that was ended is in no index.
+        let (done, _) = all[0].consumed(world.now()).once_more();
+        let other = PolicyName::parse("other").expect("a name");
+        world.asked(Asked { policy: other, version: 0, ..done }).await;
+        world.aws.ledger.looked(world.now()).await.expect("it is written");
+        world.policies(POLICIES).await;
+        world.later(300).await;
+        let context = world.context();
+        let input = load::reconcile_tick(&world.aws, Tick, &context).await.expect("all answer");
+        assert!(input.asking.machines.is_empty() && input.asking.left.is_empty(), "nobody asks");
+
+        world.policies(&POLICIES.replace("on: stopped, min_interval: 1h", "on: tag")).await;
+        let input = load::reconcile_tick(&world.aws, Tick, &context).await.expect("all answer");
+        let machines: Vec<_> = input.asking.machines.iter().map(|machine| &machine.id).collect();
+        assert_eq!(machines, [&id]);
+        assert_eq!(input.asking.left.len(), 2, "somebody may still be at the third");
+        assert!(all.iter().all(|one| input.asking.left.contains(one)));
+        assert!(input.asking.known.is_empty());
+
+        // A region that shows nothing is not one in which no tag is left.
+        world.darken(AWAY);
+        let input = load::reconcile_tick(&world.aws, Tick, &context).await.expect("one answers");
+        assert_eq!(input.asking.left, all[..1]);
     });
 }

@@ -7,8 +7,11 @@
 //! 1. The point is requested, and with it the request is counted. Of all that see the tag, one can
 //!    write that; the others leave the rest to it.
 //! 2. The tag goes, if it still has this value: another request that was put meanwhile stays.
-//! 3. That it has gone is written.
-//! 4. Another tag, which triggers nothing, says what came of it.
+//! 3. Another tag, which triggers nothing, says what came of it.
+//! 4. That all this is done is written.
+//!
+//! A request that is refused is written nowhere: it is answered before its tag goes, so that it is
+//! there to be answered again for as long as it was not.
 //!
 //! Whoever dies in between is at it no longer after [`SETTLE`]: then the sweep takes the tag off,
 //! if it is still there, and asks for nothing more. A tag that is seen right after it went may be
@@ -138,7 +141,7 @@ pub fn why_not_selected(policy: &Policy, instance: &Instance) -> Option<String> 
         }
         Selected::Excluded(key) => Some(format!("{name} leaves it out for its tag {key}")),
         Selected::OtherState(state) => {
-            Some(format!("{name} is not about machines that are {}", state.as_str()))
+            Some(format!("{name} leaves it out while it is {}", state.as_str()))
         }
     }
 }

@@ -1,10 +1,12 @@
-//! A machine stopped: its disks are at rest, and policies that wait for that ask for a point.
+//! A machine stopped: its disks are at rest, policies that wait for that ask for a point, and points
+//! that wait for it are begun.
 
 use jiff::Timestamp;
 
-use super::{InForce, InstanceStateChanged, say_unreadable, stop};
+use super::{InForce, InstanceStateChanged, request, say_unreadable, stop, waiting};
 use crate::command::Decision;
 use crate::machine::{Instance, State};
+use crate::point::Point;
 use crate::reason::{Code, Reason};
 use crate::summary::MachineSummary;
 
@@ -17,6 +19,8 @@ pub struct Input {
     /// asked.
     pub instance: Option<Instance>,
     pub summary: Option<MachineSummary>,
+    /// The points that wait for it to stop.
+    pub waiting: Vec<Point>,
 }
 
 pub fn decide(input: &Input) -> Decision {
@@ -27,13 +31,27 @@ pub fn decide(input: &Input) -> Decision {
     say_unreadable(&mut decision, &input.in_force.unreadable);
     let shown = match &input.instance {
         Some(instance) if instance.state == State::Stopped => {
-            let summary = input.summary.as_ref();
-            decision.add(stop::requests(instance, &input.in_force, summary, input.now));
+            decision.add(stopped(input, instance));
             return decision;
         }
         Some(instance) => format!("EC2 shows it {}", instance.state.as_str()),
         None => "EC2 shows no such instance".to_string(),
     };
     decision.say(&input.event.instance, Reason::new(Code::NotStopped, shown));
+    decision
+}
+
+fn stopped(input: &Input, instance: &Instance) -> Decision {
+    let mut decision = waiting::due(instance, &input.waiting, input.now);
+    let waited = !decision.commands.is_empty();
+    let mut requests = stop::requests(instance, &input.in_force, input.summary.as_ref(), input.now);
+    if waited {
+        // A policy that has waited for the stop covers the machine, if not `on: stopped`.
+        requests.said.retain(|said| said.reason.code != Code::NotCovered);
+        if requests.commands.is_empty() {
+            requests.command(request::wake(&instance.region));
+        }
+    }
+    decision.add(requests);
     decision
 }

@@ -12,6 +12,7 @@ mod request;
 pub mod snapshots_completed;
 pub mod stop;
 mod tagged;
+pub mod waiting;
 pub mod work_requested;
 
 use std::collections::BTreeSet;

@@ -1,7 +1,8 @@
 //! The sweep: reaches the same state with no event at all.
 //!
 //! - Work that is overdue has its worker woken.
-//! - Stopped machines that a policy covers `on: stopped` are dealt with as if their event had come.
+//! - Stopped machines that a policy covers `on: stopped`, or that a point waits for, are dealt with
+//!   as if their event had come.
 //! - Requests that machines carry as a tag are dealt with as if their event had come; and what
 //!   somebody began to deal with, and did not end, is ended.
 //! - Every [`LOOK_EVERY`] everything that carries our tag is looked through: what is not ours by
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::waiting::{self, Waiting};
 use super::{Findings, InForce, asked, coverage, say_unreadable, stop, tagged};
 use crate::command::{Command, Decision, Wake};
 use crate::ids::{InstanceId, Region};
@@ -37,6 +39,8 @@ pub struct Input {
     pub summaries: BTreeMap<InstanceId, MachineSummary>,
     /// Who asks by a tag, where a policy takes such requests.
     pub asking: asked::Asking,
+    /// The points that wait for their machine to stop.
+    pub waiting: Waiting,
     /// All that carries our tag, if it is time to look.
     pub tagged: Option<Tagged>,
 }
@@ -93,11 +97,19 @@ pub fn decide(input: &Input) -> Decision {
     decision
 }
 
-/// The twin of the event: what the stopped machines ask for. Nothing is said of those that ask for
+/// The twin of the event: what the stopped machines ask for, and what has waited for them. Nothing is said of those that ask for
 /// nothing, or it would be said every few minutes for as long as they are stopped.
 fn stops(input: &Input) -> Decision {
     let mut decision = Decision::default();
     let mut wakes: BTreeSet<Wake> = BTreeSet::new();
+    for instance in &input.waiting.machines {
+        let due = waiting::due(instance, &input.waiting.points, input.now);
+        if !due.commands.is_empty() {
+            let queue = Queue { region: instance.region.clone(), kind: Kind::Snapshot };
+            wakes.insert(Wake { queue, hop: 0 });
+        }
+        decision.add(due);
+    }
     for instance in &input.stopped {
         let summary = input.summaries.get(&instance.id);
         let stop = stop::requests(instance, &input.in_force, summary, input.now);

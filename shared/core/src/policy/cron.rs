@@ -1,12 +1,27 @@
 //! Cron expressions as EventBridge writes them: `cron(minutes hours day-of-month month day-of-week
 //! year)`, with `?`, `L`, `W`, `#`, names, steps and lists. Here they are a set of local times;
 //! [`super::schedule`] turns those into instants.
+//!
+//! The syntax is that of the EventBridge user guide. Where the guide is silent:
+//!
+//! - A range whose end lies before its start goes on past the end of its field, as the guide's own
+//!   `20-2` in the hours does; one of years cannot. Days are those of the calendar, so that what
+//!   comes after midnight belongs to the next day.
+//! - `L`, `W` and `#` stand alone in their field. `L-n` is n days before the last day of the month.
+//! - `L` as the day of the week is its last one, a Saturday.
+//! - `nW` stays within its month, and passes over months that have no day n.
+//! - Names and letters may be written in either case, and days of the week have steps as well.
+//! - A step that is longer than its field is refused: whoever writes `0/90` for the minutes means
+//!   something else than what it would do. So is an expression that never comes.
 
 use jiff::ToSpan;
 use jiff::civil::{Date, DateTime, Weekday, date};
 
 const YEAR_MIN: i16 = 1970;
 const YEAR_MAX: i16 = 2199;
+
+/// The hours from 0 to 23.
+const EVERY_HOUR: u64 = (1 << 24) - 1;
 
 const MONTHS: [&str; 12] =
     ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
@@ -17,8 +32,6 @@ const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 pub struct Cron {
     minutes: u64,
     hours: u64,
-    /// The hour field is `*`: the schedule follows elapsed time, not the clock on the wall.
-    pub every_hour: bool,
     days: Days,
     months: u64,
     /// Years from 1970 on, in order.
@@ -29,7 +42,8 @@ pub struct Cron {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Days {
     OfMonth(u64),
-    LastOfMonth,
+    /// So many days before the last one.
+    BeforeLast(i8),
     LastWeekdayOfMonth,
     /// The weekday (Monday to Friday) nearest to a day, within its month.
     NearestWeekday(i8),
@@ -46,6 +60,7 @@ impl Cron {
     /// # Errors
     /// Says which field is wrong and what it may be.
     pub fn parse(text: &str) -> Result<Cron, String> {
+        let text = text.to_ascii_uppercase();
         let fields: Vec<&str> = text.split_whitespace().collect();
         let [minutes, hours, day_of_month, month, day_of_week, year] = fields[..] else {
             return Err(format!(
@@ -61,14 +76,23 @@ impl Cron {
             _ => return Err("one of day-of-month and day-of-week must be `?`".into()),
         };
         let years = values(&Field::new("year", YEAR_MIN, YEAR_MAX, &[]), year)?;
-        Ok(Cron {
+        let cron = Cron {
             minutes: set(&Field::new("minutes", 0, 59, &[]), minutes)?,
             hours: set(&Field::new("hours", 0, 23, &[]), hours)?,
-            every_hour: hours == "*",
             days,
             months: set(&Field::new("month", 1, 12, &MONTHS), month)?,
             years,
-        })
+        };
+        match cron.first_at_or_after(date(YEAR_MIN, 1, 1).at(0, 0, 0, 0)) {
+            Some(_) => Ok(cron),
+            None => Err("there is no such day in any of these months and years".into()),
+        }
+    }
+
+    /// Whether the hours are all there are: the schedule follows elapsed time, not the clock on the
+    /// wall.
+    pub const fn every_hour(&self) -> bool {
+        self.hours == EVERY_HOUR
     }
 
     /// The first local time at or after `from`.
@@ -130,7 +154,10 @@ impl Days {
         let within_last_week = |date: Date| date.day() + 7 > last;
         match self {
             Days::OfMonth(days) => *days,
-            Days::LastOfMonth => bit(last),
+            Days::BeforeLast(days) => {
+                let day = last - *days;
+                if day >= 1 { bit(day) } else { 0 }
+            }
             Days::LastWeekdayOfMonth => {
                 let weekdays = that(&|date| is_weekday(date));
                 1_u64.checked_shl(63 - weekdays.leading_zeros()).unwrap_or(0)
@@ -180,9 +207,13 @@ const fn has(set: u64, value: i8) -> bool {
 fn parse_day_of_month(text: &str) -> Result<Days, String> {
     let field = Field::new("day-of-month", 1, 31, &[]);
     match text {
-        "L" => return Ok(Days::LastOfMonth),
+        "L" => return Ok(Days::BeforeLast(0)),
         "LW" => return Ok(Days::LastWeekdayOfMonth),
         _ => {}
+    }
+    if let Some(days) = text.strip_prefix("L-") {
+        let days = Field::new("day-of-month", 1, 30, &[]).value(days)?;
+        return Ok(Days::BeforeLast(small(days)));
     }
     match text.strip_suffix('W') {
         Some(day) => Ok(Days::NearestWeekday(small(field.value(day)?))),
@@ -226,16 +257,21 @@ impl Field {
     }
 
     fn value(&self, text: &str) -> Result<i16, String> {
-        let named = self.names.iter().zip(self.min..).find(|(n, _)| n.eq_ignore_ascii_case(text));
+        let named = self.names.iter().zip(self.min..).find(|(name, _)| **name == text);
         let number = match named {
             Some((_, value)) => Some(value),
-            None => text.parse().ok(),
+            None => digits(text).and_then(|digits| digits.parse().ok()),
         };
         number.filter(|value| (self.min..=self.max).contains(value)).ok_or_else(|| {
             let Field { name, min, max, .. } = self;
             format!("{name}: `{text}` is not between {min} and {max}")
         })
     }
+}
+
+/// A number has no sign, which the parser of numbers would accept.
+pub(super) fn digits(text: &str) -> Option<&str> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then_some(text)
 }
 
 fn set(field: &Field, text: &str) -> Result<u64, String> {
@@ -249,12 +285,7 @@ fn values(field: &Field, text: &str) -> Result<Vec<i16>, String> {
     for part in text.split(',') {
         let (span, step) = match part.split_once('/') {
             None => (part, None),
-            Some((span, step)) => {
-                let step: Option<usize> = step.parse().ok().filter(|step| *step > 0);
-                let name = field.name;
-                let step = step.ok_or_else(|| format!("{name}: `{part}` has no step after `/`"))?;
-                (span, Some(step))
-            }
+            Some((span, step)) => (span, Some(parse_step(field, step, part)?)),
         };
         let from_to = match span.split_once('-') {
             _ if span == "*" => (field.min, field.max),
@@ -269,6 +300,17 @@ fn values(field: &Field, text: &str) -> Result<Vec<i16>, String> {
     all.sort_unstable();
     all.dedup();
     Ok(all)
+}
+
+fn parse_step(field: &Field, step: &str, part: &str) -> Result<usize, String> {
+    let Field { name, min, max, .. } = field;
+    let step = digits(step).and_then(|step| step.parse::<usize>().ok()).filter(|step| *step > 0);
+    let step = step.ok_or_else(|| format!("{name}: `{part}` has no step after `/`"))?;
+    let values = usize::try_from(max - min + 1).unwrap_or(usize::MAX);
+    if step > values {
+        return Err(format!("{name}: the step of `{part}` is longer than {values}"));
+    }
+    Ok(step)
 }
 
 fn range(field: &Field, (from, to): (i16, i16), part: &str) -> Result<Vec<i16>, String> {

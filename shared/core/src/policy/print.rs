@@ -269,10 +269,14 @@ fn expression(text: &str) -> String {
 const WORDS: [&str; 9] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
 
 fn is_plain(text: &str) -> bool {
-    let inner = |c: char| c.is_ascii_alphanumeric() || "_./@+- ".contains(c);
+    let inner = |c: char| c.is_ascii_alphanumeric() || "_./@+-".contains(c);
+    // Spaces only between words: what begins with a sign may be taken for something else.
+    let is_word = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_alphanumeric()) && word.chars().all(inner)
+    };
+    let path = text.strip_prefix('/').unwrap_or(text);
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
-        && text.chars().all(inner)
-        && !text.ends_with(' ')
+        && path.split(' ').all(is_word)
         && !WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 

@@ -4,15 +4,15 @@
 //!
 //! - fixed local times (`cron(0 2 * * ? *)`): a time that comes twice runs once, the first time; a
 //!   time that is skipped runs at the jump, and several skipped ones collapse into that one run;
-//! - an hour field of `*` follows elapsed time: every matching minute that exists runs, nothing is
-//!   skipped and nothing doubled;
+//! - an hour field of `*`, or of all hours in other words, follows elapsed time: every matching
+//!   minute that exists runs, nothing is skipped and nothing doubled;
 //! - `rate(...)` counts from the Unix epoch and knows no clock.
 
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
-use super::cron::{Cron, end_of_time};
+use super::cron::{Cron, digits, end_of_time};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Schedule {
@@ -44,7 +44,7 @@ impl Schedule {
                 let passed = after.as_second().div_euclid(period);
                 Timestamp::from_second((passed + 1).checked_mul(period)?).ok()
             }
-            Schedule::Cron(cron) if cron.every_hour => elapsed(cron, after, zone),
+            Schedule::Cron(cron) if cron.every_hour() => elapsed(cron, after, zone),
             Schedule::Cron(cron) => on_the_wall(cron, after, zone),
         }
     }
@@ -73,7 +73,7 @@ fn parse_rate(text: &str) -> Result<SignedDuration, String> {
     let (Some(number), Some(unit), None) = (parts.next(), parts.next(), parts.next()) else {
         return Err(wrong());
     };
-    let number: i64 = number.parse().map_err(|_| wrong())?;
+    let number: i64 = digits(number).and_then(|text| text.parse().ok()).ok_or_else(wrong)?;
     if number < 1 {
         return Err("a rate is at least 1".into());
     }

@@ -26,9 +26,10 @@ mod replicas;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::asked::Asked;
 use crate::command::{Change, Record, Write};
 use crate::flow::work_requested::news;
-use crate::ids::{Region, SnapshotId};
+use crate::ids::{InstanceId, PolicyName, Region, SnapshotId};
 use crate::label::Label;
 use crate::names::TAG_POINT;
 use crate::point::{Point, Replica};
@@ -75,6 +76,22 @@ impl Found {
         let homes = self.points.iter().map(|rebuilt| &rebuilt.point.home);
         let replicas = self.points.iter().flat_map(|rebuilt| &rebuilt.replicas);
         homes.chain(replicas.map(|replica| &replica.region)).cloned().collect()
+    }
+}
+
+impl Found {
+    /// The requests that there were, at least so many as there are points of: the next one must
+    /// not take the place of one of these.
+    pub fn asked(&self) -> Vec<Asked> {
+        let mut all: BTreeMap<(&InstanceId, &PolicyName), Asked> = BTreeMap::new();
+        for point in self.points.iter().map(|rebuilt| &rebuilt.point) {
+            let Occasion::Asked { ordinal } = point.slot.occasion else { continue };
+            let (instance, policy) = (&point.slot.instance, &point.slot.policy);
+            let never = || Asked::never(instance, &point.home, policy);
+            let asked = all.entry((instance, policy)).or_insert_with(never);
+            asked.ordinal = asked.ordinal.max(ordinal);
+        }
+        all.into_values().collect()
     }
 }
 

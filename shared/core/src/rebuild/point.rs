@@ -97,9 +97,13 @@ fn of_remains<'a>(group: &Group<'a>) -> Option<Home<'a>> {
     if borne_out.iter().any(|snapshot| snapshot.seen.state == SnapshotState::Pending) {
         return None;
     }
-    let first = borne_out.into_iter().min_by_key(|snap| (snap.seen.started_at, &snap.seen.id))?;
-    let (label, set) = (first.label.clone(), Set::new());
-    Some(Home { label, image: None, machine: None, set })
+    let first = borne_out.into_iter().min_by_key(|snap| (snap.seen.started_at, &snap.seen.id));
+    let is_left = |image: &&Labelled<'a, SeenImage>| {
+        *image.region == image.label.home && matches!(home::judge(group, image), Judged::Left)
+    };
+    let image = || group.images.iter().find(is_left).map(|image| &image.label);
+    let label = first.map(|snapshot| &snapshot.label).or_else(image)?.clone();
+    Some(Home { label, image: None, machine: None, set: Set::new() })
 }
 
 fn point(home: &Home) -> Point {

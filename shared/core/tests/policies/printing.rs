@@ -101,6 +101,12 @@ fn a_span_of_time_is_told_in_the_largest_unit_that_is_exact() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 1000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
     #[test]
     fn policies_that_are_printed_and_read_again_are_the_same(policies in policies()) {
         let text = print::file(&policies);

@@ -110,6 +110,12 @@ fn machine_tags() -> impl Strategy<Value = BTreeMap<String, String>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 1000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
     /// One exclusion more, or one value more in it, never selects a machine that was not selected.
     #[test]
     fn what_is_excluded_as_well_never_selects_more(

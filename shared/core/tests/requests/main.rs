@@ -11,6 +11,7 @@ mod sweep;
 mod tagged;
 mod ticks;
 mod ticks_at_any_time;
+mod waiting;
 
 use std::collections::BTreeMap;
 

@@ -2,6 +2,7 @@
 
 use afterimage_core::command::Decision;
 use afterimage_core::flow::instance_state_changed::{self, decide};
+use afterimage_core::flow::waiting::Waiting;
 use afterimage_core::flow::{InForce, InstanceStateChanged, Unreadable, reconcile_tick};
 use afterimage_core::machine::{Instance, State};
 
@@ -42,6 +43,7 @@ fn event(in_force: &InForce, ledger: &Ledger, instance: &Instance, now: &str) ->
         in_force: in_force.clone(),
         instance: Some(instance.clone()),
         summary: ledger.summaries.get(&instance.id).cloned(),
+        waiting: Vec::new(),
     })
 }
 
@@ -54,6 +56,7 @@ fn sweep(in_force: &InForce, ledger: &Ledger, stopped: &[Instance], now: &str) -
         stopped: stopped.to_vec(),
         summaries: ledger.summaries.clone(),
         asking: Default::default(),
+        waiting: Waiting::default(),
         tagged: None,
     })
 }
@@ -238,6 +241,7 @@ fn only_what_ec2_shows_as_stopped_counts() {
             in_force: in_force(GOLD),
             instance,
             summary: None,
+            waiting: Vec::new(),
         })
     };
     use State::{Pending, Running, ShuttingDown, Stopped, Stopping, Terminated};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use afterimage_core::flow::InForce;
 use afterimage_core::flow::reconcile_tick::{Input, Tagged, decide, is_time_to_look};
+use afterimage_core::flow::waiting::Waiting;
 use afterimage_core::machine::State;
 use afterimage_core::work::{Kind, Queue};
 
@@ -22,6 +23,7 @@ fn quiet() -> Input {
         stopped: Vec::new(),
         summaries: BTreeMap::new(),
         asking: Default::default(),
+        waiting: Waiting::default(),
         tagged: None,
     }
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use afterimage_core::command::{Change, Command, Finding, Record};
 use afterimage_core::flow::InForce;
 use afterimage_core::flow::reconcile_tick::{Input, Tagged, decide};
+use afterimage_core::flow::waiting::Waiting;
 use afterimage_core::ids::{AmiId, Region};
 use afterimage_core::machine::{Build, Machine, State, Volume};
 use afterimage_core::plan::render;
@@ -182,6 +183,7 @@ impl World {
             stopped: Vec::new(),
             summaries: BTreeMap::new(),
             asking: Default::default(),
+            waiting: Waiting::default(),
             tagged: Some(tagged),
         })
     }

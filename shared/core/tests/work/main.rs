@@ -3,6 +3,7 @@
 
 mod confirm;
 mod copy;
+mod created;
 mod handing_over;
 mod outcomes;
 mod register;

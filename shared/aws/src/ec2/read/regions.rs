@@ -1,21 +1,26 @@
 //! DescribeRegions: those that this account may use.
 
 use afterimage_core::ids::Region;
+use aws_sdk_ec2::Client;
 
-use super::Reading;
 use super::wire::{self, Odd};
 use crate::ec2::Ec2;
 use crate::error::Failure;
 
 impl Ec2 {
-    /// The regions that are switched on for this account, asked of one of them, in order.
+    /// The regions that are switched on for this account, in order, as the one says whose
+    /// configuration this is.
     ///
     /// # Errors
     /// EC2 did not answer.
-    pub async fn regions(&self, at: &Region) -> Result<Vec<Region>, Failure> {
-        let reading = Reading { operation: "DescribeRegions", region: at };
-        let answer = self.client(at).describe_regions().send().await;
-        let answer = answer.map_err(|error| reading.failed(error))?;
+    pub async fn regions(&self) -> Result<Vec<Region>, Failure> {
+        let here = self.config.region().map(ToString::to_string).unwrap_or_default();
+        let client = Client::new(&self.config);
+        let answer = client.describe_regions().send().await.map_err(|source| Failure::Ec2 {
+            operation: "DescribeRegions",
+            region: here,
+            source: Box::new(source),
+        })?;
         let read = |wire: &aws_sdk_ec2::types::Region| {
             Ok::<Region, Odd>(Region::parse(wire::need(wire.region_name(), "name")?)?)
         };

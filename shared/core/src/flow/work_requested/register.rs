@@ -101,16 +101,19 @@ fn look_at_snapshots(
         seen.is_some_and(|snapshot| snapshot.state == SnapshotState::Completed)
     };
     if !point.snapshots.is_empty() && point.snapshots.values().all(is_complete) {
-        if point.plan.kind == Artefact::Snapshots {
-            let after = point.after(Event::Keep)?;
-            let step = point.step.settled();
-            round.record(news::recorded(Point { step, reason: None, ..after }));
-            return Ok(());
-        }
-        // A new step, with tries of its own.
         let seen = point.snapshots.values().filter_map(|id| input.snapshots.get(id));
         let untrue = seen.filter(|snapshot| truth::is_untrue(point, &snapshot.tags));
         let untrue: Vec<String> = untrue.map(|snapshot| snapshot.id.to_string()).collect();
+        if point.plan.kind == Artefact::Snapshots {
+            let after = point.after(Event::Keep)?;
+            let step = point.step.settled();
+            let change = news::recorded(Point { step, reason: None, ..after });
+            let command = Command::Record(Box::new(change));
+            let command = truth::first(round, point, untrue, command, now);
+            round.learn(command);
+            return Ok(());
+        }
+        // A new step, with tries of its own.
         return begin(round, &point.after(Event::Complete)?, Step::default(), untrue, now);
     }
     if point.step.is_past(PENDING_MAX, now) {

@@ -1,0 +1,54 @@
+//! `afterimage rebuild`, as a person runs it whose table is lost.
+
+use serde_json::Value;
+
+use crate::served::{Served, text};
+
+const GOLD: &str = "\
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{on: stopped}]
+    replicate: [{region: eu-west-1}, {region: eu-central-1}]
+";
+
+#[test]
+fn a_lost_ledger_is_shown_asked_about_written_and_told_apart() {
+    let served = Served::start();
+    served.says(&["policy", "apply", "--yes", "-"], GOLD);
+    let web = served.machine("al2023-ami-*-x86_64", "web-1", "gold");
+    served.pass(120);
+    served.stop(&web);
+    served.pass(4 * 3600);
+
+    let told = served.says(&["rebuild"], "");
+    assert!(told.contains("\n0 points to write (+), 1 in the ledger already (=)\n"), "{told}");
+    served.lose_the_table();
+
+    let point = format!("gold-{}-run-", web.trim_start_matches("i-"));
+    let asked = served.run(&["rebuild"]);
+    assert_eq!(asked.status.code(), Some(1));
+    let (out, err) = (text(&asked.stdout), text(&asked.stderr));
+    assert!(out.starts_with(&format!("+ {point}")), "{out}");
+    assert!(out.contains(" protected at-rest ami-"), "{out}");
+    assert!(err.contains("us-east-1: 1 images, 1 snapshots ("), "{err}");
+    assert!(err.contains("error: 1 point would be written\n  say --yes"), "{err}");
+
+    let told = served.says(&["rebuild", "--regions", "eu-west-1", "--yes"], "");
+    assert!(told.contains("NOT USED\n"), "a copy alone is nothing: {told}");
+    let told = served.says(&["rebuild", "--yes"], "");
+    assert!(told.ends_with("written, unverified: 1 point, 2 replicas\n"), "{told}");
+    let told = served.says(&["status"], "");
+    assert!(told.contains("protected, unverified"), "{told}");
+    let told = served.says(&["rebuild", "--yes", "--json"], "");
+    let told: Value = serde_json::from_str(&told).expect("it is JSON");
+    assert!(told["in_ledger"][0].as_str().is_some_and(|id| id.starts_with(&point)), "{told}");
+    assert_eq!(told["written"]["points"], 0);
+    assert_eq!(told["unusable"], serde_json::json!([]));
+}
+
+#[test]
+fn a_region_that_is_none_is_told_before_anything_is_asked() {
+    let output = crate::served::run(&[], &["rebuild", "--regions", "mars"], "");
+    assert_eq!(output.status.code(), Some(1));
+}
