@@ -265,7 +265,8 @@ fn make_keys(scene: &Scene) {
     }
 }
 
-/// Everything of `backup: gold` every half an hour, and at every stop, into another region.
+/// Everything of `backup: gold` every half an hour, and at every stop, into another region; and when
+/// somebody asks, by the other way to make an image.
 const POLICY: &str = "
 policies:
   gold:
@@ -279,6 +280,7 @@ policies:
   asked:
     select: {regions: [us-east-1], tags: {backup: gold}}
     triggers: [{on: tag}]
+    image: {method: create-image}
   downtimes:
     select: {regions: [us-east-1], tags: {backup: downtime}}
     triggers: [{schedule: rate(30 minutes), timezone: UTC}]
@@ -397,8 +399,10 @@ fn without_any_of_what_ec2_does_in_its_name_nothing_is_protected() {
     assert_eq!(implied.len(), 7, "{implied:?}");
     for action in implied {
         let maker = of_maker(TEMPLATE);
-        assert_eq!(maker.matches(action.as_str()).count(), 1, "{action}");
-        let less = maker.replace(action.as_str(), "ec2:DescribeTags");
+        // The first grant of it is the one for what is made; CreateTags has another, for what is
+        // there already.
+        let less = maker.replacen(action.as_str(), "ec2:DescribeTags", 1);
+        assert_ne!(maker, less, "{action}");
         let without = TEMPLATE.replace(maker, &less);
         deployed(&without, async |scene| {
             make_keys(&scene);
