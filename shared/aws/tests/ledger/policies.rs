@@ -64,7 +64,6 @@ fn all_that_is_in_force_is_one_request() {
         let (in_force, made) = world.requests(in_force(&world)).await;
         assert_eq!(made, ["Query"]);
         let expected = InForce {
-            roster: Default::default(),
             policies: vec![policy("gold", 1), policy("silver", 1)],
             cursors: vec![cursor("gold", 1)],
             regions: vec![region(AWAY), region(SEAT)],
