@@ -424,8 +424,8 @@ impl Record {
         match self {
             Record::Point(point) => point.awaits(),
             Record::Replica(replica) => replica.awaits(),
-            Record::Downtime(downtime) => downtime.awaits(),
-            Record::Roster(_) => Vec::new(),
+            // Its worker looks, and needs no event for that.
+            Record::Downtime(_) | Record::Roster(_) => Vec::new(),
             Record::Asked(_) => Vec::new(),
         }
     }
