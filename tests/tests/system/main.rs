@@ -12,3 +12,4 @@ mod rebuild;
 mod scene;
 mod template;
 mod truth;
+mod waiting;

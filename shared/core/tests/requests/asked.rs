@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use afterimage_core::asked::Asked;
 use afterimage_core::command::{Change, Command, Consume, Decision, Record};
 use afterimage_core::flow::asked::{Asking, Known, by_hand, record_of};
+use afterimage_core::flow::waiting::Waiting;
 use afterimage_core::flow::{InForce, InstanceTagged, Unreadable, instance_tagged, reconcile_tick};
 use afterimage_core::limits::SETTLE;
 use afterimage_core::machine::{Instance, State};
@@ -108,6 +109,7 @@ impl World {
             stopped: Vec::new(),
             summaries: BTreeMap::new(),
             asking: Asking { machines, known: self.known(), left },
+            waiting: Waiting::default(),
             tagged: None,
         })
     }
