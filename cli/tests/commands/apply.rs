@@ -173,5 +173,5 @@ fn the_example_of_the_documents_can_be_applied() {
     let served = Served::start();
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/example.yaml");
     let told = served.says(&["policy", "apply", file], "");
-    assert_eq!(told, "+ gold    added\n+ silver  added\n");
+    assert_eq!(told, "+ gold       added\n+ silver     added\n+ databases  added\n");
 }

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use afterimage_core::asked::Asked;
 use afterimage_core::command::{Change, Command, Consume, Decision, Record};
 use afterimage_core::flow::asked::{Asking, Known, by_hand, record_of};
-use afterimage_core::flow::waiting::Waiting;
 use afterimage_core::flow::{InForce, InstanceTagged, Unreadable, instance_tagged, reconcile_tick};
 use afterimage_core::limits::SETTLE;
 use afterimage_core::machine::{Instance, State};
@@ -108,8 +107,8 @@ impl World {
             overdue: Vec::new(),
             stopped: Vec::new(),
             summaries: BTreeMap::new(),
+            waiting: Default::default(),
             asking: Asking { machines, known: self.known(), left },
-            waiting: Waiting::default(),
             tagged: None,
         })
     }
@@ -155,7 +154,9 @@ impl World {
                 let key = (asked.instance.clone(), asked.policy.clone());
                 write.expected == self.asked.get(&key).map_or(0, |asked| asked.version)
             }
-            Record::Replica(_) => panic!("nothing is copied here"),
+            Record::Replica(_) | Record::Downtime(_) | Record::Roster(_) => {
+                panic!("nothing is copied or stopped here")
+            }
         });
         if fits {
             for write in &change.writes {
@@ -168,7 +169,7 @@ impl World {
                         let key = (asked.instance.clone(), asked.policy.clone());
                         self.asked.insert(key, (**asked).clone());
                     }
-                    Record::Replica(_) => {}
+                    Record::Replica(_) | Record::Downtime(_) | Record::Roster(_) => {}
                 }
             }
         }
