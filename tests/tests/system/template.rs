@@ -389,7 +389,7 @@ fn without_any_of_what_ec2_does_in_its_name_nothing_is_protected() {
     assert_eq!(implied.len(), 7, "{implied:?}");
     for action in implied {
         let maker = of_maker(TEMPLATE);
-        assert_eq!(maker.matches(action.as_str()).count(), 1, "{action}");
+        assert!(maker.contains(action.as_str()), "{action}");
         let less = maker.replace(action.as_str(), "ec2:DescribeTags");
         let without = TEMPLATE.replace(maker, &less);
         deployed(&without, async |scene| {
