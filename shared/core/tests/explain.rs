@@ -136,6 +136,27 @@ fn what_a_policy_selects_by_and_what_it_nearly_selects_are_told() {
     assert!(under.near_miss.is_some_and(|miss| miss.contains("were `gold`, not `Gold`")));
 }
 
+#[test]
+fn of_all_policies_that_are_nearly_met_the_nearest_alone_is_told() {
+    let silver = "  silver:\n    select: {regions: [us-east-1], tags: {backup: silver}}\n    \
+                  triggers: [{on: stopped}]\n";
+    let in_force = in_force(&format!("{}{silver}", with("[{on: stopped}]")));
+    let slip = instance(State::Running, &[("backup", "Silver")]);
+    let input = Input {
+        now: at(NOW),
+        in_force: &in_force,
+        instance: Some(&slip),
+        machine: None,
+        summary: None,
+        points: &[],
+    };
+    let told: Vec<(String, bool)> = explain(&input)
+        .into_iter()
+        .map(|under| (under.policy.to_string(), under.near_miss.is_some()))
+        .collect();
+    assert_eq!(told, [("gold".to_string(), false), ("silver".to_string(), true)]);
+}
+
 /// What the first trigger would do.
 #[track_caller]
 fn would(yaml: &str, instance: &Instance, expected: &str) {

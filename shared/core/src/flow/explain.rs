@@ -96,8 +96,9 @@ fn under(policy: &Policy, input: &Input<'_>) -> UnderPolicy {
         return UnderPolicy { in_force: true, why, ..past };
     };
     let (applies, why) = selected(policy, instance);
-    let near = coverage::near_misses(&input.in_force.policies, instance);
-    let near = near.into_iter().find(|miss| miss.policy == policy.name);
+    // Whoever is told of the nearest one need not hear of the others.
+    let near = coverage::near_misses(&input.in_force.policies, instance).into_iter().next();
+    let near = near.filter(|miss| miss.policy == policy.name);
     let triggers = match applies {
         true => policy.triggers.iter().map(|trigger| triggered(policy, trigger, instance, input)),
         false => {
