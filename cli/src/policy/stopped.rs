@@ -57,6 +57,6 @@ fn requested(command: &Command) -> Option<PolicyName> {
     let Command::Request(change) = command else { return None };
     change.writes.iter().find_map(|write| match &write.record {
         Record::Point(point) => Some(point.slot.policy.clone()),
-        Record::Replica(_) | Record::Asked(_) => None,
+        Record::Replica(_) | Record::Downtime(_) | Record::Roster(_) | Record::Asked(_) => None,
     })
 }

@@ -3,6 +3,8 @@
 //! Execution hands back what a call brought, and this says what it means; so that the functions,
 //! which act, have nothing to decide.
 
+mod power;
+
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
@@ -15,6 +17,8 @@ use crate::limits::{NAME_VISIBLE, WAITING_LATER_MAX, WAITING_MAX, later};
 use crate::point::{Point, Replica, ReplicaStatus, Step};
 use crate::reason::{Code, Reason};
 use crate::status::{IllegalTransition, Status};
+
+pub use power::{started, stopped};
 
 /// What a call brought.
 #[derive(Clone, Debug, PartialEq, Eq)]

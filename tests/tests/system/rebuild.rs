@@ -277,7 +277,7 @@ fn the_ledger_is_made_new_field_by_field_and_the_system_goes_on() {
 }
 
 impl Scene {
-    async fn plant_image(
+    async fn plant_whole(
         &self,
         name: &str,
         snapshots: &[(&str, &str)],
@@ -326,10 +326,10 @@ fn what_tags_or_facts_do_not_vouch_for_is_told_and_not_rebuilt() {
         let base = ours.name.trim_end_matches("-0").to_string();
         let both = [("/dev/xvda", root.as_str()), ("/dev/sdf", data.as_str())];
         // Our snapshots under another name; half of them; and one on the wrong device.
-        let misnamed = scene.plant_image("golden", &both, &tags("7")).await;
-        let half = scene.plant_image(&format!("{base}-8"), &both[..1], &tags("8")).await;
+        let misnamed = scene.plant_whole("golden", &both, &tags("7")).await;
+        let half = scene.plant_whole(&format!("{base}-8"), &both[..1], &tags("8")).await;
         let moved = [("/dev/xvda", root.as_str()), ("/dev/sdz", data.as_str())];
-        let moved = scene.plant_image(&format!("{base}-9"), &moved, &tags("9")).await;
+        let moved = scene.plant_whole(&format!("{base}-9"), &moved, &tags("9")).await;
         // A snapshot of somebody else's disk, with all the tags of ours.
         let other = scene.machine(0).await;
         let shown = scene.ec2(HOME).describe_instances().instance_ids(&other).send().await;
@@ -350,7 +350,7 @@ fn what_tags_or_facts_do_not_vouch_for_is_told_and_not_rebuilt() {
         let copied = copied.source_image_id(&ours.id).copy_image_tags(true).send().await;
         let copied = copied.expect("it is copied").image_id().expect("it has an id").to_string();
         let bare = vec![("afterimage:point".to_string(), base.clone())];
-        let bare = scene.plant_image("bare", &both, &bare).await;
+        let bare = scene.plant_whole("bare", &both, &bare).await;
         scene.pass(60).await;
         scene.lose_the_table().await;
         let (overview, done) = scene.rebuild().await;

@@ -60,12 +60,33 @@ policies:
     replicate: [{region: eu-west-1}, {region: eu-central-1}]
 ";
 
+/// The same machines, whose images EC2 creates.
+pub const CREATED: &str = "
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{on: tag}]
+    image: {method: create-image}
+    replicate: [{region: eu-west-1}, {region: eu-central-1}]
+";
+
 /// The same machines whenever somebody asks by a tag.
 pub const ON_TAG: &str = "
 policies:
   gold:
     select: {regions: [us-east-1], tags: {backup: gold}}
     triggers: [{on: tag}]
+    replicate: [{region: eu-west-1}, {region: eu-central-1}]
+";
+
+/// The same machines, stopped for their images and started again.
+pub const STOP_START: &str = "
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{schedule: cron(15 0 * * ? *), timezone: UTC}]
+    consistency: stop-start
+    stop_start: {at_once: 1, timeout: 15m}
     replicate: [{region: eu-west-1}, {region: eu-central-1}]
 ";
 
@@ -285,7 +306,7 @@ impl Scene {
         let mut items = self.ledger().await;
         let is_point = |item: &Item| {
             let sk = item.get("sk").map(String::as_str).unwrap_or_default();
-            sk.starts_with("point#") && !sk.contains("#replica#")
+            sk.starts_with("point#") && !sk.contains("#replica#") && !sk.ends_with("#downtime")
         };
         items.retain(is_point);
         items.sort();
@@ -348,7 +369,7 @@ impl Scene {
 }
 
 /// Whether a principal is the role of one of the functions, in the session of Lambda.
-fn is_ours(principal: &str) -> bool {
+pub fn is_ours(principal: &str) -> bool {
     principal.contains(":assumed-role/afterimage")
 }
 

@@ -7,6 +7,7 @@
 
 mod create;
 pub mod errors;
+mod power;
 mod read;
 mod tag;
 

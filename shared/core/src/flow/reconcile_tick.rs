@@ -72,6 +72,12 @@ pub fn decide(input: &Input) -> Decision {
     // A worker that is woken for both is woken once.
     stops.commands.retain(|command| !asked.commands.contains(command));
     stops.add(asked);
+    // A worker that is at it goes on; one that died must not keep a machine down.
+    let down = input.in_force.roster.places.values();
+    let down = down.map(|held| Queue { region: held.region.clone(), kind: Kind::Power });
+    for queue in down.filter(|queue| !input.overdue.contains(queue)).collect::<BTreeSet<_>>() {
+        decision.command(Command::Wake(Wake { queue, hop: 0 }));
+    }
     // First of all, so that nothing that goes wrong below keeps a worker asleep; but a worker that
     // points are requested from below is woken after that, and once.
     for queue in input.overdue.iter().collect::<BTreeSet<_>>() {

@@ -25,6 +25,11 @@ pub fn requests(
     if instance.state != State::Stopped {
         return decision;
     }
+    if in_force.roster.has(&instance.id) {
+        let text = "it is stopped for an image that another point is, and started again";
+        decision.say(&instance.id, Reason::new(Code::StoppedForPoint, text));
+        return decision;
+    }
     let mut is_covered = false;
     for policy in &in_force.policies {
         let Some(min_interval) = covers(policy, instance) else { continue };

@@ -55,6 +55,11 @@ impl Round {
         self.learnt.push(Command::Report(finding));
     }
 
+    /// Something that a person should see, kept once.
+    pub fn report(&mut self, finding: Finding) {
+        self.learnt.push(Command::Report(finding));
+    }
+
     pub fn decision(self) -> Decision {
         let wakes = self.woken.into_iter().map(|queue| Command::Wake(Wake { queue, hop: 0 }));
         let commands = self.learnt.into_iter().chain(self.created).chain(wakes).collect();
