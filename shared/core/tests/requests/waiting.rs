@@ -63,7 +63,6 @@ fn sweep(points: Vec<Point>, machines: Vec<Instance>) -> Decision {
         summaries: BTreeMap::new(),
         asking: Default::default(),
         waiting: Waiting { points, machines },
-        asking: Default::default(),
         tagged: None,
     })
 }
