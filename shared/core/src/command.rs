@@ -350,7 +350,7 @@ impl Consume {
 }
 
 impl Write {
-    /// The record as it is to be; whoever made it from the one that was read left its version alone.
+    /// The record as it is to be: whoever made it from what was read left its version alone.
     pub fn asked(mut asked: Asked) -> Write {
         let expected = asked.version;
         asked.version += 1;
@@ -424,8 +424,8 @@ impl Record {
         match self {
             Record::Point(point) => point.awaits(),
             Record::Replica(replica) => replica.awaits(),
-            Record::Downtime(downtime) => downtime.awaits(),
-            Record::Roster(_) => Vec::new(),
+            // Its worker looks, and needs no event for that.
+            Record::Downtime(_) | Record::Roster(_) => Vec::new(),
             Record::Asked(_) => Vec::new(),
         }
     }

@@ -219,11 +219,6 @@ impl Downtime {
         in_queue.then(|| Queue { region: self.home.clone(), kind: Kind::Power })
     }
 
-    /// What EC2 sends events about while the downtime lasts.
-    pub fn awaits(&self) -> Vec<String> {
-        vec![self.instance().to_string()]
-    }
-
     /// # Errors
     /// Says what does not hold of this downtime.
     pub fn check(&self) -> Result<(), String> {

@@ -31,8 +31,8 @@ pub struct Slot {
 
 /// The key of a point: derived from its slot, so that whoever asks, and how often, there is one.
 ///
-/// `POLICY-INSTANCE-at-INSTANT`, `POLICY-INSTANCE-run-LAUNCHED` or `POLICY-INSTANCE-ask-ORDINAL`, the
-/// instance without its `i-`.
+/// `POLICY-INSTANCE-at-INSTANT`, `POLICY-INSTANCE-run-LAUNCHED` or
+/// `POLICY-INSTANCE-ask-ORDINAL`, the instance without its `i-`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PointId {

@@ -14,3 +14,4 @@ mod scene;
 mod stop_start;
 mod template;
 mod truth;
+mod waiting;

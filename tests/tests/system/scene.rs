@@ -133,11 +133,19 @@ pub struct Launch {
     pub count: i32,
     /// Beside the root.
     pub disks: Vec<ec2::BlockDeviceMapping>,
+    /// Whether they can be hibernated, for which their root has to be encrypted.
+    pub can_hibernate: bool,
 }
 
 impl Default for Launch {
     fn default() -> Launch {
-        Launch { region: HOME, image: "al2023-ami-*-x86_64", count: 1, disks: Vec::new() }
+        Launch {
+            region: HOME,
+            image: "al2023-ami-*-x86_64",
+            count: 1,
+            disks: Vec::new(),
+            can_hibernate: false,
+        }
     }
 }
 
@@ -215,6 +223,7 @@ impl Scene {
             .max_count(launch.count)
             .tag_specifications(tags.build())
             .set_block_device_mappings((!disks.is_empty()).then_some(disks))
+            .set_hibernation_options(launch.can_hibernate.then(hibernation))
             .send()
             .await
             .expect("machines are launched");
@@ -410,6 +419,10 @@ pub fn tag(key: &str, value: &str) -> ec2::Tag {
 }
 
 /// So many disks beside the root, none of them encrypted.
+fn hibernation() -> ec2::HibernationOptionsRequest {
+    ec2::HibernationOptionsRequest::builder().configured(true).build()
+}
+
 pub fn disks(count: usize) -> Vec<ec2::BlockDeviceMapping> {
     let devices = ["/dev/sdf", "/dev/sdg", "/dev/sdh", "/dev/sdi"];
     devices.iter().take(count).map(|device| disk(device, None)).collect()

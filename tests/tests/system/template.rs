@@ -265,8 +265,8 @@ fn make_keys(scene: &Scene) {
     }
 }
 
-/// Everything of `backup: gold` every half an hour, and at every stop, into another region; and when
-/// somebody asks, by the other way to make an image.
+/// Everything of `backup: gold` every half an hour, and at every stop, into another region; and
+/// when somebody asks, by the other way to make an image.
 const POLICY: &str = "
 policies:
   gold:

@@ -16,8 +16,8 @@
 //! | `claim#REGION#KIND` | `claim` | who will look at what is in flight in a queue |
 //! | `findings` | `finding#REGION#ARTEFACT` | something that a person should see |
 //!
-//! The index `due` has the points, replicas and downtimes that stand in a queue, and the requests
-//! whose tag was not seen to go, and no others; the index
+//! The index `due` has the points, replicas and downtimes that stand in a queue, and the requests by
+//! tag that were not ended, and no others; the index
 //! `fleet` has the summaries, spread over as many partitions as there are hexadecimal digits.
 
 use std::collections::HashMap;

@@ -1,6 +1,5 @@
 //! Points, replicas, downtimes and requests as items: their members, and what the index is made of.
-//! Their invariants
-//! are checked on the way in and on the way out.
+//! Their invariants are checked on the way in and on the way out.
 
 use afterimage_core::asked::Asked;
 use afterimage_core::command::{Record, Write};

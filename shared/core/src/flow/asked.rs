@@ -57,6 +57,11 @@ fn value(instance: &Instance) -> Option<&str> {
     instance.tags.get(TAG_ASK).map(String::as_str)
 }
 
+/// Whether a machine carries a request.
+pub fn asks(instance: &Instance) -> bool {
+    value(instance).is_some()
+}
+
 /// The record that has to be known of a machine, to tell what its tag means.
 pub fn record_of(instance: &Instance) -> Option<(InstanceId, PolicyName)> {
     let policy = PolicyName::parse(value(instance)?).ok()?;

@@ -4,6 +4,7 @@
 pub mod asked;
 pub mod backup_tick;
 pub mod coverage;
+pub mod explain;
 pub mod image_state_changed;
 pub mod instance_state_changed;
 pub mod instance_tagged;

@@ -61,8 +61,8 @@ fn sweep(points: Vec<Point>, machines: Vec<Instance>) -> Decision {
         overdue: Vec::new(),
         stopped: Vec::new(),
         summaries: BTreeMap::new(),
-        waiting: Waiting { points, machines },
         asking: Default::default(),
+        waiting: Waiting { points, machines },
         tagged: None,
     })
 }

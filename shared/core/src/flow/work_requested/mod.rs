@@ -23,7 +23,10 @@ mod truth;
 
 use super::WorkRequested;
 use crate::command::{Command, Decision, Wake};
+use crate::machine::{Instance, Machine};
+use crate::point::{Chosen, Point};
 use crate::reason::{Code, Reason};
+use crate::seen::SeenMachine;
 use crate::work::HOPS_MAX;
 
 /// What a worker knows, by its kind.
@@ -59,4 +62,25 @@ pub fn successor(event: &WorkRequested) -> Decision {
         decision.say(queue, Reason::new(Code::TooManyHops, text));
     }
     decision
+}
+
+/// Whether a machine may be stopped for its snapshots, as far as a listing shows it. Whether it is
+/// protected against that is asked right before.
+///
+/// # Errors
+/// Why it must not be.
+pub fn foresee_stop(instance: &Instance, root_device_type: &str) -> Result<(), Reason> {
+    guards::check(&SeenMachine {
+        instance: instance.clone(),
+        root_device_type: root_device_type.to_string(),
+        why_stopped: None,
+    })
+}
+
+/// How an image of a machine would be made for a point; none where there is to be no image.
+///
+/// # Errors
+/// Why it would be refused.
+pub fn foresee(point: &Point, machine: &Machine) -> Result<Option<Chosen>, Reason> {
+    method::choose(point, machine).map(|choice| choice.method)
 }
