@@ -107,6 +107,7 @@ impl World {
             overdue: Vec::new(),
             stopped: Vec::new(),
             summaries: BTreeMap::new(),
+            waiting: Default::default(),
             asking: Asking { machines, known: self.known(), left },
             tagged: None,
         })
