@@ -41,8 +41,8 @@ pub fn interpreter(target: &Path) -> Result<PathBuf, String> {
     Ok(python)
 }
 
-/// A command that runs Python with those packages, in `tests/python`. What else is installed on this
-/// machine, such as another time zone database, is not looked at.
+/// A command that runs Python with those packages, in `tests/python`. What else is installed on
+/// this machine, such as another time zone database, is not looked at.
 ///
 /// # Errors
 /// As for [`interpreter`].

@@ -159,8 +159,8 @@ fn name_taken(point: &Point, answer: &Answer, now: Timestamp) -> Decision {
     recorded(point, Ok(Point { step, reason, ..point.clone() }))
 }
 
-/// After CreateTags: what was to be done then. If EC2 never takes the tags, it is done all the same,
-/// and a person is told; if it did not take them now, the next look tries again.
+/// After CreateTags: what was to be done then. If EC2 never takes the tags, it is done all the
+/// same, and a person is told; if it did not take them now, the next look tries again.
 pub fn corrected(correct: Correct, outcome: Outcome<()>) -> Decision {
     let mut decision = Decision::default();
     let (code, answer) = match outcome {

@@ -11,13 +11,13 @@
 //! | `machine#INSTANCE` | `point#POINT` | a point |
 //! | `machine#INSTANCE` | `asked#POLICY` | the requests for points under a policy |
 //! | `machine#INSTANCE` | `point#POINT#replica#REGION` | a replica |
-//! | `machine#INSTANCE` | `point#POINT#downtime` | how its machine was stopped for it, and started |
+//! | `machine#INSTANCE` | `point#POINT#downtime` | how its machine was stopped, and started |
 //! | `lease#REGION#KIND` | `lease` | who works at a queue |
 //! | `claim#REGION#KIND` | `claim` | who will look at what is in flight in a queue |
 //! | `findings` | `finding#REGION#ARTEFACT` | something that a person should see |
 //!
-//! The index `due` has the points, replicas and downtimes that stand in a queue, and the requests by
-//! tag that were not ended, and no others; the index
+//! The index `due` has the points, replicas and downtimes that stand in a queue, and the requests
+//! by tag that were not ended, and no others; the index
 //! `fleet` has the summaries, spread over as many partitions as there are hexadecimal digits.
 
 use std::collections::HashMap;

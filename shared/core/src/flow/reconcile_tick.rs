@@ -98,8 +98,9 @@ pub fn decide(input: &Input) -> Decision {
     decision
 }
 
-/// The twin of the event: what the stopped machines ask for, and what has waited for them. Nothing is said
-/// of those that ask for nothing, or it would be said every few minutes for as long as they are stopped.
+/// The twin of the event: what the stopped machines ask for, and what has waited for them. Nothing
+/// is said of those that ask for nothing, or it would be said every few minutes for as long as they
+/// are stopped.
 fn stops(input: &Input) -> Decision {
     let mut decision = Decision::default();
     let mut wakes: BTreeSet<Wake> = BTreeSet::new();

@@ -20,8 +20,8 @@ use crate::{at, in_force, machine};
 const START: &str = "2016-01-01T00:00:30Z";
 const END: &str = "2026-01-01T00:00:00Z";
 
-/// At half past two in New York, by hand: 07:30 UTC, or 06:30 UTC from the second Sunday of March to
-/// the first of November. On that Sunday of March there is no such time, and the clock jumps at
+/// At half past two in New York, by hand: 07:30 UTC, or 06:30 UTC from the second Sunday of March
+/// to the first of November. On that Sunday of March there is no such time, and the clock jumps at
 /// 07:00 UTC; on that of November it comes once, when winter time has begun.
 fn nightly() -> Vec<Timestamp> {
     let sunday = |year, month, nth| -> Date {

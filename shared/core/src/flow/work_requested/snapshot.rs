@@ -2,8 +2,8 @@
 //! its disks at rest.
 //!
 //! - A point that is requested and due: its machine may be imaged, and is as it has to be for that
-//!   ([`super::ready`]), then the intent is written and the one call is made for all of its volumes;
-//!   or it waits for that, is refused, or its machine is gone.
+//!   ([`super::ready`]), then the intent is written and the one call is made for all of its
+//!   volumes; or it waits for that, is refused, or its machine is gone.
 //! - A point whose call has had no outcome: once everything that EC2 made must be visible, what
 //!   carries its tag is held against the facts. A whole set is adopted; of nothing at all the next
 //!   try is made; a set that shows in part is waited for, and given up in the end.
