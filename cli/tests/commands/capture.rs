@@ -17,7 +17,7 @@ policies:
 
 fn served() -> Served {
     let served = Served::start();
-    served.says(&["policy", "apply", "-"], POLICIES);
+    served.says(&["policy", "apply", "-", "--yes"], POLICIES);
     served
 }
 

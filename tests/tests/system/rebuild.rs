@@ -106,7 +106,7 @@ impl Scene {
         let many = self.ec2(HOME).create_tags().resources(&asked).set_tags(Some(many.collect()));
         many.send().await.expect("it is tagged");
         self.policies(POLICIES).await;
-        // The first set of snapshots fails, and so do the first copies to Ireland; one of the
+        // The first set of snapshots fails, the first image, and the first copies to Ireland; one of the
         // points never gets to Frankfurt.
         self.fault(Rule::fail_creation(&[Creation::SnapshotSet], "it failed").times(1));
         self.fault(
@@ -115,6 +115,8 @@ impl Scene {
         self.fault(
             Rule::fail_creation(&[Creation::ImageCopy], "it failed").region(FRANKFURT).times(30),
         );
+        let unregistered = Rule::fail_creation(&[Creation::ImageRegistration], "it failed");
+        self.fault(unregistered.times(1));
         self.fault(Rule::fail(When::After, 500, "InternalError").action("RegisterImage").times(1));
         self.pass(5).await;
         self.stop(&stopped).await;

@@ -9,6 +9,7 @@ use crate::policy::select::Selected;
 use crate::policy::{Policy, Trigger};
 use crate::reason::{Code, Reason};
 use crate::slot::{Occasion, PointId};
+use crate::status::Status;
 use crate::summary::{MachineSummary, News, Stop};
 
 /// The points that a stopped machine asks for, one for each policy that covers it `on: stopped`.
@@ -79,7 +80,9 @@ fn judge(
         let text = format!("the point of this stop is {}", stop.point);
         return Verdict::No(Reason::new(Code::AlreadyRequested, text));
     }
-    let Some(latest) = summary.and_then(|summary| summary.latest.get(&policy.name)) else {
+    // Of one that was missed nothing was made: it keeps nothing off.
+    let latest = summary.and_then(|summary| summary.latest.get(&policy.name));
+    let Some(latest) = latest.filter(|latest| latest.status != Status::Missed) else {
         return Verdict::Request;
     };
     // Another environment's clock may be ahead of ours.
