@@ -520,5 +520,8 @@ fn a_machine_that_ec2_does_not_start_is_started_for_as_long_as_it_takes() {
         assert_eq!(found, BTreeSet::from([machine.as_str()]), "a person is told");
         scene.pass(4 * AN_HOUR).await;
         scene.assert_all_run().await;
+        let mut items = scene.ledger().await;
+        items.retain(|item| item["pk"] == "findings" && item["artefact"] == machine);
+        assert!(items.iter().all(|item| item.contains_key("resolved_at")), "{items:#?}");
     });
 }

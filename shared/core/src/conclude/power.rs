@@ -86,6 +86,7 @@ pub fn started(intent: &Change, outcome: Outcome<State>, now: Timestamp) -> Deci
     let after = Downtime { step, reason: Some(reason.clone()), ..downtime.clone() };
     let mut decision = recorded(vec![Write::downtime(after)], downtime, reason.clone());
     if failures > STARTS_UNSEEN {
+        let reason = Reason { code: Code::NotStarted, ..reason };
         let (region, artefact) = (downtime.home.clone(), downtime.instance().to_string());
         decision.command(Command::Report(Finding { region, artefact, reason, seen_at: now }));
     }

@@ -156,6 +156,12 @@ fn one_that_hangs_in_stopping_is_started_when_it_has_stopped() {
     assert!(world.round().is_empty());
     world.set(1, State::Stopped);
     assert_eq!(world.round(), ["start 1"]);
+    world.set(1, State::Running);
+    world.pass(15);
+    world.round();
+    let resolved = world.decided.commands.iter();
+    let resolved = resolved.filter(|command| matches!(command, Command::Resolve(_)));
+    assert_eq!(resolved.count(), 2, "and what they were told is no longer so");
 }
 
 #[test]

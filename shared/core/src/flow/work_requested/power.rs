@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::round::Round;
 use super::{guards, news};
 use crate::command::{
-    Change, Command, Decision, Finding, Intent, StartInstance, StopInstance, Write,
+    Change, Command, Decision, Finding, Intent, Resolved, StartInstance, StopInstance, Write,
 };
 use crate::downtime::{Downtime, DowntimeEvent, DowntimeStatus, IllegalForDowntime, Roster};
 use crate::ids::{AmiId, InstanceId, Region};
@@ -444,6 +444,7 @@ impl<'a> Power<'a> {
         self.round.say(&downtime.point, reason.clone());
         let change = self.miss(downtime, change, reason);
         self.round.record(change);
+        self.resolve(downtime);
         Ok(())
     }
 
@@ -475,6 +476,18 @@ impl<'a> Power<'a> {
         let region = downtime.home.clone();
         let artefact = downtime.instance().to_string();
         self.round.report(Finding { region, artefact, reason, seen_at: self.input.now });
+    }
+
+    /// What a person may have been told of it is no longer so.
+    fn resolve(&mut self, downtime: &Downtime) {
+        let told = downtime.reason.as_ref().map(|reason| reason.code);
+        if downtime.step.failures == 0 && told != Some(Code::StopTimeout) {
+            return;
+        }
+        for code in [Code::NotStarted, Code::StopTimeout] {
+            let (region, artefact) = (downtime.home.clone(), downtime.instance().to_string());
+            self.round.resolve(Resolved { region, artefact, code, at: self.input.now });
+        }
     }
 
     fn put_roster(&mut self, roster: Roster) -> Write {

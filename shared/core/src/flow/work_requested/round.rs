@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::command::{Change, Command, Decision, Finding, Said, Wake};
+use crate::command::{Change, Command, Decision, Finding, Resolved, Said, Wake};
 use crate::ids::Region;
 use crate::reason::{Code, Reason};
 use crate::work::Queue;
@@ -58,6 +58,11 @@ impl Round {
     /// Something that a person should see, kept once.
     pub fn report(&mut self, finding: Finding) {
         self.learnt.push(Command::Report(finding));
+    }
+
+    /// What a person was told is no longer so.
+    pub fn resolve(&mut self, resolved: Resolved) {
+        self.learnt.push(Command::Resolve(resolved));
     }
 
     pub fn decision(self) -> Decision {
