@@ -109,6 +109,7 @@ impl World {
             summaries: BTreeMap::new(),
             waiting: Default::default(),
             asking: Asking { machines, known: self.known(), left },
+            waiting: Default::default(),
             tagged: None,
         })
     }
