@@ -16,7 +16,8 @@ pub const ACCOUNT: &str = "AFTERIMAGE_ACCOUNT";
 pub const SEAT: &str = "AWS_REGION";
 /// One name for each execution environment. Lambda sets it.
 pub const LOG_STREAM: &str = "AWS_LAMBDA_LOG_STREAM_NAME";
-/// So many machines may be down together to be imaged; 0, or nothing, where the stack may stop none.
+/// So many machines may be down together to be imaged; 0, or nothing, where the stack may stop
+/// none.
 pub const STOP_START_AT_ONCE: &str = "AFTERIMAGE_STOP_START_AT_ONCE";
 /// How much is logged: `warn`, `info` or `debug`, or a filter of `tracing` such as
 /// `info,aws_smithy_runtime=debug`.

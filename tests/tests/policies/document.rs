@@ -159,7 +159,7 @@ fn the_file_to_begin_with_is_right() {
     assert_eq!(notes(&policies), [""; 0], "it promises nothing that is not kept");
 }
 
-/// Every tag of ours but the one that people set is in the service control policy, and nothing else.
+/// Every tag of ours but the one that people set is in the service control policy, and no other.
 #[test]
 fn the_tags_that_are_reserved_are_ours() {
     let names = text("shared/core/src/names.rs");

@@ -441,9 +441,15 @@ pub fn disk(device: &str, key: Option<&str>) -> ec2::BlockDeviceMapping {
 }
 
 fn texts(item: &std::collections::HashMap<String, AttributeValue>) -> Item {
-    let text = |value: &AttributeValue| match value {
-        AttributeValue::S(text) | AttributeValue::N(text) => text.clone(),
-        other => format!("{other:?}"),
-    };
     item.iter().map(|(name, value)| (name.clone(), text(value))).collect()
+}
+
+/// The same for the same value: members in the order of their names.
+fn text(value: &AttributeValue) -> String {
+    match value {
+        AttributeValue::S(text) | AttributeValue::N(text) => text.clone(),
+        AttributeValue::M(members) => format!("{:?}", texts(members)),
+        AttributeValue::L(values) => format!("{:?}", values.iter().map(text).collect::<Vec<_>>()),
+        other => format!("{other:?}"),
+    }
 }

@@ -33,7 +33,6 @@ impl Hand<'_> {
 }
 
 /// What the outcome means depends on all that was written before the call.
-#[expect(clippy::unnecessary_wraps, reason = "other intents may lack the record they are about")]
 fn whole(change: &Change) -> Option<&Change> {
     Some(change)
 }

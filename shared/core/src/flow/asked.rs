@@ -107,7 +107,7 @@ pub fn sweep(asking: &Asking, in_force: &InForce, now: Timestamp) -> Decision {
     let machines = &asking.machines;
     let decisions = machines.iter().map(|machine| by_tag(machine, in_force, &asking.known, now));
     let gone = asking.left.iter().filter(|asked| !machines.iter().any(|at| carries(at, asked)));
-    for one in decisions.chain(gone.map(|asked| end(asked))) {
+    for one in decisions.chain(gone.map(end)) {
         for command in one.commands {
             match command {
                 Command::Wake(wake) => drop(wakes.insert(wake)),

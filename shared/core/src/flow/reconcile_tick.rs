@@ -25,7 +25,8 @@ use crate::slot::PointId;
 use crate::summary::MachineSummary;
 use crate::work::{Kind, Queue};
 
-/// Listing everything of ours, and every machine, costs three describes a region; what it finds is in no hurry.
+/// Listing everything of ours, and every machine, costs three describes a region; what it finds is
+/// in no hurry.
 pub const LOOK_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
 #[derive(Clone, Debug)]
@@ -97,8 +98,8 @@ pub fn decide(input: &Input) -> Decision {
     decision
 }
 
-/// The twin of the event: what the stopped machines ask for, and what has waited for them. Nothing is said of those that ask for
-/// nothing, or it would be said every few minutes for as long as they are stopped.
+/// The twin of the event: what the stopped machines ask for, and what has waited for them. Nothing is said
+/// of those that ask for nothing, or it would be said every few minutes for as long as they are stopped.
 fn stops(input: &Input) -> Decision {
     let mut decision = Decision::default();
     let mut wakes: BTreeSet<Wake> = BTreeSet::new();

@@ -1,5 +1,5 @@
-//! Whatever happens, and in whatever order: a machine that our call stopped runs in the end, and one
-//! that somebody else stopped is never started. The checker knows nothing of how that is decided:
+//! Whatever happens, and in whatever order: a machine that our call stopped runs in the end, and
+//! one that somebody else stopped is never started. The checker knows nothing of how that is decided:
 //! it knows what EC2 did, and for whom.
 
 use afterimage_core::command::Command;

@@ -107,7 +107,6 @@ impl World {
             overdue: Vec::new(),
             stopped: Vec::new(),
             summaries: BTreeMap::new(),
-            waiting: Default::default(),
             asking: Asking { machines, known: self.known(), left },
             tagged: None,
         })

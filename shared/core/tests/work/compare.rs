@@ -9,8 +9,8 @@ use afterimage_core::seen::{ImageState, SeenImage};
 use afterimage_core::status::Status;
 
 use crate::scene::{
-    HOME, NAME, ami, at, code, confirm_input, imaged, mins, point_in, region, registered,
-    replica_in, seen_image, written,
+    HOME, NAME, ami, at, code, confirm_input, created, created_image, imaged, mins, point_in,
+    region, registered, replica_in, running, seen_image, written,
 };
 
 type Edit = fn(&mut SeenImage);
@@ -113,12 +113,14 @@ fn a_lost_product_code_is_a_lost_licence() {
 
 #[test]
 fn the_variables_of_the_firmware_are_asked_for_and_compared() {
-    let image = seen_image(1, ImageState::Available);
+    let image = created_image(1, ImageState::Available);
     let images = [(ami(1), image.clone())].into();
-    let point = registered();
+    let point = created(&running());
     let points = std::slice::from_ref(&point);
     assert_eq!(to_ask(points, &images), [ami(1)]);
-    let pending = [(ami(1), seen_image(1, ImageState::Pending))].into();
+    // What RegisterImage was told is not asked.
+    assert_eq!(to_ask(&[registered()], &images), Vec::<AmiId>::new());
+    let pending = [(ami(1), created_image(1, ImageState::Pending))].into();
     assert_eq!(to_ask(points, &pending), Vec::<AmiId>::new());
     let mut without = point.clone();
     without.machine.as_mut().expect("its machine").build.uefi_data = None;
