@@ -108,6 +108,7 @@ impl World {
             stopped: Vec::new(),
             summaries: BTreeMap::new(),
             asking: Asking { machines, known: self.known(), left },
+            waiting: Default::default(),
             tagged: None,
         })
     }
