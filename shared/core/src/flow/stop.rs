@@ -80,21 +80,29 @@ fn judge(
         let text = format!("the point of this stop is {}", stop.point);
         return Verdict::No(Reason::new(Code::AlreadyRequested, text));
     }
-    // Of one that was missed nothing was made: it keeps nothing off.
-    let latest = summary.and_then(|summary| summary.latest.get(&policy.name));
-    let Some(latest) = latest.filter(|latest| latest.status != Status::Missed) else {
+    let Some((point, at)) = summary.and_then(|summary| last_made(policy, summary)) else {
         return Verdict::Request;
     };
     // Another environment's clock may be ahead of ours.
-    let since = now.duration_since(latest.requested_at).max(SignedDuration::ZERO);
+    let since = now.duration_since(at).max(SignedDuration::ZERO);
     if since >= min_interval {
         return Verdict::Request;
     }
     let text = format!(
-        "{} was requested at {}, and `{}` wants {min_interval:#} between two points",
-        latest.point, latest.requested_at, policy.name
+        "{point} was requested at {at}, and `{}` wants {min_interval:#} between two points",
+        policy.name
     );
     Verdict::No(Reason::new(Code::TooSoon, text))
+}
+
+/// The last point, and when it was requested. One that was missed has made nothing: then it is the
+/// one before that is any good, and the time of its disks.
+fn last_made<'a>(policy: &Policy, summary: &'a MachineSummary) -> Option<(&'a PointId, Timestamp)> {
+    let latest = summary.latest.get(&policy.name)?;
+    if latest.status != Status::Missed {
+        return Some((&latest.point, latest.requested_at));
+    }
+    summary.good.get(&policy.name).map(|good| (&good.point, good.taken_at))
 }
 
 fn ask(decision: &mut Decision, policy: &Policy, instance: &Instance, now: Timestamp) {
