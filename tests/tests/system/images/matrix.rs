@@ -5,9 +5,21 @@ use crate::scene::{self, HOME, IRELAND, Scene};
 
 /// Every machine that there is to launch, but for those that need an image of their own.
 fn public_machines() -> Vec<Case> {
-    let io2 = Disk { iops: Some(4000), goes: false, ..disk("/dev/sdf", "io2", 100) };
+    free_machines().into_iter().chain(billed_machines()).collect()
+}
+
+/// A disk that costs, and outlives its machine.
+fn io2() -> Disk {
+    Disk { iops: Some(4000), goes: false, ..disk("/dev/sdf", "io2", 100) }
+}
+
+fn secret() -> Disk {
+    Disk { encrypted: true, ..disk("/dev/sdh", "gp3", 10) }
+}
+
+/// Those of which nothing is billed beside the machine.
+fn free_machines() -> Vec<Case> {
     let fast = Disk { iops: Some(6000), throughput: Some(500), ..disk("/dev/sdg", "gp3", 50) };
-    let secret = Disk { encrypted: true, ..disk("/dev/sdh", "gp3", 10) };
     let devices = ["b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p"];
     let many = devices
         .map(|letter| disk(Box::leak(format!("/dev/sd{letter}").into_boxed_str()), "gp2", 1));
@@ -21,7 +33,7 @@ fn public_machines() -> Vec<Case> {
              /dev/sdf io2 100GiB 4000iops stays | /dev/sdg gp3 50GiB 6000iops 500MiB/s goes | \
              /dev/xvda gp3 8GiB 3000iops 125MiB/s goes",
         )
-        .with(&[disk("/dev/sde", "gp2", 20), io2, fast]),
+        .with(&[disk("/dev/sde", "gp2", 20), io2(), fast]),
         Case::new(
             "Arm, UEFI",
             "al2023-ami-*-arm64",
@@ -39,7 +51,7 @@ fn public_machines() -> Vec<Case> {
              /dev/sdh gp3 10GiB 3000iops 125MiB/s goes encrypted",
         )
         .on("t2.micro")
-        .with(&[secret]),
+        .with(&[secret()]),
         Case::new(
             "many volumes",
             "al2023-ami-*-x86_64",
@@ -53,6 +65,12 @@ fn public_machines() -> Vec<Case> {
              /dev/sdp gp2 1GiB goes | /dev/xvda gp3 8GiB 3000iops 125MiB/s goes",
         )
         .with(&many),
+    ]
+}
+
+/// Those that would lose their licence, or the code of a product.
+fn billed_machines() -> Vec<Case> {
+    vec![
         Case::new(
             "Windows",
             "Windows_Server-2022*",
@@ -60,7 +78,7 @@ fn public_machines() -> Vec<Case> {
             "x86_64 hvm legacy-bios ena simple tpm=- imds=- RunInstances:0002 'Windows' codes=0 \
              root=/dev/sda1 | /dev/sda1 gp2 30GiB goes | /dev/sdf io2 100GiB 4000iops stays",
         )
-        .with(&[io2]),
+        .with(&[io2()]),
         Case::new(
             "Windows with a TPM",
             "TPM-Windows*",
@@ -77,7 +95,7 @@ fn public_machines() -> Vec<Case> {
              /dev/sda1 gp3 10GiB 3000iops 125MiB/s goes | \
              /dev/sdh gp3 10GiB 3000iops 125MiB/s goes encrypted",
         )
-        .with(&[secret]),
+        .with(&[secret()]),
         Case::new(
             "SUSE",
             "suse-sles-15*",
