@@ -115,8 +115,8 @@ impl Scene {
         let many = self.ec2(HOME).create_tags().resources(&asked).set_tags(Some(many.collect()));
         many.send().await.expect("it is tagged");
         self.policies(POLICIES).await;
-        // The first set of snapshots fails, the first image, and the first copies to Ireland; one of the
-        // points never gets to Frankfurt.
+        // The first set of snapshots fails, the first image, and the first copies to Ireland; one
+        // of the points never gets to Frankfurt.
         self.fault(Rule::fail_creation(&[Creation::SnapshotSet], "it failed").times(1));
         self.fault(
             Rule::fail_creation(&[Creation::ImageCopy], "it failed").region(IRELAND).times(2),

@@ -57,9 +57,9 @@ pub fn to_describe(points: &[Point], replicas: &[Replica]) -> Vec<AmiId> {
     images.into_iter().cloned().collect()
 }
 
-/// The images of points whose UEFI variables have to be asked for before anything is decided: those
-/// that EC2 created of machines that have some, once they are available. It is one question for each
-/// image; what RegisterImage was told of them is not asked again.
+/// The images of points whose UEFI variables have to be asked for before anything is decided:
+/// those that EC2 created of machines that have some, once they are available. It is one question
+/// for each image; what RegisterImage was told of them is not asked again.
 pub fn to_ask(points: &[Point], images: &BTreeMap<AmiId, SeenImage>) -> Vec<AmiId> {
     let has_data = |point: &&Point| {
         let machine = point.machine.as_ref();
