@@ -5,12 +5,14 @@
 pub mod capture;
 pub mod cloud;
 pub mod demo;
+pub mod explain;
 pub mod failure;
 pub mod place;
 pub mod policy;
 pub mod rebuild;
 pub mod status;
 pub mod system;
+pub mod text;
 
 pub use failure::Failure;
 

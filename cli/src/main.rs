@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use afterimage::{capture, cloud, demo, policy, rebuild, status};
+use afterimage::{capture, cloud, demo, explain, policy, rebuild, status};
 use clap::{Parser, Subcommand};
 
 /// Images EC2 instances when their disks are at rest, and copies the images where they must
@@ -20,6 +20,7 @@ enum Command {
     Capture(capture::Arguments),
     Cloud(cloud::Arguments),
     Demo(demo::Arguments),
+    Explain(explain::Arguments),
     Policy(policy::Arguments),
     Rebuild(rebuild::Arguments),
     Status(status::Arguments),
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Command::Capture(arguments) => capture::run(&arguments),
         Command::Cloud(arguments) => cloud::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),
         Command::Rebuild(arguments) => rebuild::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),

@@ -176,6 +176,11 @@ impl TimeSource for Apart {
     }
 }
 
+/// What the clock of this machine says, for what no cloud is asked about.
+pub fn now() -> Timestamp {
+    Timestamp::try_from(system_time()).unwrap_or(Timestamp::MAX)
+}
+
 fn system_time() -> SystemTime {
     #[expect(clippy::disallowed_methods, reason = "a command is where the clock is read")]
     SystemTime::now()

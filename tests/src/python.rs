@@ -41,6 +41,19 @@ pub fn interpreter(target: &Path) -> Result<PathBuf, String> {
     Ok(python)
 }
 
+/// A command that runs Python with those packages, in `tests/python`. What else is installed on
+/// this machine, such as another time zone database, is not looked at.
+///
+/// # Errors
+/// As for [`interpreter`].
+pub fn command(target: &Path, arguments: &[&str]) -> Result<Command, String> {
+    let mut command = Command::new(interpreter(target)?);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
+    command.current_dir(folder).args(arguments);
+    command.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONTZPATH", "");
+    Ok(command)
+}
+
 /// Held while the environment is looked at or made, by one test process at a time.
 fn lock(target: &Path) -> io::Result<File> {
     let file = File::create(target.join("python.lock"))?;

@@ -26,6 +26,9 @@ pub struct Arguments {
         default_values = ["eu-west-1", "eu-central-1"]
     )]
     regions: Vec<String>,
+    /// Deploy it with AllowStopStart=true: policies may have machines stopped for their images.
+    #[arg(long, requires = "system")]
+    allow_stop_start: bool,
 }
 
 /// What is to be deployed, once everything that it is made of was read.
@@ -52,7 +55,10 @@ impl Arguments {
         }
         let options = Options::default();
         regions.remove(&options.seat);
-        let options = Options { regions: regions.into_iter().collect(), ..options };
+        let mut options = Options { regions: regions.into_iter().collect(), ..options };
+        if self.allow_stop_start {
+            options = options.allowing_stop_start();
+        }
         Ok(Some(Plan { options, policies }))
     }
 }

@@ -1,9 +1,10 @@
 //! `afterimage policy apply`: puts the policies of a file in force.
 //!
-//! Adds and replaces. What is in force and missing from the file stays, is told, and goes only with
-//! `--prune`. A schedule that is new counts from now on; one that was there goes on where it was.
+//! First it shows what that changes and what it sets going, and asks. Adds and replaces. What is in
+//! force and missing from the file stays, is told, and goes only with `--prune`. A schedule that is
+//! new counts from now on; one that was there goes on where it was.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write as _};
 use std::path::PathBuf;
 
@@ -17,12 +18,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 
-use super::stopped;
+use super::effects;
+use super::preview::{self, Preview};
 use crate::failure::chain;
 use crate::place::{self, Place};
 use crate::{Failure, print};
 
-/// Checks a policy file as `check` does, and puts its policies in force.
+/// Shows what a policy file changes and sets going, asks, and puts its policies in force.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// The file, or - for standard input.
@@ -31,9 +33,12 @@ pub struct Arguments {
     /// Remove the policies that are in force and missing from the file.
     #[arg(long)]
     prune: bool,
-    /// Remove without asking.
+    /// Do not ask.
     #[arg(long)]
     yes: bool,
+    /// Show it, and change nothing.
+    #[arg(long, conflicts_with = "yes")]
+    dry_run: bool,
     /// Answer in JSON.
     #[arg(long)]
     json: bool,
@@ -63,24 +68,46 @@ async fn put_in_force(arguments: &Arguments, policies: &[Policy]) -> Result<(), 
     let failed = |failure| place.failed(&failure);
     let ledger = place.ledger();
     let before = ledger.in_force().await.map_err(failed)?;
-    let changes = changes(&before, policies);
-    if arguments.prune && !changes.missing.is_empty() && !arguments.yes {
-        may_remove(&changes.missing)?;
-    }
     let now = Clock::of(&place.config).now();
-    let done = carry_out(&ledger, &before, changes, policies, arguments.prune, now).await;
-    let done = done.map_err(failed)?;
-    let stopped = stopped::count(&place.config, &ledger, &done, policies, now).await;
-    if let Err(error) = &stopped {
-        eprintln!("cannot tell how many machines are stopped already: {}", chain(error));
+    let changes = changes(&before, policies);
+    let mut preview = Preview::of(&before, policies, changes.clone(), arguments.prune);
+    let new = preview::changing(policies, &changes);
+    if !new.is_empty() {
+        let all = together(&before, policies, arguments.prune);
+        match effects::look(&place.config, &ledger, &new).await {
+            Ok(seen) => preview.effects = Some(effects::effects(&all, &new, &seen, now)),
+            Err(error) => {
+                eprintln!("cannot tell what this sets going: {}", chain(&error));
+            }
+        }
     }
-    let stopped = stopped.unwrap_or_default();
+    if !arguments.json {
+        print(preview.tell().trim_end())?;
+        preview.notes.iter().for_each(|note| eprintln!("note: {note}"));
+    } else if !arguments.yes && !arguments.dry_run {
+        eprint!("{}", preview.tell());
+    }
+    let is_allowed = if arguments.dry_run { Ok(()) } else { may_apply(arguments, &preview) };
+    let is_applied = is_allowed.is_ok() && !arguments.dry_run;
+    if is_applied {
+        let done = carry_out(&ledger, &before, changes, policies, arguments.prune, now).await;
+        preview.changes = done.map_err(failed)?;
+    }
     if arguments.json {
-        let mut answer = json!(done);
-        answer["images_of_stopped"] = json!(stopped);
-        return print(&answer.to_string());
+        let mut answer = json!(preview);
+        answer["applied"] = json!(is_applied);
+        print(&answer.to_string())?;
+    } else if is_applied && preview.is_change() {
+        print("\napplied")?;
     }
-    print(tell(&done, &stopped).trim_end())
+    is_allowed
+}
+
+/// The policies that are in force once a file is applied.
+fn together(before: &InForce, policies: &[Policy], prune: bool) -> Vec<Policy> {
+    let is_new = |name: &PolicyName| policies.iter().any(|policy| policy.name == *name);
+    let kept = before.policies.iter().filter(|policy| !prune && !is_new(&policy.name));
+    policies.iter().chain(kept).cloned().collect()
 }
 
 /// Puts policies in force. The rules and the roles of the stack are not touched.
@@ -174,14 +201,17 @@ fn new_cursors(before: &InForce, policy: &Policy, now: Timestamp) -> Vec<Cursor>
     timed(policy).into_iter().filter(|cursor| !old.contains(cursor)).collect()
 }
 
-fn may_remove(missing: &[String]) -> Result<(), Failure> {
-    let names = missing.join(", ");
-    if !io::stdin().is_terminal() {
-        let text =
-            format!("--prune would remove {names}\n  say --yes as well; nothing was applied");
-        return Err(Failure::Input(text));
+/// Whether the user wants it, now that they have seen what it does.
+fn may_apply(arguments: &Arguments, preview: &Preview) -> Result<(), Failure> {
+    if arguments.yes || !preview.is_change() {
+        return Ok(());
     }
-    eprint!("remove {names}? [y/N] ");
+    if !io::stdin().is_terminal() {
+        let text = "nothing was applied: there is no terminal to ask at\n  say --yes to apply this \
+                    without being asked, or --dry-run to look at it";
+        return Err(Failure::Input(text.into()));
+    }
+    eprint!("\napply this? [y/N] ");
     io::stderr().flush().ok();
     let mut answer = String::new();
     let read = io::stdin().read_line(&mut answer);
@@ -189,37 +219,4 @@ fn may_remove(missing: &[String]) -> Result<(), Failure> {
         Ok(_) if matches!(answer.trim(), "y" | "Y" | "yes") => Ok(()),
         _ => Err(Failure::Input("nothing was applied".into())),
     }
-}
-
-/// What was done, a line for each policy.
-fn tell(changes: &Applied, stopped: &BTreeMap<PolicyName, usize>) -> String {
-    let Applied { added, replaced, unchanged, missing, removed } = changes;
-    let kept: Vec<String> =
-        missing.iter().filter(|name| !removed.contains(name)).cloned().collect();
-    let lists = [
-        ('+', added, "added"),
-        ('~', replaced, "replaced"),
-        ('=', unchanged, "unchanged"),
-        ('-', removed, "removed"),
-        ('!', &kept, "in force, but not in the file; --prune removes it"),
-    ];
-    let names = lists.iter().flat_map(|(_, names, _)| names.iter());
-    let width = names.map(|name| name.chars().count()).max().unwrap_or(0);
-    let mut text = String::new();
-    for (sign, names, what) in lists {
-        for name in names {
-            text.push_str(&format!("{sign} {name:width$}  {what}\n"));
-        }
-    }
-    if text.is_empty() {
-        text.push_str("no policies, in the file or in force\n");
-    }
-    for (policy, count) in stopped {
-        let machines = match count {
-            1 => "1 machine is stopped already, and is".to_string(),
-            more => format!("{more} machines are stopped already, and are"),
-        };
-        text.push_str(&format!("{policy}: {machines} imaged once, as if stopped now\n"));
-    }
-    text
 }

@@ -1,9 +1,12 @@
-//! `afterimage policy`: the policy file.
+//! `afterimage policy`: the policy file, and what is in force.
 
 pub mod apply;
 mod check;
+mod effects;
+mod next;
+mod preview;
 mod schema;
-mod stopped;
+mod show;
 mod summary;
 
 use std::io::{self, Read};
@@ -16,7 +19,7 @@ pub use summary::{notes, summary};
 
 use crate::Failure;
 
-/// Works with the policies of a file.
+/// Works with policies: those of a file, and those in force.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -27,6 +30,8 @@ pub struct Arguments {
 enum Command {
     Check(check::Arguments),
     Apply(apply::Arguments),
+    Show(show::Arguments),
+    Next(next::Arguments),
     Schema(schema::Arguments),
 }
 
@@ -36,6 +41,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.command {
         Command::Check(arguments) => check::run(arguments),
         Command::Apply(arguments) => apply::run(arguments),
+        Command::Show(arguments) => show::run(arguments),
+        Command::Next(arguments) => next::run(arguments),
         Command::Schema(arguments) => schema::run(arguments),
     }
 }

@@ -156,7 +156,7 @@ fn counts(retain: &Retain) -> String {
         (monthly, "monthly"),
         (yearly, "yearly"),
     ];
-    let counts = counts.iter().filter_map(|(count, what)| Some(format!("{} {what}", (**count)?)));
+    let counts = counts.iter().filter_map(|(count, what)| count.map(|n| format!("{n} {what}")));
     let within = within_secs.map(|secs| format!("all within {}", span(secs)));
     counts.chain(within).collect::<Vec<String>>().join(", ")
 }

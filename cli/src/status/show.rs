@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Row, Standing};
+use crate::text::{minute, span, wrapped};
 
 /// All that `status` has to say.
 #[derive(Clone, Debug)]
@@ -52,13 +53,11 @@ impl Overview {
     }
 }
 
-/// Reasons are broken into lines of this width, which a terminal of 80 columns shows whole.
-const WIDTH: usize = 78;
-/// Longer names are cut; their whole is in the JSON.
-const LABEL_MAX: usize = 20;
+/// Longer names of machines and policies are cut; their whole is in the JSON.
+const LABEL_MAX: usize = 19;
 
 const HEADS: [&str; 7] =
-    ["MACHINE", "REGION", "POLICY", "NEWEST GOOD (UTC)", "AGE", "GRADE", "REPLICAS"];
+    ["MACHINE", "REGION", "POLICY", "NEWEST GOOD, UTC", "AGE", "GRADE", "REPLICAS"];
 
 /// The overview for people.
 pub fn table(overview: &Overview) -> String {
@@ -106,11 +105,28 @@ fn machines(overview: &Overview) -> String {
     let mut text = format!("{}STATE\n", line(&HEADS, &widths));
     for (row, cells) in overview.machines.iter().zip(&lines) {
         text.push_str(&format!("{}{}\n", line(cells, &widths), state(row)));
-        if let Some(reason) = row.latest.as_ref().and_then(|latest| latest.reason.as_ref()) {
-            text.push_str(&format!("{}\n", wrapped(&reason.to_string(), "    ")));
+        for note in notes(row) {
+            text.push_str(&format!("{}\n", wrapped(&note, "    ")));
         }
     }
     text
+}
+
+/// What stands below a machine: in the columns there is no room for it.
+fn notes(row: &Row) -> Vec<String> {
+    let reason = row.latest.as_ref().and_then(|latest| latest.reason.as_ref());
+    let mut notes: Vec<String> = reason.map(ToString::to_string).into_iter().collect();
+    let findings = row.latest.iter().flat_map(|latest| &latest.findings);
+    let findings: Vec<&str> = findings.map(|code| code.as_str()).collect();
+    if !findings.is_empty() {
+        let (codes, id) = (findings.join(", "), &row.instance);
+        notes.push(format!("found: {codes}; `afterimage explain {id}` says more"));
+    }
+    let latest = row.latest.as_ref().is_some_and(|latest| latest.unverified);
+    if latest || row.good.as_ref().is_some_and(|good| good.unverified) {
+        notes.push("unverified: made anew by `rebuild`, and not confirmed by anybody".to_string());
+    }
+    notes
 }
 
 fn line(cells: &[impl AsRef<str>], widths: &[usize]) -> String {
@@ -126,8 +142,8 @@ fn cells(row: &Row, now: Timestamp) -> [String; 7] {
         None => ["none", "-", "-", "-"].map(str::to_string),
         Some(good) => [
             minute(good.taken_at),
-            age(good.taken_at, now),
-            confirmed(good.grade.as_str(), good.unverified),
+            span(now.duration_since(good.taken_at)),
+            good.grade.as_str().to_string(),
             match &good.image {
                 Some(_) => format!("{}/{}", good.replicas.len(), good.replicas_wanted),
                 None => "snapshots".to_string(),
@@ -135,23 +151,16 @@ fn cells(row: &Row, now: Timestamp) -> [String; 7] {
         ],
     };
     let region = row.region.to_string();
-    [cut(&row.label), region, row.policy.to_string(), taken, age, grade, replicas]
+    [cut(&row.label), region, cut(row.policy.as_str()), taken, age, grade, replicas]
 }
 
 /// Where the point stands that was asked for last.
 fn state(row: &Row) -> String {
-    let status = row.latest.as_ref().map_or("protected".into(), |latest| {
-        confirmed(&latest.status.to_string(), latest.unverified)
-    });
+    let status = row.latest.as_ref().map_or("protected".into(), |latest| latest.status.to_string());
     match row.standing {
         Standing::Waiting => format!("{status}, waiting"),
         Standing::Failed | Standing::UnderWay | Standing::Protected => status,
     }
-}
-
-/// What was made anew by `rebuild` is told apart until a person has confirmed it.
-fn confirmed(text: &str, unverified: bool) -> String {
-    if unverified { format!("{text}, unverified") } else { text.to_string() }
 }
 
 fn cut(label: &str) -> String {
@@ -160,31 +169,4 @@ fn cut(label: &str) -> String {
     }
     let kept: String = label.chars().take(LABEL_MAX - 1).collect();
     format!("{kept}…")
-}
-
-fn minute(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M").to_string()
-}
-
-/// How long ago, in the largest unit of which there are at least two.
-fn age(at: Timestamp, now: Timestamp) -> String {
-    let secs = now.duration_since(at).as_secs().max(0);
-    let units = [(86_400, 'd'), (3600, 'h'), (60, 'm')];
-    let fits = units.iter().find(|(unit, _)| secs >= 2 * unit);
-    fits.map_or(format!("{secs}s"), |(unit, letter)| format!("{}{letter}", secs / unit))
-}
-
-/// A sentence in lines that fit, each indented.
-fn wrapped(text: &str, indent: &str) -> String {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= WIDTH => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(format!("{indent}{word}")),
-        }
-    }
-    lines.join("\n")
 }

@@ -33,6 +33,8 @@ pub struct Options {
     /// What goes to the seat, and what goes to the other regions.
     pub template: String,
     pub region_template: String,
+    /// What the template at the seat is told, beside its defaults.
+    pub parameters: BTreeMap<String, String>,
 }
 
 impl Default for Options {
@@ -43,7 +45,17 @@ impl Default for Options {
             regions: vec!["eu-west-1".to_string(), "eu-central-1".to_string()],
             template: TEMPLATE.to_string(),
             region_template: REGION_TEMPLATE.to_string(),
+            parameters: BTreeMap::new(),
         }
+    }
+}
+
+impl Options {
+    /// The same, allowed to stop machines for their images, and to start them again.
+    #[must_use]
+    pub fn allowing_stop_start(mut self) -> Options {
+        self.parameters.insert("AllowStopStart".to_string(), "true".to_string());
+        self
     }
 }
 
@@ -86,7 +98,7 @@ pub fn deploy(cloud: &Cloud, options: &Options) -> Result<System, Refused> {
         account: options.account.clone(),
         region: options.seat.clone(),
         stack_name: STACK.to_string(),
-        parameters: BTreeMap::new(),
+        parameters: options.parameters.clone(),
         code: code::of_stack(STACK),
     };
     let stack = cloud.deploy(&options.template, at_seat).map_err(|errors| {

@@ -2,7 +2,7 @@
 
 use crate::served::{Served, text};
 
-const APPLY: [&str; 3] = ["policy", "apply", "-"];
+const APPLY: [&str; 4] = ["policy", "apply", "-", "--yes"];
 
 const GOLD: &str = "\
 policies:
@@ -23,6 +23,11 @@ fn both() -> String {
     format!("{GOLD}{SILVER}")
 }
 
+/// The lines that tell what becomes of each policy.
+fn signs(told: &str) -> Vec<&str> {
+    told.lines().filter(|line| line.starts_with(['+', '~', '=', '-', '!'])).collect()
+}
+
 fn names(served: &Served) -> Vec<String> {
     served.in_force().policies.iter().map(|policy| policy.name.to_string()).collect()
 }
@@ -40,7 +45,7 @@ fn cursors(served: &Served) -> Vec<String> {
 #[test]
 fn policies_are_put_in_force_with_their_regions_and_from_now_on() {
     let served = Served::start();
-    assert_eq!(served.says(&APPLY, &both()), "+ gold    added\n+ silver  added\n");
+    assert_eq!(signs(&served.says(&APPLY, &both())), ["+ gold    new", "+ silver  new"]);
     let in_force = served.in_force();
     let regions: Vec<&str> = in_force.regions.iter().map(|region| region.as_str()).collect();
     assert_eq!(regions, ["eu-west-1", "us-east-1", "us-west-2"]);
@@ -57,7 +62,7 @@ fn applying_again_tells_what_changes_and_leaves_schedules_where_they_were() {
     served.says(&APPLY, &both());
     served.pass(3600);
     let wider = both().replace("eu-west-1", "eu-central-1").replace("rate(6", "rate(12");
-    assert_eq!(served.says(&APPLY, &wider), "~ gold    replaced\n~ silver  replaced\n");
+    assert_eq!(signs(&served.says(&APPLY, &wider)), ["~ gold    changed", "~ silver  changed"]);
     assert_eq!(served.says(&APPLY, &wider), "= gold    unchanged\n= silver  unchanged\n");
     let cursors = cursors(&served);
     let begin = |start: &str| cursors.iter().any(|cursor| cursor.starts_with(start));
@@ -68,7 +73,7 @@ fn applying_again_tells_what_changes_and_leaves_schedules_where_they_were() {
 }
 
 #[test]
-fn what_is_missing_from_the_file_is_told_and_goes_only_when_both_words_are_said() {
+fn what_is_missing_from_the_file_is_told_and_goes_only_with_prune() {
     let served = Served::start();
     served.says(&APPLY, &both());
     let told = served.says(&APPLY, GOLD);
@@ -77,14 +82,84 @@ fn what_is_missing_from_the_file_is_told_and_goes_only_when_both_words_are_said(
 
     let output = served.run_with(&["policy", "apply", "-", "--prune"], GOLD);
     assert_eq!(output.status.code(), Some(1));
+    assert_eq!(text(&output.stdout), "= gold    unchanged\n- silver  removed\n");
     let said = text(&output.stderr);
-    assert!(said.contains("would remove silver") && said.contains("--yes"), "{said}");
+    assert!(said.contains("nothing was applied") && said.contains("--yes"), "{said}");
     assert_eq!(names(&served), ["gold", "silver"]);
 
     let told = served.says(&["policy", "apply", "-", "--prune", "--yes"], GOLD);
-    assert_eq!(told, "= gold    unchanged\n- silver  removed\n");
+    assert_eq!(told, "= gold    unchanged\n- silver  removed\n\napplied\n");
     assert_eq!(names(&served), ["gold"]);
     assert_eq!(cursors(&served).len(), 1, "its schedule is forgotten with it");
+}
+
+#[test]
+fn what_changes_and_what_it_sets_going_is_shown_before_anything_is_done() {
+    let served = Served::start();
+    served.machine("al2023-ami-*-x86_64", "one", "gold");
+    served.machine("al2023-ami-*-x86_64", "two", "Gold");
+    let expected = "\
++ gold    new
+    + select.regions: us-east-1
+    + select.tags.backup: gold
+    + triggers(cron(0 2 * * ? *))
+    + triggers(on stopped)
+    + triggers(on stopped).min_interval: 12h
+    + replicate(eu-west-1)
++ silver  new
+    + select.regions: us-west-2
+    + select.tags.backup: silver
+    + triggers(rate(6 hours))
+
+gold
+  selects   1 machine in us-east-1
+  next run  Thu 2026-01-01 02:00 UTC
+  ! MACHINE: policy gold would select it if its tag `backup` were
+
+silver
+  selects   0 machines in us-west-2
+  next run  Thu 2026-01-01 06:00 UTC
+  ! no machine in us-west-2 has backup=silver (policy-matches-nothing)
+";
+    let shown = |told: &str| {
+        let line = |line: &str| match line.find("i-") {
+            Some(at) => format!("{}MACHINE: {}\n", &line[..at], &line[at + 21..]),
+            None => format!("{line}\n"),
+        };
+        // The rest of the sentence stands in the tests of what looks uncovered.
+        let rest = |line: &&str| !line.starts_with("  `gold`");
+        told.lines().filter(rest).map(line).collect::<String>()
+    };
+    for words in [&["--dry-run"][..], &[]] {
+        let arguments = [&["policy", "apply", "-"], words].concat();
+        let output = served.run_with(&arguments, &both());
+        assert_eq!(shown(&text(&output.stdout)), expected, "{}", text(&output.stderr));
+        assert_eq!(output.status.code(), Some(if words.is_empty() { 1 } else { 0 }));
+        assert_eq!(names(&served), Vec::<String>::new());
+    }
+    served.says(&APPLY, &both());
+    let other = both().replace("[{region: eu-west-1}]", "[{region: eu-west-1, kms_key: alias/x}]");
+    let told = served.says(&["policy", "apply", "-", "--dry-run"], &other);
+    let expected = "~ gold    changed\n    + replicate(eu-west-1).kms_key: alias/x\n= silver  \
+                    unchanged\n\ngold\n";
+    assert!(told.starts_with(expected), "{told}");
+}
+
+#[test]
+fn where_nothing_changes_nothing_is_asked() {
+    let served = Served::start();
+    served.says(&APPLY, GOLD);
+    let told = served.says(&["policy", "apply", "-"], GOLD);
+    assert_eq!(told, "= gold  unchanged\n");
+}
+
+#[test]
+fn what_is_not_acted_on_yet_is_said_where_it_is_applied() {
+    let served = Served::start();
+    let output = served.run_with(&APPLY, &format!("{GOLD}    retain: {{daily: 7}}\n"));
+    assert_eq!(output.status.code(), Some(0));
+    let said = text(&output.stderr);
+    assert!(said.contains("note: gold: `retain` is not acted on yet"), "{said}");
 }
 
 #[test]
@@ -159,19 +234,24 @@ fn machines_that_are_stopped_already_are_counted_before_they_are_imaged() {
         }
     }
     served.pass(600);
+    let dry = served.says(&["policy", "apply", "-", "--dry-run", "--json"], GOLD);
+    let dry: serde_json::Value = serde_json::from_str(&dry).expect("JSON");
+    assert_eq!((&dry["applied"], &dry["changes"]["added"][0]), (&false.into(), &"gold".into()));
+    assert_eq!(dry["effects"][0]["machines"]["us-east-1"], 3);
+    assert_eq!(dry["effects"][0]["images_of_stopped"], 2);
     let told = served.says(&APPLY, GOLD);
-    let count = "gold: 2 machines are stopped already, and are imaged once, as if stopped now";
-    assert_eq!(told, format!("+ gold  added\n{count}\n"));
+    let count = "  at once   2 machines are stopped already, and are imaged once\n";
+    assert!(told.contains(count), "{told}");
     let told = served.says(&["policy", "apply", "-", "--json"], GOLD);
     let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
-    assert_eq!(told["unchanged"], serde_json::json!(["gold"]));
-    assert_eq!(told["images_of_stopped"], serde_json::json!({}), "it says so once");
+    assert_eq!(told["changes"]["unchanged"], serde_json::json!(["gold"]));
+    assert_eq!(told["effects"], serde_json::Value::Null, "it says so once");
 }
 
 #[test]
 fn the_example_of_the_documents_can_be_applied() {
     let served = Served::start();
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/example.yaml");
-    let told = served.says(&["policy", "apply", file], "");
-    assert_eq!(told, "+ gold    added\n+ silver  added\n");
+    let told = served.says(&["policy", "apply", file, "--yes"], "");
+    assert_eq!(signs(&told), ["+ gold       new", "+ silver     new", "+ databases  new"]);
 }

@@ -3,7 +3,9 @@
 
 mod apply;
 mod capture;
+mod explain;
 mod place;
+mod policies;
 mod rebuild;
 mod served;
 mod status;

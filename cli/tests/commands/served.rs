@@ -102,6 +102,10 @@ impl Served {
         self.ec2(&format!("Action=StopInstances&InstanceId.1={machine}"));
     }
 
+    pub fn terminate(&self, machine: &str) {
+        self.ec2(&format!("Action=TerminateInstances&InstanceId.1={machine}"));
+    }
+
     fn ec2(&self, form: &str) -> String {
         let signed = "Authorization: AWS4-HMAC-SHA256 \
                       Credential=any/20260101/us-east-1/ec2/aws4_request, SignedHeaders=host, \

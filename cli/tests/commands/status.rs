@@ -20,13 +20,14 @@ policies:
   gold:
     select: {regions: [us-east-1], tags: {backup: gold}}
     triggers: [{on: stopped}]
+    image: {method: snapshot-register}
     replicate: [{region: eu-west-1}, {region: eu-central-1}]
 ";
 
 #[test]
 fn a_machine_that_was_stopped_is_protected_and_one_that_may_not_be_imaged_comes_first() {
     let served = Served::start();
-    served.says(&["policy", "apply", "-"], GOLD);
+    served.says(&["policy", "apply", "-", "--yes"], GOLD);
     assert_eq!(served.says(&["status"], ""), "no machine has a point yet; in force: gold\n");
     assert_eq!(served.says(&["status", "--failed"], ""), "nothing failed, and nothing waits\n");
     let web = served.machine("al2023-ami-*-x86_64", "web-1", "gold");
@@ -79,6 +80,7 @@ struct Told {
     good: Option<(&'static str, Grade, &'static [&'static str])>,
     status: Status,
     reason: Option<Reason>,
+    findings: Vec<Code>,
 }
 
 fn summary(told: Told) -> MachineSummary {
@@ -105,6 +107,7 @@ fn summary(told: Told) -> MachineSummary {
         status: told.status,
         unverified: false,
         reason: told.reason,
+        findings: told.findings,
     };
     MachineSummary {
         instance,
@@ -125,6 +128,7 @@ fn fleet() -> Vec<MachineSummary> {
             good: Some(("2026-01-08T02:00:05Z", Grade::AtRest, both)),
             status: Status::Protected,
             reason: None,
+            findings: Vec::new(),
         },
         Told {
             id: "i-00000000000000002",
@@ -132,6 +136,7 @@ fn fleet() -> Vec<MachineSummary> {
             good: Some(("2026-01-08T02:00:07Z", Grade::Crash, &["eu-west-1"])),
             status: Status::Imaged,
             reason: None,
+            findings: vec![Code::TagsLeftOut, Code::SlotsCollapsed],
         },
         Told {
             id: "i-00000000000000003",
@@ -139,6 +144,7 @@ fn fleet() -> Vec<MachineSummary> {
             good: Some(("2026-01-07T02:00:07Z", Grade::Crash, both)),
             status: Status::Ready,
             reason: Some(Reason::new(Code::Throttled, "RequestLimitExceeded")),
+            findings: Vec::new(),
         },
         Told {
             id: "i-00000000000000004",
@@ -150,6 +156,7 @@ fn fleet() -> Vec<MachineSummary> {
                 "given up after 5 tries: the key arn:aws:kms:us-east-1:123456789012:key/1 is \
                  disabled (snapshot-failed)",
             )),
+            findings: Vec::new(),
         },
     ];
     told.into_iter().map(summary).collect()
@@ -171,14 +178,16 @@ fn what_failed_comes_first_then_what_waits_and_findings_last() {
         }],
     };
     let expected = "\
-MACHINE               REGION     POLICY  NEWEST GOOD (UTC)  AGE  GRADE    REPLICAS  STATE
-a name that is long…  us-east-1  gold    none               -    -        -         failed
+MACHINE              REGION     POLICY  NEWEST GOOD, UTC  AGE  GRADE    REPLICAS  STATE
+a name that is lon…  us-east-1  gold    none              -    -        -         failed
     given up after 5 tries: the key arn:aws:kms:us-east-1:123456789012:key/1
     is disabled (snapshot-failed) (tries-used-up)
-i-00000000000000003   us-east-1  gold    2026-01-07 02:00   27h  crash    2/2       ready, waiting
+i-00000000000000003  us-east-1  gold    2026-01-07 02:00  27h  crash    2/2       ready, waiting
     RequestLimitExceeded (throttled)
-i-00000000000000002   us-east-1  gold    2026-01-08 02:00   3h   crash    1/2       imaged
-calm                  us-east-1  gold    2026-01-08 02:00   3h   at-rest  2/2       protected
+i-00000000000000002  us-east-1  gold    2026-01-08 02:00  3h   crash    1/2       imaged
+    found: tags-left-out, slots-collapsed; `afterimage explain
+    i-00000000000000002` says more
+calm                 us-east-1  gold    2026-01-08 02:00  3h   at-rest  2/2       protected
 
 policy old cannot be read, and nothing is done for it: it is empty
 (policy-unreadable)
@@ -201,9 +210,77 @@ fn a_point_stands_by_its_status_and_by_whether_something_is_in_its_way() {
         };
         let hindered = if calm == Standing::UnderWay { Standing::Waiting } else { calm };
         for (reason, expected) in [(None, calm), (reason(), hindered)] {
-            let told = Told { id: "i-00000000000000001", name: None, good: None, status, reason };
+            let told = Told {
+                id: "i-00000000000000001",
+                name: None,
+                good: None,
+                status,
+                reason,
+                findings: Vec::new(),
+            };
             let rows = rows(&[summary(told)]);
             assert_eq!(rows[0].standing, expected, "{status}");
         }
+    }
+}
+
+#[test]
+fn a_point_that_waits_for_a_stop_says_until_when_and_one_made_anew_says_so() {
+    let waiting = Told {
+        id: "i-00000000000000001",
+        name: Some("db-1"),
+        good: Some(("2026-01-08T02:00:05Z", Grade::AtRest, &["eu-west-1"])),
+        status: Status::Requested,
+        reason: Some(Reason::new(
+            Code::WaitsForStop,
+            "i-00000000000000001 is running; it is imaged when it stops, until \
+             2026-01-08T06:00:00Z",
+        )),
+        findings: Vec::new(),
+    };
+    let mut fleet = vec![summary(waiting)];
+    let anew = fleet[0].good.values_mut().next().expect("it has a good point");
+    anew.unverified = true;
+    let overview = Overview {
+        now: at("2026-01-08T05:30:00Z"),
+        only_failed: false,
+        policies: vec!["gold".into()],
+        unreadable: Vec::new(),
+        machines: rows(&fleet),
+        findings: Vec::new(),
+    };
+    let expected = "\
+MACHINE  REGION     POLICY  NEWEST GOOD, UTC  AGE  GRADE    REPLICAS  STATE
+db-1     us-east-1  gold    2026-01-08 02:00  3h   at-rest  1/2       requested, waiting
+    i-00000000000000001 is running; it is imaged when it stops, until
+    2026-01-08T06:00:00Z (waits-for-stop)
+    unverified: made anew by `rebuild`, and not confirmed by anybody
+";
+    assert_eq!(table(&overview), expected);
+}
+
+#[test]
+fn the_table_fits_into_a_hundred_columns() {
+    let long = "a-name-that-is-much-longer-than-its-column";
+    let told = Told {
+        id: "i-00000000000000001",
+        name: Some(long),
+        good: Some(("2026-01-08T02:00:05Z", Grade::AtRest, &["eu-west-1"])),
+        status: Status::Requested,
+        reason: Some(Reason::new(Code::WaitsForStop, "it waits")),
+        findings: Vec::new(),
+    };
+    let mut fleet = summary(told);
+    fleet.home = region("us-east-1");
+    let overview = Overview {
+        now: at("2026-01-08T05:30:00Z"),
+        only_failed: false,
+        policies: vec!["gold".into()],
+        unreadable: Vec::new(),
+        machines: rows(&[fleet]),
+        findings: Vec::new(),
+    };
+    for line in table(&overview).lines() {
+        assert!(line.chars().count() <= 100, "{line}");
     }
 }

@@ -16,6 +16,9 @@ pub const ACCOUNT: &str = "AFTERIMAGE_ACCOUNT";
 pub const SEAT: &str = "AWS_REGION";
 /// One name for each execution environment. Lambda sets it.
 pub const LOG_STREAM: &str = "AWS_LAMBDA_LOG_STREAM_NAME";
+/// So many machines may be down together to be imaged; 0, or nothing, where the stack may stop
+/// none.
+pub const STOP_START_AT_ONCE: &str = "AFTERIMAGE_STOP_START_AT_ONCE";
 /// How much is logged: `warn`, `info` or `debug`, or a filter of `tracing` such as
 /// `info,aws_smithy_runtime=debug`.
 pub const LOG: &str = "AFTERIMAGE_LOG";
@@ -28,6 +31,8 @@ pub struct Environment {
     pub seat: Region,
     /// Tells this execution environment from all others.
     pub stream: String,
+    /// So many machines may be down together to be imaged.
+    pub stop_start_at_once: u32,
 }
 
 impl Environment {
@@ -47,6 +52,10 @@ impl Environment {
             account: AccountId::parse(&get(ACCOUNT)?).map_err(|why| parsed(ACCOUNT, &why))?,
             seat: Region::parse(&get(SEAT)?).map_err(|why| parsed(SEAT, &why))?,
             stream: get(LOG_STREAM).unwrap_or_else(|_| "here".to_string()),
+            stop_start_at_once: match get(STOP_START_AT_ONCE) {
+                Ok(text) => text.parse().map_err(|why| parsed(STOP_START_AT_ONCE, &why))?,
+                Err(_) => 0,
+            },
         })
     }
 }

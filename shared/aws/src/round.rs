@@ -18,6 +18,9 @@ pub const INDEX_LAG: SignedDuration = SignedDuration::from_secs(6);
 /// pays for the wait.
 pub const WAIT_MAX: SignedDuration = SignedDuration::from_secs(90);
 
+/// What is late already is not waited for; but there is time for others to be answered.
+const AT_ONCE: SignedDuration = SignedDuration::from_millis(100);
+
 /// Far more than there is time for, if every round does something.
 pub const ROUNDS_MAX: u32 = 1000;
 
@@ -51,14 +54,25 @@ impl Rounds {
         }
         // What others were faster with is theirs; what nobody could do yet may be done later.
         let may_lag = loaded.may_lag && self.quiet == 0;
-        let Some(wait) = wait(may_lag, now, loaded.next_due) else { return false };
-        self.quiet += 1;
+        let Some(wait) = (match loaded.watches {
+            true => watch(now, loaded.next_due),
+            false => wait(may_lag, now, loaded.next_due),
+        }) else {
+            return false;
+        };
+        self.quiet += u32::from(!loaded.watches);
         if !context.has_time(now.checked_add(wait).unwrap_or(Timestamp::MAX)) {
+            self.applied.out_of_time |= loaded.watches;
             return false;
         }
         aws.clock.sleep(wait).await;
         true
     }
+}
+
+/// What is watched is looked at when it was to be, or as soon as that has gone by.
+fn watch(now: Timestamp, next_due: Option<Timestamp>) -> Option<SignedDuration> {
+    next_due.map(|due| due.duration_since(now).max(AT_ONCE))
 }
 
 fn wait(may_lag: bool, now: Timestamp, next_due: Option<Timestamp>) -> Option<SignedDuration> {

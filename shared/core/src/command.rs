@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::asked::Asked;
+use crate::downtime::{Downtime, Roster};
 use crate::ids::{AmiId, InstanceId, PolicyName, Region, SnapshotId, VolumeId};
 use crate::point::{Point, Replica};
 use crate::reason::{Code, Reason};
@@ -47,6 +48,9 @@ pub enum Command {
     CreateImage(Box<Intent<CreateImage>>),
     RegisterImage(Box<Intent<RegisterImage>>),
     CopyImage(Box<Intent<CopyImage>>),
+    /// Never by force.
+    StopInstance(Box<Intent<StopInstance>>),
+    StartInstance(Box<Intent<StartInstance>>),
     /// What artefacts say of themselves is put right, and then something is done.
     Correct(Box<Correct>),
     /// Wake the worker of a queue.
@@ -80,6 +84,8 @@ pub struct Write {
 pub enum Record {
     Point(Box<Point>),
     Replica(Box<Replica>),
+    Downtime(Box<Downtime>),
+    Roster(Box<Roster>),
     Asked(Box<Asked>),
 }
 
@@ -182,6 +188,18 @@ pub struct CopyImage {
     pub tags: BTreeMap<String, String>,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StopInstance {
+    pub region: Region,
+    pub instance: InstanceId,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StartInstance {
+    pub region: Region,
+    pub instance: InstanceId,
+}
+
 /// Tags of ours that turned out to be untrue. Nothing is recorded before: to say the truth twice
 /// does no harm, and whoever looks sees whether it was said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -242,6 +260,8 @@ impl Command {
             Command::CreateImage(intent) => &mut intent.change,
             Command::RegisterImage(intent) => &mut intent.change,
             Command::CopyImage(intent) => &mut intent.change,
+            Command::StopInstance(intent) => &mut intent.change,
+            Command::StartInstance(intent) => &mut intent.change,
             Command::Correct(_)
             | Command::Consume(_)
             | Command::Resolve(_)
@@ -306,6 +326,8 @@ impl Change {
             match &mut write.record {
                 Record::Point(point) => point.step.begin(now),
                 Record::Replica(replica) => replica.step.begin(now),
+                Record::Downtime(downtime) => downtime.step.begin(now),
+                Record::Roster(_) => {}
                 Record::Asked(_) => {}
             }
         }
@@ -328,7 +350,7 @@ impl Consume {
 }
 
 impl Write {
-    /// The record as it is to be; whoever made it from the one that was read left its version alone.
+    /// The record as it is to be: whoever made it from what was read left its version alone.
     pub fn asked(mut asked: Asked) -> Write {
         let expected = asked.version;
         asked.version += 1;
@@ -339,7 +361,7 @@ impl Write {
     pub fn asked_record(&self) -> Option<&Asked> {
         match &self.record {
             Record::Asked(asked) => Some(&**asked),
-            Record::Point(_) | Record::Replica(_) => None,
+            Record::Point(_) | Record::Replica(_) | Record::Downtime(_) | Record::Roster(_) => None,
         }
     }
 
@@ -354,6 +376,23 @@ impl Write {
         replica.version += 1;
         Write { expected, record: Record::Replica(Box::new(replica)) }
     }
+
+    pub fn downtime(mut downtime: Downtime) -> Write {
+        let expected = downtime.version;
+        downtime.version += 1;
+        Write { expected, record: Record::Downtime(Box::new(downtime)) }
+    }
+
+    /// A downtime that was just asked for.
+    pub fn new_downtime(downtime: Downtime) -> Write {
+        Write { expected: 0, record: Record::Downtime(Box::new(downtime)) }
+    }
+
+    pub fn roster(mut roster: Roster) -> Write {
+        let expected = roster.version;
+        roster.version += 1;
+        Write { expected, record: Record::Roster(Box::new(roster)) }
+    }
 }
 
 impl Record {
@@ -362,6 +401,8 @@ impl Record {
         match self {
             Record::Point(point) => point.queue(),
             Record::Replica(replica) => replica.queue(),
+            Record::Downtime(downtime) => downtime.queue(),
+            Record::Roster(_) => None,
             // No worker drains it: the sweep looks after it.
             Record::Asked(_) => None,
         }
@@ -372,6 +413,8 @@ impl Record {
         match self {
             Record::Point(point) => point.step.due_at,
             Record::Replica(replica) => replica.step.due_at,
+            Record::Downtime(downtime) => downtime.step.due_at,
+            Record::Roster(_) => None,
             Record::Asked(asked) => asked.pending.as_ref().map(|pending| pending.due_at),
         }
     }
@@ -381,6 +424,8 @@ impl Record {
         match self {
             Record::Point(point) => point.awaits(),
             Record::Replica(replica) => replica.awaits(),
+            // Its worker looks, and needs no event for that.
+            Record::Downtime(_) | Record::Roster(_) => Vec::new(),
             Record::Asked(_) => Vec::new(),
         }
     }

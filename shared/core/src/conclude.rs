@@ -3,6 +3,8 @@
 //! Execution hands back what a call brought, and this says what it means; so that the functions,
 //! which act, have nothing to decide.
 
+mod power;
+
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
@@ -15,6 +17,8 @@ use crate::limits::{NAME_VISIBLE, WAITING_LATER_MAX, WAITING_MAX, later};
 use crate::point::{Point, Replica, ReplicaStatus, Step};
 use crate::reason::{Code, Reason};
 use crate::status::{IllegalTransition, Status};
+
+pub use power::{started, stopped};
 
 /// What a call brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,8 +159,8 @@ fn name_taken(point: &Point, answer: &Answer, now: Timestamp) -> Decision {
     recorded(point, Ok(Point { step, reason, ..point.clone() }))
 }
 
-/// After CreateTags: what was to be done then. If EC2 never takes the tags, it is done all the same,
-/// and a person is told; if it did not take them now, the next look tries again.
+/// After CreateTags: what was to be done then. If EC2 never takes the tags, it is done all the
+/// same, and a person is told; if it did not take them now, the next look tries again.
 pub fn corrected(correct: Correct, outcome: Outcome<()>) -> Decision {
     let mut decision = Decision::default();
     let (code, answer) = match outcome {

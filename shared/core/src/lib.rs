@@ -4,6 +4,7 @@
 pub mod asked;
 pub mod command;
 pub mod conclude;
+pub mod downtime;
 pub mod flow;
 pub mod ids;
 pub mod label;

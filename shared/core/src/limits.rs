@@ -49,6 +49,22 @@ pub const BACKOFF_MAX: SignedDuration = SignedDuration::from_hours(1);
 /// the intent for it.
 pub const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(30);
 
+/// A call that stops or starts a machine, and of which nothing was heard: whoever made it has long
+/// since stopped, and it is made again. Either is the same when it is made twice.
+pub const CALL_AGAIN: SignedDuration = SignedDuration::from_secs(30);
+
+/// A machine that does not start is started again for as long as it takes, at most so long apart.
+pub const START_AGAIN_MAX: SignedDuration = SignedDuration::from_mins(5);
+
+/// How often the machines are looked at that are down for their images.
+pub const LOOK_DOWN: SignedDuration = SignedDuration::from_secs(5);
+
+/// How often those are looked at that should long since run again, and do not.
+pub const LOOK_HUNG: SignedDuration = SignedDuration::from_secs(30);
+
+/// How often it is looked whether there is a place for those that wait.
+pub const LOOK_WAITING: SignedDuration = SignedDuration::from_secs(30);
+
 /// CreateSnapshots can be told so many volumes to leave out, the root apart.
 pub const LEFT_OUT_MAX: usize = 40;
 
@@ -66,6 +82,12 @@ pub const SLOTS_MAX: usize = 1_000_000;
 pub fn backoff(failures: u32) -> SignedDuration {
     let doubled = 1_i32.checked_shl(failures.saturating_sub(1)).unwrap_or(i32::MAX);
     BACKOFF.saturating_mul(doubled.max(1)).min(BACKOFF_MAX)
+}
+
+/// The wait before a machine is started again that did not start so often.
+pub fn start_again(failures: u32) -> SignedDuration {
+    let doubled = 1_i32.checked_shl(failures).unwrap_or(i32::MAX);
+    CALL_AGAIN.saturating_mul(doubled.max(1)).min(START_AGAIN_MAX)
 }
 
 /// So much later, or at the end of time.

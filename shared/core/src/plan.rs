@@ -16,8 +16,9 @@ use std::fmt::{self, Display, Write as _};
 use crate::asked::Asked;
 use crate::command::{
     Change, Command, Consume, CopyImage, Correct, CreateImage, CreateSnapshots, Decision, Record,
-    RegisterImage, Said, Wake,
+    RegisterImage, Said, StartInstance, StopInstance, Wake,
 };
+use crate::downtime::{Downtime, Roster};
 use crate::point::{Point, Replica, ReplicaStatus, Step};
 use crate::summary::News;
 
@@ -46,6 +47,8 @@ impl Display for Command {
             Command::CreateImage(intent) => write!(f, "+ {}; {}", intent.call, intent.change),
             Command::RegisterImage(intent) => write!(f, "+ {}; {}", intent.call, intent.change),
             Command::CopyImage(intent) => write!(f, "+ {}; {}", intent.call, intent.change),
+            Command::StopInstance(intent) => write!(f, "+ {}; {}", intent.call, intent.change),
+            Command::StartInstance(intent) => write!(f, "+ {}; {}", intent.call, intent.change),
             Command::Correct(correct) => write!(f, "{correct}"),
             Command::Wake(wake) => write!(f, "> {wake}"),
             Command::Looked(at) => write!(f, "= looked at {at}"),
@@ -108,6 +111,18 @@ impl Display for CopyImage {
     }
 }
 
+impl Display for StopInstance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: stop {}", self.region, self.instance)
+    }
+}
+
+impl Display for StartInstance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: start {}", self.region, self.instance)
+    }
+}
+
 impl Display for Correct {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Correct { region, artefacts, tags, then, .. } = self;
@@ -124,6 +139,8 @@ impl Display for Change {
             match &write.record {
                 Record::Point(point) => f.write_str(&point_line(point, from))?,
                 Record::Replica(replica) => f.write_str(&replica_line(replica, from))?,
+                Record::Downtime(downtime) => f.write_str(&downtime_line(downtime, from))?,
+                Record::Roster(roster) => f.write_str(&roster_line(roster, from))?,
                 Record::Asked(asked) => f.write_str(&asked_line(asked, from))?,
             }
         }
@@ -155,6 +172,21 @@ fn replica_line(replica: &Replica, from: &str) -> String {
     if let Some(reason) = &replica.reason {
         let _ = write!(line, ": {reason}");
     }
+    line
+}
+
+fn downtime_line(downtime: &Downtime, from: &str) -> String {
+    let mut line = format!("downtime of {}: {from}{}", downtime.point, downtime.status.as_str());
+    add(&mut line, step_parts(&downtime.step));
+    if let Some(reason) = &downtime.reason {
+        let _ = write!(line, ": {reason}");
+    }
+    line
+}
+
+fn roster_line(roster: &Roster, from: &str) -> String {
+    let mut line = format!("roster: {from}{} down", roster.places.len());
+    add(&mut line, roster.places.keys().map(ToString::to_string));
     line
 }
 

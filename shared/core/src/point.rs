@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{AccountId, AmiId, InstanceId, Region, SnapshotId, VolumeId};
 use crate::limits::later;
 use crate::machine::{Grade, Machine};
-use crate::policy::{Artefact, Consistency, ExcludeVolumes, Method, Policy, Replicate, StopStart};
+use crate::policy::{
+    Artefact, Consistency, ExcludeVolumes, Method, Policy, Replicate, StopStart, WINDOW_SECS,
+};
 use crate::reason::Reason;
 use crate::slot::{PointId, Slot};
 use crate::status::{Event, IllegalTransition, Status, next};
@@ -238,6 +240,12 @@ impl Point {
             | Status::Missed
             | Status::Failed => Vec::new(),
         }
+    }
+
+    /// When the time is over in which it may begin.
+    pub fn waits_until(&self) -> Timestamp {
+        let window = SignedDuration::from_secs(i64::try_from(WINDOW_SECS).unwrap_or(i64::MAX));
+        self.until.unwrap_or_else(|| later(self.requested_at, window))
     }
 
     /// Whether it is to be at rest and its machine runs: it is due when its window closes. Once it

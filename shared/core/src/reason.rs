@@ -97,6 +97,26 @@ codes! {
     /// More volumes are left out than one call can be told.
     TooManyLeftOut = "too-many-left-out",
     MachineGone = "machine-gone",
+    // Why a machine may not be stopped for its image.
+    /// The stack was deployed without the right to stop machines.
+    StopStartNotAllowed = "stop-start-not-allowed",
+    /// An Auto Scaling group would take it for broken, and replace it.
+    AutoScaling = "auto-scaling",
+    Spot = "spot",
+    StopProtected = "stop-protected",
+    /// Its instance store would be lost.
+    InstanceStoreVolumes = "instance-store-volumes",
+    // How a machine was stopped and started.
+    /// It is stopped for a point, now.
+    StoppedForPoint = "stopped-for-point",
+    /// Somebody else has stopped it, and it is theirs to start.
+    NotOurStop = "not-our-stop",
+    /// A machine that was stopped for its image is to run again, and why now; or it does.
+    RunsAgain = "runs-again",
+    /// It was not imaged within the time that it may be down.
+    StopTimeout = "stop-timeout",
+    /// We stopped it, and EC2 does not start it.
+    NotStarted = "not-started",
     // How a step went.
     /// The call was made and its outcome never came.
     OutcomeUnknown = "outcome-unknown",

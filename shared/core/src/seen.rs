@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::ids::{AmiId, InstanceId, Region, SnapshotId, VolumeId};
+use crate::machine::Instance;
 
 /// An answer that is known to hold everything that was asked for: every page of it was read. Only
 /// from this does it follow that what is missing is not there.
@@ -30,6 +31,26 @@ pub enum SnapshotState {
     Error,
     /// In the Recycle Bin, or a state that we do not know: neither usable nor gone.
     Other,
+}
+
+/// A machine, with what matters when it is stopped and started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenMachine {
+    pub instance: Instance,
+    /// `ebs` or `instance-store`.
+    pub root_device_type: String,
+    /// The code of why it is in the state that it is in.
+    pub why_stopped: Option<String>,
+}
+
+impl SeenMachine {
+    /// Whether somebody has stopped it, from outside or from within; and not EC2, for want of
+    /// something without which it does not run.
+    pub fn was_stopped_by_somebody(&self) -> bool {
+        self.why_stopped.as_deref().is_some_and(|why| {
+            why.starts_with("Client.UserInitiated") || why == "Client.InstanceInitiatedShutdown"
+        })
+    }
 }
 
 /// An image of this account.

@@ -31,8 +31,8 @@ pub struct Slot {
 
 /// The key of a point: derived from its slot, so that whoever asks, and how often, there is one.
 ///
-/// `POLICY-INSTANCE-at-INSTANT`, `POLICY-INSTANCE-run-LAUNCHED` or `POLICY-INSTANCE-ask-ORDINAL`, the
-/// instance without its `i-`.
+/// `POLICY-INSTANCE-at-INSTANT`, `POLICY-INSTANCE-run-LAUNCHED` or
+/// `POLICY-INSTANCE-ask-ORDINAL`, the instance without its `i-`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PointId {
@@ -71,6 +71,11 @@ impl PointId {
 
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// The name of its policy.
+    pub fn policy(&self) -> &str {
+        self.text.rsplitn(4, '-').nth(3).unwrap_or_default()
     }
 
     /// The instance that was, or is to be, imaged.

@@ -28,8 +28,8 @@
 //! `Redo` leads back to Requested, and EC2 creates the next one.
 //!
 //! `Begin` and `Create` are the intent, written before the call; `Made` is its outcome, written
-//! after it. `Retry` leads back to where the step can be begun again, under another attempt. A point
-//! that is Refused, Missed, Failed or Protected stays so.
+//! after it. `Retry` leads back to where the step can be begun again, under another attempt. A
+//! point that is Refused, Missed, Failed or Protected stays so.
 
 use std::fmt;
 

@@ -12,7 +12,7 @@ use crate::ids::{AmiId, InstanceId, PolicyName, Region};
 use crate::machine::Grade;
 use crate::point::{Place, Point, is_false};
 use crate::policy::Artefact;
-use crate::reason::Reason;
+use crate::reason::{Code, Reason};
 use crate::slot::PointId;
 use crate::status::Status;
 
@@ -62,6 +62,9 @@ pub struct Latest {
     pub unverified: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+    /// What a person should know of it; the particulars stand in the point.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Code>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,6 +142,7 @@ impl Latest {
             status: point.status,
             unverified: point.unverified,
             reason: point.reason.clone(),
+            findings: point.findings.iter().map(|finding| finding.code).collect(),
         }
     }
 }

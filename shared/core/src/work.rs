@@ -19,10 +19,13 @@ pub enum Kind {
     Confirm,
     /// Replicas that want to be copied into this region.
     Copy,
+    /// Machines that are to be stopped for their points, and started again.
+    Power,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 4] = [Kind::Snapshot, Kind::Register, Kind::Confirm, Kind::Copy];
+    pub const ALL: [Kind; 5] =
+        [Kind::Snapshot, Kind::Register, Kind::Confirm, Kind::Copy, Kind::Power];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -30,16 +33,18 @@ impl Kind {
             Kind::Register => "register",
             Kind::Confirm => "confirm",
             Kind::Copy => "copy",
+            Kind::Power => "power",
         }
     }
 
     /// How long a worker waits from one call that creates to the next: half of what EC2 grants an
-    /// account and region (5 snapshot sets, 5 registrations and 1 copy a second), since the account
-    /// has other users.
+    /// account and region (5 snapshot sets, 5 registrations, 2 starts and 1 copy a second), since
+    /// the account has other users.
     pub const fn pace(self) -> SignedDuration {
         match self {
             Kind::Snapshot | Kind::Register => SignedDuration::from_millis(400),
             Kind::Confirm => SignedDuration::ZERO,
+            Kind::Power => SignedDuration::from_secs(1),
             Kind::Copy => SignedDuration::from_secs(2),
         }
     }

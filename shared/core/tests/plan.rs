@@ -50,8 +50,9 @@ fn a_set_of_snapshots_is_created_under_its_intent() {
     let queue = queue("us-east-1", Kind::Snapshot);
     check(
         Command::CreateSnapshots(Box::new(Intent { change: Change::point(begun), queue, call })),
-        "+ us-east-1: snapshots of i-0aaaaaaa without its root without vol-0ddddddd; gold-0aaaaaaa-at-20260106T190000Z: snapshotting, \
-         attempt 2, failures 1, due 2026-01-06T19:00:10Z",
+        "+ us-east-1: snapshots of i-0aaaaaaa without its root without vol-0ddddddd; \
+         gold-0aaaaaaa-at-20260106T190000Z: snapshotting, attempt 2, failures 1, \
+         due 2026-01-06T19:00:10Z",
     );
 }
 

@@ -75,6 +75,7 @@ pub fn in_process(scenario: impl AsyncFnOnce(Cloud, Aws)) {
             account: AccountId::parse(ACCOUNT).expect("it is an account"),
             seat: records::region(SEAT),
             stream: "test".to_string(),
+            stop_start_at_once: 0,
         };
         let aws = Aws::start(environment, &cloud.sdk_config(SEAT));
         scenario(cloud, aws).await;

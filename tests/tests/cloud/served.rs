@@ -17,14 +17,7 @@ pub fn world(config: Config) -> Server {
 pub fn python(arguments: &[&str]) -> Command {
     // Cargo gives tests a folder of their own in the target folder.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is in target");
-    let interpreter = match python::interpreter(target) {
-        Ok(interpreter) => interpreter,
-        Err(text) => panic!("{text}"),
-    };
-    let mut command = Command::new(interpreter);
-    command.current_dir(tests().join("python")).args(arguments);
-    command.env("PYTHONDONTWRITEBYTECODE", "1");
-    command
+    python::command(target, arguments).unwrap_or_else(|text| panic!("{text}"))
 }
 
 /// The folder of this package.

@@ -16,7 +16,7 @@ policies:
     triggers: [{on: tag}]
   nightly:
     select: {regions: [us-east-1], tags: {backup: gold}}
-    triggers: [{schedule: cron(15 0 * * ? *), timezone: UTC}]
+    triggers: [{schedule: cron(15 3 * * ? *), timezone: UTC}]
 ";
 
 /// No event of a change of this tag arrives any more.

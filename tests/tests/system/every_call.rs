@@ -9,9 +9,10 @@ use afterimage_cloud::faults::{Rule, When};
 use afterimage_cloud::trace::{TracedCall, calls_of};
 
 use crate::scene::{
-    self, FRANKFURT, HOME, IRELAND, Item, NIGHTLY, ON_STOP, ON_TAG, Scene, Stage, TAG_ANSWER,
-    TAG_ASK,
+    self, CREATED, FRANKFURT, HOME, IRELAND, Item, NIGHTLY, ON_STOP, ON_TAG, STOP_START, Scene,
+    Stage, TAG_ANSWER, TAG_ASK,
 };
+use crate::stop_start::Power;
 
 /// Fewer would mean that the calls are not found.
 const CELLS_MIN: usize = 20;
@@ -38,6 +39,8 @@ struct End {
     ledger: Vec<String>,
     /// What the machine says of requests.
     told: Vec<String>,
+    /// What state each machine is in.
+    machines: Vec<String>,
 }
 
 impl End {
@@ -62,7 +65,8 @@ impl End {
         snapshots.sort();
         let mut ledger: Vec<String> = scene.ledger().await.iter().filter_map(line).collect();
         ledger.sort();
-        End { images, snapshots, ledger, told: told(scene, machine).await }
+        let machines = scene.states().await.into_values().collect();
+        End { images, snapshots, ledger, told: told(scene, machine).await, machines }
     }
 
     /// What another end has less (`-`) and what it has more (`+`), a line for each.
@@ -84,6 +88,7 @@ impl End {
             ("snapshot", &self.snapshots),
             ("item", &self.ledger),
             ("tag", &self.told),
+            ("machine", &self.machines),
         ];
         let lines = all.iter().flat_map(|(what, lines)| lines.iter().map(move |line| (what, line)));
         lines.map(|(what, line)| format!("{what} {line}")).collect()
@@ -124,6 +129,9 @@ fn line(item: &Item) -> Option<String> {
     if coordinates || item["sk"] == "looked" || item["sk"].starts_with("cursor#") {
         return None;
     }
+    if key.ends_with("#downtime") {
+        return Some(format!("{key} {:?} {:?}", item.get("status"), item.get("queue")));
+    }
     let members = ["status", "grade", "due_at", "queue", "reason", "leftovers"];
     let members = members.map(|name| format!("{name}={:?}", item.get(name)));
     let told = if item["sk"].contains("point#") { members.join(" ") } else { String::new() };
@@ -132,7 +140,7 @@ fn line(item: &Item) -> Option<String> {
 
 /// Plays one run to its end, with one blow or none.
 fn run(policies: &str, blow: Option<Rule>) -> (End, Vec<TracedCall>) {
-    scene::play_on(stage(), async |scene| {
+    scene::play_on(stage(policies), async |scene| {
         let machine = scene.machine(1).await;
         scene.policies(policies).await;
         if let Some(rule) = blow {
@@ -141,7 +149,7 @@ fn run(policies: &str, blow: Option<Rule>) -> (End, Vec<TracedCall>) {
         scene.pass(14).await;
         match policies {
             ON_STOP => scene.stop(&machine).await,
-            ON_TAG => scene.ask(HOME, &machine, "gold").await,
+            ON_TAG | CREATED => scene.ask(HOME, &machine, "gold").await,
             _ => {}
         }
         // Long enough for Lambda's retries, for a lost intent to settle and for a second attempt.
@@ -151,6 +159,7 @@ fn run(policies: &str, blow: Option<Rule>) -> (End, Vec<TracedCall>) {
         if scene.strikes().is_empty() {
             scene.assert_protected_once(2).await;
         }
+        Power::of(&scene).check();
         let calls = scene.cloud.with(|model| {
             calls_of(&model.trace, |entry| entry.principal.contains(":assumed-role/afterimage"))
         });
@@ -158,8 +167,12 @@ fn run(policies: &str, blow: Option<Rule>) -> (End, Vec<TracedCall>) {
     })
 }
 
-fn stage() -> Stage {
-    Stage::default()
+fn stage(policies: &str) -> Stage {
+    let mut stage = Stage::default();
+    if policies == STOP_START {
+        stage.options = stage.options.allowing_stop_start();
+    }
+    stage
 }
 
 /// The calls of a run at which something can go wrong in its own way: all that write or create, and
@@ -168,20 +181,29 @@ fn cells(calls: Vec<TracedCall>) -> Vec<TracedCall> {
     const SAME_MAX: u64 = 3;
     let writes = ["PutItem", "TransactWriteItems", "UpdateItem", "PutEvents"];
     let matters = |call: &TracedCall| {
-        let creates = ["CreateSnapshots", "RegisterImage", "CopyImage", "DeleteTags", "CreateTags"];
+        let creates = [
+            "CreateSnapshots",
+            "CreateImage",
+            "RegisterImage",
+            "CopyImage",
+            "DeleteTags",
+            "CreateTags",
+        ];
+        let powers = ["StopInstances", "StartInstances"];
         let action = call.action.as_str();
-        writes.contains(&action) || creates.contains(&action) || call.nth <= SAME_MAX
+        let changes = [&writes[..], &creates, &powers].concat();
+        changes.contains(&action) || call.nth <= SAME_MAX
     };
     calls.into_iter().filter(matters).collect()
 }
 
 /// Tries every blow at every call, on as many threads as there are processors.
-fn every_call(policies: &'static str) {
+fn every_call(policies: &'static str, creates: &[&str]) {
     let (whole, calls) = run(policies, None);
     assert_eq!(whole.images.len(), 3, "the run without a blow: {whole:#?}");
     let calls = cells(calls);
     let told: BTreeSet<&str> = calls.iter().map(|call| call.action.as_str()).collect();
-    for action in ["CreateSnapshots", "RegisterImage", "CopyImage", "TransactWriteItems"] {
+    for action in creates.iter().chain(&["CopyImage", "TransactWriteItems"]) {
         assert!(told.contains(action), "no call of {action} among {told:?}");
     }
     let cells: Vec<(&TracedCall, &str)> =
@@ -212,15 +234,25 @@ fn every_call(policies: &'static str) {
 
 #[test]
 fn killed_and_failed_at_every_call_of_a_schedule() {
-    every_call(NIGHTLY);
+    every_call(NIGHTLY, &["CreateSnapshots", "RegisterImage"]);
 }
 
 #[test]
 fn killed_and_failed_at_every_call_after_a_request_by_tag() {
-    every_call(ON_TAG);
+    every_call(ON_TAG, &["CreateSnapshots", "RegisterImage"]);
 }
 
 #[test]
 fn killed_and_failed_at_every_call_after_a_stop() {
-    every_call(ON_STOP);
+    every_call(ON_STOP, &["CreateSnapshots", "RegisterImage"]);
+}
+
+#[test]
+fn killed_and_failed_at_every_call_where_ec2_creates_the_image() {
+    every_call(CREATED, &["CreateImage"]);
+}
+
+#[test]
+fn killed_and_failed_at_every_call_of_a_stop_and_start() {
+    every_call(STOP_START, &["CreateSnapshots", "RegisterImage"]);
 }

@@ -17,7 +17,7 @@ impl Scene {
         items
     }
 
-    async fn assert_foreign(&self, artefact: &str) {
+    pub async fn assert_foreign(&self, artefact: &str) {
         let findings = self.findings().await;
         let about = |item: &&Item| item["sk"].ends_with(artefact);
         let finding = findings.iter().find(about);

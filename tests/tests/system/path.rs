@@ -212,9 +212,10 @@ fn a_fleet_throttled_to_the_published_buckets_is_protected_all_the_same() {
 #[test]
 fn a_machine_that_may_not_be_imaged_is_refused_with_the_reason() {
     scene::play(async |scene| {
-        // One that is billed for its operating system.
+        // One that is billed for its operating system, and a policy that will not have EC2 make its
+        // image.
         scene.launch_one(Launch { image: "Windows_Server-*", ..Launch::default() }).await;
-        scene.policies(NIGHTLY).await;
+        scene.policies(&format!("{NIGHTLY}    image: {{method: snapshot-register}}\n")).await;
         scene.pass(AN_HOUR).await;
         let point = scene.the_point().await;
         assert_eq!(point["status"], "refused", "{point:#?}");

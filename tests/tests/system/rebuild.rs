@@ -337,6 +337,22 @@ impl Scene {
             .tag_specifications(tags.build());
         made.send().await.expect("an image is made").image_id().expect("it has an id").to_string()
     }
+
+    /// A snapshot of another machine's root with these tags.
+    async fn plant_snapshot(&self, tags: &BTreeMap<String, String>) -> String {
+        let other = self.machine(0).await;
+        let shown = self.ec2(HOME).describe_instances().instance_ids(&other).send().await;
+        let shown = shown.expect("it is described");
+        let devices = shown.reservations()[0].instances()[0].block_device_mappings();
+        let volume = devices[0].ebs().and_then(|ebs| ebs.volume_id()).expect("a volume");
+        let stolen: Vec<ec2::Tag> = tags.iter().map(|(key, value)| tag(key, value)).collect();
+        let stolen = ec2::TagSpecification::builder()
+            .resource_type(ec2::ResourceType::Snapshot)
+            .set_tags(Some(stolen));
+        let planted = self.ec2(HOME).create_snapshot().volume_id(volume);
+        let planted = planted.tag_specifications(stolen.build()).send().await.expect("it is made");
+        planted.snapshot_id().expect("it has an id").to_string()
+    }
 }
 
 #[test]
@@ -366,19 +382,7 @@ fn what_tags_or_facts_do_not_vouch_for_is_told_and_not_rebuilt() {
         let moved = [("/dev/xvda", root.as_str()), ("/dev/sdz", data.as_str())];
         let moved = scene.plant_whole(&format!("{base}-9"), &moved, &tags("9")).await;
         // A snapshot of somebody else's disk, with all the tags of ours.
-        let other = scene.machine(0).await;
-        let shown = scene.ec2(HOME).describe_instances().instance_ids(&other).send().await;
-        let shown = shown.expect("it is described");
-        let devices = shown.reservations()[0].instances()[0].block_device_mappings();
-        let volume = devices[0].ebs().and_then(|ebs| ebs.volume_id()).expect("a volume");
-        let stolen: Vec<ec2::Tag> =
-            snapshots[0].tags.iter().map(|(key, value)| tag(key, value)).collect();
-        let stolen = ec2::TagSpecification::builder()
-            .resource_type(ec2::ResourceType::Snapshot)
-            .set_tags(Some(stolen));
-        let planted = scene.ec2(HOME).create_snapshot().volume_id(volume);
-        let planted = planted.tag_specifications(stolen.build()).send().await.expect("it is made");
-        let planted = planted.snapshot_id().expect("it has an id").to_string();
+        let planted = scene.plant_snapshot(&snapshots[0].tags).await;
         // A copy that a user made of our image, with all its tags; and one with our tags and no
         // more.
         let copied = scene.ec2(IRELAND).copy_image().name("my own").source_region(HOME);

@@ -60,12 +60,33 @@ policies:
     replicate: [{region: eu-west-1}, {region: eu-central-1}]
 ";
 
+/// The same machines, whose images EC2 creates.
+pub const CREATED: &str = "
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{on: tag}]
+    image: {method: create-image}
+    replicate: [{region: eu-west-1}, {region: eu-central-1}]
+";
+
 /// The same machines whenever somebody asks by a tag.
 pub const ON_TAG: &str = "
 policies:
   gold:
     select: {regions: [us-east-1], tags: {backup: gold}}
     triggers: [{on: tag}]
+    replicate: [{region: eu-west-1}, {region: eu-central-1}]
+";
+
+/// The same machines, stopped for their images and started again.
+pub const STOP_START: &str = "
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{schedule: cron(15 0 * * ? *), timezone: UTC}]
+    consistency: stop-start
+    stop_start: {at_once: 1, timeout: 15m}
     replicate: [{region: eu-west-1}, {region: eu-central-1}]
 ";
 
@@ -112,11 +133,19 @@ pub struct Launch {
     pub count: i32,
     /// Beside the root.
     pub disks: Vec<ec2::BlockDeviceMapping>,
+    /// Whether they can be hibernated, for which their root has to be encrypted.
+    pub can_hibernate: bool,
 }
 
 impl Default for Launch {
     fn default() -> Launch {
-        Launch { region: HOME, image: "al2023-ami-*-x86_64", count: 1, disks: Vec::new() }
+        Launch {
+            region: HOME,
+            image: "al2023-ami-*-x86_64",
+            count: 1,
+            disks: Vec::new(),
+            can_hibernate: false,
+        }
     }
 }
 
@@ -194,6 +223,7 @@ impl Scene {
             .max_count(launch.count)
             .tag_specifications(tags.build())
             .set_block_device_mappings((!disks.is_empty()).then_some(disks))
+            .set_hibernation_options(launch.can_hibernate.then(hibernation))
             .send()
             .await
             .expect("machines are launched");
@@ -285,7 +315,7 @@ impl Scene {
         let mut items = self.ledger().await;
         let is_point = |item: &Item| {
             let sk = item.get("sk").map(String::as_str).unwrap_or_default();
-            sk.starts_with("point#") && !sk.contains("#replica#")
+            sk.starts_with("point#") && !sk.contains("#replica#") && !sk.ends_with("#downtime")
         };
         items.retain(is_point);
         items.sort();
@@ -348,7 +378,7 @@ impl Scene {
 }
 
 /// Whether a principal is the role of one of the functions, in the session of Lambda.
-fn is_ours(principal: &str) -> bool {
+pub fn is_ours(principal: &str) -> bool {
     principal.contains(":assumed-role/afterimage")
 }
 
@@ -389,6 +419,10 @@ pub fn tag(key: &str, value: &str) -> ec2::Tag {
 }
 
 /// So many disks beside the root, none of them encrypted.
+fn hibernation() -> ec2::HibernationOptionsRequest {
+    ec2::HibernationOptionsRequest::builder().configured(true).build()
+}
+
 pub fn disks(count: usize) -> Vec<ec2::BlockDeviceMapping> {
     let devices = ["/dev/sdf", "/dev/sdg", "/dev/sdh", "/dev/sdi"];
     devices.iter().take(count).map(|device| disk(device, None)).collect()
@@ -407,9 +441,15 @@ pub fn disk(device: &str, key: Option<&str>) -> ec2::BlockDeviceMapping {
 }
 
 fn texts(item: &std::collections::HashMap<String, AttributeValue>) -> Item {
-    let text = |value: &AttributeValue| match value {
-        AttributeValue::S(text) | AttributeValue::N(text) => text.clone(),
-        other => format!("{other:?}"),
-    };
     item.iter().map(|(name, value)| (name.clone(), text(value))).collect()
+}
+
+/// The same for the same value: members in the order of their names.
+fn text(value: &AttributeValue) -> String {
+    match value {
+        AttributeValue::S(text) | AttributeValue::N(text) => text.clone(),
+        AttributeValue::M(members) => format!("{:?}", texts(members)),
+        AttributeValue::L(values) => format!("{:?}", values.iter().map(text).collect::<Vec<_>>()),
+        other => format!("{other:?}"),
+    }
 }

@@ -73,7 +73,7 @@ impl Hand<'_> {
 
     /// Writes the intent, and with it the right to call. The record is the one that was written:
     /// what the outcome is concluded from. None if the call is not to be made.
-    async fn begin<R: Clone>(
+    pub(super) async fn begin<R: Clone>(
         &mut self,
         queue: &Queue,
         change: Change,
@@ -147,7 +147,7 @@ impl Hand<'_> {
     }
 
     /// What an outcome says about the calls that follow.
-    fn heed<T>(&mut self, outcome: &Outcome<T>) {
+    pub(super) fn heed<T>(&mut self, outcome: &Outcome<T>) {
         match outcome {
             Outcome::Made(_) => {
                 self.applied.made += 1;
@@ -173,13 +173,13 @@ impl Hand<'_> {
 fn point_of(change: &Change) -> Option<&Point> {
     change.writes.iter().rev().find_map(|write| match &write.record {
         Record::Point(point) => Some(&**point),
-        Record::Replica(_) | Record::Asked(_) => None,
+        Record::Replica(_) | Record::Downtime(_) | Record::Roster(_) | Record::Asked(_) => None,
     })
 }
 
 fn replica_of(change: &Change) -> Option<&Replica> {
     change.writes.iter().rev().find_map(|write| match &write.record {
         Record::Replica(replica) => Some(&**replica),
-        Record::Point(_) | Record::Asked(_) => None,
+        Record::Point(_) | Record::Downtime(_) | Record::Roster(_) | Record::Asked(_) => None,
     })
 }

@@ -15,6 +15,7 @@
 
 mod consume;
 mod create;
+mod power;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::AddAssign;
@@ -168,6 +169,8 @@ impl<'a> Hand<'a> {
             Command::CreateImage(intent) => return self.create_image(*intent).await,
             Command::RegisterImage(intent) => return self.register_image(*intent).await,
             Command::CopyImage(intent) => return self.copy_image(*intent).await,
+            Command::StopInstance(intent) => return self.stop_instance(*intent).await,
+            Command::StartInstance(intent) => return self.start_instance(*intent).await,
             Command::Correct(correct) => {
                 let outcome = self.aws.ec2.create_tags(&correct).await;
                 return Ok(conclude::corrected(*correct, outcome));
@@ -265,6 +268,8 @@ fn queue_of(command: &Command) -> Option<&Queue> {
         Command::CreateImage(intent) => Some(&intent.queue),
         Command::RegisterImage(intent) => Some(&intent.queue),
         Command::CopyImage(intent) => Some(&intent.queue),
+        Command::StopInstance(intent) => Some(&intent.queue),
+        Command::StartInstance(intent) => Some(&intent.queue),
         Command::Correct(correct) => queue_of(&correct.then),
         Command::Request(_)
         | Command::Consume(_)

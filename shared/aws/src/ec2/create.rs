@@ -161,10 +161,10 @@ impl Ec2 {
 
 /// Counts how often a call has gone out, which tells what its end can mean.
 #[derive(Clone, Debug, Default)]
-struct Sent(Arc<AtomicU32>);
+pub(super) struct Sent(Arc<AtomicU32>);
 
 impl Sent {
-    fn count(&self) -> u32 {
+    pub(super) fn count(&self) -> u32 {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -187,7 +187,7 @@ impl Intercept for Sent {
 }
 
 /// How a call is made that has to be over in time.
-fn in_time(sent: &Sent) -> Builder {
+pub(super) fn in_time(sent: &Sent) -> Builder {
     let timeouts = TimeoutConfig::builder().operation_timeout(CALL_TIMEOUT.unsigned_abs());
     Config::builder().timeout_config(timeouts.build()).interceptor(sent.clone())
 }

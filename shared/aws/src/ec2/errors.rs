@@ -22,6 +22,7 @@ pub const NO_ANSWER: &str = "no-answer";
 pub const NOT_SENT: &str = "not-sent";
 pub const NOT_CONNECTED: &str = "not-connected";
 pub const UNREADABLE: &str = "answer-unreadable";
+pub const SENT_AGAIN: &str = "sent-again";
 
 /// EC2 asks to wait: too many calls, or too much of the same under way at once.
 ///

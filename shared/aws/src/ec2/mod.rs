@@ -2,11 +2,12 @@
 //! puts right what it says of itself.
 //!
 //! What is read is read to its last page. What is made is made at most once by a call: EC2 has no
-//! token for CreateSnapshots, CreateImage and RegisterImage, and the SDK by itself would send them again after
-//! an error that came too late.
+//! token for CreateSnapshots, CreateImage and RegisterImage, and the SDK by itself would send them
+//! again after an error that came too late.
 
 mod create;
 pub mod errors;
+mod power;
 mod read;
 mod tag;
 

@@ -6,16 +6,18 @@
 //! | `policies` | `cursor#POLICY#SCHEDULE` | how far a schedule was looked after |
 //! | `policies` | `region#REGION` | a region in which there may be something of ours |
 //! | `policies` | `looked` | when everything with our tag was last looked through |
+//! | `policies` | `roster` | the machines that are down for their images |
 //! | `machine#INSTANCE` | `machine` | the summary of a machine |
 //! | `machine#INSTANCE` | `point#POINT` | a point |
 //! | `machine#INSTANCE` | `asked#POLICY` | the requests for points under a policy |
 //! | `machine#INSTANCE` | `point#POINT#replica#REGION` | a replica |
+//! | `machine#INSTANCE` | `point#POINT#downtime` | how its machine was stopped, and started |
 //! | `lease#REGION#KIND` | `lease` | who works at a queue |
 //! | `claim#REGION#KIND` | `claim` | who will look at what is in flight in a queue |
 //! | `findings` | `finding#REGION#ARTEFACT` | something that a person should see |
 //!
-//! The index `due` has the points and replicas that stand in a queue, and the requests whose tag was
-//! not seen to go, and no others; the index
+//! The index `due` has the points, replicas and downtimes that stand in a queue, and the requests
+//! by tag that were not ended, and no others; the index
 //! `fleet` has the summaries, spread over as many partitions as there are hexadecimal digits.
 
 use std::collections::HashMap;
@@ -50,11 +52,13 @@ pub const POLICY: &str = "policy#";
 pub const CURSOR: &str = "cursor#";
 pub const REGION: &str = "region#";
 pub const LOOKED: &str = "looked";
+pub const ROSTER: &str = "roster";
 pub const POINT: &str = "point#";
 const ASKED: &str = "asked#";
 pub const FINDINGS: &str = "findings";
 const MACHINE: &str = "machine";
 const REPLICA: &str = "#replica#";
+const DOWNTIME: &str = "#downtime";
 
 /// Where an item stands.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,6 +88,10 @@ impl Key {
         Key::new(POLICIES, LOOKED)
     }
 
+    pub fn roster() -> Key {
+        Key::new(POLICIES, ROSTER)
+    }
+
     pub fn machine(instance: &InstanceId) -> Key {
         Key::new(partition(instance), MACHINE)
     }
@@ -94,6 +102,10 @@ impl Key {
 
     pub fn replica(point: &PointId, region: &Region) -> Key {
         Key::new(partition(point.instance()), format!("{POINT}{point}{REPLICA}{region}"))
+    }
+
+    pub fn downtime(point: &PointId) -> Key {
+        Key::new(partition(point.instance()), format!("{POINT}{point}{DOWNTIME}"))
     }
 
     pub fn asked(instance: &InstanceId, policy: &PolicyName) -> Key {
@@ -126,15 +138,20 @@ impl Key {
         Key::new(text(PK), text(SK))
     }
 
-    /// The point that this is the key of, or that this is the key of a replica of.
+    /// The point that this is the key of, or that this is the key of a replica or the downtime of.
     pub fn point_id(&self) -> Option<PointId> {
         let rest = self.sk.strip_prefix(POINT)?;
         let id = rest.split_once(REPLICA).map_or(rest, |(id, _)| id);
+        let id = id.strip_suffix(DOWNTIME).unwrap_or(id);
         PointId::parse(id).ok()
     }
 
     pub fn is_replica(&self) -> bool {
         self.sk.contains(REPLICA)
+    }
+
+    pub fn is_downtime(&self) -> bool {
+        self.sk.ends_with(DOWNTIME)
     }
 
     /// The key as attributes: how an item is asked for, and how it begins.
@@ -176,6 +193,7 @@ pub fn in_queue(queue: &Queue, point: &PointId) -> Vec<Key> {
     match queue.kind {
         Kind::Snapshot | Kind::Register => vec![Key::point(point)],
         Kind::Copy => vec![Key::replica(point, &queue.region)],
+        Kind::Power => vec![Key::downtime(point)],
         Kind::Confirm => vec![Key::point(point), Key::replica(point, &queue.region)],
     }
 }

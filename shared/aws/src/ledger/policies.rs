@@ -11,10 +11,10 @@ use jiff::Timestamp;
 use super::Ledger;
 use super::item::{Item, attribute_of, item_of, part_of, record_of};
 use super::keys::{
-    CURSOR, Key, LOOKED, PK, POLICIES, POLICY, REGION, SK, VERSION, WRITTEN_BY, cursors,
+    CURSOR, Key, LOOKED, PK, POLICIES, POLICY, REGION, ROSTER, SK, VERSION, WRITTEN_BY, cursors,
 };
 use super::read::{at_millis, millis};
-use super::record::readable;
+use super::record::{readable, roster};
 use super::write::{ACTIONS_MAX, Condition, PutIf};
 use crate::error::Failure;
 
@@ -43,6 +43,8 @@ impl Ledger {
                 in_force.cursors.extend(readable(cursor(&item, &key)));
             } else if key.sk.starts_with(REGION) {
                 in_force.regions.extend(readable(region(&item, &key)));
+            } else if key.sk == ROSTER {
+                in_force.roster = readable(roster(&item)).unwrap_or_default();
             } else if key.sk == LOOKED {
                 in_force.looked_at = readable(looked_at(&item, &key));
             } else {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use afterimage_core::downtime::{Downtime, Roster};
 use afterimage_core::flow::InFlight;
 use afterimage_core::ids::{InstanceId, Region};
 use afterimage_core::point::{Point, Replica};
@@ -13,7 +14,7 @@ use jiff::Timestamp;
 
 use super::item::{Item, part_of};
 use super::keys::{AWAITS, DUE, DUE_AT, Key, PK, POINT, QUEUE, SK, in_queue, partition, queue};
-use super::record::{point, readable, replica};
+use super::record::{downtime, point, readable, replica, roster};
 use super::{BATCH_MAX, IDLE_BATCHES_MAX, Ledger, PAGES_MAX};
 use crate::error::Failure;
 
@@ -70,6 +71,9 @@ impl Ledger {
         let (mut points, mut replicas) = (Vec::new(), Vec::new());
         for key in keys {
             let Some(item) = items.remove(&key) else { continue };
+            if key.is_downtime() {
+                continue;
+            }
             if key.is_replica() {
                 replicas.extend(readable(replica(&item)));
             } else {
@@ -89,6 +93,28 @@ impl Ledger {
         let items = self.items(ids.iter().map(Key::point).collect()).await?;
         let points = items.values().filter_map(|item| readable(point(item)));
         Ok(points.map(|point| (point.id.clone(), point)).collect())
+    }
+
+    /// Downtimes by their points, as far as there are such downtimes.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn downtimes(
+        &self,
+        points: &[PointId],
+    ) -> Result<BTreeMap<PointId, Downtime>, Failure> {
+        let items = self.items(points.iter().map(Key::downtime).collect()).await?;
+        let downtimes = items.values().filter_map(|item| readable(downtime(item)));
+        Ok(downtimes.map(|downtime| (downtime.point.clone(), downtime)).collect())
+    }
+
+    /// The machines that are down by our doing.
+    ///
+    /// # Errors
+    /// The ledger cannot be read, or the roster cannot: then none may be stopped.
+    pub async fn roster(&self) -> Result<Roster, Failure> {
+        let items = self.items(BTreeSet::from([Key::roster()])).await?;
+        items.values().next().map_or_else(|| Ok(Roster::default()), roster)
     }
 
     /// Replicas by their points and regions, as far as there are such replicas.
@@ -118,6 +144,9 @@ impl Ledger {
         let mut points: BTreeMap<PointId, (Point, Vec<Replica>)> = BTreeMap::new();
         // The key of a point is the beginning of those of its replicas, and comes before them.
         for item in &items {
+            if Key::of(item).is_downtime() {
+                continue;
+            }
             if !Key::of(item).is_replica() {
                 let point = readable(point(item));
                 points.extend(point.map(|point| (point.id.clone(), (point, Vec::new()))));

@@ -1,8 +1,9 @@
-//! Points, replicas and requests as items: their members, and what the index is made of. Their invariants
-//! are checked on the way in and on the way out.
+//! Points, replicas, downtimes and requests as items: their members, and what the index is made of.
+//! Their invariants are checked on the way in and on the way out.
 
 use afterimage_core::asked::Asked;
 use afterimage_core::command::{Record, Write};
+use afterimage_core::downtime::{Downtime, Roster};
 use afterimage_core::point::{Point, Replica};
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::DeserializeOwned;
@@ -21,6 +22,8 @@ pub fn item_to_put(write: &Write, id: &str) -> Result<Item, Failure> {
     let (checked, version, item) = match &write.record {
         Record::Point(point) => (point.check(), point.version, item_of(point)),
         Record::Replica(replica) => (replica.check(), replica.version, item_of(replica)),
+        Record::Downtime(downtime) => (downtime.check(), downtime.version, item_of(downtime)),
+        Record::Roster(roster) => (roster.check(), roster.version, item_of(roster)),
         Record::Asked(asked) => (asked.check(), asked.version, item_of(asked)),
     };
     checked.map_err(unfit)?;
@@ -44,7 +47,10 @@ pub fn item_to_put(write: &Write, id: &str) -> Result<Item, Failure> {
 /// Where it stands in the index.
 fn place(record: &Record) -> Option<String> {
     match record {
-        Record::Point(_) | Record::Replica(_) => record.queue().as_ref().map(queue),
+        Record::Point(_) | Record::Replica(_) | Record::Downtime(_) => {
+            record.queue().as_ref().map(queue)
+        }
+        Record::Roster(_) => None,
         Record::Asked(asked) => Some(asking(&asked.home)),
     }
 }
@@ -53,6 +59,8 @@ pub fn key_of(record: &Record) -> Key {
     match record {
         Record::Point(point) => Key::point(&point.id),
         Record::Replica(replica) => Key::replica(&replica.point, &replica.region),
+        Record::Downtime(downtime) => Key::downtime(&downtime.point),
+        Record::Roster(_) => Key::roster(),
         Record::Asked(asked) => Key::asked(&asked.instance, &asked.policy),
     }
 }
@@ -63,6 +71,14 @@ pub fn point(item: &Item) -> Result<Point, Failure> {
 
 pub fn replica(item: &Item) -> Result<Replica, Failure> {
     read(item, |replica: &Replica| (Key::replica(&replica.point, &replica.region), replica.check()))
+}
+
+pub fn downtime(item: &Item) -> Result<Downtime, Failure> {
+    read(item, |downtime: &Downtime| (Key::downtime(&downtime.point), downtime.check()))
+}
+
+pub fn roster(item: &Item) -> Result<Roster, Failure> {
+    read(item, |roster: &Roster| (Key::roster(), roster.check()))
 }
 
 pub fn asked(item: &Item) -> Result<Asked, Failure> {

@@ -1,10 +1,12 @@
 //! What is overdue, what is stopped, what is asked for by a tag, and now and then everything that
-//! carries our tag, beside all machines. A region that does not answer is left out, and looked at by the next sweep.
+//! carries our tag, beside all machines. A region that does not answer is left out,
+//! and looked at by the next sweep.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use afterimage_core::flow::InForce;
 use afterimage_core::flow::asked::{self, Asking};
+use afterimage_core::flow::coverage::Fleet;
 use afterimage_core::flow::reconcile_tick::{Input, Tagged, is_time_to_look};
 use afterimage_core::flow::waiting::{self, Waiting};
 use afterimage_core::ids::{InstanceId, Region};
@@ -34,11 +36,11 @@ pub async fn reconcile_tick(aws: &Aws, _tick: Tick, context: &Context) -> Result
     let stopped = stopped(aws, &in_force, context).await;
     let ids: Vec<InstanceId> = stopped.iter().map(|instance| instance.id.clone()).collect();
     let summaries = aws.ledger.summaries(&ids).await?;
-    let asking = asking(aws, &in_force, context).await?;
     let tagged = match is_time_to_look(&in_force, now) {
         true => Some(tagged(aws, &in_force, context).await?),
         false => None,
     };
+    let asking = asking(aws, &in_force, tagged.as_ref(), context).await?;
     Ok(Input { now, in_force, overdue, stopped, summaries, waiting, asking, tagged })
 }
 
@@ -62,7 +64,7 @@ async fn overdue(
         let (points, _) = aws.ledger.records(&waiting::of_queue(&in_flight), &queue).await?;
         waiting.extend(points);
         in_flight.retain(|record| record.due_at <= now);
-        if !in_flight.is_empty() {
+        if !in_flight.is_empty() && !is_looked_after(aws, &queue, now).await? {
             overdue.push(queue);
         }
     }
@@ -89,6 +91,14 @@ async fn awaited(aws: &Aws, waiting: &[Point], context: &Context) -> Vec<Instanc
     awaited
 }
 
+/// What waits for a place is due for as long as it waits, and its worker is at it all the time.
+async fn is_looked_after(aws: &Aws, queue: &Queue, now: Timestamp) -> Result<bool, Failure> {
+    if queue.kind != Kind::Power {
+        return Ok(false);
+    }
+    Ok(aws.ledger.claimed_until(queue).await?.is_some_and(|until| until > now))
+}
+
 /// The stopped machines where a policy waits for stops.
 async fn stopped(aws: &Aws, in_force: &InForce, context: &Context) -> Vec<Instance> {
     let waits = |policy: &&Policy| {
@@ -109,22 +119,31 @@ async fn stopped(aws: &Aws, in_force: &InForce, context: &Context) -> Vec<Instan
     stopped
 }
 
-/// The machines that carry a request where a policy takes such requests, and now and then
-/// everywhere; then what the ledger has on these, and on those that somebody has left.
-async fn asking(aws: &Aws, in_force: &InForce, context: &Context) -> Result<Asking, Failure> {
+/// The machines that carry a request where a policy takes such requests, and wherever all machines
+/// were listed just now; then what the ledger has on these, and on those that somebody has left.
+async fn asking(
+    aws: &Aws,
+    in_force: &InForce,
+    tagged: Option<&Tagged>,
+    context: &Context,
+) -> Result<Asking, Failure> {
+    let nothing = Fleet::default();
+    let listed = tagged.map_or(&nothing, |tagged| &tagged.fleet);
     let takes = |policy: &&Policy| policy.triggers.contains(&Trigger::Tag);
     let taking = in_force.policies.iter().filter(takes);
     let mut regions: BTreeSet<&Region> = taking.flat_map(|policy| &policy.select.regions).collect();
-    if is_time_to_look(in_force, context.now) {
-        regions.extend(&in_force.regions);
-    }
+    regions.extend(listed.keys());
     let mut asking = Asking::default();
     for region in regions {
         if !context.has_time(aws.clock.now()) {
             break;
         }
-        match aws.ec2.instances(region, Find::Tagged(&[TAG_ASK.to_string()])).await {
-            Ok(found) => asking.machines.extend(found),
+        let machines = match listed.get(region) {
+            Some(Complete(all)) => Ok(all.iter().filter(|one| asked::asks(one)).cloned().collect()),
+            None => aws.ec2.instances(region, Find::Tagged(&[TAG_ASK.to_string()])).await,
+        };
+        match machines {
+            Ok(machines) => asking.machines.extend(machines),
             Err(failure) => {
                 left_out(&failure);
                 continue;

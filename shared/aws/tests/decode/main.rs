@@ -28,6 +28,7 @@ fn environment() -> Environment {
         account: AccountId::parse("123456789012").expect("it is an account"),
         seat: Region::parse("us-east-1").expect("it is a region"),
         stream: "test".to_string(),
+        stop_start_at_once: 0,
     }
 }
 

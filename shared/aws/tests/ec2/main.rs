@@ -3,6 +3,7 @@
 mod creating;
 mod machines;
 mod outcomes;
+mod power;
 mod reading;
 
 use std::collections::{BTreeMap, BTreeSet};

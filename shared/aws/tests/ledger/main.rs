@@ -1,5 +1,6 @@
 //! The ledger against DynamoDB in the embedded cloud, by way of the real SDK.
 
+mod downtimes;
 mod leases;
 mod policies;
 mod reading;

@@ -68,6 +68,7 @@ fn all_that_is_in_force_is_one_request() {
             cursors: vec![cursor("gold", 1)],
             regions: vec![region(AWAY), region(SEAT)],
             looked_at: Some(second(2)),
+            roster: Default::default(),
             unreadable: Vec::new(),
         };
         assert_eq!(in_force, expected);

@@ -57,6 +57,11 @@ fn value(instance: &Instance) -> Option<&str> {
     instance.tags.get(TAG_ASK).map(String::as_str)
 }
 
+/// Whether a machine carries a request.
+pub fn asks(instance: &Instance) -> bool {
+    value(instance).is_some()
+}
+
 /// The record that has to be known of a machine, to tell what its tag means.
 pub fn record_of(instance: &Instance) -> Option<(InstanceId, PolicyName)> {
     let policy = PolicyName::parse(value(instance)?).ok()?;
@@ -102,7 +107,7 @@ pub fn sweep(asking: &Asking, in_force: &InForce, now: Timestamp) -> Decision {
     let machines = &asking.machines;
     let decisions = machines.iter().map(|machine| by_tag(machine, in_force, &asking.known, now));
     let gone = asking.left.iter().filter(|asked| !machines.iter().any(|at| carries(at, asked)));
-    for one in decisions.chain(gone.map(|asked| end(asked))) {
+    for one in decisions.chain(gone.map(end)) {
         for command in one.commands {
             match command {
                 Command::Wake(wake) => drop(wakes.insert(wake)),

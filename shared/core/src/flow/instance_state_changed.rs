@@ -1,5 +1,5 @@
-//! A machine stopped: its disks are at rest, policies that wait for that ask for a point, and points
-//! that wait for it are begun.
+//! A machine stopped: its disks are at rest, policies that wait for that ask for a point, and
+//! points that wait for it are begun.
 
 use jiff::Timestamp;
 

@@ -4,6 +4,7 @@
 pub mod asked;
 pub mod backup_tick;
 pub mod coverage;
+pub mod explain;
 pub mod image_state_changed;
 pub mod instance_state_changed;
 pub mod instance_tagged;
@@ -20,9 +21,10 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::command::{Cursor, Decision, Finding};
+use crate::downtime::Roster;
 use crate::ids::{AmiId, InstanceId, PolicyName, Region, SnapshotId};
 use crate::machine::State;
-use crate::policy::Policy;
+use crate::policy::{Consistency, Policy};
 use crate::reason::{Code, Reason};
 use crate::seen::ImageState;
 use crate::slot::PointId;
@@ -38,6 +40,8 @@ pub struct InForce {
     pub regions: Vec<Region>,
     /// When everything that carries our tag was last looked through.
     pub looked_at: Option<Timestamp>,
+    /// The machines that are down by our doing.
+    pub roster: Roster,
     /// Policies that are there and cannot be read; the others go on.
     pub unreadable: Vec<Unreadable>,
 }
@@ -69,11 +73,17 @@ impl InForce {
                 add(home, [Kind::Snapshot, Kind::Register]);
                 // The image at home.
                 add(home, [Kind::Register, Kind::Confirm]);
+                if policy.consistency == Consistency::StopStart {
+                    add(home, [Kind::Snapshot, Kind::Power]);
+                }
             }
             for replica in &policy.replicate {
                 add(&replica.region, [Kind::Copy, Kind::Confirm]);
             }
         }
+        // Whatever became of their policies, these are to be started again.
+        let down = self.roster.places.values().map(|held| held.region.clone());
+        queues.extend(down.map(|region| Queue { region, kind: Kind::Power }));
         queues
     }
 

@@ -25,7 +25,8 @@ use crate::slot::PointId;
 use crate::summary::MachineSummary;
 use crate::work::{Kind, Queue};
 
-/// Listing everything of ours, and every machine, costs three describes a region; what it finds is in no hurry.
+/// Listing everything of ours, and every machine, costs three describes a region; what it finds is
+/// in no hurry.
 pub const LOOK_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
 #[derive(Clone, Debug)]
@@ -72,6 +73,12 @@ pub fn decide(input: &Input) -> Decision {
     // A worker that is woken for both is woken once.
     stops.commands.retain(|command| !asked.commands.contains(command));
     stops.add(asked);
+    // A worker that is at it goes on; one that died must not keep a machine down.
+    let down = input.in_force.roster.places.values();
+    let down = down.map(|held| Queue { region: held.region.clone(), kind: Kind::Power });
+    for queue in down.filter(|queue| !input.overdue.contains(queue)).collect::<BTreeSet<_>>() {
+        decision.command(Command::Wake(Wake { queue, hop: 0 }));
+    }
     // First of all, so that nothing that goes wrong below keeps a worker asleep; but a worker that
     // points are requested from below is woken after that, and once.
     for queue in input.overdue.iter().collect::<BTreeSet<_>>() {
@@ -91,8 +98,9 @@ pub fn decide(input: &Input) -> Decision {
     decision
 }
 
-/// The twin of the event: what the stopped machines ask for, and what has waited for them. Nothing is said of those that ask for
-/// nothing, or it would be said every few minutes for as long as they are stopped.
+/// The twin of the event: what the stopped machines ask for, and what has waited for them. Nothing
+/// is said of those that ask for nothing, or it would be said every few minutes for as long as they
+/// are stopped.
 fn stops(input: &Input) -> Decision {
     let mut decision = Decision::default();
     let mut wakes: BTreeSet<Wake> = BTreeSet::new();

@@ -9,6 +9,7 @@ use crate::policy::select::Selected;
 use crate::policy::{Policy, Trigger};
 use crate::reason::{Code, Reason};
 use crate::slot::{Occasion, PointId};
+use crate::status::Status;
 use crate::summary::{MachineSummary, News, Stop};
 
 /// The points that a stopped machine asks for, one for each policy that covers it `on: stopped`.
@@ -23,6 +24,11 @@ pub fn requests(
 ) -> Decision {
     let mut decision = Decision::default();
     if instance.state != State::Stopped {
+        return decision;
+    }
+    if in_force.roster.has(&instance.id) {
+        let text = "it is stopped for an image that another point is, and started again";
+        decision.say(&instance.id, Reason::new(Code::StoppedForPoint, text));
         return decision;
     }
     let mut is_covered = false;
@@ -74,19 +80,29 @@ fn judge(
         let text = format!("the point of this stop is {}", stop.point);
         return Verdict::No(Reason::new(Code::AlreadyRequested, text));
     }
-    let Some(latest) = summary.and_then(|summary| summary.latest.get(&policy.name)) else {
+    let Some((point, at)) = summary.and_then(|summary| last_made(policy, summary)) else {
         return Verdict::Request;
     };
     // Another environment's clock may be ahead of ours.
-    let since = now.duration_since(latest.requested_at).max(SignedDuration::ZERO);
+    let since = now.duration_since(at).max(SignedDuration::ZERO);
     if since >= min_interval {
         return Verdict::Request;
     }
     let text = format!(
-        "{} was requested at {}, and `{}` wants {min_interval:#} between two points",
-        latest.point, latest.requested_at, policy.name
+        "{point} was requested at {at}, and `{}` wants {min_interval:#} between two points",
+        policy.name
     );
     Verdict::No(Reason::new(Code::TooSoon, text))
+}
+
+/// The last point, and when it was requested. One that was missed has made nothing: then it is the
+/// one before that is any good, and the time of its disks.
+fn last_made<'a>(policy: &Policy, summary: &'a MachineSummary) -> Option<(&'a PointId, Timestamp)> {
+    let latest = summary.latest.get(&policy.name)?;
+    if latest.status != Status::Missed {
+        return Some((&latest.point, latest.requested_at));
+    }
+    summary.good.get(&policy.name).map(|good| (&good.point, good.taken_at))
 }
 
 fn ask(decision: &mut Decision, policy: &Policy, instance: &Instance, now: Timestamp) {

@@ -4,8 +4,9 @@
 //! copies its tags. Ours is what the ledger names, and what its intents and the facts vouch for:
 //!
 //! - a snapshot at home is of a volume of the machine, and began after the point was requested;
-//! - an image at home has a name of ours, and nothing but snapshots of the point in its mapping; or,
-//!   of a point whose image EC2 creates, it was made of the machine, after the point was requested;
+//! - an image at home has a name of ours, and nothing but snapshots of the point in its mapping;
+//!   or, of a point whose image EC2 creates, it was made of the machine, after the point was
+//!   requested;
 //! - a replica has a name of ours, and is a copy of the image that was to be copied there;
 //! - a snapshot elsewhere is in the mapping of such a replica: copies of snapshots show no volume.
 //!

@@ -4,6 +4,7 @@
 //! read, and checked again when they come back.
 
 pub mod cron;
+pub mod difference;
 pub mod file;
 pub mod next;
 pub mod print;

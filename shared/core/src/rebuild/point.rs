@@ -120,8 +120,8 @@ fn point(home: &Home) -> Point {
     let slot = label.slot.clone();
     let new = Point::requested(slot, label.home.clone(), plan, label.requested_at);
     let is_good = !home.set.is_empty();
-    let failed = "what its tries left was there when the ledger was made anew, and nothing that one \
-                  could recover from";
+    let failed = "what its tries left was there when the ledger was made anew, and nothing that \
+                  one could recover from";
     Point {
         status: if is_good { Status::Protected } else { Status::Failed },
         reason: (!is_good).then(|| Reason::new(Code::NotRebuilt, failed)),

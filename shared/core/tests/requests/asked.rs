@@ -107,7 +107,9 @@ impl World {
             overdue: Vec::new(),
             stopped: Vec::new(),
             summaries: BTreeMap::new(),
+            waiting: Default::default(),
             asking: Asking { machines, known: self.known(), left },
+            waiting: Default::default(),
             tagged: None,
         })
     }
@@ -153,7 +155,9 @@ impl World {
                 let key = (asked.instance.clone(), asked.policy.clone());
                 write.expected == self.asked.get(&key).map_or(0, |asked| asked.version)
             }
-            Record::Replica(_) => panic!("nothing is copied here"),
+            Record::Replica(_) | Record::Downtime(_) | Record::Roster(_) => {
+                panic!("nothing is copied or stopped here")
+            }
         });
         if fits {
             for write in &change.writes {
@@ -166,7 +170,7 @@ impl World {
                         let key = (asked.instance.clone(), asked.policy.clone());
                         self.asked.insert(key, (**asked).clone());
                     }
-                    Record::Replica(_) => {}
+                    Record::Replica(_) | Record::Downtime(_) | Record::Roster(_) => {}
                 }
             }
         }

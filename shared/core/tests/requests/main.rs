@@ -9,6 +9,7 @@ mod ledger;
 mod stops;
 mod sweep;
 mod tagged;
+mod ten_years;
 mod ticks;
 mod ticks_at_any_time;
 mod waiting;

@@ -4,7 +4,9 @@ use afterimage_core::command::Decision;
 use afterimage_core::flow::instance_state_changed::{self, decide};
 use afterimage_core::flow::waiting::Waiting;
 use afterimage_core::flow::{InForce, InstanceStateChanged, Unreadable, reconcile_tick};
-use afterimage_core::machine::{Instance, State};
+use afterimage_core::machine::{Grade, Instance, State};
+use afterimage_core::status::Status;
+use afterimage_core::summary::Good;
 
 use crate::ledger::Ledger;
 use crate::{at, check, in_force, machine, tags};
@@ -170,6 +172,32 @@ fn a_stop_that_follows_too_soon_is_left_alone_until_the_interval_has_passed() {
     let behind = Instance { launched: at("2026-01-07T09:00:00Z"), ..stopped(1) };
     let behind = event(&in_force, &ledger, &behind, "2026-01-07T08:00:01Z");
     assert_eq!(behind.commands, []);
+}
+
+#[test]
+fn a_point_that_was_missed_keeps_no_stop_waiting_but_the_last_good_one_does() {
+    let (in_force, mut ledger) = (in_force(GOLD), Ledger::default());
+    ledger.keep(&event(&in_force, &ledger, &stopped(1), "2026-01-06T20:00:05Z"));
+    let summary = ledger.summaries.get_mut(&stopped(1).id).expect("it was told");
+    let latest = summary.latest.values_mut().next().expect("it was told");
+    latest.status = Status::Missed;
+    let again = Instance { launched: at("2026-01-06T20:30:00Z"), ..stopped(1) };
+    let asks = |ledger: &Ledger, now| event(&in_force, ledger, &again, now).commands.len();
+    assert_eq!(asks(&ledger, "2026-01-06T21:00:00Z"), 2, "a point and a worker");
+    let policy = in_force.policies[0].name.clone();
+    let good = Good {
+        point: "gold-0aaaaaaaaaaaaaaa1-at-20260106T180000Z".to_string().try_into().expect("an id"),
+        taken_at: at("2026-01-06T18:00:00Z"),
+        grade: Grade::AtRest,
+        image: None,
+        replicas: Vec::new(),
+        replicas_wanted: 0,
+        unverified: false,
+    };
+    let summary = ledger.summaries.get_mut(&stopped(1).id).expect("it was told");
+    summary.good.insert(policy, good);
+    assert_eq!(asks(&ledger, "2026-01-07T05:59:59Z"), 0);
+    assert_eq!(asks(&ledger, "2026-01-07T06:00:00Z"), 2);
 }
 
 #[test]

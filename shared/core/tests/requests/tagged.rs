@@ -12,7 +12,8 @@ use afterimage_core::flow::waiting::Waiting;
 use afterimage_core::ids::{AmiId, Region};
 use afterimage_core::machine::{Build, Machine, State, Volume};
 use afterimage_core::plan::render;
-use afterimage_core::point::{Place, Plan, Point, Replica, ReplicaStatus};
+use afterimage_core::point::{Chosen, Place, Plan, Point, Replica, ReplicaStatus};
+use afterimage_core::policy::Method;
 use afterimage_core::reason::{Code, Reason};
 use afterimage_core::seen::{
     Attributes, Complete, ImageState, SeenImage, SeenSnapshot, SnapshotState,
@@ -290,6 +291,52 @@ fn an_image_of_a_call_that_was_not_heard_of_again_is_linked_to_its_point() {
             world.images.push((HOME, twin));
         },
     );
+}
+
+/// An image that EC2 created of the machine, as the second attempt would have it.
+fn created() -> SeenImage {
+    let mut twin = image("ami-00000003", &["snap-00000003"]);
+    twin.attributes.source_instance = Some(id("i-0aaaaaaaaaaaaaaa1"));
+    let created_at = Some(at("2026-01-06T19:00:20Z"));
+    SeenImage { name: NEXT_NAME.into(), tags: our_tags("1"), created_at, ..twin }
+}
+
+#[test]
+fn an_image_that_ec2_created_is_ours_by_its_machine_and_its_age() {
+    let method = Some(Chosen { method: Method::CreateImage, why: "it says so".into() });
+    let with = |image: SeenImage, expected: &[&str]| {
+        check(expected, |world| {
+            world.point.method.clone_from(&method);
+            world.images.push((HOME, image));
+        });
+    };
+    let linked = format!("~ {ID}: protected, ami-00000001, leftovers ami-00000003");
+    with(created(), &[&linked, &format!("- ami-00000003: {SURPLUS}")]);
+    let foreign = |why: &str| format!("! {HOME} ami-00000003: {why} (foreign)");
+    let mut other = created();
+    other.attributes.source_instance = None;
+    with(other, &[&foreign("it was not made of the machine of its point")]);
+    let old = SeenImage { created_at: Some(at("2026-01-06T18:00:00Z")), ..created() };
+    with(old, &[&foreign("it is older than its point")]);
+    let unknown = SeenImage { created_at: None, ..created() };
+    with(unknown, &[&foreign("it is older than its point")]);
+    // A point whose image is registered has had none created.
+    foreign_image(HOME, "its snapshots are not those of its point", created());
+}
+
+#[test]
+fn what_ec2_is_creating_is_left_until_its_image_is_available() {
+    for status in [Status::Creating, Status::Created] {
+        check(&[], |world| {
+            world.point.status = status;
+            world.point.method =
+                Some(Chosen { method: Method::CreateImage, why: "it says so".into() });
+            world.point.snapshots.clear();
+            world.replica = None;
+            world.images.truncate(1);
+            world.snapshots.truncate(2);
+        });
+    }
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! The worker of a queue: what it makes of what it knows, one file for each kind of work, and what
 //! it makes of what its calls brought.
 
+mod compare;
 mod confirm;
 mod copy;
 mod created;
 mod handing_over;
+mod methods;
 mod outcomes;
 mod register;
 mod scene;

@@ -199,7 +199,8 @@ pub fn snapshot_input(
     let machines = machine.map(|machine| (instance(), machine.clone()));
     let machines = machines.into_iter().collect();
     let (unsettled, tagged, named) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
-    snapshot::Input { now, points, machines, unsettled, tagged, named }
+    let downtimes = BTreeMap::new();
+    snapshot::Input { now, points, machines, unsettled, tagged, named, downtimes }
 }
 
 pub fn register_input(
@@ -301,6 +302,8 @@ pub fn change(command: &Command) -> Option<&Change> {
         Command::CreateImage(intent) => Some(&intent.change),
         Command::RegisterImage(intent) => Some(&intent.change),
         Command::CopyImage(intent) => Some(&intent.change),
+        Command::StopInstance(intent) => Some(&intent.change),
+        Command::StartInstance(intent) => Some(&intent.change),
         Command::Consume(consume) => consume.taken.as_ref(),
         Command::Correct(correct) => change(&correct.then),
         Command::Advance(_)
@@ -318,6 +321,7 @@ pub fn written(decision: &Decision) -> (Vec<Point>, Vec<Replica>) {
         match &write.record {
             Record::Point(point) => points.push((**point).clone()),
             Record::Replica(replica) => replicas.push((**replica).clone()),
+            Record::Downtime(_) | Record::Roster(_) => {}
             Record::Asked(asked) => panic!("no worker asks for points: {asked:?}"),
         }
     }

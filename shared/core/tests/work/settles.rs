@@ -56,6 +56,7 @@ impl World {
             machines: machines.collect(),
             unsettled: BTreeSet::new(),
             tagged: listed.into_iter().map(tagged).collect(),
+            downtimes: BTreeMap::new(),
             named: self.named(snapshot::to_look_up(&points, now)),
         });
         let seen = self.snapshots.iter().map(|seen| (seen.id.clone(), seen.clone()));
@@ -107,6 +108,7 @@ impl World {
                     let id = (replica.point.clone(), replica.region.clone());
                     self.replicas.insert(id, (**replica).clone()).map(|had| had.version)
                 }
+                Record::Downtime(_) | Record::Roster(_) => continue,
                 Record::Asked(asked) => panic!("no worker asks for points: {asked:?}"),
             };
             assert_eq!(had.unwrap_or(0), write.expected, "each write builds on what is there");

@@ -56,8 +56,8 @@ impl Ec2 {
         Ok(Complete(self.images_by("name", region, &names).await?))
     }
 
-    /// The variables of the UEFI firmware that an image has; none if EC2 does not tell. What is made
-    /// is not to wait for an answer by which it is only compared.
+    /// The variables of the UEFI firmware that an image has; none if EC2 does not tell. What is
+    /// made is not to wait for an answer by which it is only compared.
     pub async fn uefi_data_of_image(
         &self,
         region: &Region,

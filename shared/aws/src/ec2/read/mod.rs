@@ -8,6 +8,7 @@
 mod images;
 mod instances;
 mod machines;
+mod power;
 mod regions;
 mod snapshots;
 mod wire;

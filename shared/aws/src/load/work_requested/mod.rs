@@ -9,6 +9,7 @@
 
 mod confirm;
 mod copy;
+mod power;
 mod register;
 mod snapshot;
 
@@ -41,6 +42,8 @@ pub struct Loaded {
     /// Whether the index may not have shown yet what the worker was woken for. Who is woken by an
     /// event of EC2 is woken because the index showed it.
     pub may_lag: bool,
+    /// Whether something has to be looked at again at `next_due`, by this worker or its successor.
+    pub watches: bool,
 }
 
 /// What stands in the queue, as the ledger has it.
@@ -64,6 +67,9 @@ pub async fn work_requested(
     known: &mut Known,
 ) -> Result<Option<Loaded>, Failure> {
     let queue = &event.queue;
+    if queue.kind == Kind::Power {
+        return power::load(aws, event, known).await;
+    }
     if !known.begun {
         known.begun = true;
         if event.hop == 0 && !queue.kind.looks() {
@@ -107,6 +113,7 @@ pub async fn work_requested(
         Kind::Register => Loaded::of(register::load(aws, region, points, now).await?),
         Kind::Confirm => Loaded::of(confirm::load(aws, region, points, replicas, now).await?),
         Kind::Copy => Loaded::of(copy::load(aws, region, replicas, now).await?),
+        Kind::Power => return Ok(None),
     };
     loaded.may_lag = may_lag;
     loaded.next_due = loaded.next_due.into_iter().chain(next_due).chain(put_off).min();
@@ -115,7 +122,7 @@ pub async fn work_requested(
 
 impl Loaded {
     fn of(input: Input) -> Loaded {
-        Loaded { input, next_due: None, may_lag: false }
+        Loaded { input, next_due: None, may_lag: false, watches: false }
     }
 }
 

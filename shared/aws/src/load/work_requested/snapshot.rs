@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use afterimage_core::flow::work_requested::Input;
-use afterimage_core::flow::work_requested::snapshot::{self, to_describe, to_list, to_look_up};
+use afterimage_core::flow::work_requested::snapshot::{
+    self, is_about_to_begin, to_describe, to_list, to_look_up, to_stop,
+};
 use afterimage_core::ids::{InstanceId, Region};
-use afterimage_core::limits::later;
+use afterimage_core::limits::{LOOK_DOWN, later};
 use afterimage_core::machine::Machine;
 use afterimage_core::names::TAG_POINT;
 use afterimage_core::point::Point;
+use afterimage_core::policy::Consistency;
 use afterimage_core::seen::{Complete, SeenSnapshot};
 use afterimage_core::slot::PointId;
 use afterimage_core::status::Status;
@@ -33,6 +36,8 @@ pub struct Known {
     /// Whether the worker has begun: before its first round it sees whether it is its turn.
     pub(super) begun: bool,
     machines: BTreeMap<InstanceId, (Timestamp, Machine)>,
+    /// Until when it has said that it will look again.
+    pub(super) claimed: Option<Timestamp>,
 }
 
 impl Known {
@@ -55,7 +60,11 @@ impl Known {
         let fresh = |id: &InstanceId| {
             let of_machine = |point: &&Point| point.instance() == id;
             let mut of_machine = points.iter().filter(of_machine);
-            of_machine.any(|point| point.status != Status::Requested || point.step.attempt > 0)
+            of_machine.any(|point| {
+                point.status != Status::Requested
+                    || point.step.attempt > 0
+                    || point.plan.consistency == Consistency::StopStart
+            })
         };
         let (ask, known): (Vec<_>, Vec<_>) = to_describe(points, now)
             .into_iter()
@@ -82,6 +91,7 @@ pub async fn load(
     // The listings go first: of a machine that is described after it, more can be said.
     let tagged = tagged(aws, region, to_list(&points, now)).await?;
     let named = named(aws, region, to_look_up(&points, now)).await?;
+    let downtimes = aws.ledger.downtimes(&to_stop(&points, now)).await?;
     let machines = known.machines(aws, region, &points, now).await?;
     // What has not come to light for some minutes is left to the sweep.
     let is_soon = |point: &Point| {
@@ -90,8 +100,10 @@ pub async fn load(
     };
     let next_due = points.iter().any(is_soon).then(|| later(now, UNSETTLED_WAIT));
     let Machines { whole: machines, unsettled } = machines;
-    let input = snapshot::Input { now, points, machines, unsettled, tagged, named };
-    Ok(Loaded { input: Input::Snapshot(input), next_due, may_lag: false })
+    let input = snapshot::Input { now, points, machines, unsettled, tagged, named, downtimes };
+    let watches = is_about_to_begin(&input);
+    let next_due = if watches { Some(later(now, LOOK_DOWN)) } else { next_due };
+    Ok(Loaded { input: Input::Snapshot(input), next_due, may_lag: false, watches })
 }
 
 /// The snapshots that carry the tag of each point; a point of which there are none is there too.

@@ -61,8 +61,8 @@ pub(super) fn with_machine(
     found.0
 }
 
-/// The same of a copy, as far as it makes the copy of no use: with what else it lacks its source was
-/// found, and told of; and a copy may have another key.
+/// The same of a copy, as far as it makes the copy of no use: with what else it lacks its source
+/// was found, and told of; and a copy may have another key.
 pub(super) fn of_copy(machine: &Machine, image: &SeenImage) -> Vec<Difference> {
     let mut found = with_machine(machine, image, None);
     found.retain(|difference| difference.weight > Weight::Told);

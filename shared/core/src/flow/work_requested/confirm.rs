@@ -58,11 +58,13 @@ pub fn to_describe(points: &[Point], replicas: &[Replica]) -> Vec<AmiId> {
 }
 
 /// The images of points whose UEFI variables have to be asked for before anything is decided: those
-/// of machines that have some, once they are available.
+/// that EC2 created of machines that have some, once they are available. It is one question for each
+/// image; what RegisterImage was told of them is not asked again.
 pub fn to_ask(points: &[Point], images: &BTreeMap<AmiId, SeenImage>) -> Vec<AmiId> {
     let has_data = |point: &&Point| {
         let machine = point.machine.as_ref();
-        is_pending(point) && machine.is_some_and(|machine| machine.build.uefi_data.is_some())
+        let is_created = point.status == Status::Created && is_pending(point);
+        is_created && machine.is_some_and(|machine| machine.build.uefi_data.is_some())
     };
     let is_available =
         |image: &&AmiId| images.get(image).is_some_and(|seen| seen.state == ImageState::Available);

@@ -2,10 +2,10 @@
 //!
 //! RegisterImage makes an image that bills nothing beside the machine, boots as it is told, and
 //! has the disks of its snapshots. CreateImage makes one that takes over what only EC2 knows of the
-//! machine, billing codes above all. `auto` registers where nothing is lost by that, since the disks
-//! are then of the moment of one call, and has EC2 create the image where something would be. Who
-//! insists on registering is refused with what would be lost: an image that launches and then lacks
-//! its licence, or does not boot, would be found out on the worst of days.
+//! machine, billing codes above all. `auto` registers where nothing is lost by that, since the
+//! disks are then of the moment of one call, and has EC2 create the image where something would be.
+//! Who insists on registering is refused with what would be lost: an image that launches and then
+//! lacks its licence, or does not boot, would be found out on the worst of days.
 
 use crate::ids::VolumeId;
 use crate::limits::LEFT_OUT_MAX;

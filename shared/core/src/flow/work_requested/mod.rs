@@ -7,20 +7,26 @@ mod compare;
 pub mod confirm;
 pub mod copy;
 mod create;
+mod guards;
 pub(crate) mod made;
 mod method;
 pub(crate) mod news;
 mod places;
+pub mod power;
 mod ready;
 pub mod register;
 pub(crate) mod retry;
 mod round;
 pub mod snapshot;
+mod stop_start;
 mod truth;
 
 use super::WorkRequested;
 use crate::command::{Command, Decision, Wake};
+use crate::machine::{Instance, Machine};
+use crate::point::{Chosen, Point};
 use crate::reason::{Code, Reason};
+use crate::seen::SeenMachine;
 use crate::work::HOPS_MAX;
 
 /// What a worker knows, by its kind.
@@ -30,6 +36,7 @@ pub enum Input {
     Register(register::Input),
     Confirm(confirm::Input),
     Copy(copy::Input),
+    Power(Box<power::Input>),
 }
 
 pub fn decide(input: &Input) -> Decision {
@@ -38,6 +45,7 @@ pub fn decide(input: &Input) -> Decision {
         Input::Register(input) => register::decide(input),
         Input::Confirm(input) => confirm::decide(input),
         Input::Copy(input) => copy::decide(input),
+        Input::Power(input) => power::decide(input),
     }
 }
 
@@ -54,4 +62,25 @@ pub fn successor(event: &WorkRequested) -> Decision {
         decision.say(queue, Reason::new(Code::TooManyHops, text));
     }
     decision
+}
+
+/// Whether a machine may be stopped for its snapshots, as far as a listing shows it. Whether it is
+/// protected against that is asked right before.
+///
+/// # Errors
+/// Why it must not be.
+pub fn foresee_stop(instance: &Instance, root_device_type: &str) -> Result<(), Reason> {
+    guards::check(&SeenMachine {
+        instance: instance.clone(),
+        root_device_type: root_device_type.to_string(),
+        why_stopped: None,
+    })
+}
+
+/// How an image of a machine would be made for a point; none where there is to be no image.
+///
+/// # Errors
+/// Why it would be refused.
+pub fn foresee(point: &Point, machine: &Machine) -> Result<Option<Chosen>, Reason> {
+    method::choose(point, machine).map(|choice| choice.method)
 }

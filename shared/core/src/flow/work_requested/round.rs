@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::command::{Change, Command, Decision, Finding, Said, Wake};
+use crate::command::{Change, Command, Decision, Finding, Resolved, Said, Wake};
 use crate::ids::Region;
 use crate::reason::{Code, Reason};
 use crate::work::Queue;
@@ -53,6 +53,16 @@ impl Round {
         let artefact = artefact.to_string();
         let finding = Finding { region: region.clone(), artefact, reason, seen_at: now };
         self.learnt.push(Command::Report(finding));
+    }
+
+    /// Something that a person should see, kept once.
+    pub fn report(&mut self, finding: Finding) {
+        self.learnt.push(Command::Report(finding));
+    }
+
+    /// What a person was told is no longer so.
+    pub fn resolve(&mut self, resolved: Resolved) {
+        self.learnt.push(Command::Resolve(resolved));
     }
 
     pub fn decision(self) -> Decision {

@@ -2,8 +2,8 @@
 //! its disks at rest.
 //!
 //! - A point that is requested and due: its machine may be imaged, and is as it has to be for that
-//!   ([`super::ready`]), then the intent is written and the one call is made for all of its volumes;
-//!   or it waits for that, is refused, or its machine is gone.
+//!   ([`super::ready`]), then the intent is written and the one call is made for all of its
+//!   volumes; or it waits for that, is refused, or its machine is gone.
 //! - A point whose call has had no outcome: once everything that EC2 made must be visible, what
 //!   carries its tag is held against the facts. A whole set is adopted; of nothing at all the next
 //!   try is made; a set that shows in part is waited for, and given up in the end.
@@ -15,9 +15,10 @@ use jiff::Timestamp;
 
 use super::ready::{self, Ready};
 use super::round::Round;
-use super::{create, made, method, news, retry};
+use super::{create, made, method, news, retry, stop_start};
 use crate::command::{Change, Command, CreateSnapshots, Decision, Intent};
 use crate::conclude::SnapshotSet;
+use crate::downtime::Downtime;
 use crate::ids::{InstanceId, VolumeId};
 use crate::limits::{CLOCK_SKEW, LOOK_AFTER, PARTIAL, SETTLE, WAITING_MAX, later};
 use crate::machine::{Grade, Machine};
@@ -44,6 +45,8 @@ pub struct Input {
     pub unsettled: BTreeSet<InstanceId>,
     /// For each point whose try has had no outcome: every snapshot of this account with its tag.
     pub tagged: BTreeMap<PointId, Complete<SeenSnapshot>>,
+    /// How far those are whose machine is to be stopped for them.
+    pub downtimes: BTreeMap<PointId, Downtime>,
     /// For each name of an image that EC2 may be making: the images of this account of that name.
     pub named: BTreeMap<String, Complete<SeenImage>>,
 }
@@ -67,6 +70,25 @@ pub fn to_describe(points: &[Point], now: Timestamp) -> Vec<InstanceId> {
         .filter(|point| matches!(wants(point, now), Some(Want::Snapshots | Want::Grade)));
     let machines: BTreeSet<&InstanceId> = wanted.map(Point::instance).collect();
     machines.into_iter().cloned().collect()
+}
+
+/// The points of which it has to be known how far their machine is, if it is stopped for them.
+pub fn to_stop(points: &[Point], now: Timestamp) -> Vec<PointId> {
+    let wanted = points.iter().filter(|point| {
+        point.plan.consistency == Consistency::StopStart
+            && wants(point, now) == Some(Want::Snapshots)
+    });
+    wanted.map(|point| point.id.clone()).collect()
+}
+
+/// Whether a machine is being stopped, so that its point is begun in a moment.
+pub fn is_about_to_begin(input: &Input) -> bool {
+    input.points.iter().any(|point| {
+        let downtime = input.downtimes.get(&point.id);
+        let state = input.machines.get(point.instance()).map(|machine| machine.instance.state);
+        wants(point, input.now) == Some(Want::Snapshots)
+            && stop_start::is_being_stopped(downtime, state)
+    })
 }
 
 /// What a point in this queue wants now.
@@ -115,7 +137,10 @@ pub fn decide(input: &Input) -> Decision {
             Some(want @ (Want::Snapshots | Want::Grade)) if is_unsettled => {
                 wait(&mut round, point, want, input.now)
             }
-            Some(Want::Snapshots) => begin(&mut round, point, machine, input.now),
+            Some(Want::Snapshots) => {
+                let downtime = input.downtimes.get(&point.id);
+                begin(&mut round, point, machine, downtime, input.now)
+            }
             Some(Want::Set) => match input.tagged.get(&point.id) {
                 Some(Complete(tagged)) => look_for_set(&mut round, point, tagged, input.now),
                 None => Ok(()),
@@ -162,6 +187,7 @@ fn begin(
     round: &mut Round,
     point: &Point,
     machine: Option<&Machine>,
+    downtime: Option<&Downtime>,
     now: Timestamp,
 ) -> Result<(), IllegalTransition> {
     let Some(machine) = machine.filter(|machine| !machine.instance.state.is_gone()) else {
@@ -182,6 +208,9 @@ fn begin(
             return turn_down(round, point, Some(machine), Event::Miss, reason);
         }
     };
+    if stop_start::is_to_stop(point, machine) {
+        return stop_start::wait(round, point, machine.instance.state, downtime, now);
+    }
     let is_created = choice.is_created();
     let chosen = choice.for_point(point).found(found);
     let left_out = left_out(&chosen);

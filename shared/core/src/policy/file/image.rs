@@ -8,8 +8,8 @@ use crate::names::TAG_PREFIX;
 use crate::policy::{Artefact, ExcludeVolumes, ImageOptions, Method};
 use crate::yaml::{Node, Value};
 
-/// EC2 takes 50 tags. Ours need about ten, and one more for every seven disks of a machine: the
-/// policy's still fit beside those of a machine with seventy.
+/// EC2 takes 50 tags. Ours are about a dozen, and one more for every seven disks of a machine: the
+/// policy's still fit beside those of a machine with fifty.
 const TAGS_MAX: usize = 30;
 
 /// AWS's own tags begin with this, and nobody else's may.

@@ -81,6 +81,11 @@ impl<'n> Group<'n> {
     /// The value of a key, if it is there.
     pub fn get(&mut self, name: &'static str) -> Option<&'n Node> {
         self.known.push(name);
+        self.peek(name)
+    }
+
+    /// The same, where it is not sure yet that there may be such a key.
+    pub fn peek(&self, name: &str) -> Option<&'n Node> {
         self.entries.iter().find(|(key, ..)| *key == name).map(|(_, _, value)| *value)
     }
 

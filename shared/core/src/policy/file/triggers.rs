@@ -38,10 +38,8 @@ fn is_same(one: &Trigger, other: &Trigger) -> bool {
 }
 
 fn trigger(node: &Node, problems: &mut Problems) -> Option<Trigger> {
-    let mut group = Group::of(node, "a trigger", problems)?;
-    let schedule = group.get("schedule");
-    let on = group.get("on");
-    match (schedule, on) {
+    let group = Group::of(node, "a trigger", problems)?;
+    match (group.peek("schedule"), group.peek("on")) {
         (Some(schedule), None) => timed(schedule, group, problems).map(Trigger::Schedule),
         (None, Some(on)) => event(on, group, problems),
         (Some(_), Some(on)) => {
@@ -58,6 +56,7 @@ fn trigger(node: &Node, problems: &mut Problems) -> Option<Trigger> {
 }
 
 fn timed(schedule: &Node, mut group: Group<'_>, problems: &mut Problems) -> Option<Timed> {
+    group.get("schedule");
     let zone = group.get("timezone");
     let window = group.get("window");
     let catch_up = group.get("catch_up");
@@ -92,6 +91,7 @@ fn timed(schedule: &Node, mut group: Group<'_>, problems: &mut Problems) -> Opti
 }
 
 fn event(on: &Node, mut group: Group<'_>, problems: &mut Problems) -> Option<Trigger> {
+    group.get("on");
     let event = reader::text(on, "`on`", problems);
     for key in ["timezone", "window", "catch_up"] {
         group.forbid(key, "belongs to a schedule", problems);

@@ -1,0 +1,246 @@
+//! `afterimage explain`: what a machine is to the policies, and why.
+//!
+//! The machine is looked for in EC2 where policies are about, and in the ledger: one that is gone
+//! is explained from there.
+
+use std::collections::BTreeSet;
+
+use afterimage_aws::ec2::Find;
+use afterimage_aws::{Clock, Ec2};
+use afterimage_core::command::Finding;
+use afterimage_core::flow::InForce;
+use afterimage_core::flow::explain::{Input, Made, Triggered, UnderPolicy, explain};
+use afterimage_core::ids::{InstanceId, Region};
+use afterimage_core::machine::{Instance, Machine};
+use afterimage_core::point::Point;
+use afterimage_core::slot::PointId;
+use afterimage_core::summary::MachineSummary;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::place::{self, Place, STREAM};
+use crate::text::{local, minute, span, weekday, wrapped_below};
+use crate::{Failure, print};
+
+/// Says which policies apply to a machine and why, what they made of it, and what happens next.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The id of the machine.
+    #[arg(value_name = "INSTANCE")]
+    instance: String,
+    /// Answer in JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: place::Where,
+}
+
+/// # Errors
+/// There is no such machine, or the ledger or EC2 cannot be read.
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let id = InstanceId::parse(&arguments.instance);
+    let id = id.map_err(|error| Failure::Input(error.to_string()))?;
+    place::block_on(show(arguments, &id))
+}
+
+/// All that is known of the machine.
+#[derive(Default)]
+struct Known {
+    instance: Option<Instance>,
+    machine: Option<Machine>,
+    summary: Option<MachineSummary>,
+    points: Vec<Point>,
+    findings: Vec<Finding>,
+}
+
+async fn show(arguments: &Arguments, id: &InstanceId) -> Result<(), Failure> {
+    let place = Place::find(&arguments.place).await?;
+    let now = Clock::of(&place.config).now();
+    let in_force = place.ledger().in_force().await.map_err(|failure| place.failed(&failure))?;
+    let known = look(&place, &in_force, id).await.map_err(|failure| place.failed(&failure))?;
+    if known.instance.is_none() && known.summary.is_none() {
+        return Err(unknown(&place, &in_force, id));
+    }
+    let input = Input {
+        now,
+        in_force: &in_force,
+        instance: known.instance.as_ref(),
+        machine: known.machine.as_ref(),
+        summary: known.summary.as_ref(),
+        points: &known.points,
+    };
+    let policies = explain(&input);
+    for policy in &in_force.unreadable {
+        eprintln!("policy {} cannot be read, and is left out: {}", policy.name, policy.why);
+    }
+    if arguments.json {
+        return print(&to_json(id, &known, &policies, now).to_string());
+    }
+    print(tell(id, &known, &policies, now).trim_end())
+}
+
+/// Where policies are about, or were.
+fn regions(in_force: &InForce) -> BTreeSet<Region> {
+    let homes = in_force.policies.iter().flat_map(|policy| &policy.select.regions);
+    in_force.regions.iter().chain(homes).cloned().collect()
+}
+
+fn unknown(place: &Place, in_force: &InForce, id: &InstanceId) -> Failure {
+    let mut regions = regions(in_force);
+    regions.insert(place.region.clone());
+    let regions: Vec<&str> = regions.iter().map(Region::as_str).collect();
+    let regions = regions.join(", ");
+    Failure::Input(format!(
+        "there is no machine {id} in {regions}, and the ledger has never heard of it\n  these are \
+         the regions of the policies that are or were in force"
+    ))
+}
+
+async fn look(
+    place: &Place,
+    in_force: &InForce,
+    id: &InstanceId,
+) -> Result<Known, afterimage_aws::Failure> {
+    let ledger = place.ledger();
+    let mut known = Known {
+        summary: ledger.summaries(std::slice::from_ref(id)).await?.remove(id),
+        ..Known::default()
+    };
+    let home = known.summary.as_ref().map(|summary| summary.home.clone());
+    let mut regions = regions(in_force);
+    regions.insert(place.region.clone());
+    let others = regions.into_iter().filter(|region| Some(region) != home.as_ref());
+    let ec2 = Ec2::new(&place.config, STREAM);
+    for region in home.iter().cloned().chain(others) {
+        let ids = std::slice::from_ref(id);
+        if let Some(instance) = ec2.instances(&region, Find::Ids(ids)).await?.pop() {
+            if !instance.state.is_gone() {
+                known.machine = ec2.machines(&region, ids).await?.whole.remove(id);
+            }
+            known.instance = Some(instance);
+            break;
+        }
+    }
+    let latest = known.summary.iter().flat_map(|summary| summary.latest.values());
+    let points: Vec<PointId> = latest.map(|latest| latest.point.clone()).collect();
+    known.points = ledger.points(&points).await?.into_values().collect();
+    known.findings = ledger.findings().await?;
+    known.findings.retain(|finding| finding.artefact == id.as_str());
+    Ok(known)
+}
+
+fn to_json(id: &InstanceId, known: &Known, policies: &[UnderPolicy], now: Timestamp) -> Value {
+    let instance = known.instance.as_ref();
+    let region = instance.map(|instance| &instance.region);
+    json!({
+        "now": now,
+        "instance": id,
+        "name": name(known),
+        "region": region.or(known.summary.as_ref().map(|summary| &summary.home)),
+        "state": instance.map(|instance| instance.state.as_str()),
+        "launched": instance.map(|instance| instance.launched),
+        "tags": instance.map(|instance| &instance.tags),
+        "policies": policies,
+        "findings": known.findings,
+    })
+}
+
+fn name(known: &Known) -> Option<String> {
+    let shown = known.instance.as_ref().and_then(|instance| instance.name());
+    let kept = known.summary.as_ref().and_then(|summary| summary.name.clone());
+    shown.map(str::to_string).or(kept)
+}
+
+fn tell(id: &InstanceId, known: &Known, policies: &[UnderPolicy], now: Timestamp) -> String {
+    let name = name(known).map(|name| format!(" ({name})")).unwrap_or_default();
+    let home = known.summary.as_ref().map(|summary| summary.home.to_string()).unwrap_or_default();
+    let mut text = match &known.instance {
+        None => format!("{id}{name}: EC2 does not show it; it was in {home}\n"),
+        Some(instance) => {
+            let Instance { region, state, instance_type, launched, .. } = instance;
+            let since = minute(*launched);
+            let hibernated = if instance.hibernated { ", hibernated" } else { "" };
+            let state = format!("{}{hibernated}", state.as_str());
+            format!("{id}{name} in {region}: {state}, {instance_type}, launched {since} UTC\n")
+        }
+    };
+    for finding in &known.findings {
+        let told = format!("! {}", finding.reason);
+        text.push_str(&format!("{}\n", wrapped_below(&told, "", "  ")));
+    }
+    if policies.is_empty() {
+        text.push_str("\nno policy is in force\n");
+    }
+    for under in policies {
+        text.push('\n');
+        text.push_str(&tell_policy(under, now));
+    }
+    text
+}
+
+fn tell_policy(under: &UnderPolicy, now: Timestamp) -> String {
+    let head = match (under.applies, under.in_force) {
+        (true, _) => "applies",
+        (false, true) => "does not apply",
+        (false, false) => "is no longer in force",
+    };
+    let mut text = format!("{} {head}\n", under.policy);
+    let mut line = |what: &str, how: &str| {
+        text.push_str(&format!(
+            "{}\n",
+            wrapped_below(how, &format!("  {what:<10}  "), "              ")
+        ));
+    };
+    if under.in_force {
+        let what = if under.applies { "selects" } else { "because" };
+        under.why.iter().for_each(|why| line(what, why));
+    }
+    if let Some(miss) = &under.near_miss {
+        line("but", miss);
+    }
+    for triggered in &under.triggers {
+        let Triggered { trigger, next, would } = triggered;
+        match next {
+            None => line(trigger, would),
+            Some(run) => {
+                let ahead = span(run.at.duration_since(now));
+                let utc = format!("{} UTC", weekday(run.at));
+                let at = match run.timezone.as_str() {
+                    "UTC" => utc,
+                    zone => format!("{} {zone} ({utc})", local(run.local)),
+                };
+                line("next", &format!("{at}, in {ahead}, by {trigger}"));
+                line("then", would);
+            }
+        }
+    }
+    match &under.made {
+        None => {}
+        Some(Made::Image(chosen)) => {
+            line("image", &format!("{}: {}", chosen.method.as_str(), chosen.why));
+        }
+        Some(Made::Snapshots) => line("image", "none; snapshots only"),
+        Some(Made::Refused(reason)) => line("image", &format!("refused: {reason}")),
+    }
+    if let Some(last) = &under.last {
+        let ago = span(now.duration_since(last.requested_at));
+        let unverified = if last.unverified { ", unverified" } else { "" };
+        line("last", &format!("{}{unverified}, asked for {ago} ago: {}", last.status, last.point));
+        last.reason.iter().for_each(|reason| line("", &reason.to_string()));
+    }
+    under.findings.iter().for_each(|finding| line("finding", &finding.to_string()));
+    if let Some(good) = &under.good {
+        let replicas = match &good.image {
+            Some(image) => {
+                format!("{image}, {} of {} replicas", good.replicas.len(), good.replicas_wanted)
+            }
+            None => "snapshots".to_string(),
+        };
+        let ago = span(now.duration_since(good.taken_at));
+        let (grade, at) = (good.grade.as_str(), minute(good.taken_at));
+        line("good", &format!("{at} UTC, {ago} ago, {grade}: {replicas}"));
+    } else if under.applies || under.last.is_some() {
+        line("good", "none yet");
+    }
+    text
+}

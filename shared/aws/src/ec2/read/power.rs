@@ -1,0 +1,73 @@
+//! What is asked about a machine before it is stopped, and while it is: DescribeInstances,
+//! DescribeInstanceAttribute and DescribeInstanceTypes.
+
+use std::collections::BTreeMap;
+
+use afterimage_core::flow::work_requested::power::Guarded;
+use afterimage_core::ids::{InstanceId, Region};
+use afterimage_core::machine::Instance;
+use afterimage_core::seen::SeenMachine;
+use aws_sdk_ec2::types::{self, InstanceAttributeName, InstanceType};
+
+use super::Reading;
+use super::instances::{Find, instance};
+use super::wire::{self, Odd};
+use crate::ec2::Ec2;
+use crate::error::Failure;
+
+impl Ec2 {
+    /// The machines of those ids as they are now, as far as EC2 shows them.
+    ///
+    /// # Errors
+    /// EC2 did not answer.
+    pub async fn seen_machines(
+        &self,
+        region: &Region,
+        ids: &[InstanceId],
+    ) -> Result<BTreeMap<InstanceId, SeenMachine>, Failure> {
+        let found = self.described_instances(region, Find::Ids(ids)).await?;
+        let found = wire::readable("instance", found, |wire| seen_machine(wire, region));
+        Ok(found.into_iter().map(|seen| (seen.instance.id.clone(), seen)).collect())
+    }
+
+    /// What forbids to stop a machine, of what a listing does not show.
+    ///
+    /// # Errors
+    /// EC2 did not answer, or did not say.
+    pub async fn guarded(&self, region: &Region, machine: &Instance) -> Result<Guarded, Failure> {
+        Ok(Guarded {
+            instance: machine.id.clone(),
+            stop_protected: self.stop_protected(region, &machine.id).await?,
+            instance_store: self.has_instance_store(region, &machine.instance_type).await?,
+        })
+    }
+
+    async fn stop_protected(&self, region: &Region, id: &InstanceId) -> Result<bool, Failure> {
+        let reading = Reading { operation: "DescribeInstanceAttribute", region };
+        let call = self.client(region).describe_instance_attribute().instance_id(id.as_str());
+        let call = call.attribute(InstanceAttributeName::DisableApiStop);
+        let answer = call.send().await.map_err(|error| reading.failed(error))?;
+        let value = answer.disable_api_stop().and_then(|protected| protected.value());
+        value.ok_or_else(|| reading.failed(Odd::Missing("disableApiStop")))
+    }
+
+    async fn has_instance_store(&self, region: &Region, name: &str) -> Result<bool, Failure> {
+        let reading = Reading { operation: "DescribeInstanceTypes", region };
+        let call = self.client(region).describe_instance_types();
+        let call = call.instance_types(InstanceType::from(name));
+        let answer = call.send().await.map_err(|error| reading.failed(error))?;
+        let kind = answer.instance_types().first();
+        let has = kind.and_then(|kind| kind.instance_storage_supported());
+        has.ok_or_else(|| reading.failed(Odd::Missing("instanceStorageSupported")))
+    }
+}
+
+fn seen_machine(wire: &types::Instance, region: &Region) -> Result<SeenMachine, Odd> {
+    let why = wire.state_reason().and_then(|reason| reason.code());
+    let root = wire.root_device_type().map(|kind| kind.as_str());
+    Ok(SeenMachine {
+        instance: instance(wire, region)?,
+        root_device_type: wire::need(root, "root device type")?.to_string(),
+        why_stopped: why.filter(|why| !why.is_empty()).map(str::to_string),
+    })
+}

@@ -1,0 +1,279 @@
+//! What a machine is to the policies, and why: which apply to it, what they have made of it, and
+//! what would happen next. Nothing is guessed here: the rules are asked that will decide.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use super::{InForce, coverage, stop, work_requested};
+use crate::ids::{PolicyName, Region};
+use crate::machine::{Instance, Machine, State};
+use crate::names::TAG_ASK;
+use crate::point::{Chosen, Plan, Point};
+use crate::policy::next::{Run, runs_of};
+use crate::policy::print::span;
+use crate::policy::select::Selected;
+use crate::policy::{Artefact, Consistency, Policy, Trigger};
+use crate::reason::Reason;
+use crate::slot::{Occasion, Slot};
+use crate::summary::{Good, Latest, MachineSummary};
+
+/// What is known of the machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    pub now: Timestamp,
+    pub in_force: &'a InForce,
+    /// As EC2 shows it; none if it is gone.
+    pub instance: Option<&'a Instance>,
+    /// With its disks, if EC2 shows all of it just now.
+    pub machine: Option<&'a Machine>,
+    pub summary: Option<&'a MachineSummary>,
+    /// Its points that the summary names, as far as they were read.
+    pub points: &'a [Point],
+}
+
+/// A machine under one policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UnderPolicy {
+    pub policy: PolicyName,
+    /// Whether it is in force.
+    pub in_force: bool,
+    pub applies: bool,
+    /// What is selected by, or everything that speaks against it.
+    pub why: Vec<String>,
+    /// What would have to be otherwise, if that is little.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub near_miss: Option<String>,
+    pub triggers: Vec<Triggered>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub made: Option<Made>,
+    /// The point that was asked for last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<Latest>,
+    /// What a person should know of that point although all went well.
+    pub findings: Vec<Reason>,
+    /// The newest point that one could recover from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub good: Option<Good>,
+}
+
+/// What one trigger will do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Triggered {
+    pub trigger: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Run>,
+    pub would: String,
+}
+
+/// What is made of the machine, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Made {
+    Image(Chosen),
+    Snapshots,
+    /// Nothing, and why.
+    Refused(Reason),
+}
+
+/// The machine under every policy that is in force, and under those that were.
+pub fn explain(input: &Input<'_>) -> Vec<UnderPolicy> {
+    let policies = &input.in_force.policies;
+    let mut all: Vec<UnderPolicy> = policies.iter().map(|policy| under(policy, input)).collect();
+    let named = input.summary.iter().flat_map(|s| s.latest.keys().chain(s.good.keys()));
+    for name in named {
+        if !all.iter().any(|under| under.policy == *name) {
+            all.push(no_longer(name, input));
+        }
+    }
+    all.sort_by(|a, b| (!a.applies, &a.policy).cmp(&(!b.applies, &b.policy)));
+    all
+}
+
+fn under(policy: &Policy, input: &Input<'_>) -> UnderPolicy {
+    let past = no_longer(&policy.name, input);
+    let Some(instance) = input.instance else {
+        let why = vec!["EC2 does not show it: it is gone".to_string()];
+        return UnderPolicy { in_force: true, why, ..past };
+    };
+    let (applies, why) = selected(policy, instance);
+    // Whoever is told of the nearest one need not hear of the others.
+    let near = coverage::near_misses(&input.in_force.policies, instance).into_iter().next();
+    let near = near.filter(|miss| miss.policy == policy.name);
+    let triggers = match applies {
+        true => policy.triggers.iter().map(|trigger| triggered(policy, trigger, instance, input)),
+        false => {
+            return UnderPolicy {
+                in_force: true,
+                why,
+                near_miss: near.map(|miss| miss.to_string()),
+                ..past
+            };
+        }
+    };
+    UnderPolicy {
+        in_force: true,
+        applies,
+        why,
+        triggers: triggers.collect(),
+        made: input.machine.map(|machine| made(policy, machine, input.now)),
+        ..past
+    }
+}
+
+/// What the ledger has of the machine under a policy.
+fn no_longer(policy: &PolicyName, input: &Input<'_>) -> UnderPolicy {
+    let last = input.summary.and_then(|summary| summary.latest.get(policy));
+    let point = last.and_then(|last| input.points.iter().find(|point| point.id == last.point));
+    UnderPolicy {
+        policy: policy.clone(),
+        in_force: false,
+        applies: false,
+        why: vec!["the policy is no longer in force".to_string()],
+        near_miss: None,
+        triggers: Vec::new(),
+        made: None,
+        last: last.cloned(),
+        findings: point.map(|point| point.findings.clone()).unwrap_or_default(),
+        good: input.summary.and_then(|summary| summary.good.get(policy)).cloned(),
+    }
+}
+
+/// Whether a policy selects a machine: by what; or everything that speaks against it.
+pub fn selected(policy: &Policy, instance: &Instance) -> (bool, Vec<String>) {
+    let select = &policy.select;
+    let Instance { region, state, tags, .. } = instance;
+    if select.judge(region, *state, tags) == Selected::Yes {
+        let has = select.tags.keys().filter_map(|key| Some(format!("{key}={}", tags.get(key)?)));
+        let has: Vec<String> = has.collect();
+        return (true, vec![format!("{}, in {region}", has.join(" and "))]);
+    }
+    let mut why = Vec::new();
+    if !select.regions.contains(region) {
+        let regions: Vec<&str> = select.regions.iter().map(Region::as_str).collect();
+        why.push(format!("it is in {region}, and the policy is for {}", regions.join(", ")));
+    }
+    for key in coverage::lacking(select, instance) {
+        let wanted = select.tags.get(key).map(|values| values.join("` or `")).unwrap_or_default();
+        why.push(match tags.get(key) {
+            Some(value) => format!("its tag `{key}` is `{value}`, and `{wanted}` is wanted"),
+            None => format!("it has no tag `{key}`, and `{wanted}` is wanted"),
+        });
+    }
+    if let Some(key) = coverage::excluded_by(select, instance) {
+        let value = tags.get(key).map(String::as_str).unwrap_or_default();
+        why.push(format!("its tag `{key}` (`{value}`) excludes it"));
+    }
+    if why.is_empty() {
+        let states: Vec<&str> = select.states.iter().map(|state| state.as_str()).collect();
+        let states = if states.is_empty() { "none" } else { &states.join(" or ") };
+        why.push(format!("it is {}, and the policy is for {states}", state.as_str()));
+    }
+    (false, why)
+}
+
+fn triggered(
+    policy: &Policy,
+    trigger: &Trigger,
+    instance: &Instance,
+    input: &Input<'_>,
+) -> Triggered {
+    match trigger {
+        Trigger::Schedule(timed) => Triggered {
+            trigger: timed.expression().to_string(),
+            next: runs_of(timed, input.now, 1).pop(),
+            would: on_request(policy, instance, timed.window_secs, input),
+        },
+        Trigger::Stopped(stopped) => Triggered {
+            trigger: "on stopped".to_string(),
+            next: None,
+            would: on_stop(policy, instance, stopped.min_interval_secs, input),
+        },
+        Trigger::Tag => {
+            let window = crate::policy::WINDOW_SECS;
+            let then = on_request(policy, instance, window, input);
+            let name = &policy.name;
+            Triggered {
+                trigger: "on tag".to_string(),
+                next: None,
+                would: format!("the tag {TAG_ASK}={name} asks for a point at once: {then}"),
+            }
+        }
+    }
+}
+
+/// What becomes of a point that is asked for while the machine is as it is.
+fn on_request(policy: &Policy, instance: &Instance, window_secs: u64, input: &Input<'_>) -> String {
+    let window = span(window_secs);
+    if instance.is_at_rest() {
+        return "imaged at rest, as it is stopped".to_string();
+    }
+    if instance.state == State::Stopped {
+        return "imaged as after a crash: it is hibernated, so that its disks are not at rest"
+            .into();
+    }
+    match policy.consistency {
+        Consistency::Crash => "imaged as it runs: its disks as after a power cut".to_string(),
+        Consistency::Reboot => "rebooted by EC2 for its image".to_string(),
+        Consistency::AtRest => {
+            format!("waits up to {window} until it stops; if it does not, the point is missed")
+        }
+        Consistency::StopStart => match may_stop(instance, input) {
+            Err(why) => format!("refused: {why}"),
+            Ok(()) => {
+                "stopped for its snapshots and started again, if the stack was deployed with \
+                     AllowStopStart"
+                    .to_string()
+            }
+        },
+    }
+}
+
+/// By the guards that will be asked; a machine that is not shown as a whole just now is taken for
+/// one with an EBS root.
+fn may_stop(instance: &Instance, input: &Input<'_>) -> Result<(), Reason> {
+    let root = input.machine.map_or("ebs", |machine| machine.build.root_device_type.as_str());
+    work_requested::foresee_stop(instance, root)
+}
+
+/// What a stop makes, or has made: as the flow of stops would decide.
+fn on_stop(policy: &Policy, instance: &Instance, least_secs: u64, input: &Input<'_>) -> String {
+    if instance.state == State::Stopped {
+        let in_force = InForce { policies: vec![policy.clone()], ..InForce::default() };
+        let decision = stop::requests(instance, &in_force, input.summary, input.now);
+        if !decision.commands.is_empty() {
+            return "it is stopped, and is imaged within minutes".to_string();
+        }
+        let said = decision.said.into_iter().next();
+        let said = said.map(|said| said.reason.to_string()).unwrap_or_default();
+        return format!("it is stopped, and nothing follows: {said}");
+    }
+    let latest = input.summary.and_then(|summary| summary.latest.get(&policy.name));
+    let least = SignedDuration::from_secs(i64::try_from(least_secs).unwrap_or(i64::MAX));
+    let free_at = latest.map(|latest| crate::limits::later(latest.requested_at, least));
+    match free_at {
+        Some(free_at) if free_at > input.now => format!(
+            "a stop now would be too soon, less than {} after the last point; it is imaged if it \
+             is stopped at {} UTC",
+            span(least_secs),
+            free_at.strftime("%Y-%m-%d %H:%M")
+        ),
+        _ => "a stop now would make a point, at rest".to_string(),
+    }
+}
+
+/// What would be made of the machine, by the rules by which it will be.
+fn made(policy: &Policy, machine: &Machine, now: Timestamp) -> Made {
+    let instance = &machine.instance;
+    let slot = Slot {
+        policy: policy.name.clone(),
+        instance: instance.id.clone(),
+        occasion: Occasion::Scheduled(now),
+    };
+    let plan = Plan::of(policy, &instance.region);
+    let point = Point::requested(slot, instance.region.clone(), plan, now);
+    match work_requested::foresee(&point, machine) {
+        Err(reason) => Made::Refused(reason),
+        Ok(Some(chosen)) if policy.image.kind == Artefact::Image => Made::Image(chosen),
+        Ok(_) => Made::Snapshots,
+    }
+}

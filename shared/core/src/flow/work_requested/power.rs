@@ -1,0 +1,524 @@
+//! Machines that are stopped for their points, and started again.
+//!
+//! - One that waits takes its place in turn, if its policy and the account have one left, and if
+//!   nothing forbids to stop it: these facts are as fresh as can be, so that no more than one
+//!   machine is stopped in a round.
+//! - One that is down is started as soon as its snapshots exist and were graded; or its point is
+//!   final; or its time is over.
+//! - One that is to run again is started again and again, until it is seen to run, or to be gone.
+//!
+//! The machines that are down are looked at every few seconds, since every second of a downtime is
+//! somebody's; no event is needed for that.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::round::Round;
+use super::{guards, news};
+use crate::command::{
+    Change, Command, Decision, Finding, Intent, Resolved, StartInstance, StopInstance, Write,
+};
+use crate::downtime::{Downtime, DowntimeEvent, DowntimeStatus, IllegalForDowntime, Roster};
+use crate::ids::{AmiId, InstanceId, Region};
+use crate::limits::{CALL_AGAIN, LOOK_DOWN, LOOK_HUNG, LOOK_WAITING, SETTLE, later, start_again};
+use crate::machine::State;
+use crate::point::{Point, Step};
+use crate::reason::{Code, Reason};
+use crate::seen::{ImageState, SeenImage, SeenMachine};
+use crate::slot::PointId;
+use crate::status::{Event, Status};
+use crate::summary::Summary;
+use crate::work::{Kind, Queue};
+
+#[derive(Clone, Debug)]
+pub struct Input {
+    pub now: Timestamp,
+    pub region: Region,
+    /// So many machines may be down together in the account: none where the stack was deployed
+    /// without the right to stop any.
+    pub at_once: u32,
+    pub roster: Roster,
+    /// Those of the region that have a place, and the first of those that wait for one.
+    pub downtimes: Vec<Downtime>,
+    pub points: BTreeMap<PointId, Point>,
+    /// As EC2 shows them. One that is missing may be gone, or not be shown just now.
+    pub machines: BTreeMap<InstanceId, SeenMachine>,
+    /// Those that EC2 makes by itself of machines that are down.
+    pub images: BTreeMap<AmiId, SeenImage>,
+    /// What was asked about the machine that is [`next`].
+    pub guarded: Option<Guarded>,
+}
+
+/// What has to be asked about a machine before it is stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guarded {
+    pub instance: InstanceId,
+    /// Its attribute `disableApiStop`.
+    pub stop_protected: bool,
+    /// Machines of its type have disks that lose their data when the machine is stopped.
+    pub instance_store: bool,
+}
+
+/// The images that have to be described before anything is decided.
+pub fn to_describe(points: &BTreeMap<PointId, Point>) -> Vec<AmiId> {
+    let made = points.values().filter(|point| point.status == Status::Created);
+    made.filter_map(|point| point.image.clone()).collect()
+}
+
+/// The machine that takes the next place, if it may be stopped.
+pub fn next(input: &Input) -> Option<&Downtime> {
+    in_turn(input).into_iter().find(|downtime| {
+        let is_wanted = input.points.get(&downtime.point).is_some_and(|point| {
+            point.status == Status::Requested && point.waits_until() > input.now
+        });
+        let is_running = input.machines.get(downtime.instance()).is_some_and(|seen| {
+            seen.instance.state == State::Running && guards::check(seen).is_ok()
+        });
+        let may_call =
+            downtime.status == DowntimeStatus::Waiting && downtime.step.is_due(input.now);
+        let has_room = input.roster.has_room(input.at_once)
+            && input.roster.has_room_for(&downtime.policy, downtime.stop_start.at_once);
+        let is_down = input.roster.has(downtime.instance());
+        is_wanted && is_running && may_call && has_room && !is_down
+    })
+}
+
+fn in_turn(input: &Input) -> Vec<&Downtime> {
+    let mut downtimes: Vec<&Downtime> = input.downtimes.iter().collect();
+    downtimes.sort_by_key(|downtime| (downtime.requested_at, &downtime.point));
+    downtimes
+}
+
+/// How long until the next look, if there is anything to look at.
+pub fn look_again(input: &Input) -> Option<SignedDuration> {
+    let waits = input.downtimes.iter().map(|downtime| {
+        let is_late =
+            downtime.deadline().is_some_and(|deadline| later(deadline, SETTLE) < input.now);
+        match downtime.status {
+            DowntimeStatus::Waiting => Some(LOOK_WAITING),
+            DowntimeStatus::Stopping | DowntimeStatus::Down | DowntimeStatus::Starting => {
+                Some(if is_late { LOOK_HUNG } else { LOOK_DOWN })
+            }
+            DowntimeStatus::Over | DowntimeStatus::NotOurs => None,
+        }
+    });
+    waits.flatten().min()
+}
+
+pub fn decide(input: &Input) -> Decision {
+    let roster = input.roster.clone();
+    let mut power = Power { input, roster, round: Round::default() };
+    for downtime in in_turn(input) {
+        // A downtime is left alone by an event that cannot happen to it where it stands.
+        let _left_alone = match downtime.status {
+            DowntimeStatus::Waiting => power.consider(downtime),
+            DowntimeStatus::Stopping | DowntimeStatus::Down | DowntimeStatus::Starting => {
+                power.attend(downtime)
+            }
+            DowntimeStatus::Over | DowntimeStatus::NotOurs => Ok(()),
+        };
+    }
+    if let Some(downtime) = next(input) {
+        let _left_alone = power.take_place(downtime);
+    }
+    power.round.decision()
+}
+
+type Done = Result<(), IllegalForDowntime>;
+
+/// One round. The roster is as it will be once all that was decided so far is written: the writes
+/// are made in this order, each on the version of the one before.
+struct Power<'a> {
+    input: &'a Input,
+    roster: Roster,
+    round: Round,
+}
+
+impl<'a> Power<'a> {
+    fn point(&self, downtime: &Downtime) -> Option<&'a Point> {
+        self.input.points.get(&downtime.point)
+    }
+
+    fn seen(&self, downtime: &Downtime) -> Option<&'a SeenMachine> {
+        self.input.machines.get(downtime.instance())
+    }
+
+    fn queue(&self, kind: Kind) -> Queue {
+        Queue { region: self.input.region.clone(), kind }
+    }
+
+    // --- Waiting -------------------------------------------------------------------------------
+
+    /// A machine that waits: is it still to be stopped, and may it be?
+    fn consider(&mut self, downtime: &Downtime) -> Done {
+        let Some(point) = self.point(downtime).filter(|point| point.status == Status::Requested)
+        else {
+            let text = "its point does not want it stopped any more";
+            return self.withdraw(downtime, Reason::new(Code::NotStopped, text), None);
+        };
+        if self.input.at_once == 0 {
+            return self.refuse(downtime, point, guards::not_allowed(downtime.instance()));
+        }
+        let Some(seen) = self.seen(downtime) else { return Ok(()) };
+        let state = seen.instance.state;
+        if state == State::Stopped || state.is_gone() {
+            let text = format!("{} is {} already", downtime.instance(), state.as_str());
+            return self.withdraw(downtime, Reason::new(Code::NotOurStop, text), Some(point));
+        }
+        match guards::check(seen) {
+            Ok(()) => Ok(()),
+            Err(reason) => self.refuse(downtime, point, reason),
+        }
+    }
+
+    /// It is not stopped. A point that still wants to be made is due, as things are.
+    fn withdraw(&mut self, downtime: &Downtime, reason: Reason, point: Option<&Point>) -> Done {
+        let after = self.ended(downtime, DowntimeEvent::Withdraw, reason)?;
+        let mut change = Change { writes: vec![Write::downtime(after)], summary: None };
+        if let Some(point) = point {
+            change = change.with(Write::point(due_now(point, self.input.now)));
+            self.round.wake(self.queue(Kind::Snapshot));
+        }
+        self.round.record(change);
+        Ok(())
+    }
+
+    fn refuse(&mut self, downtime: &Downtime, point: &Point, reason: Reason) -> Done {
+        let after = self.ended(downtime, DowntimeEvent::Withdraw, reason.clone())?;
+        let mut change = Change { writes: vec![Write::downtime(after)], summary: None };
+        if let Some((point, summary)) = ended_point(point, Event::Refuse, reason.clone()) {
+            change = change.with(Write::point(point)).telling(Some(summary));
+        }
+        self.round.say(&downtime.point, reason);
+        self.round.record(change);
+        Ok(())
+    }
+
+    /// It is its turn. What was asked about it decides whether it is stopped, now.
+    fn take_place(&mut self, downtime: &Downtime) -> Done {
+        let guarded = self.input.guarded.as_ref();
+        let guarded = guarded.filter(|guarded| guarded.instance == *downtime.instance());
+        let (Some(guarded), Some(point), Some(seen)) =
+            (guarded, self.point(downtime), self.seen(downtime))
+        else {
+            return Ok(());
+        };
+        if let Err(reason) = guards::check_asked(guarded, &seen.instance.instance_type) {
+            return self.refuse(downtime, point, reason);
+        }
+        let now = self.input.now;
+        let step = Step {
+            begun_at: Some(now),
+            due_at: Some(later(now, CALL_AGAIN)),
+            ..downtime.step.clone()
+        };
+        let stopping = Downtime {
+            step,
+            launched: Some(seen.instance.launched),
+            begun_at: Some(now),
+            reason: None,
+            ..downtime.after(DowntimeEvent::Stop)?
+        };
+        let roster = self.roster.clone().with(&stopping);
+        // Its worker looks at the machine until it is stopped: no event has to come for that.
+        let writes = vec![
+            Write::downtime(stopping),
+            self.put_roster(roster),
+            Write::point(due_now(point, now)),
+        ];
+        let text = format!("{} is stopped for its image, and started again", downtime.instance());
+        self.round.say(&downtime.point, Reason::new(Code::StoppedForPoint, text));
+        self.round.wake(self.queue(Kind::Snapshot));
+        self.call_stop(downtime, writes);
+        Ok(())
+    }
+
+    // --- Down ----------------------------------------------------------------------------------
+
+    /// A machine that is down, or on its way there or back.
+    fn attend(&mut self, downtime: &Downtime) -> Done {
+        let now = self.input.now;
+        let seen = self.seen(downtime);
+        let state = seen.map(|seen| seen.instance.state);
+        if state.is_some_and(State::is_gone) {
+            let text = format!("{} was terminated", downtime.instance());
+            return self.finish(
+                downtime,
+                DowntimeEvent::Vanish,
+                Reason::new(Code::MachineGone, text),
+            );
+        }
+        if let Some(seen) = seen.filter(|seen| Some(seen.instance.launched) > downtime.launched) {
+            return self.attend_started(downtime, seen);
+        }
+        let is_due = downtime.step.is_due(now);
+        match (downtime.status, state) {
+            // Whoever wrote the intent may be about to write what the call brought.
+            (DowntimeStatus::Stopping | DowntimeStatus::Starting, _) if !is_due => Ok(()),
+            (DowntimeStatus::Starting, Some(State::Running)) => self.attend_unstopped(downtime),
+            (DowntimeStatus::Starting, Some(State::Pending | State::Stopping)) => Ok(()),
+            (DowntimeStatus::Starting, None) if self.is_lost(downtime) => {
+                let text = format!("EC2 does not know {} any more", downtime.instance());
+                let reason = Reason::new(Code::MachineGone, text);
+                self.finish(downtime, DowntimeEvent::Vanish, reason)
+            }
+            (DowntimeStatus::Starting, _) => self.start(downtime, None, downtime.step.failures),
+            (DowntimeStatus::Stopping, Some(State::Stopping | State::Stopped)) => {
+                self.own(downtime)
+            }
+            _ => match self.release(downtime) {
+                Some(reason) => self.let_go(downtime, reason, state),
+                None if downtime.status == DowntimeStatus::Stopping => self.stop_again(downtime),
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// Somebody has started it since, we for the most part.
+    fn attend_started(&mut self, downtime: &Downtime, seen: &SeenMachine) -> Done {
+        let instance = downtime.instance();
+        match seen.instance.state {
+            State::Running => {
+                let text = format!("{instance} runs again");
+                self.finish(downtime, DowntimeEvent::Runs, Reason::new(Code::RunsAgain, text))
+            }
+            State::Stopped if seen.was_stopped_by_somebody() => {
+                let text = format!("{instance} was started, and then stopped by somebody else");
+                self.finish(downtime, DowntimeEvent::Runs, Reason::new(Code::NotOurStop, text))
+            }
+            State::Stopped if downtime.step.is_due(self.input.now) => {
+                let why = seen.why_stopped.as_deref().unwrap_or("EC2 does not say why");
+                let text = format!("{instance} was started, and did not come to run: {why}");
+                let reason = Reason::new(Code::NotStarted, text);
+                self.report(downtime, reason.clone());
+                self.start(downtime, Some(reason), downtime.step.failures.saturating_add(1))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// To be started, and it runs, in the run that was to be ended: the call to stop it was never
+    /// made, or EC2 does not show yet what it did.
+    fn attend_unstopped(&mut self, downtime: &Downtime) -> Done {
+        let stopped_at = downtime.begun_at.unwrap_or(self.input.now);
+        let last = downtime.step.begun_at.unwrap_or(stopped_at).max(stopped_at);
+        if self.input.now.duration_since(last) < SETTLE {
+            return Ok(());
+        }
+        let text = format!("{} runs, and was never stopped", downtime.instance());
+        self.finish(downtime, DowntimeEvent::Runs, Reason::new(Code::RunsAgain, text))
+    }
+
+    /// EC2 has said that there is no such machine, long after it was seen.
+    fn is_lost(&self, downtime: &Downtime) -> bool {
+        let told = downtime.reason.as_ref().is_some_and(|reason| reason.code == Code::MachineGone);
+        let since = downtime.begun_at.unwrap_or(self.input.now);
+        told && self.input.now.duration_since(since) >= SETTLE
+    }
+
+    /// A call without an outcome, and the machine is down: it is ours.
+    fn own(&mut self, downtime: &Downtime) -> Done {
+        let down = downtime.after(DowntimeEvent::Stopped)?;
+        let down = Downtime { unsure: true, step: until_deadline(downtime), ..down };
+        self.round.record(Change { writes: vec![Write::downtime(down)], summary: None });
+        Ok(())
+    }
+
+    /// The call has had no outcome, and has done nothing that shows: it is made again, and whatever
+    /// is said of it then, the machine is ours.
+    fn stop_again(&mut self, downtime: &Downtime) -> Done {
+        let now = self.input.now;
+        let step = Step {
+            attempt: downtime.step.attempt.saturating_add(1),
+            begun_at: Some(now),
+            due_at: Some(later(now, CALL_AGAIN)),
+            ..downtime.step.clone()
+        };
+        let stopping = Downtime { step, unsure: true, ..downtime.after(DowntimeEvent::Stop)? };
+        let roster = self.roster.clone();
+        let writes = vec![Write::downtime(stopping), self.put_roster(roster)];
+        self.call_stop(downtime, writes);
+        Ok(())
+    }
+
+    /// Why a machine is to run again, if it is.
+    fn release(&self, downtime: &Downtime) -> Option<Reason> {
+        let started = |text: String| Some(Reason::new(Code::RunsAgain, text));
+        let Some(point) = self.point(downtime) else {
+            return started("its point is not there".to_string());
+        };
+        if self.has_its_data(point) {
+            return started(match point.status {
+                Status::Refused | Status::Missed | Status::Failed => {
+                    format!("its point is {}", point.status)
+                }
+                _ => "its snapshots exist".to_string(),
+            });
+        }
+        let deadline = downtime.deadline().filter(|deadline| *deadline <= self.input.now)?;
+        let text = format!(
+            "{} was not imaged within the {} seconds until {deadline} that it may be down",
+            downtime.instance(),
+            downtime.stop_start.timeout_secs
+        );
+        Some(Reason::new(Code::StopTimeout, text))
+    }
+
+    /// Whether the point needs its machine down no longer. Whether the disks were at rest must have
+    /// been seen before the machine is started.
+    fn has_its_data(&self, point: &Point) -> bool {
+        match point.status {
+            Status::Requested | Status::Snapshotting | Status::Creating => false,
+            Status::Snapshotted => point.grade.is_some(),
+            Status::Created => point.grade.is_some() && self.has_snapshots(point),
+            Status::Ready
+            | Status::Registering
+            | Status::Registered
+            | Status::Imaged
+            | Status::Protected
+            | Status::Refused
+            | Status::Missed
+            | Status::Failed => true,
+        }
+    }
+
+    /// Whether the image that EC2 makes by itself has a snapshot of each volume.
+    fn has_snapshots(&self, point: &Point) -> bool {
+        let image = point.image.as_ref().and_then(|image| self.input.images.get(image));
+        let volumes = point.machine.as_ref().map_or(usize::MAX, |machine| machine.volumes.len());
+        image.is_some_and(|image| {
+            image.state != ImageState::Pending || image.snapshots.len() >= volumes
+        })
+    }
+
+    /// The machine is to run again. One that is still stopping cannot be started yet.
+    fn let_go(&mut self, downtime: &Downtime, reason: Reason, state: Option<State>) -> Done {
+        self.round.say(&downtime.point, reason.clone());
+        if state != Some(State::Stopping) {
+            return self.start(downtime, Some(reason), downtime.step.failures);
+        }
+        if reason.code == Code::StopTimeout {
+            self.report(downtime, reason.clone());
+        }
+        let step = Step { due_at: Some(self.input.now), ..downtime.step.clone() };
+        let starting = downtime.after(DowntimeEvent::Start)?;
+        let starting = Downtime { step, reason: Some(reason.clone()), ..starting };
+        let change = Change { writes: vec![Write::downtime(starting)], summary: None };
+        self.round.record(self.miss(downtime, change, reason));
+        Ok(())
+    }
+
+    fn start(&mut self, downtime: &Downtime, reason: Option<Reason>, failures: u32) -> Done {
+        let now = self.input.now;
+        let step = Step {
+            attempt: downtime.step.attempt.saturating_add(1),
+            failures,
+            begun_at: Some(now),
+            due_at: Some(later(now, start_again(failures))),
+        };
+        let starting = downtime.after(DowntimeEvent::Start)?;
+        let reason = reason.or_else(|| downtime.reason.clone());
+        let starting = Downtime { step, reason: reason.clone(), ..starting };
+        let mut change = Change { writes: vec![Write::downtime(starting)], summary: None };
+        if let Some(reason) = reason {
+            change = self.miss(downtime, change, reason);
+        }
+        let call = StartInstance {
+            region: self.input.region.clone(),
+            instance: downtime.instance().clone(),
+        };
+        let intent = Intent { change, queue: self.queue(Kind::Power), call };
+        self.round.create(Command::StartInstance(Box::new(intent)));
+        Ok(())
+    }
+
+    // --- The end -------------------------------------------------------------------------------
+
+    /// Its place is free again, in the same transaction.
+    fn finish(&mut self, downtime: &Downtime, event: DowntimeEvent, reason: Reason) -> Done {
+        let after = self.ended(downtime, event, reason.clone())?;
+        let roster = self.roster.clone().without(&downtime.point);
+        let writes = vec![Write::downtime(after), self.put_roster(roster)];
+        let change = Change { writes, summary: None };
+        self.round.say(&downtime.point, reason.clone());
+        let change = self.miss(downtime, change, reason);
+        self.round.record(change);
+        self.resolve(downtime);
+        Ok(())
+    }
+
+    fn ended(
+        &self,
+        downtime: &Downtime,
+        event: DowntimeEvent,
+        reason: Reason,
+    ) -> Result<Downtime, IllegalForDowntime> {
+        Ok(Downtime {
+            step: downtime.step.settled(),
+            over_at: Some(self.input.now),
+            reason: Some(reason),
+            ..downtime.after(event)?
+        })
+    }
+
+    /// A point that has not begun when its machine runs again, or is gone, will not begin: a
+    /// machine is not stopped twice for one point.
+    fn miss(&self, downtime: &Downtime, change: Change, reason: Reason) -> Change {
+        let point = self.point(downtime);
+        match point.and_then(|point| ended_point(point, Event::Miss, reason)) {
+            Some((point, summary)) => change.with(Write::point(point)).telling(Some(summary)),
+            None => change,
+        }
+    }
+
+    fn report(&mut self, downtime: &Downtime, reason: Reason) {
+        let region = downtime.home.clone();
+        let artefact = downtime.instance().to_string();
+        self.round.report(Finding { region, artefact, reason, seen_at: self.input.now });
+    }
+
+    /// What a person may have been told of it is no longer so.
+    fn resolve(&mut self, downtime: &Downtime) {
+        let told = downtime.reason.as_ref().map(|reason| reason.code);
+        if downtime.step.failures == 0 && told != Some(Code::StopTimeout) {
+            return;
+        }
+        for code in [Code::NotStarted, Code::StopTimeout] {
+            let (region, artefact) = (downtime.home.clone(), downtime.instance().to_string());
+            self.round.resolve(Resolved { region, artefact, code, at: self.input.now });
+        }
+    }
+
+    fn put_roster(&mut self, roster: Roster) -> Write {
+        self.roster = Roster { version: roster.version + 1, ..roster.clone() };
+        Write::roster(roster)
+    }
+
+    fn call_stop(&mut self, downtime: &Downtime, writes: Vec<Write>) {
+        let call = StopInstance {
+            region: self.input.region.clone(),
+            instance: downtime.instance().clone(),
+        };
+        let change = Change { writes, summary: None };
+        let intent = Intent { change, queue: self.queue(Kind::Power), call };
+        self.round.create(Command::StopInstance(Box::new(intent)));
+    }
+}
+
+/// A place that is held is looked at all the time; the sweep looks after it when its time is over.
+pub(crate) fn until_deadline(downtime: &Downtime) -> Step {
+    Step { due_at: downtime.deadline(), ..downtime.step.clone() }
+}
+
+fn due_now(point: &Point, now: Timestamp) -> Point {
+    Point { step: Step { due_at: Some(now), ..point.step.clone() }, ..point.clone() }
+}
+
+/// A point that was only asked for comes to its end; none if it is further than that.
+pub(crate) fn ended_point(point: &Point, event: Event, reason: Reason) -> Option<(Point, Summary)> {
+    let after = point.after(event).ok()?;
+    let after = Point { step: point.step.settled(), reason: Some(reason), ..after };
+    let summary = news::latest(&after);
+    Some((after, summary))
+}

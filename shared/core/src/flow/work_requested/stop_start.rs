@@ -1,0 +1,83 @@
+//! Points whose machine is stopped for them, as long as it is not.
+
+use jiff::Timestamp;
+
+use super::power::ended_point;
+use super::round::Round;
+use crate::command::{Change, Write};
+use crate::downtime::{Downtime, DowntimeStatus};
+use crate::machine::{Machine, State};
+use crate::point::{Point, Step};
+use crate::policy::Consistency;
+use crate::reason::{Code, Reason};
+use crate::status::{Event, IllegalTransition};
+use crate::work::{Kind, Queue};
+
+/// Whether a point has to wait until its machine was stopped. One that is stopped already, whoever
+/// did it, is imaged as it is, and never started for that.
+pub(super) fn is_to_stop(point: &Point, machine: &Machine) -> bool {
+    let wants = point.plan.consistency == Consistency::StopStart;
+    wants && machine.instance.state != State::Stopped
+}
+
+/// Whether the machine will be stopped in a moment, or never.
+pub(super) fn is_being_stopped(downtime: Option<&Downtime>, state: Option<State>) -> bool {
+    match downtime.map(|downtime| downtime.status) {
+        Some(DowntimeStatus::Stopping | DowntimeStatus::Down) => state != Some(State::Stopped),
+        Some(DowntimeStatus::NotOurs) => state == Some(State::Stopping),
+        Some(DowntimeStatus::Waiting | DowntimeStatus::Starting | DowntimeStatus::Over) | None => {
+            false
+        }
+    }
+}
+
+/// The point of a machine that is not stopped: it is asked to be, once; and the point waits until
+/// it is, or until its window closes.
+pub(super) fn wait(
+    round: &mut Round,
+    point: &Point,
+    state: State,
+    downtime: Option<&Downtime>,
+    now: Timestamp,
+) -> Result<(), IllegalTransition> {
+    let until = point.waits_until();
+    if is_being_stopped(downtime, Some(state)) && (now < until || is_ours(downtime)) {
+        return Ok(());
+    }
+    if now >= until {
+        let text = format!("{} was not stopped by {until}", point.instance());
+        return miss(round, point, Reason::new(Code::WindowClosed, text));
+    }
+    let step = Step { due_at: Some(until), ..point.step.clone() };
+    let waiting = Change::point(Point { step, ..point.clone() });
+    match downtime.map(|downtime| downtime.status) {
+        None => {
+            let downtime = Downtime::wanted(point, now);
+            round.record(waiting.with(Write::new_downtime(downtime)));
+            round.wake(Queue { region: point.home.clone(), kind: Kind::Power });
+            Ok(())
+        }
+        Some(DowntimeStatus::Waiting) => {
+            round.record(waiting);
+            Ok(())
+        }
+        // A machine is not stopped twice for one point.
+        Some(_) => {
+            let text = format!("{} was stopped, and is {} again", point.instance(), state.as_str());
+            miss(round, point, Reason::new(Code::NotStopped, text))
+        }
+    }
+}
+
+/// As long as we hold it down, the deadline of the downtime ends it, and the point with it.
+fn is_ours(downtime: Option<&Downtime>) -> bool {
+    downtime.is_some_and(|downtime| downtime.status.is_held())
+}
+
+fn miss(round: &mut Round, point: &Point, reason: Reason) -> Result<(), IllegalTransition> {
+    let illegal = IllegalTransition { status: point.status, event: Event::Miss };
+    let (point, summary) = ended_point(point, Event::Miss, reason.clone()).ok_or(illegal)?;
+    round.say(&point.id, reason);
+    round.record(Change::point(point).telling(Some(summary)));
+    Ok(())
+}

@@ -1,0 +1,301 @@
+//! What a machine is to the policies, and why.
+
+use std::collections::BTreeMap;
+
+use afterimage_core::flow::InForce;
+use afterimage_core::flow::explain::{Input, Made, UnderPolicy, explain};
+use afterimage_core::ids::{InstanceId, PolicyName, Region};
+use afterimage_core::machine::{Build, Instance, Machine, State, Volume};
+use afterimage_core::point::{Plan, Point};
+use afterimage_core::policy::Method;
+use afterimage_core::policy::file::read;
+use afterimage_core::reason::Code;
+use afterimage_core::slot::{Occasion, Slot};
+use afterimage_core::summary::{Latest, MachineSummary, Stop};
+use jiff::Timestamp;
+
+/// `TRIGGERS`, and whatever else stands behind them.
+const POLICY: &str = r#"policies:
+  gold:
+    select:
+      regions: [us-east-1]
+      tags: {backup: gold}
+      exclude_tags: {pause: "*"}
+    triggers: TRIGGERS
+"#;
+
+fn at(text: &str) -> Timestamp {
+    text.parse().expect("an instant")
+}
+
+const NOW: &str = "2026-01-06T12:00:00Z";
+const LAUNCHED: &str = "2026-01-05T08:00:00Z";
+
+fn in_force(yaml: &str) -> InForce {
+    let policies = read(yaml).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    InForce { policies, ..InForce::default() }
+}
+
+fn instance(state: State, tags: &[(&str, &str)]) -> Instance {
+    Instance {
+        id: InstanceId::parse("i-00000001").expect("an id"),
+        region: Region::parse("us-east-1").expect("a region"),
+        state,
+        launched: at(LAUNCHED),
+        hibernated: false,
+        instance_type: "t3.micro".into(),
+        spot: false,
+        tags: tags.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
+    }
+}
+
+fn gold(state: State) -> Instance {
+    instance(state, &[("backup", "gold")])
+}
+
+fn policy_name() -> PolicyName {
+    PolicyName::parse("gold").expect("a name")
+}
+
+/// The last point of the machine was requested then, for a stop or for a slot.
+fn summary(requested_at: &str, stop: bool) -> (MachineSummary, Point) {
+    let machine = gold(State::Running);
+    let occasion = match stop {
+        true => Occasion::Stopped { launched: at(LAUNCHED) },
+        false => Occasion::Scheduled(at(requested_at)),
+    };
+    let slot = Slot { policy: policy_name(), instance: machine.id.clone(), occasion };
+    let point = Point::requested(slot, machine.region.clone(), Plan::default(), at(requested_at));
+    let stops = Stop { launched: at(LAUNCHED), point: point.id.clone() };
+    let summary = MachineSummary {
+        instance: machine.id,
+        home: machine.region,
+        name: None,
+        latest: BTreeMap::from([(policy_name(), Latest::of(&point))]),
+        stops: stop.then_some((policy_name(), stops)).into_iter().collect(),
+        good: BTreeMap::new(),
+    };
+    (summary, point)
+}
+
+fn explained(yaml: &str, instance: &Instance, summary: Option<&MachineSummary>) -> UnderPolicy {
+    let in_force = in_force(yaml);
+    let input = Input {
+        now: at(NOW),
+        in_force: &in_force,
+        instance: Some(instance),
+        machine: None,
+        summary,
+        points: &[],
+    };
+    explain(&input).into_iter().next().expect("one policy")
+}
+
+fn with(triggers: &str) -> String {
+    POLICY.replace("TRIGGERS", triggers)
+}
+
+#[track_caller]
+fn because(instance: &Instance, expected: &[&str]) {
+    let under = explained(&with("[{on: stopped}]"), instance, None);
+    assert!(!under.applies && under.triggers.is_empty());
+    assert_eq!(under.why, expected);
+}
+
+#[test]
+fn everything_that_speaks_against_a_policy_is_told() {
+    let running = |tags| instance(State::Running, tags);
+    because(&running(&[]), &["it has no tag `backup`, and `gold` is wanted"]);
+    because(&running(&[("backup", "x")]), &["its tag `backup` is `x`, and `gold` is wanted"]);
+    because(
+        &running(&[("backup", "gold"), ("pause", "May")]),
+        &["its tag `pause` (`May`) excludes it"],
+    );
+    let away = Region::parse("eu-west-1").expect("a region");
+    because(
+        &Instance { region: away, ..running(&[("pause", "")]) },
+        &[
+            "it is in eu-west-1, and the policy is for us-east-1",
+            "it has no tag `backup`, and `gold` is wanted",
+            "its tag `pause` (``) excludes it",
+        ],
+    );
+    let stopped = POLICY.replace("exclude_tags: {pause: \"*\"}", "states: [stopped]");
+    let stopped = stopped.replace("TRIGGERS", "[{on: stopped}]");
+    let under = explained(&stopped, &gold(State::Running), None);
+    assert_eq!(under.why, ["it is running, and the policy is for stopped"]);
+}
+
+#[test]
+fn what_a_policy_selects_by_and_what_it_nearly_selects_are_told() {
+    let under = explained(&with("[{on: stopped}]"), &gold(State::Running), None);
+    assert!(under.applies && under.in_force && under.near_miss.is_none());
+    assert_eq!(under.why, ["backup=gold, in us-east-1"]);
+    let slip = instance(State::Running, &[("backup", "Gold")]);
+    let under = explained(&with("[{on: stopped}]"), &slip, None);
+    assert!(under.near_miss.is_some_and(|miss| miss.contains("were `gold`, not `Gold`")));
+}
+
+#[test]
+fn of_all_policies_that_are_nearly_met_the_nearest_alone_is_told() {
+    let silver = "  silver:\n    select: {regions: [us-east-1], tags: {backup: silver}}\n    \
+                  triggers: [{on: stopped}]\n";
+    let in_force = in_force(&format!("{}{silver}", with("[{on: stopped}]")));
+    let slip = instance(State::Running, &[("backup", "Silver")]);
+    let input = Input {
+        now: at(NOW),
+        in_force: &in_force,
+        instance: Some(&slip),
+        machine: None,
+        summary: None,
+        points: &[],
+    };
+    let told: Vec<(String, bool)> = explain(&input)
+        .into_iter()
+        .map(|under| (under.policy.to_string(), under.near_miss.is_some()))
+        .collect();
+    assert_eq!(told, [("gold".to_string(), false), ("silver".to_string(), true)]);
+}
+
+/// What the first trigger would do.
+#[track_caller]
+fn would(yaml: &str, instance: &Instance, expected: &str) {
+    let under = explained(yaml, instance, None);
+    assert_eq!(under.triggers[0].would, expected);
+}
+
+#[test]
+fn a_slot_is_told_with_what_becomes_of_it() {
+    let daily = "[{schedule: cron(0 2 * * ? *), timezone: Asia/Ho_Chi_Minh, window: 90m}]";
+    let next = explained(&with(daily), &gold(State::Running), None).triggers[0].next.clone();
+    assert_eq!(next.map(|run| run.at), Some(at("2026-01-06T19:00:00Z")));
+    let mode = |consistency: &str| format!("{}    consistency: {consistency}\n", with(daily));
+    let running = gold(State::Running);
+    would(&with(daily), &running, "imaged as it runs: its disks as after a power cut");
+    would(&mode("reboot"), &running, "rebooted by EC2 for its image");
+    would(
+        &mode("at-rest"),
+        &running,
+        "waits up to 90m until it stops; if it does not, the point is missed",
+    );
+    for consistency in ["crash", "reboot", "at-rest", "stop-start"] {
+        would(&mode(consistency), &gold(State::Stopped), "imaged at rest, as it is stopped");
+    }
+    let told = "stopped for its snapshots and started again, if the stack was deployed with \
+                AllowStopStart";
+    would(&mode("stop-start"), &running, told);
+    let spot = Instance { spot: true, ..gold(State::Running) };
+    let told = "refused: i-00000001 is a Spot instance, which may not come back: use `consistency: \
+                crash` or `reboot` (spot)";
+    would(&mode("stop-start"), &spot, told);
+}
+
+#[test]
+fn whether_a_stop_makes_a_point_is_told_as_it_would_be_decided() {
+    let on_stop = with("[{on: stopped, min_interval: 12h}]");
+    let told = |state: State, requested: Option<(&str, bool)>| {
+        let summary = requested.map(|(at, stop)| summary(at, stop).0);
+        let under = explained(&on_stop, &gold(state), summary.as_ref());
+        under.triggers[0].would.clone()
+    };
+    assert_eq!(told(State::Running, None), "a stop now would make a point, at rest");
+    let old = Some(("2026-01-06T00:00:00Z", false));
+    assert_eq!(told(State::Running, old), "a stop now would make a point, at rest");
+    let young = Some(("2026-01-06T01:30:00Z", false));
+    assert_eq!(
+        told(State::Running, young),
+        "a stop now would be too soon, less than 12h after the last point; it is imaged if it is \
+         stopped at 2026-01-06 13:30 UTC"
+    );
+    assert_eq!(told(State::Stopped, old), "it is stopped, and is imaged within minutes");
+    let told_young = told(State::Stopped, young);
+    assert!(told_young.ends_with("(too-soon)"), "{told_young}");
+    let told_same = told(State::Stopped, Some(("2026-01-05T20:00:00Z", true)));
+    assert!(told_same.ends_with("(already-requested)"), "{told_same}");
+}
+
+#[test]
+fn a_machine_that_is_gone_is_explained_from_the_ledger() {
+    let (summary, point) = summary("2026-01-06T01:30:00Z", false);
+    let explained = |in_force: &InForce| {
+        let input = Input {
+            now: at(NOW),
+            in_force,
+            instance: None,
+            machine: None,
+            summary: Some(&summary),
+            points: std::slice::from_ref(&point),
+        };
+        explain(&input)
+    };
+    let under = explained(&in_force(&with("[{on: stopped}]")));
+    assert_eq!(under.len(), 1);
+    assert!(under[0].in_force && !under[0].applies);
+    assert_eq!(under[0].last.as_ref().map(|last| &last.point), Some(&point.id));
+    let under = explained(&InForce::default());
+    assert_eq!(under.len(), 1, "under a policy that was");
+    assert!(!under[0].in_force);
+}
+
+fn machine(usage_operation: &str) -> Machine {
+    Machine {
+        instance: gold(State::Running),
+        build: Build {
+            platform: None,
+            image: "ami-0000ffff".to_string().try_into().expect("an id"),
+            architecture: "x86_64".into(),
+            virtualization: "hvm".into(),
+            root_device_type: "ebs".into(),
+            root_device: "/dev/xvda".into(),
+            ena: true,
+            sriov: None,
+            boot_mode: None,
+            tpm: None,
+            imds: None,
+            uefi_data: None,
+            usage_operation: usage_operation.into(),
+            product_codes: Vec::new(),
+            image_readable: true,
+        },
+        volumes: vec![Volume {
+            id: "vol-00000001".to_string().try_into().expect("an id"),
+            device: "/dev/xvda".into(),
+            size_gib: 8,
+            volume_type: "gp3".into(),
+            iops: None,
+            throughput: None,
+            delete_on_termination: true,
+            encrypted: false,
+            tags: BTreeMap::new(),
+        }],
+        left_out: Vec::new(),
+    }
+}
+
+#[test]
+fn the_method_is_the_one_that_will_be_chosen_or_the_reason_why_there_is_none() {
+    let made = |image: &str, machine: &Machine| {
+        let in_force = in_force(&format!("{}    image: {image}\n", with("[{on: stopped}]")));
+        let input = Input {
+            now: at(NOW),
+            in_force: &in_force,
+            instance: Some(&machine.instance),
+            machine: Some(machine),
+            summary: None,
+            points: &[],
+        };
+        explain(&input)[0].made.clone()
+    };
+    let method = |made: Option<Made>| match made {
+        Some(Made::Image(chosen)) => chosen.method,
+        other => panic!("{other:?}"),
+    };
+    let (free, billed) = (machine("RunInstances"), machine("RunInstances:0002"));
+    assert_eq!(method(made("{copy_tags: false}", &free)), Method::SnapshotRegister);
+    assert_eq!(method(made("{copy_tags: false}", &billed)), Method::CreateImage);
+    assert_eq!(made("{kind: snapshots}", &free), Some(Made::Snapshots));
+    match made("{method: snapshot-register}", &billed) {
+        Some(Made::Refused(reason)) => assert_eq!(reason.code, Code::BilledByUsage),
+        other => panic!("{other:?}"),
+    }
+}

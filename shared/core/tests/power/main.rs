@@ -1,0 +1,8 @@
+//! Machines that are stopped for their points: when, whether at all, and that they run again.
+
+mod always_runs_again;
+mod guards;
+mod places;
+mod scene;
+mod stopped_and_started;
+mod table;

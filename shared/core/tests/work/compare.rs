@@ -1,0 +1,174 @@
+//! An image that is available, attribute by attribute.
+
+use afterimage_core::flow::work_requested::confirm::{Input, decide, to_ask};
+use afterimage_core::ids::AmiId;
+use afterimage_core::point::{Point, Replica, ReplicaStatus};
+use afterimage_core::policy::Method;
+use afterimage_core::reason::Code;
+use afterimage_core::seen::{ImageState, SeenImage};
+use afterimage_core::status::Status;
+
+use crate::scene::{
+    HOME, NAME, ami, at, code, confirm_input, created, created_image, imaged, mins, point_in,
+    region, registered, replica_in, running, seen_image, written,
+};
+
+type Edit = fn(&mut SeenImage);
+
+/// What becomes of a point whose image shows like that, under a policy that insists on registering.
+fn judged(edit: Edit) -> Point {
+    let mut point = registered();
+    point.plan.method = Method::SnapshotRegister;
+    let mut image = seen_image(1, ImageState::Available);
+    edit(&mut image);
+    let (points, _) = written(&decide(&confirm_input(at(mins(20)), vec![point], &[image])));
+    points.into_iter().next().expect("a point")
+}
+
+fn text(text: &str) -> Option<String> {
+    Some(text.to_string())
+}
+
+#[test]
+fn what_would_not_boot_or_lost_its_licence_fails_the_point() {
+    let cases: [(&str, Edit); 14] = [
+        ("architecture", |image| image.attributes.architecture = text("i386")),
+        ("virtualization", |image| image.attributes.virtualization = text("paravirtual")),
+        ("root device", |image| image.attributes.root_device = text("/dev/sda1")),
+        ("root device type", |image| image.attributes.root_device_type = text("instance-store")),
+        ("boot mode", |image| image.attributes.boot_mode = text("legacy-bios")),
+        ("boot mode", |image| image.attributes.boot_mode = None),
+        ("ENA", |image| image.attributes.ena = false),
+        ("usage operation", |image| image.attributes.usage_operation = text("RunInstances:0002")),
+        ("usage operation", |image| image.attributes.usage_operation = None),
+        ("it has no /dev/sdf", |image| drop(image.devices.pop())),
+        ("it has no /dev/xvda", |image| drop(image.devices.remove(0))),
+        ("/dev/sdf: it is empty", |image| image.devices[1].snapshot = None),
+        ("it has /dev/sdf twice", |image| image.devices.push(image.devices[1].clone())),
+        ("it has /dev/sdz", |image| {
+            image.devices.push({
+                let mut more = image.devices[1].clone();
+                more.name = "/dev/sdz".into();
+                more
+            })
+        }),
+    ];
+    for (what, edit) in cases {
+        let point = judged(edit);
+        assert_eq!((point.status, code(&point)), (Status::Failed, Some(Code::ImageDiffers)));
+        let reason = point.reason.expect("a reason").text;
+        assert!(reason.contains(what), "{what}: {reason}");
+        assert_eq!(point.leftovers, [ami(1).to_string()], "{what}");
+    }
+}
+
+#[test]
+fn any_other_difference_is_told_of() {
+    let cases: [(&str, Edit); 12] = [
+        ("SR-IOV support", |image| image.attributes.sriov = None),
+        ("TPM", |image| image.attributes.tpm = None),
+        ("IMDS support", |image| image.attributes.imds = None),
+        ("product code abc", |image| image.attributes.product_codes = vec!["abc".into()]),
+        ("/dev/xvda: its size in GiB is 30, and 20", |image| image.devices[0].size_gib = Some(30)),
+        ("/dev/xvda: its type is gp2, and gp3", |image| {
+            image.devices[0].volume_type = text("gp2");
+        }),
+        ("/dev/sdf: its IOPS is 100, and 3000", |image| image.devices[1].iops = Some(100)),
+        ("/dev/xvda: its throughput is not told, and 125", |image| {
+            image.devices[0].throughput = None;
+        }),
+        ("/dev/xvda: its end is stays", |image| {
+            image.devices[0].delete_on_termination = Some(false);
+        }),
+        ("/dev/sdf: its end is goes with its machine", |image| {
+            image.devices[1].delete_on_termination = Some(true);
+        }),
+        ("/dev/sdf: its secrecy is encrypted", |image| image.devices[1].encrypted = Some(true)),
+        ("TPM is not told, and v2.0 of the machine; its IMDS", |image| {
+            image.attributes.tpm = None;
+            image.attributes.imds = None;
+        }),
+    ];
+    for (what, edit) in cases {
+        let point = judged(edit);
+        assert_eq!(point.status, Status::Imaged, "{what}");
+        let [finding] = &point.findings[..] else { panic!("{what}: {:?}", point.findings) };
+        assert_eq!(finding.code, Code::ImageDiffers);
+        assert!(finding.text.contains(what), "{what}: {}", finding.text);
+    }
+    let point = judged(|_| {});
+    assert_eq!((point.status, point.findings.len()), (Status::Imaged, 0));
+}
+
+#[test]
+fn a_lost_product_code_is_a_lost_licence() {
+    let mut point = registered();
+    point.plan.method = Method::SnapshotRegister;
+    let machine = point.machine.as_mut().expect("its machine");
+    machine.build.product_codes = vec!["abc".into()];
+    let image = seen_image(1, ImageState::Available);
+    let after = point_in(&decide(&confirm_input(at(mins(20)), vec![point], &[image])));
+    assert_eq!((after.status, code(&after)), (Status::Failed, Some(Code::ImageDiffers)));
+}
+
+#[test]
+fn the_variables_of_the_firmware_are_asked_for_and_compared() {
+    let image = created_image(1, ImageState::Available);
+    let images = [(ami(1), image.clone())].into();
+    let point = created(&running());
+    let points = std::slice::from_ref(&point);
+    assert_eq!(to_ask(points, &images), [ami(1)]);
+    // What RegisterImage was told is not asked.
+    assert_eq!(to_ask(&[registered()], &images), Vec::<AmiId>::new());
+    let pending = [(ami(1), created_image(1, ImageState::Pending))].into();
+    assert_eq!(to_ask(points, &pending), Vec::<AmiId>::new());
+    let mut without = point.clone();
+    without.machine.as_mut().expect("its machine").build.uefi_data = None;
+    assert_eq!(to_ask(&[without], &images), Vec::<AmiId>::new());
+    let cases = [(text("QU1aTlVFRkk="), 0), (text("b3RoZXI="), 1), (None, 1)];
+    for (data, told) in cases {
+        let input = confirm_input(at(mins(20)), vec![point.clone()], std::slice::from_ref(&image));
+        let decision = decide(&Input { uefi_data: [(ami(1), data)].into(), ..input });
+        let (points, _) = written(&decision);
+        assert_eq!((points[0].status, points[0].findings.len()), (Status::Imaged, told));
+    }
+}
+
+/// What becomes of the replica in Ireland.
+fn copied(edit: Edit) -> Replica {
+    let (point, replicas) = imaged();
+    let mut replica = replicas.into_iter().next().expect("a replica");
+    replica.status = ReplicaStatus::Pending;
+    replica.image = Some(ami(2));
+    replica.step.begun_at = Some(at(mins(20)));
+    let mut image = SeenImage {
+        source: Some((region(HOME), ami(1))),
+        name: format!("{NAME}-0"),
+        ..seen_image(2, ImageState::Available)
+    };
+    edit(&mut image);
+    let input = confirm_input(at(mins(30)), Vec::new(), &[image]);
+    let points_of_replicas = [(point.id.clone(), point)].into();
+    replica_in(&decide(&Input { replicas: vec![replica], points_of_replicas, ..input }))
+}
+
+#[test]
+fn a_copy_that_would_not_boot_is_made_again() {
+    let of_no_use: [Edit; 3] = [
+        |image| image.attributes.ena = false,
+        |image| image.attributes.boot_mode = None,
+        |image| drop(image.devices.pop()),
+    ];
+    for edit in of_no_use {
+        let replica = copied(edit);
+        assert_eq!((replica.status, replica.step.attempt), (ReplicaStatus::Waiting, 1));
+        assert_eq!(replica.reason.map(|reason| reason.code), Some(Code::ImageDiffers));
+        assert_eq!(replica.leftovers, [ami(2).to_string()]);
+    }
+    // What has another key is a copy all the same.
+    let fine: [Edit; 2] =
+        [|_| {}, |image| image.devices.iter_mut().for_each(|device| device.encrypted = Some(true))];
+    for edit in fine {
+        assert_eq!(copied(edit).status, ReplicaStatus::Available);
+    }
+}
