@@ -339,7 +339,7 @@ impl Scene {
     }
 
     /// A snapshot of another machine's root with these tags.
-    async fn plant_snapshot(&self, tags: &BTreeMap<String, String>) -> String {
+    async fn plant_stolen(&self, tags: &BTreeMap<String, String>) -> String {
         let other = self.machine(0).await;
         let shown = self.ec2(HOME).describe_instances().instance_ids(&other).send().await;
         let shown = shown.expect("it is described");
@@ -382,7 +382,7 @@ fn what_tags_or_facts_do_not_vouch_for_is_told_and_not_rebuilt() {
         let moved = [("/dev/xvda", root.as_str()), ("/dev/sdz", data.as_str())];
         let moved = scene.plant_whole(&format!("{base}-9"), &moved, &tags("9")).await;
         // A snapshot of somebody else's disk, with all the tags of ours.
-        let planted = scene.plant_snapshot(&snapshots[0].tags).await;
+        let planted = scene.plant_stolen(&snapshots[0].tags).await;
         // A copy that a user made of our image, with all its tags; and one with our tags and no
         // more.
         let copied = scene.ec2(IRELAND).copy_image().name("my own").source_region(HOME);

@@ -109,7 +109,6 @@ impl World {
             summaries: BTreeMap::new(),
             waiting: Default::default(),
             asking: Asking { machines, known: self.known(), left },
-            waiting: Default::default(),
             tagged: None,
         })
     }
