@@ -6,7 +6,7 @@ use afterimage_core::ids::{AmiId, InstanceId, PolicyName, Region, SnapshotId, Vo
 use afterimage_core::machine::{Build, Grade, Instance, Machine, State, Volume};
 use afterimage_core::names::{image_tags, snapshot_tags};
 use afterimage_core::point::{Place, Plan, Point, ReplicaStatus};
-use afterimage_core::policy::{Artefact, Replicate};
+use afterimage_core::policy::{Artefact, Method, Replicate};
 use afterimage_core::reason::Code;
 use afterimage_core::rebuild::{Found, Seen, decide};
 use afterimage_core::seen::{
@@ -324,6 +324,19 @@ fn what_the_facts_do_not_bear_out_is_told_and_the_point_is_what_is_left_of_it() 
     for (artefact, why) in expected {
         assert!(told[&artefact].starts_with(why), "{artefact}: {told:#?}");
     }
+}
+
+#[test]
+fn an_image_that_ec2_made_of_the_machine_is_no_copy_of_what_that_was_launched_from() {
+    let mut created = image(1, [11, 12], 0);
+    created.source = Some((region(HOME), ami(900)));
+    assert_eq!(the_point(&decide(&seen(&[created.clone()], &set(), &[]))).image, None);
+    created.attributes.source_instance = Some(machine().instance.id);
+    let found = decide(&seen(&[created], &set(), &[copy(5, 1, 0)]));
+    let point = the_point(&found);
+    assert_eq!((point.status, &point.image), (Status::Protected, &Some(ami(1))));
+    let method = point.method.as_ref().map(|chosen| chosen.method);
+    assert_eq!(method, Some(Method::CreateImage));
 }
 
 #[test]

@@ -45,7 +45,9 @@ pub(super) fn is_borne_out(snapshot: &Labelled<SeenSnapshot>) -> Result<(), &'st
 /// Judges an image in the region that it says is its point's home.
 pub(super) fn judge<'a>(group: &Group<'a>, image: &Labelled<'a, SeenImage>) -> Judged<'a> {
     let Labelled { seen, label, .. } = image;
-    if seen.source.is_some() {
+    // Of an image that EC2 made of the machine, the source is what the machine was launched from.
+    let is_of_machine = seen.attributes.source_instance.as_ref() == Some(&label.slot.instance);
+    if seen.source.is_some() && !is_of_machine {
         return Judged::Foreign("it is a copy, and where its point is at home");
     }
     if seen.name != image_name(&label.point, label.attempt) {
