@@ -80,7 +80,7 @@ async fn rebuild(arguments: &Arguments) -> Result<(), Failure> {
     if !arguments.json {
         print(table(&overview).trim_end())?;
     }
-    let new = overview.new().count();
+    let new = overview.missing().count();
     let may_write = new == 0 || arguments.yes || confirmed(new)?;
     if !may_write {
         return Err(Failure::Input("nothing was written".into()));
@@ -97,7 +97,7 @@ async fn rebuild(arguments: &Arguments) -> Result<(), Failure> {
 
 impl Overview {
     /// What the ledger has nothing of.
-    pub fn new(&self) -> impl Iterator<Item = &Rebuilt> {
+    pub fn missing(&self) -> impl Iterator<Item = &Rebuilt> {
         let points = self.found.points.iter();
         points.filter(|rebuilt| !self.known.contains(&rebuilt.point.id))
     }
@@ -155,8 +155,8 @@ pub async fn write(
     }
     let started = Clock::of(config).now().as_millisecond();
     let mut writer = Writer::new(format!("{STREAM}/rebuild/{started}"));
-    let all = overview.new().count();
-    for (number, rebuilt) in (1..).zip(overview.new()) {
+    let all = overview.missing().count();
+    for (number, rebuilt) in (1..).zip(overview.missing()) {
         match ledger.write(&rebuilt.change(), LeaseUse::None, &mut writer).await? {
             Written::Done => {
                 done.points += 1;

@@ -24,7 +24,7 @@ pub fn table(overview: &Overview) -> String {
         text.push_str(&format!("{artefact} in {region}{of}\n    {why}\n"));
     }
     let known = overview.known.len();
-    let new = counted(overview.new().count(), "point");
+    let new = counted(overview.missing().count(), "point");
     text.push_str(&format!("\n{new} to write (+), {known} in the ledger already (=)\n"));
     text
 }
@@ -64,7 +64,7 @@ fn line(rebuilt: &Rebuilt) -> String {
 /// The same for programs, with what was written.
 pub fn to_json(overview: &Overview, done: &Done) -> Value {
     let of = |rebuilt: &&Rebuilt| json!({ "point": rebuilt.point, "replicas": rebuilt.replicas });
-    let new: Vec<Value> = overview.new().map(|rebuilt| of(&rebuilt)).collect();
+    let new: Vec<Value> = overview.missing().map(|rebuilt| of(&rebuilt)).collect();
     let unusable = overview.found.unusable.iter().map(|unusable| {
         json!({
             "region": unusable.region,

@@ -98,7 +98,10 @@ fn what_forbids_to_stop_a_machine_is_asked() {
     world(async |cloud| {
         let (ec2, machine) = (ec2(&cloud), machine(&cloud).await);
         let home = region(HOME);
-        let shown = ec2.seen_machines(&home, &[machine.clone()]).await.expect("it is described");
+        let shown = ec2
+            .seen_machines(&home, std::slice::from_ref(&machine))
+            .await
+            .expect("it is described");
         let mut instance = shown[&machine].instance.clone();
         let guarded = ec2.guarded(&home, &instance).await.expect("it is told");
         assert_eq!((guarded.stop_protected, guarded.instance_store), (false, false));

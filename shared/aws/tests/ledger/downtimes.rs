@@ -36,7 +36,11 @@ fn a_downtime_is_read_as_it_was_written() {
         let downtime = wanted(1);
         assert_eq!(world.write(&asked_for(&downtime), "one").await, Written::Done);
         assert_eq!(world.write(&asked_for(&downtime), "two").await, Written::Lost, "once");
-        let read = world.ledger.downtimes(&[downtime.point.clone()]).await.expect("it is read");
+        let read = world
+            .ledger
+            .downtimes(std::slice::from_ref(&downtime.point))
+            .await
+            .expect("it is read");
         assert_eq!(read.into_values().collect::<Vec<_>>(), [downtime]);
     });
 }
@@ -79,8 +83,9 @@ fn two_that_saw_the_same_roster_do_not_both_get_a_place() {
         assert_eq!(world.write(&stopping(&one, &roster), "one").await, Written::Done);
         assert_eq!(world.write(&stopping(&other, &roster), "two").await, Written::Lost);
         let roster = world.ledger.roster().await.expect("it is read");
-        assert_eq!(roster.points_in(&region(SEAT)), [one.point.clone()]);
-        let read = world.ledger.downtimes(&[other.point.clone()]).await.expect("it is read");
+        assert_eq!(roster.points_in(&region(SEAT)), std::slice::from_ref(&one.point));
+        let read =
+            world.ledger.downtimes(std::slice::from_ref(&other.point)).await.expect("it is read");
         assert_eq!(read[&other.point], other, "nothing of it was written");
         // Whoever reads again gets the next one.
         assert_eq!(world.write(&stopping(&other, &roster), "two").await, Written::Done);

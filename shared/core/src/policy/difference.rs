@@ -25,7 +25,7 @@ pub struct Difference {
 
 /// What is otherwise, in the order of the file; of a new policy that is all that it says.
 pub fn between(was: Option<&Policy>, is: &Policy) -> Vec<Difference> {
-    let before = was.map(|policy| keys(policy)).unwrap_or_default();
+    let before = was.map(keys).unwrap_or_default();
     let after = keys(is);
     let old: BTreeMap<&str, &str> = by_key(&before);
     let new: BTreeMap<&str, &str> = by_key(&after);

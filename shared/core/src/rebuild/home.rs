@@ -110,7 +110,7 @@ pub(super) fn sets<'a, 'g>(group: &'g Group<'a>) -> Vec<(&'g Label, Set<'a>)> {
         let pair = |snapshot: &&&Labelled<'a, SeenSnapshot>| {
             Some((snapshot.seen.volume.clone()?, snapshot.seen))
         };
-        let set: Set = alike.iter().filter_map(|snapshot| pair(snapshot)).collect();
+        let set: Set = alike.iter().filter_map(pair).collect();
         let volumes: BTreeSet<&VolumeId> = label.devices.values().collect();
         let is_whole = alike.len() == snapshots.len() && set.len() == snapshots.len();
         if is_whole && set.keys().collect::<BTreeSet<_>>() == volumes {
