@@ -118,7 +118,7 @@ fn known_to_schema(at: &str) -> Option<BTreeSet<String>> {
             let here = file.pointer(&path).and_then(Json::as_object).cloned().unwrap_or_default();
             let forms = forms.iter().map(|form| keys::resolved(&schema, form));
             let fits = |form: &&Json| here.keys().all(|key| !form["properties"][key].is_null());
-            node = forms.filter(fits).last().cloned().unwrap_or_default();
+            node = forms.filter(fits).next_back().cloned().unwrap_or_default();
         }
     }
     let closed = node["additionalProperties"] == json!(false);

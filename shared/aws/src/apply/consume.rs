@@ -29,8 +29,8 @@ impl Hand<'_> {
         self.keep_tag_pace().await;
         // What leaves no record is there to be answered again only while its tag is.
         let leaves_a_record = consume.record.is_some();
-        if !leaves_a_record {
-            self.answer(consume).await;
+        if !leaves_a_record && !self.answer(consume).await {
+            return Ok(());
         }
         if !self.take_off(consume).await || !leaves_a_record || !self.answer(consume).await {
             return Ok(());

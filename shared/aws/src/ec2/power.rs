@@ -33,7 +33,11 @@ impl Ec2 {
                 }
                 outcome => outcome,
             },
-            Err(error) => errors::of_failed(&error, sent.count()),
+            Err(error) => match errors::of_failed(&error, sent.count()) {
+                // The last try was asked to wait; an earlier one may have stopped it.
+                Outcome::Throttled(answer) if sent.count() > 1 => Outcome::Unknown(answer),
+                outcome => outcome,
+            },
         }
     }
 

@@ -43,7 +43,7 @@ pub async fn load(
     let now = aws.clock.now();
     let roster = aws.ledger.roster().await?;
     let mut wanted = roster.points_in(&queue.region);
-    wanted.extend(waiting(aws, queue, &roster).await?);
+    wanted.extend(answered(waiting(aws, queue, &roster).await).unwrap_or_default());
     let downtimes = aws.ledger.downtimes(&wanted).await?;
     let points = aws.ledger.points(&wanted).await?;
     let region = &queue.region;

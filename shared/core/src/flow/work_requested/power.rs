@@ -263,15 +263,33 @@ impl<'a> Power<'a> {
                 let reason = Reason::new(Code::MachineGone, text);
                 self.finish(downtime, DowntimeEvent::Vanish, reason)
             }
-            (DowntimeStatus::Starting, _) => self.start(downtime, None, downtime.step.failures),
+            (DowntimeStatus::Starting, _) => {
+                self.tell_if_late(downtime);
+                self.start(downtime, None, downtime.step.failures)
+            }
             (DowntimeStatus::Stopping, Some(State::Stopping | State::Stopped)) => {
                 self.own(downtime)
             }
             _ => match self.release(downtime) {
                 Some(reason) => self.let_go(downtime, reason, state),
-                None if downtime.status == DowntimeStatus::Stopping => self.stop_again(downtime),
+                // Not on the word of a look that showed nothing: somebody may just have started it.
+                None if downtime.status == DowntimeStatus::Stopping
+                    && state == Some(State::Running) =>
+                {
+                    self.stop_again(downtime)
+                }
                 None => Ok(()),
             },
+        }
+    }
+
+    /// EC2 may take the call to start it time and again, and the machine not come to run: as where
+    /// a key of its disks may not be used. A person is told.
+    fn tell_if_late(&mut self, downtime: &Downtime) {
+        let late = downtime.deadline().map(|deadline| later(deadline, SETTLE));
+        if late.is_some_and(|late| late <= self.input.now) {
+            let text = format!("{} was started, and does not come to run", downtime.instance());
+            self.report(downtime, Reason::new(Code::NotStarted, text));
         }
     }
 
@@ -285,7 +303,12 @@ impl<'a> Power<'a> {
             }
             State::Stopped if seen.was_stopped_by_somebody() => {
                 let text = format!("{instance} was started, and then stopped by somebody else");
-                self.finish(downtime, DowntimeEvent::Runs, Reason::new(Code::NotOurStop, text))
+                let reason = Reason::new(Code::NotOurStop, text);
+                if downtime.status != DowntimeStatus::Starting {
+                    // Somebody else has started it too: whether it is to run, they know.
+                    self.report(downtime, reason.clone());
+                }
+                self.finish(downtime, DowntimeEvent::Runs, reason)
             }
             State::Stopped if downtime.step.is_due(self.input.now) => {
                 let why = seen.why_stopped.as_deref().unwrap_or("EC2 does not say why");

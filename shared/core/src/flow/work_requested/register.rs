@@ -216,12 +216,24 @@ enum Named {
     Foreign,
 }
 
-/// Ours is what is made of exactly the snapshots of the point, each once.
+/// Whether a device is made of the snapshot of another's volume: disks in the wrong places.
+fn is_misplaced(point: &Point, image: &SeenImage) -> bool {
+    let of_device = |name: &str| {
+        let mut volumes = point.machine.iter().flat_map(|machine| &machine.volumes);
+        volumes.find(|volume| volume.device == name).and_then(|it| point.snapshots.get(&it.id))
+    };
+    let mut devices = image.devices.iter().filter(|device| device.snapshot.is_some());
+    devices.any(|device| of_device(&device.name) != device.snapshot.as_ref())
+}
+
+/// Ours is what is made of exactly the snapshots of the point, each once and in its place.
 fn is_ours(point: &Point, image: &SeenImage) -> Named {
     let ours: BTreeSet<&SnapshotId> = point.snapshots.values().collect();
     let its: BTreeSet<&SnapshotId> = image.snapshots.iter().collect();
     let each_once = its.len() == image.snapshots.len();
-    if each_once && its == ours {
+    if is_misplaced(point, image) {
+        Named::Foreign
+    } else if each_once && its == ours {
         Named::Ours
     } else if image.state == ImageState::Pending && each_once && its.is_subset(&ours) {
         Named::NotToBeJudged
