@@ -116,9 +116,9 @@ fn known_to_schema(at: &str) -> Option<BTreeSet<String>> {
         // Of several forms it is the one that has all the keys that are here.
         if let Some(forms) = node["oneOf"].as_array() {
             let here = file.pointer(&path).and_then(Json::as_object).cloned().unwrap_or_default();
-            let forms = forms.iter().map(|form| keys::resolved(&schema, form));
+            let mut forms = forms.iter().map(|form| keys::resolved(&schema, form));
             let fits = |form: &&Json| here.keys().all(|key| !form["properties"][key].is_null());
-            node = forms.filter(fits).next_back().cloned().unwrap_or_default();
+            node = forms.rfind(fits).cloned().unwrap_or_default();
         }
     }
     let closed = node["additionalProperties"] == json!(false);
