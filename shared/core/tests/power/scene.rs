@@ -13,7 +13,7 @@ use afterimage_core::machine::{Build, Grade, Instance, Machine, State, Volume};
 use afterimage_core::point::{Plan, Point, Step};
 use afterimage_core::policy::{Consistency, StopStart};
 use afterimage_core::reason::Code;
-use afterimage_core::seen::{SeenImage, SeenMachine};
+use afterimage_core::seen::SeenMachine;
 use afterimage_core::slot::{Occasion, PointId, Slot};
 use afterimage_core::status::Status;
 use jiff::{SignedDuration, Timestamp};
@@ -123,7 +123,6 @@ pub struct World {
     pub downtimes: BTreeMap<PointId, Downtime>,
     pub points: BTreeMap<PointId, Point>,
     pub machines: BTreeMap<InstanceId, SeenMachine>,
-    pub images: BTreeMap<AmiId, SeenImage>,
     pub stop_protected: BTreeSet<InstanceId>,
     pub instance_store: BTreeSet<InstanceId>,
     /// What was decided last.
@@ -140,7 +139,6 @@ impl World {
             downtimes: BTreeMap::new(),
             points: BTreeMap::new(),
             machines: BTreeMap::new(),
-            images: BTreeMap::new(),
             stop_protected: BTreeSet::new(),
             instance_store: BTreeSet::new(),
             decided: Decision::default(),
@@ -189,7 +187,6 @@ impl World {
             downtimes: self.downtimes.values().cloned().collect(),
             points: self.points.clone(),
             machines: self.machines.clone(),
-            images: self.images.clone(),
             guarded: None,
         };
         input.guarded = next(&input).map(|downtime| Guarded {

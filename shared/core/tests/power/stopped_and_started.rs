@@ -4,9 +4,8 @@ use afterimage_core::command::Command;
 use afterimage_core::conclude::Outcome;
 use afterimage_core::downtime::DowntimeStatus;
 use afterimage_core::flow::work_requested::power::look_again;
-use afterimage_core::machine::State;
+use afterimage_core::machine::{Grade, State};
 use afterimage_core::reason::Code;
-use afterimage_core::seen::{ImageState, SeenImage};
 use afterimage_core::status::Status;
 use jiff::SignedDuration;
 
@@ -70,41 +69,20 @@ fn it_is_looked_at_every_few_seconds_while_it_is_down() {
 }
 
 #[test]
-fn an_image_that_ec2_makes_has_to_show_a_snapshot_of_each_volume() {
-    for (state, snapshots, starts) in [
-        (ImageState::Pending, 0, false),
-        (ImageState::Pending, 1, true),
-        (ImageState::Available, 1, true),
-        (ImageState::Failed, 0, true),
-    ] {
-        let mut world = down();
-        let decision = world.look_at_points();
-        world.take(&decision);
-        world.snapshotted(1);
-        let ami = afterimage_core::ids::AmiId::parse("ami-00000000000000007").expect("an id");
-        let of_point = ami.clone();
-        world.change_point(1, |point| {
-            point.status = Status::Created;
-            point.image = Some(of_point);
-        });
-        let snapshot = afterimage_core::ids::SnapshotId::parse("snap-00000000000000001");
-        let snapshot = snapshot.expect("an id");
-        let image = SeenImage {
-            id: ami.clone(),
-            name: "name".to_string(),
-            state,
-            message: None,
-            created_at: None,
-            snapshots: vec![snapshot; snapshots],
-            devices: Vec::new(),
-            attributes: Default::default(),
-            source: None,
-            tags: Default::default(),
-        };
-        assert!(world.round().is_empty(), "an image that is not shown");
-        world.images.insert(ami, image);
-        assert_eq!(!world.round().is_empty(), starts, "{state:?} {snapshots}");
-    }
+fn of_an_image_that_ec2_makes_the_grade_says_that_its_snapshots_are_begun() {
+    let mut world = down();
+    let decision = world.look_at_points();
+    world.take(&decision);
+    world.snapshotted(1);
+    let ami = afterimage_core::ids::AmiId::parse("ami-00000000000000007").expect("an id");
+    world.change_point(1, |point| {
+        point.status = Status::Created;
+        point.image = Some(ami);
+        point.grade = None;
+    });
+    assert!(world.round().is_empty(), "nobody knows yet when its snapshots are begun");
+    world.change_point(1, |point| point.grade = Some(Grade::AtRest));
+    assert_eq!(world.round(), ["start 1"]);
 }
 
 #[test]

@@ -1,21 +1,25 @@
 //! Points whose image EC2 creates.
 
+use std::collections::BTreeMap;
+
 use afterimage_core::command::{Command, CreateImage, Decision};
 use afterimage_core::conclude::{self, Outcome};
-use afterimage_core::flow::work_requested::snapshot::{Input, decide, to_describe, to_look_up};
+use afterimage_core::flow::work_requested::snapshot::{
+    Input, decide, is_about_to_be_graded, to_describe, to_list, to_look_up,
+};
 use afterimage_core::flow::work_requested::{confirm, snapshot};
 use afterimage_core::machine::{Grade, LeftOut, Machine, State};
 use afterimage_core::point::{Chosen, Point};
 use afterimage_core::policy::{Consistency, Method};
 use afterimage_core::reason::Code;
-use afterimage_core::seen::{Complete, ImageState, SeenImage};
+use afterimage_core::seen::{Complete, ImageState, SeenImage, SeenSnapshot};
 use afterimage_core::status::Status;
 use afterimage_core::work::Kind;
 
 use crate::scene::{
     HOME, NAME, ami, answer, at, code, codes_said, confirm_input, created, created_image, creating,
-    instance, mins, point_in, region, reported, requested, running, seen_image, snap,
-    snapshot_input, stopped, tags, volume, written,
+    instance, mins, point_in, region, reported, requested, running, seen_image, seen_snapshot,
+    snap, snapshot_input, stopped, tags, volume, written,
 };
 
 fn call(decision: &Decision) -> &CreateImage {
@@ -100,7 +104,11 @@ fn the_grade_tells_how_the_disks_were() {
     for (after, grade) in [(stopped(), Grade::AtRest), (restarted, Grade::Crash)] {
         let point = created(&stopped());
         assert_eq!(to_describe(std::slice::from_ref(&point), at(3)), [instance()]);
-        let graded = decide(&snapshot_input(at(3), vec![point], Some(&after)));
+        assert_eq!(to_list(std::slice::from_ref(&point), at(3)), [point.id.clone()]);
+        let mut input = snapshot_input(at(3), vec![point.clone()], Some(&after));
+        let begun = vec![seen_snapshot(1, 1), seen_snapshot(2, 2)];
+        input.tagged = BTreeMap::from([(point.id.clone(), Complete(begun))]);
+        let graded = decide(&input);
         let point = point_in(&graded);
         assert_eq!((point.status, point.grade), (Status::Created, Some(grade)));
         assert_eq!(point.queue().map(|queue| queue.kind), Some(Kind::Confirm));
@@ -110,6 +118,30 @@ fn the_grade_tells_how_the_disks_were() {
             Command::Wake(wake) if wake.queue.kind == Kind::Confirm
         )));
     }
+}
+
+#[test]
+fn at_rest_is_said_only_by_a_look_after_ec2_has_begun_every_snapshot() {
+    let look = |machine: &Machine, begun: &[SeenSnapshot], secs: i64| {
+        let point = created(&stopped());
+        let mut input = snapshot_input(at(secs), vec![point.clone()], Some(machine));
+        input.tagged = BTreeMap::from([(point.id, Complete(begun.to_vec()))]);
+        let soon = is_about_to_be_graded(&input);
+        let (points, _) = written(&decide(&input));
+        (soon, points.first().and_then(|point| point.grade))
+    };
+    let (one, both) = ([seen_snapshot(1, 1)], [seen_snapshot(1, 1), seen_snapshot(2, 2)]);
+    assert_eq!(look(&stopped(), &[], 3), (true, None));
+    assert_eq!(look(&stopped(), &one, 3), (true, None), "one of two");
+    assert_eq!(look(&stopped(), &both, 3), (false, Some(Grade::AtRest)));
+    // It was started before anybody could see them all.
+    let mut restarted = stopped();
+    restarted.instance.launched = at(1);
+    assert_eq!(look(&restarted, &[], 3), (false, Some(Grade::Crash)));
+    assert_eq!(look(&running(), &both, 3), (false, Some(Grade::Crash)));
+    // The worker looks for some minutes, then the sweep does; and then it is not known.
+    assert_eq!(look(&stopped(), &one, mins(7)), (false, None));
+    assert_eq!(look(&stopped(), &one, mins(31)), (false, Some(Grade::Crash)));
 }
 
 #[test]

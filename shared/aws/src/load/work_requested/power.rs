@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use afterimage_core::downtime::Roster;
 use afterimage_core::flow::WorkRequested;
 use afterimage_core::flow::work_requested::Input;
-use afterimage_core::flow::work_requested::power::{self, Guarded, look_again, next, to_describe};
+use afterimage_core::flow::work_requested::power::{self, Guarded, look_again, next};
 use afterimage_core::ids::InstanceId;
 use afterimage_core::limits::later;
 use afterimage_core::slot::PointId;
@@ -50,7 +50,6 @@ pub async fn load(
     let ids: Vec<InstanceId> =
         downtimes.values().map(|downtime| downtime.instance().clone()).collect();
     let machines = answered(aws.ec2.seen_machines(region, &ids).await).unwrap_or_default();
-    let images = answered(aws.ec2.images(region, &to_describe(&points)).await);
     let mut input = power::Input {
         now,
         region: region.clone(),
@@ -59,7 +58,6 @@ pub async fn load(
         downtimes: downtimes.into_values().collect(),
         points,
         machines,
-        images: images.unwrap_or_else(BTreeMap::new),
         guarded: None,
     };
     input.guarded = guarded(aws, &input).await;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use afterimage_core::flow::work_requested::Input;
 use afterimage_core::flow::work_requested::snapshot::{
-    self, is_about_to_begin, to_describe, to_list, to_look_up, to_stop,
+    self, is_about_to_be_graded, is_about_to_begin, to_describe, to_list, to_look_up, to_stop,
 };
 use afterimage_core::ids::{InstanceId, Region};
 use afterimage_core::limits::{LOOK_DOWN, later};
@@ -98,10 +98,12 @@ pub async fn load(
         machines.unsettled.contains(point.instance())
             && now.duration_since(point.requested_at) < KNOWN_FOR
     };
-    let next_due = points.iter().any(is_soon).then(|| later(now, UNSETTLED_WAIT));
+    let is_unsettled = points.iter().any(is_soon);
     let Machines { whole: machines, unsettled } = machines;
     let input = snapshot::Input { now, points, machines, unsettled, tagged, named, downtimes };
     let watches = is_about_to_begin(&input);
+    let is_soon = is_unsettled || is_about_to_be_graded(&input);
+    let next_due = is_soon.then(|| later(now, UNSETTLED_WAIT));
     let next_due = if watches { Some(later(now, LOOK_DOWN)) } else { next_due };
     Ok(Loaded { input: Input::Snapshot(input), next_due, may_lag: false, watches })
 }

@@ -20,12 +20,12 @@ use crate::command::{
     Change, Command, Decision, Finding, Intent, Resolved, StartInstance, StopInstance, Write,
 };
 use crate::downtime::{Downtime, DowntimeEvent, DowntimeStatus, IllegalForDowntime, Roster};
-use crate::ids::{AmiId, InstanceId, Region};
+use crate::ids::{InstanceId, Region};
 use crate::limits::{CALL_AGAIN, LOOK_DOWN, LOOK_HUNG, LOOK_WAITING, SETTLE, later, start_again};
 use crate::machine::State;
 use crate::point::{Point, Step};
 use crate::reason::{Code, Reason};
-use crate::seen::{ImageState, SeenImage, SeenMachine};
+use crate::seen::SeenMachine;
 use crate::slot::PointId;
 use crate::status::{Event, Status};
 use crate::summary::Summary;
@@ -44,8 +44,6 @@ pub struct Input {
     pub points: BTreeMap<PointId, Point>,
     /// As EC2 shows them. One that is missing may be gone, or not be shown just now.
     pub machines: BTreeMap<InstanceId, SeenMachine>,
-    /// Those that EC2 makes by itself of machines that are down.
-    pub images: BTreeMap<AmiId, SeenImage>,
     /// What was asked about the machine that is [`next`].
     pub guarded: Option<Guarded>,
 }
@@ -58,12 +56,6 @@ pub struct Guarded {
     pub stop_protected: bool,
     /// Machines of its type have disks that lose their data when the machine is stopped.
     pub instance_store: bool,
-}
-
-/// The images that have to be described before anything is decided.
-pub fn to_describe(points: &BTreeMap<PointId, Point>) -> Vec<AmiId> {
-    let made = points.values().filter(|point| point.status == Status::Created);
-    made.filter_map(|point| point.image.clone()).collect()
 }
 
 /// The machine that takes the next place, if it may be stopped.
@@ -393,8 +385,8 @@ impl<'a> Power<'a> {
     fn has_its_data(&self, point: &Point) -> bool {
         match point.status {
             Status::Requested | Status::Snapshotting | Status::Creating => false,
-            Status::Snapshotted => point.grade.is_some(),
-            Status::Created => point.grade.is_some() && self.has_snapshots(point),
+            // It is graded by a look after all of its snapshots were begun.
+            Status::Snapshotted | Status::Created => point.grade.is_some(),
             Status::Ready
             | Status::Registering
             | Status::Registered
@@ -404,15 +396,6 @@ impl<'a> Power<'a> {
             | Status::Missed
             | Status::Failed => true,
         }
-    }
-
-    /// Whether the image that EC2 makes by itself has a snapshot of each volume.
-    fn has_snapshots(&self, point: &Point) -> bool {
-        let image = point.image.as_ref().and_then(|image| self.input.images.get(image));
-        let volumes = point.machine.as_ref().map_or(usize::MAX, |machine| machine.volumes.len());
-        image.is_some_and(|image| {
-            image.state != ImageState::Pending || image.snapshots.len() >= volumes
-        })
     }
 
     /// The machine is to run again. One that is still stopping cannot be started yet.

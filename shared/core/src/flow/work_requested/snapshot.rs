@@ -8,6 +8,8 @@
 //!   carries its tag is held against the facts. A whole set is adopted; of nothing at all the next
 //!   try is made; a set that shows in part is waited for, and given up in the end.
 //! - A point whose machine was at rest when its snapshots were made: is it still, in the same stop?
+//!   Those that EC2 makes for an image of its own begin when EC2 comes to it: only a look after all
+//!   of them are there tells.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,7 +45,8 @@ pub struct Input {
     pub machines: BTreeMap<InstanceId, Machine>,
     /// Those of them that are there, and that EC2 does not show as a whole just now.
     pub unsettled: BTreeSet<InstanceId>,
-    /// For each point whose try has had no outcome: every snapshot of this account with its tag.
+    /// For each point whose try has had no outcome, or whose snapshots EC2 may not have begun yet:
+    /// every snapshot of this account with its tag.
     pub tagged: BTreeMap<PointId, Complete<SeenSnapshot>>,
     /// How far those are whose machine is to be stopped for them.
     pub downtimes: BTreeMap<PointId, Downtime>,
@@ -53,7 +56,11 @@ pub struct Input {
 
 /// The points of which snapshots with their tag have to be listed before anything is decided.
 pub fn to_list(points: &[Point], now: Timestamp) -> Vec<PointId> {
-    let wanted = points.iter().filter(|point| wants(point, now) == Some(Want::Set));
+    let wanted = points.iter().filter(|point| match wants(point, now) {
+        Some(Want::Set) => true,
+        Some(Want::Grade) => point.status == Status::Created,
+        Some(Want::Snapshots | Want::Image) | None => false,
+    });
     wanted.map(|point| point.id.clone()).collect()
 }
 
@@ -88,6 +95,17 @@ pub fn is_about_to_begin(input: &Input) -> bool {
         let state = input.machines.get(point.instance()).map(|machine| machine.instance.state);
         wants(point, input.now) == Some(Want::Snapshots)
             && stop_start::is_being_stopped(downtime, state)
+    })
+}
+
+/// Whether a machine is at rest, and its point is graded as soon as EC2 has begun its snapshots.
+pub fn is_about_to_be_graded(input: &Input) -> bool {
+    input.points.iter().any(|point| {
+        let machine = input.machines.get(point.instance());
+        wants(point, input.now) == Some(Want::Grade)
+            && !point.step.is_past(SETTLE, input.now)
+            && is_rested(point, machine)
+            && !are_begun(point, input)
     })
 }
 
@@ -135,7 +153,7 @@ pub fn decide(input: &Input) -> Decision {
         // A point is left alone by an event that cannot happen to it where it stands.
         let _left_alone = match wants(point, input.now) {
             Some(want @ (Want::Snapshots | Want::Grade)) if is_unsettled => {
-                wait(&mut round, point, want, input.now)
+                wait(&mut round, point, want, input)
             }
             Some(Want::Snapshots) => {
                 let downtime = input.downtimes.get(&point.id);
@@ -154,7 +172,7 @@ pub fn decide(input: &Input) -> Decision {
                     None => Ok(()),
                 }
             }
-            Some(Want::Grade) => grade(&mut round, point, machine, input.now),
+            Some(Want::Grade) => grade(&mut round, point, machine, input),
             None => Ok(()),
         };
     }
@@ -167,13 +185,14 @@ fn wait(
     round: &mut Round,
     point: &Point,
     want: Want,
-    now: Timestamp,
+    input: &Input,
 ) -> Result<(), IllegalTransition> {
+    let now = input.now;
     if now.duration_since(point.wanted_since()) < WAITING_MAX {
         return Ok(());
     }
     if want == Want::Grade {
-        return grade(round, point, None, now);
+        return grade(round, point, None, input);
     }
     let hours = WAITING_MAX.as_hours();
     let text = format!("EC2 has not shown {} as a whole for {hours} hours", point.instance());
@@ -397,19 +416,41 @@ fn verdict<'a>(point: &Point, machine: &Machine, snapshot: &'a SeenSnapshot) -> 
     Verdict::Ours(volume)
 }
 
-/// Stopped when the snapshots were made, and still in the same stop after: nothing has written to
-/// its disks in between.
+/// Stopped when the call was made, and still in the same stop: nothing has written to its disks in
+/// between.
+fn is_rested(point: &Point, machine: Option<&Machine>) -> bool {
+    let before = point.machine.as_ref().map(|machine| &machine.instance);
+    let after = machine.map(|machine| &machine.instance);
+    before.zip(after).is_some_and(|(before, after)| {
+        before.is_at_rest() && after.is_at_rest() && before.launched == after.launched
+    })
+}
+
+/// Whether every snapshot of a point has been begun: CreateSnapshots begins them, and CreateImage
+/// only says that it will.
+fn are_begun(point: &Point, input: &Input) -> bool {
+    if point.status != Status::Created {
+        return true;
+    }
+    let tagged = input.tagged.get(&point.id);
+    point.machine.as_ref().zip(tagged).is_some_and(|(machine, Complete(tagged))| {
+        made::is_whole(machine, &sort(point, machine, tagged).ours)
+    })
+}
+
+/// At rest is what was at rest before its snapshots were begun, and after.
 fn grade(
     round: &mut Round,
     point: &Point,
     machine: Option<&Machine>,
-    now: Timestamp,
+    input: &Input,
 ) -> Result<(), IllegalTransition> {
-    let before = point.machine.as_ref().map(|machine| &machine.instance);
-    let after = machine.map(|machine| &machine.instance);
-    let rested = before.zip(after).is_some_and(|(before, after)| {
-        before.is_at_rest() && after.is_at_rest() && before.launched == after.launched
-    });
+    let now = input.now;
+    let (rested, begun) = (is_rested(point, machine), are_begun(point, input));
+    if rested && !begun && !point.step.is_past(PARTIAL, now) {
+        return Ok(());
+    }
+    let rested = rested && begun;
     let mut found = None;
     if !rested {
         let text = "it was started, or went, while its snapshots were made: graded as a crash";
