@@ -10,7 +10,7 @@ use afterimage_aws::ledger::{LeaseUse, Writer, Written};
 use afterimage_aws::{Bus, Clock, Ec2, Ledger, environment};
 use afterimage_core::command::Wake;
 use afterimage_core::flow::InForce;
-use afterimage_core::flow::asked::{by_hand, why_not_selected};
+use afterimage_core::flow::on_demand::{by_hand, why_not_selected};
 use afterimage_core::ids::{InstanceId, PolicyName, Region};
 use afterimage_core::machine::{Instance, State};
 use afterimage_core::point::Point;

@@ -89,7 +89,7 @@ fn good_cells(
     let occasion = match found.map(|point| &point.slot.occasion) {
         Some(Occasion::Scheduled(slot)) => short(*slot),
         Some(Occasion::Stopped { .. }) => "its stop".to_string(),
-        Some(Occasion::Asked { ordinal }) => format!("request {ordinal}"),
+        Some(Occasion::OnDemand { ordinal }) => format!("request {ordinal}"),
         None => good.point.to_string(),
     };
     let age = minutes(good.taken_at, now);

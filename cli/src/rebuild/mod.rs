@@ -11,10 +11,10 @@ use std::io::{self, IsTerminal, Write as _};
 
 use afterimage_aws::ledger::{LeaseUse, Writer, Written};
 use afterimage_aws::{Clock, Ec2, Failure as AwsFailure, Ledger};
-use afterimage_core::asked::Asked;
 use afterimage_core::command::{Change, Write};
 use afterimage_core::ids::Region;
 use afterimage_core::rebuild::{Found, Rebuilt, Seen, decide};
+use afterimage_core::request_counter::RequestCounter;
 use afterimage_core::slot::PointId;
 use aws_types::SdkConfig;
 
@@ -179,15 +179,15 @@ async fn count_requests(
     writer: &mut Writer,
 ) -> Result<(), AwsFailure> {
     let asked = found.asked();
-    let name = |asked: &Asked| (asked.instance.clone(), asked.policy.clone());
+    let name = |asked: &RequestCounter| (asked.instance.clone(), asked.policy.clone());
     let known = ledger.asked(&asked.iter().map(name).collect::<Vec<_>>()).await?;
     for asked in asked {
         let there = known.get(&name(&asked));
         if there.is_some_and(|there| there.ordinal >= asked.ordinal) {
             continue;
         }
-        let counted = there.map(|there| Asked { ordinal: asked.ordinal, ..there.clone() });
-        let write = Write::asked(counted.unwrap_or(asked));
+        let counted = there.map(|there| RequestCounter { ordinal: asked.ordinal, ..there.clone() });
+        let write = Write::request_counter(counted.unwrap_or(asked));
         let change = Change { writes: vec![write], summary: None };
         ledger.write(&change, LeaseUse::None, writer).await?;
     }

@@ -1,6 +1,6 @@
 //! Every minute: the points that schedules ask for.
 
-use afterimage_aws::{Aws, Context, Environment, Failure, answer, apply, decode, load};
+use afterimage_aws::{Aws, Context, Environment, Failure, apply, decode, load, response};
 use afterimage_core::flow::backup_tick;
 use aws_types::SdkConfig;
 use serde_json::Value;
@@ -21,11 +21,11 @@ impl Function {
     pub async fn handle(&self, event: Value, context: Context) -> Result<Value, Failure> {
         let event = match decode::backup_tick(&event, &self.aws.environment) {
             Ok(event) => event,
-            Err(unusable) => return Ok(answer::unusable(&unusable)),
+            Err(unusable) => return Ok(response::unusable(&unusable)),
         };
         let input = load::backup_tick(&self.aws, event, &context).await?;
         let decision = backup_tick::decide(&input);
         let applied = apply::apply(&self.aws, &context, decision).await?;
-        Ok(answer::done(&applied))
+        Ok(response::done(&applied))
     }
 }

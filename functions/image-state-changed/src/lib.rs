@@ -1,6 +1,6 @@
 //! An image is available, or failed: whoever confirms images has a look.
 
-use afterimage_aws::{Aws, Context, Environment, Failure, answer, apply, decode, load};
+use afterimage_aws::{Aws, Context, Environment, Failure, apply, decode, load, response};
 use afterimage_core::flow::image_state_changed;
 use aws_types::SdkConfig;
 use serde_json::Value;
@@ -21,11 +21,11 @@ impl Function {
     pub async fn handle(&self, event: Value, context: Context) -> Result<Value, Failure> {
         let event = match decode::image_state_changed(&event, &self.aws.environment) {
             Ok(event) => event,
-            Err(unusable) => return Ok(answer::unusable(&unusable)),
+            Err(unusable) => return Ok(response::unusable(&unusable)),
         };
         let input = load::image_state_changed(&self.aws, event, &context).await?;
         let decision = image_state_changed::decide(&input);
         let applied = apply::apply(&self.aws, &context, decision).await?;
-        Ok(answer::done(&applied))
+        Ok(response::done(&applied))
     }
 }

@@ -1,6 +1,6 @@
 //! A machine changed its state: one that stopped is imaged at rest.
 
-use afterimage_aws::{Aws, Context, Environment, Failure, answer, apply, decode, load};
+use afterimage_aws::{Aws, Context, Environment, Failure, apply, decode, load, response};
 use afterimage_core::flow::instance_state_changed;
 use aws_types::SdkConfig;
 use serde_json::Value;
@@ -21,11 +21,11 @@ impl Function {
     pub async fn handle(&self, event: Value, context: Context) -> Result<Value, Failure> {
         let event = match decode::instance_state_changed(&event, &self.aws.environment) {
             Ok(event) => event,
-            Err(unusable) => return Ok(answer::unusable(&unusable)),
+            Err(unusable) => return Ok(response::unusable(&unusable)),
         };
         let input = load::instance_state_changed(&self.aws, event, &context).await?;
         let decision = instance_state_changed::decide(&input);
         let applied = apply::apply(&self.aws, &context, decision).await?;
-        Ok(answer::done(&applied))
+        Ok(response::done(&applied))
     }
 }

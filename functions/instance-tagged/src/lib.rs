@@ -1,6 +1,6 @@
 //! Somebody put the tag on a machine that asks for a point of it now.
 
-use afterimage_aws::{Aws, Context, Environment, Failure, answer, apply, decode, load};
+use afterimage_aws::{Aws, Context, Environment, Failure, apply, decode, load, response};
 use afterimage_core::flow::instance_tagged;
 use aws_types::SdkConfig;
 use serde_json::Value;
@@ -21,11 +21,11 @@ impl Function {
     pub async fn handle(&self, event: Value, context: Context) -> Result<Value, Failure> {
         let event = match decode::instance_tagged(&event, &self.aws.environment) {
             Ok(event) => event,
-            Err(unusable) => return Ok(answer::unusable(&unusable)),
+            Err(unusable) => return Ok(response::unusable(&unusable)),
         };
         let input = load::instance_tagged(&self.aws, event, &context).await?;
         let decision = instance_tagged::decide(&input);
         let applied = apply::apply(&self.aws, &context, decision).await?;
-        Ok(answer::done(&applied))
+        Ok(response::done(&applied))
     }
 }

@@ -32,7 +32,7 @@ fn a_machine_that_asks_gets_a_point_and_an_answer() {
         let points = world.ledger.points_of(&machine).await.expect("the ledger is read");
         let [(point, _)] = &points[..] else { panic!("{points:#?}") };
         assert_eq!(point.status, Status::Requested);
-        assert_eq!(point.slot.occasion, Occasion::Asked { ordinal: 1 });
+        assert_eq!(point.slot.occasion, Occasion::OnDemand { ordinal: 1 });
         assert_eq!(world.wakes().await, [("snapshot".to_string(), SEAT.to_string())]);
         let calls = world.calls().await;
         for action in ["DeleteTags", "CreateTags"] {

@@ -1,6 +1,6 @@
 //! A set of snapshots is complete, or failed: whoever registers images has a look.
 
-use afterimage_aws::{Aws, Context, Environment, Failure, answer, apply, decode, load};
+use afterimage_aws::{Aws, Context, Environment, Failure, apply, decode, load, response};
 use afterimage_core::flow::snapshots_completed;
 use aws_types::SdkConfig;
 use serde_json::Value;
@@ -21,11 +21,11 @@ impl Function {
     pub async fn handle(&self, event: Value, context: Context) -> Result<Value, Failure> {
         let event = match decode::snapshots_completed(&event, &self.aws.environment) {
             Ok(event) => event,
-            Err(unusable) => return Ok(answer::unusable(&unusable)),
+            Err(unusable) => return Ok(response::unusable(&unusable)),
         };
         let input = load::snapshots_completed(&self.aws, event, &context).await?;
         let decision = snapshots_completed::decide(&input);
         let applied = apply::apply(&self.aws, &context, decision).await?;
-        Ok(answer::done(&applied))
+        Ok(response::done(&applied))
     }
 }

@@ -2,7 +2,7 @@
 //! or its time is over; then it wakes a successor.
 
 use afterimage_aws::round::Rounds;
-use afterimage_aws::{Aws, Context, Environment, Failure, answer, apply, decode, load};
+use afterimage_aws::{Aws, Context, Environment, Failure, apply, decode, load, response};
 use afterimage_core::flow::work_requested;
 use aws_types::SdkConfig;
 use serde_json::Value;
@@ -23,7 +23,7 @@ impl Function {
     pub async fn handle(&self, event: Value, context: Context) -> Result<Value, Failure> {
         let event = match decode::work_requested(&event, &self.aws.environment) {
             Ok(event) => event,
-            Err(unusable) => return Ok(answer::unusable(&unusable)),
+            Err(unusable) => return Ok(response::unusable(&unusable)),
         };
         let (mut rounds, mut known) = (Rounds::default(), load::Known::default());
         while let Some(loaded) =
@@ -38,6 +38,6 @@ impl Function {
         if rounds.applied.out_of_time {
             apply::apply(&self.aws, &context, work_requested::successor(&event)).await?;
         }
-        Ok(answer::done(&rounds.applied))
+        Ok(response::done(&rounds.applied))
     }
 }

@@ -4,7 +4,6 @@
 //! know), `decide` (in `afterimage-core`) and `apply` (carry out each command, record each
 //! outcome). Execution makes no choices.
 
-pub mod answer;
 pub mod apply;
 pub mod bus;
 pub mod clock;
@@ -16,6 +15,7 @@ pub mod invocation;
 pub mod ledger;
 pub mod load;
 pub mod log;
+pub mod response;
 pub mod round;
 pub mod start;
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use afterimage_core::command::Said;
+use afterimage_core::command::Explanation;
 use afterimage_core::reason::Code;
 use tracing_subscriber::EnvFilter;
 
@@ -33,8 +33,8 @@ pub fn start(variables: &BTreeMap<String, String>) {
 }
 
 /// A reason, and what it is about. Those that nobody has to be told are for whoever looks closely.
-pub fn said(said: &Said) {
-    let Said { about, reason } = said;
+pub fn explanation(explanation: &Explanation) {
+    let Explanation { about, reason } = explanation;
     let (code, text) = (reason.code.as_str(), reason.text.as_str());
     match reason.code {
         Code::NotInFlight => tracing::debug!(about, code, "{text}"),

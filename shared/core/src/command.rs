@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::asked::Asked;
 use crate::downtime::{Downtime, Roster};
 use crate::ids::{AmiId, InstanceId, PolicyName, Region, SnapshotId, VolumeId};
 use crate::point::{Point, Replica};
 use crate::reason::{Code, Reason};
+use crate::request_counter::RequestCounter;
 use crate::slot::PointId;
 use crate::summary::Summary;
 use crate::work::Queue;
@@ -22,12 +22,12 @@ use crate::work::Queue;
 pub struct Decision {
     /// Carried out in this order.
     pub commands: Vec<Command>,
-    pub said: Vec<Said>,
+    pub explanations: Vec<Explanation>,
 }
 
 /// A reason, and what it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Said {
+pub struct Explanation {
     /// A point, an instance, an image: whatever a person would look up.
     pub about: String,
     pub reason: Reason,
@@ -86,7 +86,7 @@ pub enum Record {
     Replica(Box<Replica>),
     Downtime(Box<Downtime>),
     Roster(Box<Roster>),
-    Asked(Box<Asked>),
+    RequestCounter(Box<RequestCounter>),
 }
 
 /// How a request by tag is dealt with, in this order: what is `taken` is written, the tag goes, the
@@ -102,7 +102,7 @@ pub struct Consume {
     /// if it has gone.
     pub value: Option<String>,
     /// The record as it is once that is written.
-    pub record: Option<Asked>,
+    pub record: Option<RequestCounter>,
     /// What is put on the machine.
     pub answer: Option<String>,
 }
@@ -281,7 +281,7 @@ impl Command {
 
 impl Decision {
     pub fn say(&mut self, about: impl ToString, reason: Reason) {
-        self.said.push(Said { about: about.to_string(), reason });
+        self.explanations.push(Explanation { about: about.to_string(), reason });
     }
 
     pub fn command(&mut self, command: Command) {
@@ -291,7 +291,7 @@ impl Decision {
     /// Takes over all that another decision wants.
     pub fn add(&mut self, other: Decision) {
         self.commands.extend(other.commands);
-        self.said.extend(other.said);
+        self.explanations.extend(other.explanations);
     }
 }
 
@@ -328,7 +328,7 @@ impl Change {
                 Record::Replica(replica) => replica.step.begin(now),
                 Record::Downtime(downtime) => downtime.step.begin(now),
                 Record::Roster(_) => {}
-                Record::Asked(_) => {}
+                Record::RequestCounter(_) => {}
             }
         }
         self
@@ -345,22 +345,22 @@ impl Consume {
     /// What is written once the tag has gone and the machine is answered.
     pub fn consumed(&self, now: Timestamp) -> Option<Change> {
         let record = self.record.as_ref()?.consumed(now);
-        Some(Change { writes: vec![Write::asked(record)], summary: None })
+        Some(Change { writes: vec![Write::request_counter(record)], summary: None })
     }
 }
 
 impl Write {
     /// The record as it is to be: whoever made it from what was read left its version alone.
-    pub fn asked(mut asked: Asked) -> Write {
+    pub fn request_counter(mut asked: RequestCounter) -> Write {
         let expected = asked.version;
         asked.version += 1;
-        Write { expected, record: Record::Asked(Box::new(asked)) }
+        Write { expected, record: Record::RequestCounter(Box::new(asked)) }
     }
 
     /// What it writes, if that is a record of requests.
-    pub fn asked_record(&self) -> Option<&Asked> {
+    pub fn as_request_counter(&self) -> Option<&RequestCounter> {
         match &self.record {
-            Record::Asked(asked) => Some(&**asked),
+            Record::RequestCounter(asked) => Some(&**asked),
             Record::Point(_) | Record::Replica(_) | Record::Downtime(_) | Record::Roster(_) => None,
         }
     }
@@ -404,7 +404,7 @@ impl Record {
             Record::Downtime(downtime) => downtime.queue(),
             Record::Roster(_) => None,
             // No worker drains it: the sweep looks after it.
-            Record::Asked(_) => None,
+            Record::RequestCounter(_) => None,
         }
     }
 
@@ -415,7 +415,7 @@ impl Record {
             Record::Replica(replica) => replica.step.due_at,
             Record::Downtime(downtime) => downtime.step.due_at,
             Record::Roster(_) => None,
-            Record::Asked(asked) => asked.pending.as_ref().map(|pending| pending.due_at),
+            Record::RequestCounter(asked) => asked.pending.as_ref().map(|pending| pending.due_at),
         }
     }
 
@@ -426,7 +426,7 @@ impl Record {
             Record::Replica(replica) => replica.awaits(),
             // Its worker looks, and needs no event for that.
             Record::Downtime(_) | Record::Roster(_) => Vec::new(),
-            Record::Asked(_) => Vec::new(),
+            Record::RequestCounter(_) => Vec::new(),
         }
     }
 }

@@ -1,23 +1,22 @@
 //! Decides, and nothing else: event, state and the present moment in, a decision with its reasons
 //! out. No AWS, no async, no clock, no environment, no randomness.
 
-pub mod asked;
 pub mod command;
 pub mod conclude;
 pub mod downtime;
 pub mod flow;
 pub mod ids;
-pub mod label;
 pub mod limits;
 pub mod machine;
 pub mod names;
+pub mod observed;
 pub mod plan;
 pub mod point;
 pub mod point_check;
 pub mod policy;
 pub mod reason;
 pub mod rebuild;
-pub mod seen;
+pub mod request_counter;
 pub mod slot;
 pub mod status;
 pub mod summary;

@@ -3,7 +3,6 @@
 
 use crate::point::Replica;
 use crate::slot::PointId;
-pub use crate::tags::{image_tags, snapshot_tags};
 
 /// All our tag keys begin with this; they are never copied from a machine.
 pub const TAG_PREFIX: &str = "afterimage:";

@@ -13,23 +13,23 @@
 
 use std::fmt::{self, Display, Write as _};
 
-use crate::asked::Asked;
 use crate::command::{
-    Change, Command, Consume, CopyImage, Correct, CreateImage, CreateSnapshots, Decision, Record,
-    RegisterImage, Said, StartInstance, StopInstance, Wake,
+    Change, Command, Consume, CopyImage, Correct, CreateImage, CreateSnapshots, Decision,
+    Explanation, Record, RegisterImage, StartInstance, StopInstance, Wake,
 };
 use crate::downtime::{Downtime, Roster};
 use crate::point::{Point, Replica, ReplicaStatus, Step};
+use crate::request_counter::RequestCounter;
 use crate::summary::News;
 
 /// A decision, line by line.
 pub fn render(decision: &Decision) -> String {
     let commands = decision.commands.iter().map(|command| format!("{command}\n"));
-    let said = decision.said.iter().map(|said| format!("- {said}\n"));
+    let said = decision.explanations.iter().map(|said| format!("- {said}\n"));
     commands.chain(said).collect()
 }
 
-impl Display for Said {
+impl Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.about, self.reason)
     }
@@ -141,7 +141,7 @@ impl Display for Change {
                 Record::Replica(replica) => f.write_str(&replica_line(replica, from))?,
                 Record::Downtime(downtime) => f.write_str(&downtime_line(downtime, from))?,
                 Record::Roster(roster) => f.write_str(&roster_line(roster, from))?,
-                Record::Asked(asked) => f.write_str(&asked_line(asked, from))?,
+                Record::RequestCounter(asked) => f.write_str(&counter_line(asked, from))?,
             }
         }
         let news = self.summary.iter().flat_map(|summary| &summary.news);
@@ -190,8 +190,8 @@ fn roster_line(roster: &Roster, from: &str) -> String {
     line
 }
 
-fn asked_line(asked: &Asked, from: &str) -> String {
-    let Asked { policy, instance, ordinal, pending, .. } = asked;
+fn counter_line(asked: &RequestCounter, from: &str) -> String {
+    let RequestCounter { policy, instance, ordinal, pending, .. } = asked;
     let mut line = format!("{policy} {instance}: {from}asked {ordinal}");
     add(&mut line, pending.iter().map(|pending| format!("due {}", pending.due_at)));
     line

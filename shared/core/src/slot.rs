@@ -18,7 +18,8 @@ pub enum Occasion {
     /// that the event and the sweep give the same stop the same name.
     Stopped { launched: Timestamp },
     /// The nth time that somebody asked for it, by a tag or on the command line.
-    Asked { ordinal: u32 },
+    #[serde(rename = "asked")]
+    OnDemand { ordinal: u32 },
 }
 
 /// policy × instance × occasion.
@@ -50,7 +51,7 @@ impl PointId {
         let when = match occasion {
             Occasion::Scheduled(at) => format!("at-{}", at.strftime(INSTANT)),
             Occasion::Stopped { launched } => format!("run-{}", launched.strftime(INSTANT)),
-            Occasion::Asked { ordinal } => format!("ask-{ordinal}"),
+            Occasion::OnDemand { ordinal } => format!("ask-{ordinal}"),
         };
         let digits = instance.as_str().trim_start_matches("i-");
         let text = format!("{policy}-{digits}-{when}");

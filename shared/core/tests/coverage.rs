@@ -7,9 +7,9 @@ use afterimage_core::flow::coverage::{REPORTS_MAX, is_close, look, near_misses};
 use afterimage_core::flow::{InForce, Unreadable};
 use afterimage_core::ids::{InstanceId, Region};
 use afterimage_core::machine::{Instance, State};
+use afterimage_core::observed::Complete;
 use afterimage_core::plan::render;
 use afterimage_core::policy::file::read;
-use afterimage_core::seen::Complete;
 use jiff::Timestamp;
 
 const HOME: &str = "us-east-1";
@@ -83,7 +83,7 @@ fn covered() -> Vec<Instance> {
 fn told(more: Vec<Instance>) -> Vec<String> {
     let machines = covered().into_iter().chain(more).collect();
     let decision = look(&in_force(POLICIES), &fleet(machines), &Vec::new(), now());
-    assert!(decision.said.is_empty(), "what is reported is told by whoever keeps it");
+    assert!(decision.explanations.is_empty(), "what is reported is told by whoever keeps it");
     render(&decision).lines().map(str::to_string).collect()
 }
 

@@ -30,7 +30,7 @@ fn queue(region: &str, kind: Kind) -> Queue {
 }
 
 fn check(command: Command, expected: &str) {
-    let decision = Decision { commands: vec![command], said: Vec::new() };
+    let decision = Decision { commands: vec![command], explanations: Vec::new() };
     assert_eq!(render(&decision), format!("{expected}\n"));
 }
 

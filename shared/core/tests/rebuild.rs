@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 
 use afterimage_core::ids::{AmiId, InstanceId, PolicyName, Region, SnapshotId, VolumeId};
 use afterimage_core::machine::{Build, Grade, Instance, Machine, State, Volume};
-use afterimage_core::names::{image_tags, snapshot_tags};
+use afterimage_core::observed::{
+    Attributes, Complete, ImageState, ObservedDevice, ObservedImage, ObservedSnapshot,
+    SnapshotState,
+};
 use afterimage_core::point::{Place, Plan, Point, ReplicaStatus};
 use afterimage_core::policy::{Artefact, Method, Replicate};
 use afterimage_core::reason::Code;
 use afterimage_core::rebuild::{Found, Seen, decide};
-use afterimage_core::seen::{
-    Attributes, Complete, ImageState, SeenDevice, SeenImage, SeenSnapshot, SnapshotState,
-};
 use afterimage_core::slot::{Occasion, Slot};
 use afterimage_core::status::Status;
+use afterimage_core::tags::write::{image_tags, snapshot_tags};
 use jiff::{SignedDuration, Timestamp};
 
 const HOME: &str = "us-east-1";
@@ -99,8 +100,8 @@ fn point() -> Point {
 }
 
 /// A complete snapshot of a volume, as an attempt would make it.
-fn snapshot(number: u32, of: u32, attempt: u32) -> SeenSnapshot {
-    SeenSnapshot {
+fn snapshot(number: u32, of: u32, attempt: u32) -> ObservedSnapshot {
+    ObservedSnapshot {
         id: snap(number),
         volume: Some(volume(of)),
         state: SnapshotState::Completed,
@@ -111,8 +112,8 @@ fn snapshot(number: u32, of: u32, attempt: u32) -> SeenSnapshot {
 }
 
 /// An image made of two snapshots with these numbers, of the root and of the other disk.
-fn image(number: u32, snapshots: [u32; 2], attempt: u32) -> SeenImage {
-    let device = |name: &str, number| SeenDevice {
+fn image(number: u32, snapshots: [u32; 2], attempt: u32) -> ObservedImage {
+    let device = |name: &str, number| ObservedDevice {
         name: name.into(),
         snapshot: Some(snap(number)),
         size_gib: Some(8),
@@ -123,7 +124,7 @@ fn image(number: u32, snapshots: [u32; 2], attempt: u32) -> SeenImage {
         encrypted: Some(true),
     };
     let text = |text: &str| Some(text.to_string());
-    SeenImage {
+    ObservedImage {
         id: ami(number),
         name: format!("{NAME}-{attempt}"),
         state: ImageState::Available,
@@ -146,18 +147,18 @@ fn image(number: u32, snapshots: [u32; 2], attempt: u32) -> SeenImage {
     }
 }
 
-fn copy(number: u32, of: u32, attempt: u32) -> SeenImage {
-    SeenImage { source: Some((region(HOME), ami(of))), ..image(number, [71, 72], attempt) }
+fn copy(number: u32, of: u32, attempt: u32) -> ObservedImage {
+    ObservedImage { source: Some((region(HOME), ami(of))), ..image(number, [71, 72], attempt) }
 }
 
-fn seen(home: &[SeenImage], snapshots: &[SeenSnapshot], ireland: &[SeenImage]) -> Seen {
+fn seen(home: &[ObservedImage], snapshots: &[ObservedSnapshot], ireland: &[ObservedImage]) -> Seen {
     let images = [(region(HOME), home), (region(IRELAND), ireland)];
     let images = images.map(|(region, images)| (region, Complete(images.to_vec())));
     let snapshots = [(region(HOME), Complete(snapshots.to_vec()))];
     Seen { images: BTreeMap::from(images), snapshots: BTreeMap::from(snapshots) }
 }
 
-fn set() -> [SeenSnapshot; 2] {
+fn set() -> [ObservedSnapshot; 2] {
     [snapshot(11, 1, 0), snapshot(12, 2, 0)]
 }
 
@@ -211,15 +212,15 @@ fn a_point_without_its_replica_has_failed_for_want_of_it() {
 
 #[test]
 fn what_earlier_tries_left_belongs_to_the_point() {
-    let failed = SeenSnapshot { state: SnapshotState::Error, ..snapshot(9, 1, 0) };
+    let failed = ObservedSnapshot { state: SnapshotState::Error, ..snapshot(9, 1, 0) };
     let set = [failed, snapshot(11, 1, 1), snapshot(12, 2, 1)];
-    let lost = SeenImage {
+    let lost = ObservedImage {
         state: ImageState::Failed,
         snapshots: Vec::new(),
         devices: Vec::new(),
         ..image(1, [11, 12], 0)
     };
-    let failed_copy = SeenImage { state: ImageState::Failed, ..copy(5, 2, 0) };
+    let failed_copy = ObservedImage { state: ImageState::Failed, ..copy(5, 2, 0) };
     let home = [lost, image(2, [11, 12], 1)];
     let found = decide(&seen(&home, &set, &[failed_copy, copy(6, 2, 1)]));
     let point = the_point(&found);
@@ -248,7 +249,7 @@ fn a_point_of_which_only_remains_are_there_has_failed() {
     let point = the_point(&found);
     assert_eq!((point.status, &point.image, &point.grade), (Status::Failed, &None, &None));
     assert_eq!(point.leftovers, [snap(11).to_string(), snap(12).to_string()]);
-    let failed = SeenImage {
+    let failed = ObservedImage {
         state: ImageState::Failed,
         snapshots: Vec::new(),
         devices: Vec::new(),
@@ -260,17 +261,17 @@ fn a_point_of_which_only_remains_are_there_has_failed() {
 
 #[test]
 fn what_is_on_its_way_is_left_for_the_next_run() {
-    let of = |state| SeenImage { state, ..image(1, [11, 12], 0) };
+    let of = |state| ObservedImage { state, ..image(1, [11, 12], 0) };
     for state in [ImageState::Pending, ImageState::Disabled] {
         let found = decide(&seen(&[of(state)], &set(), &[]));
         assert_eq!(found.points, []);
         assert_eq!(whys(&found).len(), 1);
     }
-    let pending = SeenImage { state: ImageState::Pending, ..copy(5, 1, 0) };
+    let pending = ObservedImage { state: ImageState::Pending, ..copy(5, 1, 0) };
     let found = decide(&seen(&[image(1, [11, 12], 0)], &set(), &[pending]));
     assert_eq!(found.points, []);
     let [root, disk] = set();
-    let filling = [root, SeenSnapshot { state: SnapshotState::Pending, ..disk }];
+    let filling = [root, ObservedSnapshot { state: SnapshotState::Pending, ..disk }];
     assert_eq!(decide(&seen(&[], &filling, &[])).points, []);
 }
 
@@ -279,7 +280,7 @@ fn a_set_without_an_image_is_whole_where_no_image_was_wanted() {
     let mut only = point();
     only.plan.kind = Artefact::Snapshots;
     only.plan.replicate = Vec::new();
-    let set = set().map(|seen| SeenSnapshot { tags: snapshot_tags(&only, 0), ..seen });
+    let set = set().map(|seen| ObservedSnapshot { tags: snapshot_tags(&only, 0), ..seen });
     let found = decide(&seen(&[], &set, &[]));
     let point = the_point(&found);
     assert_eq!((point.status, &point.machine), (Status::Protected, &None));
@@ -287,22 +288,22 @@ fn a_set_without_an_image_is_whole_where_no_image_was_wanted() {
     assert_eq!(found.points[0].name.as_deref(), Some("web"));
     let half = decide(&seen(&[], &set[..1], &[]));
     assert_eq!(the_point(&half).status, Status::Failed, "half of a set is none");
-    let later = SeenSnapshot { started_at: at(6), ..set[1].clone() };
+    let later = ObservedSnapshot { started_at: at(6), ..set[1].clone() };
     let torn = decide(&seen(&[], &[set[0].clone(), later], &[]));
     assert_eq!(the_point(&torn).status, Status::Failed, "two instants are no set");
 }
 
 #[test]
 fn what_the_facts_do_not_bear_out_is_told_and_the_point_is_what_is_left_of_it() {
-    let copied = SeenImage { name: "my own".into(), ..copy(6, 1, 0) };
-    let other = SeenImage { source: Some((region(HOME), ami(7))), ..copy(8, 1, 0) };
-    let renamed = SeenImage { name: "golden".into(), ..image(3, [11, 12], 4) };
+    let copied = ObservedImage { name: "my own".into(), ..copy(6, 1, 0) };
+    let other = ObservedImage { source: Some((region(HOME), ami(7))), ..copy(8, 1, 0) };
+    let renamed = ObservedImage { name: "golden".into(), ..image(3, [11, 12], 4) };
     let half = image(4, [11, 11], 3);
-    let stolen = SeenSnapshot { volume: Some(volume(3)), ..snapshot(13, 1, 0) };
-    let old = SeenSnapshot { started_at: at(-31), ..snapshot(14, 1, 0) };
+    let stolen = ObservedSnapshot { volume: Some(volume(3)), ..snapshot(13, 1, 0) };
+    let old = ObservedSnapshot { started_at: at(-31), ..snapshot(14, 1, 0) };
     let mut later = point();
     later.requested_at = at(60);
-    let contradicts = SeenSnapshot { tags: snapshot_tags(&later, 0), ..snapshot(15, 1, 1) };
+    let contradicts = ObservedSnapshot { tags: snapshot_tags(&later, 0), ..snapshot(15, 1, 1) };
     let [root, disk] = set();
     let home = [image(1, [11, 12], 0), renamed, half];
     let all = [root, disk, stolen, old, contradicts];

@@ -4,7 +4,7 @@
 use afterimage_core::command::Consume;
 use jiff::SignedDuration;
 
-use super::Hand;
+use super::Executor;
 use crate::Failure;
 use crate::ledger::{LeaseUse, Written};
 
@@ -12,7 +12,7 @@ use crate::ledger::{LeaseUse, Written};
 /// account and region (10 of either kind a second).
 const PACE: SignedDuration = SignedDuration::from_millis(200);
 
-impl Hand<'_> {
+impl Executor<'_> {
     /// Only the ledger ends the decision. A machine whose tags cannot be changed does not hold up
     /// the others; it is told when they have been dealt with.
     pub(super) async fn consume(&mut self, consume: &Consume) -> Result<(), Failure> {

@@ -8,7 +8,7 @@ use afterimage_core::point::{Point, Replica};
 use afterimage_core::work::Queue;
 use jiff::{SignedDuration, Timestamp};
 
-use super::Hand;
+use super::Executor;
 use crate::Failure;
 use crate::ec2::CALL_TIMEOUT;
 use crate::ledger::{LeaseUse, Written};
@@ -22,7 +22,7 @@ const SLOWED_MAX: u32 = 4;
 /// After so many calls on end that were not asked to wait, the pace is doubled again.
 const STEADY: u32 = 3;
 
-impl Hand<'_> {
+impl Executor<'_> {
     pub(super) async fn create_snapshots(
         &mut self,
         intent: Intent<CreateSnapshots>,
@@ -173,13 +173,18 @@ impl Hand<'_> {
 fn point_of(change: &Change) -> Option<&Point> {
     change.writes.iter().rev().find_map(|write| match &write.record {
         Record::Point(point) => Some(&**point),
-        Record::Replica(_) | Record::Downtime(_) | Record::Roster(_) | Record::Asked(_) => None,
+        Record::Replica(_)
+        | Record::Downtime(_)
+        | Record::Roster(_)
+        | Record::RequestCounter(_) => None,
     })
 }
 
 fn replica_of(change: &Change) -> Option<&Replica> {
     change.writes.iter().rev().find_map(|write| match &write.record {
         Record::Replica(replica) => Some(&**replica),
-        Record::Point(_) | Record::Downtime(_) | Record::Roster(_) | Record::Asked(_) => None,
+        Record::Point(_) | Record::Downtime(_) | Record::Roster(_) | Record::RequestCounter(_) => {
+            None
+        }
     })
 }

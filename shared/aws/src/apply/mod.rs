@@ -20,7 +20,7 @@ mod power;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::AddAssign;
 
-use afterimage_core::command::{Change, Command, Decision, Finding, Resolved, Said, Wake};
+use afterimage_core::command::{Change, Command, Decision, Explanation, Finding, Resolved, Wake};
 use afterimage_core::conclude;
 use afterimage_core::reason::{Code, Reason};
 use afterimage_core::work::Queue;
@@ -60,14 +60,14 @@ impl AddAssign for Applied {
 /// # Errors
 /// The ledger or the bus does not answer.
 pub async fn apply(aws: &Aws, context: &Context, decision: Decision) -> Result<Applied, Failure> {
-    let mut hand = Hand::new(aws, context);
+    let mut hand = Executor::new(aws, context);
     let carried_out = hand.carry_out(decision).await;
     let woken = aws.bus.wake(&aws.clock, &hand.wakes).await;
     carried_out.and(woken).map(|()| hand.applied)
 }
 
 /// What carries out one decision.
-struct Hand<'a> {
+struct Executor<'a> {
     aws: &'a Aws,
     context: &'a Context,
     writer: Writer,
@@ -90,14 +90,14 @@ struct Hand<'a> {
     unanswered: Option<Failure>,
 }
 
-impl<'a> Hand<'a> {
-    fn new(aws: &'a Aws, context: &'a Context) -> Hand<'a> {
+impl<'a> Executor<'a> {
+    fn new(aws: &'a Aws, context: &'a Context) -> Executor<'a> {
         // Not two of an execution environment write under one name: neither two tries of an event
         // nor two decisions of one invocation.
         let (stream, request) = (&aws.environment.stream, &context.request_id);
         let writer =
             Writer::new(format!("{stream}/{request}/{}", aws.clock.now().as_millisecond()));
-        Hand {
+        Executor {
             aws,
             context,
             writer,
@@ -115,7 +115,7 @@ impl<'a> Hand<'a> {
     }
 
     async fn carry_out(&mut self, decision: Decision) -> Result<(), Failure> {
-        decision.said.iter().for_each(log::said);
+        decision.explanations.iter().for_each(log::explanation);
         for queue in decision.commands.iter().filter_map(queue_of) {
             *self.to_create.entry(queue.clone()).or_default() += 1;
         }
@@ -152,7 +152,7 @@ impl<'a> Hand<'a> {
                 }
                 outcome => outcome?,
             };
-            outcome.said.iter().for_each(log::said);
+            outcome.explanations.iter().for_each(log::explanation);
             commands.extend(outcome.commands);
         }
         Ok(())
@@ -220,7 +220,7 @@ impl<'a> Hand<'a> {
     async fn report(&mut self, finding: &Finding) -> Result<(), Failure> {
         if self.aws.ledger.report(finding).await? {
             let about = finding.artefact.clone();
-            log::said(&Said { about, reason: finding.reason.clone() });
+            log::explanation(&Explanation { about, reason: finding.reason.clone() });
         }
         Ok(())
     }
@@ -230,7 +230,7 @@ impl<'a> Hand<'a> {
         if self.aws.ledger.resolve(resolved).await? {
             let Resolved { artefact, region, code, .. } = resolved;
             let reason = Reason::new(Code::Resolved, format!("no longer {code}, in {region}"));
-            log::said(&Said { about: artefact.clone(), reason });
+            log::explanation(&Explanation { about: artefact.clone(), reason });
         }
         Ok(())
     }

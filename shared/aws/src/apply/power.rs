@@ -3,10 +3,10 @@
 use afterimage_core::command::{Change, Decision, Intent, StartInstance, StopInstance};
 use afterimage_core::conclude;
 
-use super::Hand;
+use super::Executor;
 use crate::Failure;
 
-impl Hand<'_> {
+impl Executor<'_> {
     pub(super) async fn stop_instance(
         &mut self,
         intent: Intent<StopInstance>,

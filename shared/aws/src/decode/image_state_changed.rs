@@ -2,7 +2,7 @@
 
 use afterimage_core::flow::ImageStateChanged;
 use afterimage_core::ids::AmiId;
-use afterimage_core::seen::ImageState;
+use afterimage_core::observed::ImageState;
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -108,7 +108,7 @@ impl Key {
         Key::new(partition(point.instance()), format!("{POINT}{point}{DOWNTIME}"))
     }
 
-    pub fn asked(instance: &InstanceId, policy: &PolicyName) -> Key {
+    pub fn request_counter(instance: &InstanceId, policy: &PolicyName) -> Key {
         Key::new(partition(instance), format!("{ASKED}{policy}"))
     }
 

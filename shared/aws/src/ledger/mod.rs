@@ -9,7 +9,6 @@
 //!   `ledger-item-unreadable`, and the others go on.
 //! - Nothing here reads the clock to decide: what time it is, the caller says.
 
-mod asked;
 mod findings;
 pub mod item;
 pub mod keys;
@@ -17,6 +16,7 @@ mod lease;
 mod policies;
 mod read;
 mod record;
+mod request_counters;
 mod summary;
 mod write;
 

@@ -1,10 +1,10 @@
 //! Points, replicas, downtimes and requests as items: their members, and what the index is made of.
 //! Their invariants are checked on the way in and on the way out.
 
-use afterimage_core::asked::Asked;
 use afterimage_core::command::{Record, Write};
 use afterimage_core::downtime::{Downtime, Roster};
 use afterimage_core::point::{Point, Replica};
+use afterimage_core::request_counter::RequestCounter;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::DeserializeOwned;
 
@@ -24,7 +24,7 @@ pub fn item_to_put(write: &Write, id: &str) -> Result<Item, Failure> {
         Record::Replica(replica) => (replica.check(), replica.version, item_of(replica)),
         Record::Downtime(downtime) => (downtime.check(), downtime.version, item_of(downtime)),
         Record::Roster(roster) => (roster.check(), roster.version, item_of(roster)),
-        Record::Asked(asked) => (asked.check(), asked.version, item_of(asked)),
+        Record::RequestCounter(asked) => (asked.check(), asked.version, item_of(asked)),
     };
     checked.map_err(unfit)?;
     // Whoever writes what they have read without counting would leave others unaware of it.
@@ -51,7 +51,7 @@ fn place(record: &Record) -> Option<String> {
             record.queue().as_ref().map(queue)
         }
         Record::Roster(_) => None,
-        Record::Asked(asked) => Some(asking(&asked.home)),
+        Record::RequestCounter(asked) => Some(asking(&asked.home)),
     }
 }
 
@@ -61,7 +61,7 @@ pub fn key_of(record: &Record) -> Key {
         Record::Replica(replica) => Key::replica(&replica.point, &replica.region),
         Record::Downtime(downtime) => Key::downtime(&downtime.point),
         Record::Roster(_) => Key::roster(),
-        Record::Asked(asked) => Key::asked(&asked.instance, &asked.policy),
+        Record::RequestCounter(asked) => Key::request_counter(&asked.instance, &asked.policy),
     }
 }
 
@@ -81,8 +81,10 @@ pub fn roster(item: &Item) -> Result<Roster, Failure> {
     read(item, |roster: &Roster| (Key::roster(), roster.check()))
 }
 
-pub fn asked(item: &Item) -> Result<Asked, Failure> {
-    read(item, |asked: &Asked| (Key::asked(&asked.instance, &asked.policy), asked.check()))
+pub fn request_counter(item: &Item) -> Result<RequestCounter, Failure> {
+    read(item, |asked: &RequestCounter| {
+        (Key::request_counter(&asked.instance, &asked.policy), asked.check())
+    })
 }
 
 fn read<T: DeserializeOwned>(

@@ -1,7 +1,7 @@
 //! The machine as it is now, and what the ledger has on the request that it carries.
 
 use afterimage_core::flow::instance_tagged::Input;
-use afterimage_core::flow::{InstanceTagged, asked};
+use afterimage_core::flow::{InstanceTagged, on_demand};
 
 use crate::ec2::Find;
 use crate::error::Failure;
@@ -17,7 +17,7 @@ pub async fn instance_tagged(
     let in_force = aws.ledger.in_force().await?;
     let id = [event.instance.clone()];
     let instance = aws.ec2.instances(&event.region, Find::Ids(&id)).await?.pop();
-    let named = instance.as_ref().and_then(asked::record_of);
+    let named = instance.as_ref().and_then(on_demand::record_of);
     let known = aws.ledger.asked(named.as_slice()).await?;
     Ok(Input { now: context.now, event, in_force, instance, known })
 }

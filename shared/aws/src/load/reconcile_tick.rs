@@ -5,16 +5,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use afterimage_core::flow::InForce;
-use afterimage_core::flow::asked::{self, Asking};
 use afterimage_core::flow::coverage::Fleet;
+use afterimage_core::flow::on_demand::{self, Asking};
 use afterimage_core::flow::reconcile_tick::{Input, Tagged, is_time_to_look};
 use afterimage_core::flow::waiting::{self, Waiting};
 use afterimage_core::ids::{InstanceId, Region};
 use afterimage_core::machine::Instance;
 use afterimage_core::names::{TAG_ASK, TAG_POINT};
+use afterimage_core::observed::{Complete, ObservedImage, ObservedSnapshot};
 use afterimage_core::point::Point;
 use afterimage_core::policy::{Policy, Trigger};
-use afterimage_core::seen::{Complete, SeenImage, SeenSnapshot};
 use afterimage_core::slot::PointId;
 use afterimage_core::work::{Kind, Queue};
 use jiff::Timestamp;
@@ -139,7 +139,9 @@ async fn asking(
             break;
         }
         let machines = match listed.get(region) {
-            Some(Complete(all)) => Ok(all.iter().filter(|one| asked::asks(one)).cloned().collect()),
+            Some(Complete(all)) => {
+                Ok(all.iter().filter(|one| on_demand::asks(one)).cloned().collect())
+            }
             None => aws.ec2.instances(region, Find::Tagged(&[TAG_ASK.to_string()])).await,
         };
         match machines {
@@ -149,9 +151,9 @@ async fn asking(
                 continue;
             }
         }
-        asking.left.extend(aws.ledger.asked_left(region, context.now).await?);
+        asking.left.extend(aws.ledger.counters_left(region, context.now).await?);
     }
-    let named: Vec<_> = asking.machines.iter().filter_map(asked::record_of).collect();
+    let named: Vec<_> = asking.machines.iter().filter_map(on_demand::record_of).collect();
     asking.known = aws.ledger.asked(&named).await?;
     Ok(asking)
 }
@@ -196,7 +198,7 @@ async fn tagged(aws: &Aws, in_force: &InForce, context: &Context) -> Result<Tagg
 async fn listings(
     aws: &Aws,
     region: &Region,
-) -> Result<(Complete<SeenSnapshot>, Complete<SeenImage>, Complete<Instance>), Failure> {
+) -> Result<(Complete<ObservedSnapshot>, Complete<ObservedImage>, Complete<Instance>), Failure> {
     let snapshots = aws.ec2.snapshots_tagged(region, None).await?;
     let images = aws.ec2.images_tagged(region).await?;
     // It is read to its last page, or fails.

@@ -8,7 +8,7 @@ use afterimage_aws::{Aws, apply::apply};
 use afterimage_cloud::Cloud;
 use afterimage_cloud::faults::{Rule, When};
 use afterimage_core::command::Decision;
-use afterimage_core::flow::{InForce, asked};
+use afterimage_core::flow::{InForce, on_demand};
 use afterimage_core::ids::InstanceId;
 use afterimage_core::machine::Instance;
 use afterimage_core::names::{TAG_ANSWER, TAG_ASK};
@@ -38,8 +38,8 @@ async fn requests(cloud: &Cloud, aws: &Aws, count: i32) -> Decision {
     }
     let policies = file::read(POLICY).expect("the policy is right");
     let in_force = InForce { policies, ..InForce::default() };
-    let asking = asked::Asking { machines, ..asked::Asking::default() };
-    asked::sweep(&asking, &in_force, aws.clock.now())
+    let asking = on_demand::Asking { machines, ..on_demand::Asking::default() };
+    on_demand::sweep(&asking, &in_force, aws.clock.now())
 }
 
 async fn seen(aws: &Aws, ids: &[InstanceId]) -> Vec<Instance> {
@@ -81,8 +81,8 @@ fn a_request_that_is_refused_is_answered_before_its_tag_goes() {
     in_process(async |cloud, aws| {
         let id = machines::launch(&cloud.sdk_config(SEAT), 1, (TAG_ASK, "glod")).await;
         cloud.advance(Duration::from_secs(60)).await;
-        let asking = asked::Asking { machines: seen(&aws, &id).await, ..Default::default() };
-        let decision = asked::sweep(&asking, &InForce::default(), aws.clock.now());
+        let asking = on_demand::Asking { machines: seen(&aws, &id).await, ..Default::default() };
+        let decision = on_demand::sweep(&asking, &InForce::default(), aws.clock.now());
         let begun = cloud.now();
         apply(&aws, &context(&aws, 300), decision).await.expect("all is well");
         assert_eq!(actions(&deeds(&cloud, begun)), ["CreateTags", "DeleteTags"]);
@@ -144,7 +144,7 @@ fn a_machine_that_is_gone_needs_no_answer() {
             model.faults.add(gone("CreateTags"));
         });
         apply(&aws, &context(&aws, 300), decision).await.expect("nothing is left to do");
-        let left = aws.ledger.asked_left(&records::region(SEAT), jiff::Timestamp::MAX).await;
+        let left = aws.ledger.counters_left(&records::region(SEAT), jiff::Timestamp::MAX).await;
         assert_eq!(left.expect("the ledger is read"), []);
     });
 }

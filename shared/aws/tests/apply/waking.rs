@@ -33,7 +33,7 @@ async fn told(cloud: &Cloud) -> Vec<Value> {
 #[test]
 fn an_event_of_ours_names_the_queue_and_the_hop() {
     in_process(async |cloud, aws| {
-        let decision = Decision { commands: vec![wake("eu-west-1", 3)], said: Vec::new() };
+        let decision = Decision { commands: vec![wake("eu-west-1", 3)], explanations: Vec::new() };
         apply(&aws, &context(&aws, 300), decision).await.expect("the bus takes it");
         assert_eq!(
             told(&cloud).await,
@@ -48,7 +48,7 @@ fn every_queue_is_woken_once_and_ten_in_one_request() {
         let regions = REGIONS.iter().take(23);
         let commands = regions.clone().chain(regions).map(|region| wake(region, 0)).collect();
         let begun = cloud.now();
-        let decision = Decision { commands, said: Vec::new() };
+        let decision = Decision { commands, explanations: Vec::new() };
         apply(&aws, &context(&aws, 300), decision).await.expect("the bus takes them");
         assert_eq!(actions(&deeds(&cloud, begun)), ["PutEvents"; 3]);
         let told = told(&cloud).await;
@@ -61,7 +61,7 @@ fn every_queue_is_woken_once_and_ten_in_one_request() {
 #[test]
 fn a_successor_is_woken_when_there_is_no_time_left() {
     in_process(async |cloud, aws| {
-        let decision = Decision { commands: vec![wake("eu-west-1", 1)], said: Vec::new() };
+        let decision = Decision { commands: vec![wake("eu-west-1", 1)], explanations: Vec::new() };
         apply(&aws, &context(&aws, 5), decision).await.expect("the bus takes it");
         assert_eq!(told(&cloud).await.len(), 1);
     });
@@ -88,7 +88,7 @@ fn a_bus_that_takes_nothing_is_a_failure() {
     in_process(async |cloud, aws| {
         let broken = Rule::fail(When::Before, 500, "InternalException").action("PutEvents");
         cloud.with(|model| model.faults.add(broken));
-        let decision = Decision { commands: vec![wake("eu-west-1", 0)], said: Vec::new() };
+        let decision = Decision { commands: vec![wake("eu-west-1", 0)], explanations: Vec::new() };
         let failure = apply(&aws, &context(&aws, 300), decision).await.expect_err("it is broken");
         assert_eq!(failure.code(), "bus-unavailable");
         assert!(failure.is_retryable());

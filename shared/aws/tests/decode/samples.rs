@@ -10,7 +10,7 @@ use afterimage_core::flow::{
 };
 use afterimage_core::ids::{AmiId, InstanceId, Region, SnapshotId};
 use afterimage_core::machine::State;
-use afterimage_core::seen::ImageState;
+use afterimage_core::observed::ImageState;
 use afterimage_core::work::{Kind, Queue};
 use serde_json::{Value, json};
 

@@ -10,7 +10,7 @@ use afterimage_cloud::model::Scope;
 use afterimage_core::command::{CopyImage, CreateImage, CreateSnapshots, Device, RegisterImage};
 use afterimage_core::conclude::{Outcome, SnapshotSet};
 use afterimage_core::ids::{AmiId, InstanceId, VolumeId};
-use afterimage_core::seen::{ImageState, SeenImage};
+use afterimage_core::observed::{ImageState, ObservedImage};
 use aws_sdk_ec2::types::{ArchitectureValues, BootModeValues, Image, ImdsSupportValues};
 
 use super::{
@@ -179,7 +179,7 @@ fn an_image_is_created_of_a_machine_without_what_is_left_out() {
         let outcome = ec2(&cloud).create_image(&wanted).await;
         let Outcome::Made(made) = outcome else { panic!("{outcome:?}") };
         let found = ec2(&cloud).images(&region(HOME), std::slice::from_ref(&made)).await;
-        let seen: SeenImage = found.expect("EC2 answers").remove(&made).expect("it is there");
+        let seen: ObservedImage = found.expect("EC2 answers").remove(&made).expect("it is there");
         assert_eq!((seen.name.as_str(), &seen.tags), ("nightly-1", &wanted.tags));
         assert_eq!(seen.attributes.source_instance, Some(id));
         assert_eq!(seen.attributes.usage_operation.as_deref(), Some("RunInstances:0002"));
@@ -295,7 +295,7 @@ fn a_copy_has_its_tags_on_image_and_snapshots_and_the_key_that_was_asked_for() {
         let Outcome::Made(copy) = outcome else { panic!("{outcome:?}") };
         cloud.advance(Duration::from_secs(3_600)).await;
         let found = ec2(&cloud).images(&region(AWAY), std::slice::from_ref(&copy)).await;
-        let seen: SeenImage = found.expect("EC2 answers").remove(&copy).expect("it is there");
+        let seen: ObservedImage = found.expect("EC2 answers").remove(&copy).expect("it is there");
         assert_eq!(seen.state, ImageState::Available);
         assert_eq!(seen.source, Some((region(HOME), source)));
         assert_eq!(seen.tags, wanted.tags);

@@ -7,7 +7,7 @@ use afterimage_cloud::faults::{Rule, When};
 use afterimage_core::ids::{AmiId, InstanceId, SnapshotId};
 use afterimage_core::machine::State;
 use afterimage_core::names::TAG_POINT;
-use afterimage_core::seen::{ImageState, SnapshotState};
+use afterimage_core::observed::{ImageState, SnapshotState};
 use afterimage_core::slot::PointId;
 use aws_sdk_ec2::types::ResourceType;
 

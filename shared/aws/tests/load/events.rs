@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use afterimage_aws::load;
-use afterimage_core::asked::Asked;
 use afterimage_core::flow::{ImageStateChanged, InstanceStateChanged, InstanceTagged};
 use afterimage_core::ids::{AmiId, InstanceId, PolicyName};
 use afterimage_core::machine::State;
-use afterimage_core::seen::ImageState;
+use afterimage_core::observed::ImageState;
+use afterimage_core::request_counter::RequestCounter;
 
 use super::{SEAT, instance, region, waits_for_stop, world};
 
@@ -78,7 +78,7 @@ fn a_request_is_read_on_the_machine_and_held_against_its_own_record() {
 
         world.ask(&id, "gold").await;
         let policy = PolicyName::parse("gold").expect("it is a name");
-        let never = Asked::never(&id, &region(SEAT), &policy);
+        let never = RequestCounter::never(&id, &region(SEAT), &policy);
         let asked = world.asked(never.once_more().0).await;
         let (input, requests) =
             world.requests(load::instance_tagged(&world.aws, event, &context)).await;

@@ -15,12 +15,12 @@ use afterimage_aws::ledger::{LeaseUse, Writer, Written};
 use afterimage_aws::{Aws, Context, Environment};
 use afterimage_cloud::trace::What;
 use afterimage_cloud::{Cloud, Config};
-use afterimage_core::asked::Asked;
 use afterimage_core::command::{Change, Cursor, Write};
 use afterimage_core::ids::{AccountId, InstanceId, PolicyName, Region};
 use afterimage_core::names::TAG_ASK;
 use afterimage_core::point::{Plan, Point};
 use afterimage_core::policy::{Consistency, file};
+use afterimage_core::request_counter::RequestCounter;
 use afterimage_core::slot::{Occasion, Slot};
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, InstanceType, ResourceType, Tag, TagSpecification};
@@ -160,9 +160,9 @@ impl World {
     }
 
     /// A record of requests in the ledger: as it is there.
-    async fn asked(&self, asked: Asked) -> Asked {
-        let write = Write::asked(asked);
-        let written = write.asked_record().expect("it is one").clone();
+    async fn asked(&self, asked: RequestCounter) -> RequestCounter {
+        let write = Write::request_counter(asked);
+        let written = write.as_request_counter().expect("it is one").clone();
         let change = Change { writes: vec![write], summary: None };
         let mut writer = Writer::new(format!("test {} {}", written.instance, written.policy));
         let done = self.aws.ledger.write(&change, LeaseUse::None, &mut writer).await;

@@ -2,11 +2,11 @@
 
 use afterimage_aws::decode::Tick;
 use afterimage_aws::load;
-use afterimage_core::asked::{Asked, Pending};
 use afterimage_core::flow::reconcile_tick::LOOK_EVERY;
 use afterimage_core::ids::PolicyName;
 use afterimage_core::machine::State;
 use afterimage_core::names::TAG_POINT;
+use afterimage_core::request_counter::{Pending, RequestCounter};
 use afterimage_core::work::{Kind, Queue};
 use aws_sdk_ec2::types::{ResourceType, Tag, TagSpecification};
 
@@ -154,15 +154,15 @@ fn a_region_in_the_dark_does_not_keep_the_sweep_from_the_others() {
 }
 
 /// A request of a machine that was taken a while ago, and by whom is not known any more.
-async fn left(world: &World, place: &str, number: usize, due_in: i64) -> Asked {
+async fn left(world: &World, place: &str, number: usize, due_in: i64) -> RequestCounter {
     let policy = PolicyName::parse("nightly").expect("a name");
-    let (asked, _) = Asked::never(&instance(number), &region(place), &policy).once_more();
+    let (asked, _) = RequestCounter::never(&instance(number), &region(place), &policy).once_more();
     let pending = Pending {
         point: asked.last(),
         requested_at: world.now(),
         due_at: world.now() + secs(due_in),
     };
-    world.asked(Asked { pending: Some(pending), ..asked }).await
+    world.asked(RequestCounter { pending: Some(pending), ..asked }).await
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn requests_are_seen_where_a_policy_takes_them_and_so_is_what_somebody_left() {
         // A request that was ended is in no index.
         let (done, _) = all[0].consumed(world.now()).once_more();
         let other = PolicyName::parse("other").expect("a name");
-        world.asked(Asked { policy: other, version: 0, ..done }).await;
+        world.asked(RequestCounter { policy: other, version: 0, ..done }).await;
         world.aws.ledger.looked(world.now()).await.expect("it is written");
         world.policies(POLICIES).await;
         world.later(300).await;

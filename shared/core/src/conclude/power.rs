@@ -109,7 +109,7 @@ impl<'a> Parts<'a> {
                 Record::Downtime(downtime) => parts.downtime = Some(downtime),
                 Record::Roster(roster) => parts.roster = Some(roster),
                 Record::Point(point) => parts.point = Some(point),
-                Record::Replica(_) | Record::Asked(_) => {}
+                Record::Replica(_) | Record::RequestCounter(_) => {}
             }
         }
         parts

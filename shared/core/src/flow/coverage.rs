@@ -18,10 +18,10 @@ use super::{Findings, InForce};
 use crate::command::{Command, Decision, Finding, Resolved};
 use crate::ids::{InstanceId, PolicyName, Region};
 use crate::machine::Instance;
+use crate::observed::Complete;
 use crate::policy::Policy;
 use crate::policy::select::{Select, glob};
 use crate::reason::{Code, Reason};
-use crate::seen::Complete;
 
 /// So many are reported at one look, the others at the next: whoever reads them has enough to do.
 pub const REPORTS_MAX: usize = 50;

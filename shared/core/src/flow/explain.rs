@@ -243,7 +243,7 @@ fn on_stop(policy: &Policy, instance: &Instance, least_secs: u64, input: &Input<
         if !decision.commands.is_empty() {
             return "it is stopped, and is imaged within minutes".to_string();
         }
-        let said = decision.said.into_iter().next();
+        let said = decision.explanations.into_iter().next();
         let said = said.map(|said| said.reason.to_string()).unwrap_or_default();
         return format!("it is stopped, and nothing follows: {said}");
     }

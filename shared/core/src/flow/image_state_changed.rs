@@ -2,8 +2,8 @@
 
 use super::{ImageStateChanged, InFlight, awaited};
 use crate::command::{Command, Decision, Wake};
+use crate::observed::ImageState;
 use crate::reason::{Code, Reason};
-use crate::seen::ImageState;
 use crate::work::{Kind, Queue};
 
 #[derive(Clone, Debug)]

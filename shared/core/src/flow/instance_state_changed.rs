@@ -47,7 +47,7 @@ fn stopped(input: &Input, instance: &Instance) -> Decision {
     let mut requests = stop::requests(instance, &input.in_force, input.summary.as_ref(), input.now);
     if waited {
         // A policy that has waited for the stop covers the machine, if not `on: stopped`.
-        requests.said.retain(|said| said.reason.code != Code::NotCovered);
+        requests.explanations.retain(|said| said.reason.code != Code::NotCovered);
         if requests.commands.is_empty() {
             requests.command(request::wake(&instance.region));
         }

@@ -1,18 +1,18 @@
 //! What happens when something happens: one file per function, and in it what the function knows
 //! (`Input`) and what it makes of that (`decide`).
 
-pub mod asked;
+mod artefact_audit;
 pub mod backup_tick;
 pub mod coverage;
 pub mod explain;
 pub mod image_state_changed;
 pub mod instance_state_changed;
 pub mod instance_tagged;
+pub mod on_demand;
 pub mod reconcile_tick;
 mod request;
 pub mod snapshots_completed;
 pub mod stop;
-mod tagged;
 pub mod waiting;
 pub mod work_requested;
 
@@ -24,9 +24,9 @@ use crate::command::{Cursor, Decision, Finding};
 use crate::downtime::Roster;
 use crate::ids::{AmiId, InstanceId, PolicyName, Region, SnapshotId};
 use crate::machine::State;
+use crate::observed::ImageState;
 use crate::policy::{Consistency, Policy};
 use crate::reason::{Code, Reason};
-use crate::seen::ImageState;
 use crate::slot::PointId;
 use crate::work::{Kind, Queue};
 

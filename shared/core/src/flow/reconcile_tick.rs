@@ -14,13 +14,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::waiting::{self, Waiting};
-use super::{Findings, InForce, asked, coverage, say_unreadable, stop, tagged};
+use super::{Findings, InForce, artefact_audit, coverage, on_demand, say_unreadable, stop};
 use crate::command::{Command, Decision, Wake};
 use crate::ids::{InstanceId, Region};
 use crate::machine::Instance;
+use crate::observed::{Complete, ObservedImage, ObservedSnapshot};
 use crate::point::{Point, Replica};
 use crate::reason::{Code, Reason};
-use crate::seen::{Complete, SeenImage, SeenSnapshot};
 use crate::slot::PointId;
 use crate::summary::MachineSummary;
 use crate::work::{Kind, Queue};
@@ -39,7 +39,7 @@ pub struct Input {
     pub stopped: Vec<Instance>,
     pub summaries: BTreeMap<InstanceId, MachineSummary>,
     /// Who asks by a tag, where a policy takes such requests.
-    pub asking: asked::Asking,
+    pub asking: on_demand::Asking,
     /// The points that wait for their machine to stop.
     pub waiting: Waiting,
     /// All that carries our tag, if it is time to look.
@@ -52,8 +52,8 @@ pub struct Input {
 #[derive(Clone, Debug, Default)]
 pub struct Tagged {
     pub fleet: coverage::Fleet,
-    pub snapshots: BTreeMap<Region, Complete<SeenSnapshot>>,
-    pub images: BTreeMap<Region, Complete<SeenImage>>,
+    pub snapshots: BTreeMap<Region, Complete<ObservedSnapshot>>,
+    pub images: BTreeMap<Region, Complete<ObservedImage>>,
     /// The points that the tags name, as far as there are such points.
     pub points: BTreeMap<PointId, Point>,
     pub replicas: BTreeMap<(PointId, Region), Replica>,
@@ -69,7 +69,7 @@ pub fn decide(input: &Input) -> Decision {
     let mut decision = Decision::default();
     say_unreadable(&mut decision, &input.in_force.unreadable);
     let mut stops = stops(input);
-    let asked = asked::sweep(&input.asking, &input.in_force, input.now);
+    let asked = on_demand::sweep(&input.asking, &input.in_force, input.now);
     // A worker that is woken for both is woken once.
     stops.commands.retain(|command| !asked.commands.contains(command));
     stops.add(asked);
@@ -91,7 +91,7 @@ pub fn decide(input: &Input) -> Decision {
     }
     decision.add(stops);
     if let Some(tagged) = &input.tagged {
-        decision.add(tagged::look(tagged, input.now));
+        decision.add(artefact_audit::look(tagged, input.now));
         decision.add(coverage::look(&input.in_force, &tagged.fleet, &tagged.known, input.now));
         decision.command(Command::Looked(input.now));
     }
@@ -123,8 +123,9 @@ fn stops(input: &Input) -> Decision {
                 other => decision.command(other),
             }
         }
-        let asked = stop.said.into_iter().filter(|said| said.reason.code == Code::MachineStopped);
-        decision.said.extend(asked);
+        let asked =
+            stop.explanations.into_iter().filter(|said| said.reason.code == Code::MachineStopped);
+        decision.explanations.extend(asked);
     }
     decision.commands.extend(wakes.into_iter().map(Command::Wake));
     decision

@@ -7,13 +7,13 @@ use jiff::Timestamp;
 
 use super::{Group, Labelled};
 use crate::ids::{SnapshotId, VolumeId};
-use crate::label::Label;
 use crate::limits::CLOCK_SKEW;
 use crate::names::image_name;
-use crate::seen::{ImageState, SeenImage, SeenSnapshot, SnapshotState};
+use crate::observed::{ImageState, ObservedImage, ObservedSnapshot, SnapshotState};
+use crate::tags::read::Label;
 
 /// What is made of the machine, by volume.
-pub(super) type Set<'a> = BTreeMap<VolumeId, &'a SeenSnapshot>;
+pub(super) type Set<'a> = BTreeMap<VolumeId, &'a ObservedSnapshot>;
 
 /// What an image at home is to its point.
 pub(super) enum Judged<'a> {
@@ -28,7 +28,7 @@ pub(super) enum Judged<'a> {
 
 /// Whether a snapshot is what it says it is: of one of the volumes of its set, and not older than
 /// the request for it.
-pub(super) fn is_borne_out(snapshot: &Labelled<SeenSnapshot>) -> Result<(), &'static str> {
+pub(super) fn is_borne_out(snapshot: &Labelled<ObservedSnapshot>) -> Result<(), &'static str> {
     let Labelled { region, seen, label } = snapshot;
     if **region != label.home {
         return Err("it is not where its point is at home");
@@ -43,7 +43,7 @@ pub(super) fn is_borne_out(snapshot: &Labelled<SeenSnapshot>) -> Result<(), &'st
 }
 
 /// Judges an image in the region that it says is its point's home.
-pub(super) fn judge<'a>(group: &Group<'a>, image: &Labelled<'a, SeenImage>) -> Judged<'a> {
+pub(super) fn judge<'a>(group: &Group<'a>, image: &Labelled<'a, ObservedImage>) -> Judged<'a> {
     let Labelled { seen, label, .. } = image;
     // Of an image that EC2 made of the machine, the source is what the machine was launched from.
     let is_of_machine = seen.attributes.source_instance.as_ref() == Some(&label.slot.instance);
@@ -92,7 +92,7 @@ pub(super) fn judge<'a>(group: &Group<'a>, image: &Labelled<'a, SeenImage>) -> J
 
 /// The complete sets of snapshots at home, first that of the last try: where no image was wanted.
 pub(super) fn sets<'a, 'g>(group: &'g Group<'a>) -> Vec<(&'g Label, Set<'a>)> {
-    let mut by_start: BTreeMap<(Reverse<u32>, Timestamp), Vec<&Labelled<SeenSnapshot>>> =
+    let mut by_start: BTreeMap<(Reverse<u32>, Timestamp), Vec<&Labelled<ObservedSnapshot>>> =
         BTreeMap::new();
     for snapshot in group.snapshots.values().filter(|snapshot| is_borne_out(snapshot).is_ok()) {
         let key = (Reverse(snapshot.label.attempt), snapshot.seen.started_at);
@@ -101,13 +101,13 @@ pub(super) fn sets<'a, 'g>(group: &'g Group<'a>) -> Vec<(&'g Label, Set<'a>)> {
     let mut sets = Vec::new();
     for snapshots in by_start.values() {
         let Some(label) = snapshots.first().map(|snapshot| &snapshot.label) else { continue };
-        let alike = |snapshot: &&&Labelled<SeenSnapshot>| {
+        let alike = |snapshot: &&&Labelled<ObservedSnapshot>| {
             snapshot.label.agrees(label)
                 && snapshot.label.devices == label.devices
                 && snapshot.seen.state == SnapshotState::Completed
         };
         let alike: Vec<_> = snapshots.iter().filter(alike).collect();
-        let pair = |snapshot: &&&Labelled<'a, SeenSnapshot>| {
+        let pair = |snapshot: &&&Labelled<'a, ObservedSnapshot>| {
             Some((snapshot.seen.volume.clone()?, snapshot.seen))
         };
         let set: Set = alike.iter().filter_map(pair).collect();

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use super::Labelled;
 use super::home::Set;
 use crate::ids::VolumeId;
-use crate::label::Label;
 use crate::machine::{Build, Instance, Machine, Volume};
-use crate::seen::{SeenDevice, SeenImage, SeenSnapshot};
+use crate::observed::{ObservedDevice, ObservedImage, ObservedSnapshot};
+use crate::tags::read::Label;
 
 /// The machine that an image was made of; none if the image does not show what every image has.
-pub(super) fn of_image(image: &Labelled<SeenImage>, set: &Set) -> Option<Machine> {
+pub(super) fn of_image(image: &Labelled<ObservedImage>, set: &Set) -> Option<Machine> {
     let Labelled { seen, label, .. } = image;
     let attributes = &seen.attributes;
     let build = Build {
@@ -31,7 +31,7 @@ pub(super) fn of_image(image: &Labelled<SeenImage>, set: &Set) -> Option<Machine
         // An image is registered of snapshots only where the source image could be read.
         image_readable: attributes.source_instance.is_none(),
     };
-    let mut devices: Vec<&SeenDevice> = seen.devices.iter().collect();
+    let mut devices: Vec<&ObservedDevice> = seen.devices.iter().collect();
     devices.sort_by_key(|device| &device.name);
     let volumes: Option<Vec<Volume>> =
         devices.into_iter().map(|device| volume(device, set)).collect();
@@ -53,8 +53,8 @@ fn instance(label: &Label) -> Instance {
     }
 }
 
-fn volume(device: &SeenDevice, set: &Set) -> Option<Volume> {
-    let of_device = |(id, snapshot): (&VolumeId, &&SeenSnapshot)| {
+fn volume(device: &ObservedDevice, set: &Set) -> Option<Volume> {
+    let of_device = |(id, snapshot): (&VolumeId, &&ObservedSnapshot)| {
         (Some(&snapshot.id) == device.snapshot.as_ref()).then(|| id.clone())
     };
     Some(Volume {

@@ -26,22 +26,22 @@ mod replicas;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::asked::Asked;
 use crate::command::{Change, Record, Write};
 use crate::flow::work_requested::news;
 use crate::ids::{InstanceId, PolicyName, Region, SnapshotId};
-use crate::label::Label;
 use crate::names::TAG_POINT;
+use crate::observed::{Complete, ObservedImage, ObservedSnapshot};
 use crate::point::{Point, Replica};
-use crate::seen::{Complete, SeenImage, SeenSnapshot};
+use crate::request_counter::RequestCounter;
 use crate::slot::{Occasion, PointId};
 use crate::summary::{News, Stop, Summary};
+use crate::tags::read::Label;
 
 /// Everything with our tag, by region.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
-    pub images: BTreeMap<Region, Complete<SeenImage>>,
-    pub snapshots: BTreeMap<Region, Complete<SeenSnapshot>>,
+    pub images: BTreeMap<Region, Complete<ObservedImage>>,
+    pub snapshots: BTreeMap<Region, Complete<ObservedSnapshot>>,
 }
 
 /// What can be made of it.
@@ -82,12 +82,12 @@ impl Found {
 impl Found {
     /// The requests that there were, at least so many as there are points of: the next one must
     /// not take the place of one of these.
-    pub fn asked(&self) -> Vec<Asked> {
-        let mut all: BTreeMap<(&InstanceId, &PolicyName), Asked> = BTreeMap::new();
+    pub fn asked(&self) -> Vec<RequestCounter> {
+        let mut all: BTreeMap<(&InstanceId, &PolicyName), RequestCounter> = BTreeMap::new();
         for point in self.points.iter().map(|rebuilt| &rebuilt.point) {
-            let Occasion::Asked { ordinal } = point.slot.occasion else { continue };
+            let Occasion::OnDemand { ordinal } = point.slot.occasion else { continue };
             let (instance, policy) = (&point.slot.instance, &point.slot.policy);
-            let never = || Asked::never(instance, &point.home, policy);
+            let never = || RequestCounter::never(instance, &point.home, policy);
             let asked = all.entry((instance, policy)).or_insert_with(never);
             asked.ordinal = asked.ordinal.max(ordinal);
         }
@@ -127,8 +127,8 @@ struct Labelled<'a, T> {
 /// All that says it is of one point.
 #[derive(Clone, Debug, Default)]
 struct Group<'a> {
-    images: Vec<Labelled<'a, SeenImage>>,
-    snapshots: BTreeMap<(&'a Region, &'a SnapshotId), Labelled<'a, SeenSnapshot>>,
+    images: Vec<Labelled<'a, ObservedImage>>,
+    snapshots: BTreeMap<(&'a Region, &'a SnapshotId), Labelled<'a, ObservedSnapshot>>,
 }
 
 /// What can be made of all that was seen.
@@ -160,7 +160,7 @@ pub fn decide(seen: &Seen) -> Found {
     }
     for group in groups.values_mut() {
         // What an earlier try made was turned down, or not heard of.
-        let order = |image: &Labelled<SeenImage>| {
+        let order = |image: &Labelled<ObservedImage>| {
             (Reverse(image.label.attempt), image.seen.created_at, image.seen.id.clone())
         };
         group.images.sort_by_key(order);
@@ -182,11 +182,11 @@ impl Found {
         self.unusable.push(Unusable { region: region.clone(), artefact, point, why: why.into() });
     }
 
-    fn leave_image(&mut self, image: &Labelled<SeenImage>, why: impl Into<String>) {
+    fn leave_image(&mut self, image: &Labelled<ObservedImage>, why: impl Into<String>) {
         self.leave(image.region, &image.seen.id, &image.seen.tags, why);
     }
 
-    fn leave_snapshot(&mut self, snapshot: &Labelled<SeenSnapshot>, why: impl Into<String>) {
+    fn leave_snapshot(&mut self, snapshot: &Labelled<ObservedSnapshot>, why: impl Into<String>) {
         self.leave(snapshot.region, &snapshot.seen.id, &snapshot.seen.tags, why);
     }
 }

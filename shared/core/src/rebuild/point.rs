@@ -5,18 +5,18 @@ use std::collections::BTreeMap;
 use super::home::{self, Judged, Set};
 use super::{Found, Group, Labelled, Rebuilt, machine, replicas};
 use crate::ids::{SnapshotId, VolumeId};
-use crate::label::Label;
 use crate::machine::Machine;
+use crate::observed::{ObservedImage, ObservedSnapshot, SnapshotState};
 use crate::point::{Chosen, Place, Plan, Point, Replica, Step};
 use crate::policy::{Artefact, Method, Replicate};
 use crate::reason::{Code, Reason};
-use crate::seen::{SeenImage, SeenSnapshot, SnapshotState};
 use crate::status::Status;
+use crate::tags::read::Label;
 
 /// What the home of a point has of it.
 struct Home<'a> {
     label: Label,
-    image: Option<Labelled<'a, SeenImage>>,
+    image: Option<Labelled<'a, ObservedImage>>,
     machine: Option<Machine>,
     set: Set<'a>,
 }
@@ -49,7 +49,9 @@ pub(super) fn rebuild(group: &Group, found: &mut Found) {
 }
 
 /// The image at home that is not available, and may become so.
-fn not_yet<'g, 'a>(group: &'g Group<'a>) -> Option<(&'g Labelled<'a, SeenImage>, &'static str)> {
+fn not_yet<'g, 'a>(
+    group: &'g Group<'a>,
+) -> Option<(&'g Labelled<'a, ObservedImage>, &'static str)> {
     let at_home = group.images.iter().filter(|image| *image.region == image.label.home);
     let judged = at_home.map(|image| (image, home::judge(group, image)));
     let judged: Vec<_> = judged.collect();
@@ -65,7 +67,7 @@ fn not_yet<'g, 'a>(group: &'g Group<'a>) -> Option<(&'g Labelled<'a, SeenImage>,
 /// Of several that are equally good, the one of which there are copies, or else that of the last
 /// try: what an earlier one made was turned down, or not heard of.
 fn of_image<'a>(group: &Group<'a>) -> Option<Home<'a>> {
-    let is_copied = |image: &SeenImage| {
+    let is_copied = |image: &ObservedImage| {
         group
             .images
             .iter()
@@ -98,7 +100,7 @@ fn of_remains<'a>(group: &Group<'a>) -> Option<Home<'a>> {
         return None;
     }
     let first = borne_out.into_iter().min_by_key(|snap| (snap.seen.started_at, &snap.seen.id));
-    let is_left = |image: &&Labelled<'a, SeenImage>| {
+    let is_left = |image: &&Labelled<'a, ObservedImage>| {
         *image.region == image.label.home && matches!(home::judge(group, image), Judged::Left)
     };
     let image = || group.images.iter().find(is_left).map(|image| &image.label);
@@ -143,7 +145,7 @@ fn ids(set: &Set) -> BTreeMap<VolumeId, SnapshotId> {
 }
 
 /// EC2 says of an image that it made by itself what machine it is of.
-fn method(image: &SeenImage) -> Chosen {
+fn method(image: &ObservedImage) -> Chosen {
     let (method, why) = match image.attributes.source_instance {
         Some(_) => (Method::CreateImage, "the image names its machine"),
         None => (Method::SnapshotRegister, "the image names no machine"),
@@ -182,7 +184,8 @@ fn leftovers(group: &Group, home: &Home, found: &mut Found) -> Vec<String> {
             }
         }
     }
-    let is_used = |snapshot: &SeenSnapshot| home.set.values().any(|used| used.id == snapshot.id);
+    let is_used =
+        |snapshot: &ObservedSnapshot| home.set.values().any(|used| used.id == snapshot.id);
     for snapshot in group.snapshots.values() {
         if *snapshot.region != home.label.home || is_used(snapshot.seen) {
             continue;

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Found, Group, Labelled};
 use crate::ids::{AmiId, Region, SnapshotId};
 use crate::names::image_name;
+use crate::observed::{ImageState, ObservedImage};
 use crate::point::{Place, Point, Replica, ReplicaStatus, Step};
 use crate::reason::{Code, Reason};
-use crate::seen::{ImageState, SeenImage};
 
 /// The replicas of a point that has its image, by what its image says is wanted; none if one of
 /// them is on its way.
@@ -57,7 +57,7 @@ pub(super) fn of(group: &Group, point: &Point, found: &mut Found) -> Option<Vec<
     Some(replicas.into_values().collect())
 }
 
-fn is_copy(image: &Labelled<SeenImage>, point: &Point) -> Result<(), &'static str> {
+fn is_copy(image: &Labelled<ObservedImage>, point: &Point) -> Result<(), &'static str> {
     let Labelled { seen, label, .. } = image;
     let source = seen.source.as_ref().map(|(region, image)| (region, image));
     if source != point.image.as_ref().map(|image| (&point.home, image)) {

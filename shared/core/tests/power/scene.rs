@@ -10,10 +10,10 @@ use afterimage_core::flow::work_requested::power::{self, Guarded, Input, next};
 use afterimage_core::flow::work_requested::snapshot;
 use afterimage_core::ids::{AmiId, InstanceId, Region, VolumeId};
 use afterimage_core::machine::{Build, Grade, Instance, Machine, State, Volume};
+use afterimage_core::observed::ObservedMachine;
 use afterimage_core::point::{Plan, Point, Step};
 use afterimage_core::policy::{Consistency, StopStart};
 use afterimage_core::reason::Code;
-use afterimage_core::seen::SeenMachine;
 use afterimage_core::slot::{Occasion, PointId, Slot};
 use afterimage_core::status::Status;
 use jiff::{SignedDuration, Timestamp};
@@ -60,8 +60,8 @@ pub fn down(begun_at: Timestamp) -> Downtime {
     }
 }
 
-pub fn running(number: u32) -> SeenMachine {
-    SeenMachine {
+pub fn running(number: u32) -> ObservedMachine {
+    ObservedMachine {
         instance: Instance {
             id: id(number),
             region: home(),
@@ -78,7 +78,7 @@ pub fn running(number: u32) -> SeenMachine {
 }
 
 /// A machine as the worker sees it that makes snapshots.
-fn machine(seen: &SeenMachine) -> Machine {
+fn machine(seen: &ObservedMachine) -> Machine {
     let volume = Volume {
         id: VolumeId::parse("vol-00000000000000001").expect("a volume id"),
         device: "/dev/xvda".to_string(),
@@ -122,7 +122,7 @@ pub struct World {
     pub roster: Roster,
     pub downtimes: BTreeMap<PointId, Downtime>,
     pub points: BTreeMap<PointId, Point>,
-    pub machines: BTreeMap<InstanceId, SeenMachine>,
+    pub machines: BTreeMap<InstanceId, ObservedMachine>,
     pub stop_protected: BTreeSet<InstanceId>,
     pub instance_store: BTreeSet<InstanceId>,
     /// What was decided last.
@@ -250,7 +250,7 @@ impl World {
                     self.downtimes.get(&downtime.point).map(|downtime| downtime.version)
                 }
                 Record::Roster(_) => Some(self.roster.version).filter(|version| *version > 0),
-                Record::Replica(_) | Record::Asked(_) => None,
+                Record::Replica(_) | Record::RequestCounter(_) => None,
             };
             there.unwrap_or(0) == write.expected
         });
@@ -263,7 +263,7 @@ impl World {
                     drop(self.downtimes.insert(downtime.point.clone(), (**downtime).clone()));
                 }
                 Record::Roster(roster) => self.roster = (**roster).clone(),
-                Record::Replica(_) | Record::Asked(_) => {}
+                Record::Replica(_) | Record::RequestCounter(_) => {}
             }
         }
         fits
@@ -309,7 +309,7 @@ impl World {
         self.seen(machine).instance.state = state;
     }
 
-    pub fn seen(&mut self, machine: u32) -> &mut SeenMachine {
+    pub fn seen(&mut self, machine: u32) -> &mut ObservedMachine {
         self.machines.get_mut(&id(machine)).expect("a machine")
     }
 
@@ -348,7 +348,7 @@ impl World {
 }
 
 /// It was asked to stop, by a call.
-pub fn begin_stop(seen: &mut SeenMachine) {
+pub fn begin_stop(seen: &mut ObservedMachine) {
     seen.instance.state = State::Stopping;
     seen.why_stopped = Some("Client.UserInitiatedShutdown".to_string());
 }
@@ -372,5 +372,5 @@ pub fn change(command: &Command) -> Option<&Change> {
 }
 
 pub fn codes_said(decision: &Decision) -> Vec<Code> {
-    decision.said.iter().map(|said| said.reason.code).collect()
+    decision.explanations.iter().map(|said| said.reason.code).collect()
 }

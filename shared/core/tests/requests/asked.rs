@@ -3,15 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use afterimage_core::asked::Asked;
 use afterimage_core::command::{Change, Command, Consume, Decision, Record};
-use afterimage_core::flow::asked::{Asking, Known, by_hand, record_of};
+use afterimage_core::flow::on_demand::{Asking, Known, by_hand, record_of};
 use afterimage_core::flow::{InForce, InstanceTagged, Unreadable, instance_tagged, reconcile_tick};
 use afterimage_core::limits::SETTLE;
 use afterimage_core::machine::{Instance, State};
 use afterimage_core::names::TAG_ASK;
 use afterimage_core::point::Point;
 use afterimage_core::reason::Code;
+use afterimage_core::request_counter::RequestCounter;
 use afterimage_core::slot::PointId;
 use jiff::{SignedDuration, Timestamp};
 
@@ -97,7 +97,7 @@ impl World {
 
     fn sweep(&self) -> Decision {
         let machines = self.tag().map(|_| self.machine.clone()).into_iter().collect();
-        let is_due = |asked: &&Asked| {
+        let is_due = |asked: &&RequestCounter| {
             asked.pending.as_ref().is_some_and(|pending| pending.due_at <= self.now)
         };
         let left = self.asked.values().filter(is_due).cloned().collect();
@@ -150,7 +150,7 @@ impl World {
     fn write(&mut self, change: &Change) -> bool {
         let fits = change.writes.iter().all(|write| match &write.record {
             Record::Point(point) => write.expected == 0 && !self.points.contains_key(&point.id),
-            Record::Asked(asked) => {
+            Record::RequestCounter(asked) => {
                 let key = (asked.instance.clone(), asked.policy.clone());
                 write.expected == self.asked.get(&key).map_or(0, |asked| asked.version)
             }
@@ -164,7 +164,7 @@ impl World {
                     Record::Point(point) => {
                         self.points.insert(point.id.clone(), (**point).clone());
                     }
-                    Record::Asked(asked) => {
+                    Record::RequestCounter(asked) => {
                         asked.check().expect("it holds");
                         let key = (asked.instance.clone(), asked.policy.clone());
                         self.asked.insert(key, (**asked).clone());
@@ -262,7 +262,7 @@ fn a_value_that_means_no_policy_of_the_machine_is_refused_with_the_reason() {
     let mut world = World::new();
     world.put("iron");
     let decision = world.event();
-    assert_eq!(decision.said[0].reason.text, missing);
+    assert_eq!(decision.explanations[0].reason.text, missing);
     let mut paused = World::new();
     paused.machine.tags.extend(tags(&[("backup-pause", "")]));
     refused(paused, "gold", "gold leaves it out for its tag backup-pause");
@@ -270,7 +270,7 @@ fn a_value_that_means_no_policy_of_the_machine_is_refused_with_the_reason() {
     let old = Unreadable { name: "old".to_string(), why: "it is empty".to_string() };
     unreadable.in_force.unreadable.push(old);
     unreadable.put("old");
-    let refusal = unreadable.event().said.pop().expect("it says why").reason;
+    let refusal = unreadable.event().explanations.pop().expect("it says why").reason;
     assert_eq!((refusal.code, &*refusal.text), (Code::RequestRefused, "policy old cannot be read"));
 }
 

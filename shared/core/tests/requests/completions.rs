@@ -3,7 +3,7 @@
 use afterimage_core::flow::{
     ImageStateChanged, InFlight, SnapshotsCompleted, image_state_changed, snapshots_completed,
 };
-use afterimage_core::seen::ImageState;
+use afterimage_core::observed::ImageState;
 use afterimage_core::slot::PointId;
 
 use crate::{at, check, region};

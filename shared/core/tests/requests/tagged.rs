@@ -11,13 +11,13 @@ use afterimage_core::flow::reconcile_tick::{Input, Tagged, decide};
 use afterimage_core::flow::waiting::Waiting;
 use afterimage_core::ids::{AmiId, Region};
 use afterimage_core::machine::{Build, Machine, State, Volume};
+use afterimage_core::observed::{
+    Attributes, Complete, ImageState, ObservedImage, ObservedSnapshot, SnapshotState,
+};
 use afterimage_core::plan::render;
 use afterimage_core::point::{Chosen, Place, Plan, Point, Replica, ReplicaStatus};
 use afterimage_core::policy::Method;
 use afterimage_core::reason::{Code, Reason};
-use afterimage_core::seen::{
-    Attributes, Complete, ImageState, SeenImage, SeenSnapshot, SnapshotState,
-};
 use afterimage_core::slot::{Occasion, PointId, Slot};
 use afterimage_core::status::Status;
 use jiff::Timestamp;
@@ -105,8 +105,8 @@ fn our_tags(attempt: &str) -> BTreeMap<String, String> {
     tags(&[("afterimage:point", ID), ("afterimage:attempt", attempt)])
 }
 
-fn snapshot(name: &str, volume: &str) -> SeenSnapshot {
-    SeenSnapshot {
+fn snapshot(name: &str, volume: &str) -> ObservedSnapshot {
+    ObservedSnapshot {
         id: id(name),
         volume: Some(id(volume)),
         state: SnapshotState::Completed,
@@ -116,8 +116,8 @@ fn snapshot(name: &str, volume: &str) -> SeenSnapshot {
     }
 }
 
-fn image(name: &str, snapshots: &[&str]) -> SeenImage {
-    SeenImage {
+fn image(name: &str, snapshots: &[&str]) -> ObservedImage {
+    ObservedImage {
         attributes: Attributes::default(),
         devices: Vec::new(),
         id: id(name),
@@ -132,17 +132,17 @@ fn image(name: &str, snapshots: &[&str]) -> SeenImage {
 }
 
 /// A copy of the point's image.
-fn copy(name: &str, snapshots: &[&str]) -> SeenImage {
+fn copy(name: &str, snapshots: &[&str]) -> ObservedImage {
     let source = Some((region(HOME), id("ami-00000001")));
-    SeenImage { source, ..image(name, snapshots) }
+    ObservedImage { source, ..image(name, snapshots) }
 }
 
 /// All there is, and all of it is as it should be.
 struct World {
     point: Point,
     replica: Option<Replica>,
-    snapshots: Vec<(&'static str, SeenSnapshot)>,
-    images: Vec<(&'static str, SeenImage)>,
+    snapshots: Vec<(&'static str, ObservedSnapshot)>,
+    images: Vec<(&'static str, ObservedImage)>,
     known: Vec<Finding>,
 }
 
@@ -213,14 +213,14 @@ fn check(expected: &[&str], otherwise: impl FnOnce(&mut World)) {
 }
 
 /// One more snapshot at home, which is nobody's.
-fn foreign_snapshot(why: &str, snapshot: SeenSnapshot) {
+fn foreign_snapshot(why: &str, snapshot: ObservedSnapshot) {
     let (id, why) = (snapshot.id.to_string(), format!("{why} (foreign)"));
     check(&[&format!("! {HOME} {id}: {why}")], |world| {
         world.snapshots.push((HOME, snapshot));
     });
 }
 
-fn foreign_image(place: &'static str, why: &str, image: SeenImage) {
+fn foreign_image(place: &'static str, why: &str, image: ObservedImage) {
     let (id, why) = (image.id.to_string(), format!("{why} (foreign)"));
     check(&[&format!("! {place} {id}: {why}")], |world| {
         world.images.push((place, image));
@@ -287,24 +287,24 @@ fn an_image_of_a_call_that_was_not_heard_of_again_is_linked_to_its_point() {
         ],
         |world| {
             let twin = image("ami-00000003", &["snap-00000001", "snap-00000002"]);
-            let twin = SeenImage { name: NEXT_NAME.into(), tags: our_tags("1"), ..twin };
+            let twin = ObservedImage { name: NEXT_NAME.into(), tags: our_tags("1"), ..twin };
             world.images.push((HOME, twin));
         },
     );
 }
 
 /// An image that EC2 created of the machine, as the second attempt would have it.
-fn created() -> SeenImage {
+fn created() -> ObservedImage {
     let mut twin = image("ami-00000003", &["snap-00000003"]);
     twin.attributes.source_instance = Some(id("i-0aaaaaaaaaaaaaaa1"));
     let created_at = Some(at("2026-01-06T19:00:20Z"));
-    SeenImage { name: NEXT_NAME.into(), tags: our_tags("1"), created_at, ..twin }
+    ObservedImage { name: NEXT_NAME.into(), tags: our_tags("1"), created_at, ..twin }
 }
 
 #[test]
 fn an_image_that_ec2_created_is_ours_by_its_machine_and_its_age() {
     let method = Some(Chosen { method: Method::CreateImage, why: "it says so".into() });
-    let with = |image: SeenImage, expected: &[&str]| {
+    let with = |image: ObservedImage, expected: &[&str]| {
         check(expected, |world| {
             world.point.method.clone_from(&method);
             world.images.push((HOME, image));
@@ -316,9 +316,9 @@ fn an_image_that_ec2_created_is_ours_by_its_machine_and_its_age() {
     let mut other = created();
     other.attributes.source_instance = None;
     with(other, &[&foreign("it was not made of the machine of its point")]);
-    let old = SeenImage { created_at: Some(at("2026-01-06T18:00:00Z")), ..created() };
+    let old = ObservedImage { created_at: Some(at("2026-01-06T18:00:00Z")), ..created() };
     with(old, &[&foreign("it is older than its point")]);
-    let unknown = SeenImage { created_at: None, ..created() };
+    let unknown = ObservedImage { created_at: None, ..created() };
     with(unknown, &[&foreign("it is older than its point")]);
     // A point whose image is registered has had none created.
     foreign_image(HOME, "its snapshots are not those of its point", created());
@@ -386,7 +386,7 @@ fn what_the_step_at_hand_may_have_made_is_left_to_its_worker() {
     }
     check(&[], |world| {
         let early = image("ami-00000003", &[]);
-        world.images.push((HOME, SeenImage { state: ImageState::Pending, ..early }));
+        world.images.push((HOME, ObservedImage { state: ImageState::Pending, ..early }));
     });
 }
 
@@ -414,11 +414,11 @@ fn what_the_token_of_a_copy_that_is_put_off_has_made_is_left_to_its_worker() {
 fn a_snapshot_that_the_facts_do_not_vouch_for_is_foreign() {
     let planted = || snapshot("snap-00000003", "vol-00000001");
     let other = "its volume is not one of the machine of its point";
-    foreign_snapshot(other, SeenSnapshot { volume: Some(id("vol-00000009")), ..planted() });
-    foreign_snapshot(other, SeenSnapshot { volume: Some(id("vol-ffffffff")), ..planted() });
-    foreign_snapshot(other, SeenSnapshot { volume: None, ..planted() });
+    foreign_snapshot(other, ObservedSnapshot { volume: Some(id("vol-00000009")), ..planted() });
+    foreign_snapshot(other, ObservedSnapshot { volume: Some(id("vol-ffffffff")), ..planted() });
+    foreign_snapshot(other, ObservedSnapshot { volume: None, ..planted() });
     // Thirty seconds are left to clocks that differ; the point was requested at 19:00:10.
-    let began = |text: &str| SeenSnapshot { started_at: at(text), ..planted() };
+    let began = |text: &str| ObservedSnapshot { started_at: at(text), ..planted() };
     foreign_snapshot("it is older than its point", began("2026-01-06T18:59:39Z"));
     check(
         &[
@@ -430,7 +430,7 @@ fn a_snapshot_that_the_facts_do_not_vouch_for_is_foreign() {
     for attempt in ["", "-1", "one", "21", "4294967296", " 0"] {
         foreign_snapshot(
             "its point has made no such attempt",
-            SeenSnapshot { tags: our_tags(attempt), ..planted() },
+            ObservedSnapshot { tags: our_tags(attempt), ..planted() },
         );
     }
     let mut untold = planted();
@@ -448,7 +448,7 @@ fn an_attempt_that_is_still_to_be_made_has_left_nothing() {
         world.images.clear();
         world.snapshots.truncate(2);
         let early = snapshot("snap-00000003", "vol-00000001");
-        world.snapshots.push((HOME, SeenSnapshot { tags: our_tags("1"), ..early }));
+        world.snapshots.push((HOME, ObservedSnapshot { tags: our_tags("1"), ..early }));
     });
 }
 
@@ -458,12 +458,16 @@ fn a_tag_that_names_no_point_makes_nothing_ours() {
     let none = "its tag is not the id of a point";
     let tagged = |value: &str| {
         let tags = tags(&[("afterimage:point", value), ("afterimage:attempt", "0")]);
-        SeenSnapshot { tags, ..snapshot("snap-00000003", "vol-00000001") }
+        ObservedSnapshot { tags, ..snapshot("snap-00000003", "vol-00000001") }
     };
     for value in ["", "gold", NAME, "---", "é", "gold-0aaaaaaaaaaaaaaa1-at-2026", &long] {
         foreign_snapshot(none, tagged(value));
         let tags = tagged(value).tags;
-        foreign_image(AWAY, none, SeenImage { tags, ..copy("ami-0000000c", &["snap-0000000c"]) });
+        foreign_image(
+            AWAY,
+            none,
+            ObservedImage { tags, ..copy("ami-0000000c", &["snap-0000000c"]) },
+        );
     }
     let unknown = "gold-0aaaaaaaaaaaaaaa1-at-20260106T190001Z";
     foreign_snapshot("there is no point of that id", tagged(unknown));
@@ -474,9 +478,9 @@ fn an_image_that_the_facts_do_not_vouch_for_is_foreign() {
     let ours = ["snap-00000001", "snap-00000002"];
     let planted = |snapshots: &[&str]| image("ami-00000003", snapshots);
     let name = "its name is not one that its point gives";
-    foreign_image(HOME, name, SeenImage { name: "web".into(), ..planted(&ours) });
-    foreign_image(HOME, name, SeenImage { name: NEXT_NAME.into(), ..planted(&ours) });
-    foreign_image(HOME, name, SeenImage { tags: our_tags("1"), ..planted(&ours) });
+    foreign_image(HOME, name, ObservedImage { name: "web".into(), ..planted(&ours) });
+    foreign_image(HOME, name, ObservedImage { name: NEXT_NAME.into(), ..planted(&ours) });
+    foreign_image(HOME, name, ObservedImage { tags: our_tags("1"), ..planted(&ours) });
     let snapshots = "its snapshots are not those of its point";
     foreign_image(HOME, snapshots, planted(&["snap-00000009"]));
     foreign_image(HOME, snapshots, planted(&["snap-00000001", "snap-00000009"]));
@@ -484,20 +488,20 @@ fn an_image_that_the_facts_do_not_vouch_for_is_foreign() {
     let source = "it is not a copy of the image of its point";
     let elsewhere = Some((region(AWAY), id("ami-00000001")));
     foreign_image(AWAY, source, planted(&ours));
-    foreign_image(AWAY, source, SeenImage { source: elsewhere, ..planted(&ours) });
+    foreign_image(AWAY, source, ObservedImage { source: elsewhere, ..planted(&ours) });
     let other = Some((region(HOME), id("ami-00000009")));
-    foreign_image(AWAY, source, SeenImage { source: other, ..planted(&ours) });
+    foreign_image(AWAY, source, ObservedImage { source: other, ..planted(&ours) });
     foreign_image(
         AWAY,
         name,
-        SeenImage { name: NEXT_NAME.into(), tags: our_tags("1"), ..copy("ami-0000000c", &[]) },
+        ObservedImage { name: NEXT_NAME.into(), tags: our_tags("1"), ..copy("ami-0000000c", &[]) },
     );
 }
 
 #[test]
 fn a_users_own_copy_of_our_image_with_all_its_tags_is_foreign_wherever_it_is() {
     let own =
-        || SeenImage { name: "web-golden".into(), ..copy("ami-0000000c", &["snap-0000000c"]) };
+        || ObservedImage { name: "web-golden".into(), ..copy("ami-0000000c", &["snap-0000000c"]) };
     let table = [
         (
             HOME,

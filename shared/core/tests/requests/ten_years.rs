@@ -137,7 +137,7 @@ impl Decade {
                     self.missed += usize::from(missed.is_some());
                 }
             }
-            self.ledger.keep(&Decision { commands: vec![command], said: Vec::new() });
+            self.ledger.keep(&Decision { commands: vec![command], explanations: Vec::new() });
         }
     }
 

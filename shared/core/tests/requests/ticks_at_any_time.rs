@@ -123,7 +123,7 @@ impl Month {
                     None => self.in_force.cursors.push(cursor.clone()),
                 }
             }
-            let alone = Decision { commands: vec![command.clone()], said: Vec::new() };
+            let alone = Decision { commands: vec![command.clone()], explanations: Vec::new() };
             self.ledger.keep(&alone);
         }
     }

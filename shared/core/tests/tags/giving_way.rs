@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use afterimage_core::label::Label;
-use afterimage_core::names::{image_tags, snapshot_tags};
 use afterimage_core::point::Point;
 use afterimage_core::reason::Code;
-use afterimage_core::tags::left_out;
+use afterimage_core::tags::read::Label;
+use afterimage_core::tags::write::left_out;
+use afterimage_core::tags::write::{image_tags, snapshot_tags};
 use proptest::prelude::*;
 
 use crate::scene::{Tags, machine, point, point_of};

@@ -1,11 +1,11 @@
 //! What the tags of an artefact say is what its point knew when they were made.
 
-use afterimage_core::label::Label;
 use afterimage_core::machine::{Grade, State};
-use afterimage_core::names::{image_tags, snapshot_tags};
 use afterimage_core::point::{Chosen, Point};
 use afterimage_core::policy::{Artefact, Consistency, Method};
 use afterimage_core::slot::Occasion;
+use afterimage_core::tags::read::Label;
+use afterimage_core::tags::write::{image_tags, snapshot_tags};
 
 use crate::scene::{instant, machine, point, point_of, region, tags, volume};
 
@@ -63,7 +63,7 @@ fn every_occasion_is_read_as_it_was_written() {
     let occasions = [
         Occasion::Scheduled(instant("2026-01-01T00:15:00Z")),
         Occasion::Stopped { launched },
-        Occasion::Asked { ordinal: 12 },
+        Occasion::OnDemand { ordinal: 12 },
     ];
     for occasion in occasions {
         let point = point_of(machine(1), occasion.clone());
@@ -78,7 +78,7 @@ fn what_a_machine_was_is_read_as_it_was_written() {
     hibernated.instance.hibernated = true;
     hibernated.instance.spot = true;
     hibernated.instance.instance_type = String::new();
-    let label = label(&point_of(hibernated, Occasion::Asked { ordinal: 1 }));
+    let label = label(&point_of(hibernated, Occasion::OnDemand { ordinal: 1 }));
     assert_eq!(label.machine.state, State::Stopped);
     assert!(label.machine.hibernated && label.machine.spot);
     assert_eq!(label.machine.instance_type, "");

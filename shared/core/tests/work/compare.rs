@@ -2,10 +2,10 @@
 
 use afterimage_core::flow::work_requested::confirm::{Input, decide, to_ask};
 use afterimage_core::ids::AmiId;
+use afterimage_core::observed::{ImageState, ObservedImage};
 use afterimage_core::point::{Point, Replica, ReplicaStatus};
 use afterimage_core::policy::Method;
 use afterimage_core::reason::Code;
-use afterimage_core::seen::{ImageState, SeenImage};
 use afterimage_core::status::Status;
 
 use crate::scene::{
@@ -13,7 +13,7 @@ use crate::scene::{
     region, registered, replica_in, running, seen_image, written,
 };
 
-type Edit = fn(&mut SeenImage);
+type Edit = fn(&mut ObservedImage);
 
 /// What becomes of a point whose image shows like that, under a policy that insists on registering.
 fn judged(edit: Edit) -> Point {
@@ -141,7 +141,7 @@ fn copied(edit: Edit) -> Replica {
     replica.status = ReplicaStatus::Pending;
     replica.image = Some(ami(2));
     replica.step.begun_at = Some(at(mins(20)));
-    let mut image = SeenImage {
+    let mut image = ObservedImage {
         source: Some((region(HOME), ami(1))),
         name: format!("{NAME}-0"),
         ..seen_image(2, ImageState::Available)

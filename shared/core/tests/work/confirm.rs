@@ -6,10 +6,10 @@ use afterimage_core::command::{Command, Decision};
 use afterimage_core::conclude::{self, Outcome};
 use afterimage_core::flow::work_requested::confirm::{Input, decide, to_describe};
 use afterimage_core::flow::work_requested::copy;
+use afterimage_core::observed::{ImageState, ObservedImage};
 use afterimage_core::plan::render;
 use afterimage_core::point::{Place, Plan, Point, Replica, ReplicaStatus, Step};
 use afterimage_core::reason::{Code, Reason};
-use afterimage_core::seen::{ImageState, SeenImage};
 use afterimage_core::status::Status;
 use afterimage_core::summary::{Good, News};
 
@@ -18,7 +18,7 @@ use crate::scene::{
     place, point_in, region, registered, replica_in, seen_image, written,
 };
 
-fn look(point: &Point, seen: &[SeenImage], secs: i64) -> Decision {
+fn look(point: &Point, seen: &[ObservedImage], secs: i64) -> Decision {
     decide(&confirm_input(at(secs), vec![point.clone()], seen))
 }
 
@@ -36,7 +36,7 @@ fn pending(name: &str, number: u32) -> Replica {
 fn look_at_replicas(
     point: &Point,
     replicas: &[Replica],
-    seen: &[SeenImage],
+    seen: &[ObservedImage],
     secs: i64,
 ) -> Decision {
     let input = confirm_input(at(secs), Vec::new(), seen);
@@ -89,8 +89,10 @@ fn without_replicas_a_point_is_protected_at_once() {
 
 #[test]
 fn an_image_that_is_lost_is_left_and_the_next_is_registered_after_a_wait() {
-    let failed =
-        SeenImage { message: Some("Internal error".into()), ..seen_image(1, ImageState::Failed) };
+    let failed = ObservedImage {
+        message: Some("Internal error".into()),
+        ..seen_image(1, ImageState::Failed)
+    };
     let cases = [
         (vec![failed], Code::ImageFailed),
         (vec![seen_image(1, ImageState::Disabled)], Code::ArtefactGone),

@@ -6,9 +6,9 @@ use afterimage_core::command::{Command, CopyImage, Decision};
 use afterimage_core::conclude::{self, Outcome};
 use afterimage_core::flow::work_requested::copy::{Input, decide, to_look_up};
 use afterimage_core::names::copy_token;
+use afterimage_core::observed::{Complete, ImageState, ObservedImage};
 use afterimage_core::point::{Place, Point, Replica, ReplicaStatus, Step};
 use afterimage_core::reason::Code;
-use afterimage_core::seen::{Complete, ImageState, SeenImage};
 use afterimage_core::slot::{Occasion, PointId, Slot};
 
 use crate::scene::{
@@ -21,7 +21,7 @@ fn waiting(name: &str) -> Replica {
     replicas.into_iter().find(|replica| replica.region == region(name)).expect("a replica")
 }
 
-fn look_with(point: Point, replica: &Replica, named: &[SeenImage], secs: i64) -> Decision {
+fn look_with(point: Point, replica: &Replica, named: &[ObservedImage], secs: i64) -> Decision {
     let replicas = vec![replica.clone()];
     let of_name = |name: String| {
         let images = named.iter().filter(|image| image.name == name).cloned().collect();
@@ -32,7 +32,7 @@ fn look_with(point: Point, replica: &Replica, named: &[SeenImage], secs: i64) ->
     decide(&Input { now: at(secs), replicas, points, named })
 }
 
-fn look(replica: &Replica, named: &[SeenImage], secs: i64) -> Decision {
+fn look(replica: &Replica, named: &[ObservedImage], secs: i64) -> Decision {
     look_with(imaged().0, replica, named, secs)
 }
 
@@ -48,9 +48,9 @@ fn taken() -> Replica {
     replica_in(&conclude::copy(&copying, outcome, at(mins(20))))
 }
 
-fn copy_of(number: u32, source: (&str, u32)) -> SeenImage {
+fn copy_of(number: u32, source: (&str, u32)) -> ObservedImage {
     let source = Some((region(source.0), ami(source.1)));
-    SeenImage { source, snapshots: vec![], ..seen_image(number, ImageState::Pending) }
+    ObservedImage { source, snapshots: vec![], ..seen_image(number, ImageState::Pending) }
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn a_copy_of_ours_that_has_our_name_is_adopted() {
 
 #[test]
 fn another_image_of_our_name_is_reported_and_the_next_name_is_tried_at_once() {
-    let own = SeenImage { source: None, ..copy_of(2, (HOME, 1)) };
+    let own = ObservedImage { source: None, ..copy_of(2, (HOME, 1)) };
     for foreign in [copy_of(2, (HOME, 9)), copy_of(2, (FRANKFURT, 1)), own] {
         let decision = look(&taken(), &[foreign], mins(21));
         assert_eq!(reported(&decision), [ami(2).to_string()]);
@@ -138,7 +138,7 @@ fn another_image_of_our_name_is_reported_and_the_next_name_is_tried_at_once() {
 fn whoever_takes_all_names_does_not_keep_us_busy_for_ever() {
     let step = Step { attempt: 19, ..taken().step };
     let taken = Replica { step, ..taken() };
-    let foreign = SeenImage { name: format!("{NAME}-19"), ..copy_of(2, (HOME, 9)) };
+    let foreign = ObservedImage { name: format!("{NAME}-19"), ..copy_of(2, (HOME, 9)) };
     let replica = replica_in(&look(&taken, &[foreign], mins(21)));
     let (points, replicas) = written(&look(&replica, &[], mins(21)));
     assert_eq!(replicas[0].status, ReplicaStatus::Failed);
@@ -151,7 +151,7 @@ fn a_taken_name_that_nothing_visible_has_is_looked_up_again_and_then_asked_for_a
     let decision = look(&taken(), &[], mins(20) + 5);
     let replica = replica_in(&decision);
     assert_eq!((replica.status, replica.step.due_at), (ReplicaStatus::Copying, Some(at(mins(26)))));
-    let gone = SeenImage { state: ImageState::Deregistered, ..copy_of(2, (HOME, 9)) };
+    let gone = ObservedImage { state: ImageState::Deregistered, ..copy_of(2, (HOME, 9)) };
     let decision = look(&replica, &[gone], mins(26));
     assert_eq!(call(&decision).token, format!("{NAME}-0"));
     assert!(reported(&decision).is_empty());

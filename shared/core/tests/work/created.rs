@@ -9,10 +9,10 @@ use afterimage_core::flow::work_requested::snapshot::{
 };
 use afterimage_core::flow::work_requested::{confirm, snapshot};
 use afterimage_core::machine::{Grade, LeftOut, Machine, State};
+use afterimage_core::observed::{Complete, ImageState, ObservedImage, ObservedSnapshot};
 use afterimage_core::point::{Chosen, Point};
 use afterimage_core::policy::{Consistency, Method};
 use afterimage_core::reason::Code;
-use afterimage_core::seen::{Complete, ImageState, SeenImage, SeenSnapshot};
 use afterimage_core::status::Status;
 use afterimage_core::work::Kind;
 
@@ -35,12 +35,12 @@ fn begin(consistency: Consistency, machine: &Machine) -> Decision {
 }
 
 /// The call had no outcome; what has its name, so many minutes after the intent.
-fn look(point: &Point, named: Vec<SeenImage>, minutes: i64) -> Decision {
+fn look(point: &Point, named: Vec<ObservedImage>, minutes: i64) -> Decision {
     let input = snapshot_input(at(mins(minutes)), vec![point.clone()], None);
     decide(&Input { named: [(format!("{NAME}-0"), Complete(named))].into(), ..input })
 }
 
-fn confirm(point: Point, image: SeenImage) -> Decision {
+fn confirm(point: Point, image: ObservedImage) -> Decision {
     confirm::decide(&confirm_input(at(mins(20)), vec![point], &[image]))
 }
 
@@ -122,7 +122,7 @@ fn the_grade_tells_how_the_disks_were() {
 
 #[test]
 fn at_rest_is_said_only_by_a_look_after_ec2_has_begun_every_snapshot() {
-    let look = |machine: &Machine, begun: &[SeenSnapshot], secs: i64| {
+    let look = |machine: &Machine, begun: &[ObservedSnapshot], secs: i64| {
         let point = created(&stopped());
         let mut input = snapshot_input(at(secs), vec![point.clone()], Some(machine));
         input.tagged = BTreeMap::from([(point.id, Complete(begun.to_vec()))]);
@@ -173,7 +173,7 @@ fn ours_is_what_was_made_of_our_machine_after_the_intent_with_our_tag() {
     assert_eq!((after.status, after.image), (Status::Created, Some(ami(7))));
     assert_eq!(after.taken_at, Some(at(0)));
     assert_eq!(codes_said(&adopted), [Code::Adopted]);
-    type Edit = fn(&mut SeenImage);
+    type Edit = fn(&mut ObservedImage);
     let foreign: [(&str, Edit); 5] = [
         ("of no machine", |image| image.attributes.source_instance = None),
         ("of another machine", |image| {
@@ -202,7 +202,7 @@ fn of_nothing_the_next_try_is_made_only_when_something_would_show() {
     assert_eq!(point_in(&early).status, Status::Requested, "six minutes are enough");
     point.step.due_at = Some(at(5));
     let gone =
-        SeenImage { state: ImageState::Deregistered, ..created_image(7, ImageState::Failed) };
+        ObservedImage { state: ImageState::Deregistered, ..created_image(7, ImageState::Failed) };
     for named in [Vec::new(), vec![gone]] {
         let input = snapshot_input(at(10), vec![point.clone()], None);
         let named = [(format!("{NAME}-0"), Complete(named))].into();
@@ -225,7 +225,7 @@ fn when_it_is_available_its_snapshots_are_learnt() {
 
 #[test]
 fn with_a_disk_more_or_less_than_the_machine_had_it_is_made_again() {
-    type Edit = fn(&mut SeenImage);
+    type Edit = fn(&mut ObservedImage);
     let cases: [(&str, Edit, &[&str]); 3] = [
         ("one less", |image| drop(image.devices.pop()), &["ami", "11", "12"]),
         (
@@ -296,7 +296,7 @@ fn one_that_is_not_graded_yet_is_not_confirmed() {
 
 #[test]
 fn a_registered_image_that_lost_its_licence_is_created_the_next_time() {
-    let lost = |image: &mut SeenImage| {
+    let lost = |image: &mut ObservedImage| {
         image.attributes.usage_operation = Some("RunInstances:0010".into());
     };
     let mut image = seen_image(1, ImageState::Available);

@@ -2,9 +2,9 @@
 
 use afterimage_core::command::{Command, Decision, Device, RegisterImage};
 use afterimage_core::flow::work_requested::register::{decide, to_describe, to_look_up};
+use afterimage_core::observed::{ImageState, ObservedImage, ObservedSnapshot, SnapshotState};
 use afterimage_core::point::{Point, Step};
 use afterimage_core::reason::Code;
-use afterimage_core::seen::{ImageState, SeenImage, SeenSnapshot, SnapshotState};
 use afterimage_core::status::Status;
 
 use crate::scene::{
@@ -12,20 +12,20 @@ use crate::scene::{
     registering, reported, running, seen_image, seen_snapshot, snap, snapshotted,
 };
 
-fn in_states(one: SnapshotState, two: SnapshotState) -> Vec<SeenSnapshot> {
-    let one = SeenSnapshot { state: one, ..seen_snapshot(11, 1) };
-    vec![one, SeenSnapshot { state: two, ..seen_snapshot(12, 2) }]
+fn in_states(one: SnapshotState, two: SnapshotState) -> Vec<ObservedSnapshot> {
+    let one = ObservedSnapshot { state: one, ..seen_snapshot(11, 1) };
+    vec![one, ObservedSnapshot { state: two, ..seen_snapshot(12, 2) }]
 }
 
-fn complete() -> Vec<SeenSnapshot> {
+fn complete() -> Vec<ObservedSnapshot> {
     in_states(SnapshotState::Completed, SnapshotState::Completed)
 }
 
-fn look(point: &Point, seen: &[SeenSnapshot], secs: i64) -> Decision {
+fn look(point: &Point, seen: &[ObservedSnapshot], secs: i64) -> Decision {
     decide(&register_input(at(secs), vec![point.clone()], seen, &[]))
 }
 
-fn look_up(point: &Point, named: &[SeenImage], secs: i64) -> Decision {
+fn look_up(point: &Point, named: &[ObservedImage], secs: i64) -> Decision {
     decide(&register_input(at(secs), vec![point.clone()], &[], named))
 }
 
@@ -159,7 +159,7 @@ fn an_image_of_our_name_and_other_snapshots_is_reported_and_the_next_name_is_tri
     let mappings =
         [vec![], vec![snap(11)], vec![snap(11), snap(99)], vec![snap(11), snap(12), snap(13)]];
     for snapshots in mappings {
-        let image = SeenImage { snapshots, ..seen_image(7, ImageState::Available) };
+        let image = ObservedImage { snapshots, ..seen_image(7, ImageState::Available) };
         let decision = look_up(&registering(), std::slice::from_ref(&image), mins(16));
         assert_eq!(reported(&decision), [ami(7).to_string()], "{image:?}");
         let after = point_in(&decision);
@@ -167,7 +167,7 @@ fn an_image_of_our_name_and_other_snapshots_is_reported_and_the_next_name_is_tri
         let Step { attempt, failures, due_at, .. } = after.step;
         assert_eq!((attempt, failures, due_at), (1, 0, Some(at(mins(16)))));
         let step = Step { attempt: 19, ..registering().step };
-        let named = SeenImage { name: format!("{NAME}-19"), ..image };
+        let named = ObservedImage { name: format!("{NAME}-19"), ..image };
         let after = point_in(&look_up(&Point { step, ..registering() }, &[named], mins(16)));
         assert_eq!((after.status, code(&after)), (Status::Failed, Some(Code::TriesUsedUp)));
     }
@@ -175,7 +175,7 @@ fn an_image_of_our_name_and_other_snapshots_is_reported_and_the_next_name_is_tri
 
 #[test]
 fn a_pending_image_of_which_only_a_part_shows_is_not_judged() {
-    let image = SeenImage { snapshots: vec![snap(12)], ..seen_image(7, ImageState::Pending) };
+    let image = ObservedImage { snapshots: vec![snap(12)], ..seen_image(7, ImageState::Pending) };
     let decision = look_up(&registering(), std::slice::from_ref(&image), mins(16));
     let after = point_in(&decision);
     assert_eq!((after.status, after.step.attempt), (Status::Registering, 0));

@@ -7,12 +7,13 @@ use afterimage_core::conclude::{self, Answer, Outcome, SnapshotSet};
 use afterimage_core::flow::work_requested::{confirm, register, snapshot};
 use afterimage_core::ids::{AmiId, InstanceId, Region, SnapshotId, VolumeId};
 use afterimage_core::machine::{Build, Instance, Machine, State, Volume};
+use afterimage_core::observed::{
+    Attributes, Complete, ImageState, ObservedDevice, ObservedImage, ObservedSnapshot,
+    SnapshotState,
+};
 use afterimage_core::point::{Place, Plan, Point, Replica};
 use afterimage_core::policy::{Method, Replicate};
 use afterimage_core::reason::Code;
-use afterimage_core::seen::{
-    Attributes, Complete, ImageState, SeenDevice, SeenImage, SeenSnapshot, SnapshotState,
-};
 use afterimage_core::slot::{Occasion, Slot};
 use jiff::{SignedDuration, Timestamp};
 
@@ -163,7 +164,7 @@ pub fn snapshotted(machine: &Machine) -> Point {
 /// Complete, and the intent to register written, after ten minutes.
 pub fn registering() -> Point {
     let seen = [seen_snapshot(11, 1), seen_snapshot(12, 2)];
-    let seen = seen.map(|seen| SeenSnapshot { state: SnapshotState::Completed, ..seen });
+    let seen = seen.map(|seen| ObservedSnapshot { state: SnapshotState::Completed, ..seen });
     let input = register_input(at(mins(10)), vec![snapshotted(&running())], &seen, &[]);
     point_in(&register::decide(&input))
 }
@@ -206,8 +207,8 @@ pub fn snapshot_input(
 pub fn register_input(
     now: Timestamp,
     points: Vec<Point>,
-    seen: &[SeenSnapshot],
-    named: &[SeenImage],
+    seen: &[ObservedSnapshot],
+    named: &[ObservedImage],
 ) -> register::Input {
     let snapshots = seen.iter().map(|seen| (seen.id.clone(), seen.clone())).collect();
     let of_name = |name: String| {
@@ -218,7 +219,7 @@ pub fn register_input(
     register::Input { now, snapshots, named: named.collect(), points }
 }
 
-pub fn confirm_input(now: Timestamp, points: Vec<Point>, seen: &[SeenImage]) -> confirm::Input {
+pub fn confirm_input(now: Timestamp, points: Vec<Point>, seen: &[ObservedImage]) -> confirm::Input {
     let images = seen.iter().map(|seen| (seen.id.clone(), seen.clone())).collect();
     let (replicas, points_of_replicas) = (Vec::new(), BTreeMap::new());
     let uefi_data = BTreeMap::new();
@@ -231,8 +232,8 @@ pub fn set(first: u32) -> SnapshotSet {
 }
 
 /// As the first try of the point would make it.
-pub fn seen_snapshot(number: u32, of_volume: u32) -> SeenSnapshot {
-    SeenSnapshot {
+pub fn seen_snapshot(number: u32, of_volume: u32) -> ObservedSnapshot {
+    ObservedSnapshot {
         id: snap(number),
         volume: Some(volume(of_volume)),
         state: SnapshotState::Pending,
@@ -243,9 +244,9 @@ pub fn seen_snapshot(number: u32, of_volume: u32) -> SeenSnapshot {
 }
 
 /// As the first try of the point would make it of the machine with two volumes.
-pub fn seen_image(number: u32, state: ImageState) -> SeenImage {
+pub fn seen_image(number: u32, state: ImageState) -> ObservedImage {
     let text = |text: &str| Some(text.to_string());
-    let device = |name: &str, volume_type: &str, number: u32| SeenDevice {
+    let device = |name: &str, volume_type: &str, number: u32| ObservedDevice {
         name: name.to_string(),
         snapshot: Some(snap(10 + number)),
         size_gib: Some(20),
@@ -255,7 +256,7 @@ pub fn seen_image(number: u32, state: ImageState) -> SeenImage {
         delete_on_termination: Some(number == 1),
         encrypted: Some(false),
     };
-    SeenImage {
+    ObservedImage {
         attributes: Attributes {
             architecture: text("x86_64"),
             virtualization: text("hvm"),
@@ -284,11 +285,11 @@ pub fn seen_image(number: u32, state: ImageState) -> SeenImage {
 }
 
 /// As EC2 would create it, by the first try of the point.
-pub fn created_image(number: u32, state: ImageState) -> SeenImage {
+pub fn created_image(number: u32, state: ImageState) -> ObservedImage {
     let mut image = seen_image(number, state);
     image.attributes.source_instance = Some(instance());
     let tags = tags(&[("afterimage:point", NAME), ("afterimage:attempt", "0")]);
-    SeenImage { created_at: Some(at(1)), tags, ..image }
+    ObservedImage { created_at: Some(at(1)), tags, ..image }
 }
 
 pub fn answer(code: &str) -> Answer {
@@ -322,7 +323,7 @@ pub fn written(decision: &Decision) -> (Vec<Point>, Vec<Replica>) {
             Record::Point(point) => points.push((**point).clone()),
             Record::Replica(replica) => replicas.push((**replica).clone()),
             Record::Downtime(_) | Record::Roster(_) => {}
-            Record::Asked(asked) => panic!("no worker asks for points: {asked:?}"),
+            Record::RequestCounter(asked) => panic!("no worker asks for points: {asked:?}"),
         }
     }
     (points, replicas)
@@ -347,7 +348,7 @@ pub fn code(point: &Point) -> Option<Code> {
 }
 
 pub fn codes_said(decision: &Decision) -> Vec<Code> {
-    decision.said.iter().map(|said| said.reason.code).collect()
+    decision.explanations.iter().map(|said| said.reason.code).collect()
 }
 
 /// What was reported, by its id.

@@ -6,8 +6,10 @@ use afterimage_core::command::{Command, Decision, Record};
 use afterimage_core::flow::work_requested::{confirm, copy, register, snapshot};
 use afterimage_core::ids::Region;
 use afterimage_core::machine::{Machine, State};
+use afterimage_core::observed::{
+    Complete, ImageState, ObservedImage, ObservedSnapshot, SnapshotState,
+};
 use afterimage_core::point::{Point, Replica, ReplicaStatus};
-use afterimage_core::seen::{Complete, ImageState, SeenImage, SeenSnapshot, SnapshotState};
 use afterimage_core::slot::PointId;
 use jiff::Timestamp;
 
@@ -23,8 +25,8 @@ struct World {
     points: BTreeMap<PointId, Point>,
     replicas: BTreeMap<(PointId, Region), Replica>,
     machine: Option<Machine>,
-    snapshots: Vec<SeenSnapshot>,
-    images: Vec<SeenImage>,
+    snapshots: Vec<ObservedSnapshot>,
+    images: Vec<ObservedImage>,
 }
 
 impl World {
@@ -33,7 +35,7 @@ impl World {
         World { points, machine: Some(running()), ..World::default() }
     }
 
-    fn named(&self, names: Vec<String>) -> BTreeMap<String, Complete<SeenImage>> {
+    fn named(&self, names: Vec<String>) -> BTreeMap<String, Complete<ObservedImage>> {
         let of_name = |name: &String| {
             Complete(self.images.iter().filter(|image| image.name == *name).cloned().collect())
         };
@@ -109,7 +111,7 @@ impl World {
                     self.replicas.insert(id, (**replica).clone()).map(|had| had.version)
                 }
                 Record::Downtime(_) | Record::Roster(_) => continue,
-                Record::Asked(asked) => panic!("no worker asks for points: {asked:?}"),
+                Record::RequestCounter(asked) => panic!("no worker asks for points: {asked:?}"),
             };
             assert_eq!(had.unwrap_or(0), write.expected, "each write builds on what is there");
         }
@@ -154,7 +156,7 @@ fn snapshots() {
     let part = World { snapshots: vec![seen_snapshot(11, 1)], ..open.clone() };
     check("a part", part.clone(), now);
     check("a part, for too long", part, at(mins(40)));
-    let planted = SeenSnapshot { volume: Some(volume(9)), ..seen_snapshot(9, 1) };
+    let planted = ObservedSnapshot { volume: Some(volume(9)), ..seen_snapshot(9, 1) };
     let whole = vec![planted, seen_snapshot(11, 1), seen_snapshot(12, 2)];
     check("a set and a foreign one", World { snapshots: whole, ..open }, now);
     let resting = World::of(&snapshotted(&stopped()));
@@ -189,7 +191,7 @@ fn images_that_ec2_creates() {
         let images = vec![created_image(1, state)];
         check("an image", World { images, ..World::of(&created(&running())) }, now);
     }
-    let lacks = SeenImage { devices: Vec::new(), ..created_image(1, ImageState::Available) };
+    let lacks = ObservedImage { devices: Vec::new(), ..created_image(1, ImageState::Available) };
     check("another", World { images: vec![lacks], ..World::of(&created(&running())) }, now);
     check("an image that is gone", World::of(&created(&running())), now);
 }
@@ -199,7 +201,7 @@ fn registrations() {
     let now = at(mins(17));
     let filled = |state| {
         let seen = [seen_snapshot(11, 1), seen_snapshot(12, 2)];
-        let snapshots = seen.map(|seen| SeenSnapshot { state, ..seen }).to_vec();
+        let snapshots = seen.map(|seen| ObservedSnapshot { state, ..seen }).to_vec();
         World { snapshots, ..World::of(&snapshotted(&running())) }
     };
     for state in [SnapshotState::Completed, SnapshotState::Pending, SnapshotState::Error] {
@@ -211,9 +213,9 @@ fn registrations() {
     check("nothing was left", open.clone(), now);
     let with = |image| World { images: vec![image], ..open.clone() };
     check("ours", with(seen_image(7, ImageState::Pending)), now);
-    let other = SeenImage { snapshots: vec![snap(9)], ..seen_image(7, ImageState::Available) };
+    let other = ObservedImage { snapshots: vec![snap(9)], ..seen_image(7, ImageState::Available) };
     check("foreign", with(other), now);
-    let part = SeenImage { snapshots: vec![snap(11)], ..seen_image(7, ImageState::Pending) };
+    let part = ObservedImage { snapshots: vec![snap(11)], ..seen_image(7, ImageState::Pending) };
     check("not to be judged", with(part), now);
 }
 
@@ -243,7 +245,7 @@ fn images_and_replicas() {
     };
     check("copied again", with(begun), now);
     for state in states {
-        let image = SeenImage {
+        let image = ObservedImage {
             source: Some((region(HOME), ami(1))),
             name: format!("{NAME}-0"),
             ..seen_image(2, state)

@@ -3,10 +3,10 @@
 use afterimage_core::command::{Command, Decision, Record};
 use afterimage_core::flow::work_requested::snapshot::{Input, decide, to_describe, to_list};
 use afterimage_core::machine::{Grade, Machine, State};
+use afterimage_core::observed::{Complete, ObservedSnapshot};
 use afterimage_core::plan::render;
 use afterimage_core::point::{Point, Step};
 use afterimage_core::reason::Code;
-use afterimage_core::seen::{Complete, SeenSnapshot};
 use afterimage_core::status::Status;
 use afterimage_core::summary::News;
 
@@ -21,7 +21,7 @@ fn begin(point: Point, machine: &Machine) -> Decision {
 }
 
 /// The first try had no outcome; what carries its tag, so many minutes after the intent.
-fn look(point: &Point, tagged: Vec<SeenSnapshot>, minutes: i64) -> Decision {
+fn look(point: &Point, tagged: Vec<ObservedSnapshot>, minutes: i64) -> Decision {
     let input = snapshot_input(at(mins(minutes)), vec![point.clone()], None);
     let tagged = [(point.id.clone(), Complete(tagged))].into();
     decide(&Input { tagged, ..input })
@@ -167,7 +167,7 @@ fn a_whole_set_of_a_try_without_an_outcome_is_adopted() {
 
 #[test]
 fn what_carries_the_tag_and_is_not_ours_is_reported_and_never_adopted() {
-    type Edit = fn(&mut SeenSnapshot);
+    type Edit = fn(&mut ObservedSnapshot);
     let cases: [Edit; 6] = [
         |planted| planted.volume = Some(volume(7)),
         |planted| planted.volume = None,
@@ -206,14 +206,14 @@ fn what_carries_the_tag_and_is_not_ours_is_reported_and_never_adopted() {
 
 #[test]
 fn a_snapshot_that_starts_within_the_skew_of_clocks_is_ours() {
-    let early = |number, of| SeenSnapshot { started_at: at(-30), ..seen_snapshot(number, of) };
+    let early = |number, of| ObservedSnapshot { started_at: at(-30), ..seen_snapshot(number, of) };
     let decision = look(&snapshotting(&running()), vec![early(11, 1), early(12, 2)], 6);
     assert_eq!(point_in(&decision).status, Status::Snapshotted);
 }
 
 #[test]
 fn of_two_snapshots_of_a_volume_the_set_is_what_started_together() {
-    let planted = SeenSnapshot { started_at: at(9), ..seen_snapshot(5, 1) };
+    let planted = ObservedSnapshot { started_at: at(9), ..seen_snapshot(5, 1) };
     let tagged = vec![planted, seen_snapshot(11, 1), seen_snapshot(12, 2)];
     let decision = look(&snapshotting(&running()), tagged, 6);
     assert_eq!(point_in(&decision).snapshots.get(&volume(1)), Some(&snap(11)));

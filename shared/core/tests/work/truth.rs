@@ -6,10 +6,10 @@ use afterimage_core::command::{Command, Correct, Decision};
 use afterimage_core::conclude::{self, Outcome};
 use afterimage_core::flow::work_requested::{confirm, register};
 use afterimage_core::machine::Grade;
+use afterimage_core::observed::{ImageState, ObservedImage, ObservedSnapshot, SnapshotState};
 use afterimage_core::plan::render;
 use afterimage_core::point::Point;
 use afterimage_core::reason::Code;
-use afterimage_core::seen::{ImageState, SeenImage, SeenSnapshot, SnapshotState};
 use afterimage_core::status::Status;
 
 use crate::scene::{
@@ -23,7 +23,7 @@ fn grade(value: &str) -> BTreeMap<String, String> {
 
 /// Complete snapshots of a point that is a crash, which say these grades.
 fn look(first: &str, second: &str, secs: i64) -> Decision {
-    let seen = [(11, 1, first), (12, 2, second)].map(|(number, volume, told)| SeenSnapshot {
+    let seen = [(11, 1, first), (12, 2, second)].map(|(number, volume, told)| ObservedSnapshot {
         state: SnapshotState::Completed,
         tags: grade(told),
         ..seen_snapshot(number, volume)
@@ -62,14 +62,14 @@ fn where_all_say_the_truth_nothing_is_put_right() {
 
 #[test]
 fn an_image_and_its_snapshots_are_put_right_before_it_is_copied() {
-    let image = SeenImage { tags: grade("at-rest"), ..seen_image(1, ImageState::Available) };
+    let image = ObservedImage { tags: grade("at-rest"), ..seen_image(1, ImageState::Available) };
     let input = confirm_input(at(mins(20)), vec![registered()], &[image]);
     let correct = correct(confirm::decide(&input));
     let all = [ami(1).to_string(), snap(11).to_string(), snap(12).to_string()];
     assert_eq!(correct.artefacts, all);
     assert_eq!(correct.tags, grade("crash"));
     assert!(matches!(correct.then, Command::Record(_)));
-    let truthful = SeenImage { tags: grade("crash"), ..seen_image(1, ImageState::Available) };
+    let truthful = ObservedImage { tags: grade("crash"), ..seen_image(1, ImageState::Available) };
     let input = confirm_input(at(mins(20)), vec![registered()], &[truthful]);
     assert!(matches!(confirm::decide(&input).commands[0], Command::Record(_)));
 }

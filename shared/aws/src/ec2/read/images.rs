@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use afterimage_core::ids::{AmiId, InstanceId, Region, SnapshotId};
 use afterimage_core::names::TAG_POINT;
-use afterimage_core::seen::{Attributes, Complete, ImageState, SeenDevice, SeenImage};
+use afterimage_core::observed::{Attributes, Complete, ImageState, ObservedDevice, ObservedImage};
 use aws_sdk_ec2::types::{self, Filter};
 
 use super::wire::{self, Odd};
@@ -30,7 +30,7 @@ impl Ec2 {
         &self,
         region: &Region,
         ids: &[AmiId],
-    ) -> Result<BTreeMap<AmiId, SeenImage>, Failure> {
+    ) -> Result<BTreeMap<AmiId, ObservedImage>, Failure> {
         let found = self.images_by("image-id", region, &texts(ids)).await?;
         Ok(found.into_iter().map(|image| (image.id.clone(), image)).collect())
     }
@@ -39,7 +39,7 @@ impl Ec2 {
     ///
     /// # Errors
     /// EC2 did not answer.
-    pub async fn images_tagged(&self, region: &Region) -> Result<Complete<SeenImage>, Failure> {
+    pub async fn images_tagged(&self, region: &Region) -> Result<Complete<ObservedImage>, Failure> {
         Ok(Complete(self.images_by("tag-key", region, &[TAG_POINT.to_string()]).await?))
     }
 
@@ -51,7 +51,7 @@ impl Ec2 {
         &self,
         region: &Region,
         names: &[String],
-    ) -> Result<Complete<SeenImage>, Failure> {
+    ) -> Result<Complete<ObservedImage>, Failure> {
         let names: Vec<String> = names.iter().map(|name| literally(name)).collect();
         Ok(Complete(self.images_by("name", region, &names).await?))
     }
@@ -82,7 +82,7 @@ impl Ec2 {
         name: &str,
         region: &Region,
         values: &[String],
-    ) -> Result<Vec<SeenImage>, Failure> {
+    ) -> Result<Vec<ObservedImage>, Failure> {
         let mut found = Vec::new();
         for values in values.chunks(FILTER_VALUES_MAX) {
             let wires = self.described_images(region, Owner::Us, filter(name, values)).await?;
@@ -113,12 +113,12 @@ fn texts(ids: &[AmiId]) -> Vec<String> {
     ids.iter().map(ToString::to_string).collect()
 }
 
-fn image(wire: &types::Image) -> Result<SeenImage, Odd> {
+fn image(wire: &types::Image) -> Result<ObservedImage, Odd> {
     let reason = wire.state_reason();
     let message = reason.and_then(|reason| reason.message().or(reason.code()));
     let disks = wire.block_device_mappings().iter().filter_map(|device| device.ebs());
     let snapshots = disks.filter_map(|disk| SnapshotId::parse(disk.snapshot_id()?).ok());
-    Ok(SeenImage {
+    Ok(ObservedImage {
         id: AmiId::parse(wire::need(wire.image_id(), "id")?)?,
         name: wire.name().unwrap_or_default().to_string(),
         state: state_of(wire.state()),
@@ -132,9 +132,9 @@ fn image(wire: &types::Image) -> Result<SeenImage, Odd> {
     })
 }
 
-fn device(wire: &types::BlockDeviceMapping) -> Option<SeenDevice> {
+fn device(wire: &types::BlockDeviceMapping) -> Option<ObservedDevice> {
     let disk = wire.ebs()?;
-    Some(SeenDevice {
+    Some(ObservedDevice {
         name: wire.device_name()?.to_string(),
         snapshot: disk.snapshot_id().and_then(|id| SnapshotId::parse(id).ok()),
         size_gib: disk.volume_size(),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use afterimage_core::flow::work_requested::power::Guarded;
 use afterimage_core::ids::{InstanceId, Region};
 use afterimage_core::machine::Instance;
-use afterimage_core::seen::SeenMachine;
+use afterimage_core::observed::ObservedMachine;
 use aws_sdk_ec2::types::{self, InstanceAttributeName, InstanceType};
 
 use super::Reading;
@@ -24,7 +24,7 @@ impl Ec2 {
         &self,
         region: &Region,
         ids: &[InstanceId],
-    ) -> Result<BTreeMap<InstanceId, SeenMachine>, Failure> {
+    ) -> Result<BTreeMap<InstanceId, ObservedMachine>, Failure> {
         let found = self.described_instances(region, Find::Ids(ids)).await?;
         let found = wire::readable("instance", found, |wire| seen_machine(wire, region));
         Ok(found.into_iter().map(|seen| (seen.instance.id.clone(), seen)).collect())
@@ -62,10 +62,10 @@ impl Ec2 {
     }
 }
 
-fn seen_machine(wire: &types::Instance, region: &Region) -> Result<SeenMachine, Odd> {
+fn seen_machine(wire: &types::Instance, region: &Region) -> Result<ObservedMachine, Odd> {
     let why = wire.state_reason().and_then(|reason| reason.code());
     let root = wire.root_device_type().map(|kind| kind.as_str());
-    Ok(SeenMachine {
+    Ok(ObservedMachine {
         instance: instance(wire, region)?,
         root_device_type: wire::need(root, "root device type")?.to_string(),
         why_stopped: why.filter(|why| !why.is_empty()).map(str::to_string),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use afterimage_core::ids::{Region, SnapshotId, VolumeId};
 use afterimage_core::names::TAG_POINT;
-use afterimage_core::seen::{Complete, SeenSnapshot, SnapshotState};
+use afterimage_core::observed::{Complete, ObservedSnapshot, SnapshotState};
 use afterimage_core::slot::PointId;
 use aws_sdk_ec2::types::{self, Filter};
 
@@ -22,7 +22,7 @@ impl Ec2 {
         &self,
         region: &Region,
         ids: &[SnapshotId],
-    ) -> Result<BTreeMap<SnapshotId, SeenSnapshot>, Failure> {
+    ) -> Result<BTreeMap<SnapshotId, ObservedSnapshot>, Failure> {
         let ids: Vec<&str> = ids.iter().map(SnapshotId::as_str).collect();
         let mut found = Vec::new();
         for ids in ids.chunks(FILTER_VALUES_MAX) {
@@ -39,7 +39,7 @@ impl Ec2 {
         &self,
         region: &Region,
         points: Option<&[PointId]>,
-    ) -> Result<Complete<SeenSnapshot>, Failure> {
+    ) -> Result<Complete<ObservedSnapshot>, Failure> {
         let Some(points) = points else {
             let tagged = filter("tag-key", &[TAG_POINT]);
             return Ok(Complete(self.described_snapshots(region, tagged).await?));
@@ -57,7 +57,7 @@ impl Ec2 {
         &self,
         region: &Region,
         filter: Filter,
-    ) -> Result<Vec<SeenSnapshot>, Failure> {
+    ) -> Result<Vec<ObservedSnapshot>, Failure> {
         let reading = Reading { operation: "DescribeSnapshots", region };
         let call = self.client(region).describe_snapshots();
         let call = call.owner_ids("self").filters(filter).max_results(PAGE);
@@ -67,8 +67,8 @@ impl Ec2 {
     }
 }
 
-fn snapshot(wire: &types::Snapshot) -> Result<SeenSnapshot, Odd> {
-    Ok(SeenSnapshot {
+fn snapshot(wire: &types::Snapshot) -> Result<ObservedSnapshot, Odd> {
+    Ok(ObservedSnapshot {
         id: SnapshotId::parse(wire::need(wire.snapshot_id(), "id")?)?,
         // That of a copied snapshot is made up, though it looks like one.
         volume: wire.volume_id().and_then(|id| VolumeId::parse(id).ok()),

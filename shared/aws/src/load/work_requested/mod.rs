@@ -18,8 +18,8 @@ use std::collections::BTreeMap;
 use afterimage_core::flow::work_requested::Input;
 use afterimage_core::flow::{InFlight, WorkRequested};
 use afterimage_core::ids::Region;
+use afterimage_core::observed::{Complete, ObservedImage};
 use afterimage_core::point::{Point, Replica};
-use afterimage_core::seen::{Complete, SeenImage};
 use afterimage_core::work::{Kind, Queue, rest};
 use jiff::Timestamp;
 
@@ -163,9 +163,9 @@ async fn named(
     aws: &Aws,
     region: &Region,
     names: Vec<String>,
-) -> Result<BTreeMap<String, Complete<SeenImage>>, Failure> {
+) -> Result<BTreeMap<String, Complete<ObservedImage>>, Failure> {
     let Complete(images) = aws.ec2.images_named(region, &names).await?;
-    let mut named: BTreeMap<String, Complete<SeenImage>> =
+    let mut named: BTreeMap<String, Complete<ObservedImage>> =
         names.into_iter().map(|name| (name, Complete(Vec::new()))).collect();
     for image in images {
         if let Some(Complete(images)) = named.get_mut(&image.name) {

@@ -10,9 +10,9 @@ use afterimage_core::ids::{InstanceId, Region};
 use afterimage_core::limits::{LOOK_DOWN, later};
 use afterimage_core::machine::Machine;
 use afterimage_core::names::TAG_POINT;
+use afterimage_core::observed::{Complete, ObservedSnapshot};
 use afterimage_core::point::Point;
 use afterimage_core::policy::Consistency;
-use afterimage_core::seen::{Complete, SeenSnapshot};
 use afterimage_core::slot::PointId;
 use afterimage_core::status::Status;
 use jiff::{SignedDuration, Timestamp};
@@ -113,9 +113,9 @@ async fn tagged(
     aws: &Aws,
     region: &Region,
     points: Vec<PointId>,
-) -> Result<BTreeMap<PointId, Complete<SeenSnapshot>>, Failure> {
+) -> Result<BTreeMap<PointId, Complete<ObservedSnapshot>>, Failure> {
     let Complete(snapshots) = aws.ec2.snapshots_tagged(region, Some(&points)).await?;
-    let mut tagged: BTreeMap<PointId, Complete<SeenSnapshot>> =
+    let mut tagged: BTreeMap<PointId, Complete<ObservedSnapshot>> =
         points.into_iter().map(|point| (point, Complete(Vec::new()))).collect();
     for snapshot in snapshots {
         let point = snapshot.tags.get(TAG_POINT).and_then(|tag| PointId::parse(tag).ok());

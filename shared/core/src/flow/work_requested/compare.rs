@@ -6,7 +6,7 @@
 //! should know.
 
 use crate::machine::{Machine, Volume};
-use crate::seen::{Attributes, SeenDevice, SeenImage};
+use crate::observed::{Attributes, ObservedDevice, ObservedImage};
 
 /// Something in which an image is not what it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub(super) enum Weight {
 /// could be asked.
 pub(super) fn with_machine(
     machine: &Machine,
-    image: &SeenImage,
+    image: &ObservedImage,
     uefi_data: Option<&Option<String>>,
 ) -> Vec<Difference> {
     let build = &machine.build;
@@ -63,7 +63,7 @@ pub(super) fn with_machine(
 
 /// The same of a copy, as far as it makes the copy of no use: with what else it lacks its source
 /// was found, and told of; and a copy may have another key.
-pub(super) fn of_copy(machine: &Machine, image: &SeenImage) -> Vec<Difference> {
+pub(super) fn of_copy(machine: &Machine, image: &ObservedImage) -> Vec<Difference> {
     let mut found = with_machine(machine, image, None);
     found.retain(|difference| difference.weight > Weight::Told);
     found
@@ -116,7 +116,7 @@ impl Found {
         }
     }
 
-    fn devices(&mut self, machine: &Machine, devices: &[SeenDevice]) {
+    fn devices(&mut self, machine: &Machine, devices: &[ObservedDevice]) {
         for volume in &machine.volumes {
             let mut named = devices.iter().filter(|device| device.name == volume.device);
             match (named.next(), named.next()) {
@@ -135,7 +135,7 @@ impl Found {
         }
     }
 
-    fn device(&mut self, volume: &Volume, is: &SeenDevice) {
+    fn device(&mut self, volume: &Volume, is: &ObservedDevice) {
         let name = &volume.device;
         if is.snapshot.is_none() {
             self.add(Weight::Disks, format!("{name}: it is empty"));

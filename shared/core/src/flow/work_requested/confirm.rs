@@ -16,18 +16,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::compare::{self, Difference, Weight};
-use super::round::Round;
-use super::{news, places, retry, truth};
+use super::decision_builder::DecisionBuilder;
+use super::{grade_tag, news, places, retry};
 use crate::command::{Change, Command, Decision, Record, Write};
 use crate::ids::{AmiId, Region, SnapshotId, VolumeId};
 use crate::limits::{PARTIAL, PENDING_MAX, SETTLE};
 use crate::machine::{Machine, Volume};
+use crate::observed::{ImageState, ObservedImage};
 use crate::point::{
     Chosen, IllegalForReplica, Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step,
 };
 use crate::policy::Method;
 use crate::reason::{Code, Reason};
-use crate::seen::{ImageState, SeenImage};
 use crate::slot::PointId;
 use crate::status::{Event, IllegalTransition, Status};
 use crate::work::{Kind, Queue};
@@ -42,7 +42,7 @@ pub struct Input {
     /// The points of the replicas.
     pub points_of_replicas: BTreeMap<PointId, Point>,
     /// Their images. One that is missing is gone, or not visible yet.
-    pub images: BTreeMap<AmiId, SeenImage>,
+    pub images: BTreeMap<AmiId, ObservedImage>,
     /// The variables of their UEFI firmware, of the images that could be asked.
     pub uefi_data: BTreeMap<AmiId, Option<String>>,
 }
@@ -60,7 +60,7 @@ pub fn to_describe(points: &[Point], replicas: &[Replica]) -> Vec<AmiId> {
 /// The images of points whose UEFI variables have to be asked for before anything is decided:
 /// those that EC2 created of machines that have some, once they are available. It is one question
 /// for each image; what RegisterImage was told of them is not asked again.
-pub fn to_ask(points: &[Point], images: &BTreeMap<AmiId, SeenImage>) -> Vec<AmiId> {
+pub fn to_ask(points: &[Point], images: &BTreeMap<AmiId, ObservedImage>) -> Vec<AmiId> {
     let has_data = |point: &&Point| {
         let machine = point.machine.as_ref();
         let is_created = point.status == Status::Created && is_pending(point);
@@ -92,13 +92,13 @@ fn is_pending(point: &Point) -> bool {
 }
 
 pub fn decide(input: &Input) -> Decision {
-    let mut round = Round::default();
+    let mut builder = DecisionBuilder::default();
     let pending = |point: &&Point| is_pending(point);
     let mut points: Vec<&Point> = input.points.iter().filter(pending).collect();
     points.sort_by_key(|point| (point.requested_at, &point.id));
     for point in points {
         // A point is left alone by an event that cannot happen to it where it stands.
-        let _left_alone = look_at_image(&mut round, point, input);
+        let _left_alone = look_at_image(&mut builder, point, input);
     }
     let mut replicas: BTreeMap<&PointId, Vec<&Replica>> = BTreeMap::new();
     for replica in &input.replicas {
@@ -113,9 +113,9 @@ pub fn decide(input: &Input) -> Decision {
     replicas.sort_by_key(|(point, _)| (point.requested_at, &point.id));
     for (point, mut replicas) in replicas {
         replicas.sort_by_key(|replica| &replica.region);
-        look_at_replicas(&mut round, point, &replicas, input);
+        look_at_replicas(&mut builder, point, &replicas, input);
     }
-    round.decision()
+    builder.decision()
 }
 
 /// What has become of an image.
@@ -157,11 +157,15 @@ fn look(image: &AmiId, step: &Step, input: &Input) -> Look {
     }
 }
 
-fn look_at_image(round: &mut Round, point: &Point, input: &Input) -> Result<(), IllegalTransition> {
+fn look_at_image(
+    builder: &mut DecisionBuilder,
+    point: &Point,
+    input: &Input,
+) -> Result<(), IllegalTransition> {
     let Some(image) = &point.image else { return Ok(()) };
     let (reason, after) = match look(image, &point.step, input) {
         Look::Pending => return Ok(()),
-        Look::Available => return judge(round, point, image, input),
+        Look::Available => return judge(builder, point, image, input),
         Look::Lost(reason) => {
             let point = &with_leftovers(point, image, input);
             let after = retry::failed(point, reason.clone(), retry::Next::Backoff, input.now)?;
@@ -172,8 +176,8 @@ fn look_at_image(round: &mut Round, point: &Point, input: &Input) -> Result<(), 
             (reason.clone(), retry::given_up(point, reason)?)
         }
     };
-    round.say(&point.id, reason);
-    round.record(news::recorded(after));
+    builder.say(&point.id, reason);
+    builder.record(news::recorded(after));
     Ok(())
 }
 
@@ -189,7 +193,7 @@ fn with_leftovers(point: &Point, image: &AmiId, input: &Input) -> Point {
 
 /// An image that is available is compared with its machine.
 fn judge(
-    round: &mut Round,
+    builder: &mut DecisionBuilder,
     point: &Point,
     image: &AmiId,
     input: &Input,
@@ -204,19 +208,19 @@ fn judge(
     let Some(reason) = is_of_no_use(image, &differences) else {
         let told = told(image, &differences);
         if let Some(reason) = &told {
-            round.say(&point.id, reason.clone());
+            builder.say(&point.id, reason.clone());
         }
         let mut point = point.clone().found(told);
         if point.status == Status::Created {
             point.snapshots = snapshots_of(machine, seen);
         }
         let untrue = untrue(&point, seen);
-        return imaged(round, &point, image, untrue, input.now);
+        return imaged(builder, &point, image, untrue, input.now);
     };
     let weight = differences.iter().map(|difference| difference.weight).max();
     let is_created = point.status == Status::Created;
     let left = with_leftovers(point, image, input);
-    round.say(&point.id, reason.clone());
+    builder.say(&point.id, reason.clone());
     let after = match weight {
         // EC2 took the machine as it was when it came to it: a disk more, or one less.
         Some(Weight::Disks) if is_created => {
@@ -224,17 +228,17 @@ fn judge(
         }
         Some(Weight::Billing) if !is_created && point.plan.method == Method::Auto => {
             let method = Chosen { method: Method::CreateImage, why: reason.to_string() };
-            round.wake(Queue { region: point.home.clone(), kind: Kind::Snapshot });
+            builder.wake(Queue { region: point.home.clone(), kind: Kind::Snapshot });
             retry::redone(&left, method, reason, input.now)?
         }
         _ => retry::given_up(&left, reason)?,
     };
-    round.record(news::recorded(after));
+    builder.record(news::recorded(after));
     Ok(())
 }
 
 /// Whether an image that is just available does not show all of its mapping yet.
-fn is_unfinished(point: &Point, image: &SeenImage, now: Timestamp) -> bool {
+fn is_unfinished(point: &Point, image: &ObservedImage, now: Timestamp) -> bool {
     let lacks = image.devices.iter().any(|device| device.snapshot.is_none());
     point.status == Status::Created && lacks && !point.step.is_past(PARTIAL, now)
 }
@@ -256,7 +260,7 @@ fn told<'a>(
 }
 
 /// The snapshots of an image that EC2 created, by the volumes that have its devices.
-fn snapshots_of(machine: &Machine, image: &SeenImage) -> BTreeMap<VolumeId, SnapshotId> {
+fn snapshots_of(machine: &Machine, image: &ObservedImage) -> BTreeMap<VolumeId, SnapshotId> {
     let pair = |volume: &Volume| {
         let device = image.devices.iter().find(|device| device.name == volume.device)?;
         Some((volume.id.clone(), device.snapshot.clone()?))
@@ -265,7 +269,7 @@ fn snapshots_of(machine: &Machine, image: &SeenImage) -> BTreeMap<VolumeId, Snap
 }
 
 fn imaged(
-    round: &mut Round,
+    builder: &mut DecisionBuilder,
     point: &Point,
     image: &AmiId,
     untrue: Vec<String>,
@@ -287,18 +291,18 @@ fn imaged(
     for region in regions {
         let replica = Replica::wanted(point, image, region, now);
         change = change.with(Write { expected: 0, record: Record::Replica(Box::new(replica)) });
-        round.wake(Queue { region: region.clone(), kind: Kind::Copy });
+        builder.wake(Queue { region: region.clone(), kind: Kind::Copy });
     }
     let command = Command::Record(Box::new(change));
-    let command = truth::first(round, point, untrue, command, now);
-    round.learn(command);
+    let command = grade_tag::first(builder, point, untrue, command, now);
+    builder.learn(command);
     Ok(())
 }
 
 /// The image and its snapshots, if it says another grade than the point has: where EC2 made them
 /// in one call they all say the same, and where it did not, it was made when the grade was known.
-fn untrue(point: &Point, image: &SeenImage) -> Vec<String> {
-    if !truth::is_untrue(point, &image.tags) {
+fn untrue(point: &Point, image: &ObservedImage) -> Vec<String> {
+    if !grade_tag::is_untrue(point, &image.tags) {
         return Vec::new();
     }
     let snapshots = image.snapshots.iter().map(ToString::to_string);
@@ -307,22 +311,27 @@ fn untrue(point: &Point, image: &SeenImage) -> Vec<String> {
 
 /// What has happened to the replicas of one point. Those that are settled are one change with
 /// their point; those that are tried again have nothing to tell it.
-fn look_at_replicas(round: &mut Round, point: &Point, replicas: &[&Replica], input: &Input) {
+fn look_at_replicas(
+    builder: &mut DecisionBuilder,
+    point: &Point,
+    replicas: &[&Replica],
+    input: &Input,
+) {
     let mut settled = Vec::new();
     for replica in replicas {
         let Ok(Some(after)) = look_at_replica(point, replica, input) else { continue };
         if let Some(reason) = &after.reason {
-            round.say(format!("{} {}", point.id, after.region), reason.clone());
+            builder.say(format!("{} {}", point.id, after.region), reason.clone());
         }
         match after.status {
             ReplicaStatus::Available | ReplicaStatus::Failed => settled.push(after),
             ReplicaStatus::Waiting | ReplicaStatus::Copying | ReplicaStatus::Pending => {
-                round.record(Change::replica(after));
+                builder.record(Change::replica(after));
             }
         }
     }
     if !settled.is_empty() {
-        round.record(places::settled(point, settled));
+        builder.record(places::settled(point, settled));
     }
 }
 

@@ -11,16 +11,17 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::round::Round;
+use super::decision_builder::DecisionBuilder;
 use super::{made, places, retry};
 use crate::command::{Change, Command, CopyImage, Decision, Intent};
 use crate::ids::AmiId;
 use crate::limits::{COPY_AGAIN, SETTLE, WAITING_LATER_MAX, backoff, later};
-use crate::names::{copy_token, image_name, image_tags};
+use crate::names::{copy_token, image_name};
+use crate::observed::{Complete, ImageState, ObservedImage};
 use crate::point::{IllegalForReplica, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
 use crate::reason::{Code, Reason};
-use crate::seen::{Complete, ImageState, SeenImage};
 use crate::slot::PointId;
+use crate::tags::write::image_tags;
 use crate::work::{Kind, Queue};
 
 /// The key with which EBS encrypts in every region where nobody names another.
@@ -34,7 +35,7 @@ pub struct Input {
     pub points: BTreeMap<PointId, Point>,
     /// For each name that turned out to be taken: the images of this account and region of that
     /// name.
-    pub named: BTreeMap<String, Complete<SeenImage>>,
+    pub named: BTreeMap<String, Complete<ObservedImage>>,
 }
 
 /// The names that have to be looked up before anything is decided.
@@ -55,7 +56,7 @@ fn is_taken(replica: &Replica) -> bool {
 
 /// A replica of this image is what was asked for, whoever made it: same source, and the name of
 /// one of its tries.
-pub fn is_copy_of(image: &SeenImage, replica: &Replica) -> bool {
+pub fn is_copy_of(image: &ObservedImage, replica: &Replica) -> bool {
     let source: Option<(&str, &AmiId)> =
         image.source.as_ref().map(|(region, image)| (region.as_str(), image));
     source == Some((replica.home.as_str(), &replica.source))
@@ -69,23 +70,23 @@ pub fn decide(input: &Input) -> Decision {
         let deadline = deadline.unwrap_or(Timestamp::MAX);
         (deadline, replica.step.due_at, &replica.point, &replica.region)
     });
-    let mut round = Round::default();
+    let mut builder = DecisionBuilder::default();
     for replica in replicas.into_iter().filter(|replica| replica.step.is_due(input.now)) {
         let Some(point) = input.points.get(&replica.point) else { continue };
         // A replica is left alone by an event that cannot happen to it where it stands.
         let _left_alone = match replica.status {
-            ReplicaStatus::Waiting => wants_a_copy(&mut round, point, replica, input.now),
+            ReplicaStatus::Waiting => wants_a_copy(&mut builder, point, replica, input.now),
             ReplicaStatus::Copying if is_taken(replica) => match input.named.get(&name(replica)) {
                 Some(Complete(named)) => {
-                    look_for_copy(&mut round, point, replica, named, input.now)
+                    look_for_copy(&mut builder, point, replica, named, input.now)
                 }
                 None => Ok(()),
             },
-            ReplicaStatus::Copying => again(&mut round, point, replica, input.now),
+            ReplicaStatus::Copying => again(&mut builder, point, replica, input.now),
             ReplicaStatus::Pending | ReplicaStatus::Available | ReplicaStatus::Failed => Ok(()),
         };
     }
-    round.decision()
+    builder.decision()
 }
 
 /// When a replica is to be there: copies are slow to begin, one in two seconds, and those go first
@@ -97,7 +98,7 @@ fn deadline(point: &Point, replica: &Replica) -> Option<Timestamp> {
 }
 
 fn wants_a_copy(
-    round: &mut Round,
+    builder: &mut DecisionBuilder,
     point: &Point,
     replica: &Replica,
     now: Timestamp,
@@ -105,20 +106,20 @@ fn wants_a_copy(
     let last = || replica.reason.clone().unwrap_or_else(no_outcome);
     if retry::is_used_up(&replica.step) {
         let reason = retry::final_reason(last(), &replica.step);
-        return give_up(round, point, replica, reason);
+        return give_up(builder, point, replica, reason);
     }
     let throttled = replica.reason.as_ref().filter(|reason| reason.code == Code::Throttled);
     if let Some(reason) = throttled
         && now.duration_since(point.wanted_since()) >= WAITING_LATER_MAX
     {
         let reason = retry::waited_too_long(&reason.text, WAITING_LATER_MAX);
-        return give_up(round, point, replica, reason);
+        return give_up(builder, point, replica, reason);
     }
-    begin(round, point, replica, COPY_AGAIN, now)
+    begin(builder, point, replica, COPY_AGAIN, now)
 }
 
 fn begin(
-    round: &mut Round,
+    builder: &mut DecisionBuilder,
     point: &Point,
     replica: &Replica,
     again_after: SignedDuration,
@@ -131,7 +132,7 @@ fn begin(
     let call = call(point, &begun);
     let queue = Queue { region: begun.region.clone(), kind: Kind::Copy };
     let intent = Intent { change: Change::replica(begun), queue, call };
-    round.create(Command::CopyImage(Box::new(intent)));
+    builder.create(Command::CopyImage(Box::new(intent)));
     Ok(())
 }
 
@@ -155,7 +156,7 @@ fn call(point: &Point, replica: &Replica) -> CopyImage {
 /// Whether the call was made is not known: the same again. It counts as a failure, so that a region
 /// that never answers does not keep us busy for ever.
 fn again(
-    round: &mut Round,
+    builder: &mut DecisionBuilder,
     point: &Point,
     replica: &Replica,
     now: Timestamp,
@@ -165,63 +166,64 @@ fn again(
     let reason = no_outcome();
     if retry::is_used_up(&step) {
         let reason = retry::final_reason(reason, &step);
-        return give_up(round, point, &Replica { step, ..replica.clone() }, reason);
+        return give_up(builder, point, &Replica { step, ..replica.clone() }, reason);
     }
-    round.say(about(replica), reason);
+    builder.say(about(replica), reason);
     let waiting = Replica { step, ..replica.after(ReplicaEvent::Retry)? };
-    begin(round, point, &waiting, COPY_AGAIN.max(backoff(failures)), now)
+    begin(builder, point, &waiting, COPY_AGAIN.max(backoff(failures)), now)
 }
 
 fn look_for_copy(
-    round: &mut Round,
+    builder: &mut DecisionBuilder,
     point: &Point,
     replica: &Replica,
-    named: &[SeenImage],
+    named: &[ObservedImage],
     now: Timestamp,
 ) -> Result<(), IllegalForReplica> {
     let name = name(replica);
     // One that is deregistered holds its name no longer.
-    let holds = |image: &&SeenImage| image.state != ImageState::Deregistered && image.name == name;
-    let mut named: Vec<&SeenImage> = named.iter().filter(holds).collect();
+    let holds =
+        |image: &&ObservedImage| image.state != ImageState::Deregistered && image.name == name;
+    let mut named: Vec<&ObservedImage> = named.iter().filter(holds).collect();
     named.sort_by_key(|image| &image.id);
     for image in named.iter().filter(|image| !is_copy_of(image, replica)) {
         let why = "it has our name, and is not a copy of our image".to_string();
-        round.foreign(&replica.region, &image.id, why, now);
+        builder.foreign(&replica.region, &image.id, why, now);
     }
     if let Some(image) = named.iter().find(|image| is_copy_of(image, replica)) {
         let text = format!("{} of a try without an outcome was found", image.id);
-        round.say(about(replica), Reason::new(Code::Adopted, text));
-        round.record(Change::replica(made::replica(replica, image.id.clone(), now)?));
+        builder.say(about(replica), Reason::new(Code::Adopted, text));
+        builder.record(Change::replica(made::replica(replica, image.id.clone(), now)?));
         return Ok(());
     }
     if let Some(image) = named.first() {
         let reason = Reason::new(Code::Foreign, format!("{} has the name {name}", image.id));
-        round.say(about(replica), reason.clone());
-        round.record(Change::replica(retry::replica_outdone(replica, reason, now)?));
+        builder.say(about(replica), reason.clone());
+        builder.record(Change::replica(retry::replica_outdone(replica, reason, now)?));
         return Ok(());
     }
     if replica.step.is_past(SETTLE, now) {
-        return again(round, point, replica, now);
+        return again(builder, point, replica, now);
     }
     let text = format!("what has the name {name} is not visible yet");
     let reason = Reason::new(Code::NameTaken, text);
-    round.say(about(replica), reason.clone());
+    builder.say(about(replica), reason.clone());
     let visible = later(replica.step.begun_at.unwrap_or(now), SETTLE);
     let step = Step { due_at: Some(visible), ..replica.step.clone() };
-    round.record(Change::replica(Replica { step, reason: Some(reason), ..replica.clone() }));
+    builder.record(Change::replica(Replica { step, reason: Some(reason), ..replica.clone() }));
     Ok(())
 }
 
 /// The replica is given up, and its place in its point with it.
 fn give_up(
-    round: &mut Round,
+    builder: &mut DecisionBuilder,
     point: &Point,
     replica: &Replica,
     reason: Reason,
 ) -> Result<(), IllegalForReplica> {
     let after = retry::replica_given_up(replica, reason.clone())?;
-    round.say(about(replica), reason);
-    round.record(places::settled(point, vec![after]));
+    builder.say(about(replica), reason);
+    builder.record(places::settled(point, vec![after]));
     Ok(())
 }
 

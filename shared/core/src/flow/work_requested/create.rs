@@ -7,20 +7,21 @@
 
 use jiff::Timestamp;
 
-use super::round::Round;
+use super::decision_builder::DecisionBuilder;
 use super::{made, method, news, retry};
 use crate::command::{Change, Command, CreateImage, Intent};
 use crate::limits::{CLOCK_SKEW, SETTLE, later};
-use crate::names::{TAG_POINT, image_name, image_tags, snapshot_tags};
+use crate::names::{TAG_POINT, image_name};
+use crate::observed::{ImageState, ObservedImage};
 use crate::point::{Point, Step};
 use crate::reason::{Code, Reason};
-use crate::seen::{ImageState, SeenImage};
 use crate::status::{Event, IllegalTransition};
+use crate::tags::write::{image_tags, snapshot_tags};
 use crate::work::{Kind, Queue};
 
 /// The intent and the call, for a point that knows its machine.
 pub(super) fn begin(
-    round: &mut Round,
+    builder: &mut DecisionBuilder,
     point: &Point,
     now: Timestamp,
 ) -> Result<(), IllegalTransition> {
@@ -42,12 +43,12 @@ pub(super) fn begin(
     };
     let queue = Queue { region: begun.home.clone(), kind: Kind::Snapshot };
     let intent = Intent { change: Change::point(begun), queue, call };
-    round.create(Command::CreateImage(Box::new(intent)));
+    builder.create(Command::CreateImage(Box::new(intent)));
     Ok(())
 }
 
 /// Why an image that has our name is not what our call made; nothing if it is.
-fn is_foreign(point: &Point, image: &SeenImage) -> Option<&'static str> {
+fn is_foreign(point: &Point, image: &ObservedImage) -> Option<&'static str> {
     let begun_at = point.step.begun_at?;
     let after_intent = |at: Timestamp| at.duration_since(begun_at) >= -CLOCK_SKEW;
     if image.attributes.source_instance.as_ref() != Some(point.instance()) {
@@ -63,47 +64,48 @@ fn is_foreign(point: &Point, image: &SeenImage) -> Option<&'static str> {
 
 /// What has become of a call without an outcome, or of a name that was taken.
 pub(super) fn look_for_image(
-    round: &mut Round,
+    builder: &mut DecisionBuilder,
     point: &Point,
-    named: &[SeenImage],
+    named: &[ObservedImage],
     now: Timestamp,
 ) -> Result<(), IllegalTransition> {
     let about = &point.id;
     let name = image_name(&point.id, point.step.attempt);
     // One that is deregistered holds its name no longer.
-    let holds = |image: &&SeenImage| image.state != ImageState::Deregistered && image.name == name;
-    let mut named: Vec<&SeenImage> = named.iter().filter(holds).collect();
+    let holds =
+        |image: &&ObservedImage| image.state != ImageState::Deregistered && image.name == name;
+    let mut named: Vec<&ObservedImage> = named.iter().filter(holds).collect();
     named.sort_by_key(|image| &image.id);
     for image in &named {
         if let Some(why) = is_foreign(point, image) {
-            round.foreign(&point.home, &image.id, why.to_string(), now);
+            builder.foreign(&point.home, &image.id, why.to_string(), now);
         }
     }
     if let Some(image) = named.iter().find(|image| is_foreign(point, image).is_none()) {
         let text = format!("{} of a try without an outcome was found", image.id);
-        round.say(about, Reason::new(Code::Adopted, text));
+        builder.say(about, Reason::new(Code::Adopted, text));
         let after = made::created(point, image.id.clone(), now)?;
-        round.record(Change::point(after));
+        builder.record(Change::point(after));
         return Ok(());
     }
     if let Some(image) = named.first() {
         let reason = Reason::new(Code::Foreign, format!("{} has the name {name}", image.id));
-        round.say(about, reason.clone());
-        round.record(news::recorded(retry::outdone(point, reason, now)?));
+        builder.say(about, reason.clone());
+        builder.record(news::recorded(retry::outdone(point, reason, now)?));
         return Ok(());
     }
     if !point.step.is_past(SETTLE, now) {
         let visible = later(point.step.begun_at.unwrap_or(now), SETTLE);
         let text = format!("what has the name {name} is not visible yet");
         let reason = Reason::new(Code::OutcomeUnknown, text);
-        round.say(about, reason.clone());
+        builder.say(about, reason.clone());
         let step = Step { due_at: Some(visible), ..point.step.clone() };
-        round.record(Change::point(Point { step, reason: Some(reason), ..point.clone() }));
+        builder.record(Change::point(Point { step, reason: Some(reason), ..point.clone() }));
         return Ok(());
     }
     let text = "the call was made, or not, and has left nothing";
     let reason = Reason::new(Code::OutcomeUnknown, text);
-    round.say(about, reason.clone());
-    round.record(news::recorded(retry::failed(point, reason, retry::Next::AtOnce, now)?));
+    builder.say(about, reason.clone());
+    builder.record(news::recorded(retry::failed(point, reason, retry::Next::AtOnce, now)?));
     Ok(())
 }

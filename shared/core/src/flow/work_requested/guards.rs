@@ -2,15 +2,15 @@
 
 use super::power::Guarded;
 use crate::ids::InstanceId;
+use crate::observed::ObservedMachine;
 use crate::reason::{Code, Reason};
-use crate::seen::SeenMachine;
 
 /// Auto Scaling puts it on the machines that are its own.
 const TAG_AUTO_SCALING: &str = "aws:autoscaling:groupName";
 
 /// # Errors
 /// What forbids to stop the machine, as far as a describe shows it.
-pub(super) fn check(seen: &SeenMachine) -> Result<(), Reason> {
+pub(super) fn check(seen: &ObservedMachine) -> Result<(), Reason> {
     let instance = &seen.instance;
     if let Some(group) = instance.tags.get(TAG_AUTO_SCALING) {
         let text = format!(

@@ -7,6 +7,8 @@ mod compare;
 pub mod confirm;
 pub mod copy;
 mod create;
+mod decision_builder;
+mod grade_tag;
 mod guards;
 pub(crate) mod made;
 mod method;
@@ -16,17 +18,15 @@ pub mod power;
 mod ready;
 pub mod register;
 pub(crate) mod retry;
-mod round;
 pub mod snapshot;
 mod stop_start;
-mod truth;
 
 use super::WorkRequested;
 use crate::command::{Command, Decision, Wake};
 use crate::machine::{Instance, Machine};
+use crate::observed::ObservedMachine;
 use crate::point::{Chosen, Point};
 use crate::reason::{Code, Reason};
-use crate::seen::SeenMachine;
 use crate::work::HOPS_MAX;
 
 /// What a worker knows, by its kind.
@@ -70,7 +70,7 @@ pub fn successor(event: &WorkRequested) -> Decision {
 /// # Errors
 /// Why it must not be.
 pub fn foresee_stop(instance: &Instance, root_device_type: &str) -> Result<(), Reason> {
-    guards::check(&SeenMachine {
+    guards::check(&ObservedMachine {
         instance: instance.clone(),
         root_device_type: root_device_type.to_string(),
         why_stopped: None,

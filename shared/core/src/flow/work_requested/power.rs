@@ -2,7 +2,7 @@
 //!
 //! - One that waits takes its place in turn, if its policy and the account have one left, and if
 //!   nothing forbids to stop it: these facts are as fresh as can be, so that no more than one
-//!   machine is stopped in a round.
+//!   machine is stopped in a builder.
 //! - One that is down is started as soon as its snapshots exist and were graded; or its point is
 //!   final; or its time is over.
 //! - One that is to run again is started again and again, until it is seen to run, or to be gone.
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::round::Round;
+use super::decision_builder::DecisionBuilder;
 use super::{guards, news};
 use crate::command::{
     Change, Command, Decision, Finding, Intent, Resolved, StartInstance, StopInstance, Write,
@@ -23,9 +23,9 @@ use crate::downtime::{Downtime, DowntimeEvent, DowntimeStatus, IllegalForDowntim
 use crate::ids::{InstanceId, Region};
 use crate::limits::{CALL_AGAIN, LOOK_DOWN, LOOK_HUNG, LOOK_WAITING, SETTLE, later, start_again};
 use crate::machine::State;
+use crate::observed::ObservedMachine;
 use crate::point::{Point, Step};
 use crate::reason::{Code, Reason};
-use crate::seen::SeenMachine;
 use crate::slot::PointId;
 use crate::status::{Event, Status};
 use crate::summary::Summary;
@@ -43,7 +43,7 @@ pub struct Input {
     pub downtimes: Vec<Downtime>,
     pub points: BTreeMap<PointId, Point>,
     /// As EC2 shows them. One that is missing may be gone, or not be shown just now.
-    pub machines: BTreeMap<InstanceId, SeenMachine>,
+    pub machines: BTreeMap<InstanceId, ObservedMachine>,
     /// What was asked about the machine that is [`next`].
     pub guarded: Option<Guarded>,
 }
@@ -100,7 +100,7 @@ pub fn look_again(input: &Input) -> Option<SignedDuration> {
 
 pub fn decide(input: &Input) -> Decision {
     let roster = input.roster.clone();
-    let mut power = Power { input, roster, round: Round::default() };
+    let mut power = Power { input, roster, builder: DecisionBuilder::default() };
     for downtime in in_turn(input) {
         // A downtime is left alone by an event that cannot happen to it where it stands.
         let _left_alone = match downtime.status {
@@ -114,17 +114,17 @@ pub fn decide(input: &Input) -> Decision {
     if let Some(downtime) = next(input) {
         let _left_alone = power.take_place(downtime);
     }
-    power.round.decision()
+    power.builder.decision()
 }
 
 type Done = Result<(), IllegalForDowntime>;
 
-/// One round. The roster is as it will be once all that was decided so far is written: the writes
+/// One builder. The roster is as it will be once all that was decided so far is written: the writes
 /// are made in this order, each on the version of the one before.
 struct Power<'a> {
     input: &'a Input,
     roster: Roster,
-    round: Round,
+    builder: DecisionBuilder,
 }
 
 impl<'a> Power<'a> {
@@ -132,7 +132,7 @@ impl<'a> Power<'a> {
         self.input.points.get(&downtime.point)
     }
 
-    fn seen(&self, downtime: &Downtime) -> Option<&'a SeenMachine> {
+    fn seen(&self, downtime: &Downtime) -> Option<&'a ObservedMachine> {
         self.input.machines.get(downtime.instance())
     }
 
@@ -170,9 +170,9 @@ impl<'a> Power<'a> {
         let mut change = Change { writes: vec![Write::downtime(after)], summary: None };
         if let Some(point) = point {
             change = change.with(Write::point(due_now(point, self.input.now)));
-            self.round.wake(self.queue(Kind::Snapshot));
+            self.builder.wake(self.queue(Kind::Snapshot));
         }
-        self.round.record(change);
+        self.builder.record(change);
         Ok(())
     }
 
@@ -182,8 +182,8 @@ impl<'a> Power<'a> {
         if let Some((point, summary)) = ended_point(point, Event::Refuse, reason.clone()) {
             change = change.with(Write::point(point)).telling(Some(summary));
         }
-        self.round.say(&downtime.point, reason);
-        self.round.record(change);
+        self.builder.say(&downtime.point, reason);
+        self.builder.record(change);
         Ok(())
     }
 
@@ -220,8 +220,8 @@ impl<'a> Power<'a> {
             Write::point(due_now(point, now)),
         ];
         let text = format!("{} is stopped for its image, and started again", downtime.instance());
-        self.round.say(&downtime.point, Reason::new(Code::StoppedForPoint, text));
-        self.round.wake(self.queue(Kind::Snapshot));
+        self.builder.say(&downtime.point, Reason::new(Code::StoppedForPoint, text));
+        self.builder.wake(self.queue(Kind::Snapshot));
         self.call_stop(downtime, writes);
         Ok(())
     }
@@ -286,7 +286,7 @@ impl<'a> Power<'a> {
     }
 
     /// Somebody has started it since, we for the most part.
-    fn attend_started(&mut self, downtime: &Downtime, seen: &SeenMachine) -> Done {
+    fn attend_started(&mut self, downtime: &Downtime, seen: &ObservedMachine) -> Done {
         let instance = downtime.instance();
         match seen.instance.state {
             State::Running => {
@@ -336,7 +336,7 @@ impl<'a> Power<'a> {
     fn own(&mut self, downtime: &Downtime) -> Done {
         let down = downtime.after(DowntimeEvent::Stopped)?;
         let down = Downtime { unsure: true, step: until_deadline(downtime), ..down };
-        self.round.record(Change { writes: vec![Write::downtime(down)], summary: None });
+        self.builder.record(Change { writes: vec![Write::downtime(down)], summary: None });
         Ok(())
     }
 
@@ -400,7 +400,7 @@ impl<'a> Power<'a> {
 
     /// The machine is to run again. One that is still stopping cannot be started yet.
     fn let_go(&mut self, downtime: &Downtime, reason: Reason, state: Option<State>) -> Done {
-        self.round.say(&downtime.point, reason.clone());
+        self.builder.say(&downtime.point, reason.clone());
         if state != Some(State::Stopping) {
             return self.start(downtime, Some(reason), downtime.step.failures);
         }
@@ -411,7 +411,7 @@ impl<'a> Power<'a> {
         let starting = downtime.after(DowntimeEvent::Start)?;
         let starting = Downtime { step, reason: Some(reason.clone()), ..starting };
         let change = Change { writes: vec![Write::downtime(starting)], summary: None };
-        self.round.record(self.miss(downtime, change, reason));
+        self.builder.record(self.miss(downtime, change, reason));
         Ok(())
     }
 
@@ -435,7 +435,7 @@ impl<'a> Power<'a> {
             instance: downtime.instance().clone(),
         };
         let intent = Intent { change, queue: self.queue(Kind::Power), call };
-        self.round.create(Command::StartInstance(Box::new(intent)));
+        self.builder.create(Command::StartInstance(Box::new(intent)));
         Ok(())
     }
 
@@ -447,9 +447,9 @@ impl<'a> Power<'a> {
         let roster = self.roster.clone().without(&downtime.point);
         let writes = vec![Write::downtime(after), self.put_roster(roster)];
         let change = Change { writes, summary: None };
-        self.round.say(&downtime.point, reason.clone());
+        self.builder.say(&downtime.point, reason.clone());
         let change = self.miss(downtime, change, reason);
-        self.round.record(change);
+        self.builder.record(change);
         self.resolve(downtime);
         Ok(())
     }
@@ -481,7 +481,7 @@ impl<'a> Power<'a> {
     fn report(&mut self, downtime: &Downtime, reason: Reason) {
         let region = downtime.home.clone();
         let artefact = downtime.instance().to_string();
-        self.round.report(Finding { region, artefact, reason, seen_at: self.input.now });
+        self.builder.report(Finding { region, artefact, reason, seen_at: self.input.now });
     }
 
     /// What a person may have been told of it is no longer so.
@@ -492,7 +492,7 @@ impl<'a> Power<'a> {
         }
         for code in [Code::NotStarted, Code::StopTimeout] {
             let (region, artefact) = (downtime.home.clone(), downtime.instance().to_string());
-            self.round.resolve(Resolved { region, artefact, code, at: self.input.now });
+            self.builder.resolve(Resolved { region, artefact, code, at: self.input.now });
         }
     }
 
@@ -508,7 +508,7 @@ impl<'a> Power<'a> {
         };
         let change = Change { writes, summary: None };
         let intent = Intent { change, queue: self.queue(Kind::Power), call };
-        self.round.create(Command::StopInstance(Box::new(intent)));
+        self.builder.create(Command::StopInstance(Box::new(intent)));
     }
 }
 

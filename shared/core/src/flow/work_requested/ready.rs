@@ -55,11 +55,11 @@ fn at_rest(point: &Point, instance: &Instance, now: Timestamp) -> Ready {
                 format!("{id} is {state} again, and no longer in the stop that was asked for");
             Ready::Miss(Reason::new(Code::StartedAgain, text))
         }
-        (Occasion::Scheduled(_) | Occasion::Asked { .. }, Some(until)) if now < until => {
+        (Occasion::Scheduled(_) | Occasion::OnDemand { .. }, Some(until)) if now < until => {
             let text = format!("{id} is {state}; it is imaged when it stops, until {until}");
             Ready::Wait(until, Reason::new(Code::WaitsForStop, text))
         }
-        (Occasion::Scheduled(_) | Occasion::Asked { .. }, until) => {
+        (Occasion::Scheduled(_) | Occasion::OnDemand { .. }, until) => {
             let closed = until.map_or_else(String::new, |until| format!(" until {until}"));
             let text = format!("{id} is {state}, and has not stopped{closed}");
             Ready::Miss(Reason::new(Code::WindowClosed, text))

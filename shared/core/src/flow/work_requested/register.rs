@@ -11,18 +11,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::round::Round;
-use super::{made, news, retry, truth};
+use super::decision_builder::DecisionBuilder;
+use super::{grade_tag, made, news, retry};
 use crate::command::{Change, Command, Decision, Device, Intent, RegisterImage};
 use crate::ids::SnapshotId;
 use crate::limits::{LOOK_AFTER, PENDING_MAX, SETTLE, later};
 use crate::machine::Volume;
-use crate::names::{image_name, image_tags};
+use crate::names::image_name;
+use crate::observed::{Complete, ImageState, ObservedImage, ObservedSnapshot, SnapshotState};
 use crate::point::{Point, Step};
 use crate::policy::Artefact;
 use crate::reason::{Code, Reason};
-use crate::seen::{Complete, ImageState, SeenImage, SeenSnapshot, SnapshotState};
 use crate::status::{Event, IllegalTransition, Status};
+use crate::tags::write::image_tags;
 use crate::work::{Kind, Queue};
 
 #[derive(Clone, Debug)]
@@ -31,9 +32,9 @@ pub struct Input {
     /// What the queue holds, whether due or not.
     pub points: Vec<Point>,
     /// The snapshots of all points that wait for them. One that is missing is gone.
-    pub snapshots: BTreeMap<SnapshotId, SeenSnapshot>,
+    pub snapshots: BTreeMap<SnapshotId, ObservedSnapshot>,
     /// For each name of a try that has had no outcome: the images of this account of that name.
-    pub named: BTreeMap<String, Complete<SeenImage>>,
+    pub named: BTreeMap<String, Complete<ObservedImage>>,
 }
 
 /// The snapshots that have to be described before anything is decided.
@@ -53,18 +54,18 @@ pub fn to_look_up(points: &[Point], now: Timestamp) -> Vec<String> {
 pub fn decide(input: &Input) -> Decision {
     let mut points: Vec<&Point> = input.points.iter().collect();
     points.sort_by_key(|point| (point.requested_at, &point.id));
-    let mut round = Round::default();
+    let mut builder = DecisionBuilder::default();
     for point in points {
         // A point is left alone by an event that cannot happen to it where it stands.
         let _left_alone = match point.status {
-            Status::Snapshotted => look_at_snapshots(&mut round, point, input),
+            Status::Snapshotted => look_at_snapshots(&mut builder, point, input),
             Status::Ready if point.step.is_due(input.now) => {
-                begin(&mut round, point, point.step.clone(), Vec::new(), input.now)
+                begin(&mut builder, point, point.step.clone(), Vec::new(), input.now)
             }
             Status::Registering if point.step.is_due(input.now) => {
                 let name = image_name(&point.id, point.step.attempt);
                 match input.named.get(&name) {
-                    Some(Complete(named)) => look_for_image(&mut round, point, named, input.now),
+                    Some(Complete(named)) => look_for_image(&mut builder, point, named, input.now),
                     None => Ok(()),
                 }
             }
@@ -82,18 +83,18 @@ pub fn decide(input: &Input) -> Decision {
             | Status::Failed => Ok(()),
         };
     }
-    round.decision()
+    builder.decision()
 }
 
 fn look_at_snapshots(
-    round: &mut Round,
+    builder: &mut DecisionBuilder,
     point: &Point,
     input: &Input,
 ) -> Result<(), IllegalTransition> {
     let now = input.now;
     if let Some(reason) = what_failed(point, input) {
-        round.say(&point.id, reason.clone());
-        round.record(news::recorded(retry::failed(point, reason, retry::Next::Backoff, now)?));
+        builder.say(&point.id, reason.clone());
+        builder.record(news::recorded(retry::failed(point, reason, retry::Next::Backoff, now)?));
         return Ok(());
     }
     let is_complete = |id| {
@@ -102,24 +103,24 @@ fn look_at_snapshots(
     };
     if !point.snapshots.is_empty() && point.snapshots.values().all(is_complete) {
         let seen = point.snapshots.values().filter_map(|id| input.snapshots.get(id));
-        let untrue = seen.filter(|snapshot| truth::is_untrue(point, &snapshot.tags));
+        let untrue = seen.filter(|snapshot| grade_tag::is_untrue(point, &snapshot.tags));
         let untrue: Vec<String> = untrue.map(|snapshot| snapshot.id.to_string()).collect();
         if point.plan.kind == Artefact::Snapshots {
             let after = point.after(Event::Keep)?;
             let step = point.step.settled();
             let change = news::recorded(Point { step, reason: None, ..after });
             let command = Command::Record(Box::new(change));
-            let command = truth::first(round, point, untrue, command, now);
-            round.learn(command);
+            let command = grade_tag::first(builder, point, untrue, command, now);
+            builder.learn(command);
             return Ok(());
         }
         // A new step, with tries of its own.
-        return begin(round, &point.after(Event::Complete)?, Step::default(), untrue, now);
+        return begin(builder, &point.after(Event::Complete)?, Step::default(), untrue, now);
     }
     if point.step.is_past(PENDING_MAX, now) {
         let hours = PENDING_MAX.as_hours();
         let text = format!("its snapshots are still not complete after {hours} hours");
-        return give_up(round, point, Reason::new(Code::TooLong, text));
+        return give_up(builder, point, Reason::new(Code::TooLong, text));
     }
     Ok(())
 }
@@ -140,7 +141,7 @@ fn what_failed(point: &Point, input: &Input) -> Option<Reason> {
 
 /// `untrue` are the snapshots that say another grade than the point has.
 fn begin(
-    round: &mut Round,
+    builder: &mut DecisionBuilder,
     point: &Point,
     step: Step,
     untrue: Vec<String>,
@@ -152,19 +153,23 @@ fn begin(
     let begun = Point { step, reason: None, ..begun };
     let Some(call) = call(&begun) else {
         let text = "its record does not say what its machine and its disks were";
-        return give_up(round, point, Reason::new(Code::ArtefactGone, text));
+        return give_up(builder, point, Reason::new(Code::ArtefactGone, text));
     };
     let queue = Queue { region: begun.home.clone(), kind: Kind::Register };
     let intent = Intent { change: Change::point(begun), queue, call };
     let command = Command::RegisterImage(Box::new(intent));
-    let command = truth::first(round, point, untrue, command, now);
-    round.create(command);
+    let command = grade_tag::first(builder, point, untrue, command, now);
+    builder.create(command);
     Ok(())
 }
 
-fn give_up(round: &mut Round, point: &Point, reason: Reason) -> Result<(), IllegalTransition> {
-    round.say(&point.id, reason.clone());
-    round.record(news::recorded(retry::given_up(point, reason)?));
+fn give_up(
+    builder: &mut DecisionBuilder,
+    point: &Point,
+    reason: Reason,
+) -> Result<(), IllegalTransition> {
+    builder.say(&point.id, reason.clone());
+    builder.record(news::recorded(retry::given_up(point, reason)?));
     Ok(())
 }
 
@@ -217,7 +222,7 @@ enum Named {
 }
 
 /// Whether a device is made of the snapshot of another's volume: disks in the wrong places.
-fn is_misplaced(point: &Point, image: &SeenImage) -> bool {
+fn is_misplaced(point: &Point, image: &ObservedImage) -> bool {
     let of_device = |name: &str| {
         let mut volumes = point.machine.iter().flat_map(|machine| &machine.volumes);
         volumes.find(|volume| volume.device == name).and_then(|it| point.snapshots.get(&it.id))
@@ -227,7 +232,7 @@ fn is_misplaced(point: &Point, image: &SeenImage) -> bool {
 }
 
 /// Ours is what is made of exactly the snapshots of the point, each once and in its place.
-fn is_ours(point: &Point, image: &SeenImage) -> Named {
+fn is_ours(point: &Point, image: &ObservedImage) -> Named {
     let ours: BTreeSet<&SnapshotId> = point.snapshots.values().collect();
     let its: BTreeSet<&SnapshotId> = image.snapshots.iter().collect();
     let each_once = its.len() == image.snapshots.len();
@@ -243,63 +248,69 @@ fn is_ours(point: &Point, image: &SeenImage) -> Named {
 }
 
 fn look_for_image(
-    round: &mut Round,
+    builder: &mut DecisionBuilder,
     point: &Point,
-    named: &[SeenImage],
+    named: &[ObservedImage],
     now: Timestamp,
 ) -> Result<(), IllegalTransition> {
     let about = &point.id;
     let name = image_name(&point.id, point.step.attempt);
     // One that is deregistered holds its name no longer.
-    let holds = |image: &&SeenImage| image.state != ImageState::Deregistered && image.name == name;
-    let mut named: Vec<&SeenImage> = named.iter().filter(holds).collect();
+    let holds =
+        |image: &&ObservedImage| image.state != ImageState::Deregistered && image.name == name;
+    let mut named: Vec<&ObservedImage> = named.iter().filter(holds).collect();
     named.sort_by_key(|image| &image.id);
     let with = |wanted| named.iter().filter(move |image| is_ours(point, image) == wanted);
     for image in with(Named::Foreign) {
         let why = "it has our name, and is not made of our snapshots".to_string();
-        round.foreign(&point.home, &image.id, why, now);
+        builder.foreign(&point.home, &image.id, why, now);
     }
     if let Some(image) = with(Named::Ours).next() {
         let text = format!("{} of a try without an outcome was found", image.id);
-        round.say(about, Reason::new(Code::Adopted, text));
-        round.record(Change::point(made::image(point, image.id.clone(), now)?));
+        builder.say(about, Reason::new(Code::Adopted, text));
+        builder.record(Change::point(made::image(point, image.id.clone(), now)?));
         return Ok(());
     }
     if let Some(image) = with(Named::NotToBeJudged).next() {
         if point.step.is_past(PENDING_MAX, now) {
             let text = format!("{} has our name, and never showed what it is made of", image.id);
-            return give_up(round, point, Reason::new(Code::TooLong, text));
+            return give_up(builder, point, Reason::new(Code::TooLong, text));
         }
         let text = format!("{} does not show yet what it is made of", image.id);
-        return wait(round, point, later(now, LOOK_AFTER), text);
+        return wait(builder, point, later(now, LOOK_AFTER), text);
     }
     if let Some(image) = with(Named::Foreign).next() {
         let reason = Reason::new(Code::Foreign, format!("{} has the name {name}", image.id));
-        round.say(about, reason.clone());
-        round.record(news::recorded(retry::outdone(point, reason, now)?));
+        builder.say(about, reason.clone());
+        builder.record(news::recorded(retry::outdone(point, reason, now)?));
         return Ok(());
     }
     if !point.step.is_past(SETTLE, now) {
         let visible = later(point.step.begun_at.unwrap_or(now), SETTLE);
-        return wait(round, point, visible, format!("what has the name {name} is not visible yet"));
+        return wait(
+            builder,
+            point,
+            visible,
+            format!("what has the name {name} is not visible yet"),
+        );
     }
     let text = "the call was made, or not, and has left nothing";
     let reason = Reason::new(Code::OutcomeUnknown, text);
-    round.say(about, reason.clone());
-    round.record(news::recorded(retry::failed(point, reason, retry::Next::AtOnce, now)?));
+    builder.say(about, reason.clone());
+    builder.record(news::recorded(retry::failed(point, reason, retry::Next::AtOnce, now)?));
     Ok(())
 }
 
 /// Nothing can be said yet.
 fn wait(
-    round: &mut Round,
+    builder: &mut DecisionBuilder,
     point: &Point,
     until: Timestamp,
     text: String,
 ) -> Result<(), IllegalTransition> {
     let reason = Reason::new(Code::OutcomeUnknown, text);
-    round.say(&point.id, reason.clone());
+    builder.say(&point.id, reason.clone());
     let step = Step { due_at: Some(until), ..point.step.clone() };
-    round.record(Change::point(Point { step, reason: Some(reason), ..point.clone() }));
+    builder.record(Change::point(Point { step, reason: Some(reason), ..point.clone() }));
     Ok(())
 }

@@ -15,8 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::decision_builder::DecisionBuilder;
 use super::ready::{self, Ready};
-use super::round::Round;
 use super::{create, made, method, news, retry, stop_start};
 use crate::command::{Change, Command, CreateSnapshots, Decision, Intent};
 use crate::conclude::SnapshotSet;
@@ -24,15 +24,16 @@ use crate::downtime::Downtime;
 use crate::ids::{InstanceId, VolumeId};
 use crate::limits::{CLOCK_SKEW, LOOK_AFTER, PARTIAL, SETTLE, WAITING_MAX, later};
 use crate::machine::{Grade, Machine};
-use crate::names::{TAG_ATTEMPT, TAG_POINT, image_name, snapshot_tags};
+use crate::names::{TAG_ATTEMPT, TAG_POINT, image_name};
+use crate::observed::{Complete, ObservedImage, ObservedSnapshot};
 use crate::point::{Point, Step};
 use crate::policy::Consistency;
 use crate::reason::{Code, Reason};
-use crate::seen::{Complete, SeenImage, SeenSnapshot};
 use crate::slot::PointId;
 use crate::status::{Event, IllegalTransition, Status};
 use crate::summary::Summary;
-use crate::tags::left_out;
+use crate::tags::write::left_out;
+use crate::tags::write::snapshot_tags;
 use crate::work::{Kind, Queue};
 
 #[derive(Clone, Debug)]
@@ -47,11 +48,11 @@ pub struct Input {
     pub unsettled: BTreeSet<InstanceId>,
     /// For each point whose try has had no outcome, or whose snapshots EC2 may not have begun yet:
     /// every snapshot of this account with its tag.
-    pub tagged: BTreeMap<PointId, Complete<SeenSnapshot>>,
+    pub tagged: BTreeMap<PointId, Complete<ObservedSnapshot>>,
     /// How far those are whose machine is to be stopped for them.
     pub downtimes: BTreeMap<PointId, Downtime>,
     /// For each name of an image that EC2 may be making: the images of this account of that name.
-    pub named: BTreeMap<String, Complete<SeenImage>>,
+    pub named: BTreeMap<String, Complete<ObservedImage>>,
 }
 
 /// The points of which snapshots with their tag have to be listed before anything is decided.
@@ -146,43 +147,43 @@ fn wants(point: &Point, now: Timestamp) -> Option<Want> {
 pub fn decide(input: &Input) -> Decision {
     let mut points: Vec<&Point> = input.points.iter().collect();
     points.sort_by_key(|point| (point.requested_at, &point.id));
-    let mut round = Round::default();
+    let mut builder = DecisionBuilder::default();
     for point in points {
         let machine = input.machines.get(point.instance());
         let is_unsettled = input.unsettled.contains(point.instance());
         // A point is left alone by an event that cannot happen to it where it stands.
         let _left_alone = match wants(point, input.now) {
             Some(want @ (Want::Snapshots | Want::Grade)) if is_unsettled => {
-                wait(&mut round, point, want, input)
+                wait(&mut builder, point, want, input)
             }
             Some(Want::Snapshots) => {
                 let downtime = input.downtimes.get(&point.id);
-                begin(&mut round, point, machine, downtime, input.now)
+                begin(&mut builder, point, machine, downtime, input.now)
             }
             Some(Want::Set) => match input.tagged.get(&point.id) {
-                Some(Complete(tagged)) => look_for_set(&mut round, point, tagged, input.now),
+                Some(Complete(tagged)) => look_for_set(&mut builder, point, tagged, input.now),
                 None => Ok(()),
             },
             Some(Want::Image) => {
                 let name = image_name(&point.id, point.step.attempt);
                 match input.named.get(&name) {
                     Some(Complete(named)) => {
-                        create::look_for_image(&mut round, point, named, input.now)
+                        create::look_for_image(&mut builder, point, named, input.now)
                     }
                     None => Ok(()),
                 }
             }
-            Some(Want::Grade) => grade(&mut round, point, machine, input),
+            Some(Want::Grade) => grade(&mut builder, point, machine, input),
             None => Ok(()),
         };
     }
-    round.decision()
+    builder.decision()
 }
 
 /// Without all of its disks a machine must not be imaged, and it is not gone either: its point is
 /// left alone, but not for ever.
 fn wait(
-    round: &mut Round,
+    builder: &mut DecisionBuilder,
     point: &Point,
     want: Want,
     input: &Input,
@@ -192,18 +193,18 @@ fn wait(
         return Ok(());
     }
     if want == Want::Grade {
-        return grade(round, point, None, input);
+        return grade(builder, point, None, input);
     }
     let hours = WAITING_MAX.as_hours();
     let text = format!("EC2 has not shown {} as a whole for {hours} hours", point.instance());
     let reason = Reason::new(Code::TooLong, text);
-    round.say(&point.id, reason.clone());
-    round.record(news::recorded(retry::given_up(point, reason)?));
+    builder.say(&point.id, reason.clone());
+    builder.record(news::recorded(retry::given_up(point, reason)?));
     Ok(())
 }
 
 fn begin(
-    round: &mut Round,
+    builder: &mut DecisionBuilder,
     point: &Point,
     machine: Option<&Machine>,
     downtime: Option<&Downtime>,
@@ -211,41 +212,47 @@ fn begin(
 ) -> Result<(), IllegalTransition> {
     let Some(machine) = machine.filter(|machine| !machine.instance.state.is_gone()) else {
         let text = format!("{} is no longer there", point.instance());
-        return turn_down(round, point, machine, Event::Miss, Reason::new(Code::MachineGone, text));
+        return turn_down(
+            builder,
+            point,
+            machine,
+            Event::Miss,
+            Reason::new(Code::MachineGone, text),
+        );
     };
     let choice = match method::choose(point, machine) {
         Ok(choice) => choice,
-        Err(reason) => return turn_down(round, point, Some(machine), Event::Refuse, reason),
+        Err(reason) => return turn_down(builder, point, Some(machine), Event::Refuse, reason),
     };
     let found = match ready::check(point, &machine.instance, now) {
         Ready::Now(found) => found,
         Ready::Wait(due_at, reason) => {
-            put_off(round, point, machine, due_at, reason);
+            put_off(builder, point, machine, due_at, reason);
             return Ok(());
         }
         Ready::Miss(reason) => {
-            return turn_down(round, point, Some(machine), Event::Miss, reason);
+            return turn_down(builder, point, Some(machine), Event::Miss, reason);
         }
     };
     if stop_start::is_to_stop(point, machine) {
-        return stop_start::wait(round, point, machine.instance.state, downtime, now);
+        return stop_start::wait(builder, point, machine.instance.state, downtime, now);
     }
     let is_created = choice.is_created();
     let chosen = choice.for_point(point).found(found);
     let left_out = left_out(&chosen);
     let chosen = chosen.found(left_out);
     if let Some(reason) = choice.because {
-        round.say(&point.id, reason);
+        builder.say(&point.id, reason);
     }
     match is_created {
-        true => create::begin(round, &chosen, now),
-        false => begin_snapshots(round, &chosen, now),
+        true => create::begin(builder, &chosen, now),
+        false => begin_snapshots(builder, &chosen, now),
     }
 }
 
 /// The intent and the call, for a point that knows its machine.
 fn begin_snapshots(
-    round: &mut Round,
+    builder: &mut DecisionBuilder,
     point: &Point,
     now: Timestamp,
 ) -> Result<(), IllegalTransition> {
@@ -265,23 +272,29 @@ fn begin_snapshots(
     };
     let queue = Queue { region: begun.home.clone(), kind: Kind::Snapshot };
     let intent = Intent { change: Change::point(begun), queue, call };
-    round.create(Command::CreateSnapshots(Box::new(intent)));
+    builder.create(Command::CreateSnapshots(Box::new(intent)));
     Ok(())
 }
 
 /// It waits for its machine, and whoever asks how the machine stands is told what for.
-fn put_off(round: &mut Round, point: &Point, machine: &Machine, due_at: Timestamp, reason: Reason) {
+fn put_off(
+    builder: &mut DecisionBuilder,
+    point: &Point,
+    machine: &Machine,
+    due_at: Timestamp,
+    reason: Reason,
+) {
     let step = Step { due_at: Some(due_at), ..point.step.clone() };
     let waits = Point { step, reason: Some(reason.clone()), ..point.clone() };
     let name = machine.instance.name().map(str::to_string);
     let summary = Summary { name, ..news::latest(&waits) };
-    round.say(&point.id, reason);
-    round.record(Change::point(waits).telling(Some(summary)));
+    builder.say(&point.id, reason);
+    builder.record(Change::point(waits).telling(Some(summary)));
 }
 
 /// It will not be made; nothing was begun.
 fn turn_down(
-    round: &mut Round,
+    builder: &mut DecisionBuilder,
     point: &Point,
     machine: Option<&Machine>,
     event: Event,
@@ -291,28 +304,28 @@ fn turn_down(
     let after = Point { step: point.step.settled(), reason: Some(reason.clone()), ..after };
     let name = machine.and_then(|machine| machine.instance.name()).map(str::to_string);
     let summary = Summary { name, ..news::latest(&after) };
-    round.say(&point.id, reason);
-    round.record(Change::point(after).telling(Some(summary)));
+    builder.say(&point.id, reason);
+    builder.record(Change::point(after).telling(Some(summary)));
     Ok(())
 }
 
 fn look_for_set(
-    round: &mut Round,
+    builder: &mut DecisionBuilder,
     point: &Point,
-    tagged: &[SeenSnapshot],
+    tagged: &[ObservedSnapshot],
     now: Timestamp,
 ) -> Result<(), IllegalTransition> {
     let Some(machine) = &point.machine else { return Ok(()) };
     let found = sort(point, machine, tagged);
     for (snapshot, why) in &found.foreign {
-        round.foreign(&point.home, &snapshot.id, why.clone(), now);
+        builder.foreign(&point.home, &snapshot.id, why.clone(), now);
     }
     let shown = found.ours.len();
     if made::is_whole(machine, &found.ours) {
         let text = format!("the {shown} snapshots of a try without an outcome were found");
         let after = made::snapshots(point, found.ours, now)?;
-        round.say(&point.id, Reason::new(Code::Adopted, text));
-        round.record(Change::point(after));
+        builder.say(&point.id, Reason::new(Code::Adopted, text));
+        builder.record(Change::point(after));
         return Ok(());
     }
     let wanted = machine.volumes.len();
@@ -321,31 +334,31 @@ fn look_for_set(
         _ => format!("of a set of {wanted} snapshots {shown} are visible"),
     };
     let reason = Reason::new(Code::OutcomeUnknown, text);
-    round.say(&point.id, reason.clone());
+    builder.say(&point.id, reason.clone());
     if shown > 0 && !point.step.is_past(PARTIAL, now) {
         let step = Step { due_at: Some(later(now, LOOK_AFTER)), ..point.step.clone() };
-        round.record(Change::point(Point { step, reason: Some(reason), ..point.clone() }));
+        builder.record(Change::point(Point { step, reason: Some(reason), ..point.clone() }));
         return Ok(());
     }
     let mut left = point.clone();
     retry::leave(&mut left.leftovers, found.ours.into_iter().map(|(_, id)| id.into()));
-    round.record(news::recorded(retry::failed(&left, reason, retry::Next::AtOnce, now)?));
+    builder.record(news::recorded(retry::failed(&left, reason, retry::Next::AtOnce, now)?));
     Ok(())
 }
 
 /// What carries the tag of a point, by whose it is.
 struct Found<'a> {
     ours: SnapshotSet,
-    foreign: Vec<(&'a SeenSnapshot, String)>,
+    foreign: Vec<(&'a ObservedSnapshot, String)>,
 }
 
 /// Ours is what this try may have made: of a volume of the machine, started after the intent, and
 /// the only one of that volume. What earlier tries left is not looked at here: the sweep links it
 /// to its point.
-fn sort<'a>(point: &Point, machine: &Machine, tagged: &'a [SeenSnapshot]) -> Found<'a> {
+fn sort<'a>(point: &Point, machine: &Machine, tagged: &'a [ObservedSnapshot]) -> Found<'a> {
     let mut foreign = Vec::new();
-    let mut candidates: BTreeMap<&VolumeId, Vec<&SeenSnapshot>> = BTreeMap::new();
-    let mut snapshots: Vec<&SeenSnapshot> = tagged.iter().collect();
+    let mut candidates: BTreeMap<&VolumeId, Vec<&ObservedSnapshot>> = BTreeMap::new();
+    let mut snapshots: Vec<&ObservedSnapshot> = tagged.iter().collect();
     snapshots.sort_by_key(|snapshot| &snapshot.id);
     for snapshot in snapshots {
         match verdict(point, machine, snapshot) {
@@ -373,7 +386,7 @@ fn sort<'a>(point: &Point, machine: &Machine, tagged: &'a [SeenSnapshot]) -> Fou
 /// volume has one that started then.
 fn start_of_set(
     machine: &Machine,
-    candidates: &BTreeMap<&VolumeId, Vec<&SeenSnapshot>>,
+    candidates: &BTreeMap<&VolumeId, Vec<&ObservedSnapshot>>,
 ) -> Option<Timestamp> {
     let starts: BTreeSet<Timestamp> =
         candidates.values().flatten().map(|snapshot| snapshot.started_at).collect();
@@ -392,7 +405,7 @@ enum Verdict<'a> {
     Foreign(&'static str),
 }
 
-fn verdict<'a>(point: &Point, machine: &Machine, snapshot: &'a SeenSnapshot) -> Verdict<'a> {
+fn verdict<'a>(point: &Point, machine: &Machine, snapshot: &'a ObservedSnapshot) -> Verdict<'a> {
     if snapshot.tags.get(TAG_POINT).map(String::as_str) != Some(point.id.as_str()) {
         return Verdict::Foreign("it is not tagged for this point");
     }
@@ -440,7 +453,7 @@ fn are_begun(point: &Point, input: &Input) -> bool {
 
 /// At rest is what was at rest before its snapshots were begun, and after.
 fn grade(
-    round: &mut Round,
+    builder: &mut DecisionBuilder,
     point: &Point,
     machine: Option<&Machine>,
     input: &Input,
@@ -455,7 +468,7 @@ fn grade(
     if !rested {
         let text = "it was started, or went, while its snapshots were made: graded as a crash";
         let reason = Reason::new(Code::NotStopped, text);
-        round.say(&point.id, reason.clone());
+        builder.say(&point.id, reason.clone());
         // Where nobody asked for more than that, the grade says it all.
         found = (point.plan.consistency == Consistency::AtRest).then_some(reason);
     }
@@ -464,8 +477,8 @@ fn grade(
     let graded = Point { grade: Some(grade), step, ..point.clone() }.found(found);
     // Its snapshots may have been completed while it stood in this queue.
     if let Some(queue) = graded.queue() {
-        round.wake(queue);
+        builder.wake(queue);
     }
-    round.record(Change::point(graded));
+    builder.record(Change::point(graded));
     Ok(())
 }

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
+use super::decision_builder::DecisionBuilder;
 use super::power::ended_point;
-use super::round::Round;
 use crate::command::{Change, Write};
 use crate::downtime::{Downtime, DowntimeStatus};
 use crate::machine::{Machine, State};
@@ -34,7 +34,7 @@ pub(super) fn is_being_stopped(downtime: Option<&Downtime>, state: Option<State>
 /// The point of a machine that is not stopped: it is asked to be, once; and the point waits until
 /// it is, or until its window closes.
 pub(super) fn wait(
-    round: &mut Round,
+    builder: &mut DecisionBuilder,
     point: &Point,
     state: State,
     downtime: Option<&Downtime>,
@@ -46,25 +46,25 @@ pub(super) fn wait(
     }
     if now >= until {
         let text = format!("{} was not stopped by {until}", point.instance());
-        return miss(round, point, Reason::new(Code::WindowClosed, text));
+        return miss(builder, point, Reason::new(Code::WindowClosed, text));
     }
     let step = Step { due_at: Some(until), ..point.step.clone() };
     let waiting = Change::point(Point { step, ..point.clone() });
     match downtime.map(|downtime| downtime.status) {
         None => {
             let downtime = Downtime::wanted(point, now);
-            round.record(waiting.with(Write::new_downtime(downtime)));
-            round.wake(Queue { region: point.home.clone(), kind: Kind::Power });
+            builder.record(waiting.with(Write::new_downtime(downtime)));
+            builder.wake(Queue { region: point.home.clone(), kind: Kind::Power });
             Ok(())
         }
         Some(DowntimeStatus::Waiting) => {
-            round.record(waiting);
+            builder.record(waiting);
             Ok(())
         }
         // A machine is not stopped twice for one point.
         Some(_) => {
             let text = format!("{} was stopped, and is {} again", point.instance(), state.as_str());
-            miss(round, point, Reason::new(Code::NotStopped, text))
+            miss(builder, point, Reason::new(Code::NotStopped, text))
         }
     }
 }
@@ -74,10 +74,14 @@ fn is_ours(downtime: Option<&Downtime>) -> bool {
     downtime.is_some_and(|downtime| downtime.status.is_held())
 }
 
-fn miss(round: &mut Round, point: &Point, reason: Reason) -> Result<(), IllegalTransition> {
+fn miss(
+    builder: &mut DecisionBuilder,
+    point: &Point,
+    reason: Reason,
+) -> Result<(), IllegalTransition> {
     let illegal = IllegalTransition { status: point.status, event: Event::Miss };
     let (point, summary) = ended_point(point, Event::Miss, reason.clone()).ok_or(illegal)?;
-    round.say(&point.id, reason);
-    round.record(Change::point(point).telling(Some(summary)));
+    builder.say(&point.id, reason);
+    builder.record(Change::point(point).telling(Some(summary)));
     Ok(())
 }

@@ -26,7 +26,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{InForce, request};
-use crate::asked::{Asked, Pending};
 use crate::command::{Change, Command, Consume, Decision, Write};
 use crate::ids::{InstanceId, PolicyName};
 use crate::limits::{SETTLE, later};
@@ -36,11 +35,12 @@ use crate::point::Point;
 use crate::policy::select::Selected;
 use crate::policy::{Policy, Trigger, WINDOW_SECS};
 use crate::reason::{Code, Reason};
+use crate::request_counter::{Pending, RequestCounter};
 use crate::slot::Occasion;
 use crate::tags::VALUE_MAX;
 
 /// What the ledger has on the requests that may be meant.
-pub type Known = BTreeMap<(InstanceId, PolicyName), Asked>;
+pub type Known = BTreeMap<(InstanceId, PolicyName), RequestCounter>;
 
 /// What the sweep sees of requests by tag.
 #[derive(Clone, Debug, Default)]
@@ -49,7 +49,7 @@ pub struct Asking {
     pub machines: Vec<Instance>,
     pub known: Known,
     /// In the same regions: whatever was taken so long ago that nobody is at it any more.
-    pub left: Vec<Asked>,
+    pub left: Vec<RequestCounter>,
 }
 
 /// What the tag of a machine says; none if it has no such tag.
@@ -88,7 +88,7 @@ pub fn by_tag(instance: &Instance, in_force: &InForce, known: &Known, now: Times
     let record = known.get(&(instance.id.clone(), policy.name.clone()));
     match record.map(|record| (record, stands(record, now))) {
         None => {
-            let never = Asked::never(&instance.id, &instance.region, &policy.name);
+            let never = RequestCounter::never(&instance.id, &instance.region, &policy.name);
             take(policy, instance, &never, now)
         }
         Some((record, Stands::Over)) => take(policy, instance, record, now),
@@ -115,7 +115,9 @@ pub fn sweep(asking: &Asking, in_force: &InForce, now: Timestamp) -> Decision {
             }
         }
         let news = [Code::AskedFor, Code::RequestRefused, Code::RequestLeft];
-        decision.said.extend(one.said.into_iter().filter(|said| news.contains(&said.reason.code)));
+        decision
+            .explanations
+            .extend(one.explanations.into_iter().filter(|said| news.contains(&said.reason.code)));
     }
     decision.commands.extend(wakes.into_iter().map(Command::Wake));
     decision
@@ -125,13 +127,14 @@ pub fn sweep(asking: &Asking, in_force: &InForce, now: Timestamp) -> Decision {
 pub fn by_hand(
     policy: &Policy,
     instance: &Instance,
-    asked: Option<&Asked>,
+    asked: Option<&RequestCounter>,
     now: Timestamp,
 ) -> (Point, Change) {
-    let never = Asked::never(&instance.id, &instance.region, &policy.name);
+    let never = RequestCounter::never(&instance.id, &instance.region, &policy.name);
     let (record, occasion) = asked.unwrap_or(&never).once_more();
     let point = point(policy, instance, occasion, now);
-    let change = request::change(point.clone(), instance, None).with(Write::asked(record));
+    let change =
+        request::change(point.clone(), instance, None).with(Write::request_counter(record));
     (point, change)
 }
 
@@ -181,7 +184,7 @@ enum Stands<'a> {
     Left(&'a Pending),
 }
 
-fn stands(record: &Asked, now: Timestamp) -> Stands<'_> {
+fn stands(record: &RequestCounter, now: Timestamp) -> Stands<'_> {
     match (&record.pending, record.consumed_at) {
         (Some(pending), _) if pending.due_at <= now => Stands::Left(pending),
         (Some(pending), _) => Stands::Taken(format!("its point is {}", pending.point)),
@@ -194,7 +197,7 @@ fn stands(record: &Asked, now: Timestamp) -> Stands<'_> {
 }
 
 /// A new request.
-fn take(policy: &Policy, instance: &Instance, record: &Asked, now: Timestamp) -> Decision {
+fn take(policy: &Policy, instance: &Instance, record: &RequestCounter, now: Timestamp) -> Decision {
     let mut decision = Decision::default();
     let (record, occasion) = record.once_more();
     let point = point(policy, instance, occasion, now);
@@ -203,8 +206,8 @@ fn take(policy: &Policy, instance: &Instance, record: &Asked, now: Timestamp) ->
     let answer = answer_of(&pending, &policy.name);
     let text = format!("somebody asked for it by a tag on {}", instance.id);
     decision.say(&point.id, Reason::new(Code::AskedFor, text));
-    let write = Write::asked(Asked { pending: Some(pending), ..record });
-    let record = write.asked_record().cloned();
+    let write = Write::request_counter(RequestCounter { pending: Some(pending), ..record });
+    let record = write.as_request_counter().cloned();
     let taken = Some(request::change(point, instance, None).with(write));
     let value = Some(policy.name.to_string());
     decision.command(consume(instance, taken, value, record, Some(answer)));
@@ -213,14 +216,19 @@ fn take(policy: &Policy, instance: &Instance, record: &Asked, now: Timestamp) ->
 }
 
 /// A request whose tag is still there, long after its point was requested.
-fn take_off(instance: &Instance, record: &Asked, pending: &Pending, now: Timestamp) -> Decision {
+fn take_off(
+    instance: &Instance,
+    record: &RequestCounter,
+    pending: &Pending,
+    now: Timestamp,
+) -> Decision {
     let mut decision = Decision::default();
     let text = format!("{} was requested, and its tag is still there", pending.point);
     decision.say(&instance.id, Reason::new(Code::RequestLeft, text));
     let answer = answer_of(pending, &record.policy);
     let pending = Pending { due_at: later(now, SETTLE), ..pending.clone() };
-    let write = Write::asked(Asked { pending: Some(pending), ..record.clone() });
-    let taken = write.asked_record().cloned();
+    let write = Write::request_counter(RequestCounter { pending: Some(pending), ..record.clone() });
+    let taken = write.as_request_counter().cloned();
     let change = Some(Change { writes: vec![write], summary: None });
     let value = Some(record.policy.to_string());
     decision.command(consume(instance, change, value, taken, Some(answer)));
@@ -228,7 +236,7 @@ fn take_off(instance: &Instance, record: &Asked, pending: &Pending, now: Timesta
 }
 
 /// A request whose tag has gone, and of which nobody wrote that it has.
-fn end(record: &Asked) -> Decision {
+fn end(record: &RequestCounter) -> Decision {
     let mut decision = Decision::default();
     let Some(pending) = &record.pending else { return decision };
     let text = format!("the tag that {} was requested by is gone", pending.point);
@@ -256,7 +264,7 @@ fn consume(
     instance: &Instance,
     taken: Option<Change>,
     value: Option<String>,
-    record: Option<Asked>,
+    record: Option<RequestCounter>,
     answer: Option<String>,
 ) -> Command {
     let (region, instance) = (instance.region.clone(), instance.id.clone());
@@ -264,7 +272,7 @@ fn consume(
 }
 
 /// Whether a machine carries the tag of this request.
-fn carries(instance: &Instance, asked: &Asked) -> bool {
+fn carries(instance: &Instance, asked: &RequestCounter) -> bool {
     instance.id == asked.instance && value(instance) == Some(asked.policy.as_str())
 }
 

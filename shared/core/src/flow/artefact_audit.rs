@@ -23,10 +23,10 @@ use crate::command::{Change, Command, Decision, Finding};
 use crate::ids::{Region, SnapshotId};
 use crate::limits::{ATTEMPTS_MAX, CLOCK_SKEW};
 use crate::names::{TAG_ATTEMPT, TAG_POINT, image_name};
+use crate::observed::{ImageState, ObservedImage, ObservedSnapshot};
 use crate::point::{Point, Replica, ReplicaStatus};
 use crate::policy::Method;
 use crate::reason::{Code, Reason};
-use crate::seen::{ImageState, SeenImage, SeenSnapshot};
 use crate::slot::PointId;
 use crate::status::Status;
 
@@ -81,7 +81,7 @@ fn point_of<'a>(tagged: &'a Tagged, tags: &Tags) -> Result<&'a Point, &'static s
     tagged.points.get(&id).ok_or("there is no point of that id")
 }
 
-fn image_verdict<'a>(tagged: &'a Tagged, region: &Region, image: &SeenImage) -> Verdict<'a> {
+fn image_verdict<'a>(tagged: &'a Tagged, region: &Region, image: &ObservedImage) -> Verdict<'a> {
     match point_of(tagged, &image.tags) {
         Err(why) => Verdict::Foreign(why),
         Ok(point) if point.home == *region => image_at_home(point, image),
@@ -92,7 +92,7 @@ fn image_verdict<'a>(tagged: &'a Tagged, region: &Region, image: &SeenImage) -> 
     }
 }
 
-fn image_at_home<'a>(point: &'a Point, image: &SeenImage) -> Verdict<'a> {
+fn image_at_home<'a>(point: &'a Point, image: &ObservedImage) -> Verdict<'a> {
     let is_named = point.image.as_ref() == Some(&image.id);
     if is_named || is_leftover(&point.leftovers, image.id.as_str()) {
         return Verdict::Leave;
@@ -131,7 +131,7 @@ fn is_created(point: &Point) -> bool {
 }
 
 /// An image that a call may have made for a point whose image EC2 creates.
-fn created_at_home<'a>(point: &'a Point, image: &SeenImage) -> Verdict<'a> {
+fn created_at_home<'a>(point: &'a Point, image: &ObservedImage) -> Verdict<'a> {
     let is_of_machine = image.attributes.source_instance.as_ref() == Some(point.instance());
     let is_younger = |at: Timestamp| point.requested_at.duration_since(at) <= CLOCK_SKEW;
     if !is_of_machine {
@@ -143,7 +143,7 @@ fn created_at_home<'a>(point: &'a Point, image: &SeenImage) -> Verdict<'a> {
     }
 }
 
-fn image_elsewhere<'a>(replica: &'a Replica, image: &SeenImage) -> Verdict<'a> {
+fn image_elsewhere<'a>(replica: &'a Replica, image: &ObservedImage) -> Verdict<'a> {
     let is_named = replica.image.as_ref() == Some(&image.id);
     if is_named || is_leftover(&replica.leftovers, image.id.as_str()) {
         return Verdict::Leave;
@@ -168,7 +168,7 @@ fn image_elsewhere<'a>(replica: &'a Replica, image: &SeenImage) -> Verdict<'a> {
 fn snapshot_verdict<'a>(
     tagged: &'a Tagged,
     region: &Region,
-    snapshot: &SeenSnapshot,
+    snapshot: &ObservedSnapshot,
     is_mapped: bool,
 ) -> Verdict<'a> {
     match point_of(tagged, &snapshot.tags) {
@@ -182,7 +182,7 @@ fn snapshot_verdict<'a>(
     }
 }
 
-fn snapshot_at_home<'a>(point: &'a Point, snapshot: &SeenSnapshot) -> Verdict<'a> {
+fn snapshot_at_home<'a>(point: &'a Point, snapshot: &ObservedSnapshot) -> Verdict<'a> {
     let is_named = point.snapshots.values().any(|ours| *ours == snapshot.id);
     if is_named || is_leftover(&point.leftovers, snapshot.id.as_str()) {
         return Verdict::Leave;
@@ -210,7 +210,7 @@ fn snapshot_at_home<'a>(point: &'a Point, snapshot: &SeenSnapshot) -> Verdict<'a
     }
 }
 
-fn snapshot_elsewhere<'a>(replica: &'a Replica, snapshot: &SeenSnapshot) -> Verdict<'a> {
+fn snapshot_elsewhere<'a>(replica: &'a Replica, snapshot: &ObservedSnapshot) -> Verdict<'a> {
     let is_underway = match replica.status {
         // The image that it belongs to may not show its mapping yet, or not be known of.
         ReplicaStatus::Waiting | ReplicaStatus::Copying | ReplicaStatus::Pending => true,
@@ -231,7 +231,7 @@ fn attempt_of(tags: &Tags) -> Option<u32> {
 }
 
 /// A name that one of the attempts up to now gave, and the one that its tag says.
-fn has_our_name(image: &SeenImage, point: &PointId, attempts: u32) -> bool {
+fn has_our_name(image: &ObservedImage, point: &PointId, attempts: u32) -> bool {
     let attempt = attempt_of(&image.tags).filter(|attempt| *attempt <= attempts);
     attempt.is_some_and(|attempt| image.name == image_name(point, attempt))
 }

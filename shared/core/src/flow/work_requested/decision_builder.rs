@@ -6,20 +6,20 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::command::{Change, Command, Decision, Finding, Resolved, Said, Wake};
+use crate::command::{Change, Command, Decision, Explanation, Finding, Resolved, Wake};
 use crate::ids::Region;
 use crate::reason::{Code, Reason};
 use crate::work::Queue;
 
 #[derive(Default)]
-pub(super) struct Round {
+pub(super) struct DecisionBuilder {
     learnt: Vec<Command>,
     created: Vec<Command>,
     woken: BTreeSet<Queue>,
-    said: Vec<Said>,
+    explanations: Vec<Explanation>,
 }
 
-impl Round {
+impl DecisionBuilder {
     pub fn record(&mut self, change: Change) {
         self.learn(Command::Record(Box::new(change)));
     }
@@ -38,7 +38,7 @@ impl Round {
     }
 
     pub fn say(&mut self, about: impl ToString, reason: Reason) {
-        self.said.push(Said { about: about.to_string(), reason });
+        self.explanations.push(Explanation { about: about.to_string(), reason });
     }
 
     /// Something carries our tag or a name of ours, and is not ours.
@@ -68,6 +68,6 @@ impl Round {
     pub fn decision(self) -> Decision {
         let wakes = self.woken.into_iter().map(|queue| Command::Wake(Wake { queue, hop: 0 }));
         let commands = self.learnt.into_iter().chain(self.created).chain(wakes).collect();
-        Decision { commands, said: self.said }
+        Decision { commands, explanations: self.explanations }
     }
 }

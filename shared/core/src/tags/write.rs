@@ -1,6 +1,6 @@
 //! The tags of an artefact, in the call that makes it.
 //!
-//! EC2 takes [`TAGS_MAX`] of them. Three kinds want to be there, and give way in this order, the
+//! EC2 takes [`TAGS_MAX`](super::TAGS_MAX) of them. Three kinds want to be there, and give way in this order, the
 //! last first:
 //!
 //! 1. **ours**, which say all that is needed to know the artefact without the ledger: never;
@@ -16,24 +16,17 @@ use std::collections::BTreeMap;
 use crate::machine::{Grade, Machine, State};
 use crate::names::{
     FORMAT, MADE_BY, TAG_ATTEMPT, TAG_BY, TAG_DEVICES, TAG_FORMAT, TAG_GRADE, TAG_KIND,
-    TAG_LINEAGE, TAG_MACHINE, TAG_POINT, TAG_POLICY, TAG_PREFIX, TAG_REPLICAS, TAG_REQUESTED,
-    TAG_SLOT, TAG_SOURCE,
+    TAG_LINEAGE, TAG_MACHINE, TAG_POINT, TAG_POLICY, TAG_REPLICAS, TAG_REQUESTED, TAG_SLOT,
+    TAG_SOURCE,
 };
 use crate::point::Point;
 use crate::policy::{Artefact, Consistency, Method};
 use crate::reason::{Code, Reason};
 use crate::slot::Occasion;
+use crate::tags::{KEY_MAX, TAGS_MAX, VALUE_MAX, is_reserved};
 
 type Tags = BTreeMap<String, String>;
 
-/// The most that EC2 takes on one resource, apart from its own.
-pub const TAGS_MAX: usize = 50;
-/// The longest key of a tag, in characters.
-pub const KEY_MAX: usize = 128;
-/// The longest value of a tag, in characters.
-pub const VALUE_MAX: usize = 256;
-/// What the keys of AWS begin with.
-const RESERVED: &str = "aws:";
 /// So many of the keys that were left out are named.
 const NAMED_MAX: usize = 5;
 
@@ -83,13 +76,6 @@ pub fn left_out(point: &Point) -> Option<Reason> {
     Some(Reason::new(Code::TagsLeftOut, text))
 }
 
-/// Whether nobody but AWS, or nobody but us, may give a tag of that key.
-pub fn is_reserved(key: &str) -> bool {
-    [RESERVED, TAG_PREFIX].iter().any(|prefix| {
-        key.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-    })
-}
-
 fn of_snapshots(point: &Point, attempt: u32) -> Tags {
     let mut tags = ours(point, attempt);
     let volumes = point.machine.iter().flat_map(|machine| &machine.volumes);
@@ -111,7 +97,7 @@ fn ours(point: &Point, attempt: u32) -> Tags {
     let slot = match &point.slot.occasion {
         Occasion::Scheduled(at) => format!("at {at}"),
         Occasion::Stopped { launched } => format!("run {launched}"),
-        Occasion::Asked { ordinal } => format!("ask {ordinal}"),
+        Occasion::OnDemand { ordinal } => format!("ask {ordinal}"),
     };
     let instance = point.instance();
     let always = [

@@ -14,7 +14,7 @@ use crate::slot::{Occasion, PointId, Slot};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Asked {
+pub struct RequestCounter {
     pub instance: InstanceId,
     pub home: Region,
     pub policy: PolicyName,
@@ -40,10 +40,10 @@ pub struct Pending {
     pub due_at: Timestamp,
 }
 
-impl Asked {
+impl RequestCounter {
     /// Of a machine that nobody has asked for yet under this policy.
-    pub fn never(instance: &InstanceId, home: &Region, policy: &PolicyName) -> Asked {
-        Asked {
+    pub fn never(instance: &InstanceId, home: &Region, policy: &PolicyName) -> RequestCounter {
+        RequestCounter {
             instance: instance.clone(),
             home: home.clone(),
             policy: policy.clone(),
@@ -55,20 +55,20 @@ impl Asked {
     }
 
     /// The same after one more request; and what that is a request of.
-    pub fn once_more(&self) -> (Asked, Occasion) {
+    pub fn once_more(&self) -> (RequestCounter, Occasion) {
         let ordinal = self.ordinal.saturating_add(1);
-        (Asked { ordinal, ..self.clone() }, Occasion::Asked { ordinal })
+        (RequestCounter { ordinal, ..self.clone() }, Occasion::OnDemand { ordinal })
     }
 
     /// The same once the tag has gone.
     #[must_use]
-    pub fn consumed(&self, now: Timestamp) -> Asked {
-        Asked { pending: None, consumed_at: Some(now), ..self.clone() }
+    pub fn consumed(&self, now: Timestamp) -> RequestCounter {
+        RequestCounter { pending: None, consumed_at: Some(now), ..self.clone() }
     }
 
     /// The point of the last request.
     pub fn last(&self) -> PointId {
-        let occasion = Occasion::Asked { ordinal: self.ordinal };
+        let occasion = Occasion::OnDemand { ordinal: self.ordinal };
         let (policy, instance) = (self.policy.clone(), self.instance.clone());
         PointId::of(&Slot { policy, instance, occasion })
     }

@@ -112,7 +112,7 @@ fn occasion(text: &str) -> Option<Occasion> {
     match word {
         "at" => rest.parse().ok().map(Occasion::Scheduled),
         "run" => rest.parse().ok().map(|launched| Occasion::Stopped { launched }),
-        "ask" => rest.parse().ok().map(|ordinal| Occasion::Asked { ordinal }),
+        "ask" => rest.parse().ok().map(|ordinal| Occasion::OnDemand { ordinal }),
         _ => None,
     }
 }

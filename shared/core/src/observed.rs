@@ -14,7 +14,7 @@ pub struct Complete<T>(pub Vec<T>);
 
 /// A snapshot of this account.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SeenSnapshot {
+pub struct ObservedSnapshot {
     pub id: SnapshotId,
     pub volume: Option<VolumeId>,
     pub state: SnapshotState,
@@ -35,7 +35,7 @@ pub enum SnapshotState {
 
 /// A machine, with what matters when it is stopped and started.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SeenMachine {
+pub struct ObservedMachine {
     pub instance: Instance,
     /// `ebs` or `instance-store`.
     pub root_device_type: String,
@@ -43,7 +43,7 @@ pub struct SeenMachine {
     pub why_stopped: Option<String>,
 }
 
-impl SeenMachine {
+impl ObservedMachine {
     /// Whether somebody has stopped it, from outside or from within; and not EC2, for want of
     /// something without which it does not run.
     pub fn was_stopped_by_somebody(&self) -> bool {
@@ -55,7 +55,7 @@ impl SeenMachine {
 
 /// An image of this account.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SeenImage {
+pub struct ObservedImage {
     pub id: AmiId,
     pub name: String,
     pub state: ImageState,
@@ -63,7 +63,7 @@ pub struct SeenImage {
     pub created_at: Option<Timestamp>,
     /// The snapshots of its mapping; while it is pending some may be missing.
     pub snapshots: Vec<SnapshotId>,
-    pub devices: Vec<SeenDevice>,
+    pub devices: Vec<ObservedDevice>,
     pub attributes: Attributes,
     /// Of a copy: what it is a copy of.
     pub source: Option<(Region, AmiId)>,
@@ -72,7 +72,7 @@ pub struct SeenImage {
 
 /// An entry of an image's mapping that is an EBS volume.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SeenDevice {
+pub struct ObservedDevice {
     pub name: String,
     /// Missing for a moment while the image is pending.
     pub snapshot: Option<SnapshotId>,

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use afterimage_core::asked::Asked;
-use afterimage_core::flow::asked::Known;
+use afterimage_core::flow::on_demand::Known;
 use afterimage_core::ids::{InstanceId, PolicyName, Region};
+use afterimage_core::request_counter::RequestCounter;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 
@@ -22,7 +22,7 @@ impl Ledger {
     /// # Errors
     /// The ledger cannot be read.
     pub async fn asked(&self, of: &[(InstanceId, PolicyName)]) -> Result<Known, Failure> {
-        let keys = of.iter().map(|(instance, policy)| Key::asked(instance, policy));
+        let keys = of.iter().map(|(instance, policy)| Key::request_counter(instance, policy));
         Ok(by_name(&self.items(keys.collect()).await?))
     }
 
@@ -31,7 +31,11 @@ impl Ledger {
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub async fn asked_left(&self, region: &Region, now: Timestamp) -> Result<Vec<Asked>, Failure> {
+    pub async fn counters_left(
+        &self,
+        region: &Region,
+        now: Timestamp,
+    ) -> Result<Vec<RequestCounter>, Failure> {
         let query = self
             .client
             .query()
@@ -43,8 +47,9 @@ impl Ledger {
             .expression_attribute_values(":until", millis(now));
         let nominated: BTreeSet<Key> = self.query(query).await?.iter().map(Key::of).collect();
         let left = by_name(&self.items(nominated).await?).into_values();
-        let is_left =
-            |asked: &Asked| asked.pending.as_ref().is_some_and(|pending| pending.due_at <= now);
+        let is_left = |asked: &RequestCounter| {
+            asked.pending.as_ref().is_some_and(|pending| pending.due_at <= now)
+        };
         Ok(left.filter(is_left).collect())
     }
 }

@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::round::Round;
+use super::decision_builder::DecisionBuilder;
 use crate::command::{Command, Correct};
 use crate::limits::WAITING_MAX;
 use crate::names::TAG_GRADE;
 use crate::point::Point;
 use crate::reason::{Code, Reason};
-use crate::tags::grade_tag;
+use crate::tags::write::grade_tag;
 
 /// Whether an artefact says another grade than its point has. One that says none is not what we
 /// made, or does not show its tags yet.
@@ -26,7 +26,7 @@ pub(super) fn is_untrue(point: &Point, tags: &BTreeMap<String, String>) -> bool 
 
 /// A command, after the artefacts that say something untrue of the point have been put right.
 pub(super) fn first(
-    round: &mut Round,
+    builder: &mut DecisionBuilder,
     point: &Point,
     untrue: Vec<String>,
     then: Command,
@@ -41,7 +41,7 @@ pub(super) fn first(
             grade.as_str()
         );
         let reason = Reason::new(Code::GradeNotCorrected, text);
-        round.say(&point.id, reason.clone());
+        builder.say(&point.id, reason.clone());
         return then.finding(&reason);
     }
     Command::Correct(Box::new(Correct {

@@ -1,0 +1,22 @@
+//! The tags of our artefacts: how they are written, and how they are read back.
+
+pub mod read;
+pub mod write;
+
+use crate::names::TAG_PREFIX;
+
+/// The most that EC2 takes on one resource, apart from its own.
+pub const TAGS_MAX: usize = 50;
+/// The longest key of a tag, in characters.
+pub const KEY_MAX: usize = 128;
+/// The longest value of a tag, in characters.
+pub const VALUE_MAX: usize = 256;
+/// What the keys of AWS begin with.
+const RESERVED: &str = "aws:";
+
+/// Whether nobody but AWS, or nobody but us, may give a tag of that key.
+pub fn is_reserved(key: &str) -> bool {
+    [RESERVED, TAG_PREFIX].iter().any(|prefix| {
+        key.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    })
+}
