@@ -1,27 +1,28 @@
-//! What a step has made, whether the call itself said so or it was found later and is ours.
+//! Records that have what their step was to make: the call itself said so, or it was found later
+//! and is ours.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::method;
-use crate::conclude::SnapshotSet;
+use crate::call::outcome::SnapshotSet;
+use crate::grade;
 use crate::ids::{AmiId, VolumeId};
 use crate::limits::{LOOK_AFTER, later};
 use crate::machine::{Grade, Machine};
 use crate::point::{IllegalForReplica, Point, Replica, ReplicaEvent, Step};
 use crate::status::{Event, IllegalTransition};
 
-/// One snapshot of each volume of the machine, and of no other.
-pub(crate) fn is_whole(machine: &Machine, set: &SnapshotSet) -> bool {
+/// Whether a set has one snapshot of each volume of the machine, and of no other.
+pub fn is_whole(machine: &Machine, set: &SnapshotSet) -> bool {
     let volumes: BTreeSet<&VolumeId> = machine.volumes.iter().map(|volume| &volume.id).collect();
     let covered: BTreeSet<&VolumeId> = set.iter().map(|(volume, _)| volume).collect();
     volumes == covered && set.len() == covered.len()
 }
 
-/// The point with its snapshots. Those of a machine that was at rest are graded when it has been
-/// seen again; those of one that ran are as after a power cut, whatever comes later.
-pub(crate) fn snapshots(
+/// The point with its snapshots. If its machine was at rest, the grade waits until the machine has
+/// been seen again; if it ran, the grade is `crash` at once.
+pub fn snapshots(
     point: &Point,
     set: SnapshotSet,
     now: Timestamp,
@@ -39,9 +40,9 @@ pub(crate) fn snapshots(
     })
 }
 
-/// The point whose image EC2 is making of its machine. The grade is that of snapshots, but for a
-/// machine that EC2 took down.
-pub(crate) fn created(
+/// The point whose image EC2 is making from its machine. The grade is as for snapshots, except of a
+/// machine that EC2 rebooted.
+pub fn created(
     point: &Point,
     image: AmiId,
     now: Timestamp,
@@ -64,7 +65,7 @@ pub(crate) fn created(
     })
 }
 
-pub(crate) fn image(
+pub fn image(
     point: &Point,
     image: AmiId,
     now: Timestamp,
@@ -73,7 +74,7 @@ pub(crate) fn image(
     Ok(Point { step: looked_at(&point.step, now), image: Some(image), reason: None, ..after })
 }
 
-pub(crate) fn replica(
+pub fn replica(
     replica: &Replica,
     image: AmiId,
     now: Timestamp,

@@ -1,0 +1,55 @@
+//! Conclusions: the changes that follow from the outcome of a call, or from the search for it.
+
+use jiff::Timestamp;
+
+use crate::change::Change;
+use crate::finding::{Explanation, Finding};
+use crate::ids::Region;
+use crate::reason::{Code, Reason};
+
+/// Everything that was learnt about one record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Conclusion {
+    /// In the order in which it is written.
+    pub learnt: Vec<Learnt>,
+    pub explanations: Vec<Explanation>,
+}
+
+/// One thing that was learnt. To keep it costs a write, and no call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Learnt {
+    Record(Box<Change>),
+    Report(Finding),
+}
+
+impl Conclusion {
+    /// The change that is recorded, and nothing to explain.
+    pub fn of(change: Change) -> Conclusion {
+        Conclusion { learnt: vec![Learnt::Record(Box::new(change))], explanations: Vec::new() }
+    }
+
+    pub fn record(&mut self, change: Change) {
+        self.learnt.push(Learnt::Record(Box::new(change)));
+    }
+
+    pub fn report(&mut self, finding: Finding) {
+        self.learnt.push(Learnt::Report(finding));
+    }
+
+    pub fn say(&mut self, about: impl ToString, reason: Reason) {
+        self.explanations.push(Explanation { about: about.to_string(), reason });
+    }
+
+    /// Reports an artefact that carries our tag or a name of ours, and is not ours.
+    pub fn foreign(
+        &mut self,
+        region: &Region,
+        artefact: &impl ToString,
+        why: String,
+        now: Timestamp,
+    ) {
+        let reason = Reason::new(Code::Foreign, why);
+        let artefact = artefact.to_string();
+        self.report(Finding { region: region.clone(), artefact, reason, seen_at: now });
+    }
+}

@@ -1,0 +1,15 @@
+//! The next state of a record, after something was made, failed, or came to its end.
+//!
+//! | module | a record that |
+//! |---|---|
+//! | [`success`] | has what its step was to make |
+//! | [`retry`] | failed a try: the next one, or giving up |
+//! | [`replicas`] | is a replica that came to rest, and the place of that in its point |
+//! | [`downtime`] | is a machine that is stopped for its point |
+//! | [`summary`] | came to rest: the entry in the summary of its machine |
+
+pub mod downtime;
+pub mod replicas;
+pub mod retry;
+pub mod success;
+pub mod summary;
