@@ -12,7 +12,6 @@ use afterimage_core::machine::{Instance, State};
 use afterimage_core::observed::Complete;
 use afterimage_core::policy::Policy;
 use afterimage_core::policy::next::{Run, runs};
-use afterimage_core::policy::select::Selected;
 use afterimage_core::reason::Reason;
 use aws_types::SdkConfig;
 use jiff::Timestamp;
@@ -100,9 +99,8 @@ fn selected(policy: &Policy, fleet: &Fleet) -> BTreeMap<Region, usize> {
     let select = &policy.select;
     let count = |region: &Region| {
         let Complete(instances) = fleet.get(region)?;
-        let is_selected = |instance: &&Instance| {
-            select.judge(region, instance.state, &instance.tags) == Selected::Yes
-        };
+        let is_selected =
+            |instance: &&Instance| select.selects(region, instance.state, &instance.tags);
         Some((region.clone(), instances.iter().filter(is_selected).count()))
     };
     select.regions.iter().filter_map(count).collect()

@@ -38,8 +38,8 @@ fn a_machine_is_explained_before_and_after_it_was_imaged() {
         "  image       snapshot-register: nothing is lost by it",
         "  good        none yet",
         "silver does not apply",
-        "  because     it is in us-east-1, and the policy is for us-west-2",
-        "  because     its tag `backup` is `gold`, and `silver` is wanted",
+        "  because     policy silver covers us-west-2; this machine is in us-east-1",
+        "  because     policy silver requires tag `backup` = `silver`; this machine has `backup=gold`",
     ];
     for line in expected {
         assert!(lines.contains(&line), "no {line} in\n{told}");

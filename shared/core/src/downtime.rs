@@ -23,9 +23,10 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::duration::seconds;
 use crate::ids::{InstanceId, PolicyName, Region};
 use crate::limits::later;
 use crate::point::{Point, Step};
@@ -209,8 +210,8 @@ impl Downtime {
 
     /// When the machine is started again, whether it was imaged or not.
     pub fn deadline(&self) -> Option<Timestamp> {
-        let secs = i64::try_from(self.stop_start.timeout_secs).unwrap_or(i64::MAX);
-        self.begun_at.map(|begun_at| later(begun_at, SignedDuration::from_secs(secs)))
+        let timeout = seconds(self.stop_start.timeout_secs);
+        self.begun_at.map(|begun_at| later(begun_at, timeout))
     }
 
     /// The queue that it stands in; none once there is nothing left to do.

@@ -4,7 +4,9 @@
 pub mod command;
 pub mod conclude;
 pub mod downtime;
+pub mod duration;
 pub mod flow;
+pub mod grade;
 pub mod ids;
 pub mod limits;
 pub mod machine;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::duration::seconds;
 use crate::ids::{AccountId, AmiId, InstanceId, Region, SnapshotId, VolumeId};
 use crate::limits::later;
 use crate::machine::{Grade, Machine};
@@ -244,8 +245,7 @@ impl Point {
 
     /// When the time is over in which it may begin.
     pub fn waits_until(&self) -> Timestamp {
-        let window = SignedDuration::from_secs(i64::try_from(WINDOW_SECS).unwrap_or(i64::MAX));
-        self.until.unwrap_or_else(|| later(self.requested_at, window))
+        self.until.unwrap_or_else(|| later(self.requested_at, seconds(WINDOW_SECS)))
     }
 
     /// Whether it is to be at rest and its machine runs: it is due when its window closes. Once it

@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::duration::seconds;
 use crate::ids::Region;
 
 /// The closed set of kinds; an event of ours names one of them and nothing else.
@@ -83,8 +84,8 @@ pub fn rest(in_flight: usize, looked_at: Option<Timestamp>, now: Timestamp) -> S
     if in_flight == 0 || (in_flight <= LOOK_AT_ONCE && !of_a_fleet) {
         return SignedDuration::ZERO;
     }
-    let secs = i64::try_from(in_flight).unwrap_or(i64::MAX);
-    SignedDuration::from_secs(secs).clamp(REST_MIN, REST_MAX)
+    let rest = seconds(u64::try_from(in_flight).unwrap_or(u64::MAX));
+    rest.clamp(REST_MIN, REST_MAX)
 }
 
 /// So many items in flight are looked at whenever something happens to one of them.

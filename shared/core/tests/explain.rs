@@ -105,25 +105,32 @@ fn because(instance: &Instance, expected: &[&str]) {
 #[test]
 fn everything_that_speaks_against_a_policy_is_told() {
     let running = |tags| instance(State::Running, tags);
-    because(&running(&[]), &["it has no tag `backup`, and `gold` is wanted"]);
-    because(&running(&[("backup", "x")]), &["its tag `backup` is `x`, and `gold` is wanted"]);
+    let untagged = "policy gold requires tag `backup` = `gold`; this machine has no tag `backup`";
+    because(&running(&[]), &[untagged]);
+    because(
+        &running(&[("backup", "x")]),
+        &["policy gold requires tag `backup` = `gold`; this machine has `backup=x`"],
+    );
     because(
         &running(&[("backup", "gold"), ("pause", "May")]),
-        &["its tag `pause` (`May`) excludes it"],
+        &["policy gold excludes tag `pause`; this machine has `pause=May`"],
     );
     let away = Region::parse("eu-west-1").expect("a region");
     because(
         &Instance { region: away, ..running(&[("pause", "")]) },
         &[
-            "it is in eu-west-1, and the policy is for us-east-1",
-            "it has no tag `backup`, and `gold` is wanted",
-            "its tag `pause` (``) excludes it",
+            "policy gold covers us-east-1; this machine is in eu-west-1",
+            untagged,
+            "policy gold excludes tag `pause`; this machine has `pause=`",
         ],
     );
     let stopped = POLICY.replace("exclude_tags: {pause: \"*\"}", "states: [stopped]");
     let stopped = stopped.replace("TRIGGERS", "[{on: stopped}]");
     let under = explained(&stopped, &gold(State::Running), None);
-    assert_eq!(under.why, ["it is running, and the policy is for stopped"]);
+    assert_eq!(
+        under.why,
+        ["policy gold selects machines that are stopped; this machine is running"]
+    );
 }
 
 #[test]

@@ -17,11 +17,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{InForce, Unreadable, request, say_unreadable};
 use crate::command::{Command, Cursor, Decision};
+use crate::duration::seconds;
 use crate::ids::{PolicyName, Region};
 use crate::limits::{LATE, SLOTS_MAX, later};
 use crate::machine::Instance;
 use crate::point::Point;
-use crate::policy::select::Selected;
 use crate::policy::{CatchUp, Policy, Timed, Trigger};
 use crate::reason::{Code, Reason};
 use crate::slot::{Occasion, PointId};
@@ -83,13 +83,12 @@ pub fn due(in_force: &InForce, now: Timestamp) -> Vec<Due> {
 }
 
 fn due_of(policy: &Policy, timed: &Timed, in_force: &InForce, now: Timestamp) -> Option<Due> {
-    let secs = i64::try_from(timed.window_secs).unwrap_or(i64::MAX);
     let mut due = Due {
         policy: policy.clone(),
         cursor: cursor(policy, timed, now),
         image: None,
         missed: None,
-        window: SignedDuration::from_secs(secs),
+        window: seconds(timed.window_secs),
     };
     let Some(kept) = in_force.cursors.iter().find(|kept| is_same_schedule(kept, &due.cursor))
     else {
@@ -224,6 +223,6 @@ fn missed(schedule: &str, Slots { last, earlier }: Slots) -> Reason {
 fn selected<'a>(policy: &Policy, instances: &'a [Instance]) -> impl Iterator<Item = &'a Instance> {
     instances.iter().filter(|instance| {
         let Instance { region, state, tags, .. } = instance;
-        policy.select.judge(region, *state, tags) == Selected::Yes
+        policy.select.selects(region, *state, tags)
     })
 }

@@ -20,7 +20,7 @@ use crate::ids::{InstanceId, PolicyName, Region};
 use crate::machine::Instance;
 use crate::observed::Complete;
 use crate::policy::Policy;
-use crate::policy::select::{Select, glob};
+use crate::policy::select::{Select, glob, matches_any};
 use crate::reason::{Code, Reason};
 
 /// So many are reported at one look, the others at the next: whoever reads them has enough to do.
@@ -133,9 +133,10 @@ pub fn nothing(policy: &Policy, fleet: &Fleet) -> Option<Reason> {
     }
     let mut excluding: Option<&str> = None;
     for instance in machines(fleet) {
-        if select.regions.contains(&instance.region) && lacking(select, instance).is_empty() {
+        if select.regions.contains(&instance.region) && select.lacking(&instance.tags).is_empty() {
             // One that is not excluded is selected: it may be in a state that is not, for now.
-            excluding = Some(excluded_by(select, instance)?);
+            let (key, _) = select.excluded_by(&instance.tags)?;
+            excluding = Some(key);
         }
     }
     let regions: Vec<&str> = select.regions.iter().map(Region::as_str).collect();
@@ -151,26 +152,6 @@ pub fn nothing(policy: &Policy, fleet: &Fleet) -> Option<Reason> {
 pub fn tags(select: &Select) -> String {
     let tags = select.tags.iter().map(|(key, values)| format!("{key}={}", values.join("|")));
     tags.collect::<Vec<_>>().join(" and ")
-}
-
-/// The keys of a policy that a machine does not match.
-pub fn lacking<'a>(select: &'a Select, instance: &Instance) -> Vec<&'a str> {
-    let lacks = |(key, patterns): &(&String, &Vec<String>)| {
-        !instance.tags.get(*key).is_some_and(|value| any(patterns, value))
-    };
-    select.tags.iter().filter(lacks).map(|(key, _)| key.as_str()).collect()
-}
-
-/// The key by which a policy excludes a machine.
-pub fn excluded_by<'a>(select: &'a Select, instance: &Instance) -> Option<&'a str> {
-    let excludes = |(key, patterns): &(&String, &Vec<String>)| {
-        instance.tags.get(*key).is_some_and(|value| any(patterns, value))
-    };
-    select.exclude_tags.iter().find(excludes).map(|(key, _)| key.as_str())
-}
-
-fn any(patterns: &[String], value: &str) -> bool {
-    patterns.iter().any(|pattern| glob(pattern, value))
 }
 
 /// The machines that look as if they should be covered: the first of those that are alike, and how
@@ -196,7 +177,7 @@ fn uncovered(policies: &[Policy], fleet: &Fleet) -> Vec<((Region, String), Reaso
 pub fn near_misses(policies: &[Policy], instance: &Instance) -> Vec<NearMiss> {
     let is_meant = |policy: &Policy| {
         policy.select.regions.contains(&instance.region)
-            && lacking(&policy.select, instance).is_empty()
+            && policy.select.lacking(&instance.tags).is_empty()
     };
     if instance.state.is_gone() || policies.iter().any(is_meant) {
         return Vec::new();
@@ -222,25 +203,24 @@ fn rank(miss: &NearMiss) -> (u8, usize) {
 /// What would have to be otherwise for a policy to select a machine, if it is little.
 fn slips(policy: &Policy, policies: &[Policy], instance: &Instance) -> Option<Vec<Slip>> {
     let select = &policy.select;
-    if excluded_by(select, instance).is_some() {
+    if select.excluded_by(&instance.tags).is_some() {
         return None;
     }
-    let lacking = lacking(select, instance);
+    let lacking = select.lacking(&instance.tags);
     if !select.regions.contains(&instance.region) {
         // A policy for everything that has a name, say, does not mean those of other regions.
         let is_specific = select.tags.values().flatten().any(|pattern| pattern != "*");
         let is_near = lacking.is_empty() && is_specific;
         return is_near.then(|| vec![Slip::Region(instance.region.clone())]);
     }
-    let near = lacking.iter().map(|key| slip(select, key, policies, instance));
+    let near = lacking.iter().map(|(key, wanted)| slip(key, wanted, policies, instance));
     let near: Option<Vec<Slip>> = near.collect();
     let unheard = || Some(vec![unheard(select, policies, instance)?]);
     near.filter(|slips| !slips.is_empty()).or_else(unheard)
 }
 
 /// How a machine nearly has a key of a policy and a value that it wants.
-fn slip(select: &Select, key: &str, policies: &[Policy], instance: &Instance) -> Option<Slip> {
-    let patterns = select.tags.get(key)?;
+fn slip(key: &str, patterns: &[String], policies: &[Policy], instance: &Instance) -> Option<Slip> {
     let close_to = |value: &str| patterns.iter().find(|pattern| is_close(value, pattern));
     if let Some(value) = instance.tags.get(key) {
         // What another policy means by it is no slip.
@@ -254,7 +234,7 @@ fn slip(select: &Select, key: &str, policies: &[Policy], instance: &Instance) ->
         |other: &str| policies.iter().any(|policy| policy.select.tags.contains_key(other));
     let mut others = instance.tags.iter();
     let (is, value) = others.find(|(other, value)| {
-        let fits = any(patterns, value) || close_to(value).is_some();
+        let fits = matches_any(patterns, value) || close_to(value).is_some();
         is_close(other, key) && !is_used(other) && fits
     })?;
     Some(Slip::Key { is: is.clone(), wanted: key.to_string(), value: value.clone() })

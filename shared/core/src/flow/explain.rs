@@ -1,17 +1,17 @@
 //! What a machine is to the policies, and why: which apply to it, what they have made of it, and
 //! what would happen next. Nothing is guessed here: the rules are asked that will decide.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{InForce, coverage, stop, work_requested};
-use crate::ids::{PolicyName, Region};
+use crate::duration::seconds;
+use crate::ids::PolicyName;
 use crate::machine::{Instance, Machine, State};
 use crate::names::TAG_ASK;
 use crate::point::{Chosen, Plan, Point};
 use crate::policy::next::{Run, runs_of};
 use crate::policy::print::span;
-use crate::policy::select::Selected;
 use crate::policy::{Artefact, Consistency, Policy, Trigger};
 use crate::reason::Reason;
 use crate::slot::{Occasion, Slot};
@@ -138,37 +138,18 @@ fn no_longer(policy: &PolicyName, input: &Input<'_>) -> UnderPolicy {
     }
 }
 
-/// Whether a policy selects a machine: by what; or everything that speaks against it.
+/// Whether a policy selects a machine, and why: the tags that it selects by, or every condition
+/// that the machine does not meet.
 pub fn selected(policy: &Policy, instance: &Instance) -> (bool, Vec<String>) {
     let select = &policy.select;
     let Instance { region, state, tags, .. } = instance;
-    if select.judge(region, *state, tags) == Selected::Yes {
+    let obstacles = select.obstacles(region, *state, tags);
+    if obstacles.is_empty() {
         let has = select.tags.keys().filter_map(|key| Some(format!("{key}={}", tags.get(key)?)));
         let has: Vec<String> = has.collect();
         return (true, vec![format!("{}, in {region}", has.join(" and "))]);
     }
-    let mut why = Vec::new();
-    if !select.regions.contains(region) {
-        let regions: Vec<&str> = select.regions.iter().map(Region::as_str).collect();
-        why.push(format!("it is in {region}, and the policy is for {}", regions.join(", ")));
-    }
-    for key in coverage::lacking(select, instance) {
-        let wanted = select.tags.get(key).map(|values| values.join("` or `")).unwrap_or_default();
-        why.push(match tags.get(key) {
-            Some(value) => format!("its tag `{key}` is `{value}`, and `{wanted}` is wanted"),
-            None => format!("it has no tag `{key}`, and `{wanted}` is wanted"),
-        });
-    }
-    if let Some(key) = coverage::excluded_by(select, instance) {
-        let value = tags.get(key).map(String::as_str).unwrap_or_default();
-        why.push(format!("its tag `{key}` (`{value}`) excludes it"));
-    }
-    if why.is_empty() {
-        let states: Vec<&str> = select.states.iter().map(|state| state.as_str()).collect();
-        let states = if states.is_empty() { "none" } else { &states.join(" or ") };
-        why.push(format!("it is {}, and the policy is for {states}", state.as_str()));
-    }
-    (false, why)
+    (false, obstacles.iter().map(|obstacle| obstacle.text(&policy.name)).collect())
 }
 
 fn triggered(
@@ -248,8 +229,8 @@ fn on_stop(policy: &Policy, instance: &Instance, least_secs: u64, input: &Input<
         return format!("it is stopped, and nothing follows: {said}");
     }
     let latest = input.summary.and_then(|summary| summary.latest.get(&policy.name));
-    let least = SignedDuration::from_secs(i64::try_from(least_secs).unwrap_or(i64::MAX));
-    let free_at = latest.map(|latest| crate::limits::later(latest.requested_at, least));
+    let free_at =
+        latest.map(|latest| crate::limits::later(latest.requested_at, seconds(least_secs)));
     match free_at {
         Some(free_at) if free_at > input.now => format!(
             "a stop now would be too soon, less than {} after the last point; it is imaged if it \

@@ -23,16 +23,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{InForce, request};
 use crate::command::{Change, Command, Consume, Decision, Write};
+use crate::duration::seconds;
 use crate::ids::{InstanceId, PolicyName};
 use crate::limits::{SETTLE, later};
 use crate::machine::Instance;
 use crate::names::TAG_ASK;
 use crate::point::Point;
-use crate::policy::select::Selected;
+use crate::policy::select::Obstacle;
 use crate::policy::{Policy, Trigger, WINDOW_SECS};
 use crate::reason::{Code, Reason};
 use crate::request_counter::{Pending, RequestCounter};
@@ -138,20 +139,13 @@ pub fn by_hand(
     (point, change)
 }
 
-/// Why a policy does not select a machine; none if it does.
+/// Why a policy does not select a machine; none if it does. An exclusion goes before a tag that is
+/// missing: somebody put it there on purpose.
 pub fn why_not_selected(policy: &Policy, instance: &Instance) -> Option<String> {
-    let name = &policy.name;
-    match policy.select.judge(&instance.region, instance.state, &instance.tags) {
-        Selected::Yes => None,
-        Selected::OtherRegion => Some(format!("{name} is not about {}", instance.region)),
-        Selected::TagMissing(key) => {
-            Some(format!("{name} wants another value of the tag {key}, or wants it at all"))
-        }
-        Selected::Excluded(key) => Some(format!("{name} leaves it out for its tag {key}")),
-        Selected::OtherState(state) => {
-            Some(format!("{name} leaves it out while it is {}", state.as_str()))
-        }
-    }
+    let Instance { region, state, tags, .. } = instance;
+    let obstacles = policy.select.obstacles(region, *state, tags);
+    let first = obstacles.iter().min_by_key(|one| matches!(one, Obstacle::Tag { .. }))?;
+    Some(first.text(&policy.name))
 }
 
 /// The policy that a request means, if it may mean it; or why not.
@@ -255,7 +249,7 @@ fn end(record: &RequestCounter) -> Decision {
 fn refuse(value: &str, instance: &Instance, why: &str, now: Timestamp) -> Decision {
     let mut decision = Decision::default();
     decision.say(&instance.id, Reason::new(Code::RequestRefused, why));
-    let answer = tag_text(&format!("{} refused: {why}", seconds(now)));
+    let answer = tag_text(&format!("{} refused: {why}", to_the_second(now)));
     decision.command(consume(instance, None, Some(value.to_string()), None, Some(answer)));
     decision
 }
@@ -277,22 +271,25 @@ fn carries(instance: &Instance, asked: &RequestCounter) -> bool {
 }
 
 fn point(policy: &Policy, instance: &Instance, occasion: Occasion, now: Timestamp) -> Point {
-    let window = SignedDuration::from_secs(i64::try_from(WINDOW_SECS).unwrap_or(i64::MAX));
-    let until = Some(later(now, window));
+    let until = Some(later(now, seconds(WINDOW_SECS)));
     Point { until, ..request::point(policy, instance, occasion, now) }
 }
 
 fn answer_of(pending: &Pending, policy: &PolicyName) -> String {
-    tag_text(&format!("{} {policy}: {}", seconds(pending.requested_at), pending.point))
+    tag_text(&format!("{} {policy}: {}", to_the_second(pending.requested_at), pending.point))
 }
 
 /// A text as the value of a tag: as much of it as there is room for, in characters that every
-/// service takes.
+/// service takes, and without the quotes around names.
 fn tag_text(text: &str) -> String {
-    let plain = |c: char| if c.is_alphanumeric() || " +-=._:/@".contains(c) { c } else { '-' };
-    text.chars().take(VALUE_MAX).map(plain).collect()
+    let plain = |c: char| match c {
+        ';' => ':',
+        c if c.is_alphanumeric() || " +-=._:/@".contains(c) => c,
+        _ => '-',
+    };
+    text.chars().filter(|c| *c != '`').take(VALUE_MAX).map(plain).collect()
 }
 
-fn seconds(at: Timestamp) -> String {
+fn to_the_second(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

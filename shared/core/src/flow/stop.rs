@@ -4,8 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{InForce, request};
 use crate::command::Decision;
+use crate::duration::seconds;
 use crate::machine::{Instance, State};
-use crate::policy::select::Selected;
 use crate::policy::{Policy, Trigger};
 use crate::reason::{Code, Reason};
 use crate::slot::{Occasion, PointId};
@@ -63,8 +63,8 @@ fn covers(policy: &Policy, instance: &Instance) -> Option<SignedDuration> {
     });
     let secs = intervals.min()?;
     let Instance { region, state, tags, .. } = instance;
-    let is_selected = policy.select.judge(region, *state, tags) == Selected::Yes;
-    is_selected.then(|| SignedDuration::from_secs(i64::try_from(secs).unwrap_or(i64::MAX)))
+    let is_selected = policy.select.selects(region, *state, tags);
+    is_selected.then(|| seconds(secs))
 }
 
 fn judge(

@@ -13,14 +13,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::machine::{Grade, Machine, State};
+use crate::grade;
+use crate::machine::{Grade, Machine};
 use crate::names::{
     FORMAT, MADE_BY, TAG_ATTEMPT, TAG_BY, TAG_DEVICES, TAG_FORMAT, TAG_GRADE, TAG_KIND,
     TAG_LINEAGE, TAG_MACHINE, TAG_POINT, TAG_POLICY, TAG_REPLICAS, TAG_REQUESTED, TAG_SLOT,
     TAG_SOURCE,
 };
 use crate::point::Point;
-use crate::policy::{Artefact, Consistency, Method};
+use crate::policy::Artefact;
 use crate::reason::{Code, Reason};
 use crate::slot::Occasion;
 use crate::tags::{KEY_MAX, TAGS_MAX, VALUE_MAX, is_reserved};
@@ -43,18 +44,6 @@ pub fn image_tags(point: &Point, attempt: u32) -> Tags {
 /// The one tag that may have to be put right.
 pub fn grade_tag(grade: Grade) -> Tags {
     BTreeMap::from([(TAG_GRADE.to_string(), grade.as_str().to_string())])
-}
-
-/// The grade that a look afterwards will show, if nothing happens to the machine.
-pub fn expected_grade(point: &Point) -> Option<Grade> {
-    let instance = &point.machine.as_ref()?.instance;
-    let reboots = point.plan.consistency == Consistency::Reboot
-        && point.method.as_ref().is_some_and(|chosen| chosen.method == Method::CreateImage);
-    Some(match instance.state {
-        _ if instance.is_at_rest() => Grade::AtRest,
-        State::Running if reboots => Grade::Reboot,
-        _ => Grade::Crash,
-    })
 }
 
 /// What had to be left out, of the machine's tags or the policy's; none if nothing had to.
@@ -115,7 +104,7 @@ fn ours(point: &Point, attempt: u32) -> Tags {
     let mut add = |key: &str, value: Option<String>| {
         tags.extend(value.map(|value| (key.to_string(), value)));
     };
-    let grade = point.grade.or_else(|| expected_grade(point));
+    let grade = point.grade.or_else(|| grade::expected(point));
     add(TAG_GRADE, grade.map(|grade| grade.as_str().to_string()));
     add(TAG_MACHINE, point.machine.as_ref().map(machine_words));
     let is_snapshots = point.plan.kind == Artefact::Snapshots;

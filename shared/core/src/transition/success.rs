@@ -9,7 +9,7 @@ use crate::call::outcome::SnapshotSet;
 use crate::grade;
 use crate::ids::{AmiId, VolumeId};
 use crate::limits::{LOOK_AFTER, later};
-use crate::machine::{Grade, Machine};
+use crate::machine::Machine;
 use crate::point::{IllegalForReplica, Point, Replica, ReplicaEvent, Step};
 use crate::status::{Event, IllegalTransition};
 
@@ -27,13 +27,13 @@ pub fn snapshots(
     set: SnapshotSet,
     now: Timestamp,
 ) -> Result<Point, IllegalTransition> {
-    let rested = point.machine.as_ref().is_some_and(|machine| machine.instance.is_at_rest());
-    let due_at = if rested { now } else { later(now, LOOK_AFTER) };
+    let grade = grade::certain(point);
+    let due_at = if grade.is_none() { now } else { later(now, LOOK_AFTER) };
     let after = point.after(Event::Made)?;
     Ok(Point {
         step: Step { due_at: Some(due_at), ..point.step.clone() },
         taken_at: Some(point.step.begun_at.unwrap_or(point.requested_at)),
-        grade: (!rested).then_some(Grade::Crash),
+        grade,
         snapshots: set.into_iter().collect::<BTreeMap<_, _>>(),
         reason: None,
         ..after
@@ -47,13 +47,8 @@ pub fn created(
     image: AmiId,
     now: Timestamp,
 ) -> Result<Point, IllegalTransition> {
-    let rested = point.machine.as_ref().is_some_and(|machine| machine.instance.is_at_rest());
-    let grade = match (rested, method::reboots(point)) {
-        (true, _) => None,
-        (false, true) => Some(Grade::Reboot),
-        (false, false) => Some(Grade::Crash),
-    };
-    let due_at = if rested { now } else { later(now, LOOK_AFTER) };
+    let grade = grade::certain(point);
+    let due_at = if grade.is_none() { now } else { later(now, LOOK_AFTER) };
     let after = point.after(Event::Made)?;
     Ok(Point {
         step: Step { due_at: Some(due_at), ..point.step.clone() },

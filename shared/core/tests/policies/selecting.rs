@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use afterimage_core::machine::State;
-use afterimage_core::policy::select::{Select, Selected, glob};
+use afterimage_core::policy::select::{Obstacle, Select, glob};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample;
@@ -27,14 +27,21 @@ fn a_machine_needs_every_tag_and_no_excluding_one() {
          exclude_tags: {backup-pause: \"*\"}}",
     );
     let judge = |place: &str, pairs: &[(&str, &str)]| {
-        gold.judge(&region(place), State::Running, &tags(pairs))
+        gold.obstacles(&region(place), State::Running, &tags(pairs))
     };
+    let excluded = |is: &str| Obstacle::Excluded { key: "backup-pause".into(), is: is.into() };
     let both = [("backup", "gold"), ("env", "staging")];
-    assert_eq!(judge("us-east-1", &both), Selected::Yes);
-    assert_eq!(judge("eu-west-1", &both), Selected::OtherRegion);
-    assert_eq!(judge("us-east-1", &both[..1]), Selected::TagMissing("env".into()));
+    assert_eq!(judge("us-east-1", &both), []);
+    let elsewhere = Obstacle::Region {
+        is: region("eu-west-1"),
+        wanted: vec![region("us-east-1"), region("ap-southeast-1")],
+    };
+    assert_eq!(judge("eu-west-1", &both), [elsewhere]);
+    let wanted = vec!["prod".to_string(), "stag*".to_string()];
+    let missing = Obstacle::Tag { key: "env".into(), is: None, wanted };
+    assert_eq!(judge("us-east-1", &both[..1]), [missing]);
     let paused = [both[0], both[1], ("backup-pause", "")];
-    assert_eq!(judge("us-east-1", &paused), Selected::Excluded("backup-pause".into()));
+    assert_eq!(judge("us-east-1", &paused), [excluded("")]);
 }
 
 /// Who is selected in which state; `-` stands for one that is not.
@@ -50,9 +57,10 @@ fn check_states(states: &str, expected: &str) {
         State::Terminated,
     ];
     let told = all.map(|state| {
-        match gold.judge(&region("us-east-1"), state, &tags(&[("backup", "gold")])) {
-            Selected::Yes => state.as_str(),
-            Selected::OtherState(told) if told == state => "-",
+        let obstacles = gold.obstacles(&region("us-east-1"), state, &tags(&[("backup", "gold")]));
+        match &obstacles[..] {
+            [] => state.as_str(),
+            [Obstacle::State { is, .. }] if *is == state => "-",
             other => panic!("{other:?}"),
         }
     });
@@ -70,9 +78,11 @@ fn a_machine_is_selected_in_the_states_of_the_policy_and_never_when_it_is_gone()
 #[test]
 fn what_is_not_selected_at_all_is_not_told_by_its_state() {
     let gold = select("{regions: [us-east-1], tags: {backup: gold}, states: [running]}");
-    let judge = |pairs| gold.judge(&region("us-east-1"), State::Stopped, &tags(pairs));
-    assert_eq!(judge(&[]), Selected::TagMissing("backup".into()));
-    assert_eq!(judge(&[("backup", "gold")]), Selected::OtherState(State::Stopped));
+    let judge = |pairs| gold.obstacles(&region("us-east-1"), State::Stopped, &tags(pairs));
+    let wanted = vec!["gold".to_string()];
+    assert_eq!(judge(&[]), [Obstacle::Tag { key: "backup".into(), is: None, wanted }]);
+    let wanted = vec![State::Running];
+    assert_eq!(judge(&[("backup", "gold")]), [Obstacle::State { is: State::Stopped, wanted }]);
 }
 
 #[test]
@@ -127,8 +137,10 @@ proptest! {
         let mut narrower = select.clone();
         narrower.exclude_tags.entry(key.to_string()).or_default().push(pattern.to_string());
         for place in &select.regions {
-            let is_selected =
-                |select: &Select| select.judge(place, State::Running, &machine) == Selected::Yes;
+            let is_selected = |select: &Select| select.selects(place, State::Running, &machine);
+            let is_unhindered =
+                |select: &Select| select.obstacles(place, State::Running, &machine).is_empty();
+            prop_assert_eq!(is_selected(&select), is_unhindered(&select));
             prop_assert!(is_selected(&select) || !is_selected(&narrower));
             let hit = machine.get(key).is_some_and(|value| glob(pattern, value));
             prop_assert_eq!(is_selected(&narrower), is_selected(&select) && !hit);

@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::decision_builder::DecisionBuilder;
 use super::{made, places, retry};
 use crate::command::{Change, Command, CopyImage, Decision, Intent};
+use crate::duration::seconds;
 use crate::ids::AmiId;
 use crate::limits::{COPY_AGAIN, SETTLE, WAITING_LATER_MAX, backoff, later};
 use crate::names::{copy_token, image_name};
@@ -93,8 +94,7 @@ pub fn decide(input: &Input) -> Decision {
 /// that are wanted first.
 fn deadline(point: &Point, replica: &Replica) -> Option<Timestamp> {
     let place = point.plan.replicate.iter().find(|place| place.region == replica.region)?;
-    let secs = i64::try_from(place.deadline_secs?).unwrap_or(i64::MAX);
-    Some(later(point.requested_at, SignedDuration::from_secs(secs)))
+    Some(later(point.requested_at, seconds(place.deadline_secs?)))
 }
 
 fn wants_a_copy(

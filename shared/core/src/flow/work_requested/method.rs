@@ -7,11 +7,12 @@
 //! Who insists on registering is refused with what would be lost: an image that launches and then
 //! lacks its licence, or does not boot, would be found out on the worst of days.
 
+pub(crate) use crate::grade::reboots;
 use crate::ids::VolumeId;
 use crate::limits::LEFT_OUT_MAX;
 use crate::machine::{LeftOut, Machine, State, Volume};
 use crate::point::{Chosen, Plan, Point};
-use crate::policy::select::glob;
+use crate::policy::select::matches_any;
 use crate::policy::{Artefact, Consistency, ExcludeVolumes, Method};
 use crate::reason::{Code, Reason};
 
@@ -82,19 +83,10 @@ pub(super) fn left_out(point: &Point) -> (bool, Vec<VolumeId>) {
     (!roots.is_empty(), others.into_iter().map(|volume| volume.id.clone()).collect())
 }
 
-/// Whether EC2 takes the machine down for the image of a point: only one that runs, and only if
-/// the policy wants that.
-pub(crate) fn reboots(point: &Point) -> bool {
-    let machine = point.machine.as_ref();
-    let runs = machine.is_some_and(|machine| machine.instance.state == State::Running);
-    runs && point.plan.consistency == Consistency::Reboot
-}
-
 fn without_left_out(machine: &Machine, exclude: &ExcludeVolumes) -> Machine {
     let is_left_out = |volume: &Volume| {
         let tagged = exclude.tags.iter().any(|(key, patterns)| {
-            let value = volume.tags.get(key);
-            value.is_some_and(|value| patterns.iter().any(|pattern| glob(pattern, value)))
+            volume.tags.get(key).is_some_and(|value| matches_any(patterns, value))
         });
         tagged || exclude.devices.contains(&volume.device)
     };

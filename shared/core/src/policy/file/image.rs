@@ -4,16 +4,13 @@ use std::collections::BTreeMap;
 
 use super::reader::{self, Group, Problems};
 use crate::ids::AccountId;
-use crate::names::TAG_PREFIX;
 use crate::policy::{Artefact, ExcludeVolumes, ImageOptions, Method};
+use crate::tags::is_reserved;
 use crate::yaml::{Node, Value};
 
-/// EC2 takes 50 tags. Ours are about a dozen, and one more for every seven disks of a machine: the
-/// policy's still fit beside those of a machine with fifty.
-const TAGS_MAX: usize = 30;
-
-/// AWS's own tags begin with this, and nobody else's may.
-const AWS_PREFIX: &str = "aws:";
+/// The most tags that a policy may set. EC2 takes 50. Ours are about a dozen, and one more for every
+/// seven disks of a machine: the policy's still fit beside those of a machine with fifty.
+const SET_TAGS_MAX: usize = 30;
 
 /// Longer than the name of any device.
 const DEVICE_CHARS_MAX: usize = 32;
@@ -57,13 +54,7 @@ fn tags(node: &Node, problems: &mut Problems) -> BTreeMap<String, String> {
             problems.add(at, what, "choose keys that begin with neither aws: nor afterimage:");
         }
     }
-    reader::tags(node, "`tags`", TAGS_MAX, problems)
-}
-
-fn is_reserved(key: &str) -> bool {
-    [AWS_PREFIX, TAG_PREFIX].iter().any(|prefix| {
-        key.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-    })
+    reader::tags(node, "`tags`", SET_TAGS_MAX, problems)
 }
 
 fn exclude_volumes(node: &Node, problems: &mut Problems) -> Option<ExcludeVolumes> {

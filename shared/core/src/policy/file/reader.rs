@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use crate::policy::print::span;
+use crate::tags::{KEY_MAX, VALUE_MAX};
 use crate::yaml::{Node, Position, Problem, Value};
 
 /// A group of keys that is being read. What nobody asked for is an unknown key.
@@ -16,10 +17,6 @@ pub struct Group<'n> {
 
 /// More than this in one list or group is not written by a person who means it.
 pub const ENTRIES_MAX: usize = 100;
-
-/// The longest key and the longest value of a tag in EC2, in characters.
-const TAG_KEY_MAX: usize = 128;
-const TAG_VALUE_MAX: usize = 256;
 
 /// Longer than anything is kept or waited for, and short enough to count with.
 const DURATION_SECS_MAX: u64 = 100 * 365 * 86_400;
@@ -245,9 +242,9 @@ fn pairs<'n>(
         if chars == 0 {
             problems.add(key.at, "the key of a tag is empty", "write the key before the colon");
         }
-        if chars > TAG_KEY_MAX {
+        if chars > KEY_MAX {
             let wrong = format!("the key of a tag has {chars} characters");
-            problems.add(key.at, wrong, format!("{TAG_KEY_MAX} is the most"));
+            problems.add(key.at, wrong, format!("{KEY_MAX} is the most"));
         }
     }
     group.entries.iter().map(|(name, _, value)| (*name, *value)).collect()
@@ -262,9 +259,9 @@ fn tag_value<'n>(node: &'n Node, problems: &mut Problems) -> Option<&'n str> {
     }
     let value = text(node, "the value of a tag", problems)?;
     let chars = value.chars().count();
-    if chars > TAG_VALUE_MAX {
+    if chars > VALUE_MAX {
         let wrong = format!("the value of a tag has {chars} characters");
-        problems.add(node.at, wrong, format!("{TAG_VALUE_MAX} is the most"));
+        problems.add(node.at, wrong, format!("{VALUE_MAX} is the most"));
     }
     Some(value)
 }

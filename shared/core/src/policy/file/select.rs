@@ -4,10 +4,8 @@ use super::reader::{self, Group, Problems};
 use crate::ids::{REGIONS, Region};
 use crate::machine::State;
 use crate::policy::select::Select;
+use crate::tags::TAGS_MAX;
 use crate::yaml::{Node, Value};
-
-/// A machine has no more tags, so that a policy that wants more of them selects nothing.
-const TAGS_MAX: usize = 50;
 
 pub fn read(node: &Node, problems: &mut Problems) -> Option<Select> {
     let mut group = Group::of(node, "`select`", problems)?;
@@ -28,6 +26,7 @@ pub fn read(node: &Node, problems: &mut Problems) -> Option<Select> {
             let instead = "name at least one tag; `Name: \"*\"` means any machine with a name";
             problems.add(node.at, what, instead);
         }
+        // A policy that requires more tags than a machine can have selects nothing.
         reader::patterns(node, "`tags`", TAGS_MAX, problems)
     });
     let exclude_tags = excluded
