@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::downtime::{Downtime, Roster};
 use crate::point::{Point, Replica};
+use crate::reason::Reason;
 use crate::request_counter::RequestCounter;
 use crate::summary::Summary;
 use crate::work::Queue;
@@ -68,6 +69,73 @@ impl Change {
                 Record::Downtime(downtime) => downtime.step.begin(now),
                 Record::Roster(_) => {}
                 Record::RequestCounter(_) => {}
+            }
+        }
+        self
+    }
+
+    /// The point that is written; the last, should there be several.
+    pub fn point_written(&self) -> Option<&Point> {
+        self.writes.iter().rev().find_map(|write| match &write.record {
+            Record::Point(point) => Some(&**point),
+            Record::Replica(_)
+            | Record::Downtime(_)
+            | Record::Roster(_)
+            | Record::RequestCounter(_) => None,
+        })
+    }
+
+    /// The replica that is written; the last, should there be several.
+    pub fn replica_written(&self) -> Option<&Replica> {
+        self.writes.iter().rev().find_map(|write| match &write.record {
+            Record::Replica(replica) => Some(&**replica),
+            Record::Point(_)
+            | Record::Downtime(_)
+            | Record::Roster(_)
+            | Record::RequestCounter(_) => None,
+        })
+    }
+
+    /// The downtime that is written.
+    pub fn downtime_written(&self) -> Option<&Downtime> {
+        self.writes.iter().rev().find_map(|write| match &write.record {
+            Record::Downtime(downtime) => Some(&**downtime),
+            Record::Point(_)
+            | Record::Replica(_)
+            | Record::Roster(_)
+            | Record::RequestCounter(_) => None,
+        })
+    }
+
+    /// The roster that is written.
+    pub fn roster_written(&self) -> Option<&Roster> {
+        self.writes.iter().rev().find_map(|write| match &write.record {
+            Record::Roster(roster) => Some(&**roster),
+            Record::Point(_)
+            | Record::Replica(_)
+            | Record::Downtime(_)
+            | Record::RequestCounter(_) => None,
+        })
+    }
+
+    /// The records that are written, as a person would look them up.
+    pub fn about(&self) -> String {
+        let names = self.writes.iter().map(|write| match &write.record {
+            Record::Point(point) => point.id.to_string(),
+            Record::Replica(replica) => replica.about(),
+            Record::Downtime(downtime) => format!("downtime of {}", downtime.point),
+            Record::Roster(_) => "roster".to_string(),
+            Record::RequestCounter(counter) => format!("{} {}", counter.policy, counter.instance),
+        });
+        names.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The same with something that a person should know of the points that it writes.
+    #[must_use]
+    pub fn finding(mut self, reason: &Reason) -> Change {
+        for write in &mut self.writes {
+            if let Record::Point(point) = &mut write.record {
+                **point = point.as_ref().clone().found(Some(reason.clone()));
             }
         }
         self

@@ -1,21 +1,21 @@
 //! What a decision is made of: commands that carry every value they need, and the reasons.
 //!
 //! [`Command`] is closed, and one `match` in `afterimage-aws` carries it out. Execution makes no
-//! choices; what a call brought comes back to [`crate::conclude`].
-
-use std::collections::BTreeMap;
+//! choices; the outcome of a call comes back to [`crate::call::conclude`].
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::downtime::{Downtime, Roster};
-use crate::ids::{AmiId, InstanceId, PolicyName, Region, SnapshotId, VolumeId};
-use crate::point::{Point, Replica};
-use crate::reason::{Code, Reason};
+use crate::call::create_tags::{self, Corrected};
+use crate::call::{Conclusion, CreateTags, Intent, Learnt, Outcome};
+use crate::ids::{InstanceId, PolicyName, Region};
+use crate::reason::Reason;
 use crate::request_counter::RequestCounter;
 use crate::slot::PointId;
-use crate::summary::Summary;
 use crate::work::Queue;
+
+pub use crate::change::{Change, Record, Write};
+pub use crate::finding::{Explanation, Finding, Resolved};
 
 /// What is to be done, and why; also why something is not done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,13 +36,8 @@ pub enum Command {
     Record(Box<Change>),
     /// A request by tag is taken off the machine, and answered.
     Consume(Box<Consume>),
-    CreateSnapshots(Box<Intent<CreateSnapshots>>),
-    CreateImage(Box<Intent<CreateImage>>),
-    RegisterImage(Box<Intent<RegisterImage>>),
-    CopyImage(Box<Intent<CopyImage>>),
-    /// Never by force.
-    StopInstance(Box<Intent<StopInstance>>),
-    StartInstance(Box<Intent<StartInstance>>),
+    /// A call that changes something in EC2, and its intent.
+    Call(Box<Intent>),
     /// What artefacts say of themselves is put right, and then something is done.
     Correct(Box<Correct>),
     /// Wake the worker of a queue.
@@ -78,9 +73,7 @@ pub struct Consume {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Correct {
     pub point: PointId,
-    pub region: Region,
-    pub artefacts: Vec<String>,
-    pub tags: BTreeMap<String, String>,
+    pub call: CreateTags,
     /// What is done once EC2 has taken them; not before.
     pub then: Command,
 }
@@ -103,31 +96,87 @@ pub struct Wake {
 }
 
 impl Command {
+    /// The change of the ledger that the command writes first, if it writes one.
+    pub fn change(&self) -> Option<&Change> {
+        match self {
+            Command::Request(change) | Command::Record(change) => Some(change),
+            Command::Call(intent) => Some(&intent.change),
+            Command::Consume(consume) => consume.taken.as_ref(),
+            Command::Correct(correct) => correct.then.change(),
+            Command::Advance(_)
+            | Command::Wake(_)
+            | Command::Looked(_)
+            | Command::Report(_)
+            | Command::Resolve(_) => None,
+        }
+    }
+
+    /// The queue in whose pace and under whose lease the command is carried out.
+    pub fn queue(&self) -> Option<&Queue> {
+        match self {
+            Command::Call(intent) => Some(&intent.queue),
+            Command::Correct(correct) => correct.then.queue(),
+            Command::Request(_)
+            | Command::Consume(_)
+            | Command::Advance(_)
+            | Command::Record(_)
+            | Command::Wake(_)
+            | Command::Looked(_)
+            | Command::Report(_)
+            | Command::Resolve(_) => None,
+        }
+    }
+
     /// The same with something that a person should know of the points that it writes.
     #[must_use]
-    pub fn finding(mut self, reason: &Reason) -> Command {
-        let change = match &mut self {
-            Command::Request(change) | Command::Record(change) => change.as_mut(),
-            Command::CreateSnapshots(intent) => &mut intent.change,
-            Command::CreateImage(intent) => &mut intent.change,
-            Command::RegisterImage(intent) => &mut intent.change,
-            Command::CopyImage(intent) => &mut intent.change,
-            Command::StopInstance(intent) => &mut intent.change,
-            Command::StartInstance(intent) => &mut intent.change,
+    pub fn finding(self, reason: &Reason) -> Command {
+        match self {
+            Command::Request(change) => Command::Request(Box::new(change.finding(reason))),
+            Command::Record(change) => Command::Record(Box::new(change.finding(reason))),
+            Command::Call(mut intent) => {
+                intent.change = intent.change.finding(reason);
+                Command::Call(intent)
+            }
             Command::Correct(_)
             | Command::Consume(_)
             | Command::Resolve(_)
             | Command::Advance(_)
             | Command::Wake(_)
             | Command::Looked(_)
-            | Command::Report(_) => return self,
-        };
-        for write in &mut change.writes {
-            if let Record::Point(point) = &mut write.record {
-                **point = point.as_ref().clone().found(Some(reason.clone()));
-            }
+            | Command::Report(_) => self,
         }
-        self
+    }
+}
+
+impl Correct {
+    /// What is done after EC2 has answered.
+    pub fn conclude(self, outcome: Outcome<()>) -> Decision {
+        let mut decision = Decision::default();
+        match create_tags::conclude(outcome) {
+            Corrected::Yes => decision.command(self.then),
+            Corrected::Never(reason) => {
+                decision.say(&self.point, reason.clone());
+                decision.command(self.then.finding(&reason));
+            }
+            Corrected::NotNow(reason) => decision.say(&self.point, reason),
+        }
+        decision
+    }
+}
+
+impl From<Learnt> for Command {
+    fn from(learnt: Learnt) -> Command {
+        match learnt {
+            Learnt::Record(change) => Command::Record(change),
+            Learnt::Report(finding) => Command::Report(finding),
+        }
+    }
+}
+
+impl From<Conclusion> for Decision {
+    fn from(conclusion: Conclusion) -> Decision {
+        let commands = conclusion.learnt.into_iter().map(Command::from).collect();
+        Decision { commands, explanations: conclusion.explanations }
     }
 }
 
@@ -154,4 +203,3 @@ impl Consume {
         Some(Change { writes: vec![Write::request_counter(record)], summary: None })
     }
 }
-

@@ -200,6 +200,21 @@ impl Downtime {
         self.point.instance()
     }
 
+    /// Checks that the downtime stands where an event is to happen to it.
+    ///
+    /// # Errors
+    /// It stands elsewhere.
+    pub fn must_be(
+        &self,
+        status: DowntimeStatus,
+        event: DowntimeEvent,
+    ) -> Result<(), IllegalForDowntime> {
+        match self.status == status {
+            true => Ok(()),
+            false => Err(IllegalForDowntime { status: self.status, event }),
+        }
+    }
+
     /// The same downtime after something happened to it.
     ///
     /// # Errors

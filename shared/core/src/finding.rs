@@ -34,4 +34,3 @@ pub struct Resolved {
     pub code: Code,
     pub at: Timestamp,
 }
-

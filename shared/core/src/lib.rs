@@ -1,18 +1,20 @@
 //! Decides, and nothing else: event, state and the present moment in, a decision with its reasons
 //! out. No AWS, no async, no clock, no environment, no randomness.
 
+pub mod call;
+pub mod change;
 pub mod command;
-pub mod conclude;
 pub mod downtime;
 pub mod duration;
+pub mod finding;
 pub mod flow;
 pub mod grade;
 pub mod ids;
+pub mod illegal;
 pub mod limits;
 pub mod machine;
 pub mod names;
 pub mod observed;
-pub mod plan;
 pub mod point;
 pub mod point_check;
 pub mod policy;
@@ -23,5 +25,6 @@ pub mod slot;
 pub mod status;
 pub mod summary;
 pub mod tags;
+pub mod transition;
 pub mod work;
 pub mod yaml;

@@ -56,6 +56,9 @@ pub const CALL_AGAIN: SignedDuration = SignedDuration::from_secs(30);
 /// A machine that does not start is started again for as long as it takes, at most so long apart.
 pub const START_AGAIN_MAX: SignedDuration = SignedDuration::from_mins(5);
 
+/// A machine that did not start so often is something that a person should see.
+pub const STARTS_UNSEEN: u32 = 2;
+
 /// How often the machines are looked at that are down for their images.
 pub const LOOK_DOWN: SignedDuration = SignedDuration::from_secs(5);
 

@@ -275,6 +275,23 @@ impl Point {
         self
     }
 
+    /// The same point, due at once.
+    #[must_use]
+    pub fn due_now(&self, now: Timestamp) -> Point {
+        Point { step: Step { due_at: Some(now), ..self.step.clone() }, ..self.clone() }
+    }
+
+    /// Checks that the point stands where an event is to happen to it.
+    ///
+    /// # Errors
+    /// It stands elsewhere.
+    pub fn must_be(&self, status: Status, event: Event) -> Result<(), IllegalTransition> {
+        match self.status == status {
+            true => Ok(()),
+            false => Err(IllegalTransition { status: self.status, event }),
+        }
+    }
+
     /// The same point after something happened to it.
     ///
     /// # Errors
@@ -399,6 +416,26 @@ impl Replica {
             image: None,
             reason: None,
             leftovers: Vec::new(),
+        }
+    }
+
+    /// The replica, as a person would look it up.
+    pub fn about(&self) -> String {
+        format!("{} {}", self.point, self.region)
+    }
+
+    /// Checks that the replica stands where an event is to happen to it.
+    ///
+    /// # Errors
+    /// It stands elsewhere.
+    pub fn must_be(
+        &self,
+        status: ReplicaStatus,
+        event: ReplicaEvent,
+    ) -> Result<(), IllegalForReplica> {
+        match self.status == status {
+            true => Ok(()),
+            false => Err(IllegalForReplica { status: self.status, event }),
         }
     }
 

@@ -130,6 +130,9 @@ codes! {
     CallRefused = "call-refused",
     /// A name that we wanted is in use; by what, is looked up.
     NameTaken = "name-taken",
+    /// Something happened to a record that cannot happen to it where it stands: a mistake in this
+    /// program. Nothing was changed.
+    IllegalTransition = "illegal-transition",
     SnapshotFailed = "snapshot-failed",
     ImageFailed = "image-failed",
     /// What came out of it is not what the machine is.

@@ -1,5 +1,8 @@
 //! What a policy should cover and does not: what is reported, and above all what is not.
 
+#[path = "support/render.rs"]
+mod render;
+
 use std::collections::BTreeMap;
 
 use afterimage_core::command::{Command, Finding};
@@ -8,7 +11,6 @@ use afterimage_core::flow::{InForce, Unreadable};
 use afterimage_core::ids::{InstanceId, Region};
 use afterimage_core::machine::{Instance, State};
 use afterimage_core::observed::Complete;
-use afterimage_core::plan::render;
 use afterimage_core::policy::file::read;
 use jiff::Timestamp;
 
@@ -84,7 +86,7 @@ fn told(more: Vec<Instance>) -> Vec<String> {
     let machines = covered().into_iter().chain(more).collect();
     let decision = look(&in_force(POLICIES), &fleet(machines), &Vec::new(), now());
     assert!(decision.explanations.is_empty(), "what is reported is told by whoever keeps it");
-    render(&decision).lines().map(str::to_string).collect()
+    render::render(&decision).lines().map(str::to_string).collect()
 }
 
 #[track_caller]
@@ -165,7 +167,7 @@ fn a_machine_in_a_region_that_a_policy_leaves_out_is_found() {
                triggers: [{on: stopped}]}}";
     let machines = vec![machine(1, HOME, &[("Name", "one")]), machine(2, AWAY, &[("Name", "two")])];
     let decision = look(&in_force(all), &fleet(machines), &Vec::new(), now());
-    assert_eq!(render(&decision), "", "whatever has a name somewhere else has other tags");
+    assert_eq!(render::render(&decision), "", "whatever has a name somewhere else has other tags");
 }
 
 #[test]
@@ -186,7 +188,7 @@ fn machines_that_are_gone_are_not_looked_at() {
         assert_eq!(told(vec![gone]), Vec::<String>::new());
         let gone = Instance { state, ..machine(1, HOME, &[("backup", "gold")]) };
         let decision = look(&in_force(GOLD), &fleet(vec![gone]), &Vec::new(), now());
-        assert_eq!(render(&decision), NOTHING);
+        assert_eq!(render::render(&decision), NOTHING);
     }
 }
 
@@ -198,7 +200,9 @@ const NOTHING: &str = "! us-east-1 policy gold: no machine in us-east-1, eu-west
 #[test]
 fn a_policy_that_selects_nothing_is_found() {
     let gold = in_force(GOLD);
-    let plan = |machines: Vec<Instance>| render(&look(&gold, &fleet(machines), &Vec::new(), now()));
+    let plan = |machines: Vec<Instance>| {
+        render::render(&look(&gold, &fleet(machines), &Vec::new(), now()))
+    };
     assert_eq!(plan(Vec::new()), NOTHING);
     assert_eq!(plan(vec![machine(1, HOME, &[("team", "gold")])]), NOTHING);
     assert_eq!(plan(vec![machine(1, AWAY, &[("backup", "gold")])]), "");
@@ -211,7 +215,11 @@ fn a_policy_that_selects_nothing_is_found() {
     assert_eq!(plan(vec![paused, machine(2, HOME, &[("backup", "gold")])]), "");
     let mut half = fleet(Vec::new());
     half.remove(&region(AWAY));
-    assert_eq!(render(&look(&gold, &half, &Vec::new(), now())), "", "who knows what is there");
+    assert_eq!(
+        render::render(&look(&gold, &half, &Vec::new(), now())),
+        "",
+        "who knows what is there"
+    );
 }
 
 /// What a look finds, as it is known at the next one.
@@ -219,7 +227,7 @@ fn known(in_force: &InForce, machines: Vec<Instance>) -> Vec<Finding> {
     let decision = look(in_force, &fleet(machines), &Vec::new(), now());
     let reports = decision.commands.into_iter().map(|command| match command {
         Command::Report(finding) => finding,
-        other => panic!("{other}"),
+        other => panic!("{other:?}"),
     });
     reports.collect()
 }
@@ -230,7 +238,7 @@ fn what_was_found_is_reported_once_and_resolved_when_it_is_no_longer_so() {
     let slip = || machine(2, AWAY, &[("backup", "Gold")]);
     let known = known(&gold, vec![slip()]);
     assert_eq!(known.len(), 2);
-    let plan = |machines| render(&look(&gold, &fleet(machines), &known, now()));
+    let plan = |machines| render::render(&look(&gold, &fleet(machines), &known, now()));
     assert_eq!(plan(vec![slip()]), "");
     let resolved = "= eu-west-1 i-00000002: no longer looks-uncovered\n\
                     = us-east-1 policy gold: no longer policy-matches-nothing\n";
@@ -243,7 +251,7 @@ fn what_was_found_is_reported_once_and_resolved_when_it_is_no_longer_so() {
     assert!(lines[1].starts_with("! eu-west-1 i-00000002: ") && lines[1].contains("golds"));
     // A policy that is in force no more selects nothing, and that is right.
     let decision = look(&InForce::default(), &fleet(vec![slip()]), &known, now());
-    assert_eq!(render(&decision), resolved);
+    assert_eq!(render::render(&decision), resolved);
 }
 
 #[test]
@@ -252,10 +260,10 @@ fn what_was_not_seen_is_not_resolved() {
     let known = known(&gold, vec![machine(2, AWAY, &[("backup", "Gold")])]);
     let mut half = fleet(Vec::new());
     half.remove(&region(AWAY));
-    assert_eq!(render(&look(&gold, &half, &known, now())), "");
+    assert_eq!(render::render(&look(&gold, &half, &known, now())), "");
     let unreadable = vec![Unreadable { name: "gold".into(), why: "it is empty".into() }];
     let unreadable = InForce { unreadable, ..InForce::default() };
-    assert_eq!(render(&look(&unreadable, &fleet(Vec::new()), &known, now())), "");
+    assert_eq!(render::render(&look(&unreadable, &fleet(Vec::new()), &known, now())), "");
 }
 
 #[test]
@@ -270,7 +278,7 @@ fn findings_of_other_kinds_are_left_alone() {
         seen_at: now(),
     };
     let decision = look(&InForce::default(), &fleet(Vec::new()), &vec![foreign], now());
-    assert_eq!(render(&decision), "");
+    assert_eq!(render::render(&decision), "");
 }
 
 #[test]
@@ -284,7 +292,7 @@ fn one_look_reports_so_many_and_the_next_one_the_others() {
     let first = known(&in_force, machines(()));
     assert_eq!(first.len(), REPORTS_MAX);
     let decision = look(&in_force, &fleet(machines(())), &first, now());
-    assert_eq!(decision.commands.len(), 91 - REPORTS_MAX, "{}", render(&decision));
+    assert_eq!(decision.commands.len(), 91 - REPORTS_MAX, "{}", render::render(&decision));
 }
 
 #[test]

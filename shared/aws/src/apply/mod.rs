@@ -13,15 +13,13 @@
 //! Wakes are sent last, each once, and also after a failure: what was written before deserves it.
 #![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
 
+mod call;
 mod consume;
-mod create;
-mod power;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::AddAssign;
 
 use afterimage_core::command::{Change, Command, Decision, Explanation, Finding, Resolved, Wake};
-use afterimage_core::conclude;
 use afterimage_core::reason::{Code, Reason};
 use afterimage_core::work::Queue;
 use jiff::{SignedDuration, Timestamp};
@@ -116,7 +114,7 @@ impl<'a> Executor<'a> {
 
     async fn carry_out(&mut self, decision: Decision) -> Result<(), Failure> {
         decision.explanations.iter().for_each(log::explanation);
-        for queue in decision.commands.iter().filter_map(queue_of) {
+        for queue in decision.commands.iter().filter_map(Command::queue) {
             *self.to_create.entry(queue.clone()).or_default() += 1;
         }
         let mut failed = None;
@@ -165,15 +163,10 @@ impl<'a> Executor<'a> {
             Command::Request(change) | Command::Record(change) => self.record(&change).await?,
             Command::Advance(cursor) => ledger.advance(&cursor).await?,
             Command::Consume(consume) => self.consume(&consume).await?,
-            Command::CreateSnapshots(intent) => return self.create_snapshots(*intent).await,
-            Command::CreateImage(intent) => return self.create_image(*intent).await,
-            Command::RegisterImage(intent) => return self.register_image(*intent).await,
-            Command::CopyImage(intent) => return self.copy_image(*intent).await,
-            Command::StopInstance(intent) => return self.stop_instance(*intent).await,
-            Command::StartInstance(intent) => return self.start_instance(*intent).await,
+            Command::Call(intent) => return self.call(*intent).await,
             Command::Correct(correct) => {
-                let outcome = self.aws.ec2.create_tags(&correct).await;
-                return Ok(conclude::corrected(*correct, outcome));
+                let outcome = self.aws.ec2.create_tags(&correct.call).await;
+                return Ok(correct.conclude(outcome));
             }
             Command::Wake(wake) => drop(self.wakes.insert(wake)),
             Command::Looked(at) => ledger.looked(at).await?,
@@ -261,23 +254,3 @@ impl<'a> Executor<'a> {
 /// How long a worker has a queue for itself. Long enough for many calls, short enough that a
 /// worker that died does not keep the next one off for long.
 pub const LEASE: SignedDuration = SignedDuration::from_secs(60);
-
-fn queue_of(command: &Command) -> Option<&Queue> {
-    match command {
-        Command::CreateSnapshots(intent) => Some(&intent.queue),
-        Command::CreateImage(intent) => Some(&intent.queue),
-        Command::RegisterImage(intent) => Some(&intent.queue),
-        Command::CopyImage(intent) => Some(&intent.queue),
-        Command::StopInstance(intent) => Some(&intent.queue),
-        Command::StartInstance(intent) => Some(&intent.queue),
-        Command::Correct(correct) => queue_of(&correct.then),
-        Command::Request(_)
-        | Command::Consume(_)
-        | Command::Advance(_)
-        | Command::Record(_)
-        | Command::Wake(_)
-        | Command::Looked(_)
-        | Command::Report(_)
-        | Command::Resolve(_) => None,
-    }
-}

@@ -7,7 +7,7 @@
 use std::error::Error;
 use std::io;
 
-use afterimage_core::conclude::{Answer, Outcome};
+use afterimage_core::call::{Answer, Outcome};
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::dns::ResolveDnsError;
 

@@ -5,9 +5,8 @@
 //! token for CreateSnapshots, CreateImage and RegisterImage, and the SDK by itself would send them
 //! again after an error that came too late.
 
-mod create;
+mod call;
 pub mod errors;
-mod power;
 mod read;
 mod tag;
 

@@ -89,7 +89,7 @@ fn who_cannot_write_the_intent_does_not_call() {
 fn a_record_that_cannot_be_written_as_it_is_stops_nothing_but_itself() {
     in_process(async |cloud, aws| {
         let mut decision = snapshots_of(&cloud, &aws, 3).await;
-        let Some(Command::CreateSnapshots(intent)) = decision.commands.first_mut() else {
+        let Some(Command::Call(intent)) = decision.commands.first_mut() else {
             panic!("{decision:#?}")
         };
         // It does not follow on the version that was read, which no later try makes any better.

@@ -5,8 +5,8 @@ use std::fmt::Debug;
 use afterimage_aws::Ec2;
 use afterimage_cloud::Cloud;
 use afterimage_cloud::faults::{Rule, When};
-use afterimage_core::command::{CopyImage, CreateSnapshots};
-use afterimage_core::conclude::Outcome;
+use afterimage_core::call::Outcome;
+use afterimage_core::call::{CopyImage, CreateSnapshots};
 use afterimage_core::ids::{AmiId, InstanceId};
 
 use super::{AWAY, HOME, ec2, fault, no_faults, region, sent, tags, world};

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use afterimage_cloud::Cloud;
 use afterimage_cloud::faults::{Rule, When};
-use afterimage_core::command::{StartInstance, StopInstance};
-use afterimage_core::conclude::Outcome;
+use afterimage_core::call::Outcome;
+use afterimage_core::call::{StartInstance, StopInstance};
 use afterimage_core::ids::InstanceId;
 use afterimage_core::machine::State;
 use aws_sdk_ec2::types::AttributeBooleanValue;

@@ -28,6 +28,12 @@ impl Conclusion {
         Conclusion { learnt: vec![Learnt::Record(Box::new(change))], explanations: Vec::new() }
     }
 
+    /// Takes over everything that another conclusion has.
+    pub fn add(&mut self, other: Conclusion) {
+        self.learnt.extend(other.learnt);
+        self.explanations.extend(other.explanations);
+    }
+
     pub fn record(&mut self, change: Change) {
         self.learnt.push(Learnt::Record(Box::new(change)));
     }

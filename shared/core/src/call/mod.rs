@@ -16,6 +16,7 @@ pub mod create_snapshots;
 pub mod create_tags;
 mod named;
 pub mod outcome;
+mod point_outcome;
 pub mod register_image;
 pub mod start_instance;
 pub mod stop_instance;
@@ -149,5 +150,41 @@ impl Reply {
             | Reply::CopyImage(outcome) => outcome.pressure(),
             Reply::StopInstance(outcome) | Reply::StartInstance(outcome) => outcome.pressure(),
         }
+    }
+}
+
+impl From<CreateSnapshots> for Call {
+    fn from(call: CreateSnapshots) -> Call {
+        Call::CreateSnapshots(call)
+    }
+}
+
+impl From<CreateImage> for Call {
+    fn from(call: CreateImage) -> Call {
+        Call::CreateImage(call)
+    }
+}
+
+impl From<RegisterImage> for Call {
+    fn from(call: RegisterImage) -> Call {
+        Call::RegisterImage(call)
+    }
+}
+
+impl From<CopyImage> for Call {
+    fn from(call: CopyImage) -> Call {
+        Call::CopyImage(call)
+    }
+}
+
+impl From<StopInstance> for Call {
+    fn from(call: StopInstance) -> Call {
+        Call::StopInstance(call)
+    }
+}
+
+impl From<StartInstance> for Call {
+    fn from(call: StartInstance) -> Call {
+        Call::StartInstance(call)
     }
 }

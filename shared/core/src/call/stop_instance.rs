@@ -1,122 +1,105 @@
-//! What follows from the calls that stop and start a machine.
+//! StopInstances: a machine is stopped for its image.
+//!
+//! To make the call twice does no harm. EC2 says what the machine was before: if it ran, we stopped
+//! it, and have to start it again; otherwise somebody else stopped it, and starts it. A call whose
+//! outcome never came may have stopped the machine, so the machine is ours.
 
 use jiff::Timestamp;
 
-use super::{Answer, Outcome};
-use crate::command::{Change, Command, Decision, Finding, Record, Write};
+use super::conclusion::Conclusion;
+use super::outcome::{Answer, Outcome};
+use crate::change::{Change, Write};
 use crate::downtime::{Downtime, DowntimeEvent, DowntimeStatus, IllegalForDowntime, Roster};
-use crate::flow::work_requested::power::{ended_point, until_deadline};
-use crate::flow::work_requested::retry::is_used_up;
-use crate::limits::{THROTTLED_WAIT, backoff, later, start_again};
+use crate::ids::{InstanceId, Region};
+use crate::illegal::Illegal;
+use crate::limits::{CALL_AGAIN, THROTTLED_WAIT, backoff, later};
 use crate::machine::State;
 use crate::point::{Point, Step};
 use crate::reason::{Code, Reason};
 use crate::status::Event;
+use crate::transition::downtime::{ended_point, until_deadline};
+use crate::transition::retry::is_used_up;
 
-/// A machine that did not start so often is something that a person should see.
-const STARTS_UNSEEN: u32 = 2;
+/// The request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StopInstance {
+    pub region: Region,
+    pub instance: InstanceId,
+}
 
-/// After StopInstances, which says what the machine was before, and the intent as it was written.
+impl StopInstance {
+    pub const NAME: &'static str = "StopInstances";
+
+    fn of(downtime: &Downtime) -> StopInstance {
+        let region = downtime.home.clone();
+        StopInstance { region, instance: downtime.instance().clone() }
+    }
+}
+
+/// The intent and the request, for a machine that takes a place in the roster. `launched` is the
+/// start of the run that the stop ends. The point is due at once: its worker looks at the machine
+/// until it is stopped, and needs no event for that.
+///
+/// # Errors
+/// The downtime cannot begin this where it stands.
+pub fn begin(
+    downtime: &Downtime,
+    launched: Timestamp,
+    roster: Roster,
+    point: &Point,
+    now: Timestamp,
+) -> Result<(Change, StopInstance), IllegalForDowntime> {
+    let step =
+        Step { begun_at: Some(now), due_at: Some(later(now, CALL_AGAIN)), ..downtime.step.clone() };
+    let stopping = Downtime {
+        step,
+        launched: Some(launched),
+        begun_at: Some(now),
+        reason: None,
+        ..downtime.after(DowntimeEvent::Stop)?
+    };
+    let roster = roster.with(&stopping);
+    let writes =
+        vec![Write::downtime(stopping), Write::roster(roster), Write::point(point.due_now(now))];
+    Ok((Change { writes, summary: None }, StopInstance::of(downtime)))
+}
+
+/// The intent and the request once more: the call has had no outcome, and has done nothing that
+/// shows. Whatever EC2 says then, the machine is ours to start.
+///
+/// # Errors
+/// The downtime cannot begin this where it stands.
+pub fn begin_again(
+    downtime: &Downtime,
+    roster: Roster,
+    now: Timestamp,
+) -> Result<(Change, StopInstance), IllegalForDowntime> {
+    let step = Step {
+        attempt: downtime.step.attempt.saturating_add(1),
+        begun_at: Some(now),
+        due_at: Some(later(now, CALL_AGAIN)),
+        ..downtime.step.clone()
+    };
+    let stopping = Downtime { step, unsure: true, ..downtime.after(DowntimeEvent::Stop)? };
+    let writes = vec![Write::downtime(stopping), Write::roster(roster)];
+    Ok((Change { writes, summary: None }, StopInstance::of(downtime)))
+}
+
+/// The changes that follow from the outcome, which says what the machine was before. `begun` is the
+/// intent as it was written; none if it does not write a downtime and the roster.
 ///
 /// A machine that was pending is one that was to run.
-pub fn stopped(intent: &Change, outcome: Outcome<State>, now: Timestamp) -> Decision {
-    let parts = Parts::of(intent);
-    let Some((downtime, roster)) = parts.downtime.zip(parts.roster) else {
-        return Decision::default();
-    };
-    if downtime.status != DowntimeStatus::Stopping {
-        return Decision::default();
-    }
-    let end = End { downtime, roster, point: parts.point, now };
-    let concluded = match outcome {
-        Outcome::Made(State::Running | State::Pending) => end.down(None),
-        // What an earlier call did is not known: it may have been ours.
-        Outcome::Made(_) if downtime.unsure => end.down(None),
-        Outcome::Made(before) => {
-            let text = format!(
-                "{} was {} before it was to be stopped: whoever did that starts it again",
-                downtime.instance(),
-                before.as_str()
-            );
-            end.freed(DowntimeEvent::Disown, Reason::new(Code::NotOurStop, text), None)
-        }
-        Outcome::Unknown(answer) => end.unknown(&answer),
-        Outcome::Throttled(answer)
-        | Outcome::Failed(answer)
-        | Outcome::NameTaken(answer)
-        | Outcome::Refused(answer)
-        | Outcome::Gone(answer)
-            if downtime.unsure =>
-        {
-            end.unknown(&answer)
-        }
-        Outcome::Throttled(answer) => end.put_off(Code::Throttled, &answer),
-        Outcome::Failed(answer) | Outcome::NameTaken(answer) => {
-            end.put_off(Code::CallFailed, &answer)
-        }
-        Outcome::Refused(answer) => {
-            let reason = Reason::new(Code::CallRefused, answer.to_string());
-            end.freed(DowntimeEvent::Spare, reason, Some(Event::Refuse))
-        }
-        Outcome::Gone(answer) => {
-            let reason = Reason::new(Code::MachineGone, answer.to_string());
-            end.freed(DowntimeEvent::Spare, reason, Some(Event::Miss))
-        }
-    };
-    concluded.unwrap_or_default()
+pub fn conclude(
+    begun: &Change,
+    outcome: Outcome<State>,
+    now: Timestamp,
+) -> Option<Result<Conclusion, Illegal>> {
+    let (downtime, roster) = begun.downtime_written().zip(begun.roster_written())?;
+    let end = End { downtime, roster, point: begun.point_written(), now };
+    Some(end.conclude(outcome))
 }
 
-/// After StartInstances. Whether the machine runs is seen, and not told: the record stays as it is
-/// until then, and whatever was answered, the call is made again.
-pub fn started(intent: &Change, outcome: Outcome<State>, now: Timestamp) -> Decision {
-    let Some(downtime) = Parts::of(intent).downtime else { return Decision::default() };
-    let (code, answer) = match outcome {
-        Outcome::Made(_) => return Decision::default(),
-        Outcome::Gone(answer) => (Code::MachineGone, answer),
-        Outcome::Throttled(answer) => (Code::Throttled, answer),
-        Outcome::Failed(answer)
-        | Outcome::NameTaken(answer)
-        | Outcome::Refused(answer)
-        | Outcome::Unknown(answer) => (Code::NotStarted, answer),
-    };
-    let reason = Reason::new(code, answer.to_string());
-    let failures = downtime.step.failures.saturating_add(1);
-    let due_at = Some(later(now, start_again(downtime.step.failures)));
-    let step = Step { failures, due_at, ..downtime.step.clone() };
-    let after = Downtime { step, reason: Some(reason.clone()), ..downtime.clone() };
-    let mut decision = recorded(vec![Write::downtime(after)], downtime, reason.clone());
-    if failures > STARTS_UNSEEN {
-        let reason = Reason { code: Code::NotStarted, ..reason };
-        let (region, artefact) = (downtime.home.clone(), downtime.instance().to_string());
-        decision.command(Command::Report(Finding { region, artefact, reason, seen_at: now }));
-    }
-    decision
-}
-
-/// The records of an intent.
-#[derive(Default)]
-struct Parts<'a> {
-    downtime: Option<&'a Downtime>,
-    roster: Option<&'a Roster>,
-    point: Option<&'a Point>,
-}
-
-impl<'a> Parts<'a> {
-    fn of(intent: &'a Change) -> Parts<'a> {
-        let mut parts = Parts::default();
-        for write in &intent.writes {
-            match &write.record {
-                Record::Downtime(downtime) => parts.downtime = Some(downtime),
-                Record::Roster(roster) => parts.roster = Some(roster),
-                Record::Point(point) => parts.point = Some(point),
-                Record::Replica(_) | Record::RequestCounter(_) => {}
-            }
-        }
-        parts
-    }
-}
-
-/// How a call to stop a machine can end.
+/// A call to stop a machine, at its end.
 struct End<'a> {
     downtime: &'a Downtime,
     roster: &'a Roster,
@@ -124,28 +107,65 @@ struct End<'a> {
     now: Timestamp,
 }
 
-type Concluded = Result<Decision, IllegalForDowntime>;
+type Concluded = Result<Conclusion, Illegal>;
 
 impl End<'_> {
-    /// We stopped it.
-    fn down(&self, reason: Option<Reason>) -> Concluded {
-        let down = self.downtime.after(DowntimeEvent::Stopped)?;
-        let down = Downtime { step: until_deadline(self.downtime), reason, ..down };
-        let change = Change { writes: vec![Write::downtime(down)], summary: None };
-        let mut decision = Decision::default();
-        decision.command(Command::Record(Box::new(change)));
-        Ok(decision)
+    fn conclude(&self, outcome: Outcome<State>) -> Concluded {
+        let unsure = self.downtime.unsure;
+        self.downtime.must_be(DowntimeStatus::Stopping, DowntimeEvent::Stopped)?;
+        match outcome {
+            Outcome::Made(State::Running | State::Pending) => self.down(),
+            // What an earlier call did is not known: it may have been ours.
+            Outcome::Made(_) if unsure => self.down(),
+            Outcome::Made(before) => {
+                let text = format!(
+                    "{} was {} before our call: somebody else stopped it, and starts it again",
+                    self.downtime.instance(),
+                    before.as_str()
+                );
+                self.freed(DowntimeEvent::Disown, Reason::new(Code::NotOurStop, text), None)
+            }
+            Outcome::Unknown(answer) => Ok(self.unknown(&answer)),
+            Outcome::Throttled(answer)
+            | Outcome::Failed(answer)
+            | Outcome::NameTaken(answer)
+            | Outcome::Refused(answer)
+            | Outcome::Gone(answer)
+                if unsure =>
+            {
+                Ok(self.unknown(&answer))
+            }
+            Outcome::Throttled(answer) => self.put_off(Code::Throttled, &answer),
+            Outcome::Failed(answer) | Outcome::NameTaken(answer) => {
+                self.put_off(Code::CallFailed, &answer)
+            }
+            Outcome::Refused(answer) => {
+                let reason = Reason::new(Code::CallRefused, answer.to_string());
+                self.freed(DowntimeEvent::Spare, reason, Some(Event::Refuse))
+            }
+            Outcome::Gone(answer) => {
+                let reason = Reason::new(Code::MachineGone, answer.to_string());
+                self.freed(DowntimeEvent::Spare, reason, Some(Event::Miss))
+            }
+        }
     }
 
-    /// It may be on its way down, and is ours, whatever is found out.
-    fn unknown(&self, answer: &Answer) -> Concluded {
+    /// We stopped it.
+    fn down(&self) -> Concluded {
+        let down = self.downtime.after(DowntimeEvent::Stopped)?;
+        let down = Downtime { step: until_deadline(self.downtime), reason: None, ..down };
+        Ok(Conclusion::of(Change { writes: vec![Write::downtime(down)], summary: None }))
+    }
+
+    /// The machine may be on its way down, and is ours, whatever is found out.
+    fn unknown(&self, answer: &Answer) -> Conclusion {
         let reason = Reason::new(Code::OutcomeUnknown, answer.to_string());
         let after =
             Downtime { unsure: true, reason: Some(reason.clone()), ..self.downtime.clone() };
-        Ok(recorded(vec![Write::downtime(after)], self.downtime, reason))
+        self.recorded(vec![Write::downtime(after)], reason)
     }
 
-    /// Nothing was stopped: its place is free, and it waits for another.
+    /// Nothing was stopped: the place is free, and the machine waits for another.
     fn put_off(&self, code: Code, answer: &Answer) -> Concluded {
         let reason = Reason::new(code, answer.to_string());
         let failed = code != Code::Throttled;
@@ -165,16 +185,16 @@ impl End<'_> {
             reason: Some(reason.clone()),
             ..self.downtime.after(DowntimeEvent::PutOff)?
         };
-        let mut writes = vec![Write::downtime(after), self.without()];
-        // Its worker need not look at it until it has a place again.
+        let mut writes = vec![Write::downtime(after), self.without_its_place()];
+        // The worker of the point need not look at it until the machine has a place again.
         writes.extend(self.point.map(|point| {
             let step = Step { due_at: Some(point.waits_until()), ..point.step.clone() };
             Write::point(Point { step, ..point.clone() })
         }));
-        Ok(recorded(writes, self.downtime, reason))
+        Ok(self.recorded(writes, reason))
     }
 
-    /// Nothing was stopped, by us: its place is free, and it wants no other.
+    /// Nothing was stopped by us: the place is free, and the machine wants no other.
     fn freed(&self, event: DowntimeEvent, reason: Reason, of_point: Option<Event>) -> Concluded {
         let after = self.downtime.after(event)?;
         let after = Downtime {
@@ -183,27 +203,27 @@ impl End<'_> {
             reason: Some(reason.clone()),
             ..after
         };
-        let mut decision =
-            recorded(vec![Write::downtime(after), self.without()], self.downtime, reason.clone());
-        let ended = self.point.zip(of_point);
-        if let Some((point, summary)) =
-            ended.and_then(|(point, event)| ended_point(point, event, reason))
-            && let Some(Command::Record(change)) = decision.commands.first_mut()
+        let mut change = Change {
+            writes: vec![Write::downtime(after), self.without_its_place()],
+            summary: None,
+        };
+        if let Some((point, event)) = self.point.zip(of_point)
+            && let Some((point, summary)) = ended_point(point, event, reason.clone())?
         {
-            change.writes.push(Write::point(point));
-            change.summary = Some(summary);
+            change = change.with(Write::point(point)).telling(Some(summary));
         }
-        Ok(decision)
+        let mut conclusion = Conclusion::of(change);
+        conclusion.say(&self.downtime.point, reason);
+        Ok(conclusion)
     }
 
-    fn without(&self) -> Write {
+    fn without_its_place(&self) -> Write {
         Write::roster(self.roster.clone().without(&self.downtime.point))
     }
-}
 
-fn recorded(writes: Vec<Write>, downtime: &Downtime, reason: Reason) -> Decision {
-    let mut decision = Decision::default();
-    decision.say(&downtime.point, reason);
-    decision.command(Command::Record(Box::new(Change { writes, summary: None })));
-    decision
+    fn recorded(&self, writes: Vec<Write>, reason: Reason) -> Conclusion {
+        let mut conclusion = Conclusion::of(Change { writes, summary: None });
+        conclusion.say(&self.downtime.point, reason);
+        conclusion
+    }
 }

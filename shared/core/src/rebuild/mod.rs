@@ -27,7 +27,6 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::command::{Change, Record, Write};
-use crate::flow::work_requested::news;
 use crate::ids::{InstanceId, PolicyName, Region, SnapshotId};
 use crate::names::TAG_POINT;
 use crate::observed::{Complete, ObservedImage, ObservedSnapshot};
@@ -36,6 +35,7 @@ use crate::request_counter::RequestCounter;
 use crate::slot::{Occasion, PointId};
 use crate::summary::{News, Stop, Summary};
 use crate::tags::read::Label;
+use crate::transition::summary;
 
 /// Everything with our tag, by region.
 #[derive(Clone, Debug, Default)]
@@ -106,7 +106,7 @@ impl Rebuilt {
     }
 
     fn summary(&self) -> Option<Summary> {
-        let mut summary = news::of(&self.point)?;
+        let mut summary = summary::of(&self.point)?;
         summary.name.clone_from(&self.name);
         if let Occasion::Stopped { launched } = self.point.slot.occasion {
             let point = self.point.id.clone();

@@ -3,7 +3,7 @@
 use crate::downtime::Downtime;
 use crate::point::{Point, Step};
 use crate::reason::Reason;
-use crate::status::{Event, IllegalTransition};
+use crate::status::{Event, IllegalTransition, Status};
 use crate::summary::Summary;
 use crate::transition::summary;
 
@@ -13,17 +13,21 @@ pub fn until_deadline(downtime: &Downtime) -> Step {
     Step { due_at: downtime.deadline(), ..downtime.step.clone() }
 }
 
-/// The point of a machine that is not stopped for it, at its end.
+/// The point of a machine that is not stopped for it, at its end. None if the point has begun
+/// already: then it goes on by itself.
 ///
 /// # Errors
-/// The point was already begun.
+/// The event does not end a point that is requested.
 pub fn ended_point(
     point: &Point,
     event: Event,
     reason: Reason,
-) -> Result<(Point, Summary), IllegalTransition> {
+) -> Result<Option<(Point, Summary)>, IllegalTransition> {
+    if point.status != Status::Requested {
+        return Ok(None);
+    }
     let after = point.after(event)?;
     let after = Point { step: point.step.settled(), reason: Some(reason), ..after };
     let summary = summary::latest(&after);
-    Ok((after, summary))
+    Ok(Some((after, summary)))
 }

@@ -1,31 +1,30 @@
-//! Replicas that are settled, and their places in their point: written together or not at all, so
-//! that the point knows when the last of them is in place.
+//! Replicas that came to rest, and their places in their point. Both are written together or not
+//! at all, so that the point knows when the last of them is in place.
 
-use crate::command::{Change, Write};
+use crate::change::{Change, Write};
 use crate::point::{Place, Point, Replica, ReplicaStatus};
 use crate::reason::{Code, Reason};
 use crate::status::{Event, IllegalTransition, Status};
+use crate::transition::summary;
 
-use super::news;
-
-/// Records replicas of one point that have just become available or were given up.
-pub(super) fn settled(point: &Point, replicas: Vec<Replica>) -> Change {
-    let summary_and_write = with_places(point, &replicas).ok();
-    let writes = replicas.into_iter().map(Write::replica);
-    match summary_and_write {
-        Some(point) => {
-            let summary = news::of(&point);
-            Change { writes: [Write::point(point)].into_iter().chain(writes).collect(), summary }
-        }
-        None => Change { writes: writes.collect(), summary: None },
+/// Records replicas of one point that have just become available or were given up. The point has
+/// places only while it is imaged; elsewhere the replicas are recorded alone.
+///
+/// # Errors
+/// The point cannot take its places where it stands.
+pub fn settled(point: &Point, replicas: Vec<Replica>) -> Result<Change, IllegalTransition> {
+    if point.status != Status::Imaged {
+        let writes = replicas.into_iter().map(Write::replica).collect();
+        return Ok(Change { writes, summary: None });
     }
+    let point = with_places(point, &replicas)?;
+    let summary = summary::of(&point);
+    let replicas = replicas.into_iter().map(Write::replica);
+    Ok(Change { writes: [Write::point(point)].into_iter().chain(replicas).collect(), summary })
 }
 
-/// The point once these have their places; protected, or failed, if they were the last.
+/// The point once these replicas have their places; protected, or failed, if they were the last.
 fn with_places(point: &Point, replicas: &[Replica]) -> Result<Point, IllegalTransition> {
-    if point.status != Status::Imaged {
-        return Err(IllegalTransition { status: point.status, event: Event::Protect });
-    }
     let mut point = point.clone();
     for replica in replicas {
         let place = match replica.status {
@@ -46,7 +45,7 @@ fn with_places(point: &Point, replicas: &[Replica]) -> Result<Point, IllegalTran
     }
 }
 
-/// Every region that a point will not reach, each with its reason.
+/// The reason of a point: every region that it will not reach, and why.
 fn also_failed(before: Option<Reason>, replica: &Replica) -> Reason {
     let why = replica.reason.as_ref().map_or(String::new(), ToString::to_string);
     let this = format!("no replica in {}: {why}", replica.region);

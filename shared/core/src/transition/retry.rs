@@ -13,7 +13,7 @@ use crate::status::{Event, IllegalTransition, Status};
 
 /// When the next try may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Next {
+pub enum Next {
     /// Time enough has gone by already.
     AtOnce,
     Backoff,
@@ -41,12 +41,12 @@ fn put_off(step: &Step, now: Timestamp) -> Step {
     Step { begun_at: None, due_at: Some(later(now, THROTTLED_WAIT)), ..step.clone() }
 }
 
-pub(crate) fn is_used_up(step: &Step) -> bool {
+pub fn is_used_up(step: &Step) -> bool {
     step.failures >= FAILURES_MAX || step.attempt >= ATTEMPTS_MAX
 }
 
 /// The reason for a final state: an answer that is final in itself, or the last of many.
-pub(crate) fn final_reason(last: Reason, step: &Step) -> Reason {
+pub fn final_reason(last: Reason, step: &Step) -> Reason {
     match last.code {
         Code::CallRefused => last,
         _ => {
@@ -57,7 +57,7 @@ pub(crate) fn final_reason(last: Reason, step: &Step) -> Reason {
 }
 
 /// A point of which a try failed: where its step can be begun again, or given up.
-pub(crate) fn failed(
+pub fn failed(
     point: &Point,
     reason: Reason,
     next: Next,
@@ -67,11 +67,7 @@ pub(crate) fn failed(
 }
 
 /// A point whose name somebody else holds.
-pub(crate) fn outdone(
-    point: &Point,
-    reason: Reason,
-    now: Timestamp,
-) -> Result<Point, IllegalTransition> {
+pub fn outdone(point: &Point, reason: Reason, now: Timestamp) -> Result<Point, IllegalTransition> {
     again(point, passed_over(&point.step, now), reason)
 }
 
@@ -85,7 +81,7 @@ fn again(point: &Point, step: Step, reason: Reason) -> Result<Point, IllegalTran
 }
 
 /// A point whose image is of no use as it was made: all of it is made again, in another way.
-pub(crate) fn redone(
+pub fn redone(
     point: &Point,
     method: Chosen,
     reason: Reason,
@@ -100,7 +96,7 @@ pub(crate) fn redone(
 }
 
 /// A point that was asked to wait: its try is made later, unless it has waited for too long.
-pub(crate) fn throttled(
+pub fn throttled(
     point: &Point,
     answer: &str,
     waiting_max: SignedDuration,
@@ -114,12 +110,12 @@ pub(crate) fn throttled(
     Ok(Point { step, reason: Some(Reason::new(Code::Throttled, answer)), ..point })
 }
 
-pub(crate) fn waited_too_long(answer: &str, waiting_max: SignedDuration) -> Reason {
+pub fn waited_too_long(answer: &str, waiting_max: SignedDuration) -> Reason {
     let hours = waiting_max.as_hours();
     Reason::new(Code::Throttled, format!("still asked to wait after {hours} hours: {answer}"))
 }
 
-pub(crate) fn given_up(point: &Point, reason: Reason) -> Result<Point, IllegalTransition> {
+pub fn given_up(point: &Point, reason: Reason) -> Result<Point, IllegalTransition> {
     let point = shed(point).after(Event::Fail)?;
     Ok(Point { step: point.step.settled(), reason: Some(reason), ..point })
 }
@@ -158,7 +154,7 @@ fn shed(point: &Point) -> Point {
 }
 
 /// Remembers what a try left, each once.
-pub(crate) fn leave(leftovers: &mut Vec<String>, left: impl IntoIterator<Item = String>) {
+pub fn leave(leftovers: &mut Vec<String>, left: impl IntoIterator<Item = String>) {
     for artefact in left {
         if !leftovers.contains(&artefact) {
             leftovers.push(artefact);
@@ -168,7 +164,7 @@ pub(crate) fn leave(leftovers: &mut Vec<String>, left: impl IntoIterator<Item = 
 
 /// A replica of which a try failed: it waits for the next, or to be given up together with its
 /// place in its point, which whoever makes a call does not know.
-pub(crate) fn replica_failed(
+pub fn replica_failed(
     replica: &Replica,
     reason: Reason,
     now: Timestamp,
@@ -177,7 +173,7 @@ pub(crate) fn replica_failed(
 }
 
 /// A replica whose name somebody else holds.
-pub(crate) fn replica_outdone(
+pub fn replica_outdone(
     replica: &Replica,
     reason: Reason,
     now: Timestamp,
@@ -186,7 +182,7 @@ pub(crate) fn replica_outdone(
 }
 
 /// A replica that AWS refuses: no further try would help.
-pub(crate) fn replica_refused(
+pub fn replica_refused(
     replica: &Replica,
     reason: Reason,
     now: Timestamp,
@@ -195,7 +191,7 @@ pub(crate) fn replica_refused(
     replica_again(replica, step, reason, now)
 }
 
-pub(crate) fn replica_throttled(
+pub fn replica_throttled(
     replica: &Replica,
     answer: &str,
     now: Timestamp,
@@ -218,10 +214,7 @@ fn replica_again(
     Ok(Replica { step, reason: Some(reason), ..replica })
 }
 
-pub(crate) fn replica_given_up(
-    replica: &Replica,
-    reason: Reason,
-) -> Result<Replica, IllegalForReplica> {
+pub fn replica_given_up(replica: &Replica, reason: Reason) -> Result<Replica, IllegalForReplica> {
     let mut replica = replica.after(ReplicaEvent::Fail)?;
     leave(&mut replica.leftovers, replica.image.take().map(String::from));
     Ok(Replica { step: replica.step.settled(), reason: Some(reason), ..replica })

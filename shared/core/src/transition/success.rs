@@ -42,11 +42,7 @@ pub fn snapshots(
 
 /// The point whose image EC2 is making from its machine. The grade is as for snapshots, except of a
 /// machine that EC2 rebooted.
-pub fn created(
-    point: &Point,
-    image: AmiId,
-    now: Timestamp,
-) -> Result<Point, IllegalTransition> {
+pub fn created(point: &Point, image: AmiId, now: Timestamp) -> Result<Point, IllegalTransition> {
     let grade = grade::certain(point);
     let due_at = if grade.is_none() { now } else { later(now, LOOK_AFTER) };
     let after = point.after(Event::Made)?;
@@ -60,11 +56,7 @@ pub fn created(
     })
 }
 
-pub fn image(
-    point: &Point,
-    image: AmiId,
-    now: Timestamp,
-) -> Result<Point, IllegalTransition> {
+pub fn image(point: &Point, image: AmiId, now: Timestamp) -> Result<Point, IllegalTransition> {
     let after = point.after(Event::Made)?;
     Ok(Point { step: looked_at(&point.step, now), image: Some(image), reason: None, ..after })
 }

@@ -1,18 +1,18 @@
 //! What a point that has come to rest, or has become good to recover from, tells of its machine.
 
-use crate::command::Change;
+use crate::change::Change;
 use crate::point::Point;
 use crate::status::Status;
 use crate::summary::{Good, Latest, News, Summary};
 
 /// The point as it is to be, and what the summary of its machine says from then on.
-pub(crate) fn recorded(point: Point) -> Change {
+pub fn recorded(point: Point) -> Change {
     let summary = of(&point);
     Change::point(point).telling(summary)
 }
 
 /// Nothing as long as a point is on its way: then what was said when it was requested holds.
-pub(crate) fn of(point: &Point) -> Option<Summary> {
+pub fn of(point: &Point) -> Option<Summary> {
     match point.status {
         Status::Requested
         | Status::Snapshotting
@@ -33,6 +33,6 @@ pub(crate) fn of(point: &Point) -> Option<Summary> {
 }
 
 /// Where a point stands, and why.
-pub(crate) fn latest(point: &Point) -> Summary {
+pub fn latest(point: &Point) -> Summary {
     Summary::of(point).telling(News::Latest(Latest::of(point)))
 }

@@ -2,14 +2,14 @@
 //! one that somebody else stopped is never started. The checker knows nothing of how that is
 //! decided: it knows what EC2 did, and for whom.
 
+use afterimage_core::call::Outcome;
 use afterimage_core::command::Command;
-use afterimage_core::conclude::Outcome;
 use afterimage_core::machine::State;
 use afterimage_core::status::Status;
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, prop_oneof, proptest};
 
-use crate::scene::{World, answer, begin_stop};
+use crate::scene::{World, answer, begin_stop, is_snapshots};
 
 /// What can happen between two rounds, or in one.
 #[derive(Clone, Copy, Debug)]
@@ -146,7 +146,7 @@ impl Checker {
 
     fn round(&mut self, call: Call) {
         let decision = self.world.look_at_points();
-        if !decision.commands.iter().any(|command| matches!(command, Command::CreateSnapshots(_))) {
+        if !decision.commands.iter().any(is_snapshots) {
             self.world.take(&decision);
         }
         let mut world = self.world.clone();
@@ -165,9 +165,12 @@ impl Checker {
                 return refused;
             }
             let outcome = world.call(command);
-            match command {
-                Command::StopInstance(_) if before == State::Running => stopped_by = Some(By::Us),
-                Command::StartInstance(_) if before == State::Stopped => {
+            let Command::Call(intent) = command else { return outcome };
+            match &intent.call {
+                afterimage_core::call::Call::StopInstance(_) if before == State::Running => {
+                    stopped_by = Some(By::Us)
+                }
+                afterimage_core::call::Call::StartInstance(_) if before == State::Stopped => {
                     assert!(
                         stopped_by != Some(By::Somebody) || unsure,
                         "what somebody else stopped was started"

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use afterimage_core::command::{Change, Command, Decision, Record};
-use afterimage_core::conclude::{self, Answer, Outcome};
+use afterimage_core::call::{self, Answer, Call, Outcome, Reply};
+use afterimage_core::command::{Command, Decision, Record};
 use afterimage_core::downtime::{Downtime, DowntimeStatus, Roster};
 use afterimage_core::flow::work_requested::power::{self, Guarded, Input, next};
 use afterimage_core::flow::work_requested::snapshot;
@@ -213,20 +213,19 @@ impl World {
             if !self.write(command) {
                 continue;
             }
-            let concluded = match command {
-                Command::StopInstance(intent) => {
-                    called.push(format!("stop {}", number(&intent.call.instance)));
-                    let outcome = ec2(self, command);
-                    conclude::stopped(&intent.change, outcome, self.now)
+            let Command::Call(intent) = command else { continue };
+            let reply = match &intent.call {
+                Call::StopInstance(call) => {
+                    called.push(format!("stop {}", number(&call.instance)));
+                    Reply::StopInstance(ec2(self, command))
                 }
-                Command::StartInstance(intent) => {
-                    called.push(format!("start {}", number(&intent.call.instance)));
-                    let outcome = ec2(self, command);
-                    conclude::started(&intent.change, outcome, self.now)
+                Call::StartInstance(call) => {
+                    called.push(format!("start {}", number(&call.instance)));
+                    Reply::StartInstance(ec2(self, command))
                 }
                 _ => continue,
             };
-            self.take(&concluded);
+            self.take(&call::conclude(&intent.change, reply, self.now).into());
         }
         self.decided = decision;
         called
@@ -241,7 +240,7 @@ impl World {
 
     /// All of a change, or nothing of it.
     fn write(&mut self, command: &Command) -> bool {
-        let Some(change) = change(command) else { return false };
+        let Some(change) = command.change() else { return false };
         let fits = change.writes.iter().all(|write| {
             let there = match &write.record {
                 Record::Point(point) => self.points.get(&point.id).map(|point| point.version),
@@ -272,9 +271,10 @@ impl World {
     /// EC2 as it answers when all goes well.
     pub fn call(&mut self, command: &Command) -> Outcome<State> {
         let now = self.now;
-        match command {
-            Command::StopInstance(intent) => {
-                let seen = self.machines.get_mut(&intent.call.instance).expect("a machine");
+        let Command::Call(intent) = command else { panic!("no call: {command:?}") };
+        match &intent.call {
+            Call::StopInstance(call) => {
+                let seen = self.machines.get_mut(&call.instance).expect("a machine");
                 let before = seen.instance.state;
                 match before {
                     State::Running => begin_stop(seen),
@@ -285,8 +285,8 @@ impl World {
                 }
                 Outcome::Made(before)
             }
-            Command::StartInstance(intent) => {
-                let seen = self.machines.get_mut(&intent.call.instance).expect("a machine");
+            Call::StartInstance(call) => {
+                let seen = self.machines.get_mut(&call.instance).expect("a machine");
                 let before = seen.instance.state;
                 match before {
                     State::Stopped => {
@@ -361,14 +361,9 @@ pub fn answer(code: &str) -> Answer {
     Answer { code: code.to_string(), message: "as EC2 put it".to_string() }
 }
 
-pub fn change(command: &Command) -> Option<&Change> {
-    match command {
-        Command::Request(change) | Command::Record(change) => Some(change),
-        Command::StopInstance(intent) => Some(&intent.change),
-        Command::StartInstance(intent) => Some(&intent.change),
-        Command::CreateSnapshots(intent) => Some(&intent.change),
-        _ => None,
-    }
+/// Whether a command begins the snapshots of a point.
+pub fn is_snapshots(command: &Command) -> bool {
+    matches!(command, Command::Call(intent) if matches!(intent.call, Call::CreateSnapshots(_)))
 }
 
 pub fn codes_said(decision: &Decision) -> Vec<Code> {

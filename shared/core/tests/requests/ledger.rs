@@ -21,8 +21,8 @@ impl Ledger {
         for command in &decision.commands {
             let Command::Request(change) = command else { continue };
             for write in &change.writes {
-                let Record::Point(point) = &write.record else { panic!("{command}") };
-                assert_eq!((write.expected, point.version), (0, 1), "{command}");
+                let Record::Point(point) = &write.record else { panic!("{command:?}") };
+                assert_eq!((write.expected, point.version), (0, 1), "{command:?}");
                 if self.points.contains_key(&point.id) {
                     // A change is written as a whole or not at all.
                     continue;

@@ -6,6 +6,8 @@ mod asked;
 mod completions;
 mod ids;
 mod ledger;
+#[path = "../support/render.rs"]
+mod render;
 mod stops;
 mod sweep;
 mod tagged;
@@ -16,11 +18,12 @@ mod waiting;
 
 use std::collections::BTreeMap;
 
+use crate::render::render;
+
 use afterimage_core::command::Decision;
 use afterimage_core::flow::InForce;
 use afterimage_core::ids::Region;
 use afterimage_core::machine::{Instance, State};
-use afterimage_core::plan::render;
 use afterimage_core::policy::file::read;
 use jiff::Timestamp;
 

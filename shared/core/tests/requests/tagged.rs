@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::render::render;
+
 use afterimage_core::command::{Change, Command, Finding, Record};
 use afterimage_core::flow::InForce;
 use afterimage_core::flow::reconcile_tick::{Input, Tagged, decide};
@@ -14,7 +16,6 @@ use afterimage_core::machine::{Build, Machine, State, Volume};
 use afterimage_core::observed::{
     Attributes, Complete, ImageState, ObservedImage, ObservedSnapshot, SnapshotState,
 };
-use afterimage_core::plan::render;
 use afterimage_core::point::{Chosen, Place, Plan, Point, Replica, ReplicaStatus};
 use afterimage_core::policy::Method;
 use afterimage_core::reason::{Code, Reason};
@@ -272,8 +273,8 @@ fn what_is_linked_is_written_against_the_version_that_was_read() {
     let [Command::Record(change), Command::Looked(_)] = &decision.commands[..] else {
         panic!("{}", render(&decision))
     };
-    let Change { writes, summary: None } = &**change else { panic!("{change}") };
-    let [write] = &writes[..] else { panic!("{change}") };
+    let Change { writes, summary: None } = &**change else { panic!("{change:?}") };
+    let [write] = &writes[..] else { panic!("{change:?}") };
     assert_eq!(write.expected, 7);
     assert_eq!(write.record, Record::Point(Box::new(expected)));
 }

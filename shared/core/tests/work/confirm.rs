@@ -2,20 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use crate::scene::conclude;
+use afterimage_core::call::Outcome;
 use afterimage_core::command::{Command, Decision};
-use afterimage_core::conclude::{self, Outcome};
 use afterimage_core::flow::work_requested::confirm::{Input, decide, to_describe};
 use afterimage_core::flow::work_requested::copy;
 use afterimage_core::observed::{ImageState, ObservedImage};
-use afterimage_core::plan::render;
 use afterimage_core::point::{Place, Plan, Point, Replica, ReplicaStatus, Step};
 use afterimage_core::reason::{Code, Reason};
 use afterimage_core::status::Status;
 use afterimage_core::summary::{Good, News};
 
+use crate::render::render;
 use crate::scene::{
-    FRANKFURT, IRELAND, ami, at, change, code, codes_said, confirm_input, hours, imaged, mins,
-    place, point_in, region, registered, replica_in, seen_image, written,
+    FRANKFURT, IRELAND, ami, at, code, codes_said, confirm_input, hours, imaged, mins, place,
+    point_in, region, registered, replica_in, seen_image, written,
 };
 
 fn look(point: &Point, seen: &[ObservedImage], secs: i64) -> Decision {
@@ -45,7 +46,8 @@ fn look_at_replicas(
 }
 
 fn good(decision: &Decision) -> Option<Good> {
-    let summaries = decision.commands.iter().filter_map(change).filter_map(|c| c.summary.as_ref());
+    let summaries =
+        decision.commands.iter().filter_map(Command::change).filter_map(|c| c.summary.as_ref());
     let mut news = summaries.flat_map(|summary| &summary.news);
     news.find_map(|news| match news {
         News::Good(good) => Some(good.clone()),

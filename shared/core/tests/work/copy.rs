@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use afterimage_core::command::{Command, CopyImage, Decision};
-use afterimage_core::conclude::{self, Outcome};
+use crate::scene::conclude;
+use afterimage_core::call::{Call, CopyImage, Outcome};
+use afterimage_core::command::{Command, Decision};
 use afterimage_core::flow::work_requested::copy::{Input, decide, to_look_up};
 use afterimage_core::names::copy_token;
 use afterimage_core::observed::{Complete, ImageState, ObservedImage};
@@ -13,7 +14,7 @@ use afterimage_core::slot::{Occasion, PointId, Slot};
 
 use crate::scene::{
     FRANKFURT, HOME, IRELAND, NAME, ami, answer, at, codes_said, hours, imaged, instance, mins,
-    our_tags, place, region, replica_in, reported, seen_image, written,
+    only_call, our_tags, place, region, replica_in, reported, seen_image, written,
 };
 
 fn waiting(name: &str) -> Replica {
@@ -37,8 +38,8 @@ fn look(replica: &Replica, named: &[ObservedImage], secs: i64) -> Decision {
 }
 
 fn call(decision: &Decision) -> CopyImage {
-    let [Command::CopyImage(intent)] = &decision.commands[..] else { panic!("{decision:?}") };
-    intent.call.clone()
+    let Call::CopyImage(call) = only_call(decision) else { panic!("{decision:?}") };
+    call.clone()
 }
 
 /// A copy whose name turned out to be taken, in minute 20.
@@ -223,9 +224,8 @@ fn the_replica_that_is_wanted_first_is_copied_first() {
         let replicas = vec![relaxed.clone(), urgent.clone()];
         let (points, named) = (BTreeMap::from(points), BTreeMap::new());
         let decision = decide(&Input { now: at(mins(20)), replicas, points, named });
-        let Some(Command::CopyImage(intent)) = decision.commands.first() else {
-            panic!("{decision:?}")
-        };
-        assert_eq!(intent.call.name, format!("{}-0", first.point), "{secs:?}");
+        let Some(Command::Call(intent)) = decision.commands.first() else { panic!("{decision:?}") };
+        let Call::CopyImage(call) = &intent.call else { panic!("{decision:?}") };
+        assert_eq!(call.name, format!("{}-0", first.point), "{secs:?}");
     }
 }

@@ -2,9 +2,9 @@
 
 use afterimage_core::flow::WorkRequested;
 use afterimage_core::flow::work_requested::successor;
-use afterimage_core::plan::render;
 use afterimage_core::work::{HOPS_MAX, Kind, Queue};
 
+use crate::render::render;
 use crate::scene::{IRELAND, region};
 
 #[track_caller]

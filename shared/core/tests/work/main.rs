@@ -9,6 +9,8 @@ mod handing_over;
 mod methods;
 mod outcomes;
 mod register;
+#[path = "../support/render.rs"]
+mod render;
 mod scene;
 mod settles;
 mod snapshot;

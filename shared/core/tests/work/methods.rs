@@ -3,12 +3,12 @@
 
 use afterimage_core::flow::work_requested::snapshot::decide;
 use afterimage_core::machine::{Machine, State, Volume};
-use afterimage_core::plan::render;
 use afterimage_core::point::Point;
 use afterimage_core::policy::{Artefact, Consistency, Method};
 use afterimage_core::reason::Code;
 use afterimage_core::status::Status;
 
+use crate::render::render;
 use crate::scene::{
     HOME, NAME, ami, at, code, point_in, region, replicate, requested, running, snapshot_input,
     stopped, tags, volume,

@@ -1,7 +1,8 @@
 //! What follows from the outcome of a call.
 
+use crate::scene::conclude;
+use afterimage_core::call::Outcome;
 use afterimage_core::command::Decision;
-use afterimage_core::conclude::{self, Outcome};
 use afterimage_core::ids::AmiId;
 use afterimage_core::machine::{Grade, Machine};
 use afterimage_core::point::{Point, ReplicaStatus, Step};
@@ -205,14 +206,18 @@ fn a_copy_whose_last_try_failed_is_due_at_once_so_that_it_is_given_up() {
 }
 
 #[test]
-fn an_outcome_that_cannot_be_says_nothing() {
+fn an_outcome_that_cannot_be_changes_nothing_and_is_logged() {
+    let check = |decision: Decision| {
+        assert!(decision.commands.is_empty(), "{decision:?}");
+        assert_eq!(codes_said(&decision), [Code::IllegalTransition]);
+    };
     let made = || Outcome::Made(set(11));
-    assert_eq!(conclude::snapshots(&requested(), made(), at(2)), Decision::default());
-    assert_eq!(conclude::snapshots(&registering(), made(), at(2)), Decision::default());
+    check(conclude::snapshots(&requested(), made(), at(2)));
+    check(conclude::snapshots(&registering(), made(), at(2)));
     let image = Outcome::Made(ami(1));
-    assert_eq!(conclude::image(&requested(), image.clone(), at(2)), Decision::default());
-    let unknown = Outcome::Unknown(answer(""));
-    assert_eq!(conclude::image(&requested(), unknown, at(2)), Decision::default());
+    check(conclude::image(&requested(), image.clone(), at(2)));
+    check(conclude::image(&requested(), Outcome::Unknown(answer("")), at(2)));
+    check(conclude::created(&requested(), image.clone(), at(9)));
     let (_, replicas) = imaged();
-    assert_eq!(conclude::copy(&replicas[0], image, at(2)), Decision::default());
+    check(conclude::copy(&replicas[0], image, at(2)));
 }

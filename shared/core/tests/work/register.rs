@@ -1,6 +1,8 @@
 //! Points whose snapshots are being filled, and those that want an image.
 
-use afterimage_core::command::{Command, Decision, Device, RegisterImage};
+use afterimage_core::call::register_image::Device;
+use afterimage_core::call::{Call, RegisterImage};
+use afterimage_core::command::Decision;
 use afterimage_core::flow::work_requested::register::{decide, to_describe, to_look_up};
 use afterimage_core::observed::{ImageState, ObservedImage, ObservedSnapshot, SnapshotState};
 use afterimage_core::point::{Point, Step};
@@ -8,8 +10,8 @@ use afterimage_core::reason::Code;
 use afterimage_core::status::Status;
 
 use crate::scene::{
-    HOME, NAME, ami, at, code, codes_said, hours, mins, our_tags, point_in, region, register_input,
-    registering, reported, running, seen_image, seen_snapshot, snap, snapshotted,
+    HOME, NAME, ami, at, code, codes_said, hours, mins, only_call, our_tags, point_in, region,
+    register_input, registering, reported, running, seen_image, seen_snapshot, snap, snapshotted,
 };
 
 fn in_states(one: SnapshotState, two: SnapshotState) -> Vec<ObservedSnapshot> {
@@ -30,8 +32,8 @@ fn look_up(point: &Point, named: &[ObservedImage], secs: i64) -> Decision {
 }
 
 fn call(decision: &Decision) -> RegisterImage {
-    let [Command::RegisterImage(intent)] = &decision.commands[..] else { panic!("{decision:?}") };
-    intent.call.clone()
+    let Call::RegisterImage(call) = only_call(decision) else { panic!("{decision:?}") };
+    call.clone()
 }
 
 #[test]

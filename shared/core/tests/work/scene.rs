@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use afterimage_core::command::{Change, Command, Decision, Record};
-use afterimage_core::conclude::{self, Answer, Outcome, SnapshotSet};
+use afterimage_core::call::{Answer, Call, Outcome, SnapshotSet};
+use afterimage_core::command::{Command, Decision, Record};
 use afterimage_core::flow::work_requested::{confirm, register, snapshot};
 use afterimage_core::ids::{AmiId, InstanceId, Region, SnapshotId, VolumeId};
 use afterimage_core::machine::{Build, Instance, Machine, State, Volume};
@@ -296,29 +296,18 @@ pub fn answer(code: &str) -> Answer {
     Answer { code: code.into(), message: "as AWS put it".into() }
 }
 
-pub fn change(command: &Command) -> Option<&Change> {
-    match command {
-        Command::Request(change) | Command::Record(change) => Some(change),
-        Command::CreateSnapshots(intent) => Some(&intent.change),
-        Command::CreateImage(intent) => Some(&intent.change),
-        Command::RegisterImage(intent) => Some(&intent.change),
-        Command::CopyImage(intent) => Some(&intent.change),
-        Command::StopInstance(intent) => Some(&intent.change),
-        Command::StartInstance(intent) => Some(&intent.change),
-        Command::Consume(consume) => consume.taken.as_ref(),
-        Command::Correct(correct) => change(&correct.then),
-        Command::Advance(_)
-        | Command::Wake(_)
-        | Command::Looked(_)
-        | Command::Report(_)
-        | Command::Resolve(_) => None,
-    }
+/// The one command of a decision, which is a call.
+pub fn only_call(decision: &Decision) -> &Call {
+    let [Command::Call(intent)] = &decision.commands[..] else { panic!("{decision:?}") };
+    &intent.call
 }
 
 /// All that a decision writes.
 pub fn written(decision: &Decision) -> (Vec<Point>, Vec<Replica>) {
     let (mut points, mut replicas) = (Vec::new(), Vec::new());
-    for write in decision.commands.iter().filter_map(change).flat_map(|change| &change.writes) {
+    for write in
+        decision.commands.iter().filter_map(Command::change).flat_map(|change| &change.writes)
+    {
         match &write.record {
             Record::Point(point) => points.push((**point).clone()),
             Record::Replica(replica) => replicas.push((**replica).clone()),
@@ -362,4 +351,42 @@ pub fn reported(decision: &Decision) -> Vec<String> {
 
 pub fn place(point: &Point, name: &str) -> Option<Place> {
     point.replicas.get(&region(name)).copied()
+}
+
+/// The decision that follows from the outcome of each call, for the record that was written.
+pub mod conclude {
+    use afterimage_core::call::{self, Outcome, Reply, SnapshotSet};
+    use afterimage_core::command::{Change, Decision};
+    use afterimage_core::ids::AmiId;
+    use afterimage_core::point::{Point, Replica};
+    use jiff::Timestamp;
+
+    pub fn snapshots(point: &Point, outcome: Outcome<SnapshotSet>, now: Timestamp) -> Decision {
+        of_point(point, Reply::CreateSnapshots(outcome), now)
+    }
+
+    pub fn created(point: &Point, outcome: Outcome<AmiId>, now: Timestamp) -> Decision {
+        of_point(point, Reply::CreateImage(outcome), now)
+    }
+
+    pub fn image(point: &Point, outcome: Outcome<AmiId>, now: Timestamp) -> Decision {
+        of_point(point, Reply::RegisterImage(outcome), now)
+    }
+
+    pub fn copy(replica: &Replica, outcome: Outcome<AmiId>, now: Timestamp) -> Decision {
+        // A change counts the write; the record in it is as it was handed in otherwise.
+        let mut begun = Change::replica(replica.clone());
+        if let afterimage_core::command::Record::Replica(written) = &mut begun.writes[0].record {
+            written.version = replica.version;
+        }
+        call::conclude(&begun, Reply::CopyImage(outcome), now).into()
+    }
+
+    fn of_point(point: &Point, reply: Reply, now: Timestamp) -> Decision {
+        let mut begun = Change::point(point.clone());
+        if let afterimage_core::command::Record::Point(written) = &mut begun.writes[0].record {
+            written.version = point.version;
+        }
+        call::conclude(&begun, reply, now).into()
+    }
 }

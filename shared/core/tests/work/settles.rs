@@ -14,9 +14,9 @@ use afterimage_core::slot::PointId;
 use jiff::Timestamp;
 
 use crate::scene::{
-    FRANKFURT, HOME, IRELAND, NAME, ami, at, change, created, created_image, creating, hours,
-    imaged, mins, region, registered, registering, requested, running, seen_image, seen_snapshot,
-    snap, snapshotted, snapshotting, stopped, volume,
+    FRANKFURT, HOME, IRELAND, NAME, ami, at, created, created_image, creating, hours, imaged, mins,
+    region, registered, registering, requested, running, seen_image, seen_snapshot, snap,
+    snapshotted, snapshotting, stopped, volume,
 };
 
 /// The ledger, and what EC2 shows: the same at every look.
@@ -99,7 +99,8 @@ impl World {
 
     /// Writes what was decided; the calls are not made.
     fn apply(&mut self, decision: &Decision) {
-        let writes = decision.commands.iter().filter_map(change).flat_map(|change| &change.writes);
+        let writes =
+            decision.commands.iter().filter_map(Command::change).flat_map(|change| &change.writes);
         for write in writes {
             let had = match &write.record {
                 Record::Point(point) => {
@@ -119,13 +120,7 @@ impl World {
 }
 
 fn creates(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::CreateSnapshots(_)
-            | Command::CreateImage(_)
-            | Command::RegisterImage(_)
-            | Command::CopyImage(_)
-    )
+    matches!(command, Command::Call(_))
 }
 
 /// Rounds without end would be a worker that keeps itself busy. What is due at once may take

@@ -1,17 +1,18 @@
 //! Points that want snapshots.
 
+use afterimage_core::call::Call;
 use afterimage_core::command::{Command, Decision, Record};
 use afterimage_core::flow::work_requested::snapshot::{Input, decide, to_describe, to_list};
 use afterimage_core::machine::{Grade, Machine, State};
 use afterimage_core::observed::{Complete, ObservedSnapshot};
-use afterimage_core::plan::render;
 use afterimage_core::point::{Point, Step};
 use afterimage_core::reason::Code;
 use afterimage_core::status::Status;
 use afterimage_core::summary::News;
 
+use crate::render::render;
 use crate::scene::{
-    HOME, NAME, at, change, code, codes_said, hours, instance, mins, our_tags, point_in, region,
+    HOME, NAME, at, code, codes_said, hours, instance, mins, only_call, our_tags, point_in, region,
     reported, requested, requested_of, running, seen_snapshot, snap, snapshot_input, snapshotted,
     snapshotting, stopped, volume, written,
 };
@@ -30,16 +31,16 @@ fn look(point: &Point, tagged: Vec<ObservedSnapshot>, minutes: i64) -> Decision 
 #[test]
 fn a_due_point_is_begun_with_one_call_for_all_volumes() {
     let decision = begin(requested(), &running());
-    let [Command::CreateSnapshots(intent)] = &decision.commands[..] else { panic!("{decision:?}") };
-    assert_eq!(intent.call.region, region(HOME));
-    assert_eq!(intent.call.instance, instance());
-    assert!(intent.call.description.contains(NAME) && intent.call.description.len() <= 255);
+    let Call::CreateSnapshots(call) = only_call(&decision) else { panic!("{decision:?}") };
+    assert_eq!(call.region, region(HOME));
+    assert_eq!(call.instance, instance());
+    assert!(call.description.contains(NAME) && call.description.len() <= 255);
     let devices = format!("/dev/xvda={} /dev/sdf={}", volume(1), volume(2));
     let expected = our_tags(&[("afterimage:devices-1", &devices)]);
-    assert_eq!(intent.call.tags, expected);
+    assert_eq!(call.tags, expected);
     let point = point_in(&decision);
     assert_eq!((point.status, point.version), (Status::Snapshotting, 2));
-    assert_eq!(intent.change.writes[0].expected, 1);
+    assert_eq!(decision.commands[0].change().expect("an intent").writes[0].expected, 1);
     assert_eq!(point.step.begun_at, Some(at(5)));
     assert_eq!(point.step.due_at, Some(at(5 + mins(6))));
     assert_eq!(point.machine, Some(running()));
@@ -48,7 +49,7 @@ fn a_due_point_is_begun_with_one_call_for_all_volumes() {
 #[test]
 fn an_intent_counts_from_when_it_is_written() {
     let decision = begin(requested(), &running());
-    let change = decision.commands.first().and_then(change).expect("an intent").clone();
+    let change = decision.commands.first().and_then(Command::change).expect("an intent").clone();
     let Record::Point(point) = &change.begun(at(65)).writes[0].record else { panic!("no point") };
     let step = &point.step;
     assert_eq!((step.begun_at, step.due_at), (Some(at(65)), Some(at(65 + mins(6)))));

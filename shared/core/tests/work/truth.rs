@@ -2,19 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use afterimage_core::call::{Call, Outcome};
 use afterimage_core::command::{Command, Correct, Decision};
-use afterimage_core::conclude::{self, Outcome};
 use afterimage_core::flow::work_requested::{confirm, register};
 use afterimage_core::machine::Grade;
 use afterimage_core::observed::{ImageState, ObservedImage, ObservedSnapshot, SnapshotState};
-use afterimage_core::plan::render;
 use afterimage_core::point::Point;
 use afterimage_core::reason::Code;
 use afterimage_core::status::Status;
 
+use crate::render::render;
 use crate::scene::{
-    HOME, NAME, ami, answer, at, codes_said, confirm_input, hours, mins, point_in, region,
-    register_input, registered, running, seen_image, seen_snapshot, snap, snapshotted, tags,
+    HOME, NAME, ami, answer, at, codes_said, confirm_input, hours, mins, only_call, point_in,
+    region, register_input, registered, running, seen_image, seen_snapshot, snap, snapshotted,
+    tags,
 };
 
 fn grade(value: &str) -> BTreeMap<String, String> {
@@ -49,15 +50,16 @@ fn a_snapshot_that_says_another_grade_is_put_right_before_its_image_is_made() {
     assert!(told.starts_with(&expected), "{told}");
     assert_eq!(point_in(&decision).status, Status::Registering);
     let correct = correct(decision);
-    assert_eq!(correct.region, region(HOME));
-    assert_eq!(correct.artefacts, [snap(11).to_string()]);
-    assert!(matches!(correct.then, Command::RegisterImage(_)));
+    assert_eq!(correct.call.region, region(HOME));
+    assert_eq!(correct.call.artefacts, [snap(11).to_string()]);
+    let Command::Call(intent) = correct.then else { panic!("{:?}", correct.then) };
+    assert!(matches!(intent.call, Call::RegisterImage(_)));
 }
 
 #[test]
 fn where_all_say_the_truth_nothing_is_put_right() {
     let decision = look("crash", "crash", mins(10));
-    assert!(matches!(decision.commands[..], [Command::RegisterImage(_)]), "{decision:?}");
+    assert!(matches!(only_call(&decision), Call::RegisterImage(_)));
 }
 
 #[test]
@@ -66,8 +68,8 @@ fn an_image_and_its_snapshots_are_put_right_before_it_is_copied() {
     let input = confirm_input(at(mins(20)), vec![registered()], &[image]);
     let correct = correct(confirm::decide(&input));
     let all = [ami(1).to_string(), snap(11).to_string(), snap(12).to_string()];
-    assert_eq!(correct.artefacts, all);
-    assert_eq!(correct.tags, grade("crash"));
+    assert_eq!(correct.call.artefacts, all);
+    assert_eq!(correct.call.tags, grade("crash"));
     assert!(matches!(correct.then, Command::Record(_)));
     let truthful = ObservedImage { tags: grade("crash"), ..seen_image(1, ImageState::Available) };
     let input = confirm_input(at(mins(20)), vec![registered()], &[truthful]);
@@ -78,7 +80,7 @@ fn an_image_and_its_snapshots_are_put_right_before_it_is_copied() {
 fn what_follows_is_done_once_ec2_has_taken_the_tags() {
     let correct = correct(look("at-rest", "at-rest", mins(10)));
     let then = correct.then.clone();
-    let decision = conclude::corrected(correct, Outcome::Made(()));
+    let decision = correct.conclude(Outcome::Made(()));
     assert_eq!(decision.commands, [then]);
 }
 
@@ -91,14 +93,14 @@ fn what_did_not_succeed_is_left_to_the_next_look() {
         (Outcome::Gone(answer("InvalidAMIID.NotFound")), Code::ArtefactGone),
     ];
     for (outcome, code) in cases {
-        let decision = conclude::corrected(correct(look("at-rest", "crash", mins(10))), outcome);
+        let decision = correct(look("at-rest", "crash", mins(10))).conclude(outcome);
         assert_eq!(decision.commands, []);
         assert_eq!(codes_said(&decision), [code]);
     }
 }
 
 fn assert_goes_on_with_a_finding(decision: &Decision) {
-    let [Command::RegisterImage(_)] = &decision.commands[..] else { panic!("{decision:?}") };
+    assert!(matches!(only_call(decision), Call::RegisterImage(_)));
     let Point { grade, findings, .. } = point_in(decision);
     assert_eq!(grade, Some(Grade::Crash));
     let codes: Vec<Code> = findings.iter().map(|finding| finding.code).collect();
@@ -109,7 +111,7 @@ fn assert_goes_on_with_a_finding(decision: &Decision) {
 fn what_ec2_never_takes_keeps_no_image_from_being_made_and_is_told() {
     let correct = correct(look("at-rest", "crash", mins(10)));
     let refused = Outcome::Refused(answer("InvalidParameter"));
-    assert_goes_on_with_a_finding(&conclude::corrected(correct, refused));
+    assert_goes_on_with_a_finding(&correct.conclude(refused));
     let decision = look("at-rest", "crash", hours(24));
     assert_goes_on_with_a_finding(&decision);
     let findings = point_in(&decision).findings;

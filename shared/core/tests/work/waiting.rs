@@ -1,10 +1,10 @@
 //! Points that are to be at rest: begun when their machine is stopped, and waited for until then.
 
+use crate::scene::conclude;
+use afterimage_core::call::{Call, Outcome};
 use afterimage_core::command::{Command, Decision};
-use afterimage_core::conclude::{self, Outcome};
 use afterimage_core::flow::work_requested::snapshot::decide;
 use afterimage_core::machine::{Grade, Instance, Machine, State};
-use afterimage_core::plan::render;
 use afterimage_core::point::{Plan, Point};
 use afterimage_core::policy::Consistency;
 use afterimage_core::reason::Code;
@@ -12,6 +12,7 @@ use afterimage_core::slot::{Occasion, PointId, Slot};
 use afterimage_core::status::Status;
 use afterimage_core::summary::News;
 
+use crate::render::render;
 use crate::scene::{
     at, code, codes_said, hours, instance, mins, point_in, requested, running, set, snapshot_input,
     snapshotted, stopped,
@@ -42,7 +43,8 @@ fn look(point: &Point, machine: &Machine, secs: i64) -> Decision {
 }
 
 fn is_begun(decision: &Decision) -> bool {
-    matches!(&decision.commands[..], [Command::CreateSnapshots(_)])
+    matches!(&decision.commands[..], [Command::Call(intent)]
+        if matches!(intent.call, Call::CreateSnapshots(_)))
 }
 
 #[test]

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 
 use super::compare::{self, Difference, Weight};
 use super::decision_builder::DecisionBuilder;
-use super::{grade_tag, news, places, retry};
+use super::grade_tag;
 use crate::command::{Change, Command, Decision, Record, Write};
 use crate::ids::{AmiId, Region, SnapshotId, VolumeId};
 use crate::limits::{PARTIAL, PENDING_MAX, SETTLE};
@@ -30,6 +30,7 @@ use crate::policy::Method;
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
 use crate::status::{Event, IllegalTransition, Status};
+use crate::transition::{replicas, retry, summary};
 use crate::work::{Kind, Queue};
 
 #[derive(Clone, Debug)]
@@ -97,8 +98,8 @@ pub fn decide(input: &Input) -> Decision {
     let mut points: Vec<&Point> = input.points.iter().filter(pending).collect();
     points.sort_by_key(|point| (point.requested_at, &point.id));
     for point in points {
-        // A point is left alone by an event that cannot happen to it where it stands.
-        let _left_alone = look_at_image(&mut builder, point, input);
+        let done = look_at_image(&mut builder, point, input);
+        builder.check(&point.id, done);
     }
     let mut replicas: BTreeMap<&PointId, Vec<&Replica>> = BTreeMap::new();
     for replica in &input.replicas {
@@ -113,7 +114,8 @@ pub fn decide(input: &Input) -> Decision {
     replicas.sort_by_key(|(point, _)| (point.requested_at, &point.id));
     for (point, mut replicas) in replicas {
         replicas.sort_by_key(|replica| &replica.region);
-        look_at_replicas(&mut builder, point, &replicas, input);
+        let done = look_at_replicas(&mut builder, point, &replicas, input);
+        builder.check(&point.id, done);
     }
     builder.decision()
 }
@@ -177,7 +179,7 @@ fn look_at_image(
         }
     };
     builder.say(&point.id, reason);
-    builder.record(news::recorded(after));
+    builder.record(summary::recorded(after));
     Ok(())
 }
 
@@ -233,7 +235,7 @@ fn judge(
         }
         _ => retry::given_up(&left, reason)?,
     };
-    builder.record(news::recorded(after));
+    builder.record(summary::recorded(after));
     Ok(())
 }
 
@@ -287,7 +289,7 @@ fn imaged(
     if regions.is_empty() {
         after = after.after(Event::Protect)?;
     }
-    let mut change = news::recorded(after);
+    let mut change = summary::recorded(after);
     for region in regions {
         let replica = Replica::wanted(point, image, region, now);
         change = change.with(Write { expected: 0, record: Record::Replica(Box::new(replica)) });
@@ -309,19 +311,26 @@ fn untrue(point: &Point, image: &ObservedImage) -> Vec<String> {
     [image.id.to_string()].into_iter().chain(snapshots).collect()
 }
 
-/// What has happened to the replicas of one point. Those that are settled are one change with
-/// their point; those that are tried again have nothing to tell it.
+/// The replicas of one point. Those that came to rest are one change with their point; those that
+/// are tried again have nothing to tell it.
 fn look_at_replicas(
     builder: &mut DecisionBuilder,
     point: &Point,
-    replicas: &[&Replica],
+    pending: &[&Replica],
     input: &Input,
-) {
+) -> Result<(), IllegalTransition> {
     let mut settled = Vec::new();
-    for replica in replicas {
-        let Ok(Some(after)) = look_at_replica(point, replica, input) else { continue };
+    for replica in pending {
+        let after = match look_at_replica(point, replica, input) {
+            Ok(Some(after)) => after,
+            Ok(None) => continue,
+            Err(illegal) => {
+                builder.check(replica.about(), Err(illegal));
+                continue;
+            }
+        };
         if let Some(reason) = &after.reason {
-            builder.say(format!("{} {}", point.id, after.region), reason.clone());
+            builder.say(after.about(), reason.clone());
         }
         match after.status {
             ReplicaStatus::Available | ReplicaStatus::Failed => settled.push(after),
@@ -331,8 +340,9 @@ fn look_at_replicas(
         }
     }
     if !settled.is_empty() {
-        builder.record(places::settled(point, settled));
+        builder.record(replicas::settled(point, settled)?);
     }
+    Ok(())
 }
 
 /// None if nothing has happened to it.

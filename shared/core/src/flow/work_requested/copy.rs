@@ -12,21 +12,16 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::decision_builder::DecisionBuilder;
-use super::{made, places, retry};
-use crate::command::{Change, Command, CopyImage, Decision, Intent};
+use crate::call::copy_image::{self, Found};
+use crate::command::Decision;
 use crate::duration::seconds;
-use crate::ids::AmiId;
-use crate::limits::{COPY_AGAIN, SETTLE, WAITING_LATER_MAX, backoff, later};
-use crate::names::{copy_token, image_name};
-use crate::observed::{Complete, ImageState, ObservedImage};
-use crate::point::{IllegalForReplica, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
+use crate::illegal::Illegal;
+use crate::limits::{COPY_AGAIN, WAITING_LATER_MAX, backoff, later};
+use crate::observed::{Complete, ObservedImage};
+use crate::point::{Point, Replica, ReplicaEvent, ReplicaStatus, Step};
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
-use crate::tags::write::image_tags;
-use crate::work::{Kind, Queue};
-
-/// The key with which EBS encrypts in every region where nobody names another.
-const DEFAULT_KEY: &str = "alias/aws/ebs";
+use crate::transition::{replicas, retry};
 
 #[derive(Clone, Debug)]
 pub struct Input {
@@ -42,26 +37,13 @@ pub struct Input {
 /// The names that have to be looked up before anything is decided.
 pub fn to_look_up(replicas: &[Replica], now: Timestamp) -> Vec<String> {
     let taken = replicas.iter().filter(|replica| is_taken(replica) && replica.step.is_due(now));
-    taken.map(name).collect()
-}
-
-fn name(replica: &Replica) -> String {
-    image_name(&replica.point, replica.step.attempt)
+    taken.map(copy_image::name).collect()
 }
 
 /// The last answer was that the name is in use.
 fn is_taken(replica: &Replica) -> bool {
     replica.status == ReplicaStatus::Copying
         && replica.reason.as_ref().is_some_and(|reason| reason.code == Code::NameTaken)
-}
-
-/// A replica of this image is what was asked for, whoever made it: same source, and the name of
-/// one of its tries.
-pub fn is_copy_of(image: &ObservedImage, replica: &Replica) -> bool {
-    let source: Option<(&str, &AmiId)> =
-        image.source.as_ref().map(|(region, image)| (region.as_str(), image));
-    source == Some((replica.home.as_str(), &replica.source))
-        && (0..=replica.step.attempt).any(|try_| image.name == image_name(&replica.point, try_))
 }
 
 pub fn decide(input: &Input) -> Decision {
@@ -74,18 +56,18 @@ pub fn decide(input: &Input) -> Decision {
     let mut builder = DecisionBuilder::default();
     for replica in replicas.into_iter().filter(|replica| replica.step.is_due(input.now)) {
         let Some(point) = input.points.get(&replica.point) else { continue };
-        // A replica is left alone by an event that cannot happen to it where it stands.
-        let _left_alone = match replica.status {
+        let done = match replica.status {
             ReplicaStatus::Waiting => wants_a_copy(&mut builder, point, replica, input.now),
-            ReplicaStatus::Copying if is_taken(replica) => match input.named.get(&name(replica)) {
-                Some(Complete(named)) => {
-                    look_for_copy(&mut builder, point, replica, named, input.now)
+            ReplicaStatus::Copying if is_taken(replica) => {
+                match input.named.get(&copy_image::name(replica)) {
+                    Some(Complete(named)) => find(&mut builder, point, replica, named, input.now),
+                    None => Ok(()),
                 }
-                None => Ok(()),
-            },
+            }
             ReplicaStatus::Copying => again(&mut builder, point, replica, input.now),
             ReplicaStatus::Pending | ReplicaStatus::Available | ReplicaStatus::Failed => Ok(()),
         };
+        builder.check(replica.about(), done);
     }
     builder.decision()
 }
@@ -102,7 +84,7 @@ fn wants_a_copy(
     point: &Point,
     replica: &Replica,
     now: Timestamp,
-) -> Result<(), IllegalForReplica> {
+) -> Result<(), Illegal> {
     let last = || replica.reason.clone().unwrap_or_else(no_outcome);
     if retry::is_used_up(&replica.step) {
         let reason = retry::final_reason(last(), &replica.step);
@@ -124,33 +106,10 @@ fn begin(
     replica: &Replica,
     again_after: SignedDuration,
     now: Timestamp,
-) -> Result<(), IllegalForReplica> {
-    let begun = replica.after(ReplicaEvent::Begin)?;
-    let due_at = Some(later(now, again_after));
-    let step = Step { begun_at: Some(now), due_at, ..replica.step.clone() };
-    let begun = Replica { step, reason: None, ..begun };
-    let call = call(point, &begun);
-    let queue = Queue { region: begun.region.clone(), kind: Kind::Copy };
-    let intent = Intent { change: Change::replica(begun), queue, call };
-    builder.create(Command::CopyImage(Box::new(intent)));
+) -> Result<(), Illegal> {
+    let (change, call) = copy_image::begin(point, replica, again_after, now)?;
+    builder.call(change, call);
     Ok(())
-}
-
-fn call(point: &Point, replica: &Replica) -> CopyImage {
-    let replicate = point.plan.replicate.iter().find(|place| place.region == replica.region);
-    let named_key = replicate.and_then(|place| place.kms_key.clone());
-    let mut volumes = point.machine.iter().flat_map(|machine| &machine.volumes);
-    let encrypted = volumes.any(|volume| volume.encrypted);
-    CopyImage {
-        region: replica.region.clone(),
-        source_region: replica.home.clone(),
-        source: replica.source.clone(),
-        name: name(replica),
-        description: format!("Afterimage: {} from {}", replica.point, replica.home),
-        token: copy_token(replica),
-        kms_key: named_key.or_else(|| encrypted.then(|| DEFAULT_KEY.to_string())),
-        tags: image_tags(point, replica.step.attempt),
-    }
 }
 
 /// Whether the call was made is not known: the same again. It counts as a failure, so that a region
@@ -160,7 +119,7 @@ fn again(
     point: &Point,
     replica: &Replica,
     now: Timestamp,
-) -> Result<(), IllegalForReplica> {
+) -> Result<(), Illegal> {
     let failures = replica.step.failures.saturating_add(1);
     let step = Step { failures, ..replica.step.clone() };
     let reason = no_outcome();
@@ -168,50 +127,26 @@ fn again(
         let reason = retry::final_reason(reason, &step);
         return give_up(builder, point, &Replica { step, ..replica.clone() }, reason);
     }
-    builder.say(about(replica), reason);
+    builder.say(replica.about(), reason);
     let waiting = Replica { step, ..replica.after(ReplicaEvent::Retry)? };
     begin(builder, point, &waiting, COPY_AGAIN.max(backoff(failures)), now)
 }
 
-fn look_for_copy(
+/// The name is taken: what has it is the copy, or somebody else's.
+fn find(
     builder: &mut DecisionBuilder,
     point: &Point,
     replica: &Replica,
     named: &[ObservedImage],
     now: Timestamp,
-) -> Result<(), IllegalForReplica> {
-    let name = name(replica);
-    // One that is deregistered holds its name no longer.
-    let holds =
-        |image: &&ObservedImage| image.state != ImageState::Deregistered && image.name == name;
-    let mut named: Vec<&ObservedImage> = named.iter().filter(holds).collect();
-    named.sort_by_key(|image| &image.id);
-    for image in named.iter().filter(|image| !is_copy_of(image, replica)) {
-        let why = "it has our name, and is not a copy of our image".to_string();
-        builder.foreign(&replica.region, &image.id, why, now);
+) -> Result<(), Illegal> {
+    match copy_image::find(replica, named, now)? {
+        Found::Concluded(conclusion) => {
+            builder.conclude(conclusion);
+            Ok(())
+        }
+        Found::Nothing => again(builder, point, replica, now),
     }
-    if let Some(image) = named.iter().find(|image| is_copy_of(image, replica)) {
-        let text = format!("{} of a try without an outcome was found", image.id);
-        builder.say(about(replica), Reason::new(Code::Adopted, text));
-        builder.record(Change::replica(made::replica(replica, image.id.clone(), now)?));
-        return Ok(());
-    }
-    if let Some(image) = named.first() {
-        let reason = Reason::new(Code::Foreign, format!("{} has the name {name}", image.id));
-        builder.say(about(replica), reason.clone());
-        builder.record(Change::replica(retry::replica_outdone(replica, reason, now)?));
-        return Ok(());
-    }
-    if replica.step.is_past(SETTLE, now) {
-        return again(builder, point, replica, now);
-    }
-    let text = format!("what has the name {name} is not visible yet");
-    let reason = Reason::new(Code::NameTaken, text);
-    builder.say(about(replica), reason.clone());
-    let visible = later(replica.step.begun_at.unwrap_or(now), SETTLE);
-    let step = Step { due_at: Some(visible), ..replica.step.clone() };
-    builder.record(Change::replica(Replica { step, reason: Some(reason), ..replica.clone() }));
-    Ok(())
 }
 
 /// The replica is given up, and its place in its point with it.
@@ -220,17 +155,16 @@ fn give_up(
     point: &Point,
     replica: &Replica,
     reason: Reason,
-) -> Result<(), IllegalForReplica> {
+) -> Result<(), Illegal> {
     let after = retry::replica_given_up(replica, reason.clone())?;
-    builder.say(about(replica), reason);
-    builder.record(places::settled(point, vec![after]));
+    builder.say(replica.about(), reason);
+    builder.record(replicas::settled(point, vec![after])?);
     Ok(())
 }
 
-fn about(replica: &Replica) -> String {
-    format!("{} {}", replica.point, replica.region)
-}
-
 fn no_outcome() -> Reason {
-    Reason::new(Code::OutcomeUnknown, "the call was made, or not, and no answer came")
+    Reason::new(
+        Code::OutcomeUnknown,
+        "the previous CopyImage call had no answer; calling again with the same token",
+    )
 }

@@ -4,11 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
-
+use crate::call::{Call, Conclusion, Intent};
 use crate::command::{Change, Command, Decision, Explanation, Finding, Resolved, Wake};
-use crate::ids::Region;
-use crate::reason::{Code, Reason};
+use crate::illegal::Illegal;
+use crate::reason::Reason;
 use crate::work::Queue;
 
 #[derive(Default)]
@@ -33,26 +32,31 @@ impl DecisionBuilder {
         self.created.push(command);
     }
 
+    /// A call, after its intent.
+    pub fn call(&mut self, change: Change, call: impl Into<Call>) {
+        let intent = Intent::new(change, call.into());
+        self.create(Command::Call(Box::new(intent)));
+    }
+
+    /// Everything that was concluded from a look.
+    pub fn conclude(&mut self, conclusion: Conclusion) {
+        self.learnt.extend(conclusion.learnt.into_iter().map(Command::from));
+        self.explanations.extend(conclusion.explanations);
+    }
+
+    /// Takes note of an event that could not happen to a record where it stands.
+    pub fn check(&mut self, about: impl ToString, done: Result<(), impl Into<Illegal>>) {
+        if let Err(illegal) = done {
+            self.say(about, illegal.into().reason());
+        }
+    }
+
     pub fn wake(&mut self, queue: Queue) {
         self.woken.insert(queue);
     }
 
     pub fn say(&mut self, about: impl ToString, reason: Reason) {
         self.explanations.push(Explanation { about: about.to_string(), reason });
-    }
-
-    /// Something carries our tag or a name of ours, and is not ours.
-    pub fn foreign(
-        &mut self,
-        region: &Region,
-        artefact: &impl ToString,
-        why: String,
-        now: Timestamp,
-    ) {
-        let reason = Reason::new(Code::Foreign, why);
-        let artefact = artefact.to_string();
-        let finding = Finding { region: region.clone(), artefact, reason, seen_at: now };
-        self.learnt.push(Command::Report(finding));
     }
 
     /// Something that a person should see, kept once.

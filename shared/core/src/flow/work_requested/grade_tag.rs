@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::decision_builder::DecisionBuilder;
+use crate::call::CreateTags;
 use crate::command::{Command, Correct};
 use crate::limits::WAITING_MAX;
 use crate::names::TAG_GRADE;
@@ -46,9 +47,7 @@ pub(super) fn first(
     }
     Command::Correct(Box::new(Correct {
         point: point.id.clone(),
-        region: point.home.clone(),
-        artefacts: untrue,
-        tags: grade_tag(grade),
+        call: CreateTags { region: point.home.clone(), artefacts: untrue, tags: grade_tag(grade) },
         then,
     }))
 }

@@ -7,8 +7,6 @@
 //! Who insists on registering is refused with what would be lost: an image that launches and then
 //! lacks its licence, or does not boot, would be found out on the worst of days.
 
-pub(crate) use crate::grade::reboots;
-use crate::ids::VolumeId;
 use crate::limits::LEFT_OUT_MAX;
 use crate::machine::{LeftOut, Machine, State, Volume};
 use crate::point::{Chosen, Plan, Point};
@@ -72,15 +70,6 @@ impl Choice {
         let (machine, method) = (Some(self.machine.clone()), self.method.clone());
         Point { machine, method, ..point.clone() }.found(self.finding.clone())
     }
-}
-
-/// What CreateSnapshots is to leave out: the root or not, and the others by their ids.
-pub(super) fn left_out(point: &Point) -> (bool, Vec<VolumeId>) {
-    let Some(machine) = &point.machine else { return (false, Vec::new()) };
-    let root = &machine.build.root_device;
-    let (roots, others): (Vec<&LeftOut>, Vec<&LeftOut>) =
-        machine.left_out.iter().partition(|volume| volume.device == *root);
-    (!roots.is_empty(), others.into_iter().map(|volume| volume.id.clone()).collect())
 }
 
 fn without_left_out(machine: &Machine, exclude: &ExcludeVolumes) -> Machine {

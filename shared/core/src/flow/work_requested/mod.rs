@@ -6,18 +6,13 @@
 mod compare;
 pub mod confirm;
 pub mod copy;
-mod create;
-mod decision_builder;
+pub(crate) mod decision_builder;
 mod grade_tag;
 mod guards;
-pub(crate) mod made;
 mod method;
-pub(crate) mod news;
-mod places;
 pub mod power;
 mod ready;
 pub mod register;
-pub(crate) mod retry;
 pub mod snapshot;
 mod stop_start;
 

@@ -15,20 +15,20 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::decision_builder::DecisionBuilder;
-use super::{guards, news};
-use crate::command::{
-    Change, Command, Decision, Finding, Intent, Resolved, StartInstance, StopInstance, Write,
-};
+use super::guards;
+use crate::call::{StopInstance, start_instance, stop_instance};
+use crate::command::{Change, Decision, Finding, Resolved, Write};
 use crate::downtime::{Downtime, DowntimeEvent, DowntimeStatus, IllegalForDowntime, Roster};
 use crate::ids::{InstanceId, Region};
-use crate::limits::{CALL_AGAIN, LOOK_DOWN, LOOK_HUNG, LOOK_WAITING, SETTLE, later, start_again};
+use crate::illegal::Illegal;
+use crate::limits::{LOOK_DOWN, LOOK_HUNG, LOOK_WAITING, SETTLE, later};
 use crate::machine::State;
 use crate::observed::ObservedMachine;
 use crate::point::{Point, Step};
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
-use crate::status::{Event, Status};
-use crate::summary::Summary;
+use crate::status::{Event, IllegalTransition, Status};
+use crate::transition::downtime::{ended_point, until_deadline};
 use crate::work::{Kind, Queue};
 
 #[derive(Clone, Debug)]
@@ -102,25 +102,26 @@ pub fn decide(input: &Input) -> Decision {
     let roster = input.roster.clone();
     let mut power = Power { input, roster, builder: DecisionBuilder::default() };
     for downtime in in_turn(input) {
-        // A downtime is left alone by an event that cannot happen to it where it stands.
-        let _left_alone = match downtime.status {
-            DowntimeStatus::Waiting => power.consider(downtime),
+        let done = match downtime.status {
+            DowntimeStatus::Waiting => power.check_waiting(downtime),
             DowntimeStatus::Stopping | DowntimeStatus::Down | DowntimeStatus::Starting => {
-                power.attend(downtime)
+                power.check_held(downtime)
             }
             DowntimeStatus::Over | DowntimeStatus::NotOurs => Ok(()),
         };
+        power.builder.check(&downtime.point, done);
     }
     if let Some(downtime) = next(input) {
-        let _left_alone = power.take_place(downtime);
+        let done = power.take_place(downtime);
+        power.builder.check(&downtime.point, done);
     }
     power.builder.decision()
 }
 
-type Done = Result<(), IllegalForDowntime>;
+type Done = Result<(), Illegal>;
 
-/// One builder. The roster is as it will be once all that was decided so far is written: the writes
-/// are made in this order, each on the version of the one before.
+/// The decision as far as it is made. The roster is as it will be once everything that was decided so
+/// far is written: the writes are made in this order, each on the version of the one before.
 struct Power<'a> {
     input: &'a Input,
     roster: Roster,
@@ -143,7 +144,7 @@ impl<'a> Power<'a> {
     // --- Waiting -------------------------------------------------------------------------------
 
     /// A machine that waits: is it still to be stopped, and may it be?
-    fn consider(&mut self, downtime: &Downtime) -> Done {
+    fn check_waiting(&mut self, downtime: &Downtime) -> Done {
         let Some(point) = self.point(downtime).filter(|point| point.status == Status::Requested)
         else {
             let text = "its point does not want it stopped any more";
@@ -169,7 +170,7 @@ impl<'a> Power<'a> {
         let after = self.ended(downtime, DowntimeEvent::Withdraw, reason)?;
         let mut change = Change { writes: vec![Write::downtime(after)], summary: None };
         if let Some(point) = point {
-            change = change.with(Write::point(due_now(point, self.input.now)));
+            change = change.with(Write::point(point.due_now(self.input.now)));
             self.builder.wake(self.queue(Kind::Snapshot));
         }
         self.builder.record(change);
@@ -179,7 +180,7 @@ impl<'a> Power<'a> {
     fn refuse(&mut self, downtime: &Downtime, point: &Point, reason: Reason) -> Done {
         let after = self.ended(downtime, DowntimeEvent::Withdraw, reason.clone())?;
         let mut change = Change { writes: vec![Write::downtime(after)], summary: None };
-        if let Some((point, summary)) = ended_point(point, Event::Refuse, reason.clone()) {
+        if let Some((point, summary)) = ended_point(point, Event::Refuse, reason.clone())? {
             change = change.with(Write::point(point)).telling(Some(summary));
         }
         self.builder.say(&downtime.point, reason);
@@ -199,37 +200,21 @@ impl<'a> Power<'a> {
         if let Err(reason) = guards::check_asked(guarded, &seen.instance.instance_type) {
             return self.refuse(downtime, point, reason);
         }
-        let now = self.input.now;
-        let step = Step {
-            begun_at: Some(now),
-            due_at: Some(later(now, CALL_AGAIN)),
-            ..downtime.step.clone()
-        };
-        let stopping = Downtime {
-            step,
-            launched: Some(seen.instance.launched),
-            begun_at: Some(now),
-            reason: None,
-            ..downtime.after(DowntimeEvent::Stop)?
-        };
-        let roster = self.roster.clone().with(&stopping);
-        // Its worker looks at the machine until it is stopped: no event has to come for that.
-        let writes = vec![
-            Write::downtime(stopping),
-            self.put_roster(roster),
-            Write::point(due_now(point, now)),
-        ];
+        let launched = seen.instance.launched;
+        let roster = self.roster.clone();
+        let (change, call) =
+            stop_instance::begin(downtime, launched, roster, point, self.input.now)?;
         let text = format!("{} is stopped for its image, and started again", downtime.instance());
         self.builder.say(&downtime.point, Reason::new(Code::StoppedForPoint, text));
         self.builder.wake(self.queue(Kind::Snapshot));
-        self.call_stop(downtime, writes);
+        self.call_stop(change, call);
         Ok(())
     }
 
     // --- Down ----------------------------------------------------------------------------------
 
     /// A machine that is down, or on its way there or back.
-    fn attend(&mut self, downtime: &Downtime) -> Done {
+    fn check_held(&mut self, downtime: &Downtime) -> Done {
         let now = self.input.now;
         let seen = self.seen(downtime);
         let state = seen.map(|seen| seen.instance.state);
@@ -242,13 +227,13 @@ impl<'a> Power<'a> {
             );
         }
         if let Some(seen) = seen.filter(|seen| Some(seen.instance.launched) > downtime.launched) {
-            return self.attend_started(downtime, seen);
+            return self.check_started(downtime, seen);
         }
         let is_due = downtime.step.is_due(now);
         match (downtime.status, state) {
             // Whoever wrote the intent may be about to write what the call brought.
             (DowntimeStatus::Stopping | DowntimeStatus::Starting, _) if !is_due => Ok(()),
-            (DowntimeStatus::Starting, Some(State::Running)) => self.attend_unstopped(downtime),
+            (DowntimeStatus::Starting, Some(State::Running)) => self.check_never_stopped(downtime),
             (DowntimeStatus::Starting, Some(State::Pending | State::Stopping)) => Ok(()),
             (DowntimeStatus::Starting, None) if self.is_lost(downtime) => {
                 let text = format!("EC2 does not know {} any more", downtime.instance());
@@ -260,10 +245,10 @@ impl<'a> Power<'a> {
                 self.start(downtime, None, downtime.step.failures)
             }
             (DowntimeStatus::Stopping, Some(State::Stopping | State::Stopped)) => {
-                self.own(downtime)
+                self.mark_down(downtime)
             }
-            _ => match self.release(downtime) {
-                Some(reason) => self.let_go(downtime, reason, state),
+            _ => match self.reason_to_start(downtime) {
+                Some(reason) => self.start_after(downtime, reason, state),
                 // Not on the word of a look that showed nothing: somebody may just have started it.
                 None if downtime.status == DowntimeStatus::Stopping
                     && state == Some(State::Running) =>
@@ -286,7 +271,7 @@ impl<'a> Power<'a> {
     }
 
     /// Somebody has started it since, we for the most part.
-    fn attend_started(&mut self, downtime: &Downtime, seen: &ObservedMachine) -> Done {
+    fn check_started(&mut self, downtime: &Downtime, seen: &ObservedMachine) -> Done {
         let instance = downtime.instance();
         match seen.instance.state {
             State::Running => {
@@ -315,7 +300,7 @@ impl<'a> Power<'a> {
 
     /// To be started, and it runs, in the run that was to be ended: the call to stop it was never
     /// made, or EC2 does not show yet what it did.
-    fn attend_unstopped(&mut self, downtime: &Downtime) -> Done {
+    fn check_never_stopped(&mut self, downtime: &Downtime) -> Done {
         let stopped_at = downtime.begun_at.unwrap_or(self.input.now);
         let last = downtime.step.begun_at.unwrap_or(stopped_at).max(stopped_at);
         if self.input.now.duration_since(last) < SETTLE {
@@ -333,7 +318,7 @@ impl<'a> Power<'a> {
     }
 
     /// A call without an outcome, and the machine is down: it is ours.
-    fn own(&mut self, downtime: &Downtime) -> Done {
+    fn mark_down(&mut self, downtime: &Downtime) -> Done {
         let down = downtime.after(DowntimeEvent::Stopped)?;
         let down = Downtime { unsure: true, step: until_deadline(downtime), ..down };
         self.builder.record(Change { writes: vec![Write::downtime(down)], summary: None });
@@ -343,22 +328,14 @@ impl<'a> Power<'a> {
     /// The call has had no outcome, and has done nothing that shows: it is made again, and whatever
     /// is said of it then, the machine is ours.
     fn stop_again(&mut self, downtime: &Downtime) -> Done {
-        let now = self.input.now;
-        let step = Step {
-            attempt: downtime.step.attempt.saturating_add(1),
-            begun_at: Some(now),
-            due_at: Some(later(now, CALL_AGAIN)),
-            ..downtime.step.clone()
-        };
-        let stopping = Downtime { step, unsure: true, ..downtime.after(DowntimeEvent::Stop)? };
         let roster = self.roster.clone();
-        let writes = vec![Write::downtime(stopping), self.put_roster(roster)];
-        self.call_stop(downtime, writes);
+        let (change, call) = stop_instance::begin_again(downtime, roster, self.input.now)?;
+        self.call_stop(change, call);
         Ok(())
     }
 
     /// Why a machine is to run again, if it is.
-    fn release(&self, downtime: &Downtime) -> Option<Reason> {
+    fn reason_to_start(&self, downtime: &Downtime) -> Option<Reason> {
         let started = |text: String| Some(Reason::new(Code::RunsAgain, text));
         let Some(point) = self.point(downtime) else {
             return started("its point is not there".to_string());
@@ -399,7 +376,7 @@ impl<'a> Power<'a> {
     }
 
     /// The machine is to run again. One that is still stopping cannot be started yet.
-    fn let_go(&mut self, downtime: &Downtime, reason: Reason, state: Option<State>) -> Done {
+    fn start_after(&mut self, downtime: &Downtime, reason: Reason, state: Option<State>) -> Done {
         self.builder.say(&downtime.point, reason.clone());
         if state != Some(State::Stopping) {
             return self.start(downtime, Some(reason), downtime.step.failures);
@@ -411,31 +388,18 @@ impl<'a> Power<'a> {
         let starting = downtime.after(DowntimeEvent::Start)?;
         let starting = Downtime { step, reason: Some(reason.clone()), ..starting };
         let change = Change { writes: vec![Write::downtime(starting)], summary: None };
-        self.builder.record(self.miss(downtime, change, reason));
+        let change = self.miss(downtime, change, reason)?;
+        self.builder.record(change);
         Ok(())
     }
 
     fn start(&mut self, downtime: &Downtime, reason: Option<Reason>, failures: u32) -> Done {
         let now = self.input.now;
-        let step = Step {
-            attempt: downtime.step.attempt.saturating_add(1),
-            failures,
-            begun_at: Some(now),
-            due_at: Some(later(now, start_again(failures))),
-        };
-        let starting = downtime.after(DowntimeEvent::Start)?;
-        let reason = reason.or_else(|| downtime.reason.clone());
-        let starting = Downtime { step, reason: reason.clone(), ..starting };
-        let mut change = Change { writes: vec![Write::downtime(starting)], summary: None };
-        if let Some(reason) = reason {
-            change = self.miss(downtime, change, reason);
+        let (mut change, call) = start_instance::begin(downtime, reason.clone(), failures, now)?;
+        if let Some(reason) = reason.or_else(|| downtime.reason.clone()) {
+            change = self.miss(downtime, change, reason)?;
         }
-        let call = StartInstance {
-            region: self.input.region.clone(),
-            instance: downtime.instance().clone(),
-        };
-        let intent = Intent { change, queue: self.queue(Kind::Power), call };
-        self.builder.create(Command::StartInstance(Box::new(intent)));
+        self.builder.call(change, call);
         Ok(())
     }
 
@@ -448,7 +412,7 @@ impl<'a> Power<'a> {
         let writes = vec![Write::downtime(after), self.put_roster(roster)];
         let change = Change { writes, summary: None };
         self.builder.say(&downtime.point, reason.clone());
-        let change = self.miss(downtime, change, reason);
+        let change = self.miss(downtime, change, reason)?;
         self.builder.record(change);
         self.resolve(downtime);
         Ok(())
@@ -470,12 +434,17 @@ impl<'a> Power<'a> {
 
     /// A point that has not begun when its machine runs again, or is gone, will not begin: a
     /// machine is not stopped twice for one point.
-    fn miss(&self, downtime: &Downtime, change: Change, reason: Reason) -> Change {
-        let point = self.point(downtime);
-        match point.and_then(|point| ended_point(point, Event::Miss, reason)) {
+    fn miss(
+        &self,
+        downtime: &Downtime,
+        change: Change,
+        reason: Reason,
+    ) -> Result<Change, IllegalTransition> {
+        let Some(point) = self.point(downtime) else { return Ok(change) };
+        Ok(match ended_point(point, Event::Miss, reason)? {
             Some((point, summary)) => change.with(Write::point(point)).telling(Some(summary)),
             None => change,
-        }
+        })
     }
 
     fn report(&mut self, downtime: &Downtime, reason: Reason) {
@@ -501,30 +470,11 @@ impl<'a> Power<'a> {
         Write::roster(roster)
     }
 
-    fn call_stop(&mut self, downtime: &Downtime, writes: Vec<Write>) {
-        let call = StopInstance {
-            region: self.input.region.clone(),
-            instance: downtime.instance().clone(),
-        };
-        let change = Change { writes, summary: None };
-        let intent = Intent { change, queue: self.queue(Kind::Power), call };
-        self.builder.create(Command::StopInstance(Box::new(intent)));
+    /// The call is made after the roster was written, on the version of the one before.
+    fn call_stop(&mut self, change: Change, call: StopInstance) {
+        if let Some(roster) = change.roster_written() {
+            self.roster = roster.clone();
+        }
+        self.builder.call(change, call);
     }
-}
-
-/// A place that is held is looked at all the time; the sweep looks after it when its time is over.
-pub(crate) fn until_deadline(downtime: &Downtime) -> Step {
-    Step { due_at: downtime.deadline(), ..downtime.step.clone() }
-}
-
-fn due_now(point: &Point, now: Timestamp) -> Point {
-    Point { step: Step { due_at: Some(now), ..point.step.clone() }, ..point.clone() }
-}
-
-/// A point that was only asked for comes to its end; none if it is further than that.
-pub(crate) fn ended_point(point: &Point, event: Event, reason: Reason) -> Option<(Point, Summary)> {
-    let after = point.after(event).ok()?;
-    let after = Point { step: point.step.settled(), reason: Some(reason), ..after };
-    let summary = news::latest(&after);
-    Some((after, summary))
 }

@@ -12,19 +12,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::decision_builder::DecisionBuilder;
-use super::{grade_tag, made, news, retry};
-use crate::command::{Change, Command, Decision, Device, Intent, RegisterImage};
+use super::grade_tag;
+use crate::call::{Intent, register_image};
+use crate::command::{Command, Decision};
 use crate::ids::SnapshotId;
-use crate::limits::{LOOK_AFTER, PENDING_MAX, SETTLE, later};
-use crate::machine::Volume;
+use crate::limits::{PENDING_MAX, SETTLE};
 use crate::names::image_name;
-use crate::observed::{Complete, ImageState, ObservedImage, ObservedSnapshot, SnapshotState};
+use crate::observed::{Complete, ObservedImage, ObservedSnapshot, SnapshotState};
 use crate::point::{Point, Step};
 use crate::policy::Artefact;
 use crate::reason::{Code, Reason};
 use crate::status::{Event, IllegalTransition, Status};
-use crate::tags::write::image_tags;
-use crate::work::{Kind, Queue};
+use crate::transition::{retry, summary};
 
 #[derive(Clone, Debug)]
 pub struct Input {
@@ -56,8 +55,7 @@ pub fn decide(input: &Input) -> Decision {
     points.sort_by_key(|point| (point.requested_at, &point.id));
     let mut builder = DecisionBuilder::default();
     for point in points {
-        // A point is left alone by an event that cannot happen to it where it stands.
-        let _left_alone = match point.status {
+        let done = match point.status {
             Status::Snapshotted => look_at_snapshots(&mut builder, point, input),
             Status::Ready if point.step.is_due(input.now) => {
                 begin(&mut builder, point, point.step.clone(), Vec::new(), input.now)
@@ -65,7 +63,8 @@ pub fn decide(input: &Input) -> Decision {
             Status::Registering if point.step.is_due(input.now) => {
                 let name = image_name(&point.id, point.step.attempt);
                 match input.named.get(&name) {
-                    Some(Complete(named)) => look_for_image(&mut builder, point, named, input.now),
+                    Some(Complete(named)) => register_image::find(point, named, input.now)
+                        .map(|conclusion| builder.conclude(conclusion)),
                     None => Ok(()),
                 }
             }
@@ -82,6 +81,7 @@ pub fn decide(input: &Input) -> Decision {
             | Status::Missed
             | Status::Failed => Ok(()),
         };
+        builder.check(&point.id, done);
     }
     builder.decision()
 }
@@ -94,7 +94,7 @@ fn look_at_snapshots(
     let now = input.now;
     if let Some(reason) = what_failed(point, input) {
         builder.say(&point.id, reason.clone());
-        builder.record(news::recorded(retry::failed(point, reason, retry::Next::Backoff, now)?));
+        builder.record(summary::recorded(retry::failed(point, reason, retry::Next::Backoff, now)?));
         return Ok(());
     }
     let is_complete = |id| {
@@ -108,7 +108,7 @@ fn look_at_snapshots(
         if point.plan.kind == Artefact::Snapshots {
             let after = point.after(Event::Keep)?;
             let step = point.step.settled();
-            let change = news::recorded(Point { step, reason: None, ..after });
+            let change = summary::recorded(Point { step, reason: None, ..after });
             let command = Command::Record(Box::new(change));
             let command = grade_tag::first(builder, point, untrue, command, now);
             builder.learn(command);
@@ -147,17 +147,11 @@ fn begin(
     untrue: Vec<String>,
     now: Timestamp,
 ) -> Result<(), IllegalTransition> {
-    let begun = point.after(Event::Begin)?;
-    let due_at = Some(later(now, SETTLE));
-    let step = Step { begun_at: Some(now), due_at, ..step };
-    let begun = Point { step, reason: None, ..begun };
-    let Some(call) = call(&begun) else {
-        let text = "its record does not say what its machine and its disks were";
+    let Some((change, call)) = register_image::begin(point, step, now)? else {
+        let text = "the record of the point does not say what its machine and its disks were";
         return give_up(builder, point, Reason::new(Code::ArtefactGone, text));
     };
-    let queue = Queue { region: begun.home.clone(), kind: Kind::Register };
-    let intent = Intent { change: Change::point(begun), queue, call };
-    let command = Command::RegisterImage(Box::new(intent));
+    let command = Command::Call(Box::new(Intent::new(change, call.into())));
     let command = grade_tag::first(builder, point, untrue, command, now);
     builder.create(command);
     Ok(())
@@ -169,148 +163,6 @@ fn give_up(
     reason: Reason,
 ) -> Result<(), IllegalTransition> {
     builder.say(&point.id, reason.clone());
-    builder.record(news::recorded(retry::given_up(point, reason)?));
-    Ok(())
-}
-
-/// The call for a point, made of nothing but what the point itself knows.
-fn call(point: &Point) -> Option<RegisterImage> {
-    let machine = point.machine.as_ref()?;
-    let build = &machine.build;
-    let devices: Option<Vec<Device>> = machine
-        .volumes
-        .iter()
-        .map(|volume| Some(device(volume, point.snapshots.get(&volume.id)?)))
-        .collect();
-    let attempt = point.step.attempt;
-    Some(RegisterImage {
-        region: point.home.clone(),
-        name: image_name(&point.id, attempt),
-        description: format!("Afterimage: image of {}", point.id),
-        architecture: build.architecture.clone(),
-        root_device: build.root_device.clone(),
-        ena: build.ena,
-        sriov: build.sriov.clone(),
-        boot_mode: build.boot_mode.clone(),
-        tpm: build.tpm.clone(),
-        imds: build.imds.clone(),
-        uefi_data: build.uefi_data.clone(),
-        devices: devices?,
-        tags: image_tags(point, attempt),
-    })
-}
-
-fn device(volume: &Volume, snapshot: &SnapshotId) -> Device {
-    Device {
-        name: volume.device.clone(),
-        snapshot: snapshot.clone(),
-        size_gib: volume.size_gib,
-        volume_type: volume.volume_type.clone(),
-        iops: volume.provisioned_iops(),
-        throughput: volume.provisioned_throughput(),
-        delete_on_termination: volume.delete_on_termination,
-    }
-}
-
-/// What an image of our name is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Named {
-    Ours,
-    /// Some of its mapping does not show yet, and what does is ours.
-    NotToBeJudged,
-    Foreign,
-}
-
-/// Whether a device is made of the snapshot of another's volume: disks in the wrong places.
-fn is_misplaced(point: &Point, image: &ObservedImage) -> bool {
-    let of_device = |name: &str| {
-        let mut volumes = point.machine.iter().flat_map(|machine| &machine.volumes);
-        volumes.find(|volume| volume.device == name).and_then(|it| point.snapshots.get(&it.id))
-    };
-    let mut devices = image.devices.iter().filter(|device| device.snapshot.is_some());
-    devices.any(|device| of_device(&device.name) != device.snapshot.as_ref())
-}
-
-/// Ours is what is made of exactly the snapshots of the point, each once and in its place.
-fn is_ours(point: &Point, image: &ObservedImage) -> Named {
-    let ours: BTreeSet<&SnapshotId> = point.snapshots.values().collect();
-    let its: BTreeSet<&SnapshotId> = image.snapshots.iter().collect();
-    let each_once = its.len() == image.snapshots.len();
-    if is_misplaced(point, image) {
-        Named::Foreign
-    } else if each_once && its == ours {
-        Named::Ours
-    } else if image.state == ImageState::Pending && each_once && its.is_subset(&ours) {
-        Named::NotToBeJudged
-    } else {
-        Named::Foreign
-    }
-}
-
-fn look_for_image(
-    builder: &mut DecisionBuilder,
-    point: &Point,
-    named: &[ObservedImage],
-    now: Timestamp,
-) -> Result<(), IllegalTransition> {
-    let about = &point.id;
-    let name = image_name(&point.id, point.step.attempt);
-    // One that is deregistered holds its name no longer.
-    let holds =
-        |image: &&ObservedImage| image.state != ImageState::Deregistered && image.name == name;
-    let mut named: Vec<&ObservedImage> = named.iter().filter(holds).collect();
-    named.sort_by_key(|image| &image.id);
-    let with = |wanted| named.iter().filter(move |image| is_ours(point, image) == wanted);
-    for image in with(Named::Foreign) {
-        let why = "it has our name, and is not made of our snapshots".to_string();
-        builder.foreign(&point.home, &image.id, why, now);
-    }
-    if let Some(image) = with(Named::Ours).next() {
-        let text = format!("{} of a try without an outcome was found", image.id);
-        builder.say(about, Reason::new(Code::Adopted, text));
-        builder.record(Change::point(made::image(point, image.id.clone(), now)?));
-        return Ok(());
-    }
-    if let Some(image) = with(Named::NotToBeJudged).next() {
-        if point.step.is_past(PENDING_MAX, now) {
-            let text = format!("{} has our name, and never showed what it is made of", image.id);
-            return give_up(builder, point, Reason::new(Code::TooLong, text));
-        }
-        let text = format!("{} does not show yet what it is made of", image.id);
-        return wait(builder, point, later(now, LOOK_AFTER), text);
-    }
-    if let Some(image) = with(Named::Foreign).next() {
-        let reason = Reason::new(Code::Foreign, format!("{} has the name {name}", image.id));
-        builder.say(about, reason.clone());
-        builder.record(news::recorded(retry::outdone(point, reason, now)?));
-        return Ok(());
-    }
-    if !point.step.is_past(SETTLE, now) {
-        let visible = later(point.step.begun_at.unwrap_or(now), SETTLE);
-        return wait(
-            builder,
-            point,
-            visible,
-            format!("what has the name {name} is not visible yet"),
-        );
-    }
-    let text = "the call was made, or not, and has left nothing";
-    let reason = Reason::new(Code::OutcomeUnknown, text);
-    builder.say(about, reason.clone());
-    builder.record(news::recorded(retry::failed(point, reason, retry::Next::AtOnce, now)?));
-    Ok(())
-}
-
-/// Nothing can be said yet.
-fn wait(
-    builder: &mut DecisionBuilder,
-    point: &Point,
-    until: Timestamp,
-    text: String,
-) -> Result<(), IllegalTransition> {
-    let reason = Reason::new(Code::OutcomeUnknown, text);
-    builder.say(&point.id, reason.clone());
-    let step = Step { due_at: Some(until), ..point.step.clone() };
-    builder.record(Change::point(Point { step, reason: Some(reason), ..point.clone() }));
+    builder.record(summary::recorded(retry::given_up(point, reason)?));
     Ok(())
 }

@@ -17,14 +17,14 @@ use jiff::Timestamp;
 
 use super::decision_builder::DecisionBuilder;
 use super::ready::{self, Ready};
-use super::{create, made, method, news, retry, stop_start};
-use crate::command::{Change, Command, CreateSnapshots, Decision, Intent};
-use crate::conclude::SnapshotSet;
+use super::{method, stop_start};
+use crate::call::{create_image, create_snapshots};
+use crate::command::{Change, Decision};
 use crate::downtime::Downtime;
-use crate::ids::{InstanceId, VolumeId};
-use crate::limits::{CLOCK_SKEW, LOOK_AFTER, PARTIAL, SETTLE, WAITING_MAX, later};
+use crate::ids::InstanceId;
+use crate::limits::{LOOK_AFTER, PARTIAL, SETTLE, WAITING_MAX, later};
 use crate::machine::{Grade, Machine};
-use crate::names::{TAG_ATTEMPT, TAG_POINT, image_name};
+use crate::names::image_name;
 use crate::observed::{Complete, ObservedImage, ObservedSnapshot};
 use crate::point::{Point, Step};
 use crate::policy::Consistency;
@@ -33,8 +33,7 @@ use crate::slot::PointId;
 use crate::status::{Event, IllegalTransition, Status};
 use crate::summary::Summary;
 use crate::tags::write::left_out;
-use crate::tags::write::snapshot_tags;
-use crate::work::{Kind, Queue};
+use crate::transition::{retry, summary};
 
 #[derive(Clone, Debug)]
 pub struct Input {
@@ -151,8 +150,7 @@ pub fn decide(input: &Input) -> Decision {
     for point in points {
         let machine = input.machines.get(point.instance());
         let is_unsettled = input.unsettled.contains(point.instance());
-        // A point is left alone by an event that cannot happen to it where it stands.
-        let _left_alone = match wants(point, input.now) {
+        let done = match wants(point, input.now) {
             Some(want @ (Want::Snapshots | Want::Grade)) if is_unsettled => {
                 wait(&mut builder, point, want, input)
             }
@@ -161,21 +159,22 @@ pub fn decide(input: &Input) -> Decision {
                 begin(&mut builder, point, machine, downtime, input.now)
             }
             Some(Want::Set) => match input.tagged.get(&point.id) {
-                Some(Complete(tagged)) => look_for_set(&mut builder, point, tagged, input.now),
+                Some(Complete(tagged)) => create_snapshots::find(point, tagged, input.now)
+                    .map(|conclusion| builder.conclude(conclusion)),
                 None => Ok(()),
             },
             Some(Want::Image) => {
                 let name = image_name(&point.id, point.step.attempt);
                 match input.named.get(&name) {
-                    Some(Complete(named)) => {
-                        create::look_for_image(&mut builder, point, named, input.now)
-                    }
+                    Some(Complete(named)) => create_image::find(point, named, input.now)
+                        .map(|conclusion| builder.conclude(conclusion)),
                     None => Ok(()),
                 }
             }
             Some(Want::Grade) => grade(&mut builder, point, machine, input),
             None => Ok(()),
         };
+        builder.check(&point.id, done);
     }
     builder.decision()
 }
@@ -199,7 +198,7 @@ fn wait(
     let text = format!("EC2 has not shown {} as a whole for {hours} hours", point.instance());
     let reason = Reason::new(Code::TooLong, text);
     builder.say(&point.id, reason.clone());
-    builder.record(news::recorded(retry::given_up(point, reason)?));
+    builder.record(summary::recorded(retry::given_up(point, reason)?));
     Ok(())
 }
 
@@ -244,35 +243,13 @@ fn begin(
     if let Some(reason) = choice.because {
         builder.say(&point.id, reason);
     }
-    match is_created {
-        true => create::begin(builder, &chosen, now),
-        false => begin_snapshots(builder, &chosen, now),
+    if is_created {
+        let (change, call) = create_image::begin(&chosen, now)?;
+        builder.call(change, call);
+    } else {
+        let (change, call) = create_snapshots::begin(&chosen, now)?;
+        builder.call(change, call);
     }
-}
-
-/// The intent and the call, for a point that knows its machine.
-fn begin_snapshots(
-    builder: &mut DecisionBuilder,
-    point: &Point,
-    now: Timestamp,
-) -> Result<(), IllegalTransition> {
-    let begun = point.after(Event::Begin)?;
-    let due_at = Some(later(now, SETTLE));
-    let step = Step { begun_at: Some(now), due_at, ..point.step.clone() };
-    let begun = Point { step, reason: None, ..begun };
-    let attempt = begun.step.attempt;
-    let (without_root, without) = method::left_out(&begun);
-    let call = CreateSnapshots {
-        region: begun.home.clone(),
-        instance: begun.instance().clone(),
-        description: format!("Afterimage: snapshots {attempt} of {}", begun.id),
-        without,
-        without_root,
-        tags: snapshot_tags(&begun, attempt),
-    };
-    let queue = Queue { region: begun.home.clone(), kind: Kind::Snapshot };
-    let intent = Intent { change: Change::point(begun), queue, call };
-    builder.create(Command::CreateSnapshots(Box::new(intent)));
     Ok(())
 }
 
@@ -287,7 +264,7 @@ fn put_off(
     let step = Step { due_at: Some(due_at), ..point.step.clone() };
     let waits = Point { step, reason: Some(reason.clone()), ..point.clone() };
     let name = machine.instance.name().map(str::to_string);
-    let summary = Summary { name, ..news::latest(&waits) };
+    let summary = Summary { name, ..summary::latest(&waits) };
     builder.say(&point.id, reason);
     builder.record(Change::point(waits).telling(Some(summary)));
 }
@@ -303,130 +280,10 @@ fn turn_down(
     let after = point.after(event)?;
     let after = Point { step: point.step.settled(), reason: Some(reason.clone()), ..after };
     let name = machine.and_then(|machine| machine.instance.name()).map(str::to_string);
-    let summary = Summary { name, ..news::latest(&after) };
+    let summary = Summary { name, ..summary::latest(&after) };
     builder.say(&point.id, reason);
     builder.record(Change::point(after).telling(Some(summary)));
     Ok(())
-}
-
-fn look_for_set(
-    builder: &mut DecisionBuilder,
-    point: &Point,
-    tagged: &[ObservedSnapshot],
-    now: Timestamp,
-) -> Result<(), IllegalTransition> {
-    let Some(machine) = &point.machine else { return Ok(()) };
-    let found = sort(point, machine, tagged);
-    for (snapshot, why) in &found.foreign {
-        builder.foreign(&point.home, &snapshot.id, why.clone(), now);
-    }
-    let shown = found.ours.len();
-    if made::is_whole(machine, &found.ours) {
-        let text = format!("the {shown} snapshots of a try without an outcome were found");
-        let after = made::snapshots(point, found.ours, now)?;
-        builder.say(&point.id, Reason::new(Code::Adopted, text));
-        builder.record(Change::point(after));
-        return Ok(());
-    }
-    let wanted = machine.volumes.len();
-    let text = match shown {
-        0 => "the call was made, or not, and has left nothing".to_string(),
-        _ => format!("of a set of {wanted} snapshots {shown} are visible"),
-    };
-    let reason = Reason::new(Code::OutcomeUnknown, text);
-    builder.say(&point.id, reason.clone());
-    if shown > 0 && !point.step.is_past(PARTIAL, now) {
-        let step = Step { due_at: Some(later(now, LOOK_AFTER)), ..point.step.clone() };
-        builder.record(Change::point(Point { step, reason: Some(reason), ..point.clone() }));
-        return Ok(());
-    }
-    let mut left = point.clone();
-    retry::leave(&mut left.leftovers, found.ours.into_iter().map(|(_, id)| id.into()));
-    builder.record(news::recorded(retry::failed(&left, reason, retry::Next::AtOnce, now)?));
-    Ok(())
-}
-
-/// What carries the tag of a point, by whose it is.
-struct Found<'a> {
-    ours: SnapshotSet,
-    foreign: Vec<(&'a ObservedSnapshot, String)>,
-}
-
-/// Ours is what this try may have made: of a volume of the machine, started after the intent, and
-/// the only one of that volume. What earlier tries left is not looked at here: the sweep links it
-/// to its point.
-fn sort<'a>(point: &Point, machine: &Machine, tagged: &'a [ObservedSnapshot]) -> Found<'a> {
-    let mut foreign = Vec::new();
-    let mut candidates: BTreeMap<&VolumeId, Vec<&ObservedSnapshot>> = BTreeMap::new();
-    let mut snapshots: Vec<&ObservedSnapshot> = tagged.iter().collect();
-    snapshots.sort_by_key(|snapshot| &snapshot.id);
-    for snapshot in snapshots {
-        match verdict(point, machine, snapshot) {
-            Verdict::Ours(volume) => candidates.entry(volume).or_default().push(snapshot),
-            Verdict::Foreign(why) => foreign.push((snapshot, why.to_string())),
-            Verdict::Earlier => {}
-        }
-    }
-    let start = start_of_set(machine, &candidates);
-    let mut ours = SnapshotSet::new();
-    for (volume, snapshots) in candidates {
-        let several = snapshots.len() > 1;
-        for snapshot in snapshots {
-            if several && start != Some(snapshot.started_at) {
-                foreign.push((snapshot, format!("not the only one of {volume} with this tag")));
-            } else {
-                ours.push((volume.clone(), snapshot.id.clone()));
-            }
-        }
-    }
-    Found { ours, foreign }
-}
-
-/// All snapshots of a set start at one instant. Where a volume has several, the set is where every
-/// volume has one that started then.
-fn start_of_set(
-    machine: &Machine,
-    candidates: &BTreeMap<&VolumeId, Vec<&ObservedSnapshot>>,
-) -> Option<Timestamp> {
-    let starts: BTreeSet<Timestamp> =
-        candidates.values().flatten().map(|snapshot| snapshot.started_at).collect();
-    starts.into_iter().find(|start| {
-        machine.volumes.iter().all(|volume| {
-            let of_volume = candidates.get(&volume.id).into_iter().flatten();
-            of_volume.filter(|snapshot| snapshot.started_at == *start).count() == 1
-        })
-    })
-}
-
-enum Verdict<'a> {
-    Ours(&'a VolumeId),
-    /// Of an earlier try.
-    Earlier,
-    Foreign(&'static str),
-}
-
-fn verdict<'a>(point: &Point, machine: &Machine, snapshot: &'a ObservedSnapshot) -> Verdict<'a> {
-    if snapshot.tags.get(TAG_POINT).map(String::as_str) != Some(point.id.as_str()) {
-        return Verdict::Foreign("it is not tagged for this point");
-    }
-    let of_machine = |id: &&VolumeId| machine.volumes.iter().any(|volume| volume.id == **id);
-    let Some(volume) = snapshot.volume.as_ref().filter(of_machine) else {
-        return Verdict::Foreign("its volume is not one of the machine's");
-    };
-    let attempt = snapshot.tags.get(TAG_ATTEMPT).and_then(|text| text.parse::<u32>().ok());
-    match attempt {
-        Some(attempt) if attempt == point.step.attempt => {}
-        Some(attempt) if attempt < point.step.attempt => return Verdict::Earlier,
-        _ => return Verdict::Foreign("it names a try that was not made"),
-    }
-    let in_time = point
-        .step
-        .begun_at
-        .is_some_and(|begun_at| snapshot.started_at.duration_since(begun_at) >= -CLOCK_SKEW);
-    if !in_time {
-        return Verdict::Foreign("it was started before this try was");
-    }
-    Verdict::Ours(volume)
 }
 
 /// Stopped when the call was made, and still in the same stop: nothing has written to its disks in
@@ -446,9 +303,7 @@ fn are_begun(point: &Point, input: &Input) -> bool {
         return true;
     }
     let tagged = input.tagged.get(&point.id);
-    point.machine.as_ref().zip(tagged).is_some_and(|(machine, Complete(tagged))| {
-        made::is_whole(machine, &sort(point, machine, tagged).ours)
-    })
+    tagged.is_some_and(|Complete(tagged)| create_snapshots::are_begun(point, tagged))
 }
 
 /// At rest is what was at rest before its snapshots were begun, and after.

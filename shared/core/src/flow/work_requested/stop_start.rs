@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 
 use super::decision_builder::DecisionBuilder;
-use super::power::ended_point;
 use crate::command::{Change, Write};
 use crate::downtime::{Downtime, DowntimeStatus};
 use crate::machine::{Machine, State};
@@ -11,6 +10,7 @@ use crate::point::{Point, Step};
 use crate::policy::Consistency;
 use crate::reason::{Code, Reason};
 use crate::status::{Event, IllegalTransition};
+use crate::transition::downtime::ended_point;
 use crate::work::{Kind, Queue};
 
 /// Whether a point has to wait until its machine was stopped. One that is stopped already, whoever
@@ -80,7 +80,7 @@ fn miss(
     reason: Reason,
 ) -> Result<(), IllegalTransition> {
     let illegal = IllegalTransition { status: point.status, event: Event::Miss };
-    let (point, summary) = ended_point(point, Event::Miss, reason.clone()).ok_or(illegal)?;
+    let (point, summary) = ended_point(point, Event::Miss, reason.clone())?.ok_or(illegal)?;
     builder.say(&point.id, reason);
     builder.record(Change::point(point).telling(Some(summary)));
     Ok(())

@@ -1,4 +1,4 @@
-//! A decision as an operator would read it: one line for each command, then one for each reason.
+//! Decisions as text, for tests: one line for each command, then one for each reason.
 //!
 //! ```text
 //! + us-east-1: snapshots of i-...; POINT: snapshotting, attempt 1     something is created
@@ -13,44 +13,60 @@
 
 use std::fmt::{self, Display, Write as _};
 
-use crate::command::{
-    Change, Command, Consume, CopyImage, Correct, CreateImage, CreateSnapshots, Decision,
-    Explanation, Record, RegisterImage, StartInstance, StopInstance, Wake,
+use afterimage_core::call::{
+    Call, CopyImage, CreateImage, CreateSnapshots, CreateTags, RegisterImage, StartInstance,
+    StopInstance,
 };
-use crate::downtime::{Downtime, Roster};
-use crate::point::{Point, Replica, ReplicaStatus, Step};
-use crate::request_counter::RequestCounter;
-use crate::summary::News;
+use afterimage_core::command::{
+    Change, Command, Consume, Correct, Decision, Explanation, Record, Wake,
+};
+use afterimage_core::downtime::{Downtime, Roster};
+use afterimage_core::point::{Point, Replica, ReplicaStatus, Step};
+use afterimage_core::request_counter::RequestCounter;
+use afterimage_core::summary::News;
+
+/// A type of the core, as it is written in a line.
+trait Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+}
+
+/// Anything that has a line, to be put into a format string.
+struct Shown<'a, T: ?Sized>(&'a T);
+
+impl<T: Line + ?Sized> Display for Shown<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// A decision, line by line.
 pub fn render(decision: &Decision) -> String {
-    let commands = decision.commands.iter().map(|command| format!("{command}\n"));
-    let said = decision.explanations.iter().map(|said| format!("- {said}\n"));
+    let commands = decision.commands.iter().map(|command| format!("{}\n", Shown(command)));
+    let said = decision.explanations.iter().map(|said| format!("- {}\n", Shown(said)));
     commands.chain(said).collect()
 }
 
-impl Display for Explanation {
+impl Line for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.about, self.reason)
     }
 }
 
-impl Display for Command {
+impl Line for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Command::Request(change) | Command::Record(change) => write!(f, "~ {change}"),
+            Command::Request(change) | Command::Record(change) => {
+                write!(f, "~ {}", Shown(&**change))
+            }
             Command::Advance(cursor) => {
                 write!(f, "= {} {} until {}", cursor.policy, cursor.schedule, cursor.done_until)
             }
-            Command::Consume(consume) => write!(f, "@ {consume}"),
-            Command::CreateSnapshots(intent) => write!(f, "+ {}; {}", intent.call, intent.change),
-            Command::CreateImage(intent) => write!(f, "+ {}; {}", intent.call, intent.change),
-            Command::RegisterImage(intent) => write!(f, "+ {}; {}", intent.call, intent.change),
-            Command::CopyImage(intent) => write!(f, "+ {}; {}", intent.call, intent.change),
-            Command::StopInstance(intent) => write!(f, "+ {}; {}", intent.call, intent.change),
-            Command::StartInstance(intent) => write!(f, "+ {}; {}", intent.call, intent.change),
-            Command::Correct(correct) => write!(f, "{correct}"),
-            Command::Wake(wake) => write!(f, "> {wake}"),
+            Command::Consume(consume) => write!(f, "@ {}", Shown(&**consume)),
+            Command::Call(intent) => {
+                write!(f, "+ {}; {}", Shown(&intent.call), Shown(&intent.change))
+            }
+            Command::Correct(correct) => Line::fmt(&**correct, f),
+            Command::Wake(wake) => write!(f, "> {}", Shown(wake)),
             Command::Looked(at) => write!(f, "= looked at {at}"),
             Command::Report(found) => {
                 write!(f, "! {} {}: {}", found.region, found.artefact, found.reason)
@@ -62,24 +78,38 @@ impl Display for Command {
     }
 }
 
-impl Display for Wake {
+impl Line for Wake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.queue)?;
         if self.hop > 0 { write!(f, ", hop {}", self.hop) } else { Ok(()) }
     }
 }
 
-impl Display for Consume {
+impl Line for Consume {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.region, self.instance)?;
-        let mut parts = self.taken.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let mut parts =
+            self.taken.iter().map(|change| Shown(change).to_string()).collect::<Vec<_>>();
         parts.extend(self.value.iter().map(|value| format!("takes off {value}")));
         parts.extend(self.answer.iter().map(|answer| format!("answers {answer}")));
         write!(f, ": {}", parts.join("; "))
     }
 }
 
-impl Display for CreateSnapshots {
+impl Line for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Call::CreateSnapshots(call) => call.fmt(f),
+            Call::CreateImage(call) => call.fmt(f),
+            Call::RegisterImage(call) => call.fmt(f),
+            Call::CopyImage(call) => call.fmt(f),
+            Call::StopInstance(call) => call.fmt(f),
+            Call::StartInstance(call) => call.fmt(f),
+        }
+    }
+}
+
+impl Line for CreateSnapshots {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: snapshots of {}", self.region, self.instance)?;
         f.write_str(if self.without_root { " without its root" } else { "" })?;
@@ -87,7 +117,7 @@ impl Display for CreateSnapshots {
     }
 }
 
-impl Display for CreateImage {
+impl Line for CreateImage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let CreateImage { region, instance, name, .. } = self;
         write!(f, "{region}: image {name} of {instance}")?;
@@ -96,14 +126,14 @@ impl Display for CreateImage {
     }
 }
 
-impl Display for RegisterImage {
+impl Line for RegisterImage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: image {} from", self.region, self.name)?;
         self.devices.iter().try_for_each(|device| write!(f, " {}={}", device.name, device.snapshot))
     }
 }
 
-impl Display for CopyImage {
+impl Line for CopyImage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let CopyImage { region, source_region, source, name, .. } = self;
         write!(f, "{region}: image {name}, a copy of {source} in {source_region}")?;
@@ -111,27 +141,27 @@ impl Display for CopyImage {
     }
 }
 
-impl Display for StopInstance {
+impl Line for StopInstance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: stop {}", self.region, self.instance)
     }
 }
 
-impl Display for StartInstance {
+impl Line for StartInstance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: start {}", self.region, self.instance)
     }
 }
 
-impl Display for Correct {
+impl Line for Correct {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Correct { region, artefacts, tags, then, .. } = self;
+        let Correct { call: CreateTags { region, artefacts, tags }, then, .. } = self;
         let tags: Vec<String> = tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        write!(f, "* {region}: {} says {}\n{then}", artefacts.join(" "), tags.join(" "))
+        write!(f, "* {region}: {} says {}\n{}", artefacts.join(" "), tags.join(" "), Shown(then))
     }
 }
 
-impl Display for Change {
+impl Line for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, write) in self.writes.iter().enumerate() {
             f.write_str(if number == 0 { "" } else { "; " })?;

@@ -1,12 +1,13 @@
 //! A decision as an operator reads it: the lines of the commands that create something.
 
+#[path = "support/render.rs"]
+mod render;
+
 use std::collections::BTreeMap;
 
-use afterimage_core::command::{
-    Change, Command, CopyImage, CreateImage, CreateSnapshots, Decision, Device, Intent,
-    RegisterImage, Wake, Write,
-};
-use afterimage_core::plan::render;
+use afterimage_core::call::register_image::Device;
+use afterimage_core::call::{CopyImage, CreateImage, CreateSnapshots, Intent, RegisterImage};
+use afterimage_core::command::{Change, Command, Decision, Wake, Write};
 use afterimage_core::point::{Plan, Point, Replica, ReplicaStatus};
 use afterimage_core::reason::{Code, Reason};
 use afterimage_core::slot::{Occasion, Slot};
@@ -31,7 +32,7 @@ fn queue(region: &str, kind: Kind) -> Queue {
 
 fn check(command: Command, expected: &str) {
     let decision = Decision { commands: vec![command], explanations: Vec::new() };
-    assert_eq!(render(&decision), format!("{expected}\n"));
+    assert_eq!(render::render(&decision), format!("{expected}\n"));
 }
 
 #[test]
@@ -47,9 +48,8 @@ fn a_set_of_snapshots_is_created_under_its_intent() {
         without_root: true,
         tags: BTreeMap::new(),
     };
-    let queue = queue("us-east-1", Kind::Snapshot);
     check(
-        Command::CreateSnapshots(Box::new(Intent { change: Change::point(begun), queue, call })),
+        Command::Call(Box::new(Intent::new(Change::point(begun), call.into()))),
         "+ us-east-1: snapshots of i-0aaaaaaa without its root without vol-0ddddddd; \
          gold-0aaaaaaa-at-20260106T190000Z: snapshotting, attempt 2, failures 1, \
          due 2026-01-06T19:00:10Z",
@@ -69,9 +69,8 @@ fn an_image_is_created_of_a_machine() {
         snapshot_tags: BTreeMap::new(),
     };
     let change = Change::point(point(Status::Creating));
-    let queue = queue("us-east-1", Kind::Snapshot);
     check(
-        Command::CreateImage(Box::new(Intent { change, queue, call })),
+        Command::Call(Box::new(Intent::new(change, call.into()))),
         "+ us-east-1: image NAME-0 of i-0aaaaaaa without /dev/sdh, rebooting it; \
          gold-0aaaaaaa-at-20260106T190000Z: creating, due 2026-01-06T19:00:10Z",
     );
@@ -103,11 +102,10 @@ fn an_image_is_registered_from_its_devices() {
         devices: vec![device("/dev/xvda", "snap-00000001"), device("/dev/sdb", "snap-00000002")],
         tags: BTreeMap::new(),
     };
-    let queue = queue("us-east-1", Kind::Register);
     let mut begun = point(Status::Registering);
     begun.step.due_at = None;
     check(
-        Command::RegisterImage(Box::new(Intent { change: Change::point(begun), queue, call })),
+        Command::Call(Box::new(Intent::new(Change::point(begun), call.into()))),
         "+ us-east-1: image gold-0 from /dev/xvda=snap-00000001 /dev/sdb=snap-00000002; \
          gold-0aaaaaaa-at-20260106T190000Z: registering",
     );
@@ -131,8 +129,8 @@ fn a_copy_names_its_source_and_its_key() {
         tags: BTreeMap::new(),
     };
     let command = |kms_key| {
-        let (change, queue) = (Change::replica(replica.clone()), queue("eu-west-1", Kind::Copy));
-        Command::CopyImage(Box::new(Intent { change, queue, call: call(kms_key) }))
+        let change = Change::replica(replica.clone());
+        Command::Call(Box::new(Intent::new(change, call(kms_key).into())))
     };
     check(
         command(Some("alias/dr")),
@@ -165,7 +163,12 @@ fn a_change_of_several_records_is_one_line_with_the_reason_of_each() {
 
 #[test]
 fn a_successor_is_woken_one_hop_on() {
-    let queue = queue("eu-west-1", Kind::Copy);
-    check(Command::Wake(Wake { queue: queue.clone(), hop: 0 }), "> copy eu-west-1");
-    check(Command::Wake(Wake { queue, hop: 3 }), "> copy eu-west-1, hop 3");
+    check(
+        Command::Wake(Wake { queue: queue("eu-west-1", Kind::Copy), hop: 0 }),
+        "> copy eu-west-1",
+    );
+    check(
+        Command::Wake(Wake { queue: queue("eu-west-1", Kind::Copy), hop: 3 }),
+        "> copy eu-west-1, hop 3",
+    );
 }

@@ -1,10 +1,7 @@
-//! The four calls that create something, each between its intent and its outcome.
+//! A call that changes something in EC2, between its intent and its outcome.
 
-use afterimage_core::command::{
-    Change, CopyImage, CreateImage, CreateSnapshots, Decision, Intent, Record, RegisterImage,
-};
-use afterimage_core::conclude::{self, Outcome};
-use afterimage_core::point::{Point, Replica};
+use afterimage_core::call::{Intent, Pressure, conclude};
+use afterimage_core::command::{Change, Decision};
 use afterimage_core::work::Queue;
 use jiff::{SignedDuration, Timestamp};
 
@@ -23,62 +20,19 @@ const SLOWED_MAX: u32 = 4;
 const STEADY: u32 = 3;
 
 impl Executor<'_> {
-    pub(super) async fn create_snapshots(
-        &mut self,
-        intent: Intent<CreateSnapshots>,
-    ) -> Result<Decision, Failure> {
-        let Some(point) = self.begin(&intent.queue, intent.change, point_of).await? else {
+    /// Makes a call, between its intent and its outcome.
+    pub(super) async fn call(&mut self, intent: Intent) -> Result<Decision, Failure> {
+        let Some(begun) = self.begin(&intent.queue, intent.change).await? else {
             return Ok(Decision::default());
         };
-        let outcome = self.aws.ec2.create_snapshots(&intent.call).await;
-        self.heed(&outcome);
-        Ok(conclude::snapshots(&point, outcome, self.aws.clock.now()))
+        let reply = self.aws.ec2.call(&intent.call).await;
+        self.heed(reply.pressure());
+        Ok(conclude(&begun, reply, self.aws.clock.now()).into())
     }
 
-    pub(super) async fn create_image(
-        &mut self,
-        intent: Intent<CreateImage>,
-    ) -> Result<Decision, Failure> {
-        let Some(point) = self.begin(&intent.queue, intent.change, point_of).await? else {
-            return Ok(Decision::default());
-        };
-        let outcome = self.aws.ec2.create_image(&intent.call).await;
-        self.heed(&outcome);
-        Ok(conclude::created(&point, outcome, self.aws.clock.now()))
-    }
-
-    pub(super) async fn register_image(
-        &mut self,
-        intent: Intent<RegisterImage>,
-    ) -> Result<Decision, Failure> {
-        let Some(point) = self.begin(&intent.queue, intent.change, point_of).await? else {
-            return Ok(Decision::default());
-        };
-        let outcome = self.aws.ec2.register_image(&intent.call).await;
-        self.heed(&outcome);
-        Ok(conclude::image(&point, outcome, self.aws.clock.now()))
-    }
-
-    pub(super) async fn copy_image(
-        &mut self,
-        intent: Intent<CopyImage>,
-    ) -> Result<Decision, Failure> {
-        let Some(replica) = self.begin(&intent.queue, intent.change, replica_of).await? else {
-            return Ok(Decision::default());
-        };
-        let outcome = self.aws.ec2.copy_image(&intent.call).await;
-        self.heed(&outcome);
-        Ok(conclude::copy(&replica, outcome, self.aws.clock.now()))
-    }
-
-    /// Writes the intent, and with it the right to call. The record is the one that was written:
-    /// what the outcome is concluded from. None if the call is not to be made.
-    pub(super) async fn begin<R: Clone>(
-        &mut self,
-        queue: &Queue,
-        change: Change,
-        record_of: impl Fn(&Change) -> Option<&R>,
-    ) -> Result<Option<R>, Failure> {
+    /// Writes the intent, and with it the right to call. Returns the intent as it was written, from
+    /// which the outcome is concluded; none if the call is not to be made.
+    async fn begin(&mut self, queue: &Queue, change: Change) -> Result<Option<Change>, Failure> {
         if let Some(left) = self.to_create.get_mut(queue) {
             *left = left.saturating_sub(1);
         }
@@ -89,10 +43,6 @@ impl Executor<'_> {
         // The last of many is called long after it was decided: what is written of it is when it
         // is begun.
         let change = change.begun(self.aws.clock.now());
-        let Some(record) = record_of(&change).cloned() else {
-            tracing::error!(about = %queue, "an intent without its record: nothing is called");
-            return Ok(None);
-        };
         if !self.has_time() || !self.intend(queue, &change).await? {
             return Ok(None);
         }
@@ -104,7 +54,7 @@ impl Executor<'_> {
             return Ok(None);
         }
         self.last_call = Some(self.aws.clock.now());
-        Ok(Some(record))
+        Ok(Some(change))
     }
 
     /// Whether the intent is written, and the lease ours.
@@ -146,10 +96,10 @@ impl Executor<'_> {
         }
     }
 
-    /// What an outcome says about the calls that follow.
-    pub(super) fn heed<T>(&mut self, outcome: &Outcome<T>) {
-        match outcome {
-            Outcome::Made(_) => {
+    /// Adapts the pace of the calls that follow to how busy EC2 is with us.
+    fn heed(&mut self, pressure: Pressure) {
+        match pressure {
+            Pressure::Eased => {
                 self.applied.made += 1;
                 self.steady += 1;
                 if self.steady == STEADY {
@@ -157,34 +107,11 @@ impl Executor<'_> {
                     self.slowed = self.slowed.saturating_sub(1);
                 }
             }
-            Outcome::Throttled(_) => {
+            Pressure::Throttled => {
                 self.steady = 0;
                 self.slowed = (self.slowed + 1).min(SLOWED_MAX);
             }
-            Outcome::Failed(_)
-            | Outcome::Refused(_)
-            | Outcome::Gone(_)
-            | Outcome::NameTaken(_)
-            | Outcome::Unknown(_) => {}
+            Pressure::Unchanged => {}
         }
     }
-}
-
-fn point_of(change: &Change) -> Option<&Point> {
-    change.writes.iter().rev().find_map(|write| match &write.record {
-        Record::Point(point) => Some(&**point),
-        Record::Replica(_)
-        | Record::Downtime(_)
-        | Record::Roster(_)
-        | Record::RequestCounter(_) => None,
-    })
-}
-
-fn replica_of(change: &Change) -> Option<&Replica> {
-    change.writes.iter().rev().find_map(|write| match &write.record {
-        Record::Replica(replica) => Some(&**replica),
-        Record::Point(_) | Record::Downtime(_) | Record::Roster(_) | Record::RequestCounter(_) => {
-            None
-        }
-    })
 }

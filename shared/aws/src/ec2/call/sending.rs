@@ -1,0 +1,50 @@
+//! Sending: how often a call goes out, and how long it may take.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use aws_sdk_ec2::config::interceptors::BeforeTransmitInterceptorContextRef;
+use aws_sdk_ec2::config::retry::RetryConfig;
+use aws_sdk_ec2::config::timeout::TimeoutConfig;
+use aws_sdk_ec2::config::{Builder, Config, ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_ec2::error::BoxError;
+
+use crate::ec2::CALL_TIMEOUT;
+
+/// Counts how often a call has gone out, which tells what its end can mean.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sent(Arc<AtomicU32>);
+
+impl Sent {
+    pub(super) fn count(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint]
+impl Intercept for Sent {
+    fn name(&self) -> &'static str {
+        "Sent"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _context: &BeforeTransmitInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _bag: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// How a call is made that has to be over in time.
+pub(super) fn in_time(sent: &Sent) -> Builder {
+    let timeouts = TimeoutConfig::builder().operation_timeout(CALL_TIMEOUT.unsigned_abs());
+    Config::builder().timeout_config(timeouts.build()).interceptor(sent.clone())
+}
+
+/// How a call is made that makes another of the same each time it is sent.
+pub(super) fn once(sent: &Sent) -> Builder {
+    in_time(sent).retry_config(RetryConfig::disabled())
+}

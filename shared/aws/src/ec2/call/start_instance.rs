@@ -1,0 +1,27 @@
+//! StartInstances. To make it twice does no harm, so that the SDK may send it again.
+
+use afterimage_core::call::{Outcome, StartInstance};
+use afterimage_core::machine::State;
+
+use super::sending::{Sent, in_time};
+use super::wire::state_before;
+use crate::ec2::{Ec2, errors};
+
+impl Ec2 {
+    /// What the machine was before it was started.
+    pub async fn start_instance(&self, wanted: &StartInstance) -> Outcome<State> {
+        let sent = Sent::default();
+        let answer = self
+            .client(&wanted.region)
+            .start_instances()
+            .instance_ids(wanted.instance.as_str())
+            .customize()
+            .config_override(in_time(&sent))
+            .send()
+            .await;
+        match answer {
+            Ok(changed) => state_before(changed.starting_instances()),
+            Err(error) => errors::of_failed(&error, sent.count()),
+        }
+    }
+}

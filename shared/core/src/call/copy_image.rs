@@ -1,0 +1,192 @@
+//! CopyImage: an image is copied from the home of its point into another region.
+//!
+//! The call carries a token, so a call without an outcome is made again, under the same name and
+//! with the same token: either it was not made yet, or EC2 answers with what it made. Only a name
+//! that is taken has to be looked up.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::conclusion::Conclusion;
+use super::named::{self, Holder, Verdict};
+use super::outcome::Outcome;
+use crate::change::Change;
+use crate::ids::{AmiId, Region};
+use crate::illegal::Illegal;
+use crate::limits::{NAME_VISIBLE, SETTLE, later};
+use crate::names::{copy_token, image_name};
+use crate::observed::ObservedImage;
+use crate::point::{IllegalForReplica, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
+use crate::reason::{Code, Reason};
+use crate::tags::write::image_tags;
+use crate::transition::{retry, success};
+
+/// The key with which EBS encrypts in every region where nobody names another.
+const DEFAULT_KEY: &str = "alias/aws/ebs";
+
+/// The request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyImage {
+    /// The region of the copy; the call is made there.
+    pub region: Region,
+    pub source_region: Region,
+    pub source: AmiId,
+    pub name: String,
+    pub description: String,
+    pub token: String,
+    /// A key of the destination; encrypted copies always name one.
+    pub kms_key: Option<String>,
+    /// The tags of the image and of its snapshots.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl CopyImage {
+    pub const NAME: &'static str = "CopyImage";
+}
+
+/// The intent and the request. If no outcome comes, the call is made again after `again_after`.
+///
+/// # Errors
+/// The replica cannot begin this where it stands.
+pub fn begin(
+    point: &Point,
+    replica: &Replica,
+    again_after: SignedDuration,
+    now: Timestamp,
+) -> Result<(Change, CopyImage), IllegalForReplica> {
+    let begun = replica.after(ReplicaEvent::Begin)?;
+    let due_at = Some(later(now, again_after));
+    let step = Step { begun_at: Some(now), due_at, ..replica.step.clone() };
+    let begun = Replica { step, reason: None, ..begun };
+    let request = request(point, &begun);
+    Ok((Change::replica(begun), request))
+}
+
+fn request(point: &Point, replica: &Replica) -> CopyImage {
+    let replicate = point.plan.replicate.iter().find(|place| place.region == replica.region);
+    let named_key = replicate.and_then(|place| place.kms_key.clone());
+    let mut volumes = point.machine.iter().flat_map(|machine| &machine.volumes);
+    let encrypted = volumes.any(|volume| volume.encrypted);
+    CopyImage {
+        region: replica.region.clone(),
+        source_region: replica.home.clone(),
+        source: replica.source.clone(),
+        name: name(replica),
+        description: format!("Afterimage: {} from {}", replica.point, replica.home),
+        token: copy_token(replica),
+        kms_key: named_key.or_else(|| encrypted.then(|| DEFAULT_KEY.to_string())),
+        tags: image_tags(point, replica.step.attempt),
+    }
+}
+
+/// The name of the copy, in the attempt that the replica is at.
+pub fn name(replica: &Replica) -> String {
+    image_name(&replica.point, replica.step.attempt)
+}
+
+/// The changes that follow from the outcome, for a replica that is `Copying`.
+///
+/// A replica is given up where its point is at hand: one whose tries are used up is due at once, and
+/// the next round of its worker gives it up.
+///
+/// # Errors
+/// The replica is not `Copying`.
+pub fn conclude(
+    replica: &Replica,
+    outcome: Outcome<AmiId>,
+    now: Timestamp,
+) -> Result<Conclusion, Illegal> {
+    replica.must_be(ReplicaStatus::Copying, ReplicaEvent::Made)?;
+    let after = match outcome {
+        Outcome::Made(image) => success::replica(replica, image, now)?,
+        Outcome::NameTaken(answer) => {
+            let step = Step { due_at: Some(later(now, NAME_VISIBLE)), ..replica.step.clone() };
+            let reason = Some(Reason::new(Code::NameTaken, answer.to_string()));
+            Replica { step, reason, ..replica.clone() }
+        }
+        // The image was available a moment ago; this region may just not know it yet.
+        Outcome::Gone(answer) | Outcome::Failed(answer) => {
+            let reason = Reason::new(Code::CallFailed, answer.to_string());
+            retry::replica_failed(replica, reason, now)?
+        }
+        Outcome::Throttled(answer) => retry::replica_throttled(replica, &answer.to_string(), now)?,
+        Outcome::Refused(answer) => {
+            let reason = Reason::new(Code::CallRefused, answer.to_string());
+            retry::replica_refused(replica, reason, now)?
+        }
+        Outcome::Unknown(answer) => {
+            let reason = Some(Reason::new(Code::OutcomeUnknown, answer.to_string()));
+            Replica { reason, ..replica.clone() }
+        }
+    };
+    let mut conclusion = Conclusion::default();
+    if let Some(reason) = &after.reason {
+        conclusion.say(after.about(), reason.clone());
+    }
+    conclusion.record(Change::replica(after));
+    Ok(conclusion)
+}
+
+/// The consequence of a look at who holds the name of a copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// What is recorded of it.
+    Concluded(Conclusion),
+    /// Nothing has the name after all: the call is made again.
+    Nothing,
+}
+
+/// The changes that follow from a complete listing of the images with a name that was taken.
+///
+/// # Errors
+/// The replica is not `Copying`.
+pub fn find(
+    replica: &Replica,
+    listed: &[ObservedImage],
+    now: Timestamp,
+) -> Result<Found, IllegalForReplica> {
+    const WHY: &str = "it has our name, and is not a copy of our image";
+    let name = name(replica);
+    let named = named::look_for(&name, listed, |image| match is_copy_of(image, replica) {
+        true => Verdict::Ours,
+        false => Verdict::Foreign(WHY),
+    });
+    let mut conclusion = Conclusion::default();
+    for (image, why) in &named.foreign {
+        conclusion.foreign(&replica.region, &image.id, (*why).to_string(), now);
+    }
+    let after = match named.holder {
+        Holder::Ours(image) => {
+            let text = format!("{} was found: an earlier call without an answer made it", image.id);
+            conclusion.say(replica.about(), Reason::new(Code::Adopted, text));
+            success::replica(replica, image.id.clone(), now)?
+        }
+        Holder::Foreign(image) | Holder::Unclear(image) => {
+            let text = format!("{} has the name {name}, and is not ours", image.id);
+            let reason = Reason::new(Code::Foreign, text);
+            conclusion.say(replica.about(), reason.clone());
+            retry::replica_outdone(replica, reason, now)?
+        }
+        Holder::Nobody if replica.step.is_past(SETTLE, now) => return Ok(Found::Nothing),
+        Holder::Nobody => {
+            let text = format!("no image with the name {name} is visible yet");
+            let reason = Reason::new(Code::NameTaken, text);
+            conclusion.say(replica.about(), reason.clone());
+            let visible = later(replica.step.begun_at.unwrap_or(now), SETTLE);
+            let step = Step { due_at: Some(visible), ..replica.step.clone() };
+            Replica { step, reason: Some(reason), ..replica.clone() }
+        }
+    };
+    conclusion.record(Change::replica(after));
+    Ok(Found::Concluded(conclusion))
+}
+
+/// Whether an image is the copy that a replica wants, whoever made it: it has the same source, and
+/// the name of one of the replica's tries.
+pub fn is_copy_of(image: &ObservedImage, replica: &Replica) -> bool {
+    let source: Option<(&str, &AmiId)> =
+        image.source.as_ref().map(|(region, image)| (region.as_str(), image));
+    source == Some((replica.home.as_str(), &replica.source))
+        && (0..=replica.step.attempt).any(|try_| image.name == image_name(&replica.point, try_))
+}

@@ -1,0 +1,200 @@
+//! RegisterImage: an image is made of snapshots that are complete.
+//!
+//! EC2 takes no token for it, so the call is made once. An image with its name is ours if it is
+//! made of exactly this point's snapshots, each in its place; otherwise it is foreign.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::conclusion::Conclusion;
+use super::named::{self, Holder, Verdict};
+use super::outcome::Outcome;
+use super::point_outcome::{
+    adopt, failed, name_taken, nobody_has, pass_over, recorded, refused, report_foreign, throttled,
+    unknown, wait,
+};
+use crate::change::Change;
+use crate::ids::{AmiId, Region, SnapshotId};
+use crate::illegal::Illegal;
+use crate::limits::{LOOK_AFTER, PENDING_MAX, SETTLE, WAITING_LATER_MAX, later};
+use crate::machine::Volume;
+use crate::names::image_name;
+use crate::observed::{ImageState, ObservedImage};
+use crate::point::{Point, Step};
+use crate::reason::{Code, Reason};
+use crate::status::{Event, IllegalTransition, Status};
+use crate::tags::write::image_tags;
+use crate::transition::{retry, success};
+
+/// The request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegisterImage {
+    pub region: Region,
+    pub name: String,
+    pub description: String,
+    pub architecture: String,
+    pub root_device: String,
+    pub ena: bool,
+    pub sriov: Option<String>,
+    pub boot_mode: Option<String>,
+    pub tpm: Option<String>,
+    pub imds: Option<String>,
+    pub uefi_data: Option<String>,
+    pub devices: Vec<Device>,
+    pub tags: BTreeMap<String, String>,
+}
+
+/// An entry of the block device mapping. It never says anything about encryption: the snapshot
+/// does, and EC2 refuses a request that repeats it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    pub name: String,
+    pub snapshot: SnapshotId,
+    pub size_gib: i32,
+    pub volume_type: String,
+    pub iops: Option<i32>,
+    pub throughput: Option<i32>,
+    pub delete_on_termination: bool,
+}
+
+impl RegisterImage {
+    pub const NAME: &'static str = "RegisterImage";
+}
+
+/// The intent and the request, made of nothing but what the point itself knows. None if its record
+/// does not say what its machine and its disks were.
+///
+/// # Errors
+/// The point cannot begin this where it stands.
+pub fn begin(
+    point: &Point,
+    step: Step,
+    now: Timestamp,
+) -> Result<Option<(Change, RegisterImage)>, IllegalTransition> {
+    let begun = point.after(Event::Begin)?;
+    let due_at = Some(later(now, SETTLE));
+    let step = Step { begun_at: Some(now), due_at, ..step };
+    let begun = Point { step, reason: None, ..begun };
+    let request = request(&begun);
+    Ok(request.map(|request| (Change::point(begun), request)))
+}
+
+fn request(point: &Point) -> Option<RegisterImage> {
+    let machine = point.machine.as_ref()?;
+    let build = &machine.build;
+    let devices: Option<Vec<Device>> = machine
+        .volumes
+        .iter()
+        .map(|volume| Some(device(volume, point.snapshots.get(&volume.id)?)))
+        .collect();
+    let attempt = point.step.attempt;
+    Some(RegisterImage {
+        region: point.home.clone(),
+        name: image_name(&point.id, attempt),
+        description: format!("Afterimage: image of {}", point.id),
+        architecture: build.architecture.clone(),
+        root_device: build.root_device.clone(),
+        ena: build.ena,
+        sriov: build.sriov.clone(),
+        boot_mode: build.boot_mode.clone(),
+        tpm: build.tpm.clone(),
+        imds: build.imds.clone(),
+        uefi_data: build.uefi_data.clone(),
+        devices: devices?,
+        tags: image_tags(point, attempt),
+    })
+}
+
+fn device(volume: &Volume, snapshot: &SnapshotId) -> Device {
+    Device {
+        name: volume.device.clone(),
+        snapshot: snapshot.clone(),
+        size_gib: volume.size_gib,
+        volume_type: volume.volume_type.clone(),
+        iops: volume.provisioned_iops(),
+        throughput: volume.provisioned_throughput(),
+        delete_on_termination: volume.delete_on_termination,
+    }
+}
+
+/// The changes that follow from the outcome, for a point that is `Registering`.
+///
+/// # Errors
+/// The point is not `Registering`.
+pub fn conclude(
+    point: &Point,
+    outcome: Outcome<AmiId>,
+    now: Timestamp,
+) -> Result<Conclusion, Illegal> {
+    point.must_be(Status::Registering, Event::Made)?;
+    Ok(match outcome {
+        Outcome::Made(image) => recorded(success::image(point, image, now)?),
+        Outcome::NameTaken(answer) => name_taken(point, &answer, now),
+        // The snapshots were seen a moment ago: they are hardly gone, and whoever answered may just
+        // not know them yet.
+        Outcome::Gone(answer) | Outcome::Failed(answer) => failed(point, &answer, now)?,
+        Outcome::Throttled(answer) => throttled(point, &answer, WAITING_LATER_MAX, now)?,
+        Outcome::Refused(answer) => refused(point, &answer)?,
+        Outcome::Unknown(answer) => unknown(point, &answer),
+    })
+}
+
+/// The changes that follow from a complete listing of the images with the name of a call that had
+/// no outcome, or whose name was taken.
+///
+/// # Errors
+/// The point is not `Registering`.
+pub fn find(
+    point: &Point,
+    listed: &[ObservedImage],
+    now: Timestamp,
+) -> Result<Conclusion, IllegalTransition> {
+    let name = image_name(&point.id, point.step.attempt);
+    let named = named::look_for(&name, listed, |image| verdict(point, image));
+    let mut conclusion = report_foreign(point, &named, now);
+    match named.holder {
+        Holder::Ours(image) => {
+            adopt(&mut conclusion, image, success::image(point, image.id.clone(), now)?);
+        }
+        Holder::Unclear(image) if point.step.is_past(PENDING_MAX, now) => {
+            let text = format!("{} has our name, and never showed what it is made of", image.id);
+            let after = retry::given_up(point, Reason::new(Code::TooLong, text))?;
+            conclusion.add(recorded(after));
+        }
+        Holder::Unclear(image) => {
+            let text = format!("{} does not show yet what it is made of", image.id);
+            wait(&mut conclusion, point, later(now, LOOK_AFTER), text);
+        }
+        Holder::Foreign(image) => pass_over(&mut conclusion, point, image, now)?,
+        Holder::Nobody => nobody_has(&mut conclusion, point, &name, now)?,
+    }
+    Ok(conclusion)
+}
+
+fn verdict(point: &Point, image: &ObservedImage) -> Verdict {
+    const FOREIGN: Verdict =
+        Verdict::Foreign("it has our name, and is not made from our snapshots");
+    let ours: BTreeSet<&SnapshotId> = point.snapshots.values().collect();
+    let its: BTreeSet<&SnapshotId> = image.snapshots.iter().collect();
+    let each_once = its.len() == image.snapshots.len();
+    if is_misplaced(point, image) {
+        FOREIGN
+    } else if each_once && its == ours {
+        Verdict::Ours
+    } else if image.state == ImageState::Pending && each_once && its.is_subset(&ours) {
+        Verdict::Unclear
+    } else {
+        FOREIGN
+    }
+}
+
+/// Whether a device is made from the snapshot of another's volume: disks in the wrong places.
+fn is_misplaced(point: &Point, image: &ObservedImage) -> bool {
+    let of_device = |name: &str| {
+        let mut volumes = point.machine.iter().flat_map(|machine| &machine.volumes);
+        volumes.find(|volume| volume.device == name).and_then(|it| point.snapshots.get(&it.id))
+    };
+    let mut devices = image.devices.iter().filter(|device| device.snapshot.is_some());
+    devices.any(|device| of_device(&device.name) != device.snapshot.as_ref())
+}
