@@ -13,7 +13,7 @@ use super::Ledger;
 use super::item::Item;
 use super::keys::{DUE, DUE_AT, Key, QUEUE, asking};
 use super::read::millis;
-use super::record::{asked, readable};
+use super::record::{readable, request_counter};
 use crate::error::Failure;
 
 impl Ledger {
@@ -21,7 +21,10 @@ impl Ledger {
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub async fn asked(&self, of: &[(InstanceId, PolicyName)]) -> Result<Known, Failure> {
+    pub async fn request_counters(
+        &self,
+        of: &[(InstanceId, PolicyName)],
+    ) -> Result<Known, Failure> {
         let keys = of.iter().map(|(instance, policy)| Key::request_counter(instance, policy));
         Ok(by_name(&self.items(keys.collect()).await?))
     }
@@ -55,6 +58,6 @@ impl Ledger {
 }
 
 fn by_name(items: &BTreeMap<Key, Item>) -> Known {
-    let all = items.values().filter_map(|item| readable(asked(item)));
+    let all = items.values().filter_map(|item| readable(request_counter(item)));
     all.map(|asked| ((asked.instance.clone(), asked.policy.clone()), asked)).collect()
 }
