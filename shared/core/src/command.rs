@@ -14,6 +14,7 @@ use crate::point::{Point, Replica};
 use crate::reason::{Code, Reason};
 use crate::request_counter::RequestCounter;
 use crate::slot::PointId;
+use crate::subject::Subject;
 use crate::summary::Summary;
 use crate::work::Queue;
 
@@ -235,7 +236,7 @@ pub struct Wake {
 pub struct Finding {
     pub region: Region,
     /// An image, a snapshot, a machine, a policy.
-    pub artefact: String,
+    pub artefact: Subject,
     pub reason: Reason,
     pub seen_at: Timestamp,
 }
@@ -244,7 +245,7 @@ pub struct Finding {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolved {
     pub region: Region,
-    pub artefact: String,
+    pub artefact: Subject,
     /// What had been found.
     pub code: Code,
     pub at: Timestamp,

@@ -87,7 +87,7 @@ pub fn started(intent: &Change, outcome: Outcome<State>, now: Timestamp) -> Deci
     let mut decision = recorded(vec![Write::downtime(after)], downtime, reason.clone());
     if failures > STARTS_UNSEEN {
         let reason = Reason { code: Code::NotStarted, ..reason };
-        let (region, artefact) = (downtime.home.clone(), downtime.instance().to_string());
+        let (region, artefact) = (downtime.home.clone(), downtime.instance().into());
         decision.command(Command::Report(Finding { region, artefact, reason, seen_at: now }));
     }
     decision

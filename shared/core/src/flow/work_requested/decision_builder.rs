@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use crate::command::{Change, Command, Decision, Explanation, Finding, Resolved, Wake};
 use crate::ids::Region;
 use crate::reason::{Code, Reason};
+use crate::subject::Subject;
 use crate::work::Queue;
 
 #[derive(Default)]
@@ -45,13 +46,13 @@ impl DecisionBuilder {
     pub fn foreign(
         &mut self,
         region: &Region,
-        artefact: &impl ToString,
+        artefact: impl Into<Subject>,
         why: String,
         now: Timestamp,
     ) {
         let reason = Reason::new(Code::Foreign, why);
-        let artefact = artefact.to_string();
-        let finding = Finding { region: region.clone(), artefact, reason, seen_at: now };
+        let (region, artefact) = (region.clone(), artefact.into());
+        let finding = Finding { region, artefact, reason, seen_at: now };
         self.learnt.push(Command::Report(finding));
     }
 

@@ -20,6 +20,7 @@ use crate::command::{
     Change, Command, Decision, Finding, Intent, Resolved, StartInstance, StopInstance, Write,
 };
 use crate::downtime::{Downtime, DowntimeEvent, DowntimeStatus, IllegalForDowntime, Roster};
+use crate::facts::StateReason;
 use crate::ids::{InstanceId, Region};
 use crate::limits::{CALL_AGAIN, LOOK_DOWN, LOOK_HUNG, LOOK_WAITING, SETTLE, later, start_again};
 use crate::machine::State;
@@ -303,7 +304,8 @@ impl<'a> Power<'a> {
                 self.finish(downtime, DowntimeEvent::Runs, reason)
             }
             State::Stopped if downtime.step.is_due(self.input.now) => {
-                let why = seen.why_stopped.as_deref().unwrap_or("EC2 does not say why");
+                let why = seen.state_reason.as_ref();
+                let why = why.map_or("EC2 does not say why", StateReason::as_str);
                 let text = format!("{instance} was started, and did not come to run: {why}");
                 let reason = Reason::new(Code::NotStarted, text);
                 self.report(downtime, reason.clone());
@@ -480,7 +482,7 @@ impl<'a> Power<'a> {
 
     fn report(&mut self, downtime: &Downtime, reason: Reason) {
         let region = downtime.home.clone();
-        let artefact = downtime.instance().to_string();
+        let artefact = downtime.instance().into();
         self.builder.report(Finding { region, artefact, reason, seen_at: self.input.now });
     }
 
@@ -491,7 +493,7 @@ impl<'a> Power<'a> {
             return;
         }
         for code in [Code::NotStarted, Code::StopTimeout] {
-            let (region, artefact) = (downtime.home.clone(), downtime.instance().to_string());
+            let (region, artefact) = (downtime.home.clone(), downtime.instance().into());
             self.builder.resolve(Resolved { region, artefact, code, at: self.input.now });
         }
     }
