@@ -14,6 +14,7 @@ use afterimage_core::ids::{InstanceId, Region};
 use afterimage_core::machine::{Instance, Machine};
 use afterimage_core::point::Point;
 use afterimage_core::slot::PointId;
+use afterimage_core::subject::Subject;
 use afterimage_core::summary::MachineSummary;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -125,7 +126,7 @@ async fn look(
     let points: Vec<PointId> = latest.map(|latest| latest.point.clone()).collect();
     known.points = ledger.points(&points).await?.into_values().collect();
     known.findings = ledger.findings().await?;
-    known.findings.retain(|finding| finding.artefact == id.as_str());
+    known.findings.retain(|finding| finding.artefact == Subject::Machine(id.clone()));
     Ok(known)
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::Region;
 use crate::reason::{Code, Reason};
+use crate::subject::Subject;
 
 /// A reason, and what it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub struct Explanation {
 pub struct Finding {
     pub region: Region,
     /// An image, a snapshot, a machine, a policy.
-    pub artefact: String,
+    pub artefact: Subject,
     pub reason: Reason,
     pub seen_at: Timestamp,
 }
@@ -29,7 +30,7 @@ pub struct Finding {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolved {
     pub region: Region,
-    pub artefact: String,
+    pub artefact: Subject,
     /// What had been found.
     pub code: Code,
     pub at: Timestamp,

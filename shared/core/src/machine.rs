@@ -6,6 +6,10 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::facts::{
+    Architecture, BootMode, ImdsSupport, Platform, RootDeviceType, SriovSupport, TpmSupport,
+    UsageOperation, Virtualization, VolumeType,
+};
 use crate::ids::{AmiId, InstanceId, Region, VolumeId};
 
 /// A machine with all that an image of it needs.
@@ -112,29 +116,25 @@ pub enum State {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Build {
     pub image: AmiId,
-    pub architecture: String,
-    /// `hvm` or `paravirtual`.
-    pub virtualization: String,
-    /// `ebs` or `instance-store`.
-    pub root_device_type: String,
+    pub architecture: Architecture,
+    pub virtualization: Virtualization,
+    pub root_device_type: RootDeviceType,
     pub root_device: String,
     pub ena: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sriov: Option<String>,
+    pub sriov: Option<SriovSupport>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub boot_mode: Option<String>,
+    pub boot_mode: Option<BootMode>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tpm: Option<String>,
+    pub tpm: Option<TpmSupport>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub imds: Option<String>,
+    pub imds: Option<ImdsSupport>,
     /// The variables of its UEFI firmware, base64 as EC2 gives and takes them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uefi_data: Option<String>,
-    /// `RunInstances` where nothing is billed beside the machine.
-    pub usage_operation: String,
-    /// What that is called: `Linux/UNIX`.
+    pub usage_operation: UsageOperation,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub platform: Option<String>,
+    pub platform: Option<Platform>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub product_codes: Vec<String>,
     /// Whether the image that it was launched from could be read; some attributes stand only there.
@@ -147,7 +147,7 @@ pub struct Volume {
     pub id: VolumeId,
     pub device: String,
     pub size_gib: i32,
-    pub volume_type: String,
+    pub volume_type: VolumeType,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iops: Option<i32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -164,12 +164,14 @@ impl Volume {
     /// The operations a second that were asked for. Elsewhere EC2 shows them too, derived from the
     /// size, and refuses to be told them.
     pub fn provisioned_iops(&self) -> Option<i32> {
-        self.iops.filter(|_| matches!(self.volume_type.as_str(), "io1" | "io2" | "gp3"))
+        let is_provisioned =
+            matches!(self.volume_type, VolumeType::Io1 | VolumeType::Io2 | VolumeType::Gp3);
+        self.iops.filter(|_| is_provisioned)
     }
 
     /// The MiB a second that were asked for.
     pub fn provisioned_throughput(&self) -> Option<i32> {
-        self.throughput.filter(|_| self.volume_type == "gp3")
+        self.throughput.filter(|_| self.volume_type == VolumeType::Gp3)
     }
 }
 

@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::facts::{
+    Architecture, BootMode, ImdsSupport, Platform, RootDeviceType, SriovSupport, StateReason,
+    TpmSupport, UsageOperation, Virtualization, VolumeType,
+};
 use crate::ids::{AmiId, InstanceId, Region, SnapshotId, VolumeId};
 use crate::machine::Instance;
 
@@ -37,19 +41,16 @@ pub enum SnapshotState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObservedMachine {
     pub instance: Instance,
-    /// `ebs` or `instance-store`.
-    pub root_device_type: String,
-    /// The code of why it is in the state that it is in.
-    pub why_stopped: Option<String>,
+    pub root_device_type: RootDeviceType,
+    /// Why it is in the state that it is in, if EC2 says so.
+    pub state_reason: Option<StateReason>,
 }
 
 impl ObservedMachine {
     /// Whether somebody has stopped it, from outside or from within; and not EC2, for want of
     /// something without which it does not run.
     pub fn was_stopped_by_somebody(&self) -> bool {
-        self.why_stopped.as_deref().is_some_and(|why| {
-            why.starts_with("Client.UserInitiated") || why == "Client.InstanceInitiatedShutdown"
-        })
+        self.state_reason.as_ref().is_some_and(StateReason::is_by_somebody)
     }
 }
 
@@ -77,7 +78,7 @@ pub struct ObservedDevice {
     /// Missing for a moment while the image is pending.
     pub snapshot: Option<SnapshotId>,
     pub size_gib: Option<i32>,
-    pub volume_type: Option<String>,
+    pub volume_type: Option<VolumeType>,
     pub iops: Option<i32>,
     pub throughput: Option<i32>,
     pub delete_on_termination: Option<bool>,
@@ -87,17 +88,17 @@ pub struct ObservedDevice {
 /// What an image says of the machines that are launched from it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attributes {
-    pub architecture: Option<String>,
-    pub virtualization: Option<String>,
+    pub architecture: Option<Architecture>,
+    pub virtualization: Option<Virtualization>,
     pub root_device: Option<String>,
-    pub root_device_type: Option<String>,
+    pub root_device_type: Option<RootDeviceType>,
     pub ena: bool,
-    pub sriov: Option<String>,
-    pub boot_mode: Option<String>,
-    pub tpm: Option<String>,
-    pub imds: Option<String>,
-    pub usage_operation: Option<String>,
-    pub platform: Option<String>,
+    pub sriov: Option<SriovSupport>,
+    pub boot_mode: Option<BootMode>,
+    pub tpm: Option<TpmSupport>,
+    pub imds: Option<ImdsSupport>,
+    pub usage_operation: Option<UsageOperation>,
+    pub platform: Option<Platform>,
     pub product_codes: Vec<String>,
     /// Of an image that EC2 made of a machine.
     pub source_instance: Option<InstanceId>,

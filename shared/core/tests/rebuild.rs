@@ -123,7 +123,6 @@ fn image(number: u32, snapshots: [u32; 2], attempt: u32) -> ObservedImage {
         delete_on_termination: Some(true),
         encrypted: Some(true),
     };
-    let text = |text: &str| Some(text.to_string());
     ObservedImage {
         id: ami(number),
         name: format!("{NAME}-{attempt}"),
@@ -133,13 +132,13 @@ fn image(number: u32, snapshots: [u32; 2], attempt: u32) -> ObservedImage {
         snapshots: snapshots.map(snap).to_vec(),
         devices: vec![device("/dev/xvda", snapshots[0]), device("/dev/sdf", snapshots[1])],
         attributes: Attributes {
-            architecture: text("x86_64"),
-            virtualization: text("hvm"),
-            root_device: text("/dev/xvda"),
-            root_device_type: text("ebs"),
+            architecture: Some("x86_64".into()),
+            virtualization: Some("hvm".into()),
+            root_device: Some("/dev/xvda".into()),
+            root_device_type: Some("ebs".into()),
             ena: true,
-            boot_mode: text("uefi"),
-            usage_operation: text("RunInstances"),
+            boot_mode: Some("uefi".into()),
+            usage_operation: Some("RunInstances".into()),
             ..Attributes::default()
         },
         source: None,

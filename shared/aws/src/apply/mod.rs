@@ -212,7 +212,7 @@ impl<'a> Executor<'a> {
     /// Kept once; and told once, when it is new.
     async fn report(&mut self, finding: &Finding) -> Result<(), Failure> {
         if self.aws.ledger.report(finding).await? {
-            let about = finding.artefact.clone();
+            let about = finding.artefact.to_string();
             log::explanation(&Explanation { about, reason: finding.reason.clone() });
         }
         Ok(())
@@ -223,7 +223,7 @@ impl<'a> Executor<'a> {
         if self.aws.ledger.resolve(resolved).await? {
             let Resolved { artefact, region, code, .. } = resolved;
             let reason = Reason::new(Code::Resolved, format!("no longer {code}, in {region}"));
-            log::explanation(&Explanation { about: artefact.clone(), reason });
+            log::explanation(&Explanation { about: artefact.to_string(), reason });
         }
         Ok(())
     }

@@ -26,6 +26,7 @@ use std::fmt;
 use afterimage_core::command::{Cursor, Finding};
 use afterimage_core::ids::{InstanceId, PolicyName, Region};
 use afterimage_core::slot::PointId;
+use afterimage_core::subject::Subject;
 use afterimage_core::work::{Kind, Queue};
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -125,7 +126,7 @@ impl Key {
     }
 
     /// Of a finding, by what it is about.
-    pub fn found(region: &Region, artefact: &str) -> Key {
+    pub fn found(region: &Region, artefact: &Subject) -> Key {
         Key::new(FINDINGS, format!("finding#{region}#{artefact}"))
     }
 

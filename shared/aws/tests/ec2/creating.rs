@@ -183,7 +183,7 @@ fn an_image_is_created_of_a_machine_without_what_is_left_out() {
         let seen: ObservedImage = found.expect("EC2 answers").remove(&made).expect("it is there");
         assert_eq!((seen.name.as_str(), &seen.tags), ("nightly-1", &wanted.tags));
         assert_eq!(seen.attributes.source_instance, Some(id));
-        assert_eq!(seen.attributes.usage_operation.as_deref(), Some("RunInstances:0002"));
+        assert_eq!(seen.attributes.usage_operation, Some("RunInstances:0002".into()));
         let goes = |name: &str| {
             let device = seen.devices.iter().find(|device| device.name == name);
             device.and_then(|device| device.delete_on_termination)

@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use afterimage_cloud::faults::{Rule, When};
 use afterimage_cloud::model::Scope;
+use afterimage_core::facts::{
+    Architecture, BootMode, ImdsSupport, RootDeviceType, SriovSupport, UsageOperation,
+    Virtualization,
+};
 use afterimage_core::ids::InstanceId;
 use afterimage_core::machine::State;
 use aws_sdk_ec2::types::{BlockDeviceMapping, EbsBlockDevice, InstanceType, VolumeType};
@@ -33,16 +37,16 @@ fn a_machine_is_described_with_all_that_its_image_needs() {
 
         let build = machine.build;
         assert_eq!(build.image.as_str(), public_image(&plain, AMAZON_LINUX).await);
-        assert_eq!(build.architecture, "x86_64");
-        assert_eq!(build.virtualization, "hvm");
-        assert_eq!(build.root_device_type, "ebs");
+        assert_eq!(build.architecture, Architecture::X86);
+        assert_eq!(build.virtualization, Virtualization::Hvm);
+        assert_eq!(build.root_device_type, RootDeviceType::Ebs);
         assert_eq!(build.root_device, "/dev/xvda");
         assert!(build.ena);
-        assert_eq!(build.sriov.as_deref(), Some("simple"));
-        assert_eq!(build.boot_mode.as_deref(), Some("uefi-preferred"));
+        assert_eq!(build.sriov, Some(SriovSupport::Simple));
+        assert_eq!(build.boot_mode, Some(BootMode::UefiPreferred));
         assert_eq!(build.tpm, None);
-        assert_eq!(build.imds.as_deref(), Some("v2.0"));
-        assert_eq!(build.usage_operation, "RunInstances");
+        assert_eq!(build.imds, Some(ImdsSupport::V2));
+        assert_eq!(build.usage_operation, UsageOperation::RunInstances);
         assert!(build.product_codes.is_empty());
         assert!(build.image_readable);
         let variables = plain.get_instance_uefi_data().instance_id(id.as_str()).send().await;
@@ -65,7 +69,7 @@ fn a_machine_is_described_with_all_that_its_image_needs() {
                 ("/dev/xvda", 8, (Some(3000), Some(125)), true),
             ]
         );
-        assert!(machine.volumes.iter().all(|volume| volume.volume_type == "gp3"));
+        assert!(machine.volumes.iter().all(|volume| volume.volume_type.as_str() == "gp3"));
         assert!(machine.volumes.iter().all(|volume| !volume.encrypted));
     });
 }
@@ -77,9 +81,9 @@ fn what_is_billed_beside_the_machine_is_seen() {
         let bought = machine_of(&cloud, "acme-firewall*", &[], &[]).await;
         let ids = [windows.clone(), bought.clone()];
         let machines = ec2(&cloud).machines(&region(HOME), &ids).await.expect("EC2 answers").whole;
-        assert_eq!(machines[&windows].build.usage_operation, "RunInstances:0002");
+        assert_eq!(machines[&windows].build.usage_operation.as_str(), "RunInstances:0002");
         assert!(machines[&windows].build.product_codes.is_empty());
-        assert_eq!(machines[&bought].build.usage_operation, "RunInstances");
+        assert_eq!(machines[&bought].build.usage_operation, UsageOperation::RunInstances);
         assert_eq!(machines[&bought].build.product_codes, ["4t5jk2pxh1rz9qwm8c7vbn6ad"]);
     });
 }
@@ -90,7 +94,7 @@ fn a_machine_that_boots_the_old_way_is_not_asked_for_variables() {
         let id = machine_of(&cloud, "Windows_Server-2022*", &[], &[]).await;
         let ids = [id.clone()];
         let machines = ec2(&cloud).machines(&region(HOME), &ids).await.expect("EC2 answers").whole;
-        assert_eq!(machines[&id].build.boot_mode.as_deref(), Some("legacy-bios"));
+        assert_eq!(machines[&id].build.boot_mode, Some(BootMode::LegacyBios));
         assert_eq!(machines[&id].build.uefi_data, None);
         assert_eq!(sent(&cloud, "GetInstanceUefiData"), 0);
     });

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use afterimage_cloud::Cloud;
 use afterimage_cloud::faults::{Rule, When};
-use afterimage_core::call::Outcome;
-use afterimage_core::call::{StartInstance, StopInstance};
+use afterimage_core::call::{Outcome, StartInstance, StopInstance};
+use afterimage_core::facts::RootDeviceType;
 use afterimage_core::ids::InstanceId;
 use afterimage_core::machine::State;
 use aws_sdk_ec2::types::AttributeBooleanValue;
@@ -81,14 +81,14 @@ fn a_machine_shows_who_stopped_it() {
         let ids = [machine.clone()];
         let before = ec2.seen_machines(&home, &ids).await.expect("it is described");
         let before = &before[&machine];
-        assert_eq!((before.instance.state, before.why_stopped.as_deref()), (State::Running, None));
-        assert_eq!(before.root_device_type, "ebs");
+        assert_eq!((before.instance.state, &before.state_reason), (State::Running, &None));
+        assert_eq!(before.root_device_type, RootDeviceType::Ebs);
         ec2.stop_instance(&stop(&machine)).await;
         settle(&cloud).await;
         let after = ec2.seen_machines(&home, &ids).await.expect("it is described");
         let after = &after[&machine];
         assert_eq!(after.instance.state, State::Stopped);
-        assert!(after.was_stopped_by_somebody(), "{:?}", after.why_stopped);
+        assert!(after.was_stopped_by_somebody(), "{:?}", after.state_reason);
         assert_eq!(after.instance.launched, before.instance.launched, "the same run has ended");
     });
 }

@@ -187,7 +187,7 @@ fn a_finding_is_kept_once() {
     world(async |world| {
         let finding = |artefact: &str, at: i64| Finding {
             region: region(AWAY),
-            artefact: artefact.to_string(),
+            artefact: artefact.into(),
             reason: Reason::new(Code::Foreign, "somebody else's"),
             seen_at: second(at),
         };
@@ -207,12 +207,12 @@ fn a_finding_that_is_resolved_is_left_out_until_it_is_found_again() {
     world(async |world| {
         let finding = |at: i64| Finding {
             region: region(AWAY),
-            artefact: "policy gold".to_string(),
+            artefact: "policy gold".into(),
             reason: Reason::new(Code::PolicyMatchesNothing, "nothing has its tags"),
             seen_at: second(at),
         };
         let resolve = async |code: Code| {
-            let (region, artefact) = (region(AWAY), "policy gold".to_string());
+            let (region, artefact) = (region(AWAY), "policy gold".into());
             let resolved = Resolved { region, artefact, code, at: second(2) };
             world.ledger.resolve(&resolved).await.expect("the ledger can be written")
         };

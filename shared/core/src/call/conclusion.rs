@@ -6,6 +6,7 @@ use crate::change::Change;
 use crate::finding::{Explanation, Finding};
 use crate::ids::Region;
 use crate::reason::{Code, Reason};
+use crate::subject::Subject;
 
 /// Everything that was learnt about one record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,12 +51,12 @@ impl Conclusion {
     pub fn foreign(
         &mut self,
         region: &Region,
-        artefact: &impl ToString,
+        artefact: impl Into<Subject>,
         why: String,
         now: Timestamp,
     ) {
         let reason = Reason::new(Code::Foreign, why);
-        let artefact = artefact.to_string();
-        self.report(Finding { region: region.clone(), artefact, reason, seen_at: now });
+        let (region, artefact) = (region.clone(), artefact.into());
+        self.report(Finding { region, artefact, reason, seen_at: now });
     }
 }

@@ -73,7 +73,7 @@ pub fn conclude(downtime: &Downtime, outcome: Outcome<State>, now: Timestamp) ->
     conclusion.record(Change { writes: vec![Write::downtime(after)], summary: None });
     if failures > STARTS_UNSEEN {
         let reason = Reason { code: Code::NotStarted, ..reason };
-        let (region, artefact) = (downtime.home.clone(), downtime.instance().to_string());
+        let (region, artefact) = (downtime.home.clone(), downtime.instance().into());
         conclusion.report(Finding { region, artefact, reason, seen_at: now });
     }
     conclusion

@@ -29,6 +29,7 @@ use crate::policy::Method;
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
 use crate::status::Status;
+use crate::subject::Subject;
 
 /// So many are reported at one look; what is left is there at the next. Whoever plants thousands
 /// must not keep the sweep from its other work.
@@ -61,14 +62,14 @@ pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
             if !matches!(verdict, Verdict::Foreign(_)) {
                 mapped.extend(image.snapshots.iter().map(|snapshot| (region, snapshot)));
             }
-            findings.take(region, image.id.as_str(), verdict);
+            findings.take(region, Subject::from(&image.id), verdict);
         }
     }
     for (region, snapshots) in &tagged.snapshots {
         for snapshot in &snapshots.0 {
             let is_mapped = mapped.contains(&(region, &snapshot.id));
             let verdict = snapshot_verdict(tagged, region, snapshot, is_mapped);
-            findings.take(region, snapshot.id.as_str(), verdict);
+            findings.take(region, Subject::from(&snapshot.id), verdict);
         }
     }
     findings.into_decision()
@@ -239,7 +240,7 @@ fn has_our_name(image: &ObservedImage, point: &PointId, attempts: u32) -> bool {
 /// What was found, gathered: one change for each record, one report for each artefact.
 struct Findings<'a> {
     now: Timestamp,
-    known: BTreeSet<(&'a Region, &'a str)>,
+    known: BTreeSet<(&'a Region, &'a Subject)>,
     points: BTreeMap<&'a PointId, Point>,
     replicas: BTreeMap<(&'a PointId, &'a Region), Replica>,
     reports: Vec<Finding>,
@@ -248,7 +249,7 @@ struct Findings<'a> {
 
 impl<'a> Findings<'a> {
     fn new(tagged: &'a Tagged, now: Timestamp) -> Findings<'a> {
-        let known = tagged.known.iter().map(|known| (&known.region, known.artefact.as_str()));
+        let known = tagged.known.iter().map(|known| (&known.region, &known.artefact));
         Findings {
             now,
             known: known.collect(),
@@ -259,7 +260,7 @@ impl<'a> Findings<'a> {
         }
     }
 
-    fn take(&mut self, region: &Region, artefact: &str, verdict: Verdict<'a>) {
+    fn take(&mut self, region: &Region, artefact: Subject, verdict: Verdict<'a>) {
         match verdict {
             Verdict::Leave => {}
             Verdict::Surplus(owner) => self.link(artefact, owner),
@@ -267,7 +268,7 @@ impl<'a> Findings<'a> {
         }
     }
 
-    fn link(&mut self, artefact: &str, owner: Owner<'a>) {
+    fn link(&mut self, artefact: Subject, owner: Owner<'a>) {
         let leftovers = match owner {
             Owner::Point(point) => {
                 let entry = self.points.entry(&point.id);
@@ -287,12 +288,12 @@ impl<'a> Findings<'a> {
         self.decision.say(artefact, Reason::new(Code::Surplus, text));
     }
 
-    fn report(&mut self, region: &Region, artefact: &str, why: &str) {
-        if self.reports.len() >= REPORTS_MAX || self.known.contains(&(region, artefact)) {
+    fn report(&mut self, region: &Region, artefact: Subject, why: &str) {
+        if self.reports.len() >= REPORTS_MAX || self.known.contains(&(region, &artefact)) {
             return;
         }
         let reason = Reason::new(Code::Foreign, why);
-        let (region, artefact) = (region.clone(), artefact.to_string());
+        let region = region.clone();
         self.reports.push(Finding { region, artefact, reason, seen_at: self.now });
     }
 

@@ -22,6 +22,7 @@ use crate::observed::Complete;
 use crate::policy::Policy;
 use crate::policy::select::{Select, glob, matches_any};
 use crate::reason::{Code, Reason};
+use crate::subject::Subject;
 
 /// So many are reported at one look, the others at the next: whoever reads them has enough to do.
 pub const REPORTS_MAX: usize = 50;
@@ -59,11 +60,11 @@ pub type Fleet = BTreeMap<Region, Complete<Instance>>;
 
 /// What there is to report, and what no longer.
 pub fn look(in_force: &InForce, fleet: &Fleet, known: &Findings, now: Timestamp) -> Decision {
-    let mut found: BTreeMap<(Region, String), Reason> = BTreeMap::new();
+    let mut found: BTreeMap<(Region, Subject), Reason> = BTreeMap::new();
     for policy in &in_force.policies {
         if let (Some(home), Some(reason)) = (policy.select.regions.first(), nothing(policy, fleet))
         {
-            found.insert((home.clone(), name(policy)), reason);
+            found.insert((home.clone(), subject(policy)), reason);
         }
     }
     // What a policy selects that cannot be read is not known: it may be just these machines.
@@ -99,19 +100,19 @@ fn is_ours(finding: &Finding) -> bool {
     matches!(finding.reason.code, Code::LooksUncovered | Code::PolicyMatchesNothing)
 }
 
-/// What a finding about a policy is called after.
-fn name(policy: &Policy) -> String {
-    format!("policy {}", policy.name)
+/// Subject of a finding about a policy.
+fn subject(policy: &Policy) -> Subject {
+    Subject::Policy(policy.name.to_string())
 }
 
 /// Whether enough was seen to say that a finding about a policy no longer holds: all the regions of
 /// the policy, if it is still in force and can be read.
 fn is_settled(finding: &Finding, in_force: &InForce, fleet: &Fleet) -> bool {
-    let unreadable = &in_force.unreadable;
-    if unreadable.iter().any(|other| finding.artefact == format!("policy {}", other.name)) {
+    let Subject::Policy(name) = &finding.artefact else { return true };
+    if in_force.unreadable.iter().any(|other| other.name == *name) {
         return false;
     }
-    let policy = in_force.policies.iter().find(|policy| name(policy) == finding.artefact);
+    let policy = in_force.policies.iter().find(|policy| policy.name.as_str() == name);
     policy.is_none_or(|policy| all_seen(&policy.select, fleet))
 }
 
@@ -156,7 +157,7 @@ pub fn tags(select: &Select) -> String {
 
 /// The machines that look as if they should be covered: the first of those that are alike, and how
 /// it misses the policy that it misses by least.
-fn uncovered(policies: &[Policy], fleet: &Fleet) -> Vec<((Region, String), Reason)> {
+fn uncovered(policies: &[Policy], fleet: &Fleet) -> Vec<((Region, Subject), Reason)> {
     let mut alike: BTreeMap<(&Region, NearMiss), BTreeSet<&InstanceId>> = BTreeMap::new();
     for instance in machines(fleet) {
         if let Some(miss) = near_misses(policies, instance).into_iter().next() {
@@ -167,7 +168,8 @@ fn uncovered(policies: &[Policy], fleet: &Fleet) -> Vec<((Region, String), Reaso
         // How many they are changes all the time, and would make another finding of it each time.
         let others = if instances.len() > 1 { "; other machines are like it" } else { "" };
         let reason = Reason::new(Code::LooksUncovered, format!("{miss}{others}"));
-        Some(((region.clone(), instances.first()?.to_string()), reason))
+        let first: &InstanceId = instances.first()?;
+        Some(((region.clone(), first.into()), reason))
     });
     found.collect()
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{InForce, coverage, stop, work_requested};
 use crate::duration::seconds;
+use crate::facts::RootDeviceType;
 use crate::ids::PolicyName;
 use crate::machine::{Instance, Machine, State};
 use crate::names::TAG_ASK;
@@ -212,7 +213,8 @@ fn on_request(policy: &Policy, instance: &Instance, window_secs: u64, input: &In
 /// By the guards that will be asked; a machine that is not shown as a whole just now is taken for
 /// one with an EBS root.
 fn may_stop(instance: &Instance, input: &Input<'_>) -> Result<(), Reason> {
-    let root = input.machine.map_or("ebs", |machine| machine.build.root_device_type.as_str());
+    let root = input.machine.map(|machine| machine.build.root_device_type.clone());
+    let root = root.unwrap_or(RootDeviceType::Ebs);
     work_requested::foresee_stop(instance, root)
 }
 

@@ -110,8 +110,8 @@ impl Checker {
             Happens::UserStarts if self.state() == State::Stopped => self.start(),
             Happens::FailsToStart if self.state() == State::Pending => {
                 self.world.set(1, State::Stopped);
-                let why = Some("Server.InsufficientInstanceCapacity".to_string());
-                self.world.seen(1).why_stopped = why;
+                let why = Some("Server.InsufficientInstanceCapacity".into());
+                self.world.seen(1).state_reason = why;
                 // A start of ours that comes to nothing leaves us where we were. Whether we care
                 // for one of somebody else depends on whether we were about to start it too.
                 self.stopped_by = Some(if self.started_by_us { By::Us } else { By::Somebody });
@@ -138,7 +138,7 @@ impl Checker {
         let seen = self.world.seen(1);
         seen.instance.state = State::Pending;
         seen.instance.launched = now;
-        seen.why_stopped = None;
+        seen.state_reason = None;
         self.stopped_by = None;
         self.unsure = false;
         self.started_by_us = false;

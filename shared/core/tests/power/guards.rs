@@ -46,7 +46,7 @@ fn machines_that_are_protected() {
 fn machines_that_would_lose_a_disk() {
     let store = |world: &mut World| world.instance_store.extend([id(1)]);
     refused(store, Code::InstanceStoreVolumes, "of type t3.micro");
-    let root = |world: &mut World| world.seen(1).root_device_type = "instance-store".to_string();
+    let root = |world: &mut World| world.seen(1).root_device_type = "instance-store".into();
     refused(root, Code::InstanceStore, "cannot be stopped");
 }
 

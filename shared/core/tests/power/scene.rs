@@ -72,8 +72,8 @@ pub fn running(number: u32) -> ObservedMachine {
             spot: false,
             tags: BTreeMap::new(),
         },
-        root_device_type: "ebs".to_string(),
-        why_stopped: None,
+        root_device_type: "ebs".into(),
+        state_reason: None,
     }
 }
 
@@ -83,7 +83,7 @@ fn machine(seen: &ObservedMachine) -> Machine {
         id: VolumeId::parse("vol-00000000000000001").expect("a volume id"),
         device: "/dev/xvda".to_string(),
         size_gib: 8,
-        volume_type: "gp3".to_string(),
+        volume_type: "gp3".into(),
         iops: None,
         throughput: None,
         delete_on_termination: true,
@@ -94,8 +94,8 @@ fn machine(seen: &ObservedMachine) -> Machine {
         instance: seen.instance.clone(),
         build: Build {
             image: AmiId::parse("ami-00000000000000001").expect("an image id"),
-            architecture: "x86_64".to_string(),
-            virtualization: "hvm".to_string(),
+            architecture: "x86_64".into(),
+            virtualization: "hvm".into(),
             root_device_type: seen.root_device_type.clone(),
             root_device: "/dev/xvda".to_string(),
             ena: true,
@@ -104,7 +104,7 @@ fn machine(seen: &ObservedMachine) -> Machine {
             tpm: None,
             imds: None,
             uefi_data: None,
-            usage_operation: "RunInstances".to_string(),
+            usage_operation: "RunInstances".into(),
             platform: None,
             product_codes: Vec::new(),
             image_readable: true,
@@ -292,7 +292,7 @@ impl World {
                     State::Stopped => {
                         seen.instance.state = State::Pending;
                         seen.instance.launched = now;
-                        seen.why_stopped = None;
+                        seen.state_reason = None;
                     }
                     State::Running | State::Pending => {}
                     State::Stopping | State::ShuttingDown | State::Terminated => {
@@ -350,7 +350,7 @@ impl World {
 /// It was asked to stop, by a call.
 pub fn begin_stop(seen: &mut ObservedMachine) {
     seen.instance.state = State::Stopping;
-    seen.why_stopped = Some("Client.UserInitiatedShutdown".to_string());
+    seen.state_reason = Some("Client.UserInitiatedShutdown".into());
 }
 
 fn number(instance: &InstanceId) -> &str {

@@ -267,7 +267,7 @@ fn one_that_ec2_cannot_bring_up_is_started_again() {
     assert_eq!(world.round(), ["start 1"]);
     world.pass(30);
     world.set(1, State::Stopped);
-    world.seen(1).why_stopped = Some("Server.InsufficientInstanceCapacity".to_string());
+    world.seen(1).state_reason = Some("Server.InsufficientInstanceCapacity".into());
     assert_eq!(world.round(), ["start 1"]);
     assert_eq!(world.downtime(1).reason.as_ref().map(|why| why.code), Some(Code::NotStarted));
 }

@@ -25,8 +25,8 @@ fn judged(edit: Edit) -> Point {
     points.into_iter().next().expect("a point")
 }
 
-fn text(text: &str) -> Option<String> {
-    Some(text.to_string())
+fn text<T: for<'a> From<&'a str>>(text: &str) -> Option<T> {
+    Some(T::from(text))
 }
 
 #[test]
@@ -41,11 +41,11 @@ fn what_would_not_boot_or_lost_its_licence_fails_the_point() {
         ("ENA", |image| image.attributes.ena = false),
         ("usage operation", |image| image.attributes.usage_operation = text("RunInstances:0002")),
         ("usage operation", |image| image.attributes.usage_operation = None),
-        ("it has no /dev/sdf", |image| drop(image.devices.pop())),
-        ("it has no /dev/xvda", |image| drop(image.devices.remove(0))),
-        ("/dev/sdf: it is empty", |image| image.devices[1].snapshot = None),
-        ("it has /dev/sdf twice", |image| image.devices.push(image.devices[1].clone())),
-        ("it has /dev/sdz", |image| {
+        ("/dev/sdf is missing", |image| drop(image.devices.pop())),
+        ("/dev/xvda is missing", |image| drop(image.devices.remove(0))),
+        ("/dev/sdf has no snapshot", |image| image.devices[1].snapshot = None),
+        ("/dev/sdf is there twice", |image| image.devices.push(image.devices[1].clone())),
+        ("/dev/sdz is none of the volumes", |image| {
             image.devices.push({
                 let mut more = image.devices[1].clone();
                 more.name = "/dev/sdz".into();
@@ -69,22 +69,28 @@ fn any_other_difference_is_told_of() {
         ("TPM", |image| image.attributes.tpm = None),
         ("IMDS support", |image| image.attributes.imds = None),
         ("product code abc", |image| image.attributes.product_codes = vec!["abc".into()]),
-        ("/dev/xvda: its size in GiB is 30, and 20", |image| image.devices[0].size_gib = Some(30)),
-        ("/dev/xvda: its type is gp2, and gp3", |image| {
+        ("/dev/xvda: size differs (machine: 20 GiB, image: 30 GiB)", |image| {
+            image.devices[0].size_gib = Some(30);
+        }),
+        ("/dev/xvda: type differs (machine: gp3, image: gp2)", |image| {
             image.devices[0].volume_type = text("gp2");
         }),
-        ("/dev/sdf: its IOPS is 100, and 3000", |image| image.devices[1].iops = Some(100)),
-        ("/dev/xvda: its throughput is not told, and 125", |image| {
+        ("/dev/sdf: IOPS differs (machine: 3000, image: 100)", |image| {
+            image.devices[1].iops = Some(100);
+        }),
+        ("/dev/xvda: throughput differs (machine: 125, image: not shown)", |image| {
             image.devices[0].throughput = None;
         }),
-        ("/dev/xvda: its end is stays", |image| {
+        ("/dev/xvda: DeleteOnTermination differs (machine: true, image: false)", |image| {
             image.devices[0].delete_on_termination = Some(false);
         }),
-        ("/dev/sdf: its end is goes with its machine", |image| {
+        ("/dev/sdf: DeleteOnTermination differs (machine: false, image: true)", |image| {
             image.devices[1].delete_on_termination = Some(true);
         }),
-        ("/dev/sdf: its secrecy is encrypted", |image| image.devices[1].encrypted = Some(true)),
-        ("TPM is not told, and v2.0 of the machine; its IMDS", |image| {
+        ("/dev/sdf: encryption differs (machine: not encrypted, image: encrypted)", |image| {
+            image.devices[1].encrypted = Some(true);
+        }),
+        ("TPM differs (machine: v2.0, image: not shown); IMDS", |image| {
             image.attributes.tpm = None;
             image.attributes.imds = None;
         }),

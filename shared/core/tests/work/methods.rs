@@ -127,7 +127,7 @@ fn what_registering_would_lose_is_created_by_ec2() {
     );
     created(
         "nobody knows what",
-        |_, machine| machine.build.usage_operation = String::new(),
+        |_, machine| machine.build.usage_operation = "".into(),
         "an image of its snapshots would not bill what is not known of it (billed-by-usage)",
     );
     created(

@@ -245,12 +245,11 @@ pub fn seen_snapshot(number: u32, of_volume: u32) -> ObservedSnapshot {
 
 /// As the first try of the point would make it of the machine with two volumes.
 pub fn seen_image(number: u32, state: ImageState) -> ObservedImage {
-    let text = |text: &str| Some(text.to_string());
     let device = |name: &str, volume_type: &str, number: u32| ObservedDevice {
         name: name.to_string(),
         snapshot: Some(snap(10 + number)),
         size_gib: Some(20),
-        volume_type: text(volume_type),
+        volume_type: Some(volume_type.into()),
         iops: Some(3000),
         throughput: (volume_type == "gp3").then_some(125),
         delete_on_termination: Some(number == 1),
@@ -258,17 +257,17 @@ pub fn seen_image(number: u32, state: ImageState) -> ObservedImage {
     };
     ObservedImage {
         attributes: Attributes {
-            architecture: text("x86_64"),
-            virtualization: text("hvm"),
-            root_device: text("/dev/xvda"),
-            root_device_type: text("ebs"),
+            architecture: Some("x86_64".into()),
+            virtualization: Some("hvm".into()),
+            root_device: Some("/dev/xvda".into()),
+            root_device_type: Some("ebs".into()),
             ena: true,
-            sriov: text("simple"),
-            boot_mode: text("uefi"),
-            tpm: text("v2.0"),
-            imds: text("v2.0"),
-            usage_operation: text("RunInstances"),
-            platform: text("Linux/UNIX"),
+            sriov: Some("simple".into()),
+            boot_mode: Some("uefi".into()),
+            tpm: Some("v2.0".into()),
+            imds: Some("v2.0".into()),
+            usage_operation: Some("RunInstances".into()),
+            platform: Some("Linux/UNIX".into()),
             product_codes: Vec::new(),
             source_instance: None,
         },
@@ -343,7 +342,7 @@ pub fn codes_said(decision: &Decision) -> Vec<Code> {
 /// What was reported, by its id.
 pub fn reported(decision: &Decision) -> Vec<String> {
     let found = decision.commands.iter().filter_map(|command| match command {
-        Command::Report(finding) => Some(finding.artefact.clone()),
+        Command::Report(finding) => Some(finding.artefact.to_string()),
         _ => None,
     });
     found.collect()

@@ -8,7 +8,7 @@ use afterimage_core::names::TAG_POINT;
 use afterimage_core::observed::{Attributes, Complete, ImageState, ObservedDevice, ObservedImage};
 use aws_sdk_ec2::types::{self, Filter};
 
-use super::wire::{self, Odd};
+use super::wire::{self, Odd, word};
 use super::{FILTER_VALUES_MAX, PAGE, Reading, filter, literally};
 use crate::ec2::Ec2;
 use crate::error::Failure;
@@ -138,7 +138,7 @@ fn device(wire: &types::BlockDeviceMapping) -> Option<ObservedDevice> {
         name: wire.device_name()?.to_string(),
         snapshot: disk.snapshot_id().and_then(|id| SnapshotId::parse(id).ok()),
         size_gib: disk.volume_size(),
-        volume_type: disk.volume_type().map(|kind| kind.as_str().to_string()),
+        volume_type: disk.volume_type().map(|kind| kind.as_str().into()),
         iops: disk.iops(),
         throughput: disk.throughput(),
         delete_on_termination: disk.delete_on_termination(),
@@ -147,21 +147,20 @@ fn device(wire: &types::BlockDeviceMapping) -> Option<ObservedDevice> {
 }
 
 fn attributes(wire: &types::Image) -> Attributes {
-    let text = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_string);
     let codes = wire.product_codes().iter();
     Attributes {
-        architecture: text(wire.architecture().map(|architecture| architecture.as_str())),
-        virtualization: text(wire.virtualization_type().map(|kind| kind.as_str())),
-        root_device: text(wire.root_device_name()),
-        root_device_type: text(wire.root_device_type().map(|kind| kind.as_str())),
+        architecture: word(wire.architecture().map(|architecture| architecture.as_str())),
+        virtualization: word(wire.virtualization_type().map(|kind| kind.as_str())),
+        root_device: word(wire.root_device_name()),
+        root_device_type: word(wire.root_device_type().map(|kind| kind.as_str())),
         ena: wire.ena_support().unwrap_or(false),
-        sriov: text(wire.sriov_net_support()),
-        boot_mode: text(wire.boot_mode().map(|mode| mode.as_str())),
-        tpm: text(wire.tpm_support().map(|tpm| tpm.as_str())),
-        imds: text(wire.imds_support().map(|imds| imds.as_str())),
-        usage_operation: text(wire.usage_operation()),
-        platform: text(wire.platform_details()),
-        product_codes: codes.filter_map(|code| text(code.product_code_id())).collect(),
+        sriov: word(wire.sriov_net_support()),
+        boot_mode: word(wire.boot_mode().map(|mode| mode.as_str())),
+        tpm: word(wire.tpm_support().map(|tpm| tpm.as_str())),
+        imds: word(wire.imds_support().map(|imds| imds.as_str())),
+        usage_operation: word(wire.usage_operation()),
+        platform: word(wire.platform_details()),
+        product_codes: codes.filter_map(|code| word(code.product_code_id())).collect(),
         source_instance: wire.source_instance_id().and_then(|id| InstanceId::parse(id).ok()),
     }
 }

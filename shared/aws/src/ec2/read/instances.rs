@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use afterimage_core::facts::{StateCause, StateReason};
 use afterimage_core::ids::{InstanceId, Region};
 use afterimage_core::machine::{Instance, State};
 use aws_sdk_ec2::types::{self, Filter, InstanceLifecycleType, InstanceStateName};
@@ -21,9 +22,6 @@ pub enum Find<'a> {
     Stopped,
     All,
 }
-
-/// Why a machine is stopped that was put to sleep with its memory on its disk.
-const HIBERNATED: &str = "Client.UserInitiatedHibernate";
 
 impl Ec2 {
     /// The instances of a region, in the order of their ids.
@@ -83,13 +81,13 @@ fn filters(find: Find<'_>) -> Vec<Vec<Filter>> {
 pub(super) fn instance(wire: &types::Instance, region: &Region) -> Result<Instance, Odd> {
     let id = InstanceId::parse(wire::need(wire.instance_id(), "id")?)?;
     let state = wire.state().and_then(|state| state.name());
-    let reason = wire.state_reason().and_then(|reason| reason.code());
+    let reason = state_reason(wire);
     Ok(Instance {
         id,
         region: region.clone(),
         state: state_of(state.ok_or(Odd::Missing("state"))?)?,
         launched: wire::moment(wire.launch_time(), "launch time")?,
-        hibernated: reason == Some(HIBERNATED),
+        hibernated: reason.is_some_and(|reason| reason.cause == StateCause::Hibernation),
         instance_type: wire
             .instance_type()
             .map(|kind| kind.as_str().to_string())
@@ -97,6 +95,11 @@ pub(super) fn instance(wire: &types::Instance, region: &Region) -> Result<Instan
         spot: wire.instance_lifecycle() == Some(&InstanceLifecycleType::Spot),
         tags: wire::tags(wire.tags()),
     })
+}
+
+/// Why the machine is in the state that it is in, if EC2 says so.
+pub(super) fn state_reason(wire: &types::Instance) -> Option<StateReason> {
+    wire::word(wire.state_reason().and_then(|reason| reason.code()))
 }
 
 fn state_of(name: &InstanceStateName) -> Result<State, Odd> {

@@ -10,7 +10,7 @@ use aws_sdk_ec2::types::{self, AttachmentStatus, InstanceBootModeValues, VolumeA
 
 use super::images::Owner;
 use super::instances::{Find, instance};
-use super::wire::{self, Odd};
+use super::wire::{self, Odd, word};
 use super::{FILTER_VALUES_MAX, PAGE, Reading, filter};
 use crate::ec2::{Ec2, errors};
 use crate::error::Failure;
@@ -195,7 +195,7 @@ fn attached_volume(
         id: VolumeId::parse(wire::need(volume.volume_id(), "id")?)?,
         device: wire::need(place.device(), "device")?.to_string(),
         size_gib: volume.size().ok_or(Odd::Missing("size"))?,
-        volume_type: kind.as_str().to_string(),
+        volume_type: kind.as_str().into(),
         iops: volume.iops(),
         throughput: volume.throughput(),
         delete_on_termination: place.delete_on_termination().unwrap_or(false),
@@ -207,35 +207,35 @@ fn attached_volume(
 
 /// What stands on the instance goes before what stands on its image: it may have been changed.
 fn build(wire: &types::Instance, image: Option<&types::Image>) -> Result<Build, Odd> {
-    let text = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_string);
-    let of_image = |get: fn(&types::Image) -> Option<&str>| text(image.and_then(get));
     let kind = wire.root_device_type().map(|kind| kind.as_str());
     let virtualization = wire.virtualization_type().map(|kind| kind.as_str());
     Ok(Build {
         image: AmiId::parse(wire::need(wire.image_id(), "image")?)?,
         architecture: wire
             .architecture()
-            .map(|architecture| architecture.as_str().to_string())
+            .map(|architecture| architecture.as_str().into())
             .ok_or(Odd::Missing("architecture"))?,
-        virtualization: wire::need(virtualization, "virtualization type")?.to_string(),
-        root_device_type: wire::need(kind, "root device type")?.to_string(),
-        root_device: text(wire.root_device_name()).unwrap_or_default(),
+        virtualization: wire::need(virtualization, "virtualization type")?.into(),
+        root_device_type: wire::need(kind, "root device type")?.into(),
+        root_device: word(wire.root_device_name()).unwrap_or_default(),
         ena: wire.ena_support().or(image.and_then(|image| image.ena_support())).unwrap_or(false),
-        sriov: text(wire.sriov_net_support()).or(of_image(|image| image.sriov_net_support())),
-        boot_mode: text(wire.boot_mode().map(|mode| mode.as_str()))
-            .or(of_image(|image| image.boot_mode().map(|mode| mode.as_str()))),
-        tpm: text(wire.tpm_support())
-            .or(of_image(|image| image.tpm_support().map(|tpm| tpm.as_str()))),
-        imds: of_image(|image| image.imds_support().map(|imds| imds.as_str())),
+        sriov: word(wire.sriov_net_support())
+            .or(word(image.and_then(|image| image.sriov_net_support()))),
+        boot_mode: word(wire.boot_mode().map(|mode| mode.as_str()))
+            .or(word(image.and_then(|image| image.boot_mode()).map(|mode| mode.as_str()))),
+        tpm: word(wire.tpm_support())
+            .or(word(image.and_then(|image| image.tpm_support()).map(|tpm| tpm.as_str()))),
+        imds: word(image.and_then(|image| image.imds_support()).map(|imds| imds.as_str())),
         uefi_data: None,
-        usage_operation: text(wire.usage_operation())
-            .or(of_image(|image| image.usage_operation()))
+        usage_operation: word(wire.usage_operation())
+            .or(word(image.and_then(|image| image.usage_operation())))
             .unwrap_or_default(),
-        platform: text(wire.platform_details()).or(of_image(|image| image.platform_details())),
+        platform: word(wire.platform_details())
+            .or(word(image.and_then(|image| image.platform_details()))),
         product_codes: wire
             .product_codes()
             .iter()
-            .filter_map(|code| text(code.product_code_id()))
+            .filter_map(|code| word(code.product_code_id()))
             .collect(),
         image_readable: image.is_some(),
     })

@@ -10,7 +10,7 @@ use afterimage_core::observed::ObservedMachine;
 use aws_sdk_ec2::types::{self, InstanceAttributeName, InstanceType};
 
 use super::Reading;
-use super::instances::{Find, instance};
+use super::instances::{Find, instance, state_reason};
 use super::wire::{self, Odd};
 use crate::ec2::Ec2;
 use crate::error::Failure;
@@ -63,11 +63,10 @@ impl Ec2 {
 }
 
 fn seen_machine(wire: &types::Instance, region: &Region) -> Result<ObservedMachine, Odd> {
-    let why = wire.state_reason().and_then(|reason| reason.code());
     let root = wire.root_device_type().map(|kind| kind.as_str());
     Ok(ObservedMachine {
         instance: instance(wire, region)?,
-        root_device_type: wire::need(root, "root device type")?.to_string(),
-        why_stopped: why.filter(|why| !why.is_empty()).map(str::to_string),
+        root_device_type: wire::need(root, "root device type")?.into(),
+        state_reason: state_reason(wire),
     })
 }

@@ -41,6 +41,11 @@ pub fn need<'a>(text: Option<&'a str>, what: &'static str) -> Result<&'a str, Od
     text.filter(|text| !text.is_empty()).ok_or(Odd::Missing(what))
 }
 
+/// A word of EC2 as what it means; none where EC2 says nothing.
+pub fn word<T: for<'a> From<&'a str>>(text: Option<&str>) -> Option<T> {
+    text.filter(|text| !text.is_empty()).map(T::from)
+}
+
 pub fn moment(at: Option<&DateTime>, what: &'static str) -> Result<Timestamp, Odd> {
     let at = at.ok_or(Odd::Missing(what))?;
     let millis = at.to_millis().ok();

@@ -5,6 +5,9 @@
 //! not boot, or would run without its licence; of those no point is made. Of the others a person
 //! should know.
 
+use std::fmt::Display;
+
+use crate::facts::{UsageOperation, VolumeType};
 use crate::machine::{Machine, Volume};
 use crate::observed::{Attributes, ObservedDevice, ObservedImage};
 
@@ -35,7 +38,7 @@ pub(super) fn with_machine(
     uefi_data: Option<&Option<String>>,
 ) -> Vec<Difference> {
     let build = &machine.build;
-    let wanted = Attributes {
+    let expected = Attributes {
         architecture: Some(build.architecture.clone()),
         virtualization: Some(build.virtualization.clone()),
         root_device: Some(build.root_device.clone()),
@@ -45,18 +48,19 @@ pub(super) fn with_machine(
         boot_mode: build.boot_mode.clone(),
         tpm: build.tpm.clone(),
         imds: build.imds.clone(),
-        usage_operation: Some(build.usage_operation.clone()).filter(|text| !text.is_empty()),
+        usage_operation: Some(build.usage_operation.clone())
+            .filter(|operation| *operation != UsageOperation::Unknown),
         platform: build.platform.clone(),
         product_codes: build.product_codes.clone(),
         source_instance: None,
     };
     let mut found = Found::default();
-    found.attributes(&wanted, &image.attributes);
+    found.attributes(&expected, &image.attributes);
     found.devices(machine, &image.devices);
     if let Some(shown) = uefi_data
         && *shown != build.uefi_data
     {
-        found.add(Weight::Told, "the variables of its UEFI firmware are not the machine's".into());
+        found.add(Weight::Told, "the variables of the UEFI firmware differ".into());
     }
     found.0
 }
@@ -77,86 +81,84 @@ impl Found {
         self.0.push(Difference { text, weight });
     }
 
-    /// What is wanted, and not known to be otherwise.
-    fn text(&mut self, weight: Weight, what: &str, wanted: Option<&str>, is: Option<&str>) {
-        if wanted.is_some() && wanted != is {
-            let (wanted, is) = (wanted.unwrap_or_default(), is.unwrap_or("not told"));
-            self.add(weight, format!("its {what} is {is}, and {wanted} of the machine"));
+    /// An attribute that the image does not show as the machine has it. One that the machine is not
+    /// known to have is not compared.
+    fn attribute<T: PartialEq + Display>(
+        &mut self,
+        weight: Weight,
+        what: &str,
+        machine: &Option<T>,
+        image: &Option<T>,
+    ) {
+        if let Some(known) = machine.as_ref().filter(|_| machine != image) {
+            let image = image.as_ref().map_or_else(|| "not shown".to_string(), ToString::to_string);
+            self.add(weight, format!("{what} differs (machine: {known}, image: {image})"));
         }
     }
 
-    fn attributes(&mut self, wanted: &Attributes, is: &Attributes) {
-        let texts = [
-            (Weight::Boot, "architecture", &wanted.architecture, &is.architecture),
-            (Weight::Boot, "virtualization", &wanted.virtualization, &is.virtualization),
-            (Weight::Boot, "root device", &wanted.root_device, &is.root_device),
-            (Weight::Boot, "root device type", &wanted.root_device_type, &is.root_device_type),
-            (Weight::Boot, "boot mode", &wanted.boot_mode, &is.boot_mode),
-            (Weight::Billing, "usage operation", &wanted.usage_operation, &is.usage_operation),
-            (Weight::Billing, "platform", &wanted.platform, &is.platform),
-            (Weight::Told, "SR-IOV support", &wanted.sriov, &is.sriov),
-            (Weight::Told, "TPM", &wanted.tpm, &is.tpm),
-            (Weight::Told, "IMDS support", &wanted.imds, &is.imds),
-        ];
-        for (weight, what, wanted, is) in texts {
-            self.text(weight, what, wanted.as_deref(), is.as_deref());
+    fn attributes(&mut self, machine: &Attributes, image: &Attributes) {
+        use Weight::{Billing, Boot, Told};
+        let (is, of) = (machine, image);
+        self.attribute(Boot, "architecture", &is.architecture, &of.architecture);
+        self.attribute(Boot, "virtualization", &is.virtualization, &of.virtualization);
+        self.attribute(Boot, "root device", &is.root_device, &of.root_device);
+        self.attribute(Boot, "root device type", &is.root_device_type, &of.root_device_type);
+        self.attribute(Boot, "boot mode", &is.boot_mode, &of.boot_mode);
+        self.attribute(Billing, "usage operation", &is.usage_operation, &of.usage_operation);
+        self.attribute(Billing, "platform", &is.platform, &of.platform);
+        self.attribute(Told, "SR-IOV support", &is.sriov, &of.sriov);
+        self.attribute(Told, "TPM", &is.tpm, &of.tpm);
+        self.attribute(Told, "IMDS support", &is.imds, &of.imds);
+        // A machine with ENA cannot do without it.
+        let weight = if machine.ena { Boot } else { Told };
+        let ena = |is: bool| Some(if is { "enabled" } else { "not enabled" });
+        self.attribute(weight, "ENA", &ena(machine.ena), &ena(image.ena));
+        let (old, new) = (&machine.product_codes, &image.product_codes);
+        for code in old.iter().filter(|code| !new.contains(code)) {
+            self.add(Billing, format!("product code {code} is missing on the image"));
         }
-        match (wanted.ena, is.ena) {
-            (true, false) => self.add(Weight::Boot, "it is not enabled for ENA".into()),
-            (false, true) => {
-                self.add(Weight::Told, "it is enabled for ENA, and the machine is not".into());
-            }
-            (true, true) | (false, false) => {}
-        }
-        for code in wanted.product_codes.iter().filter(|code| !is.product_codes.contains(code)) {
-            self.add(Weight::Billing, format!("it lacks product code {code}"));
-        }
-        for code in is.product_codes.iter().filter(|code| !wanted.product_codes.contains(code)) {
-            self.add(Weight::Told, format!("it has product code {code}, and the machine has not"));
+        for code in new.iter().filter(|code| !old.contains(code)) {
+            self.add(Told, format!("product code {code} is on the image alone"));
         }
     }
 
     fn devices(&mut self, machine: &Machine, devices: &[ObservedDevice]) {
         for volume in &machine.volumes {
-            let mut named = devices.iter().filter(|device| device.name == volume.device);
+            let name = &volume.device;
+            let mut named = devices.iter().filter(|device| device.name == *name);
             match (named.next(), named.next()) {
                 (Some(device), None) => self.device(volume, device),
-                (None, _) => self.add(Weight::Disks, format!("it has no {}", volume.device)),
-                (Some(_), Some(_)) => {
-                    self.add(Weight::Disks, format!("it has {} twice", volume.device));
-                }
+                (None, _) => self.add(Weight::Disks, format!("{name} is missing")),
+                (Some(_), Some(_)) => self.add(Weight::Disks, format!("{name} is there twice")),
             }
         }
         let is_known = |name: &str| machine.volumes.iter().any(|volume| volume.device == name);
         for device in devices.iter().filter(|device| !is_known(&device.name)) {
-            let text =
-                format!("it has {}, which is none of the volumes that it is of", device.name);
+            let text = format!("{} is none of the volumes that were imaged", device.name);
             self.add(Weight::Disks, text);
         }
     }
 
-    fn device(&mut self, volume: &Volume, is: &ObservedDevice) {
+    fn device(&mut self, volume: &Volume, image: &ObservedDevice) {
         let name = &volume.device;
-        if is.snapshot.is_none() {
-            self.add(Weight::Disks, format!("{name}: it is empty"));
+        if image.snapshot.is_none() {
+            self.add(Weight::Disks, format!("{name} has no snapshot"));
         }
+        let mut compare = |what: &str, machine: Option<String>, image: Option<String>| {
+            self.attribute(Weight::Told, &format!("{name}: {what}"), &machine, &image);
+        };
         let number = |number: Option<i32>| number.map(|number| number.to_string());
-        let kept = |keeps: bool| if keeps { "goes with its machine" } else { "stays" }.to_string();
-        let secret = |is: bool| if is { "encrypted" } else { "not encrypted" }.to_string();
-        let parts = [
-            ("size in GiB", Some(volume.size_gib.to_string()), number(is.size_gib)),
-            ("type", Some(volume.volume_type.clone()), is.volume_type.clone()),
-            ("IOPS", number(volume.provisioned_iops()), number(is.iops)),
-            ("throughput", number(volume.provisioned_throughput()), number(is.throughput)),
-            ("end", Some(kept(volume.delete_on_termination)), is.delete_on_termination.map(kept)),
-            ("secrecy", Some(secret(volume.encrypted)), is.encrypted.map(secret)),
-        ];
-        for (what, wanted, is) in parts {
-            if wanted.is_some() && wanted != is {
-                let (wanted, is) = (wanted.unwrap_or_default(), is.unwrap_or("not told".into()));
-                let text = format!("{name}: its {what} is {is}, and {wanted} of the machine");
-                self.add(Weight::Told, text);
-            }
-        }
+        let gib = |size: i32| format!("{size} GiB");
+        let encryption = |is: bool| if is { "encrypted" } else { "not encrypted" }.to_string();
+        let kind = |kind: &VolumeType| kind.to_string();
+        let (goes, throughput) = (volume.delete_on_termination, volume.provisioned_throughput());
+        compare("size", Some(gib(volume.size_gib)), image.size_gib.map(gib));
+        compare("type", Some(kind(&volume.volume_type)), image.volume_type.as_ref().map(kind));
+        compare("IOPS", number(volume.provisioned_iops()), number(image.iops));
+        compare("throughput", number(throughput), number(image.throughput));
+        let image_goes = image.delete_on_termination.map(|goes| goes.to_string());
+        compare("DeleteOnTermination", Some(goes.to_string()), image_goes);
+        let encrypted = Some(encryption(volume.encrypted));
+        compare("encryption", encrypted, image.encrypted.map(encryption));
     }
 }

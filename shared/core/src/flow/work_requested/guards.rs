@@ -1,6 +1,7 @@
 //! Machines that must not be stopped, each for its own reason, and what to do instead.
 
 use super::power::Guarded;
+use crate::facts::RootDeviceType;
 use crate::ids::InstanceId;
 use crate::observed::ObservedMachine;
 use crate::reason::{Code, Reason};
@@ -27,7 +28,7 @@ pub(super) fn check(seen: &ObservedMachine) -> Result<(), Reason> {
         );
         return Err(Reason::new(Code::Spot, text));
     }
-    if seen.root_device_type != "ebs" {
+    if seen.root_device_type != RootDeviceType::Ebs {
         let text = format!(
             "the root device of {} is of type {}, not EBS: it cannot be stopped, nor imaged",
             instance.id, seen.root_device_type

@@ -7,15 +7,13 @@
 //! Who insists on registering is refused with what would be lost: an image that launches and then
 //! lacks its licence, or does not boot, would be found out on the worst of days.
 
+use crate::facts::{BootMode, RootDeviceType, UsageOperation, Virtualization};
 use crate::limits::LEFT_OUT_MAX;
 use crate::machine::{LeftOut, Machine, State, Volume};
 use crate::point::{Chosen, Plan, Point};
 use crate::policy::select::matches_any;
 use crate::policy::{Artefact, Consistency, ExcludeVolumes, Method};
 use crate::reason::{Code, Reason};
-
-/// What an image without billing codes says.
-const BILLS_NOTHING: &str = "RunInstances";
 
 const POLICY_SAYS: &str = "its policy says so";
 
@@ -89,11 +87,11 @@ fn without_left_out(machine: &Machine, exclude: &ExcludeVolumes) -> Machine {
 fn can_boot(machine: &Machine) -> Result<(), Reason> {
     let build = &machine.build;
     let refuse = |code, text: String| Err(Reason::new(code, text));
-    if build.virtualization != "hvm" {
+    if build.virtualization != Virtualization::Hvm {
         let text = format!("{} machines are not imaged", build.virtualization);
         return refuse(Code::Paravirtual, text);
     }
-    if build.root_device_type != "ebs" {
+    if build.root_device_type != RootDeviceType::Ebs {
         let text = format!("its root device is of type {}, not EBS", build.root_device_type);
         return refuse(Code::InstanceStore, text);
     }
@@ -146,10 +144,10 @@ fn losses(plan: &Plan, machine: &Machine) -> Vec<Reason> {
     let build = &machine.build;
     let mut losses = Vec::new();
     let mut add = |code, text: String| losses.push(Reason::new(code, text));
-    if build.usage_operation != BILLS_NOTHING {
-        let operation = match build.usage_operation.as_str() {
-            "" => "what is not known of it",
-            operation => operation,
+    if build.usage_operation != UsageOperation::RunInstances {
+        let operation = match &build.usage_operation {
+            UsageOperation::Unknown => "what is not known of it",
+            operation => operation.as_str(),
         };
         let text = format!("an image of its snapshots would not bill {operation}");
         add(Code::BilledByUsage, text);
@@ -162,9 +160,9 @@ fn losses(plan: &Plan, machine: &Machine) -> Vec<Reason> {
         let text = format!("attributes that only its image {} has are unknown", build.image);
         add(Code::SourceUnreadable, text);
     }
-    let boot_mode = build.boot_mode.as_deref();
-    if build.tpm.is_some() && boot_mode != Some("uefi") {
-        let mode = boot_mode.unwrap_or("not told");
+    let boot_mode = build.boot_mode.as_ref();
+    if build.tpm.is_some() && boot_mode != Some(&BootMode::Uefi) {
+        let mode = boot_mode.map_or("not told", BootMode::as_str);
         let text = format!("a TPM is registered with the boot mode uefi alone, and its is {mode}");
         add(Code::TpmBootMode, text);
     }

@@ -18,6 +18,7 @@ mod stop_start;
 
 use super::WorkRequested;
 use crate::command::{Command, Decision, Wake};
+use crate::facts::RootDeviceType;
 use crate::machine::{Instance, Machine};
 use crate::observed::ObservedMachine;
 use crate::point::{Chosen, Point};
@@ -64,11 +65,11 @@ pub fn successor(event: &WorkRequested) -> Decision {
 ///
 /// # Errors
 /// Why it must not be.
-pub fn foresee_stop(instance: &Instance, root_device_type: &str) -> Result<(), Reason> {
+pub fn foresee_stop(instance: &Instance, root_device_type: RootDeviceType) -> Result<(), Reason> {
     guards::check(&ObservedMachine {
         instance: instance.clone(),
-        root_device_type: root_device_type.to_string(),
-        why_stopped: None,
+        root_device_type,
+        state_reason: None,
     })
 }
 

@@ -19,6 +19,7 @@ use super::guards;
 use crate::call::{StopInstance, start_instance, stop_instance};
 use crate::command::{Change, Decision, Finding, Resolved, Write};
 use crate::downtime::{Downtime, DowntimeEvent, DowntimeStatus, IllegalForDowntime, Roster};
+use crate::facts::StateReason;
 use crate::ids::{InstanceId, Region};
 use crate::illegal::Illegal;
 use crate::limits::{LOOK_DOWN, LOOK_HUNG, LOOK_WAITING, SETTLE, later};
@@ -288,7 +289,8 @@ impl<'a> Power<'a> {
                 self.finish(downtime, DowntimeEvent::Runs, reason)
             }
             State::Stopped if downtime.step.is_due(self.input.now) => {
-                let why = seen.why_stopped.as_deref().unwrap_or("EC2 does not say why");
+                let why = seen.state_reason.as_ref();
+                let why = why.map_or("EC2 does not say why", StateReason::as_str);
                 let text = format!("{instance} was started, and did not come to run: {why}");
                 let reason = Reason::new(Code::NotStarted, text);
                 self.report(downtime, reason.clone());
@@ -449,7 +451,7 @@ impl<'a> Power<'a> {
 
     fn report(&mut self, downtime: &Downtime, reason: Reason) {
         let region = downtime.home.clone();
-        let artefact = downtime.instance().to_string();
+        let artefact = downtime.instance().into();
         self.builder.report(Finding { region, artefact, reason, seen_at: self.input.now });
     }
 
@@ -460,7 +462,7 @@ impl<'a> Power<'a> {
             return;
         }
         for code in [Code::NotStarted, Code::StopTimeout] {
-            let (region, artefact) = (downtime.home.clone(), downtime.instance().to_string());
+            let (region, artefact) = (downtime.home.clone(), downtime.instance().into());
             self.builder.resolve(Resolved { region, artefact, code, at: self.input.now });
         }
     }
