@@ -1,9 +1,9 @@
-//! There is work in a queue: its worker goes round until there is nothing left that it could do,
-//! or its time is over; then it wakes a successor.
+//! There is work in a queue. Its worker goes round until there is nothing left that it could do, or
+//! its time is over; then it wakes a successor.
 
-use afterimage_aws::round::Rounds;
-use afterimage_aws::{Aws, Context, Environment, Failure, apply, decode, load, response};
+use afterimage_aws::{Aws, Context, Environment, Failure, apply, decode, response, worker_loop};
 use afterimage_core::flow::work_requested;
+use afterimage_core::worker::Worker;
 use aws_types::SdkConfig;
 use serde_json::Value;
 
@@ -25,19 +25,15 @@ impl Function {
             Ok(event) => event,
             Err(unusable) => return Ok(response::unusable(&unusable)),
         };
-        let (mut rounds, mut known) = (Rounds::default(), load::Known::default());
-        while let Some(loaded) =
-            load::work_requested(&self.aws, &event, &context, &mut known).await?
-        {
-            let decision = work_requested::decide(&loaded.input);
+        let mut worker = Worker::new(&event, self.aws.clock.now(), context.deadline);
+        while let Some(input) = worker_loop::next_input(&self.aws, &mut worker).await? {
+            let decision = work_requested::decide(&input);
             let applied = apply::apply(&self.aws, &context, decision).await?;
-            if !rounds.go_on(&self.aws, &context, applied, &loaded).await {
-                break;
-            }
+            worker.applied(applied, self.aws.clock.now());
         }
-        if rounds.applied.out_of_time {
+        if worker.total().out_of_time {
             apply::apply(&self.aws, &context, work_requested::successor(&event)).await?;
         }
-        Ok(response::done(&rounds.applied))
+        Ok(response::done(worker.total()))
     }
 }

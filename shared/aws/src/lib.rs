@@ -16,8 +16,8 @@ pub mod ledger;
 pub mod load;
 pub mod log;
 pub mod response;
-pub mod round;
 pub mod start;
+pub mod worker_loop;
 
 use std::sync::Arc;
 

@@ -29,4 +29,5 @@ pub mod summary;
 pub mod tags;
 pub mod transition;
 pub mod work;
+pub mod worker;
 pub mod yaml;

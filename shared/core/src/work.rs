@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::duration::seconds;
 use crate::ids::Region;
+use crate::limits::{FLEET_PASSES, LOOK_AT_ONCE, REST_MAX, REST_MIN};
 
 /// The closed set of kinds; an event of ours names one of them and nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -87,15 +88,3 @@ pub fn rest(in_flight: usize, looked_at: Option<Timestamp>, now: Timestamp) -> S
     let rest = seconds(u64::try_from(in_flight).unwrap_or(u64::MAX));
     rest.clamp(REST_MIN, REST_MAX)
 }
-
-/// So many items in flight are looked at whenever something happens to one of them.
-pub const LOOK_AT_ONCE: usize = 10;
-/// Long enough for several of a fleet to complete.
-pub const REST_MIN: SignedDuration = SignedDuration::from_secs(60);
-/// The longest that a look is put off: well below the time limit of a function.
-pub const REST_MAX: SignedDuration = SignedDuration::from_secs(180);
-/// When nobody has had to rest for so long, there is no fleet on its way any more.
-pub const FLEET_PASSES: SignedDuration = SignedDuration::from_mins(5);
-/// So often may a worker hand over to a successor before only the sweep goes on: AWS does not stop
-/// functions that wake each other for ever.
-pub const HOPS_MAX: u32 = 50;

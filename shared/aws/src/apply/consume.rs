@@ -2,15 +2,11 @@
 //! then that is written. A step that fails ends it: from the ledger, the sweep goes on.
 
 use afterimage_core::command::Consume;
-use jiff::SignedDuration;
+use afterimage_core::limits::TAG_PACE;
 
 use super::Executor;
 use crate::Failure;
 use crate::ledger::{LeaseUse, Written};
-
-/// How long a machine waits for the one before it: half of the changes of tags that EC2 grants an
-/// account and region (10 of either kind a second).
-const PACE: SignedDuration = SignedDuration::from_millis(200);
 
 impl Executor<'_> {
     /// Only the ledger ends the decision. A machine whose tags cannot be changed does not hold up
@@ -66,7 +62,7 @@ impl Executor<'_> {
     async fn keep_tag_pace(&mut self) {
         let now = self.aws.clock.now();
         if let Some(last) = self.last_tag {
-            self.aws.clock.sleep(PACE.saturating_sub(now.duration_since(last))).await;
+            self.aws.clock.sleep(TAG_PACE.saturating_sub(now.duration_since(last))).await;
         }
         self.last_tag = Some(self.aws.clock.now());
     }

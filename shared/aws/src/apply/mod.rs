@@ -17,40 +17,30 @@ mod call;
 mod consume;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::ops::AddAssign;
 
 use afterimage_core::command::{Change, Command, Decision, Explanation, Finding, Resolved, Wake};
 use afterimage_core::reason::{Code, Reason};
 use afterimage_core::work::Queue;
-use jiff::{SignedDuration, Timestamp};
+use afterimage_core::worker::pace::{Pace, lease_until};
+use jiff::Timestamp;
+
+pub use afterimage_core::worker::Applied;
 
 use crate::invocation::Context;
 use crate::ledger::{Lease, LeaseUse, Writer, Written};
 use crate::{Aws, Failure, log};
 
-/// What became of a decision.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Applied {
-    /// Calls that created something.
-    pub made: usize,
-    /// Changes of the ledger.
-    pub wrote: usize,
-    /// Changes that somebody else was faster with.
-    pub lost: usize,
-    /// Another worker is at the queue: whatever is to be created there is left to it.
-    pub no_lease: bool,
-    /// Not all of it was begun before time ran out.
-    pub out_of_time: bool,
-}
-
-impl AddAssign for Applied {
-    fn add_assign(&mut self, other: Applied) {
-        self.made += other.made;
-        self.wrote += other.wrote;
-        self.lost += other.lost;
-        self.no_lease |= other.no_lease;
-        self.out_of_time |= other.out_of_time;
-    }
+/// Claims the next look at a queue. False if another worker has claimed one that is still to come.
+///
+/// # Errors
+/// The ledger cannot be written.
+pub async fn claim(
+    aws: &Aws,
+    queue: &Queue,
+    until: Timestamp,
+    now: Timestamp,
+) -> Result<bool, Failure> {
+    aws.ledger.claim(queue, until, now).await
 }
 
 /// Carries out a decision, as far as time allows.
@@ -77,11 +67,7 @@ struct Executor<'a> {
     taken: BTreeSet<Queue>,
     /// How many calls are still to be made in each queue.
     to_create: BTreeMap<Queue, usize>,
-    /// When the last call that creates was begun, and how long the next one waits after it.
-    last_call: Option<Timestamp>,
-    slowed: u32,
-    /// How many calls on end were not asked to wait.
-    steady: u32,
+    pace: Pace,
     /// When the tags of a machine were last changed.
     last_tag: Option<Timestamp>,
     /// Why the first machine was not answered that was not.
@@ -104,9 +90,7 @@ impl<'a> Executor<'a> {
             leases: BTreeMap::new(),
             taken: BTreeSet::new(),
             to_create: BTreeMap::new(),
-            last_call: None,
-            slowed: 0,
-            steady: 0,
+            pace: Pace::default(),
             last_tag: None,
             unanswered: None,
         }
@@ -246,11 +230,7 @@ impl<'a> Executor<'a> {
     /// The lease as it would be if it were taken now.
     fn lease(&self, queue: Queue) -> Lease {
         let now = self.aws.clock.now();
-        let until = now.checked_add(LEASE).unwrap_or(Timestamp::MAX);
-        Lease { queue, holder: self.aws.environment.stream.clone(), now, until }
+        let holder = self.aws.environment.stream.clone();
+        Lease { queue, holder, now, until: lease_until(now) }
     }
 }
-
-/// How long a worker has a queue for itself. Long enough for many calls, short enough that a
-/// worker that died does not keep the next one off for long.
-pub const LEASE: SignedDuration = SignedDuration::from_secs(60);

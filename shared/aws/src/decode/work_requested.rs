@@ -3,7 +3,8 @@
 
 use afterimage_core::flow::WorkRequested;
 use afterimage_core::ids::Region;
-use afterimage_core::work::{HOPS_MAX, Kind as Work, Queue};
+use afterimage_core::limits::HOPS_MAX;
+use afterimage_core::work::{Kind as Work, Queue};
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -23,10 +23,6 @@ use jiff::SignedDuration;
 
 pub use read::{Find, Machines};
 
-/// The longest that a call that makes something may take, with all its tries. No such call begins
-/// unless the lease that it is made under is sure to last longer.
-pub const CALL_TIMEOUT: SignedDuration = SignedDuration::from_secs(20);
-
 /// The longest that one try of a call that reads may take: a full page of instances comes within
 /// seconds.
 pub const READ_TRY_TIMEOUT: SignedDuration = SignedDuration::from_secs(30);

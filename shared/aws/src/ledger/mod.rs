@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use afterimage_core::limits::LEDGER_CALL_MAX;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::config::retry::RetryPartition;
@@ -40,9 +41,6 @@ pub use write::Written;
 
 /// DynamoDB answers within milliseconds: what takes so long is lost, and is sent again.
 pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// A call with all its attempts: less than a function keeps for winding up.
-pub const CALL_TIMEOUT: Duration = Duration::from_secs(28);
 
 /// What BatchGetItem takes.
 pub const BATCH_MAX: usize = 100;
@@ -104,7 +102,7 @@ impl Ledger {
         let partition = format!("{stream} dynamodb {region}");
         let timeouts = TimeoutConfig::builder()
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-            .operation_timeout(CALL_TIMEOUT)
+            .operation_timeout(LEDGER_CALL_MAX.unsigned_abs())
             .build();
         let builder = Builder::from(config)
             .retry_partition(RetryPartition::custom(partition).build())

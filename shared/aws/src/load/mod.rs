@@ -1,6 +1,6 @@
-//! What a decision needs to know: read from the ledger and from EC2, in as few calls as will do.
+//! Load: what a decision needs to know, read from the ledger and from EC2 in as few calls as will do.
 //!
-//! One file for each flow, and in it nothing but reading: what follows from it, the core says.
+//! There is one file for each flow, and nothing but reading in it. The core says what follows.
 
 mod backup_tick;
 mod image_state_changed;
@@ -16,11 +16,11 @@ pub use instance_state_changed::instance_state_changed;
 pub use instance_tagged::instance_tagged;
 pub use reconcile_tick::reconcile_tick;
 pub use snapshots_completed::snapshots_completed;
-pub use work_requested::{Known, Loaded, work_requested};
+pub use work_requested::{Loaded, sight, work_requested};
 
 use crate::error::{Failure, chain};
 
-/// A region that did not answer: said, since what it is left out of goes on.
+/// Logs that a region did not answer, and is left out of what goes on without it.
 fn left_out(failure: &Failure) {
     tracing::error!(code = failure.code(), "a region is left out: {}", chain(failure));
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use afterimage_aws::ec2::CALL_TIMEOUT;
 use afterimage_cloud::Cloud;
 use afterimage_cloud::faults::{Rule, When};
 use afterimage_cloud::model::Scope;
@@ -11,6 +10,7 @@ use afterimage_core::call::register_image::Device;
 use afterimage_core::call::{CopyImage, CreateImage, CreateSnapshots, RegisterImage};
 use afterimage_core::call::{Outcome, SnapshotSet};
 use afterimage_core::ids::{AmiId, InstanceId, VolumeId};
+use afterimage_core::limits::EC2_CALL_MAX;
 use afterimage_core::observed::{ImageState, ObservedImage};
 use aws_sdk_ec2::types::{ArchitectureValues, BootModeValues, Image, ImdsSupportValues};
 
@@ -344,8 +344,8 @@ fn snapshots_that_are_never_answered_are_not_known_after_the_time_of_a_call() {
             let (outcome, took) = timed(&cloud, ec2.create_snapshots(&set_of(&id))).await;
             let Outcome::Unknown(answer) = outcome else { panic!("{outcome:?}") };
             assert_eq!(answer.code, "no-answer");
-            assert!(took >= CALL_TIMEOUT.unsigned_abs(), "{took:?}");
-            assert!(took < CALL_TIMEOUT.unsigned_abs() + Duration::from_secs(1), "{took:?}");
+            assert!(took >= EC2_CALL_MAX.unsigned_abs(), "{took:?}");
+            assert!(took < EC2_CALL_MAX.unsigned_abs() + Duration::from_secs(1), "{took:?}");
             assert_eq!(sent(&cloud, "CreateSnapshots"), 1);
             let made = usize::from(when == When::After);
             assert_eq!(own_snapshots(&cloud).await, made);
@@ -392,7 +392,7 @@ fn a_copy_is_over_within_the_time_of_a_call_with_all_its_tries() {
         let ec2 = ec2(&cloud);
         let (outcome, took) = timed(&cloud, ec2.copy_image(&copy_of(&source))).await;
         assert!(matches!(outcome, Outcome::Unknown(_)), "{outcome:?}");
-        assert!(took < CALL_TIMEOUT.unsigned_abs() + Duration::from_secs(1), "{took:?}");
+        assert!(took < EC2_CALL_MAX.unsigned_abs() + Duration::from_secs(1), "{took:?}");
         assert_eq!(own_images(&cloud, AWAY).await.len(), 1);
     });
 }

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use afterimage_core::limits::EC2_CALL_MAX;
 use aws_sdk_ec2::config::interceptors::BeforeTransmitInterceptorContextRef;
 use aws_sdk_ec2::config::retry::RetryConfig;
 use aws_sdk_ec2::config::timeout::TimeoutConfig;
 use aws_sdk_ec2::config::{Builder, Config, ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_ec2::error::BoxError;
-
-use crate::ec2::CALL_TIMEOUT;
 
 /// Counts how often a call has gone out, which tells what its end can mean.
 #[derive(Clone, Debug, Default)]
@@ -40,7 +39,7 @@ impl Intercept for Sent {
 
 /// How a call is made that has to be over in time.
 pub(super) fn in_time(sent: &Sent) -> Builder {
-    let timeouts = TimeoutConfig::builder().operation_timeout(CALL_TIMEOUT.unsigned_abs());
+    let timeouts = TimeoutConfig::builder().operation_timeout(EC2_CALL_MAX.unsigned_abs());
     Config::builder().timeout_config(timeouts.build()).interceptor(sent.clone())
 }
 

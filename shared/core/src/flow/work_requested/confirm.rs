@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use super::compare::{self, Difference, Weight};
 use super::decision_builder::DecisionBuilder;
 use super::grade_tag;
+use super::needs::Needs;
 use crate::command::{Change, Command, Decision, Record, Write};
 use crate::ids::{AmiId, Region, SnapshotId, VolumeId};
 use crate::limits::{PARTIAL, PENDING_MAX, SETTLE};
@@ -48,20 +49,24 @@ pub struct Input {
     pub uefi_data: BTreeMap<AmiId, Option<String>>,
 }
 
-/// The images that have to be described before anything is decided.
-pub fn to_describe(points: &[Point], replicas: &[Replica]) -> Vec<AmiId> {
-    let points = points.iter().filter(|point| is_pending(point));
-    let replicas = replicas.iter().filter(|replica| replica.status == ReplicaStatus::Pending);
-    let of_points = points.filter_map(|point| point.image.as_ref());
-    let of_replicas = replicas.filter_map(|replica| replica.image.as_ref());
+/// What has to be read before anything is decided.
+pub(super) fn needs(points: &[Point], replicas: &[Replica]) -> Needs {
+    let pending = points.iter().filter(|point| is_pending(point));
+    let copies = replicas.iter().filter(|replica| replica.status == ReplicaStatus::Pending);
+    let of_points = pending.filter_map(|point| point.image.as_ref());
+    let of_replicas = copies.filter_map(|replica| replica.image.as_ref());
     let images: BTreeSet<&AmiId> = of_points.chain(of_replicas).collect();
-    images.into_iter().cloned().collect()
+    Needs {
+        images: images.into_iter().cloned().collect(),
+        points: replicas.iter().map(|replica| replica.point.clone()).collect(),
+        ..Needs::default()
+    }
 }
 
 /// The images of points whose UEFI variables have to be asked for before anything is decided:
 /// those that EC2 created of machines that have some, once they are available. It is one question
 /// for each image; what RegisterImage was told of them is not asked again.
-pub fn to_ask(points: &[Point], images: &BTreeMap<AmiId, ObservedImage>) -> Vec<AmiId> {
+pub fn needs_uefi_data(points: &[Point], images: &BTreeMap<AmiId, ObservedImage>) -> Vec<AmiId> {
     let has_data = |point: &&Point| {
         let machine = point.machine.as_ref();
         let is_created = point.status == Status::Created && is_pending(point);

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::decision_builder::DecisionBuilder;
+use super::needs::Needs;
 use crate::call::copy_image::{self, Found};
 use crate::command::Decision;
 use crate::duration::seconds;
@@ -26,7 +27,7 @@ use crate::transition::{replicas, retry};
 #[derive(Clone, Debug)]
 pub struct Input {
     pub now: Timestamp,
-    /// What the queue holds, whether due or not.
+    /// What the queue holds.
     pub replicas: Vec<Replica>,
     pub points: BTreeMap<PointId, Point>,
     /// For each name that turned out to be taken: the images of this account and region of that
@@ -34,10 +35,14 @@ pub struct Input {
     pub named: BTreeMap<String, Complete<ObservedImage>>,
 }
 
-/// The names that have to be looked up before anything is decided.
-pub fn to_look_up(replicas: &[Replica], now: Timestamp) -> Vec<String> {
+/// What has to be read before anything is decided.
+pub(super) fn needs(replicas: &[Replica], now: Timestamp) -> Needs {
     let taken = replicas.iter().filter(|replica| is_taken(replica) && replica.step.is_due(now));
-    taken.map(copy_image::name).collect()
+    Needs {
+        names: taken.map(copy_image::name).collect(),
+        points: replicas.iter().map(|replica| replica.point.clone()).collect(),
+        ..Needs::default()
+    }
 }
 
 /// The last answer was that the name is in use.

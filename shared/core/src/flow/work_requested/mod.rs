@@ -1,8 +1,7 @@
-//! The worker of one queue: what is in it, and what is to be done with each of it.
-//!
-//! A worker is woken by an event that names the queue and nothing else. It goes round until there
-//! is nothing left that it could do: load what is in the queue, decide, apply.
+//! The records of one queue, and what is done with each of them, by the kind of the queue. When a
+//! worker sees, loads and decides is its own matter: see [`crate::worker`].
 
+pub mod again;
 mod compare;
 pub mod confirm;
 pub mod copy;
@@ -10,20 +9,26 @@ pub(crate) mod decision_builder;
 mod grade_tag;
 mod guards;
 mod method;
+pub mod needs;
 pub mod power;
 mod ready;
 pub mod register;
 pub mod snapshot;
 mod stop_start;
 
+use jiff::Timestamp;
+
 use super::WorkRequested;
 use crate::command::{Command, Decision, Wake};
 use crate::facts::RootDeviceType;
+use crate::limits::HOPS_MAX;
 use crate::machine::{Instance, Machine};
 use crate::observed::ObservedMachine;
-use crate::point::{Chosen, Point};
+use crate::point::{Chosen, Point, Replica};
 use crate::reason::{Code, Reason};
-use crate::work::HOPS_MAX;
+use crate::work::Kind;
+use again::Again;
+use needs::Needs;
 
 /// What a worker knows, by its kind.
 #[derive(Clone, Debug)]
@@ -33,6 +38,40 @@ pub enum Input {
     Confirm(confirm::Input),
     Copy(copy::Input),
     Power(Box<power::Input>),
+}
+
+/// What has to be read before anything is decided, by the kind of the queue. The worker of `Power`
+/// goes by the roster instead of the queue: see [`power::to_look_at`].
+pub fn needs(kind: Kind, points: &[Point], replicas: &[Replica], now: Timestamp) -> Needs {
+    match kind {
+        Kind::Snapshot => snapshot::needs(points, now),
+        Kind::Register => register::needs(points, now),
+        Kind::Confirm => confirm::needs(points, replicas),
+        Kind::Copy => copy::needs(replicas, now),
+        Kind::Power => Needs::default(),
+    }
+}
+
+impl Input {
+    /// The instant that is decided on.
+    pub fn now(&self) -> Timestamp {
+        match self {
+            Input::Snapshot(input) => input.now,
+            Input::Register(input) => input.now,
+            Input::Confirm(input) => input.now,
+            Input::Copy(input) => input.now,
+            Input::Power(input) => input.now,
+        }
+    }
+
+    /// When this is looked at again, as far as what was loaded tells.
+    pub fn again(&self) -> Again {
+        match self {
+            Input::Snapshot(input) => snapshot::again(input),
+            Input::Power(input) => power::again(input),
+            Input::Register(_) | Input::Confirm(_) | Input::Copy(_) => Again::default(),
+        }
+    }
 }
 
 pub fn decide(input: &Input) -> Decision {

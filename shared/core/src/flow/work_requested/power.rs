@@ -14,15 +14,17 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::again::Again;
 use super::decision_builder::DecisionBuilder;
 use super::guards;
 use crate::call::{StopInstance, start_instance, stop_instance};
 use crate::command::{Change, Decision, Finding, Resolved, Write};
 use crate::downtime::{Downtime, DowntimeEvent, DowntimeStatus, IllegalForDowntime, Roster};
 use crate::facts::StateReason;
+use crate::flow::InFlight;
 use crate::ids::{InstanceId, Region};
 use crate::illegal::Illegal;
-use crate::limits::{LOOK_DOWN, LOOK_HUNG, LOOK_WAITING, SETTLE, later};
+use crate::limits::{DOWNTIMES_WAITING_MAX, LOOK_DOWN, LOOK_HUNG, LOOK_WAITING, SETTLE, later};
 use crate::machine::State;
 use crate::observed::ObservedMachine;
 use crate::point::{Point, Step};
@@ -59,6 +61,11 @@ pub struct Guarded {
     pub instance_store: bool,
 }
 
+/// The machine that takes the next place, about which it has to be asked whether it may be stopped.
+pub fn next_machine(input: &Input) -> Option<&ObservedMachine> {
+    input.machines.get(next(input)?.instance())
+}
+
 /// The machine that takes the next place, if it may be stopped.
 pub fn next(input: &Input) -> Option<&Downtime> {
     in_turn(input).into_iter().find(|downtime| {
@@ -81,6 +88,29 @@ fn in_turn(input: &Input) -> Vec<&Downtime> {
     let mut downtimes: Vec<&Downtime> = input.downtimes.iter().collect();
     downtimes.sort_by_key(|downtime| (downtime.requested_at, &downtime.point));
     downtimes
+}
+
+/// The points whose machines are down or are about to be: those that the roster names, and the first
+/// of those that wait, of policies that have a place left.
+pub fn to_look_at(roster: &Roster, region: &Region, in_flight: &[InFlight]) -> Vec<PointId> {
+    let is_full = |point: &PointId| {
+        let theirs = roster.places.values().find(|held| held.policy.as_str() == point.policy());
+        theirs.is_some_and(|held| !roster.has_room_for(&held.policy, held.at_once))
+    };
+    let waiting = in_flight.iter().map(|nominated| &nominated.point);
+    let waiting = waiting.filter(|point| !roster.places.contains_key(point) && !is_full(point));
+    let mut points = roster.points_in(region);
+    points.extend(waiting.take(DOWNTIMES_WAITING_MAX).cloned());
+    points
+}
+
+/// When this is looked at again: soon, as long as there is anything to look at; otherwise once more,
+/// for what the index may not have shown yet.
+pub(super) fn again(input: &Input) -> Again {
+    match look_again(input) {
+        Some(after) => Again { watches: true, look_after: Some(after), ..Again::default() },
+        None => Again { may_lag: true, ..Again::default() },
+    }
 }
 
 /// How long until the next look, if there is anything to look at.

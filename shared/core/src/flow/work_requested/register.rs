@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use super::decision_builder::DecisionBuilder;
 use super::grade_tag;
+use super::needs::Needs;
 use crate::call::{Intent, register_image};
 use crate::command::{Command, Decision};
 use crate::ids::SnapshotId;
@@ -28,7 +29,7 @@ use crate::transition::{retry, summary};
 #[derive(Clone, Debug)]
 pub struct Input {
     pub now: Timestamp,
-    /// What the queue holds, whether due or not.
+    /// What the queue holds.
     pub points: Vec<Point>,
     /// The snapshots of all points that wait for them. One that is missing is gone.
     pub snapshots: BTreeMap<SnapshotId, ObservedSnapshot>,
@@ -36,18 +37,18 @@ pub struct Input {
     pub named: BTreeMap<String, Complete<ObservedImage>>,
 }
 
-/// The snapshots that have to be described before anything is decided.
-pub fn to_describe(points: &[Point]) -> Vec<SnapshotId> {
+/// What has to be read before anything is decided.
+pub(super) fn needs(points: &[Point], now: Timestamp) -> Needs {
     let waiting = |point: &&Point| point.status == Status::Snapshotted;
     let snapshots: BTreeSet<&SnapshotId> =
         points.iter().filter(waiting).flat_map(|point| point.snapshots.values()).collect();
-    snapshots.into_iter().cloned().collect()
-}
-
-/// The names that have to be looked up before anything is decided.
-pub fn to_look_up(points: &[Point], now: Timestamp) -> Vec<String> {
     let open = |point: &&Point| point.status == Status::Registering && point.step.is_due(now);
-    points.iter().filter(open).map(|point| image_name(&point.id, point.step.attempt)).collect()
+    let names = points.iter().filter(open);
+    Needs {
+        snapshots: snapshots.into_iter().cloned().collect(),
+        names: names.map(|point| image_name(&point.id, point.step.attempt)).collect(),
+        ..Needs::default()
+    }
 }
 
 pub fn decide(input: &Input) -> Decision {

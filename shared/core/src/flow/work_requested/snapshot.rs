@@ -15,14 +15,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::again::Again;
 use super::decision_builder::DecisionBuilder;
+use super::needs::Needs;
 use super::ready::{self, Ready};
 use super::{method, stop_start};
 use crate::call::{create_image, create_snapshots};
 use crate::command::{Change, Decision};
 use crate::downtime::Downtime;
 use crate::ids::InstanceId;
-use crate::limits::{LOOK_AFTER, PARTIAL, SETTLE, WAITING_MAX, later};
+use crate::limits::{
+    BELIEVED_FOR, LOOK_AFTER, LOOK_DOWN, PARTIAL, SETTLE, UNSETTLED_WAIT, WAITING_MAX, later,
+};
 use crate::machine::{Grade, Machine};
 use crate::names::image_name;
 use crate::observed::{Complete, ObservedImage, ObservedSnapshot};
@@ -54,24 +58,29 @@ pub struct Input {
     pub named: BTreeMap<String, Complete<ObservedImage>>,
 }
 
-/// The points of which snapshots with their tag have to be listed before anything is decided.
-pub fn to_list(points: &[Point], now: Timestamp) -> Vec<PointId> {
-    let wanted = points.iter().filter(|point| match wants(point, now) {
-        Some(Want::Set) => true,
-        Some(Want::Grade) => point.status == Status::Created,
-        Some(Want::Snapshots | Want::Image) | None => false,
+/// What has to be read before anything is decided.
+pub(super) fn needs(points: &[Point], now: Timestamp) -> Needs {
+    let that = |wanted: fn(&Point, Want) -> bool| {
+        points.iter().filter(move |point| wants(point, now).is_some_and(|want| wanted(point, want)))
+    };
+    let lists = that(|point, want| {
+        want == Want::Set || want == Want::Grade && point.status == Status::Created
     });
-    wanted.map(|point| point.id.clone()).collect()
+    let stops = that(|point, want| {
+        want == Want::Snapshots && point.plan.consistency == Consistency::StopStart
+    });
+    let names = that(|_, want| want == Want::Image);
+    Needs {
+        tagged: lists.map(|point| point.id.clone()).collect(),
+        names: names.map(|point| image_name(&point.id, point.step.attempt)).collect(),
+        downtimes: stops.map(|point| point.id.clone()).collect(),
+        machines: machines(points, now),
+        ..Needs::default()
+    }
 }
 
-/// The names of images that have to be looked up before anything is decided.
-pub fn to_look_up(points: &[Point], now: Timestamp) -> Vec<String> {
-    let wanted = points.iter().filter(|point| wants(point, now) == Some(Want::Image));
-    wanted.map(|point| image_name(&point.id, point.step.attempt)).collect()
-}
-
-/// The machines that have to be described before anything is decided.
-pub fn to_describe(points: &[Point], now: Timestamp) -> Vec<InstanceId> {
+/// The machines that have to be known before anything is decided.
+pub fn machines(points: &[Point], now: Timestamp) -> Vec<InstanceId> {
     let wanted = points
         .iter()
         .filter(|point| matches!(wants(point, now), Some(Want::Snapshots | Want::Grade)));
@@ -79,17 +88,24 @@ pub fn to_describe(points: &[Point], now: Timestamp) -> Vec<InstanceId> {
     machines.into_iter().cloned().collect()
 }
 
-/// The points of which it has to be known how far their machine is, if it is stopped for them.
-pub fn to_stop(points: &[Point], now: Timestamp) -> Vec<PointId> {
-    let wanted = points.iter().filter(|point| {
-        point.plan.consistency == Consistency::StopStart
-            && wants(point, now) == Some(Want::Snapshots)
-    });
-    wanted.map(|point| point.id.clone()).collect()
+/// When this is looked at again.
+pub(super) fn again(input: &Input) -> Again {
+    if is_about_to_begin(input) {
+        let next_due = Some(later(input.now, LOOK_DOWN));
+        return Again { next_due, watches: true, ..Again::default() };
+    }
+    // What has not come to light for some minutes is left to the sweep.
+    let is_unsettled = |point: &Point| {
+        input.unsettled.contains(point.instance())
+            && input.now.duration_since(point.requested_at) < BELIEVED_FOR
+    };
+    let is_soon = input.points.iter().any(is_unsettled) || is_about_to_be_graded(input);
+    let next_due = is_soon.then(|| later(input.now, UNSETTLED_WAIT));
+    Again { next_due, ..Again::default() }
 }
 
 /// Whether a machine is being stopped, so that its point is begun in a moment.
-pub fn is_about_to_begin(input: &Input) -> bool {
+fn is_about_to_begin(input: &Input) -> bool {
     input.points.iter().any(|point| {
         let downtime = input.downtimes.get(&point.id);
         let state = input.machines.get(point.instance()).map(|machine| machine.instance.state);
@@ -99,7 +115,7 @@ pub fn is_about_to_begin(input: &Input) -> bool {
 }
 
 /// Whether a machine is at rest, and its point is graded as soon as EC2 has begun its snapshots.
-pub fn is_about_to_be_graded(input: &Input) -> bool {
+fn is_about_to_be_graded(input: &Input) -> bool {
     input.points.iter().any(|point| {
         let machine = input.machines.get(point.instance());
         wants(point, input.now) == Some(Want::Grade)

@@ -1,0 +1,227 @@
+//! What a worker sees of its queue, and what there is to know of the records that it takes up.
+
+use std::collections::BTreeMap;
+
+use afterimage_core::flow::InFlight;
+use afterimage_core::flow::work_requested::needs::Needs;
+use afterimage_core::flow::work_requested::{
+    self, Input, confirm, copy, power, register, snapshot,
+};
+use afterimage_core::ids::{AmiId, InstanceId, Region};
+use afterimage_core::limits::ROUND_RECORDS_MAX;
+use afterimage_core::names::TAG_POINT;
+use afterimage_core::observed::{Complete, ObservedImage, ObservedSnapshot};
+use afterimage_core::slot::PointId;
+use afterimage_core::work::{Kind, Queue};
+use afterimage_core::worker::batch::Batch;
+use afterimage_core::worker::memory::Memory;
+use afterimage_core::worker::{Seen, Sight};
+use jiff::Timestamp;
+
+use crate::Aws;
+use crate::ec2::Machines;
+use crate::error::Failure;
+use crate::load::left_out;
+
+/// What was loaded for one round.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    pub input: Input,
+    /// When the first of the records is due that the index held for due and that are not.
+    pub put_off: Option<Timestamp>,
+}
+
+/// Something about a queue.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub async fn sight(aws: &Aws, queue: &Queue, sight: Sight) -> Result<Seen, Failure> {
+    Ok(match sight {
+        Sight::Lease => {
+            let (holder, now) = (&aws.environment.stream, aws.clock.now());
+            Seen::Lease { is_anothers: aws.ledger.is_leased_to_another(queue, holder, now).await? }
+        }
+        Sight::Claim => Seen::Claim { until: aws.ledger.claimed_until(queue).await? },
+        Sight::InFlight => Seen::InFlight(aws.ledger.queue(queue, None).await?),
+    })
+}
+
+/// The records that a worker takes up, and what there is to know of them.
+///
+/// # Errors
+/// The ledger or EC2 cannot be read.
+pub async fn work_requested(
+    aws: &Aws,
+    queue: &Queue,
+    nominated: &[InFlight],
+    memory: &Memory,
+) -> Result<Loaded, Failure> {
+    let now = aws.clock.now();
+    let batch = batch(aws, queue, nominated, now).await?;
+    let put_off = batch.put_off;
+    let input = known(aws, queue, batch, memory, now).await?;
+    Ok(Loaded { input, put_off })
+}
+
+/// The records as the ledger has them, up to as many as one round takes up.
+async fn batch(
+    aws: &Aws,
+    queue: &Queue,
+    nominated: &[InFlight],
+    now: Timestamp,
+) -> Result<Batch, Failure> {
+    let mut batch = Batch::default();
+    let read_at_once = if queue.kind.looks() { usize::MAX } else { ROUND_RECORDS_MAX };
+    for nominated in nominated.chunks(read_at_once) {
+        let (points, replicas) = aws.ledger.records(nominated, queue).await?;
+        batch.add(queue.kind, points, replicas, now);
+        if batch.is_full(queue.kind) {
+            break;
+        }
+    }
+    Ok(batch)
+}
+
+/// Everything that the core needs to know of a batch.
+async fn known(
+    aws: &Aws,
+    queue: &Queue,
+    batch: Batch,
+    memory: &Memory,
+    now: Timestamp,
+) -> Result<Input, Failure> {
+    let Batch { points, replicas, .. } = batch;
+    let region = &queue.region;
+    let needs = work_requested::needs(queue.kind, &points, &replicas, now);
+    let Needs { tagged: tagged_with, names, downtimes, points: other_points, .. } = needs;
+    Ok(match queue.kind {
+        Kind::Snapshot => {
+            let tagged = tagged(aws, region, tagged_with).await?;
+            let named = named(aws, region, names).await?;
+            let downtimes = aws.ledger.downtimes(&downtimes).await?;
+            let machines = memory.machines(&points, now);
+            let Machines { mut whole, unsettled } =
+                aws.ec2.machines(region, &machines.to_describe).await?;
+            whole.extend(machines.believed);
+            let machines = whole;
+            Input::Snapshot(snapshot::Input {
+                now,
+                points,
+                machines,
+                unsettled,
+                tagged,
+                named,
+                downtimes,
+            })
+        }
+        Kind::Register => {
+            let snapshots = aws.ec2.snapshots(region, &needs.snapshots).await?;
+            let named = named(aws, region, names).await?;
+            Input::Register(register::Input { now, points, snapshots, named })
+        }
+        Kind::Confirm => {
+            let images = aws.ec2.images(region, &needs.images).await?;
+            let uefi_data =
+                uefi_data(aws, region, confirm::needs_uefi_data(&points, &images)).await;
+            let points_of_replicas = aws.ledger.points(&other_points).await?;
+            Input::Confirm(confirm::Input {
+                now,
+                points,
+                replicas,
+                points_of_replicas,
+                images,
+                uefi_data,
+            })
+        }
+        Kind::Copy => {
+            let points = aws.ledger.points(&other_points).await?;
+            let named = named(aws, region, names).await?;
+            Input::Copy(copy::Input { now, replicas, points, named })
+        }
+        // It goes by the roster, and not by what the index nominates.
+        Kind::Power => Input::Power(Box::new(power(aws, queue, now).await?)),
+    })
+}
+
+/// The machines that are down for their images, by the roster, and the first of those that wait. No
+/// index has to show what is down. Nothing here fails for want of an answer of EC2: what is down has
+/// to be started, whatever can be seen of it.
+async fn power(aws: &Aws, queue: &Queue, now: Timestamp) -> Result<power::Input, Failure> {
+    let region = &queue.region;
+    let roster = aws.ledger.roster().await?;
+    let in_flight = answered(aws.ledger.queue(queue, None).await).unwrap_or_default();
+    let wanted = power::to_look_at(&roster, region, &in_flight);
+    let downtimes = aws.ledger.downtimes(&wanted).await?;
+    let points = aws.ledger.points(&wanted).await?;
+    let ids: Vec<InstanceId> =
+        downtimes.values().map(|downtime| downtime.instance().clone()).collect();
+    let machines = answered(aws.ec2.seen_machines(region, &ids).await).unwrap_or_default();
+    let mut input = power::Input {
+        now,
+        region: region.clone(),
+        at_once: aws.environment.stop_start_at_once,
+        roster,
+        downtimes: downtimes.into_values().collect(),
+        points,
+        machines,
+        guarded: None,
+    };
+    if let Some(machine) = power::next_machine(&input) {
+        input.guarded = answered(aws.ec2.guarded(region, &machine.instance).await);
+    }
+    Ok(input)
+}
+
+fn answered<T>(answer: Result<T, Failure>) -> Option<T> {
+    answer.inspect_err(left_out).ok()
+}
+
+/// The variables of the firmware of images, of those that can be asked.
+async fn uefi_data(
+    aws: &Aws,
+    region: &Region,
+    images: Vec<AmiId>,
+) -> BTreeMap<AmiId, Option<String>> {
+    let mut all = BTreeMap::new();
+    for image in images {
+        if let Some(data) = aws.ec2.uefi_data_of_image(region, &image).await {
+            all.insert(image, data);
+        }
+    }
+    all
+}
+
+/// The images of those names, by name; a name that no image has is among them too.
+async fn named(
+    aws: &Aws,
+    region: &Region,
+    names: Vec<String>,
+) -> Result<BTreeMap<String, Complete<ObservedImage>>, Failure> {
+    let Complete(images) = aws.ec2.images_named(region, &names).await?;
+    let mut named: BTreeMap<String, Complete<ObservedImage>> =
+        names.into_iter().map(|name| (name, Complete(Vec::new()))).collect();
+    for image in images {
+        if let Some(Complete(images)) = named.get_mut(&image.name) {
+            images.push(image);
+        }
+    }
+    Ok(named)
+}
+
+/// The snapshots that carry the tag of each point; a point of which there are none is there too.
+async fn tagged(
+    aws: &Aws,
+    region: &Region,
+    points: Vec<PointId>,
+) -> Result<BTreeMap<PointId, Complete<ObservedSnapshot>>, Failure> {
+    let Complete(snapshots) = aws.ec2.snapshots_tagged(region, Some(&points)).await?;
+    let mut tagged: BTreeMap<PointId, Complete<ObservedSnapshot>> =
+        points.into_iter().map(|point| (point, Complete(Vec::new()))).collect();
+    for snapshot in snapshots {
+        let point = snapshot.tags.get(TAG_POINT).and_then(|tag| PointId::parse(tag).ok());
+        if let Some(Complete(snapshots)) = point.and_then(|point| tagged.get_mut(&point)) {
+            snapshots.push(snapshot);
+        }
+    }
+    Ok(tagged)
+}

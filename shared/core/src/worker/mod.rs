@@ -1,0 +1,355 @@
+//! The worker of one queue: its next move, from what it saw so far.
+//!
+//! A worker is woken by an event that names a queue and nothing else. It goes round until nothing is
+//! left that it could do. Everything that it waits for, reads or claims is a [`Move`], which somebody
+//! else carries out; so that all of this is a table that can be tested.
+//!
+//! ```text
+//!          wait until the      another worker
+//!          index shows it      is at it: quit      ┌──────────────── next round ◀──────────────┐
+//!  woken ─────────────────▶ See ─────────────────▶ See ─────▶ Load ─────▶ Decide ─────▶ applied ┤
+//!                                                   │   ▲                                       │
+//!                                       Claim, Wait └───┘ a fleet is looked at in one go   Quit ┘
+//! ```
+//!
+//! Kinds that look (Register, Confirm) ask EC2 about everything that is in flight. When that is
+//! much, the worker claims the look and rests first, so that a fleet that completes bit by bit is
+//! asked about in a handful of calls. Whoever is woken meanwhile finds the claim and quits, since the
+//! look is still to come. The other kinds take what is due, a batch at a time, so that what EC2 said
+//! of a machine is recent when the machine is imaged. Power claims its next look before it decides,
+//! for as long as a machine is down or waits to be.
+
+pub mod batch;
+pub mod memory;
+pub mod pace;
+
+use std::ops::AddAssign;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::flow::work_requested::Input;
+use crate::flow::work_requested::again::Again;
+use crate::flow::{InFlight, WorkRequested};
+use crate::limits::{
+    AT_ONCE, CLAIM_GRACE, INDEX_LAG, ROUNDS_MAX, WAIT_FOR_DUE_MAX, WIND_UP, later,
+};
+use crate::work::{Kind, Queue, rest};
+use memory::Memory;
+
+/// The next thing that a worker does.
+#[derive(Debug)]
+pub enum Move<'a> {
+    /// Nothing is left for this worker.
+    Quit,
+    Wait(Timestamp),
+    /// Read this about the queue, and hand it to [`Worker::saw`].
+    See(Sight),
+    /// Write that the next look is at `until`, unless another worker has claimed a look that is
+    /// still to come at `now`; hand the answer to [`Worker::claimed`].
+    Claim {
+        until: Timestamp,
+        now: Timestamp,
+    },
+    /// Load what there is to know of these records, and hand it to [`Worker::loaded`].
+    Load(Vec<InFlight>),
+    /// Decide on this, apply the decision, and tell [`Worker::applied`].
+    Decide(&'a Input),
+}
+
+/// Something about a queue that is read by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// Whether another worker has the lease.
+    Lease,
+    /// The look that was claimed last.
+    Claim,
+    /// The records that the index nominates.
+    InFlight,
+}
+
+/// What was read for a [`Sight`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    Lease { is_anothers: bool },
+    Claim { until: Option<Timestamp> },
+    InFlight(Vec<InFlight>),
+}
+
+/// What became of a decision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Calls that created something.
+    pub made: usize,
+    /// Changes of the ledger.
+    pub wrote: usize,
+    /// Changes that somebody else was faster with.
+    pub lost: usize,
+    /// Another worker is at the queue: whatever is to be created there is left to it.
+    pub no_lease: bool,
+    /// Not everything was begun before time ran out.
+    pub out_of_time: bool,
+}
+
+impl AddAssign for Applied {
+    fn add_assign(&mut self, other: Applied) {
+        self.made += other.made;
+        self.wrote += other.wrote;
+        self.lost += other.lost;
+        self.no_lease |= other.no_lease;
+        self.out_of_time |= other.out_of_time;
+    }
+}
+
+/// Whether there is time to begin something new before the execution environment is killed.
+pub fn has_time(deadline: Timestamp, now: Timestamp) -> bool {
+    deadline.duration_since(now) > WIND_UP
+}
+
+/// A worker, between two of its moves.
+#[derive(Clone, Debug)]
+pub struct Worker {
+    queue: Queue,
+    /// When the execution environment is killed.
+    deadline: Timestamp,
+    /// The end of the wait that comes next, if there is one.
+    waits_until: Option<Timestamp>,
+    /// What EC2 said in the rounds before.
+    memory: Memory,
+    /// Whether nobody else is at the queue. Power also waits to see whether somebody goes on
+    /// looking at it.
+    is_alone: bool,
+    /// The look of another worker at what is down. If it has claimed none after that, it died.
+    others_look: Option<Timestamp>,
+    /// The look that this worker has claimed last.
+    own_look: Option<Timestamp>,
+    round: Round,
+    rounds: u32,
+    /// The rounds in which there was nothing to do.
+    quiet_rounds: u32,
+    applied: Applied,
+    is_over: bool,
+}
+
+/// The part of a worker that is new with every round.
+#[derive(Clone, Debug, Default)]
+struct Round {
+    is_lease_seen: bool,
+    /// The look that was claimed last, by whomever; none if that was not read yet.
+    claim: Option<Option<Timestamp>>,
+    in_flight: Option<Vec<InFlight>>,
+    /// Whether the worker has rested before this look.
+    rested: bool,
+    input: Option<Box<Input>>,
+    again: Again,
+}
+
+impl Worker {
+    pub fn new(event: &WorkRequested, now: Timestamp, deadline: Timestamp) -> Worker {
+        let queue = event.queue.clone();
+        // Whoever wrote what the worker is woken for has hardly finished. Kinds that look are woken
+        // by an event of EC2, because the index showed what it is about.
+        let waits = event.hop == 0 && !queue.kind.looks();
+        Worker {
+            queue,
+            deadline,
+            waits_until: waits.then(|| later(now, INDEX_LAG)),
+            memory: Memory::default(),
+            is_alone: false,
+            others_look: None,
+            own_look: None,
+            round: Round::default(),
+            rounds: 0,
+            quiet_rounds: 0,
+            applied: Applied::default(),
+            is_over: false,
+        }
+    }
+
+    pub fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Everything that became of its decisions.
+    pub fn total(&self) -> &Applied {
+        &self.applied
+    }
+
+    /// When it looks again at what it has loaded.
+    pub fn again(&self) -> &Again {
+        &self.round.again
+    }
+
+    /// The next move. It stays the same until the worker is told what came of it, or the time has
+    /// come that it waits for.
+    pub fn next_move(&self, now: Timestamp) -> Move<'_> {
+        if self.is_over {
+            return Move::Quit;
+        }
+        if let Some(until) = self.waits_until.filter(|until| now < *until) {
+            return Move::Wait(until);
+        }
+        if let Some(input) = &self.round.input {
+            return self.before_deciding(input);
+        }
+        if !self.is_alone {
+            return self.see_others();
+        }
+        if self.queue.kind == Kind::Power {
+            return Move::Load(Vec::new());
+        }
+        match &self.round.in_flight {
+            None => Move::See(Sight::InFlight),
+            Some(in_flight) if self.looks_at(in_flight) => self.before_look(in_flight, now),
+            Some(in_flight) => Move::Load(batch::nominated(self.queue.kind, in_flight, now)),
+        }
+    }
+
+    /// Takes note of what was read.
+    pub fn saw(&mut self, seen: Seen, now: Timestamp) {
+        match seen {
+            Seen::Lease { is_anothers } => {
+                self.is_over = is_anothers;
+                self.round.is_lease_seen = true;
+                self.is_alone = self.queue.kind != Kind::Power;
+            }
+            Seen::Claim { until } if self.is_alone => self.round.claim = Some(until),
+            Seen::Claim { until } => match (self.others_look, until) {
+                (None, Some(until)) if until > now => {
+                    self.others_look = Some(until);
+                    self.waits_until = Some(later(until, CLAIM_GRACE));
+                }
+                (Some(before), Some(again)) if again > before => self.is_over = true,
+                _ => self.is_alone = true,
+            },
+            Seen::InFlight(in_flight) => {
+                let may_lag = self.queue.kind.looks() && in_flight.is_empty();
+                self.round.again.may_lag |= may_lag && !self.round.rested;
+                let later = in_flight.iter().map(|nominated| nominated.due_at);
+                self.round.again.due(later.filter(|due_at| *due_at > now));
+                self.round.in_flight = Some(in_flight);
+            }
+        }
+    }
+
+    /// Takes note of whether the look that it claimed until then is its own.
+    pub fn claimed(&mut self, until: Timestamp, is_ours: bool) {
+        if !is_ours {
+            self.is_over = true;
+            return;
+        }
+        self.own_look = Some(until);
+        if self.round.input.is_none() {
+            // Everything that comes into flight meanwhile is looked at too.
+            self.waits_until = Some(until);
+            self.round = Round { rested: true, ..Round::default() };
+        }
+    }
+
+    /// Takes what was loaded. `put_off` is when the first of those records is due that the index
+    /// held for due and that are not.
+    pub fn loaded(&mut self, input: Input, put_off: Option<Timestamp>) {
+        self.memory.learn(&input);
+        let again = input.again();
+        self.round.again.due(again.next_due.into_iter().chain(put_off));
+        self.round.again.may_lag |= again.may_lag;
+        self.round.again.watches = again.watches;
+        self.round.again.look_after = again.look_after;
+        self.round.input = Some(Box::new(input));
+    }
+
+    /// Takes note of what became of the decision, and begins the next round if that may help.
+    pub fn applied(&mut self, round: Applied, now: Timestamp) {
+        self.applied += round;
+        self.rounds += 1;
+        self.is_over = true;
+        if self.applied.no_lease || self.applied.out_of_time || self.rounds >= ROUNDS_MAX {
+            return;
+        }
+        let again = std::mem::take(&mut self.round).again;
+        if round.made > 0 || round.wrote > 0 {
+            self.applied.out_of_time = !has_time(self.deadline, now);
+            self.is_over = self.applied.out_of_time;
+            return;
+        }
+        // What others were faster with is theirs; what nobody could do yet may be done later.
+        let next_due = again.next_due.or(self.own_look.filter(|_| again.watches));
+        let wait = match again.watches {
+            true => wait_to_look(next_due, now),
+            false => wait_for_due(again.may_lag && self.quiet_rounds == 0, next_due, now),
+        };
+        let Some(wait) = wait else { return };
+        self.quiet_rounds += u32::from(!again.watches);
+        let until = later(now, wait);
+        if has_time(self.deadline, until) {
+            self.is_over = false;
+            self.waits_until = Some(until);
+        } else {
+            self.applied.out_of_time |= again.watches;
+        }
+    }
+
+    /// Whether another worker is at the queue, or goes on looking at what is down.
+    fn see_others(&self) -> Move<'static> {
+        match self.round.is_lease_seen {
+            false => Move::See(Sight::Lease),
+            true => Move::See(Sight::Claim),
+        }
+    }
+
+    /// Whether EC2 is asked about everything in flight, and not yet rested upon.
+    fn looks_at(&self, in_flight: &[InFlight]) -> bool {
+        self.queue.kind.looks() && !in_flight.is_empty() && !self.round.rested
+    }
+
+    /// The look is claimed if there is much to look at. Whoever finds it claimed by another quits:
+    /// that look is still to come.
+    fn before_look(&self, in_flight: &[InFlight], now: Timestamp) -> Move<'static> {
+        let Some(claim) = self.round.claim else { return Move::See(Sight::Claim) };
+        if claim.is_some_and(|until| until > now) {
+            return Move::Quit;
+        }
+        let rest = rest(in_flight.len(), claim, now);
+        if !rest.is_positive() {
+            return Move::Load(batch::nominated(self.queue.kind, in_flight, now));
+        }
+        let until = later(now, rest);
+        match has_time(self.deadline, until) {
+            true => Move::Claim { until, now },
+            false => Move::Quit,
+        }
+    }
+
+    /// The next look at what is down is claimed before anything is decided on it.
+    fn before_deciding<'a>(&self, input: &'a Input) -> Move<'a> {
+        let (now, after) = (input.now(), self.round.again.look_after);
+        let is_claimed = self.own_look.is_some_and(|until| until > now);
+        match after.filter(|_| !is_claimed) {
+            Some(after) => Move::Claim { until: later(now, after), now },
+            None => Move::Decide(input),
+        }
+    }
+}
+
+/// The wait before the next look at what is watched: until it was to be, or hardly any if that has
+/// gone by.
+fn wait_to_look(next_due: Option<Timestamp>, now: Timestamp) -> Option<SignedDuration> {
+    next_due.map(|due| due.duration_since(now).max(AT_ONCE))
+}
+
+/// The wait before the next round, if one may find something to do. An index shows what was written
+/// some seconds ago, so that whoever was woken by a write may come too early to see it. What is due
+/// soon is waited for, because nobody else would come for it before the sweep does.
+fn wait_for_due(
+    may_lag: bool,
+    next_due: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<SignedDuration> {
+    let until_due = next_due.map(|due| due.duration_since(now));
+    let soon = until_due.filter(|wait| wait.is_positive() && *wait <= WAIT_FOR_DUE_MAX);
+    // What is due before the index has caught up is seen together with what it shows then.
+    soon.into_iter().chain(may_lag.then_some(INDEX_LAG)).max()
+}
