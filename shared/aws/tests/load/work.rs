@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use afterimage_aws::load::{Known, Loaded, work_requested};
+use afterimage_aws::worker_loop::next_input;
+use afterimage_aws::{Aws, Context};
 use afterimage_core::flow::WorkRequested;
 use afterimage_core::flow::work_requested::Input;
+use afterimage_core::limits::LOOK_AT_ONCE;
 use afterimage_core::point::Point;
 use afterimage_core::status::Status;
-use afterimage_core::work::{Kind, LOOK_AT_ONCE, Queue};
+use afterimage_core::work::{Kind, Queue};
+use afterimage_core::worker::Worker;
 use afterimage_support::records;
 use jiff::Timestamp;
 
@@ -17,10 +20,21 @@ fn work(kind: Kind) -> WorkRequested {
     WorkRequested { queue: Queue { region: region(SEAT), kind }, hop: 0 }
 }
 
+/// What a worker decides on first.
+struct Loaded {
+    input: Input,
+    next_due: Option<Timestamp>,
+}
+
+/// None: another worker is at the queue, or has claimed the look, or there is no time to rest.
+async fn load_as(aws: &Aws, work: &WorkRequested, context: &Context) -> Option<Loaded> {
+    let mut worker = Worker::new(work, aws.clock.now(), context.deadline);
+    let input = next_input(aws, &mut worker).await.expect("the ledger and EC2 answer")?;
+    Some(Loaded { input, next_due: worker.again().next_due })
+}
+
 async fn load(world: &World, kind: Kind) -> Option<Loaded> {
-    let loaded =
-        work_requested(&world.aws, &work(kind), &world.context(), &mut Known::default()).await;
-    loaded.expect("the ledger and EC2 answer")
+    load_as(&world.aws, &work(kind), &world.context()).await
 }
 
 /// The point as it is while its snapshots are filled, and due when it was.
@@ -108,19 +122,17 @@ fn a_fleet_is_claimed_and_rested_upon_and_whoever_else_is_woken_goes_away() {
         snapshotted_points(&world, many).await;
         let begun = world.now();
         let (context, work) = (world.context(), work(Kind::Register));
-        let (mut known, mut known_to_other) = (Known::default(), Known::default());
-        let first = work_requested(&world.aws, &work, &context, &mut known);
+        let first = load_as(&world.aws, &work, &context);
         let second = async {
             world.later(10).await;
             let other = started(&world.cloud, "second");
-            let loaded = work_requested(&other, &work, &context, &mut known_to_other).await;
-            let loaded = loaded.expect("it is answered");
+            let loaded = load_as(&other, &work, &context).await;
             (loaded.is_none(), world.now())
         };
         let (first, (went, when)) = tokio::join!(first, second);
         assert!(went, "the look is claimed");
         assert!(when.duration_since(begun) < secs(12), "at once");
-        let loaded = first.expect("it is answered").expect("the claim is its own");
+        let loaded = first.expect("the claim is its own");
         let Input::Register(input) = loaded.input else { panic!("it is of another kind") };
         assert_eq!(input.points.len(), many);
         // The shortest rest there is: long enough for several of them.
@@ -139,10 +151,8 @@ fn a_rest_that_would_outlast_the_function_is_not_begun() {
         snapshotted_points(&world, LOOK_AT_ONCE + 20).await;
         let short = world.context_for(secs(45));
         let work = work(Kind::Register);
-        let mut known = Known::default();
-        let loading = work_requested(&world.aws, &work, &short, &mut known);
-        let (loaded, requests) = world.requests(loading).await;
-        assert!(loaded.expect("the ledger answers").is_none());
+        let (loaded, requests) = world.requests(load_as(&world.aws, &work, &short)).await;
+        assert!(loaded.is_none());
         // The lease and the claim are looked at, and the queue; nothing is claimed.
         let asked = [("BatchGetItem".to_string(), 2), ("Query".to_string(), 1)];
         assert_eq!(requests, BTreeMap::from(asked));

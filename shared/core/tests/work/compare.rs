@@ -1,6 +1,6 @@
 //! An image that is available, attribute by attribute.
 
-use afterimage_core::flow::work_requested::confirm::{Input, decide, to_ask};
+use afterimage_core::flow::work_requested::confirm::{Input, decide, needs_uefi_data};
 use afterimage_core::ids::AmiId;
 use afterimage_core::observed::{ImageState, ObservedImage};
 use afterimage_core::point::{Point, Replica, ReplicaStatus};
@@ -123,14 +123,14 @@ fn the_variables_of_the_firmware_are_asked_for_and_compared() {
     let images = [(ami(1), image.clone())].into();
     let point = created(&running());
     let points = std::slice::from_ref(&point);
-    assert_eq!(to_ask(points, &images), [ami(1)]);
+    assert_eq!(needs_uefi_data(points, &images), [ami(1)]);
     // What RegisterImage was told is not asked.
-    assert_eq!(to_ask(&[registered()], &images), Vec::<AmiId>::new());
+    assert_eq!(needs_uefi_data(&[registered()], &images), Vec::<AmiId>::new());
     let pending = [(ami(1), created_image(1, ImageState::Pending))].into();
-    assert_eq!(to_ask(points, &pending), Vec::<AmiId>::new());
+    assert_eq!(needs_uefi_data(points, &pending), Vec::<AmiId>::new());
     let mut without = point.clone();
     without.machine.as_mut().expect("its machine").build.uefi_data = None;
-    assert_eq!(to_ask(&[without], &images), Vec::<AmiId>::new());
+    assert_eq!(needs_uefi_data(&[without], &images), Vec::<AmiId>::new());
     let cases = [(text("QU1aTlVFRkk="), 0), (text("b3RoZXI="), 1), (None, 1)];
     for (data, told) in cases {
         let input = confirm_input(at(mins(20)), vec![point.clone()], std::slice::from_ref(&image));

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use crate::scene::conclude;
 use afterimage_core::call::Outcome;
 use afterimage_core::command::{Command, Decision};
-use afterimage_core::flow::work_requested::confirm::{Input, decide, to_describe};
+use afterimage_core::flow::work_requested::confirm::{Input, decide};
 use afterimage_core::flow::work_requested::copy;
+use afterimage_core::flow::work_requested::needs;
 use afterimage_core::observed::{ImageState, ObservedImage};
 use afterimage_core::point::{Place, Plan, Point, Replica, ReplicaStatus, Step};
 use afterimage_core::reason::{Code, Reason};
 use afterimage_core::status::Status;
 use afterimage_core::summary::{Good, News};
+use afterimage_core::work::Kind;
 
 use crate::render::render;
 use crate::scene::{
@@ -101,7 +103,7 @@ fn an_image_that_is_lost_is_left_and_the_next_is_registered_after_a_wait() {
         (vec![seen_image(1, ImageState::Deregistered)], Code::ArtefactGone),
         (vec![], Code::ArtefactGone),
     ];
-    assert_eq!(to_describe(&[registered()], &[]), [ami(1)]);
+    assert_eq!(needs(Kind::Confirm, &[registered()], &[], at(0)).images, [ami(1)]);
     for (seen, expected) in cases {
         let decision = look(&registered(), &seen, mins(16));
         let after = point_in(&decision);

@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::scene::conclude;
 use afterimage_core::call::{Call, CopyImage, Outcome};
 use afterimage_core::command::{Command, Decision};
-use afterimage_core::flow::work_requested::copy::{Input, decide, to_look_up};
+use afterimage_core::flow::work_requested::copy::{Input, decide};
+use afterimage_core::flow::work_requested::needs;
 use afterimage_core::names::copy_token;
 use afterimage_core::observed::{Complete, ImageState, ObservedImage};
 use afterimage_core::point::{Place, Point, Replica, ReplicaStatus, Step};
 use afterimage_core::reason::Code;
 use afterimage_core::slot::{Occasion, PointId, Slot};
+use afterimage_core::work::Kind;
 
 use crate::scene::{
     FRANKFURT, HOME, IRELAND, NAME, ami, answer, at, codes_said, hours, imaged, instance, mins,
@@ -28,7 +30,8 @@ fn look_with(point: Point, replica: &Replica, named: &[ObservedImage], secs: i64
         let images = named.iter().filter(|image| image.name == name).cloned().collect();
         (name, Complete(images))
     };
-    let named = to_look_up(&replicas, at(secs)).into_iter().map(of_name).collect();
+    let named =
+        needs(Kind::Copy, &[], &replicas, at(secs)).names.into_iter().map(of_name).collect();
     let points = BTreeMap::from([(point.id.clone(), point)]);
     decide(&Input { now: at(secs), replicas, points, named })
 }
@@ -113,7 +116,8 @@ fn a_call_without_an_outcome_is_made_again_with_the_same_token_but_not_for_ever(
 fn a_copy_of_ours_that_has_our_name_is_adopted() {
     let taken = taken();
     assert_eq!(taken.step.due_at, Some(at(mins(20) + 5)));
-    assert!(to_look_up(std::slice::from_ref(&taken), at(mins(20) + 4)).is_empty());
+    let replicas = std::slice::from_ref(&taken);
+    assert!(needs(Kind::Copy, &[], replicas, at(mins(20) + 4)).names.is_empty());
     let decision = look(&taken, &[copy_of(2, (HOME, 1))], mins(20) + 5);
     let replica = replica_in(&decision);
     assert_eq!((replica.status, replica.image), (ReplicaStatus::Pending, Some(ami(2))));

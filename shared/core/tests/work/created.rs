@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use crate::scene::conclude;
 use afterimage_core::call::{Call, CreateImage, Outcome};
 use afterimage_core::command::{Command, Decision};
-use afterimage_core::flow::work_requested::snapshot::{
-    Input, decide, is_about_to_be_graded, to_describe, to_list, to_look_up,
-};
-use afterimage_core::flow::work_requested::{confirm, snapshot};
+use afterimage_core::flow::work_requested::snapshot::{Input, decide};
+use afterimage_core::flow::work_requested::{self, confirm, needs, snapshot};
 use afterimage_core::machine::{Grade, LeftOut, Machine, State};
 use afterimage_core::observed::{Complete, ImageState, ObservedImage, ObservedSnapshot};
 use afterimage_core::point::{Chosen, Point};
@@ -104,8 +102,9 @@ fn the_grade_tells_how_the_disks_were() {
     restarted.instance.launched = at(1);
     for (after, grade) in [(stopped(), Grade::AtRest), (restarted, Grade::Crash)] {
         let point = created(&stopped());
-        assert_eq!(to_describe(std::slice::from_ref(&point), at(3)), [instance()]);
-        assert_eq!(to_list(std::slice::from_ref(&point), at(3)), std::slice::from_ref(&point.id));
+        let wanted = needs(Kind::Snapshot, std::slice::from_ref(&point), &[], at(3));
+        assert_eq!(wanted.machines, [instance()]);
+        assert_eq!(wanted.tagged, std::slice::from_ref(&point.id));
         let mut input = snapshot_input(at(3), vec![point.clone()], Some(&after));
         let begun = vec![seen_snapshot(1, 1), seen_snapshot(2, 2)];
         input.tagged = BTreeMap::from([(point.id.clone(), Complete(begun))]);
@@ -127,7 +126,7 @@ fn at_rest_is_said_only_by_a_look_after_ec2_has_begun_every_snapshot() {
         let point = created(&stopped());
         let mut input = snapshot_input(at(secs), vec![point.clone()], Some(machine));
         input.tagged = BTreeMap::from([(point.id, Complete(begun.to_vec()))]);
-        let soon = is_about_to_be_graded(&input);
+        let soon = work_requested::Input::Snapshot(input.clone()).again().next_due.is_some();
         let (points, _) = written(&decide(&input));
         (soon, points.first().and_then(|point| point.grade))
     };
@@ -167,7 +166,10 @@ fn what_a_call_brought_leads_on_or_back() {
 #[test]
 fn ours_is_what_was_made_of_our_machine_after_the_intent_with_our_tag() {
     let point = creating(&running());
-    assert_eq!(to_look_up(std::slice::from_ref(&point), at(mins(6))), [format!("{NAME}-0")]);
+    assert_eq!(
+        needs(Kind::Snapshot, std::slice::from_ref(&point), &[], at(mins(6))).names,
+        [format!("{NAME}-0")]
+    );
     let adopted = look(&point, vec![created_image(7, ImageState::Pending)], 6);
     let after = point_in(&adopted);
     assert_eq!((after.status, after.image), (Status::Created, Some(ami(7))));
@@ -289,7 +291,7 @@ fn one_that_fails_or_goes_is_made_again_under_another_name() {
 #[test]
 fn one_that_is_not_graded_yet_is_not_confirmed() {
     let point = created(&stopped());
-    assert!(confirm::to_describe(std::slice::from_ref(&point), &[]).is_empty());
+    assert!(needs(Kind::Confirm, std::slice::from_ref(&point), &[], at(3)).images.is_empty());
     let image = created_image(1, ImageState::Available);
     assert_eq!(confirm(point, image), Decision::default());
 }

@@ -2,7 +2,8 @@
 
 use afterimage_core::flow::WorkRequested;
 use afterimage_core::flow::work_requested::successor;
-use afterimage_core::work::{HOPS_MAX, Kind, Queue};
+use afterimage_core::limits::HOPS_MAX;
+use afterimage_core::work::{Kind, Queue};
 
 use crate::render::render;
 use crate::scene::{IRELAND, region};

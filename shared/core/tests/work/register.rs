@@ -3,11 +3,13 @@
 use afterimage_core::call::register_image::Device;
 use afterimage_core::call::{Call, RegisterImage};
 use afterimage_core::command::Decision;
-use afterimage_core::flow::work_requested::register::{decide, to_describe, to_look_up};
+use afterimage_core::flow::work_requested::needs;
+use afterimage_core::flow::work_requested::register::decide;
 use afterimage_core::observed::{ImageState, ObservedImage, ObservedSnapshot, SnapshotState};
 use afterimage_core::point::{Point, Step};
 use afterimage_core::reason::Code;
 use afterimage_core::status::Status;
+use afterimage_core::work::Kind;
 
 use crate::scene::{
     HOME, NAME, ami, at, code, codes_said, hours, mins, only_call, our_tags, point_in, region,
@@ -105,7 +107,10 @@ fn iops_and_throughput_are_told_where_ec2_takes_them() {
 #[test]
 fn snapshots_that_are_being_filled_are_waited_for_without_a_write_but_not_for_ever() {
     let point = snapshotted(&running());
-    assert_eq!(to_describe(std::slice::from_ref(&point)), [snap(11), snap(12)]);
+    assert_eq!(
+        needs(Kind::Register, std::slice::from_ref(&point), &[], at(3)).snapshots,
+        [snap(11), snap(12)]
+    );
     for state in [SnapshotState::Pending, SnapshotState::Other] {
         let seen = in_states(SnapshotState::Completed, state);
         assert_eq!(look(&point, &seen, hours(48) - 1), Decision::default());
@@ -145,8 +150,11 @@ fn a_snapshot_that_does_not_show_is_gone_only_when_all_that_was_made_must_be_vis
 
 #[test]
 fn an_image_of_our_name_and_our_snapshots_is_adopted() {
-    assert_eq!(to_look_up(&[registering()], at(mins(16))), [format!("{NAME}-0")]);
-    assert!(to_look_up(&[registering()], at(mins(16) - 1)).is_empty());
+    assert_eq!(
+        needs(Kind::Register, &[registering()], &[], at(mins(16))).names,
+        [format!("{NAME}-0")]
+    );
+    assert!(needs(Kind::Register, &[registering()], &[], at(mins(16) - 1)).names.is_empty());
     let mut image = seen_image(7, ImageState::Pending);
     image.snapshots.reverse();
     let decision = look_up(&registering(), &[image], mins(16));

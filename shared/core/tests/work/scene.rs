@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use afterimage_core::call::{Answer, Call, Outcome, SnapshotSet};
 use afterimage_core::command::{Command, Decision, Record};
-use afterimage_core::flow::work_requested::{confirm, register, snapshot};
+use afterimage_core::flow::work_requested::{confirm, needs, register, snapshot};
 use afterimage_core::ids::{AmiId, InstanceId, Region, SnapshotId, VolumeId};
 use afterimage_core::machine::{Build, Instance, Machine, State, Volume};
 use afterimage_core::observed::{
@@ -15,6 +15,7 @@ use afterimage_core::point::{Place, Plan, Point, Replica};
 use afterimage_core::policy::{Method, Replicate};
 use afterimage_core::reason::Code;
 use afterimage_core::slot::{Occasion, Slot};
+use afterimage_core::work::Kind;
 use jiff::{SignedDuration, Timestamp};
 
 pub const HOME: &str = "us-east-1";
@@ -215,7 +216,7 @@ pub fn register_input(
         let images = named.iter().filter(|image| image.name == name).cloned().collect();
         (name, Complete(images))
     };
-    let named = register::to_look_up(&points, now).into_iter().map(of_name);
+    let named = needs(Kind::Register, &points, &[], now).names.into_iter().map(of_name);
     register::Input { now, snapshots, named: named.collect(), points }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use afterimage_core::command::{Command, Decision, Record};
-use afterimage_core::flow::work_requested::{confirm, copy, register, snapshot};
+use afterimage_core::flow::work_requested::{confirm, copy, needs, register, snapshot};
 use afterimage_core::ids::Region;
 use afterimage_core::machine::{Machine, State};
 use afterimage_core::observed::{
@@ -11,6 +11,7 @@ use afterimage_core::observed::{
 };
 use afterimage_core::point::{Point, Replica, ReplicaStatus};
 use afterimage_core::slot::PointId;
+use afterimage_core::work::Kind;
 use jiff::Timestamp;
 
 use crate::scene::{
@@ -48,9 +49,9 @@ impl World {
             self.points.values().filter(|point| point.home == *region).cloned().collect();
         let replicas: Vec<Replica> =
             self.replicas.values().filter(|replica| replica.region == *region).cloned().collect();
-        let listed = snapshot::to_list(&points, now);
+        let listed = needs(Kind::Snapshot, &points, &[], now).tagged;
         let tagged = |id: PointId| (id, Complete(self.snapshots.clone()));
-        let described = snapshot::to_describe(&points, now);
+        let described = needs(Kind::Snapshot, &points, &[], now).machines;
         let machines = described.into_iter().filter_map(|id| Some((id, self.machine.clone()?)));
         let snapshot = snapshot::decide(&snapshot::Input {
             now,
@@ -59,13 +60,13 @@ impl World {
             unsettled: BTreeSet::new(),
             tagged: listed.into_iter().map(tagged).collect(),
             downtimes: BTreeMap::new(),
-            named: self.named(snapshot::to_look_up(&points, now)),
+            named: self.named(needs(Kind::Snapshot, &points, &[], now).names),
         });
         let seen = self.snapshots.iter().map(|seen| (seen.id.clone(), seen.clone()));
         let register = register::decide(&register::Input {
             now,
             snapshots: seen.collect(),
-            named: self.named(register::to_look_up(&points, now)),
+            named: self.named(needs(Kind::Register, &points, &[], now).names),
             points: points.clone(),
         });
         let confirm = confirm::decide(&confirm::Input {
@@ -78,7 +79,7 @@ impl World {
         });
         let copy = copy::decide(&copy::Input {
             now,
-            named: self.named(copy::to_look_up(&replicas, now)),
+            named: self.named(needs(Kind::Copy, &[], &replicas, now).names),
             replicas,
             points: self.points.clone(),
         });

@@ -2,13 +2,15 @@
 
 use afterimage_core::call::Call;
 use afterimage_core::command::{Command, Decision, Record};
-use afterimage_core::flow::work_requested::snapshot::{Input, decide, to_describe, to_list};
+use afterimage_core::flow::work_requested::needs;
+use afterimage_core::flow::work_requested::snapshot::{Input, decide};
 use afterimage_core::machine::{Grade, Machine, State};
 use afterimage_core::observed::{Complete, ObservedSnapshot};
 use afterimage_core::point::{Point, Step};
 use afterimage_core::reason::Code;
 use afterimage_core::status::Status;
 use afterimage_core::summary::News;
+use afterimage_core::work::Kind;
 
 use crate::render::render;
 use crate::scene::{
@@ -61,10 +63,17 @@ fn what_is_not_due_is_left_alone() {
     for point in [Point { step: waiting, ..requested() }, snapshotting(&running())] {
         assert_eq!(begin(point.clone(), &running()), Decision::default());
         let points = [point];
-        assert!(to_list(&points, at(5)).is_empty() && to_describe(&points, at(5)).is_empty());
+        let wanted = needs(Kind::Snapshot, &points, &[], at(5));
+        assert!(wanted.tagged.is_empty() && wanted.machines.is_empty());
     }
-    assert_eq!(to_describe(&[requested(), requested()], at(0)), [instance()]);
-    assert_eq!(to_list(&[snapshotting(&running())], at(mins(6))).len(), 1);
+    assert_eq!(
+        needs(Kind::Snapshot, &[requested(), requested()], &[], at(0)).machines,
+        [instance()]
+    );
+    assert_eq!(
+        needs(Kind::Snapshot, &[snapshotting(&running())], &[], at(mins(6))).tagged.len(),
+        1
+    );
 }
 
 #[test]
