@@ -13,7 +13,7 @@ use super::Ledger;
 use super::item::Item;
 use super::keys::{DUE, DUE_AT, Key, QUEUE, asking};
 use super::read::millis;
-use super::record::{asked, readable};
+use super::record::{readable, request_counter};
 use crate::error::Failure;
 
 impl Ledger {
@@ -55,6 +55,6 @@ impl Ledger {
 }
 
 fn by_name(items: &BTreeMap<Key, Item>) -> Known {
-    let all = items.values().filter_map(|item| readable(asked(item)));
+    let all = items.values().filter_map(|item| readable(request_counter(item)));
     all.map(|asked| ((asked.instance.clone(), asked.policy.clone()), asked)).collect()
 }
