@@ -178,7 +178,7 @@ async fn request(
     let holder = format!("{STREAM}/{}/{}", std::process::id(), now.as_nanosecond());
     let mut writer = Writer::new(holder);
     for _ in 0..TRIES_MAX {
-        let known = ledger.asked(std::slice::from_ref(&key)).await.map_err(failed)?;
+        let known = ledger.request_counters(std::slice::from_ref(&key)).await.map_err(failed)?;
         let (point, change) = by_hand(policy, instance, known.get(&key), now);
         let written = ledger.write(&change, LeaseUse::None, &mut writer).await.map_err(failed)?;
         if written == Written::Done {

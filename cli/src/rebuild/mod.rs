@@ -180,7 +180,7 @@ async fn count_requests(
 ) -> Result<(), AwsFailure> {
     let asked = found.asked();
     let name = |asked: &RequestCounter| (asked.instance.clone(), asked.policy.clone());
-    let known = ledger.asked(&asked.iter().map(name).collect::<Vec<_>>()).await?;
+    let known = ledger.request_counters(&asked.iter().map(name).collect::<Vec<_>>()).await?;
     for asked in asked {
         let there = known.get(&name(&asked));
         if there.is_some_and(|there| there.ordinal >= asked.ordinal) {

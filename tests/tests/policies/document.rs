@@ -72,7 +72,7 @@ pub fn examples() -> Vec<Example> {
             }
             "text" => {
                 assert_eq!(line, end_of_example + 2, "line {line} belongs to no example");
-                examples.last_mut().expect("there is one").explanations = Some(held);
+                examples.last_mut().expect("there is one").said = Some(held);
             }
             other => panic!("line {line}: a block of `{other}` is read by nobody"),
         }
@@ -90,7 +90,7 @@ fn what_completes_an_example_is_what_the_document_says() {
 #[test]
 fn every_example_is_as_right_or_as_wrong_as_the_document_says() {
     let examples = examples();
-    let wrong = examples.iter().filter(|example| example.explanations.is_some()).count();
+    let wrong = examples.iter().filter(|example| example.said.is_some()).count();
     assert!(examples.len() > 25 && wrong > 0, "{} examples, {wrong} wrong", examples.len());
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("policies-document");
     fs::create_dir_all(&folder).expect("a folder can be made");
@@ -111,7 +111,7 @@ fn every_example_is_as_right_or_as_wrong_as_the_document_says() {
 fn every_key_of_the_language_has_an_example_and_a_word() {
     let schema: Json = serde_json::from_str(SCHEMA).expect("it is JSON");
     let known = keys::of_schema(&schema);
-    let right = examples().into_iter().filter(|example| example.explanations.is_none());
+    let right = examples().into_iter().filter(|example| example.said.is_none());
     let used = right.map(|example| keys::of_file(&example.file, &known));
     // The one with every key would cover for all others.
     let (all, used): (Vec<_>, Vec<_>) = used.partition(|used| *used == known);

@@ -21,7 +21,10 @@ impl Ledger {
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub async fn asked(&self, of: &[(InstanceId, PolicyName)]) -> Result<Known, Failure> {
+    pub async fn request_counters(
+        &self,
+        of: &[(InstanceId, PolicyName)],
+    ) -> Result<Known, Failure> {
         let keys = of.iter().map(|(instance, policy)| Key::request_counter(instance, policy));
         Ok(by_name(&self.items(keys.collect()).await?))
     }

@@ -154,7 +154,7 @@ async fn asking(
         asking.left.extend(aws.ledger.counters_left(region, context.now).await?);
     }
     let named: Vec<_> = asking.machines.iter().filter_map(on_demand::record_of).collect();
-    asking.known = aws.ledger.asked(&named).await?;
+    asking.known = aws.ledger.request_counters(&named).await?;
     Ok(asking)
 }
 

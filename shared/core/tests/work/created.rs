@@ -104,7 +104,7 @@ fn the_grade_tells_how_the_disks_were() {
     for (after, grade) in [(stopped(), Grade::AtRest), (restarted, Grade::Crash)] {
         let point = created(&stopped());
         assert_eq!(to_describe(std::slice::from_ref(&point), at(3)), [instance()]);
-        assert_eq!(to_list(std::slice::from_ref(&point), at(3)), [point.id.clone()]);
+        assert_eq!(to_list(std::slice::from_ref(&point), at(3)), std::slice::from_ref(&point.id));
         let mut input = snapshot_input(at(3), vec![point.clone()], Some(&after));
         let begun = vec![seen_snapshot(1, 1), seen_snapshot(2, 2)];
         input.tagged = BTreeMap::from([(point.id.clone(), Complete(begun))]);

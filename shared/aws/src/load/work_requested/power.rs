@@ -3,8 +3,6 @@
 //! No index has to show what is down: the roster names it. Nothing here fails for want of an answer
 //! of EC2: what is down has to be started, whatever can be seen of it.
 
-use std::collections::BTreeMap;
-
 use afterimage_core::downtime::Roster;
 use afterimage_core::flow::WorkRequested;
 use afterimage_core::flow::work_requested::Input;
