@@ -109,15 +109,6 @@ impl Ledger {
         call.send().await.map(|_| ()).map_err(|error| self.unwritten(error))
     }
 
-    /// Begins to look after a schedule, unless it is looked after already.
-    ///
-    /// # Errors
-    /// The ledger cannot be written.
-    pub async fn start_cursor(&self, cursor: &Cursor) -> Result<(), Failure> {
-        let put = PutIf { item: cursor_item(cursor)?, condition: Condition::absent() };
-        self.put_own(put, cursor.done_until).await.map(|_| ())
-    }
-
     /// A schedule was looked after up to then. One that was looked after for longer stays so.
     ///
     /// # Errors
