@@ -4,10 +4,10 @@ use afterimage_core::command::{Finding, Resolved};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use super::condition::{Condition, PutIf};
 use super::item::{Item, item_of, record_of};
 use super::keys::{FINDINGS, Key, PK, SK, WRITTEN_BY};
 use super::record::readable;
-use super::write::{Condition, PutIf};
 use super::{Ledger, said};
 use crate::error::Failure;
 

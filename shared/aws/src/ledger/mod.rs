@@ -9,6 +9,7 @@
 //!   `ledger-item-unreadable`, and the others go on.
 //! - Nothing here reads the clock to decide: what time it is, the caller says.
 
+mod condition;
 mod findings;
 pub mod item;
 pub mod keys;

@@ -9,13 +9,14 @@ use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem};
 use jiff::Timestamp;
 
 use super::Ledger;
+use super::condition::{Condition, PutIf};
 use super::item::{Item, attribute_of, item_of, part_of, record_of};
 use super::keys::{
     CURSOR, Key, LOOKED, PK, POLICIES, POLICY, REGION, ROSTER, SK, VERSION, WRITTEN_BY, cursors,
 };
 use super::read::{at_millis, millis};
 use super::record::{readable, roster};
-use super::write::{ACTIONS_MAX, Condition, PutIf};
+use super::write::ACTIONS_MAX;
 use crate::error::Failure;
 
 /// The attributes of these items.

@@ -4,22 +4,20 @@
 //! TransactWriteItems, which costs twice as much and is still one request. What the change can do
 //! without (the summary, the release of a lease) never makes it fail: it is written again without.
 
-use std::collections::HashMap;
-
 use afterimage_core::command::{Change, Write};
 use afterimage_core::summary::Summary;
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    AttributeValue, CancellationReason, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 use jiff::Timestamp;
 
+use super::condition::{Condition, PutIf};
 use super::item::Item;
-use super::keys::{PK, VERSION, WRITTEN_BY};
+use super::keys::WRITTEN_BY;
 use super::lease::LeaseUse;
-use super::read::millis;
 use super::record::item_to_put;
 use super::summary::{update, without_older};
 use super::{CONFLICTS_MAX, Ledger, Writer, said};
@@ -36,21 +34,6 @@ pub enum Written {
     Lost,
     /// Nothing was written: the lease is another's.
     NoLease,
-}
-
-/// What must hold of an item for a write to happen.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Condition {
-    expression: &'static str,
-    names: HashMap<String, String>,
-    values: HashMap<String, AttributeValue>,
-}
-
-/// An item, and the condition on the one in whose place it is put.
-#[derive(Clone, Debug)]
-pub(super) struct PutIf {
-    pub item: Item,
-    pub condition: Condition,
 }
 
 /// What became of one try.
@@ -70,61 +53,6 @@ struct Parts<'a> {
     lease: LeaseUse<'a>,
 }
 
-impl Condition {
-    pub fn new(expression: &'static str) -> Condition {
-        Condition { expression, ..Condition::default() }
-    }
-
-    pub fn name(mut self, placeholder: &str, name: &str) -> Condition {
-        self.names.insert(placeholder.to_string(), name.to_string());
-        self
-    }
-
-    pub fn value(mut self, placeholder: &str, value: AttributeValue) -> Condition {
-        self.values.insert(placeholder.to_string(), value);
-        self
-    }
-
-    /// There is no such item.
-    pub fn absent() -> Condition {
-        Condition::new("attribute_not_exists(#pk)").name("#pk", PK)
-    }
-
-    /// The time in an attribute is not after this one, or there is none.
-    pub fn not_after(attribute: &str, at: Timestamp) -> Condition {
-        Condition::new("NOT (#at > :at)").name("#at", attribute).value(":at", millis(at))
-    }
-
-    fn version(expected: u64) -> Condition {
-        if expected == 0 {
-            return Condition::absent();
-        }
-        Condition::new("#version = :version")
-            .name("#version", VERSION)
-            .value(":version", AttributeValue::N(expected.to_string()))
-    }
-}
-
-impl PutIf {
-    fn record(write: &Write, id: &str) -> Result<PutIf, Failure> {
-        let condition = Condition::version(write.expected);
-        Ok(PutIf { item: item_to_put(write, id)?, condition })
-    }
-
-    fn action(&self, table: &str) -> Result<TransactWriteItem, BuildError> {
-        let values = Some(self.condition.values.clone()).filter(|values| !values.is_empty());
-        let put = Put::builder()
-            .table_name(table)
-            .set_item(Some(self.item.clone()))
-            .condition_expression(self.condition.expression)
-            .set_expression_attribute_names(Some(self.condition.names.clone()))
-            .set_expression_attribute_values(values)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()?;
-        Ok(TransactWriteItem::builder().put(put).build())
-    }
-}
-
 impl Ledger {
     /// Writes a change, and takes, keeps or releases the lease of its queue in the same request.
     ///
@@ -139,7 +67,7 @@ impl Ledger {
         // The same for every try: whichever of them succeeded, it is recognised.
         let id = writer.next_id();
         let puts: Result<Vec<PutIf>, Failure> =
-            change.writes.iter().map(|write| PutIf::record(write, &id)).collect();
+            change.writes.iter().map(|write| put_of(write, &id)).collect();
         let summary = change.summary.clone().filter(|summary| !summary.news.is_empty());
         self.write_parts(Parts { puts: puts?, summary, lease }, &id).await
     }
@@ -244,6 +172,12 @@ impl Ledger {
         }
         Ok(actions)
     }
+}
+
+/// The put of a record, on condition that the version before is there.
+fn put_of(write: &Write, id: &str) -> Result<PutIf, Failure> {
+    let condition = Condition::version(write.expected);
+    Ok(PutIf { item: item_to_put(write, id)?, condition })
 }
 
 /// What follows from the reasons of a cancellation, which come in the order of the actions: none
