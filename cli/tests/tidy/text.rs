@@ -14,12 +14,8 @@ const TEMPLATE_LINES_MAX: usize = 800;
 
 /// What is left for later, or kept from the compiler where clippy does not look: it knows of no
 /// comments, and `allow_attributes` not of an attribute for a whole file.
-const UNFINISHED: [&str; 4] = [
-    concat!("TO", "DO"),
-    concat!("FIX", "ME"),
-    concat!("#[", "ignore"),
-    concat!("#![", "allow("),
-];
+const UNFINISHED: [&str; 4] =
+    [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("#[", "ignore"), concat!("#![", "allow(")];
 
 /// The lints that hold what no test here holds any more: long functions, `allow`, attributes
 /// without their reason, and code that is left for later.

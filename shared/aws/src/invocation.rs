@@ -1,22 +1,23 @@
-//! One invocation: what Lambda says of it.
+//! The context of one invocation.
 
 use jiff::{SignedDuration, Timestamp};
 
+/// The values that Lambda gives with an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Context {
     pub now: Timestamp,
-    /// When the execution environment is killed.
+    /// The time when Lambda stops the invocation.
     pub deadline: Timestamp,
-    /// The same for every try of one event.
+    /// The id of the event's delivery, the same for every try.
     pub request_id: String,
 }
 
-/// So long before its deadline a function begins nothing new: a call at its longest, and what has
-/// to be written after it.
+/// Time before the Lambda deadline in which no new work starts: the longest call, and the write
+/// after it.
 pub const WIND_UP: SignedDuration = SignedDuration::from_secs(30);
 
 impl Context {
-    /// Whether there is time to begin something new.
+    /// Checks whether there is time to start new work.
     pub fn has_time(&self, now: Timestamp) -> bool {
         self.deadline.duration_since(now) > WIND_UP
     }

@@ -83,12 +83,9 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_told_by_its_code() {
-        let diagnostic = Diagnostic::from(Failure::environment("NAME", "it is not set"));
+    fn a_failure_has_its_code_as_error_type() {
+        let diagnostic = Diagnostic::from(Failure::environment("NAME", "is not set"));
         assert_eq!(diagnostic.error_type, "environment-incomplete");
-        assert_eq!(
-            diagnostic.error_message,
-            "the environment variable NAME is of no use: it is not set"
-        );
+        assert_eq!(diagnostic.error_message, "environment variable NAME is not set");
     }
 }

@@ -12,7 +12,7 @@ use super::item::Item;
 use super::keys::{PK, VERSION};
 use super::read::millis;
 
-/// What must hold of an item for a write to happen.
+/// The condition of a write: what must hold of the item that is there.
 #[derive(Clone, Debug, Default)]
 pub struct Condition {
     pub expression: &'static str,
@@ -20,7 +20,7 @@ pub struct Condition {
     pub values: HashMap<String, AttributeValue>,
 }
 
-/// An item, and the condition on the one in whose place it is put.
+/// An item and the condition of its put.
 #[derive(Clone, Debug)]
 pub struct PutIf {
     pub item: Item,
@@ -42,16 +42,17 @@ impl Condition {
         self
     }
 
-    /// There is no such item.
+    /// The condition that there is no such item.
     pub fn absent() -> Condition {
         Condition::new("attribute_not_exists(#pk)").name("#pk", PK)
     }
 
-    /// The time in an attribute is not after this one, or there is none.
+    /// The condition that the time in an attribute is not after this one, or absent.
     pub fn not_after(attribute: &str, at: Timestamp) -> Condition {
         Condition::new("NOT (#at > :at)").name("#at", attribute).value(":at", millis(at))
     }
 
+    /// The condition that the item has this version; 0 stands for no item.
     pub fn version(expected: u64) -> Condition {
         if expected == 0 {
             return Condition::absent();
@@ -63,6 +64,7 @@ impl Condition {
 }
 
 impl PutIf {
+    /// The put as an action of a transaction.
     pub fn action(&self, table: &str) -> Result<TransactWriteItem, BuildError> {
         let values = Some(self.condition.values.clone()).filter(|values| !values.is_empty());
         let put = Put::builder()

@@ -1,8 +1,8 @@
-//! Writing: a change is one request, all of it or nothing of it.
+//! Writing: a change is one request, and is written as a whole or not at all.
 //!
-//! A change of one record, with no summary and no lease, is a PutItem; every other is a
-//! TransactWriteItems, which costs twice as much and is still one request. What the change can do
-//! without (the summary, the release of a lease) never makes it fail: it is written again without.
+//! A change of one record without summary and lease is a PutItem. Every other change is a
+//! TransactWriteItems, which costs twice as much and is still one request. The summary and the
+//! release of a lease never make a change fail: it is written again without them.
 
 use afterimage_core::command::{Change, Write};
 use afterimage_core::summary::Summary;
@@ -20,32 +20,32 @@ use super::keys::WRITTEN_BY;
 use super::lease::LeaseUse;
 use super::record::item_to_put;
 use super::summary::{update, without_older};
-use super::{CONFLICTS_MAX, Ledger, Writer, said};
+use super::{CONFLICTS_MAX, Ledger, Writer, service_error};
 use crate::error::Failure;
 
-/// What one transaction takes.
+/// Limit of TransactWriteItems for one request.
 pub const ACTIONS_MAX: usize = 100;
 
-/// What became of a change.
+/// The outcome of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
     Done,
-    /// Nothing was written: a record has another version by now, or is there already.
+    /// Nothing was written: a record has another version, or exists already.
     Lost,
-    /// Nothing was written: the lease is another's.
+    /// Nothing was written: another worker has the lease.
     NoLease,
 }
 
-/// What became of one try.
+/// The outcome of one try of a write.
 enum Tried<'a> {
     Written(Written),
-    /// Something was in the way that will not be there for long.
+    /// Another write was in the way; it will be over soon.
     Conflict(Failure),
-    /// It could be written without what this no longer has.
+    /// The write failed because of parts that it can do without; these are the others.
     Without(Box<Parts<'a>>),
 }
 
-/// What a try writes.
+/// The parts of a write.
 #[derive(Clone, Debug)]
 struct Parts<'a> {
     puts: Vec<PutIf>,
@@ -64,7 +64,7 @@ impl Ledger {
         lease: LeaseUse<'_>,
         writer: &mut Writer,
     ) -> Result<Written, Failure> {
-        // The same for every try: whichever of them succeeded, it is recognised.
+        // The id is the same for every try, so that the one that succeeded is recognised.
         let id = writer.next_id();
         let puts: Result<Vec<PutIf>, Failure> =
             change.writes.iter().map(|write| put_of(write, &id)).collect();
@@ -72,7 +72,7 @@ impl Ledger {
         self.write_parts(Parts { puts: puts?, summary, lease }, &id).await
     }
 
-    /// Puts an item that no [`Writer`] counts; false if its condition does not hold.
+    /// Puts an item outside of any [`Writer`]'s work; false if its condition does not hold.
     pub(super) async fn put_own(&self, mut put: PutIf, now: Timestamp) -> Result<bool, Failure> {
         let id = self.own_id(now);
         put.item.insert(WRITTEN_BY.into(), AttributeValue::S(id.clone()));
@@ -85,7 +85,7 @@ impl Ledger {
         loop {
             match self.attempt(&parts, id).await? {
                 Tried::Written(written) => return Ok(written),
-                // There is less each time, so that this comes to an end.
+                // Each time there are fewer parts, so that this ends.
                 Tried::Without(less) => parts = *less,
                 Tried::Conflict(failure) => {
                     conflicts += 1;
@@ -118,15 +118,15 @@ impl Ledger {
             .set_expression_attribute_values(values)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let Err(error) = call.send().await else { return Ok(Tried::Written(Written::Done)) };
-        match said(&error) {
+        match service_error(&error) {
             Some(PutItemError::ConditionalCheckFailedException(failed)) => {
                 let ours = is_ours(failed.item(), id);
                 Ok(Tried::Written(if ours { Written::Done } else { Written::Lost }))
             }
             Some(PutItemError::TransactionConflictException(_)) => {
-                Ok(Tried::Conflict(self.unwritten(error)))
+                Ok(Tried::Conflict(self.write_failed(error)))
             }
-            _ => Err(self.unwritten(error)),
+            _ => Err(self.write_failed(error)),
         }
     }
 
@@ -134,29 +134,29 @@ impl Ledger {
         let actions = self.actions(parts)?;
         let call = self.client.transact_write_items().set_transact_items(Some(actions));
         let Err(error) = call.send().await else { return Ok(Tried::Written(Written::Done)) };
-        match said(&error) {
+        match service_error(&error) {
             Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
                 let reasons = cancelled.cancellation_reasons();
                 match judge(reasons, parts, id) {
                     Some(tried) => Ok(tried),
-                    None if reasons.iter().any(passes) => {
-                        Ok(Tried::Conflict(self.unwritten(error)))
+                    None if reasons.iter().any(is_temporary) => {
+                        Ok(Tried::Conflict(self.write_failed(error)))
                     }
-                    None => Err(self.unwritten(error)),
+                    None => Err(self.write_failed(error)),
                 }
             }
-            // The first attempt of the SDK is still on its way; the next try meets what it wrote.
+            // The SDK's first attempt is still being written; the next try meets its result.
             Some(TransactWriteItemsError::TransactionInProgressException(_)) => {
-                Ok(Tried::Conflict(self.unwritten(error)))
+                Ok(Tried::Conflict(self.write_failed(error)))
             }
-            _ => Err(self.unwritten(error)),
+            _ => Err(self.write_failed(error)),
         }
     }
 
-    /// In this order: the records, the summary, the lease.
+    /// The actions of a transaction, in this order: records, summary, lease.
     fn actions(&self, parts: &Parts<'_>) -> Result<Vec<TransactWriteItem>, Failure> {
         let built = |action: Result<TransactWriteItem, BuildError>| {
-            action.map_err(|error| self.unwritten(error))
+            action.map_err(|error| self.write_failed(error))
         };
         let mut actions = Vec::new();
         for put in &parts.puts {
@@ -174,17 +174,17 @@ impl Ledger {
     }
 }
 
-/// The put of a record, on condition that the version before is there.
+/// The put of a record on condition that the version before is there.
 fn put_of(write: &Write, id: &str) -> Result<PutIf, Failure> {
     let condition = Condition::version(write.expected);
     Ok(PutIf { item: item_to_put(write, id)?, condition })
 }
 
-/// What follows from the reasons of a cancellation, which come in the order of the actions: none
-/// if no condition failed.
+/// The outcome of a cancelled transaction by its reasons, which are in the order of the actions.
+/// None if no condition failed.
 fn judge<'a>(reasons: &[CancellationReason], parts: &Parts<'a>, id: &str) -> Option<Tried<'a>> {
     let (puts, others) = reasons.split_at_checked(parts.puts.len())?;
-    // All or nothing: if one of them was written by this very write, all of them were.
+    // A transaction is all or nothing: if this write wrote one of them, it wrote all.
     if puts.iter().any(|reason| is_ours(reason.item(), id)) {
         return Some(Tried::Written(Written::Done));
     }
@@ -213,19 +213,21 @@ fn judge<'a>(reasons: &[CancellationReason], parts: &Parts<'a>, id: &str) -> Opt
     is_less.then(|| Tried::Without(Box::new(less)))
 }
 
+/// Checks whether a condition failed.
 fn is_condition(reason: &CancellationReason) -> bool {
     reason.code() == Some("ConditionalCheckFailed")
 }
 
-/// What was in the way will be gone soon: another transaction, or more load than the table is ready
-/// for.
-fn passes(reason: &CancellationReason) -> bool {
+/// Checks whether a reason goes away soon: another transaction, or more load than the table is
+/// scaled for.
+fn is_temporary(reason: &CancellationReason) -> bool {
     matches!(
         reason.code(),
         Some("TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
     )
 }
 
+/// Checks whether the item that is there was written by this write.
 fn is_ours(there: Option<&Item>, id: &str) -> bool {
     there.and_then(|item| item.get(WRITTEN_BY)).is_some_and(|by| by.as_s().is_ok_and(|by| by == id))
 }
