@@ -9,11 +9,13 @@ use crate::tree::Tree;
 const CORE_MADE_OF: [&str; 5] = ["jiff", "saphyr-parser", "serde", "serde_json", "thiserror"];
 
 /// What a function is made of beside our own: how it is started, and nothing that calls AWS.
-const FUNCTION_MADE_OF: [&str; 5] =
-    ["aws-config", "aws-types", "lambda_runtime", "serde_json", "tokio"];
+const FUNCTION_MADE_OF: [&str; 4] = ["aws-config", "aws-types", "serde_json", "tokio"];
 
 /// A handler is read without turning a page.
 const HANDLER_LINES_MAX: usize = 50;
+
+/// What starts a function says no more than what it starts.
+const MAIN_LINES_MAX: usize = 15;
 
 /// The places where what is named in one place only is named.
 const ONE_PLACE: [(&str, &str); 2] = [
@@ -34,7 +36,7 @@ pub fn faults(tree: &Tree) -> Vec<String> {
     for name in &functions {
         faults.extend(places(tree, name));
         faults.extend(handler(tree, name));
-        faults.extend(main(tree, name, functions.first()));
+        faults.extend(main(tree, name));
     }
     for (path, text) in tree.below("", "Cargo.toml") {
         faults.extend(manifest(path, text, &functions));
@@ -122,23 +124,18 @@ fn handler(tree: &Tree, name: &str) -> Vec<String> {
     faults
 }
 
-/// `main.rs` starts its function: it decides nothing, and all of them are the same but for the
-/// name of their own.
-fn main(tree: &Tree, name: &str, first: Option<&String>) -> Vec<String> {
-    let text = |name: &str| tree.text(&format!("functions/{name}/src/main.rs"));
-    let anonymous = |name: &str| text(name).replace(&snake(name), "FUNCTION");
-    let branches = ["if ", "match ", "for ", "while ", "loop "];
-    let code = text(name).lines().filter(|line| !line.trim_start().starts_with("//"));
-    let code: String = code.map(|line| format!("{}\n", line.trim_start())).collect();
+/// `main.rs` reads the environment and hands it, with its function, to shared/aws, which starts it.
+fn main(tree: &Tree, name: &str) -> Vec<String> {
+    let path = format!("functions/{name}/src/main.rs");
+    let text = tree.text(&path);
+    let starts =
+        format!("start::main(std::env::vars(), config, {}::start, Function::", snake(name));
     let mut faults = Vec::new();
-    if code.matches("fn ").count() != 1 || branches.iter().any(|word| code.contains(word)) {
-        faults.push(format!("functions/{name}/src/main.rs: it does more than start"));
+    if !text.contains(&starts) {
+        faults.push(format!("{path}: it does not start its function"));
     }
-    if !code.contains("start::run(") {
-        faults.push(format!("functions/{name}/src/main.rs: it does not start"));
-    }
-    if first.is_some_and(|first| anonymous(first) != anonymous(name)) {
-        faults.push(format!("functions/{name}/src/main.rs: it is not as the others are"));
+    if text.lines().count() > MAIN_LINES_MAX {
+        faults.push(format!("{path}: more than {MAIN_LINES_MAX} lines"));
     }
     faults
 }
@@ -187,7 +184,7 @@ fn manifest(path: &str, text: &str, functions: &BTreeSet<String>) -> Vec<String>
 }
 
 /// What is the product, and not a test of it or the cloud around it.
-fn is_product(path: &str) -> bool {
+pub fn is_product(path: &str) -> bool {
     let folders = ["cli/src/", "shared/aws/src/", "shared/core/src/"];
     let function = path.starts_with("functions/") && path.contains("/src/");
     function || folders.iter().any(|folder| path.starts_with(folder))
@@ -317,11 +314,11 @@ fn a_function_that_does_more_than_a_function_is_found() {
     let long = format!("{path}: more than 50 lines");
     assert_eq!(found(path, "/// One event.", &"//\n".repeat(50)), [long]);
     let path = "functions/work-requested/src/main.rs";
-    let told = found(path, "    start::run(", "    if late() { return Ok(()); }\n    start::run(");
-    let twice = ["it does more than start", "it is not as the others are"];
-    assert_eq!(told, twice.map(|what| format!("{path}: {what}")));
-    let told = found(path, "start::run(", "run(");
-    assert!(told.contains(&format!("{path}: it does not start")), "{told:?}");
+    for (before, after) in [("start::main(", "run("), ("work_requested::start", "other::start")] {
+        assert_eq!(found(path, before, after), [format!("{path}: it does not start its function")]);
+    }
+    let long = found(path, "async fn main()", &format!("{}async fn main()", "//\n".repeat(15)));
+    assert_eq!(long, [format!("{path}: more than 15 lines")]);
 }
 
 #[test]

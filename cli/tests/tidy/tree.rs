@@ -21,6 +21,12 @@ impl Tree {
         Tree { files }
     }
 
+    /// A tree of these files and no others.
+    pub fn of<'t>(files: impl IntoIterator<Item = (String, &'t str)>) -> Tree {
+        let files = files.into_iter().map(|(path, text)| (path, text.to_string()));
+        Tree { files: files.collect() }
+    }
+
     /// The files below a folder whose paths end so, in the order of their paths.
     pub fn below(&self, folder: &str, ending: &str) -> impl Iterator<Item = (&str, &str)> {
         let all = self.files.iter().map(|(path, text)| (path.as_str(), text.as_str()));

@@ -35,7 +35,7 @@ fn cursor() -> Cursor {
 fn a_slot_that_is_due_asks_for_a_point_and_wakes_the_worker() {
     with_binary(NAME, BINARY, async |world| {
         world.policies(POLICY).await;
-        world.ledger.start_cursor(&cursor()).await.expect("the ledger is written");
+        world.ledger.advance(&cursor()).await.expect("the ledger is written");
         let covered = world.machine("backup", "gold").await;
         let other = world.machine("backup", "silver").await;
 

@@ -1,15 +1,12 @@
 //! Starts the function.
 
-use afterimage_aws::{Clock, Environment, log, start};
+use afterimage_aws::start;
 use aws_config::BehaviorVersion;
+use image_state_changed::Function;
 
 #[tokio::main(flavor = "current_thread")]
 #[expect(clippy::disallowed_methods, reason = "the environment is read here and nowhere else")]
-async fn main() -> Result<(), lambda_runtime::Error> {
-    let variables = std::env::vars().collect();
-    log::start(&variables);
-    let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
-    let environment = Environment::read(&variables).inspect_err(log::failure)?;
-    let function = image_state_changed::start(environment, &config);
-    start::run(Clock::of(&config), |event, context| function.handle(event, context)).await
+async fn main() -> Result<(), start::Error> {
+    let config = aws_config::load_defaults(BehaviorVersion::latest());
+    start::main(std::env::vars(), config, image_state_changed::start, Function::handle).await
 }

@@ -1,7 +1,7 @@
-//! Our own bus: how functions wake each other.
+//! Our own bus, on which functions wake each other.
 //!
-//! PutEvents takes some entries and refuses others of the same request, and answers with a success
-//! all the same: what it refused is sent again.
+//! PutEvents can reject some entries of a request and still answer with success. Rejected entries
+//! are sent again.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -21,24 +21,26 @@ use crate::clock::Clock;
 use crate::decode::{DETAIL_TYPE, SOURCE};
 use crate::error::Failure;
 
-/// As many as PutEvents takes.
+/// Limit of PutEvents for one request.
 const ENTRIES_MAX: usize = 10;
-/// So often is sent again what was refused, beside what the SDK repeats by itself.
+/// Number of times that rejected entries are sent, beside the SDK's own retries.
 const TRIES_MAX: u32 = 3;
+/// Wait before rejected entries are sent again; it grows with each try.
 const WAIT: SignedDuration = SignedDuration::from_secs(1);
-/// The SDK sets no limit of its own.
+/// Longest time of a call with its retries. The SDK has no limit of its own.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A client of our bus.
 #[derive(Clone, Debug)]
 pub struct Bus {
     client: Client,
     name: String,
 }
 
-/// An entry that EventBridge did not take.
+/// An entry that EventBridge rejected, and its reason.
 #[derive(Debug, thiserror::Error)]
 #[error("{code}: {message}")]
-struct NotTaken {
+struct Rejected {
     code: String,
     message: String,
 }
@@ -54,7 +56,7 @@ impl Bus {
     /// Wakes the workers of these queues.
     ///
     /// # Errors
-    /// The bus did not take one of the events, time and again.
+    /// EventBridge rejected an event in every try.
     pub async fn wake(&self, clock: &Clock, wakes: &BTreeSet<Wake>) -> Result<(), Failure> {
         let entries: Vec<_> = wakes.iter().map(|wake| self.entry(wake)).collect();
         for entries in entries.chunks(ENTRIES_MAX) {
@@ -83,12 +85,12 @@ impl Bus {
         loop {
             let call = self.client.put_events().set_entries(Some(entries.clone()));
             let output = call.send().await.map_err(|error| self.failure(error))?;
-            let Some((refused, why)) = refused(entries, &output) else { return Ok(()) };
+            let Some((again, why)) = rejected(entries, &output) else { return Ok(()) };
             if tries >= TRIES_MAX {
                 return Err(self.failure(why));
             }
             clock.sleep(WAIT.saturating_mul(i32::try_from(tries).unwrap_or(i32::MAX))).await;
-            entries = refused;
+            entries = again;
             tries += 1;
         }
     }
@@ -98,28 +100,28 @@ impl Bus {
     }
 }
 
-/// The entries that were refused, and why the first of them was; none if all were taken. Every
-/// entry has its result, in the same order.
-fn refused(
+/// The rejected entries and the reason of the first, or none if all were accepted. The results are
+/// in the order of the entries.
+fn rejected(
     entries: Vec<PutEventsRequestEntry>,
     output: &PutEventsOutput,
-) -> Option<(Vec<PutEventsRequestEntry>, NotTaken)> {
+) -> Option<(Vec<PutEventsRequestEntry>, Rejected)> {
     let results = output.entries();
     let why = results.iter().find_map(|result| {
         let code = result.error_code()?.to_string();
-        Some(NotTaken { code, message: result.error_message().unwrap_or_default().to_string() })
+        Some(Rejected { code, message: result.error_message().unwrap_or_default().to_string() })
     });
     if output.failed_entry_count() == 0 {
         return None;
     }
-    // An answer that does not say which were refused gives no reason to leave one out.
+    // A response that does not say which entries it rejected is about all of them.
     let Some(why) = why else {
-        let message = format!("{} of {}", output.failed_entry_count(), entries.len());
-        return Some((entries, NotTaken { code: "FailedEntryCount".to_string(), message }));
+        let message = format!("{} of {} entries", output.failed_entry_count(), entries.len());
+        return Some((entries, Rejected { code: "FailedEntryCount".to_string(), message }));
     };
     let pairs = entries.into_iter().zip(results);
-    let refused = pairs.filter(|(_, result)| result.error_code().is_some());
-    Some((refused.map(|(entry, _)| entry).collect(), why))
+    let again = pairs.filter(|(_, result)| result.error_code().is_some());
+    Some((again.map(|(entry, _)| entry).collect(), why))
 }
 
 #[cfg(test)]
@@ -133,7 +135,7 @@ mod tests {
         details.iter().map(entry).collect()
     }
 
-    /// An answer with an error code, or none, for each entry.
+    /// A response with an error code, or none, for each entry.
     fn output(failed: i32, codes: &[Option<&str>]) -> PutEventsOutput {
         let entry = |code: &Option<&str>| {
             PutEventsResultEntry::builder().set_error_code(code.map(str::to_string)).build()
@@ -144,20 +146,20 @@ mod tests {
 
     #[track_caller]
     fn check(output: &PutEventsOutput, expected: Option<(&[&str], &str)>) {
-        let refused = refused(entries(&["a", "b", "c"]), output);
+        let rejected = rejected(entries(&["a", "b", "c"]), output);
         let again = expected.map(|(details, code)| (entries(details), code.to_string()));
-        assert_eq!(refused.map(|(entries, why)| (entries, why.code)), again);
+        assert_eq!(rejected.map(|(entries, why)| (entries, why.code)), again);
     }
 
     #[test]
-    fn what_was_refused_is_sent_again_and_nothing_else() {
+    fn rejected_entries_are_sent_again_and_no_others() {
         check(&output(0, &[None, None, None]), None);
         let some = output(2, &[Some("InternalFailure"), None, Some("ThrottlingException")]);
         check(&some, Some((&["a", "c"], "InternalFailure")));
     }
 
     #[test]
-    fn an_answer_that_does_not_say_what_was_refused_has_all_sent_again() {
+    fn a_response_without_error_codes_has_all_entries_sent_again() {
         check(&output(1, &[None, None, None]), Some((&["a", "b", "c"], "FailedEntryCount")));
         check(&output(1, &[]), Some((&["a", "b", "c"], "FailedEntryCount")));
     }

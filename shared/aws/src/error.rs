@@ -1,19 +1,19 @@
 //! Errors with stable codes, which become Lambda's error types.
 //!
-//! `docs/errors.md` has a section for each code. Whether trying again may help is a property of the
-//! error: Lambda tries again whatever a function says, but alarms can tell the two apart.
+//! `docs/errors.md` has a section for each code. An error knows whether trying again may help.
+//! Lambda tries again in any case, but alarms can tell the two kinds apart.
 
 use std::error::Error;
 use std::fmt;
 
 use aws_sdk_dynamodb::types::error::ResourceNotFoundException;
 
-/// A function could not do its work; the event will be delivered again.
+/// The failure of one invocation. Lambda delivers its event again.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    #[error("the environment variable {name} is of no use: {why}")]
+    #[error("environment variable {name} {why}")]
     Environment { name: String, why: String },
-    /// The ledger cannot be read or written.
+    /// DynamoDB did not read or write the ledger.
     #[error("the ledger ({table}) could not be {done}")]
     Ledger {
         table: String,
@@ -21,10 +21,10 @@ pub enum Failure {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// What stands in the ledger is not what was ever written there.
-    #[error("an item of the ledger cannot be read: {key}: {why}")]
+    /// An item that breaks the form or an invariant of its record.
+    #[error("ledger item {key} is not valid: {why}")]
     Item { key: String, why: String },
-    /// EC2 did not answer a question.
+    /// EC2 did not answer a describe call.
     #[error("{operation} in {region} failed")]
     Ec2 {
         operation: &'static str,
@@ -32,8 +32,8 @@ pub enum Failure {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// Our bus did not take an event.
-    #[error("the bus ({bus}) did not take an event")]
+    /// EventBridge did not accept an event for our bus.
+    #[error("bus {bus} did not accept an event")]
     Bus {
         bus: String,
         #[source]
@@ -42,6 +42,7 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// A failure of an environment variable; `why` completes the sentence that begins with its name.
     pub fn environment(name: &str, why: impl fmt::Display) -> Failure {
         Failure::Environment { name: name.to_string(), why: why.to_string() }
     }
@@ -54,7 +55,7 @@ impl Failure {
         "bus-unavailable",
     ];
 
-    /// Stable: alarms and `docs/errors.md` name it.
+    /// The stable code, which alarms and `docs/errors.md` name.
     pub fn code(&self) -> &'static str {
         match self {
             Failure::Environment { .. } => "environment-incomplete",
@@ -65,39 +66,39 @@ impl Failure {
         }
     }
 
-    /// There is no such table in this account and region.
+    /// Checks whether the account and region have no such table.
     pub fn is_table_missing(&self) -> bool {
         causes(self).any(|cause| cause.is::<ResourceNotFoundException>())
     }
 
-    /// Whether the same again may succeed without anybody doing anything.
+    /// Checks whether the same invocation may succeed later without anybody doing anything.
     pub fn is_retryable(&self) -> bool {
         !matches!(self, Failure::Environment { .. } | Failure::Item { .. })
     }
 }
 
-/// An error and all that led to it, in one line.
+/// An error and its causes in one line.
 pub fn chain(error: &(dyn Error + 'static)) -> String {
     told(error, ": ")
 }
 
-/// An error and all that led to it, with this between any two. No error of ours repeats its source;
-/// of those of the SDK some do: what says nothing new is left out.
-pub fn told(error: &(dyn Error + 'static), between: &str) -> String {
+/// An error and its causes with a separator between them. No error of ours repeats its source, but
+/// some of the SDK's do: a cause that says nothing new is left out.
+pub fn told(error: &(dyn Error + 'static), separator: &str) -> String {
     let mut told = String::new();
     for cause in causes(error) {
         let text = cause.to_string();
         if told.is_empty() {
             told = text;
         } else if !told.contains(&text) {
-            told.push_str(between);
+            told.push_str(separator);
             told.push_str(&text);
         }
     }
     told
 }
 
-/// An error, what led to it, what led to that, and so on.
+/// An error, its source, the source of that, and so on.
 pub fn causes<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
@@ -112,7 +113,7 @@ mod tests {
     #[error("service error")]
     struct Service(#[source] Repeats);
 
-    /// As some errors of the SDK do.
+    /// An error that repeats its source, as some of the SDK do.
     #[derive(Debug, thiserror::Error)]
     #[error("{0}")]
     struct Repeats(#[source] Cause);
@@ -139,7 +140,7 @@ mod tests {
     #[test]
     fn every_failure_has_a_code_of_its_own() {
         let failures = [
-            Failure::environment("A", "it is not set"),
+            Failure::environment("A", "is not set"),
             Failure::Ledger { table: String::new(), done: "read", source: Box::new(Cause) },
             Failure::Item { key: String::new(), why: String::new() },
             Failure::Ec2 { operation: "", region: String::new(), source: Box::new(Cause) },

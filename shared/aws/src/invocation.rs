@@ -1,19 +1,20 @@
-//! One invocation: what Lambda says of it.
+//! The context of one invocation.
 
 use afterimage_core::worker::has_time;
 use jiff::Timestamp;
 
+/// The values that Lambda gives with an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Context {
     pub now: Timestamp,
-    /// When the execution environment is killed.
+    /// The time when Lambda stops the invocation.
     pub deadline: Timestamp,
-    /// The same for every try of one event.
+    /// The id of the event's delivery, the same for every try.
     pub request_id: String,
 }
 
 impl Context {
-    /// Whether there is time to begin something new.
+    /// Checks whether there is time to start new work.
     pub fn has_time(&self, now: Timestamp) -> bool {
         has_time(self.deadline, now)
     }

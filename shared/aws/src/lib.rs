@@ -1,4 +1,4 @@
-//! Acts: the only code of Afterimage that calls AWS.
+//! The part that acts: the only code of Afterimage that calls AWS.
 //!
 //! A function is `decode` (EventBridge JSON to a typed event), `load` (what the decision needs to
 //! know), `decide` (in `afterimage-core`) and `apply` (carry out each command, record each
@@ -31,7 +31,7 @@ pub use error::Failure;
 pub use invocation::Context;
 pub use ledger::Ledger;
 
-/// Everything that a started function holds on to.
+/// The clients of a started function.
 #[derive(Clone, Debug)]
 pub struct Aws {
     pub environment: Arc<Environment>,
@@ -42,7 +42,7 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// The clients, once for each execution environment.
+    /// Makes the clients, once for each execution environment.
     pub fn start(environment: Environment, config: &SdkConfig) -> Aws {
         Aws {
             clock: Clock::of(config),

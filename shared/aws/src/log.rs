@@ -1,7 +1,7 @@
-//! Logs: one JSON object a line, as CloudWatch can search them.
+//! Logs: one JSON object per line, which CloudWatch can search.
 //!
-//! Whatever is said for a reason has the field `code`, so that a metric filter counts it; the rest
-//! of the fields are what a person would look up.
+//! A line with a reason has the field `code`, so that a metric filter can count it. The other
+//! fields are for a person who searches.
 
 use std::collections::BTreeMap;
 
@@ -14,11 +14,11 @@ use crate::error::{Failure, chain};
 
 const LEVEL: &str = "info";
 
-/// Begins to log, once for a process; the first to ask says how much.
+/// Begins to log. The first call in a process sets the filter.
 pub fn start(variables: &BTreeMap<String, String>) {
     let wanted = variables.get(LOG).map_or(LEVEL, String::as_str);
     let filter = EnvFilter::try_new(wanted);
-    let unreadable = filter.as_ref().err().map(ToString::to_string);
+    let invalid = filter.as_ref().err().map(ToString::to_string);
     let started = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
@@ -27,12 +27,12 @@ pub fn start(variables: &BTreeMap<String, String>) {
         .with_span_list(false)
         .with_env_filter(filter.unwrap_or_else(|_| EnvFilter::new(LEVEL)))
         .try_init();
-    if let (Ok(()), Some(why)) = (started, unreadable) {
-        tracing::warn!(variable = LOG, why, "the level of logging cannot be read");
+    if let (Ok(()), Some(why)) = (started, invalid) {
+        tracing::warn!(variable = LOG, why, "the log filter is not valid; the level is {LEVEL}");
     }
 }
 
-/// A reason, and what it is about. Those that nobody has to be told are for whoever looks closely.
+/// Logs an explanation: at `debug` if nobody has to act on it, at `info` otherwise.
 pub fn explanation(explanation: &Explanation) {
     let Explanation { about, reason } = explanation;
     let (code, text) = (reason.code.as_str(), reason.text.as_str());
@@ -42,7 +42,7 @@ pub fn explanation(explanation: &Explanation) {
     }
 }
 
-/// A function could not do its work.
+/// Logs the failure of an invocation.
 pub fn failure(failure: &Failure) {
     let (code, retryable) = (failure.code(), failure.is_retryable());
     tracing::error!(code, retryable, "{}", chain(failure));

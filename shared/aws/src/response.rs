@@ -1,17 +1,17 @@
-//! What a function answers. Nobody waits for it; whoever invokes a function by hand sees it.
+//! The responses of functions. No service reads them; a person who invokes a function sees them.
 
 use serde_json::{Value, json};
 
 use crate::apply::Applied;
 use crate::decode::Unusable;
 
-/// All was done that there was to do, or could be done in the time.
+/// The response after all commands were carried out, or as many as there was time for.
 pub fn done(applied: &Applied) -> Value {
     json!({ "made": applied.made, "wrote": applied.wrote, "lost": applied.lost })
 }
 
-/// An event that is none of ours, or not what such an event should be. It is logged and answered
-/// as a success: it would not become any better by being delivered again.
+/// The response to an event that is not ours or not valid. It is logged and is a success for
+/// Lambda: delivered again, it would be no better.
 pub fn unusable(unusable: &Unusable) -> Value {
     tracing::warn!(code = unusable.code, "{}", unusable.why);
     json!({ "unusable": unusable.code })

@@ -1,28 +1,46 @@
-//! The glue to Lambda's runtime: an event and what Lambda says of it in, an answer or a failure
-//! out.
+//! The start of a function, and the glue to Lambda's runtime: an event and its context in, a
+//! response or a failure out.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 
+use aws_types::SdkConfig;
 use jiff::Timestamp;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
 
 use crate::clock::Clock;
+use crate::environment::Environment;
 use crate::error::{Failure, chain};
 use crate::{Context, log};
 
-/// Takes events from Lambda, one at a time, for as long as the execution environment lives.
+pub use lambda_runtime::Error;
+
+/// Starts a function and hands it the events that Lambda delivers, one at a time, for as long as
+/// the execution environment lives.
+///
+/// Every `functions/*/src/main.rs` calls this with the variables of its process, the configuration
+/// that it loads from them, and its own `start` and `handle`. Logging begins before the
+/// configuration is loaded.
 ///
 /// # Errors
-/// Lambda's runtime interface cannot be reached.
-pub async fn run<H, F>(clock: Clock, handle: H) -> Result<(), lambda_runtime::Error>
-where
-    H: Fn(Value, Context) -> F,
-    F: Future<Output = Result<Value, Failure>>,
-{
+/// The environment is incomplete, or Lambda's runtime interface cannot be reached.
+pub async fn main<F>(
+    variables: impl IntoIterator<Item = (String, String)>,
+    config: impl Future<Output = SdkConfig>,
+    start: fn(Environment, &SdkConfig) -> F,
+    handle: impl AsyncFn(&F, Value, Context) -> Result<Value, Failure>,
+) -> Result<(), Error> {
+    let variables: BTreeMap<String, String> = variables.into_iter().collect();
+    log::start(&variables);
+    let config = config.await;
+    let environment = Environment::read(&variables).inspect_err(log::failure)?;
+    let function = start(environment, &config);
+    let clock = Clock::of(&config);
     let service = service_fn(|event: LambdaEvent<Value>| {
-        // On the heap: a future of so many calls in each other is too deep for the compiler.
-        let handled = Box::pin(handle(event.payload, context(&event.context, clock.now())));
+        let context = context(&event.context, clock.now());
+        // On the heap: a future of so many nested calls is too deep for the compiler.
+        let handled = Box::pin(handle(&function, event.payload, context));
         async { handled.await.inspect_err(log::failure).map_err(Diagnostic::from) }
     });
     lambda_runtime::run(service).await
@@ -65,12 +83,9 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_told_by_its_code() {
-        let diagnostic = Diagnostic::from(Failure::environment("NAME", "it is not set"));
+    fn a_failure_has_its_code_as_error_type() {
+        let diagnostic = Diagnostic::from(Failure::environment("NAME", "is not set"));
         assert_eq!(diagnostic.error_type, "environment-incomplete");
-        assert_eq!(
-            diagnostic.error_message,
-            "the environment variable NAME is of no use: it is not set"
-        );
+        assert_eq!(diagnostic.error_message, "environment variable NAME is not set");
     }
 }

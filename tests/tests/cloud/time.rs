@@ -106,11 +106,12 @@ fn a_worker_a_tick_and_a_request_from_outside_do_not_disturb_one_another() {
         });
         started.await.expect("the world is there");
 
-        // Idle waiting moves nothing, though a worker sleeps and a rule is due.
-        let before = world.with(|model| model.now).await.expect("the world is there");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        let after = world.with(|model| model.now).await.expect("the world is there");
-        assert_eq!((before, after), (Time::START, Time::START));
+        // Idle waiting moves nothing, though a worker sleeps and a rule is due: each question wakes
+        // the world, and the next finds that it was idle again.
+        for _ in 0..100 {
+            let now = world.with(|model| model.now).await.expect("the world is there");
+            assert_eq!(now, Time::START);
+        }
 
         // While five minutes pass, requests come in and are answered.
         let passing = world.advance(Duration::from_secs(300));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::scene::{self, HOME, IRELAND, Item, Launch, ON_STOP, Scene, tag};
+use crate::scene::{self, HOME, IRELAND, Item, Launch, ON_STOP, Scene, codes, tag};
 
 /// The sweep looks every hour, and sweeps every five minutes.
 const LOOK_MINUTES: u64 = 66;
@@ -11,7 +11,7 @@ impl Scene {
     /// What is found of a kind, and whether it is open: by what it is about.
     async fn found(&self, code: &str) -> BTreeSet<(String, bool)> {
         let mut items: Vec<Item> = self.ledger().await;
-        items.retain(|item| item["pk"] == "findings" && item["reason"].contains(code));
+        items.retain(|item| item["pk"] == "findings" && codes(item, "reason") == [code]);
         let about = |item: &Item| (item["artefact"].clone(), !item.contains_key("resolved_at"));
         items.iter().map(about).collect()
     }

@@ -7,7 +7,7 @@ use aws_sdk_ec2::types as ec2;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use serde_json::json;
 
-use crate::scene::{self, FRANKFURT, HOME, IRELAND, Item, NIGHTLY, Scene};
+use crate::scene::{self, FRANKFURT, HOME, IRELAND, Item, NIGHTLY, Scene, codes};
 
 impl Scene {
     /// What is told of an artefact among the findings of the ledger.
@@ -22,7 +22,7 @@ impl Scene {
         let about = |item: &&Item| item["sk"].ends_with(artefact);
         let finding = findings.iter().find(about);
         let finding = finding.unwrap_or_else(|| panic!("{artefact} is not in {findings:#?}"));
-        assert!(finding["reason"].contains("foreign"), "{finding:#?}");
+        assert_eq!(codes(finding, "reason"), ["foreign"], "{finding:#?}");
     }
 
     /// The tags that the snapshots of a point of this machine will carry.

@@ -170,7 +170,7 @@ pub struct Snapshot {
     pub tags: BTreeMap<String, String>,
 }
 
-/// An item of the ledger, as far as its members are texts.
+/// An item of the ledger: its texts and numbers as they are, its other members as JSON.
 pub type Item = BTreeMap<String, String>;
 
 impl Scene {
@@ -181,6 +181,21 @@ impl Scene {
 
     pub async fn pass(&self, minutes: u64) {
         self.cloud.advance(Duration::from_secs(60 * minutes)).await;
+    }
+
+    /// Lets time pass, one step after the other, until something is so: within a bound, or it fails.
+    pub async fn pass_until(
+        &self,
+        step: Duration,
+        bound: Duration,
+        is_so: impl AsyncFn(&Scene) -> bool,
+    ) {
+        let mut passed = Duration::ZERO;
+        while !is_so(self).await {
+            assert!(passed < bound, "it is not so after {passed:?}");
+            self.cloud.advance(step).await;
+            passed += step;
+        }
     }
 
     pub fn fault(&self, rule: Rule) {
@@ -418,11 +433,11 @@ pub fn tag(key: &str, value: &str) -> ec2::Tag {
     ec2::Tag::builder().key(key).value(value).build()
 }
 
-/// So many disks beside the root, none of them encrypted.
 fn hibernation() -> ec2::HibernationOptionsRequest {
     ec2::HibernationOptionsRequest::builder().configured(true).build()
 }
 
+/// Disks beside the root, none of them encrypted.
 pub fn disks(count: usize) -> Vec<ec2::BlockDeviceMapping> {
     let devices = ["/dev/sdf", "/dev/sdg", "/dev/sdh", "/dev/sdi"];
     devices.iter().take(count).map(|device| disk(device, None)).collect()
@@ -441,15 +456,34 @@ pub fn disk(device: &str, key: Option<&str>) -> ec2::BlockDeviceMapping {
 }
 
 fn texts(item: &std::collections::HashMap<String, AttributeValue>) -> Item {
+    let text = |value: &AttributeValue| match value {
+        AttributeValue::S(text) | AttributeValue::N(text) => text.clone(),
+        other => json_of(other).to_string(),
+    };
     item.iter().map(|(name, value)| (name.clone(), text(value))).collect()
 }
 
-/// The same for the same value: members in the order of their names.
-fn text(value: &AttributeValue) -> String {
+/// A member of an item as JSON, the members of a map in the order of their names.
+pub fn json_of(value: &AttributeValue) -> Value {
     match value {
-        AttributeValue::S(text) | AttributeValue::N(text) => text.clone(),
-        AttributeValue::M(members) => format!("{:?}", texts(members)),
-        AttributeValue::L(values) => format!("{:?}", values.iter().map(text).collect::<Vec<_>>()),
-        other => format!("{other:?}"),
+        AttributeValue::S(text) => Value::from(text.as_str()),
+        AttributeValue::N(number) => serde_json::from_str(number).expect("a number"),
+        AttributeValue::Bool(value) => Value::from(*value),
+        AttributeValue::L(values) => values.iter().map(json_of).collect(),
+        AttributeValue::M(members) => {
+            let sorted: BTreeMap<&String, &AttributeValue> = members.iter().collect();
+            sorted.into_iter().map(|(name, value)| (name.clone(), json_of(value))).collect()
+        }
+        other => panic!("{other:?} is never written"),
     }
+}
+
+/// The codes of a reason, or of a list of findings, in a member of an item; none if it has no such
+/// member.
+pub fn codes(item: &Item, member: &str) -> Vec<String> {
+    let Some(text) = item.get(member) else { return Vec::new() };
+    let value: Value = serde_json::from_str(text).expect("a reason or a list of them");
+    let reasons = value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
+    let code = |reason: &Value| reason["code"].as_str().expect("it has a code").to_string();
+    reasons.iter().map(code).collect()
 }

@@ -11,7 +11,7 @@ use afterimage_cloud::time::Time;
 use afterimage_cloud::trace::{Entry, What};
 use aws_sdk_ec2::types as ec2;
 
-use crate::scene::{self, ACCOUNT, HOME, Item, Launch, STOP_START, Scene, Stage};
+use crate::scene::{self, ACCOUNT, HOME, Item, Launch, STOP_START, Scene, Stage, codes};
 
 const AN_HOUR: u64 = 60;
 
@@ -384,9 +384,9 @@ fn a_machine_that_somebody_stops_while_it_waits_is_imaged_and_not_started() {
         let machines = scene.launch(Launch { count: 2, ..Launch::default() }).await;
         scene.policies(STOP_START).await;
         // One of them is down, the other waits for its place.
-        while scene.powered().0 == 0 {
-            scene.cloud.advance(Duration::from_secs(1)).await;
-        }
+        let is_down = async |scene: &Scene| scene.powered().0 > 0;
+        let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3600));
+        scene.pass_until(second, hour, is_down).await;
         let states = scene.states().await;
         let waits = machines.iter().find(|id| states[*id] == "running").expect("one waits");
         scene.ec2(HOME).stop_instances().instance_ids(waits).send().await.expect("it stops");
@@ -404,9 +404,9 @@ fn a_machine_that_somebody_stops_just_before_us_is_theirs_to_start() {
         scene.policies(STOP_START).await;
         scene.pass(13).await;
         // It was seen to run, and was asked about; the call to stop it is next.
-        while scene.count("DescribeInstanceTypes", HOME) == 0 {
-            scene.cloud.advance(Duration::from_millis(5)).await;
-        }
+        let is_asked = async |scene: &Scene| scene.count("DescribeInstanceTypes", HOME) > 0;
+        let (moment, bound) = (Duration::from_millis(5), Duration::from_secs(600));
+        scene.pass_until(moment, bound, is_asked).await;
         assert_eq!(scene.powered(), (0, 0));
         scene.ec2(HOME).stop_instances().instance_ids(&machine).send().await.expect("it stops");
         scene.pass(AN_HOUR).await;
@@ -514,7 +514,7 @@ fn a_machine_that_ec2_does_not_start_is_started_for_as_long_as_it_takes() {
         let items = scene.ledger().await;
         let found: BTreeSet<&str> = items
             .iter()
-            .filter(|item| item["pk"] == "findings" && why(item).contains("not-started"))
+            .filter(|item| item["pk"] == "findings" && codes(item, "reason") == ["not-started"])
             .map(|item| item["artefact"].as_str())
             .collect();
         assert_eq!(found, BTreeSet::from([machine.as_str()]), "a person is told");

@@ -110,9 +110,12 @@ fn what_no_function_would_act_on_wakes_none() {
             ("instance-state-changed", "state", ["pending", "running", "stopping", "terminated"]),
             ("image-state-changed", "State", ["disabled", "deregistered", "pending", "Available"]),
         ];
+        let mut woken = BTreeSet::new();
         for rule in rules(&scene).await {
             let Some(pattern) = &rule.pattern else { continue };
             let pattern = Pattern::parse(pattern).expect("it was accepted");
+            let names = ["image-state-changed", "instance-state-changed", "instance-tagged"];
+            woken.extend(names.into_iter().filter(|name| pattern.matches(&sample(name))));
             for (name, member, states) in &others {
                 for state in states {
                     let mut event = sample(name);
@@ -137,6 +140,7 @@ fn what_no_function_would_act_on_wakes_none() {
                 assert!(!pattern.matches(&event), "{} takes {change}", rule.name);
             }
         }
+        assert_eq!(woken.len(), 3, "the samples themselves are taken: {woken:?}");
     });
 }
 

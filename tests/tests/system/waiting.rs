@@ -3,7 +3,7 @@
 use afterimage_cloud::faults::Rule;
 use serde_json::json;
 
-use crate::scene::{self, HOME, Item, Launch, ON_STOP, Scene, disk};
+use crate::scene::{self, HOME, Item, Launch, ON_STOP, Scene, codes, disk};
 
 /// At a quarter past midnight, for two hours, into two regions.
 const AT_REST: &str = "
@@ -40,7 +40,7 @@ impl Scene {
     async fn assert_waits(&self) {
         let point = self.the_point().await;
         assert_eq!(point["status"], "requested", "{point:#?}");
-        assert!(point["reason"].contains("waits-for-stop"), "{point:#?}");
+        assert_eq!(codes(&point, "reason"), ["waits-for-stop"], "{point:#?}");
         assert!(self.snapshots(HOME).await.is_empty());
     }
 
@@ -200,7 +200,7 @@ fn a_hibernated_machine_is_imaged_for_what_it_is() {
         scene.assert_protected_once(1).await;
         let point = scene.the_point().await;
         assert_eq!(point["grade"], "crash", "{point:#?}");
-        assert!(point["findings"].contains("hibernated"), "{point:#?}");
+        assert_eq!(codes(&point, "findings"), ["hibernated"], "{point:#?}");
     });
 }
 
@@ -238,7 +238,7 @@ fn slots_that_came_while_nothing_ran_are_made_up_for_by_the_last_one() {
             ("20260101T050000Z", "protected"),
         ];
         assert_eq!(told(&points), expected);
-        assert!(points[1]["findings"].contains("slots-collapsed"), "{:#?}", points[1]);
+        assert_eq!(codes(&points[1], "findings"), ["slots-collapsed"], "{:#?}", points[1]);
         assert!(points[1]["findings"].contains("2 earlier slots"), "{:#?}", points[1]);
         assert!(!points[2].contains_key("findings"), "{:#?}", points[2]);
     });
@@ -254,7 +254,7 @@ fn slots_that_came_while_nothing_ran_are_recorded_where_none_is_to_be_made_up_fo
             ("20260101T050000Z", "protected"),
         ];
         assert_eq!(told(&points), expected);
-        assert!(points[1]["reason"].contains("slots-missed"), "{:#?}", points[1]);
+        assert_eq!(codes(&points[1], "reason"), ["slots-missed"], "{:#?}", points[1]);
         assert!(points[1]["reason"].contains("so were 2 before it"), "{:#?}", points[1]);
         assert_eq!(scene.count("CreateSnapshots", HOME), 2);
     });

@@ -1,4 +1,4 @@
-//! Scheduled Event, every minute.
+//! `Scheduled Event` of the rule that fires every minute.
 
 use serde_json::Value;
 
@@ -7,12 +7,14 @@ use crate::environment::Environment;
 
 pub(super) const KIND: Kind = Kind { source: "aws.events", detail_types: &["Scheduled Event"] };
 
-/// A rule of a schedule fired: it is time to look, and nothing more is said.
+/// A scheduled rule fired. The event says nothing more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tick;
 
+/// Decodes the event.
+///
 /// # Errors
-/// The event is of no use.
+/// The event cannot be used.
 pub fn backup_tick(event: &Value, environment: &Environment) -> Result<Tick, Unusable> {
     envelope(event, &KIND, environment).map(|_| Tick)
 }

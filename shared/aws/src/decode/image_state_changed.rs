@@ -1,4 +1,4 @@
-//! EC2 AMI State Change.
+//! `EC2 AMI State Change`.
 
 use afterimage_core::flow::ImageStateChanged;
 use afterimage_core::ids::AmiId;
@@ -18,8 +18,10 @@ struct Detail {
     state: String,
 }
 
+/// Decodes the event.
+///
 /// # Errors
-/// The event is of no use.
+/// The event cannot be used.
 pub fn image_state_changed(
     event: &Value,
     environment: &Environment,

@@ -1,4 +1,4 @@
-//! EC2 Instance State-change Notification.
+//! `EC2 Instance State-change Notification`.
 
 use afterimage_core::flow::InstanceStateChanged;
 use afterimage_core::ids::InstanceId;
@@ -21,8 +21,10 @@ struct Detail {
     state: String,
 }
 
+/// Decodes the event.
+///
 /// # Errors
-/// The event is of no use.
+/// The event cannot be used.
 pub fn instance_state_changed(
     event: &Value,
     environment: &Environment,

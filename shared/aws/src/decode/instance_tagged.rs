@@ -1,5 +1,5 @@
-//! Tag Change on Resource, of a machine: its id, which stands in the ARN only. What its tags are is
-//! not read here: the event may be older than they are.
+//! `Tag Change on Resource` of an instance. Its id stands only in the ARN. The tags are not read
+//! here, because those of the instance may be newer than the event.
 
 use afterimage_core::flow::InstanceTagged;
 use afterimage_core::ids::InstanceId;
@@ -18,8 +18,10 @@ struct Detail {
     resource_type: String,
 }
 
+/// Decodes the event.
+///
 /// # Errors
-/// The event is of no use.
+/// The event cannot be used.
 pub fn instance_tagged(
     event: &Value,
     environment: &Environment,
@@ -27,12 +29,12 @@ pub fn instance_tagged(
     let event = envelope(event, &KIND, environment)?;
     let Detail { service, resource_type } = detail(&event)?;
     if (service.as_str(), resource_type.as_str()) != ("ec2", "instance") {
-        let what = format!("it is about {} {}", short(&service), short(&resource_type));
-        return Err(Unusable::not_ours(what));
+        let resource = format!("resource is {} {}", short(&service), short(&resource_type));
+        return Err(Unusable::not_ours(resource));
     }
     let resources = event.resources.as_deref().unwrap_or_default();
     let [arn] = resources else {
-        return Err(Unusable::impossible(format!("it is about {} resources", resources.len())));
+        return Err(Unusable::impossible(format!("{} resources instead of one", resources.len())));
     };
     Ok(InstanceTagged { region: region(&event)?, instance: InstanceId::parse(id_in(arn))? })
 }

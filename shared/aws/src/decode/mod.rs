@@ -1,9 +1,8 @@
-//! From the JSON that EventBridge delivers to what the flows know. Nothing of EventBridge goes
-//! past here.
+//! Decoding: from the JSON that EventBridge delivers to the typed events of the flows.
 //!
-//! Events are hints and may be anything: late, twice, out of order, malformed, of another account.
-//! One that is of no use says why, with a stable code, and is no failure: delivered again, it would
-//! be of no use either. Times are not read at all; some that AWS itself shows are impossible.
+//! Events are hints. They may be late, duplicate, out of order, malformed, or of another account.
+//! An event that cannot be used is no failure, because delivered again it would be the same; it has
+//! a stable code and a reason. Times are not read: some that AWS itself documents are impossible.
 
 mod backup_tick;
 mod image_state_changed;
@@ -28,11 +27,11 @@ pub use reconcile_tick::reconcile_tick;
 pub use snapshots_completed::snapshots_completed;
 pub use work_requested::{DETAIL_TYPE, SOURCE, work_requested};
 
-/// An event that nothing can be done about, and why.
+/// The reason why an event cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{why} ({code})")]
 pub struct Unusable {
-    /// Stable: alarms and `docs/errors.md` name it.
+    /// The stable code, which alarms and `docs/errors.md` name.
     pub code: &'static str,
     pub why: String,
 }
@@ -41,23 +40,26 @@ impl Unusable {
     pub const CODES: [&'static str; 4] =
         ["event-unreadable", "event-not-ours", "event-unknown-state", "event-impossible"];
 
-    /// It is not JSON of the form that we know.
+    /// An event whose JSON does not have the documented form.
     fn unreadable(why: impl ToString) -> Unusable {
-        // It may repeat what was there in place of what was expected, whatever its length.
+        // The message may quote a value of any length from the event.
         Unusable { code: "event-unreadable", why: short(&why.to_string()) }
     }
 
-    /// It is of another account, from another source, or about something else.
+    /// An event of another account, source, detail type or resource.
     fn not_ours(why: impl ToString) -> Unusable {
         Unusable { code: "event-not-ours", why: why.to_string() }
     }
 
-    /// It tells of a state that we do not know.
+    /// An event with a state that is not documented.
     fn unknown_state(state: &str) -> Unusable {
-        Unusable { code: "event-unknown-state", why: format!("`{}` is no state", short(state)) }
+        Unusable {
+            code: "event-unknown-state",
+            why: format!("state `{}` is unknown", short(state)),
+        }
     }
 
-    /// It is of the right form, and speaks of what cannot be.
+    /// An event of the right form with values that cannot be.
     fn impossible(why: impl ToString) -> Unusable {
         Unusable { code: "event-impossible", why: why.to_string() }
     }
@@ -69,13 +71,13 @@ impl From<NotAnId> for Unusable {
     }
 }
 
-/// Who sends an event, and what it is about.
+/// The source and the detail types of one kind of event.
 struct Kind {
     source: &'static str,
     detail_types: &'static [&'static str],
 }
 
-/// The envelope of an event of this account and kind.
+/// Reads the envelope of an event of our account and this kind.
 fn envelope(
     event: &Value,
     kind: &Kind,
@@ -83,38 +85,39 @@ fn envelope(
 ) -> Result<EventBridgeEvent<Value>, Unusable> {
     let mut event = event.clone();
     if let Value::Object(members) = &mut event {
-        // A time that cannot be must not make an event one that cannot be read.
+        // An impossible time must not make the event unreadable.
         members.remove("time");
     }
     let event = EventBridgeEvent::<Value>::deserialize(event).map_err(Unusable::unreadable)?;
     if event.source != kind.source {
-        return Err(Unusable::not_ours(format!("its source is `{}`", short(&event.source))));
+        return Err(Unusable::not_ours(format!("source is `{}`", short(&event.source))));
     }
     if !kind.detail_types.contains(&event.detail_type.as_str()) {
-        return Err(Unusable::not_ours(format!("it is `{}`", short(&event.detail_type))));
+        return Err(Unusable::not_ours(format!("detail type is `{}`", short(&event.detail_type))));
     }
     let account = event.account.as_deref().unwrap_or_default();
     if account != environment.account.as_str() {
-        return Err(Unusable::not_ours(format!("its account is `{}`", short(account))));
+        return Err(Unusable::not_ours(format!("account is `{}`", short(account))));
     }
     Ok(event)
 }
 
+/// Reads the detail of an event.
 fn detail<T: DeserializeOwned>(event: &EventBridgeEvent<Value>) -> Result<T, Unusable> {
     T::deserialize(&event.detail).map_err(Unusable::unreadable)
 }
 
-/// Where an event comes from, wherever it was forwarded to.
+/// The region in which an event happened, wherever it was forwarded to.
 fn region(event: &EventBridgeEvent<Value>) -> Result<Region, Unusable> {
     Ok(Region::parse(event.region.as_deref().unwrap_or_default())?)
 }
 
-/// The id in an ARN: what follows the last slash. In front of it, the families of events differ.
+/// The id in an ARN, which follows the last slash. The part before it differs between services.
 fn id_in(arn: &str) -> &str {
     arn.rsplit_once('/').map_or(arn, |(_, id)| id)
 }
 
-/// As much of a text of unknown length as has a place in a log.
+/// The beginning of a text of unknown length, for a log.
 fn short(text: &str) -> String {
     text.chars().take(100).collect()
 }

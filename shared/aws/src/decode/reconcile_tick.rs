@@ -1,4 +1,4 @@
-//! Scheduled Event, every five minutes.
+//! `Scheduled Event` of the rule that fires every five minutes.
 
 use serde_json::Value;
 
@@ -6,8 +6,10 @@ use super::backup_tick::{KIND, Tick};
 use super::{Unusable, envelope};
 use crate::environment::Environment;
 
+/// Decodes the event.
+///
 /// # Errors
-/// The event is of no use.
+/// The event cannot be used.
 pub fn reconcile_tick(event: &Value, environment: &Environment) -> Result<Tick, Unusable> {
     envelope(event, &KIND, environment).map(|_| Tick)
 }

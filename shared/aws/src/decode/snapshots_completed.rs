@@ -1,12 +1,12 @@
-//! EBS Multi-Volume Snapshots Completion Status, which is what CreateSnapshots brings, and EBS
-//! Snapshot Notification, of which AWS does not say whether it comes beside that.
+//! `EBS Multi-Volume Snapshots Completion Status`, which follows on CreateSnapshots, and `EBS
+//! Snapshot Notification`. AWS does not say whether CreateSnapshots brings both.
 
 use afterimage_core::flow::SnapshotsCompleted;
 use afterimage_core::ids::SnapshotId;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Kind, Unusable, detail, envelope, id_in, region};
+use super::{Kind, Unusable, detail, envelope, id_in, region, short};
 use crate::environment::Environment;
 
 const KIND: Kind = Kind {
@@ -14,13 +14,13 @@ const KIND: Kind = Kind {
     detail_types: &["EBS Multi-Volume Snapshots Completion Status", "EBS Snapshot Notification"],
 };
 
-/// Whether it went well is not read: whoever looks sees it.
+/// The members of the detail that are read. The result is not: the worker asks EC2.
 #[derive(Deserialize)]
 struct Detail {
     event: String,
-    /// Of a single snapshot.
+    /// The snapshot of an event about one.
     snapshot_id: Option<String>,
-    /// Of a set.
+    /// The snapshots of an event about a set.
     #[serde(default)]
     snapshots: Vec<Member>,
 }
@@ -30,8 +30,10 @@ struct Member {
     snapshot_id: String,
 }
 
+/// Decodes the event.
+///
 /// # Errors
-/// The event is of no use.
+/// The event cannot be used.
 pub fn snapshots_completed(
     event: &Value,
     environment: &Environment,
@@ -39,14 +41,14 @@ pub fn snapshots_completed(
     let event = envelope(event, &KIND, environment)?;
     let detail: Detail = detail(&event)?;
     if !matches!(detail.event.as_str(), "createSnapshots" | "createSnapshot") {
-        return Err(Unusable::not_ours("it is not about snapshots that were created"));
+        return Err(Unusable::not_ours(format!("event is `{}`", short(&detail.event))));
     }
     let members = detail.snapshots.into_iter().map(|member| member.snapshot_id);
     let arns: Vec<String> = members.chain(detail.snapshot_id).collect();
     let ids: Result<Vec<_>, _> = arns.iter().map(|arn| SnapshotId::parse(id_in(arn))).collect();
     let snapshots = ids?;
     if snapshots.is_empty() {
-        return Err(Unusable::impossible("it is about no snapshot"));
+        return Err(Unusable::impossible("no snapshot is named"));
     }
     Ok(SnapshotsCompleted { region: region(&event)?, snapshots })
 }

@@ -1,5 +1,5 @@
-//! Work Requested: our own event, on our own bus. It names a queue, and can do no more harm than
-//! to wake a worker who finds nothing to do.
+//! `Work Requested`, our own event on our own bus. It names a queue; a forged one can only wake a
+//! worker that finds nothing to do.
 
 use afterimage_core::flow::WorkRequested;
 use afterimage_core::ids::Region;
@@ -13,6 +13,7 @@ use crate::environment::Environment;
 
 /// The source of our own events.
 pub const SOURCE: &str = "afterimage";
+/// The detail type of this event.
 pub const DETAIL_TYPE: &str = "Work Requested";
 
 const KIND: Kind = Kind { source: SOURCE, detail_types: &[DETAIL_TYPE] };
@@ -25,17 +26,20 @@ struct Detail {
     hop: u32,
 }
 
+/// Decodes the event.
+///
 /// # Errors
-/// The event is of no use.
+/// The event cannot be used.
 pub fn work_requested(event: &Value, environment: &Environment) -> Result<WorkRequested, Unusable> {
     let event = envelope(event, &KIND, environment)?;
     let Detail { region, kind, hop } = detail(&event)?;
     let region = Region::parse(&region)?;
     let known = Work::ALL.into_iter().find(|known| known.as_str() == kind);
-    let kind = known
-        .ok_or_else(|| Unusable::impossible(format!("`{}` is no kind of work", short(&kind))))?;
+    let kind = known.ok_or_else(|| {
+        Unusable::impossible(format!("kind of work `{}` is unknown", short(&kind)))
+    })?;
     if hop > HOPS_MAX {
-        return Err(Unusable::impossible(format!("{hop} hops are more than {HOPS_MAX}")));
+        return Err(Unusable::impossible(format!("hop {hop} is above the limit of {HOPS_MAX}")));
     }
     Ok(WorkRequested { queue: Queue { region, kind }, hop })
 }

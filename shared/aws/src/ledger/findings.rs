@@ -1,21 +1,21 @@
-//! Findings: what a person should see, each kept once; and, when it is no longer so, as resolved.
+//! Findings for people to see. Each is kept once, and marked as resolved when it no longer holds.
 
 use afterimage_core::command::{Finding, Resolved};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use super::condition::{Condition, PutIf};
 use super::item::{Item, item_of, record_of};
 use super::keys::{FINDINGS, Key, PK, SK, WRITTEN_BY};
 use super::record::readable;
-use super::write::{Condition, PutIf};
-use super::{Ledger, said};
+use super::{Ledger, service_error};
 use crate::error::Failure;
 
-/// When it was seen that a finding is no longer so.
+/// The attribute with the time when a finding was seen to hold no longer.
 const RESOLVED_AT: &str = "resolved_at";
 
 impl Ledger {
-    /// Everything that was found and is not resolved.
+    /// Reads all findings that are not resolved.
     ///
     /// # Errors
     /// The ledger cannot be read.
@@ -25,8 +25,8 @@ impl Ledger {
         Ok(items.iter().filter_map(|item| readable(finding(item))).collect())
     }
 
-    /// Keeps what was found; false if it is known. The first report stays as it is; of what was
-    /// resolved this is the first again.
+    /// Keeps a finding; false if it is known. The first report stays; after a finding was resolved,
+    /// the next report is a first one.
     ///
     /// # Errors
     /// The ledger cannot be written.
@@ -42,8 +42,7 @@ impl Ledger {
         self.put_own(PutIf { item, condition }, finding.seen_at).await
     }
 
-    /// Remembers that a finding is no longer so; false if it was resolved before, or is another by
-    /// now.
+    /// Marks a finding as resolved; false if it was resolved before, or has another code now.
     ///
     /// # Errors
     /// The ledger cannot be written.
@@ -62,9 +61,9 @@ impl Ledger {
             .expression_attribute_values(":at", AttributeValue::S(resolved.at.to_string()))
             .expression_attribute_values(":code", AttributeValue::S(resolved.code.to_string()));
         let Err(error) = call.send().await else { return Ok(true) };
-        match said(&error) {
+        match service_error(&error) {
             Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-            _ => Err(self.unwritten(error)),
+            _ => Err(self.write_failed(error)),
         }
     }
 }

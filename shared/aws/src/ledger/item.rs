@@ -1,92 +1,160 @@
-//! Items and records: what DynamoDB keeps, and what the core knows, by way of JSON.
+//! Conversion between records and items: the members of a record are the attributes of its item.
 //!
-//! The members of a record are the attributes of its item. What is null is left out. Numbers are
-//! numbers, and whatever JSON cannot say (bytes, sets) was never written by us.
+//! `serde_dynamo` converts. Three things are added to it:
+//!
+//! - An absent member is an absent attribute, never `NULL`: an index has no place for an item
+//!   without its attribute, and a condition tells the two apart.
+//! - Bytes and sets, which the ledger never writes, make an item unreadable. `serde_dynamo` takes a
+//!   set for a list.
+//! - The attributes of an item are read in the order of their names, and an error names its
+//!   attribute: an item with several mistakes is always reported with the same one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, btree_map};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Number, Value};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, IntoDeserializer, MapAccess};
+use serde_dynamo::{Deserializer, Error, to_attribute_value};
 
 pub type Item = HashMap<String, AttributeValue>;
 
 /// The attributes of a record.
 pub fn item_of(record: &impl Serialize) -> Result<Item, String> {
-    match serde_json::to_value(record).map_err(|why| why.to_string())? {
-        Value::Object(members) => Ok(attributes(members)),
-        other => Err(format!("it is no record: {other}")),
+    match attribute_of(record)? {
+        AttributeValue::M(members) => Ok(members),
+        other => Err(format!("a record has members, and this is {other:?}")),
     }
-}
-
-/// The record whose attributes these are. Those of our own bookkeeping are not part of it.
-pub fn record_of<T: DeserializeOwned>(item: &Item, apart: &[&str]) -> Result<T, String> {
-    let members = members(item, apart)?;
-    serde_json::from_value(Value::Object(members)).map_err(|why| why.to_string())
 }
 
 /// A part of a record as one attribute.
 pub fn attribute_of(part: &impl Serialize) -> Result<AttributeValue, String> {
-    serde_json::to_value(part).map(attribute).map_err(|why| why.to_string())
+    to_attribute_value(part).map(without_nulls).map_err(|why| why.to_string())
+}
+
+/// The record with these attributes. Those in `apart` are the ledger's own and no members of it.
+pub fn record_of<T: DeserializeOwned>(item: &Item, apart: &[&str]) -> Result<T, String> {
+    let members = item.iter().map(|(name, attribute)| (name.as_str(), attribute));
+    let members: BTreeMap<&str, &AttributeValue> =
+        members.filter(|(name, _)| !apart.contains(name)).collect();
+    let members = Members { rest: members.into_iter(), value: None };
+    T::deserialize(MapAccessDeserializer::new(members)).map_err(|why| why.to_string())
 }
 
 /// The part of a record that one attribute is.
 pub fn part_of<T: DeserializeOwned>(name: &str, attribute: &AttributeValue) -> Result<T, String> {
-    let value = value_of(name, attribute)?;
-    serde_json::from_value(value).map_err(|why| format!("`{name}`: {why}"))
+    read(std::marker::PhantomData, name, attribute).map_err(|why| why.to_string())
 }
 
-fn attributes(members: Map<String, Value>) -> Item {
-    let present = members.into_iter().filter(|(_, value)| !value.is_null());
-    present.map(|(name, value)| (name, attribute(value))).collect()
-}
-
-fn attribute(value: Value) -> AttributeValue {
-    match value {
-        Value::Null => AttributeValue::Null(true),
-        Value::Bool(value) => AttributeValue::Bool(value),
-        Value::Number(number) => AttributeValue::N(number.to_string()),
-        Value::String(text) => AttributeValue::S(text),
-        Value::Array(values) => AttributeValue::L(values.into_iter().map(attribute).collect()),
-        Value::Object(members) => AttributeValue::M(attributes(members)),
+fn read<'de, S: DeserializeSeed<'de>>(
+    seed: S,
+    name: &str,
+    attribute: &AttributeValue,
+) -> Result<S::Value, Error> {
+    if !is_written(attribute) {
+        return Err(Error::custom(format!("`{name}` is of a type that is never written")));
     }
+    let deserializer = Deserializer::from_attribute_value(attribute.clone().into());
+    seed.deserialize(deserializer).map_err(|why| Error::custom(format!("`{name}`: {why}")))
 }
 
-fn value_of(name: &str, attribute: &AttributeValue) -> Result<Value, String> {
+/// Checks whether an attribute is of a type that the ledger writes.
+fn is_written(attribute: &AttributeValue) -> bool {
     match attribute {
-        AttributeValue::Null(_) => Ok(Value::Null),
-        AttributeValue::Bool(value) => Ok(Value::Bool(*value)),
-        AttributeValue::N(text) => number(text).ok_or_else(|| format!("`{name}` is {text}")),
-        AttributeValue::S(text) => Ok(Value::String(text.clone())),
+        AttributeValue::L(values) => values.iter().all(is_written),
+        AttributeValue::M(members) => members.values().all(is_written),
+        AttributeValue::Bool(_)
+        | AttributeValue::N(_)
+        | AttributeValue::Null(_)
+        | AttributeValue::S(_) => true,
+        _ => false,
+    }
+}
+
+fn without_nulls(attribute: AttributeValue) -> AttributeValue {
+    match attribute {
         AttributeValue::L(values) => {
-            let values: Result<Vec<Value>, String> =
-                values.iter().map(|value| value_of(name, value)).collect();
-            values.map(Value::Array)
+            AttributeValue::L(values.into_iter().map(without_nulls).collect())
         }
-        AttributeValue::M(inner) => members(inner, &[]).map(Value::Object),
-        _ => Err(format!("`{name}` is of a type that is never written")),
+        AttributeValue::M(members) => {
+            let present = members.into_iter().filter(|(_, member)| !member.is_null());
+            AttributeValue::M(present.map(|(name, it)| (name, without_nulls(it))).collect())
+        }
+        other => other,
     }
 }
 
-/// In the order of their names, so that of several mistakes the same one is told every time.
-fn members(item: &Item, apart: &[&str]) -> Result<Map<String, Value>, String> {
-    let sorted: BTreeMap<&String, &AttributeValue> = item.iter().collect();
-    let mut members = Map::new();
-    for (name, attribute) in sorted {
-        if !apart.contains(&name.as_str()) {
-            members.insert(name.clone(), value_of(name, attribute)?);
-        }
-    }
-    Ok(members)
+/// The attributes of an item in the order of their names.
+struct Members<'i> {
+    rest: btree_map::IntoIter<&'i str, &'i AttributeValue>,
+    /// The attribute whose name was read last.
+    value: Option<(&'i str, &'i AttributeValue)>,
 }
 
-fn number(text: &str) -> Option<Value> {
-    if let Ok(whole) = text.parse::<i64>() {
-        return Some(Value::Number(whole.into()));
+impl<'de> MapAccess<'de> for Members<'_> {
+    type Error = Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Error> {
+        self.value = self.rest.next();
+        self.value.map(|(name, _)| seed.deserialize(name.into_deserializer())).transpose()
     }
-    if let Ok(whole) = text.parse::<u64>() {
-        return Some(Value::Number(whole.into()));
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
+        let value = self.value.take();
+        let (name, attribute) = value.ok_or_else(|| Error::custom("a value before its name"))?;
+        read(seed, name, attribute)
     }
-    Number::from_f64(text.parse().ok()?).map(Value::Number)
+}
+
+#[cfg(test)]
+mod tests {
+    use afterimage_core::command::Cursor;
+
+    use super::*;
+
+    fn text(text: &str) -> AttributeValue {
+        AttributeValue::S(text.to_string())
+    }
+
+    #[track_caller]
+    fn check(item: &[(&str, AttributeValue)], expected: &str) {
+        let item = item.iter().map(|(name, value)| ((*name).to_string(), value.clone())).collect();
+        let read: Result<Cursor, String> = record_of(&item, &["pk"]);
+        assert_eq!(read.map_err(|why| why.to_string()), Err(expected.to_string()));
+    }
+
+    #[test]
+    fn the_first_mistake_in_the_order_of_names_is_reported() {
+        let number = AttributeValue::N("1".to_string());
+        check(
+            &[("schedule", number.clone()), ("policy", number), ("pk", text("its key"))],
+            "`policy`: Expected string",
+        );
+        check(&[("policy", text("gold"))], "missing field `schedule`");
+        let unknown = "unknown field `extra`, expected one of `policy`, `schedule`, `done_until`";
+        check(&[("extra", text("x")), ("policy", text("gold"))], unknown);
+    }
+
+    #[test]
+    fn what_is_never_written_is_not_read() {
+        let set = AttributeValue::Ss(vec!["gold".to_string()]);
+        let within = AttributeValue::L(vec![AttributeValue::M(HashMap::from([(
+            "a".to_string(),
+            set.clone(),
+        )]))]);
+        for value in [set, within] {
+            check(&[("policy", value)], "`policy` is of a type that is never written");
+        }
+    }
+
+    #[test]
+    fn an_absent_member_is_an_absent_attribute() {
+        let record = BTreeMap::from([("one", Some(BTreeMap::from([("two", None::<u8>)])))]);
+        let one = AttributeValue::M(HashMap::new());
+        assert_eq!(item_of(&record), Ok(HashMap::from([("one".to_string(), one)])));
+        assert_eq!(item_of(&BTreeMap::from([("one", None::<u8>)])), Ok(HashMap::new()));
+    }
 }

@@ -1,24 +1,23 @@
 //! The keys of the table: every partition, sort key and index is named here.
 //!
-//! | `pk` | `sk` | what |
+//! | `pk` | `sk` | item |
 //! |---|---|---|
 //! | `policies` | `policy#NAME` | a policy |
-//! | `policies` | `cursor#POLICY#SCHEDULE` | how far a schedule was looked after |
-//! | `policies` | `region#REGION` | a region in which there may be something of ours |
-//! | `policies` | `looked` | when everything with our tag was last looked through |
-//! | `policies` | `roster` | the machines that are down for their images |
+//! | `policies` | `cursor#POLICY#SCHEDULE` | the cursor of a schedule: its slots until then are done |
+//! | `policies` | `region#REGION` | a region that may have resources of ours |
+//! | `policies` | `looked` | the time of the last audit of everything with our tag |
+//! | `policies` | `roster` | the machines that are stopped for their images |
 //! | `machine#INSTANCE` | `machine` | the summary of a machine |
 //! | `machine#INSTANCE` | `point#POINT` | a point |
-//! | `machine#INSTANCE` | `asked#POLICY` | the requests for points under a policy |
+//! | `machine#INSTANCE` | `asked#POLICY` | the counter of requests under a policy |
 //! | `machine#INSTANCE` | `point#POINT#replica#REGION` | a replica |
-//! | `machine#INSTANCE` | `point#POINT#downtime` | how its machine was stopped, and started |
-//! | `lease#REGION#KIND` | `lease` | who works at a queue |
-//! | `claim#REGION#KIND` | `claim` | who will look at what is in flight in a queue |
-//! | `findings` | `finding#REGION#ARTEFACT` | something that a person should see |
+//! | `machine#INSTANCE` | `point#POINT#downtime` | the downtime of its machine |
+//! | `lease#REGION#KIND` | `lease` | the lease of a queue: the worker that has it |
+//! | `claim#REGION#KIND` | `claim` | the claim on the next look at a queue |
+//! | `findings` | `finding#REGION#ARTEFACT` | a finding for people to see |
 //!
-//! The index `due` has the points, replicas and downtimes that stand in a queue, and the requests
-//! by tag that were not ended, and no others; the index
-//! `fleet` has the summaries, spread over as many partitions as there are hexadecimal digits.
+//! The index `due` has the points, replicas and downtimes in a queue and the counters with an open
+//! request, and no others. The index `fleet` has the summaries, spread over 16 partitions.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -35,7 +34,7 @@ use super::item::Item;
 pub const PK: &str = "pk";
 pub const SK: &str = "sk";
 
-/// The index of what is in flight: `queue`, then `due_at`; it also has `awaits`.
+/// The index of the records in flight: `queue`, then `due_at`, with `awaits`.
 pub const DUE: &str = "due";
 pub const QUEUE: &str = "queue";
 pub const DUE_AT: &str = "due_at";
@@ -44,7 +43,7 @@ pub const AWAITS: &str = "awaits";
 /// The index of all summaries: `fleet`, then `pk`.
 pub const FLEET: &str = "fleet";
 
-/// Who wrote an item, and with which of its writes.
+/// The id of the write that wrote an item: its writer and number.
 pub const WRITTEN_BY: &str = "written_by";
 pub const VERSION: &str = "version";
 
@@ -55,13 +54,13 @@ pub const REGION: &str = "region#";
 pub const LOOKED: &str = "looked";
 pub const ROSTER: &str = "roster";
 pub const POINT: &str = "point#";
-const ASKED: &str = "asked#";
+const REQUESTS: &str = "asked#";
 pub const FINDINGS: &str = "findings";
 const MACHINE: &str = "machine";
 const REPLICA: &str = "#replica#";
 const DOWNTIME: &str = "#downtime";
 
-/// Where an item stands.
+/// The key of an item.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
     pub pk: String,
@@ -110,7 +109,7 @@ impl Key {
     }
 
     pub fn request_counter(instance: &InstanceId, policy: &PolicyName) -> Key {
-        Key::new(partition(instance), format!("{ASKED}{policy}"))
+        Key::new(partition(instance), format!("{REQUESTS}{policy}"))
     }
 
     pub fn lease(queue: &Queue) -> Key {
@@ -125,12 +124,12 @@ impl Key {
         Key::found(&finding.region, &finding.artefact)
     }
 
-    /// Of a finding, by what it is about.
+    /// The key of a finding by its subject.
     pub fn found(region: &Region, artefact: &Subject) -> Key {
         Key::new(FINDINGS, format!("finding#{region}#{artefact}"))
     }
 
-    /// Of an item that was read; empty where it has none, which the table does not allow.
+    /// The key of an item that was read. The table allows no item without one.
     pub fn of(item: &Item) -> Key {
         let text = |name| match item.get(name) {
             Some(AttributeValue::S(text)) => text.as_str(),
@@ -139,7 +138,7 @@ impl Key {
         Key::new(text(PK), text(SK))
     }
 
-    /// The point that this is the key of, or that this is the key of a replica or the downtime of.
+    /// The point of a key of a point, a replica or a downtime.
     pub fn point_id(&self) -> Option<PointId> {
         let rest = self.sk.strip_prefix(POINT)?;
         let id = rest.split_once(REPLICA).map_or(rest, |(id, _)| id);
@@ -155,7 +154,7 @@ impl Key {
         self.sk.ends_with(DOWNTIME)
     }
 
-    /// The key as attributes: how an item is asked for, and how it begins.
+    /// The key as attributes.
     pub fn item(&self) -> Item {
         let text = |text: &String| AttributeValue::S(text.clone());
         HashMap::from([(PK.to_string(), text(&self.pk)), (SK.to_string(), text(&self.sk))])
@@ -168,28 +167,29 @@ impl fmt::Display for Key {
     }
 }
 
-/// The partition of a machine: its summary, its points, their replicas.
+/// The partition of a machine, with its summary, points, replicas, downtimes and counters.
 pub fn partition(instance: &InstanceId) -> String {
     format!("{MACHINE}#{instance}")
 }
 
-/// How the sort keys of the cursors of a policy begin.
+/// The prefix of the sort keys of a policy's cursors.
 pub fn cursors(policy: &PolicyName) -> String {
     format!("{CURSOR}{policy}#")
 }
 
-/// Where the records of a queue stand in the index.
+/// The `queue` attribute of the records in a queue.
 pub fn queue(queue: &Queue) -> String {
     format!("{}#{}", queue.kind, queue.region)
 }
 
-/// Where requests stand in the index whose tag was not seen to go.
-pub fn asking(region: &Region) -> String {
-    format!("{ASKED}{region}")
+/// The `queue` attribute of the counters of a region with an open request: the tag was not seen to
+/// go.
+pub fn open_requests(region: &Region) -> String {
+    format!("{REQUESTS}{region}")
 }
 
-/// Where the record may stand that the index nominates by its point: the index does not tell points
-/// and replicas apart in the one queue that has both.
+/// The keys that a record may have which the index nominates by its point. The index does not tell
+/// points and replicas apart in the one queue that has both.
 pub fn in_queue(queue: &Queue, point: &PointId) -> Vec<Key> {
     match queue.kind {
         Kind::Snapshot | Kind::Register => vec![Key::point(point)],
@@ -199,13 +199,13 @@ pub fn in_queue(queue: &Queue, point: &PointId) -> Vec<Key> {
     }
 }
 
-/// Where a summary stands in its index: ids end at random, so that the partitions fill evenly.
+/// The `fleet` attribute of a summary. Ids end at random, so that the partitions fill evenly.
 pub fn fleet(instance: &InstanceId) -> String {
     let last = instance.as_str().chars().next_back().unwrap_or('0');
     format!("{FLEET}#{last}")
 }
 
-/// All the partitions of the index of summaries.
+/// The partitions of the index of summaries.
 pub fn fleets() -> impl Iterator<Item = String> {
     "0123456789abcdef".chars().map(|digit| format!("{FLEET}#{digit}"))
 }

@@ -12,10 +12,10 @@ use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem};
 use jiff::Timestamp;
 
 use super::Ledger;
+use super::condition::{Condition, PutIf};
 use super::item::Item;
 use super::keys::Key;
 use super::read::millis;
-use super::write::{Condition, PutIf};
 use crate::error::Failure;
 
 const HOLDER: &str = "holder";

@@ -1,14 +1,15 @@
 //! The ledger: one DynamoDB table, whose keys are named in [`keys`].
 //!
-//! - Every write of a record is conditional on its version; a lost race is an outcome
-//!   ([`Written::Lost`]), not an error. The SDK repeats a write whose answer it did not get, and
-//!   then meets what it wrote itself: an item that carries our own write id is a success.
-//! - Reads of items are strongly consistent. An index may lag and only nominates: what it names is
-//!   read again from the table.
-//! - An item that cannot be read stops nothing but itself: it is logged, under the code
-//!   `ledger-item-unreadable`, and the others go on.
-//! - Nothing here reads the clock to decide: what time it is, the caller says.
+//! - Every write of a record is conditional on its version. A lost race is an outcome
+//!   ([`Written::Lost`]), not an error. The SDK repeats a write whose response it did not get, and
+//!   may then meet its own first write: an item with our own write id is a success.
+//! - Reads of items are strongly consistent. An index may lag and only nominates: the items that it
+//!   names are read again from the table.
+//! - An item that cannot be read is logged with the code `ledger-item-unreadable` and skipped; the
+//!   others are read.
+//! - Nothing here reads the clock to decide. The caller passes the time.
 
+mod condition;
 mod findings;
 pub mod item;
 pub mod keys;
@@ -39,42 +40,42 @@ use crate::error::Failure;
 pub use lease::{Lease, LeaseUse};
 pub use write::Written;
 
-/// DynamoDB answers within milliseconds: what takes so long is lost, and is sent again.
+/// Longest time of one attempt. DynamoDB answers within milliseconds, so a later response is lost.
 pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What BatchGetItem takes.
+/// Limit of BatchGetItem for one request.
 pub const BATCH_MAX: usize = 100;
 
-/// So often in a row may a batch bring nothing at all before reading is given up.
+/// Number of successive batches without any item after which a read fails.
 pub const IDLE_BATCHES_MAX: u32 = 8;
 
-/// A page is 1 MB, which is thousands of what is in flight and hundreds of policies. A listing of
-/// more pages is a mistake; it is never taken for complete.
+/// Largest number of pages of a listing. A page is 1 MB: thousands of records in flight, or hundreds
+/// of policies. A listing with more pages is a mistake and never taken for complete.
 pub const PAGES_MAX: usize = 1000;
 
-/// So often is a write tried that another one is in the way of: transactions do not wait for each
-/// other.
+/// Number of tries of a write that conflicts with another. Transactions do not wait for each other.
 pub const CONFLICTS_MAX: u32 = 3;
 
-/// The first pause before something is tried again; it doubles with each.
+/// First pause before another try; it doubles with each.
 pub const PAUSE: SignedDuration = SignedDuration::from_millis(50);
 
-/// The longest of these pauses.
+/// Longest of these pauses.
 pub const PAUSE_MAX: SignedDuration = SignedDuration::from_secs(2);
 
+/// A client of the ledger.
 #[derive(Clone, Debug)]
 pub struct Ledger {
     client: Client,
     table: String,
     clock: Clock,
-    /// Tells this execution environment from all others.
+    /// The name of this execution environment.
     stream: String,
-    /// Counts the writes that no [`Writer`] counts.
+    /// The number of writes outside of any [`Writer`]'s work.
     count: Arc<AtomicU64>,
 }
 
-/// Who writes: one for each invocation. It numbers its writes, so that each can be told from all
-/// others when it is met again.
+/// The writer of one invocation. It numbers its writes, so that each is recognised when a repeated
+/// request meets it.
 #[derive(Clone, Debug)]
 pub struct Writer {
     holder: String,
@@ -82,7 +83,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// No two writers ever have the same name: an event may be delivered again, under the same
+    /// A writer whose name no other writer ever has: an event may be delivered again with the same
     /// request id and to the same execution environment.
     pub fn new(holder: String) -> Writer {
         Writer { holder, count: 0 }
@@ -95,8 +96,8 @@ impl Writer {
 }
 
 impl Ledger {
-    /// The budget for retries would be the process's, unless each client had its own: then a test
-    /// or a service in trouble would spend what others need.
+    /// A client of this table. It has a retry budget of its own: one for the whole process would let
+    /// a service in trouble spend the retries of the others.
     pub fn new(config: &SdkConfig, table: &str, stream: &str) -> Ledger {
         let region = config.region().map(ToString::to_string).unwrap_or_default();
         let partition = format!("{stream} dynamodb {region}");
@@ -116,21 +117,23 @@ impl Ledger {
         }
     }
 
-    /// The id of a write that is made outside of any [`Writer`]'s work.
+    /// The id of a write outside of any [`Writer`]'s work.
     fn own_id(&self, now: Timestamp) -> String {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
         format!("{}/{}/own/{count}", self.stream, now.as_millisecond())
     }
 
-    fn unread(&self, source: impl Into<Source>) -> Failure {
+    /// The failure of a read.
+    fn read_failed(&self, source: impl Into<Source>) -> Failure {
         Failure::Ledger { table: self.table.clone(), done: "read", source: source.into() }
     }
 
-    fn unwritten(&self, source: impl Into<Source>) -> Failure {
+    /// The failure of a write.
+    fn write_failed(&self, source: impl Into<Source>) -> Failure {
         Failure::Ledger { table: self.table.clone(), done: "written", source: source.into() }
     }
 
-    /// The pause before something is tried for the nth time again.
+    /// Waits before the nth repeated try.
     async fn pause(&self, nth: u32) {
         let doubled = 1_i32.checked_shl(nth.saturating_sub(1)).unwrap_or(i32::MAX).max(1);
         self.clock.sleep(PAUSE.saturating_mul(doubled).min(PAUSE_MAX)).await;
@@ -139,8 +142,8 @@ impl Ledger {
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
-/// What the service said, out of what the SDK wraps it in.
-fn said<E>(error: &SdkError<E>) -> Option<&E> {
+/// The error that the service returned, without the SDK's wrapping.
+fn service_error<E>(error: &SdkError<E>) -> Option<&E> {
     match error {
         SdkError::ServiceError(context) => Some(context.err()),
         _ => None,

@@ -1,5 +1,5 @@
-//! What is in force: policies, how far their schedules were looked after, and the regions in which
-//! there may be something of ours. All of it is one partition, so that it is one read.
+//! Everything in force: the policies, the cursors of their schedules, and the regions that may have
+//! resources of ours. All of it is one partition, so that it is one read.
 
 use afterimage_core::command::Cursor;
 use afterimage_core::flow::{InForce, Unreadable};
@@ -9,23 +9,26 @@ use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem};
 use jiff::Timestamp;
 
 use super::Ledger;
+use super::condition::{Condition, PutIf};
 use super::item::{Item, attribute_of, item_of, part_of, record_of};
 use super::keys::{
     CURSOR, Key, LOOKED, PK, POLICIES, POLICY, REGION, ROSTER, SK, VERSION, WRITTEN_BY, cursors,
 };
 use super::read::{at_millis, millis};
 use super::record::{readable, roster};
-use super::write::{ACTIONS_MAX, Condition, PutIf};
+use super::write::ACTIONS_MAX;
 use crate::error::Failure;
 
-/// The attributes of these items.
+// The attributes of these items.
 const POLICY_ATTRIBUTE: &str = "policy";
 const APPLIED_AT: &str = "applied_at";
 const REGION_ATTRIBUTE: &str = "region";
-/// Of what time a cursor or a look is, so that an earlier one never takes the place of a later one.
+/// The time of a cursor or a look. An earlier one never replaces a later one.
 const AT: &str = "at";
 
 impl Ledger {
+    /// Reads everything in force.
+    ///
     /// # Errors
     /// The ledger cannot be read.
     pub async fn in_force(&self) -> Result<InForce, Failure> {
@@ -48,13 +51,13 @@ impl Ledger {
             } else if key.sk == LOOKED {
                 in_force.looked_at = readable(looked_at(&item, &key));
             } else {
-                readable::<()>(Err(unfit(&key, "nothing of the kind was ever written")));
+                readable::<()>(Err(unfit(&key, "no item with such a key is ever written")));
             }
         }
         Ok(in_force)
     }
 
-    /// Puts a policy in force, in the place of the one of that name if there is one.
+    /// Puts a policy in force. It replaces the policy of that name.
     ///
     /// # Errors
     /// The ledger cannot be written.
@@ -73,32 +76,32 @@ impl Ledger {
             .expression_attribute_values(":policy", body)
             .expression_attribute_values(":now", AttributeValue::S(now.to_string()))
             .expression_attribute_values(":one", AttributeValue::N("1".into()));
-        call.send().await.map(|_| ()).map_err(|error| self.unwritten(error))
+        call.send().await.map(|_| ()).map_err(|error| self.write_failed(error))
     }
 
-    /// Takes a policy out of force, and forgets its schedules: should it come back, it begins anew.
+    /// Removes a policy and its cursors. A policy of that name that comes later starts anew.
     ///
     /// # Errors
     /// The ledger cannot be read or written.
     pub async fn remove_policy(&self, name: &PolicyName) -> Result<(), Failure> {
         let cursors = self.query(self.beginning(POLICIES, &cursors(name))).await?;
         let mut keys: Vec<Key> = cursors.iter().map(Key::of).collect();
-        // The policy goes last: as long as it is there, whoever was interrupted can begin again.
+        // The policy goes last: while it is there, an interrupted removal can be repeated.
         keys.push(Key::policy(name));
         for keys in keys.chunks(ACTIONS_MAX) {
             let mut call = self.client.transact_write_items();
             for key in keys {
                 let delete = Delete::builder().table_name(&self.table).set_key(Some(key.item()));
-                let delete = delete.build().map_err(|error| self.unwritten(error))?;
+                let delete = delete.build().map_err(|error| self.write_failed(error))?;
                 let action = TransactWriteItem::builder().delete(delete).build();
                 call = call.transact_items(action);
             }
-            call.send().await.map_err(|error| self.unwritten(error))?;
+            call.send().await.map_err(|error| self.write_failed(error))?;
         }
         Ok(())
     }
 
-    /// Remembers that there may be something of ours in a region, whatever becomes of its policy.
+    /// Remembers a region that may have resources of ours, whatever becomes of its policy.
     ///
     /// # Errors
     /// The ledger cannot be written.
@@ -106,19 +109,10 @@ impl Ledger {
         let mut item = Key::region(region).item();
         item.insert(REGION_ATTRIBUTE.into(), AttributeValue::S(region.to_string()));
         let call = self.client.put_item().table_name(&self.table).set_item(Some(item));
-        call.send().await.map(|_| ()).map_err(|error| self.unwritten(error))
+        call.send().await.map(|_| ()).map_err(|error| self.write_failed(error))
     }
 
-    /// Begins to look after a schedule, unless it is looked after already.
-    ///
-    /// # Errors
-    /// The ledger cannot be written.
-    pub async fn start_cursor(&self, cursor: &Cursor) -> Result<(), Failure> {
-        let put = PutIf { item: cursor_item(cursor)?, condition: Condition::absent() };
-        self.put_own(put, cursor.done_until).await.map(|_| ())
-    }
-
-    /// A schedule was looked after up to then. One that was looked after for longer stays so.
+    /// Advances the cursor of a schedule. It never goes back.
     ///
     /// # Errors
     /// The ledger cannot be written.
@@ -128,7 +122,7 @@ impl Ledger {
         self.put_own(put, cursor.done_until).await.map(|_| ())
     }
 
-    /// Everything with our tag was looked through.
+    /// Remembers the time of the last audit of everything with our tag.
     ///
     /// # Errors
     /// The ledger cannot be written.
@@ -149,10 +143,12 @@ fn cursor_item(cursor: &Cursor) -> Result<Item, Failure> {
 }
 
 fn policy(item: &Item, name: &str) -> Result<Policy, String> {
-    let body = item.get(POLICY_ATTRIBUTE).ok_or("it is empty")?;
+    let body = item
+        .get(POLICY_ATTRIBUTE)
+        .ok_or_else(|| format!("attribute `{POLICY_ATTRIBUTE}` is missing"))?;
     let policy: Policy = part_of(POLICY_ATTRIBUTE, body)?;
     if policy.name.as_str() != name {
-        return Err(format!("it is the policy {}", policy.name));
+        return Err(format!("it holds policy {}", policy.name));
     }
     Ok(policy)
 }
@@ -161,18 +157,20 @@ fn cursor(item: &Item, key: &Key) -> Result<Cursor, Failure> {
     let cursor: Cursor =
         record_of(item, &[PK, SK, AT, WRITTEN_BY]).map_err(|why| unfit(key, why))?;
     if Key::cursor(&cursor) != *key {
-        return Err(unfit(key, format!("it is that of {}", Key::cursor(&cursor))));
+        return Err(unfit(key, format!("it holds the cursor of {}", Key::cursor(&cursor))));
     }
     Ok(cursor)
 }
 
 fn region(item: &Item, key: &Key) -> Result<Region, Failure> {
-    let name = item.get(REGION_ATTRIBUTE).ok_or_else(|| unfit(key, "it is empty"))?;
+    let name = item
+        .get(REGION_ATTRIBUTE)
+        .ok_or_else(|| unfit(key, format!("attribute `{REGION_ATTRIBUTE}` is missing")))?;
     part_of(REGION_ATTRIBUTE, name).map_err(|why| unfit(key, why))
 }
 
 fn looked_at(item: &Item, key: &Key) -> Result<Timestamp, Failure> {
-    item.get(AT).and_then(at_millis).ok_or_else(|| unfit(key, format!("`{AT}` is no time")))
+    item.get(AT).and_then(at_millis).ok_or_else(|| unfit(key, format!("`{AT}` is not a time")))
 }
 
 fn unfit(key: &Key, why: impl ToString) -> Failure {

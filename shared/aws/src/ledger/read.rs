@@ -1,4 +1,4 @@
-//! Reading: by key, by partition, by index. Never all of it.
+//! Reading by key, by partition and by index. The whole table is never read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,18 +18,18 @@ use super::record::{downtime, point, readable, replica, roster};
 use super::{BATCH_MAX, IDLE_BATCHES_MAX, Ledger, PAGES_MAX};
 use crate::error::Failure;
 
-/// A bound was reached before the end was.
+/// A bound that was reached before the end of a listing.
 #[derive(Debug, thiserror::Error)]
 enum Incomplete {
     #[error("there are more than {PAGES_MAX} pages")]
     Pages,
-    #[error("{0} items were asked for {IDLE_BATCHES_MAX} times, and none of them came")]
+    #[error("{0} items were requested {IDLE_BATCHES_MAX} times, and none was returned")]
     Batches(usize),
 }
 
 impl Ledger {
-    /// What stands in a queue, the longest due first; all of it, or what is due by then. From the
-    /// index, which may lag.
+    /// Reads the records in a queue that are due by then, or all of them, the longest due first. From
+    /// the index, which may lag.
     ///
     /// # Errors
     /// The ledger cannot be read.
@@ -55,8 +55,8 @@ impl Ledger {
         Ok(items.iter().filter_map(|item| readable(in_flight(item))).collect())
     }
 
-    /// The records that the index nominated, as they are now, in the same order; those that have
-    /// left the queue since are left out.
+    /// Reads the records that the index nominated, in the same order. Those that have left the queue
+    /// since then are left out.
     ///
     /// # Errors
     /// The ledger cannot be read.
@@ -85,7 +85,7 @@ impl Ledger {
         Ok((points, replicas))
     }
 
-    /// Points by their ids, as far as there are such points.
+    /// Reads points by their ids. Those that do not exist are left out.
     ///
     /// # Errors
     /// The ledger cannot be read.
@@ -95,7 +95,7 @@ impl Ledger {
         Ok(points.map(|point| (point.id.clone(), point)).collect())
     }
 
-    /// Downtimes by their points, as far as there are such downtimes.
+    /// Reads downtimes by their points. Those that do not exist are left out.
     ///
     /// # Errors
     /// The ledger cannot be read.
@@ -108,16 +108,16 @@ impl Ledger {
         Ok(downtimes.map(|downtime| (downtime.point.clone(), downtime)).collect())
     }
 
-    /// The machines that are down by our doing.
+    /// Reads the roster of the machines that we have stopped.
     ///
     /// # Errors
-    /// The ledger cannot be read, or the roster cannot: then none may be stopped.
+    /// The ledger or the roster cannot be read; then no machine may be stopped.
     pub async fn roster(&self) -> Result<Roster, Failure> {
         let items = self.items(BTreeSet::from([Key::roster()])).await?;
         items.values().next().map_or_else(|| Ok(Roster::default()), roster)
     }
 
-    /// Replicas by their points and regions, as far as there are such replicas.
+    /// Reads replicas by their points and regions. Those that do not exist are left out.
     ///
     /// # Errors
     /// The ledger cannot be read.
@@ -132,7 +132,7 @@ impl Ledger {
         Ok(replicas.map(|replica| (name(&replica), replica)).collect())
     }
 
-    /// All points of a machine with their replicas, in the order of their ids.
+    /// Reads all points of a machine with their replicas, in the order of their ids.
     ///
     /// # Errors
     /// The ledger cannot be read.
@@ -142,7 +142,7 @@ impl Ledger {
     ) -> Result<Vec<(Point, Vec<Replica>)>, Failure> {
         let items = self.query(self.beginning(&partition(instance), POINT)).await?;
         let mut points: BTreeMap<PointId, (Point, Vec<Replica>)> = BTreeMap::new();
-        // The key of a point is the beginning of those of its replicas, and comes before them.
+        // The key of a point is a prefix of those of its replicas, and sorts before them.
         for item in &items {
             if Key::of(item).is_downtime() {
                 continue;
@@ -159,7 +159,7 @@ impl Ledger {
         Ok(points.into_values().collect())
     }
 
-    /// The items of a partition whose sort keys begin like this, as they are now.
+    /// A consistent query of the items in a partition whose sort keys begin with a prefix.
     pub(super) fn beginning(&self, pk: &str, sk: &str) -> QueryFluentBuilder {
         self.client
             .query()
@@ -171,7 +171,7 @@ impl Ledger {
             .expression_attribute_values(":sk", AttributeValue::S(sk.to_string()))
     }
 
-    /// The items of a partition, as they are now.
+    /// A consistent query of all items in a partition.
     pub(super) fn whole(&self, pk: &str) -> QueryFluentBuilder {
         self.client
             .query()
@@ -181,7 +181,7 @@ impl Ledger {
             .expression_attribute_values(":pk", AttributeValue::S(pk.to_string()))
     }
 
-    /// All pages of a query.
+    /// Reads all pages of a query.
     pub(super) async fn query(&self, query: QueryFluentBuilder) -> Result<Vec<Item>, Failure> {
         let mut pages = query.table_name(&self.table).into_paginator().send();
         let mut items = Vec::new();
@@ -189,13 +189,13 @@ impl Ledger {
             match pages.next().await {
                 None => return Ok(items),
                 Some(Ok(page)) => items.extend(page.items.unwrap_or_default()),
-                Some(Err(error)) => return Err(self.unread(error)),
+                Some(Err(error)) => return Err(self.read_failed(error)),
             }
         }
-        Err(self.unread(Incomplete::Pages))
+        Err(self.read_failed(Incomplete::Pages))
     }
 
-    /// Items by their keys, as they are now; those that are not there are missing.
+    /// Reads items by their keys, consistently. Those that do not exist are left out.
     pub(super) async fn items(&self, keys: BTreeSet<Key>) -> Result<BTreeMap<Key, Item>, Failure> {
         let mut found = BTreeMap::new();
         let mut wanted: Vec<Key> = keys.into_iter().collect();
@@ -206,12 +206,12 @@ impl Ledger {
             if left.len() < wanted.len() {
                 idle = 0;
             } else {
-                // DynamoDB asks to be left alone for a while before what it left is asked for.
+                // DynamoDB asks for a pause before unprocessed keys are requested again.
                 idle += 1;
                 self.pause(idle).await;
             }
             if idle == IDLE_BATCHES_MAX {
-                return Err(self.unread(Incomplete::Batches(left.len())));
+                return Err(self.read_failed(Incomplete::Batches(left.len())));
             }
             found.extend(items.into_iter().map(|item| (Key::of(&item), item)));
             wanted = left.into_iter().chain(later).collect();
@@ -219,15 +219,15 @@ impl Ledger {
         Ok(found)
     }
 
-    /// One BatchGetItem: what it brought, and what it left for another.
+    /// Makes one BatchGetItem: the items it returned, and the keys it left unprocessed.
     async fn batch(&self, keys: &[Key]) -> Result<(Vec<Item>, Vec<Key>), Failure> {
         let asked = KeysAndAttributes::builder()
             .consistent_read(true)
             .set_keys(Some(keys.iter().map(Key::item).collect()))
             .build()
-            .map_err(|error| self.unread(error))?;
+            .map_err(|error| self.read_failed(error))?;
         let call = self.client.batch_get_item().request_items(&self.table, asked);
-        let answer = call.send().await.map_err(|error| self.unread(error))?;
+        let answer = call.send().await.map_err(|error| self.read_failed(error))?;
         let items = answer.responses.unwrap_or_default().into_values().flatten().collect();
         let left = answer.unprocessed_keys.unwrap_or_default().into_values();
         let left = left.flat_map(|left| left.keys).map(|key| Key::of(&key)).collect();
@@ -235,24 +235,25 @@ impl Ledger {
     }
 }
 
-/// As times stand in attributes that are compared.
+/// A time as an attribute that is compared.
 pub(super) fn millis(at: Timestamp) -> AttributeValue {
     AttributeValue::N(at.as_millisecond().to_string())
 }
 
-/// The time that such an attribute is.
+/// The time in such an attribute.
 pub(super) fn at_millis(attribute: &AttributeValue) -> Option<Timestamp> {
     let millis = attribute.as_n().ok()?.parse().ok()?;
     Timestamp::from_millisecond(millis).ok()
 }
 
-/// What the index says of a record.
+/// The record that an item of the index nominates.
 fn in_flight(item: &Item) -> Result<InFlight, Failure> {
     let key = Key::of(item);
     let unfit = |why: String| Failure::Item { key: key.to_string(), why };
-    let point = key.point_id().ok_or_else(|| unfit("nothing of the kind has a queue".into()))?;
+    let point =
+        key.point_id().ok_or_else(|| unfit("no record with such a key has a queue".into()))?;
     let due_at = item.get(DUE_AT).and_then(at_millis);
-    let due_at = due_at.ok_or_else(|| unfit(format!("`{DUE_AT}` is no time")))?;
+    let due_at = due_at.ok_or_else(|| unfit(format!("`{DUE_AT}` is not a time")))?;
     let awaits = item.get(AWAITS).map(|awaits| part_of(AWAITS, awaits)).transpose();
     Ok(InFlight { point, due_at, awaits: awaits.map_err(unfit)?.unwrap_or_default() })
 }

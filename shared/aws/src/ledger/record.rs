@@ -1,5 +1,5 @@
-//! Points, replicas, downtimes and requests as items: their members, and what the index is made of.
-//! Their invariants are checked on the way in and on the way out.
+//! Points, replicas, downtimes and request counters as items: their members, and the attributes of
+//! the index. Their invariants are checked before they are written and after they are read.
 
 use afterimage_core::command::{Record, Write};
 use afterimage_core::downtime::{Downtime, Roster};
@@ -9,10 +9,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::DeserializeOwned;
 
 use super::item::{Item, item_of, record_of};
-use super::keys::{AWAITS, DUE_AT, Key, PK, QUEUE, SK, WRITTEN_BY, asking, queue};
+use super::keys::{AWAITS, DUE_AT, Key, PK, QUEUE, SK, WRITTEN_BY, open_requests, queue};
 use crate::error::Failure;
 
-/// The attributes of a record's item that are not members of the record.
+/// The attributes of an item that are not members of its record.
 const APART: [&str; 6] = [PK, SK, QUEUE, DUE_AT, AWAITS, WRITTEN_BY];
 
 /// The item that a write puts.
@@ -24,17 +24,17 @@ pub fn item_to_put(write: &Write, id: &str) -> Result<Item, Failure> {
         Record::Replica(replica) => (replica.check(), replica.version, item_of(replica)),
         Record::Downtime(downtime) => (downtime.check(), downtime.version, item_of(downtime)),
         Record::Roster(roster) => (roster.check(), roster.version, item_of(roster)),
-        Record::RequestCounter(asked) => (asked.check(), asked.version, item_of(asked)),
+        Record::RequestCounter(counter) => (counter.check(), counter.version, item_of(counter)),
     };
     checked.map_err(unfit)?;
-    // Whoever writes what they have read without counting would leave others unaware of it.
+    // A write that does not count up the version would go unnoticed by the others.
     if version.checked_sub(1) != Some(write.expected) {
-        return Err(unfit(format!("version {version} does not follow on {}", write.expected)));
+        return Err(unfit(format!("version {version} does not follow version {}", write.expected)));
     }
     let mut item = item.map_err(unfit)?;
     item.extend(key.item());
     item.insert(WRITTEN_BY.into(), AttributeValue::S(id.to_string()));
-    // A settled record has none of these, so that it stands in no index and costs no sweep.
+    // A settled record has none of these: it has no place in the index and costs no sweep.
     if let (Some(due_in), Some(due_at)) = (place(&write.record), write.record.due_at()) {
         let awaits = write.record.awaits().into_iter().map(AttributeValue::S).collect();
         item.insert(QUEUE.into(), AttributeValue::S(due_in));
@@ -44,24 +44,25 @@ pub fn item_to_put(write: &Write, id: &str) -> Result<Item, Failure> {
     Ok(item)
 }
 
-/// Where it stands in the index.
+/// The queue attribute of a record, its place in the index.
 fn place(record: &Record) -> Option<String> {
     match record {
         Record::Point(_) | Record::Replica(_) | Record::Downtime(_) => {
             record.queue().as_ref().map(queue)
         }
         Record::Roster(_) => None,
-        Record::RequestCounter(asked) => Some(asking(&asked.home)),
+        Record::RequestCounter(counter) => Some(open_requests(&counter.home)),
     }
 }
 
+/// The key of a record.
 pub fn key_of(record: &Record) -> Key {
     match record {
         Record::Point(point) => Key::point(&point.id),
         Record::Replica(replica) => Key::replica(&replica.point, &replica.region),
         Record::Downtime(downtime) => Key::downtime(&downtime.point),
         Record::Roster(_) => Key::roster(),
-        Record::RequestCounter(asked) => Key::request_counter(&asked.instance, &asked.policy),
+        Record::RequestCounter(counter) => Key::request_counter(&counter.instance, &counter.policy),
     }
 }
 
@@ -82,11 +83,12 @@ pub fn roster(item: &Item) -> Result<Roster, Failure> {
 }
 
 pub fn request_counter(item: &Item) -> Result<RequestCounter, Failure> {
-    read(item, |asked: &RequestCounter| {
-        (Key::request_counter(&asked.instance, &asked.policy), asked.check())
+    read(item, |counter: &RequestCounter| {
+        (Key::request_counter(&counter.instance, &counter.policy), counter.check())
     })
 }
 
+/// Reads a record and checks its key and its invariants.
 fn read<T: DeserializeOwned>(
     item: &Item,
     check: fn(&T) -> (Key, Result<(), String>),
@@ -96,13 +98,13 @@ fn read<T: DeserializeOwned>(
     let record: T = record_of(item, &APART).map_err(unfit)?;
     let (own, checked) = check(&record);
     if own != key {
-        return Err(unfit(format!("it is the record of {own}")));
+        return Err(unfit(format!("it holds the record of {own}")));
     }
     checked.map_err(unfit)?;
     Ok(record)
 }
 
-/// What can be read; what cannot is logged, and stops nothing else.
+/// The record if it was read. If not, the failure is logged, and the others go on.
 pub fn readable<T>(read: Result<T, Failure>) -> Option<T> {
     read.inspect_err(|failure| tracing::error!(code = failure.code(), "{failure}")).ok()
 }

@@ -1,5 +1,4 @@
-//! The requests for points: by the machine and the policy that they are about, and by the index of
-//! those whose tag was not seen to go.
+//! Request counters: by machine and policy, and by the index of those whose tag may still be there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,13 +10,13 @@ use jiff::Timestamp;
 
 use super::Ledger;
 use super::item::Item;
-use super::keys::{DUE, DUE_AT, Key, QUEUE, asking};
+use super::keys::{DUE, DUE_AT, Key, QUEUE, open_requests};
 use super::read::millis;
 use super::record::{readable, request_counter};
 use crate::error::Failure;
 
 impl Ledger {
-    /// The requests of machines under policies, as far as there were any.
+    /// Reads the counters of machines and policies. Those without requests have none.
     ///
     /// # Errors
     /// The ledger cannot be read.
@@ -29,8 +28,8 @@ impl Ledger {
         Ok(by_name(&self.items(keys.collect()).await?))
     }
 
-    /// The requests in a region that were taken and not ended by whoever took them. The index
-    /// nominates; what it names is read again.
+    /// Reads the counters of a region with a request that is due: it was taken and not finished.
+    /// The index nominates; the items that it names are read again.
     ///
     /// # Errors
     /// The ledger cannot be read.
@@ -46,18 +45,19 @@ impl Ledger {
             .key_condition_expression("#queue = :queue AND #due_at <= :until")
             .expression_attribute_names("#queue", QUEUE)
             .expression_attribute_names("#due_at", DUE_AT)
-            .expression_attribute_values(":queue", AttributeValue::S(asking(region)))
+            .expression_attribute_values(":queue", AttributeValue::S(open_requests(region)))
             .expression_attribute_values(":until", millis(now));
         let nominated: BTreeSet<Key> = self.query(query).await?.iter().map(Key::of).collect();
         let left = by_name(&self.items(nominated).await?).into_values();
-        let is_left = |asked: &RequestCounter| {
-            asked.pending.as_ref().is_some_and(|pending| pending.due_at <= now)
+        let is_left = |counter: &RequestCounter| {
+            counter.pending.as_ref().is_some_and(|pending| pending.due_at <= now)
         };
         Ok(left.filter(is_left).collect())
     }
 }
 
+/// The readable counters, by machine and policy.
 fn by_name(items: &BTreeMap<Key, Item>) -> Known {
     let all = items.values().filter_map(|item| readable(request_counter(item)));
-    all.map(|asked| ((asked.instance.clone(), asked.policy.clone()), asked)).collect()
+    all.map(|counter| ((counter.instance.clone(), counter.policy.clone()), counter)).collect()
 }

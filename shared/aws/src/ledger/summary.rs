@@ -1,8 +1,8 @@
-//! The summary of a machine as an item: what its points would tell one by one.
+//! The summary of a machine as an item.
 //!
-//! Each kind of news under each policy is an attribute of its own (`latest#POLICY`), beside the
-//! time of which it is (`latest_at#POLICY`), so that the condition of a write can keep what is
-//! older from taking the place of what is newer.
+//! Each kind of entry under each policy is an attribute (`latest#POLICY`), beside the time of the
+//! entry (`latest_at#POLICY`). The condition of a write keeps an older entry from replacing a newer
+//! one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,11 +22,11 @@ use crate::error::Failure;
 const INSTANCE: &str = "instance";
 const HOME: &str = "home";
 const NAME: &str = "name";
-/// The time of an attribute is called `latest_at#POLICY` beside `latest#POLICY`.
+/// The suffix of the attribute with the time: `latest_at#POLICY` beside `latest#POLICY`.
 const TIME: &str = "_at";
 
 impl Ledger {
-    /// The summaries of machines, as far as they have one.
+    /// Reads the summaries of machines. Those without one are left out.
     ///
     /// # Errors
     /// The ledger cannot be read.
@@ -40,7 +40,7 @@ impl Ledger {
         Ok(summaries.map(|summary| (summary.instance.clone(), summary)).collect())
     }
 
-    /// The summaries of all machines, by way of an index, which may lag.
+    /// Reads the summaries of all machines from an index, which may lag.
     ///
     /// # Errors
     /// The ledger cannot be read.
@@ -61,7 +61,7 @@ impl Ledger {
     }
 }
 
-/// Tells the summary of a machine its news, on condition that none of them is older than what is
+/// The update of a summary with new entries, on condition that none is older than the entry that is
 /// there.
 pub fn update(summary: &Summary, table: &str) -> Result<TransactWriteItem, Failure> {
     let key = Key::machine(&summary.instance);
@@ -104,9 +104,8 @@ pub fn update(summary: &Summary, table: &str) -> Result<TransactWriteItem, Failu
     Ok(TransactWriteItem::builder().update(update).build())
 }
 
-/// What is left to tell a summary that looks like this: what is older than what it has is not. None
-/// if that is nothing; and none if it is everything, for then the condition that failed would fail
-/// again.
+/// The update without the entries that are older than those in the item. None if no entry is left,
+/// and none if all are: the condition that failed would fail again.
 pub fn without_older(summary: &Summary, there: Option<&Item>) -> Option<Summary> {
     let is_older = |news: &News| {
         let time = there.and_then(|item| item.get(&time_of(news.name(), &summary.policy)));
@@ -117,7 +116,7 @@ pub fn without_older(summary: &Summary, there: Option<&Item>) -> Option<Summary>
     some.then(|| Summary { news: left, ..summary.clone() })
 }
 
-/// One of each kind: an attribute can be set only once.
+/// The newest entry of each kind. An update can set an attribute only once.
 fn newest(news: &[News]) -> BTreeMap<&'static str, &News> {
     let mut newest: BTreeMap<&'static str, &News> = BTreeMap::new();
     for one in news {
@@ -146,13 +145,14 @@ fn machine(item: &Item) -> Result<MachineSummary, Failure> {
     let unfit = |why: String| Failure::Item { key: key.to_string(), why };
     let summary = summary(item).map_err(unfit)?;
     if Key::machine(&summary.instance) != key {
-        return Err(unfit(format!("it is the summary of {}", summary.instance)));
+        return Err(unfit(format!("it holds the summary of {}", summary.instance)));
     }
     Ok(summary)
 }
 
 fn summary(item: &Item) -> Result<MachineSummary, String> {
-    let required = |name: &str| item.get(name).ok_or_else(|| format!("it has no `{name}`"));
+    let required =
+        |name: &str| item.get(name).ok_or_else(|| format!("attribute `{name}` is missing"));
     let mut summary = MachineSummary {
         instance: part_of(INSTANCE, required(INSTANCE)?)?,
         home: part_of(HOME, required(HOME)?)?,

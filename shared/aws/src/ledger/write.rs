@@ -1,10 +1,8 @@
-//! Writing: a change is one request, all of it or nothing of it.
+//! Writing: a change is one request, and is written as a whole or not at all.
 //!
-//! A change of one record, with no summary and no lease, is a PutItem; every other is a
-//! TransactWriteItems, which costs twice as much and is still one request. What the change can do
-//! without (the summary, the release of a lease) never makes it fail: it is written again without.
-
-use std::collections::HashMap;
+//! A change of one record without summary and lease is a PutItem. Every other change is a
+//! TransactWriteItems, which costs twice as much and is still one request. The summary and the
+//! release of a lease never make a change fail: it is written again without them.
 
 use afterimage_core::command::{Change, Write};
 use afterimage_core::summary::Summary;
@@ -12,117 +10,47 @@ use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    AttributeValue, CancellationReason, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 use jiff::Timestamp;
 
+use super::condition::{Condition, PutIf};
 use super::item::Item;
-use super::keys::{PK, VERSION, WRITTEN_BY};
+use super::keys::WRITTEN_BY;
 use super::lease::LeaseUse;
-use super::read::millis;
 use super::record::item_to_put;
 use super::summary::{update, without_older};
-use super::{CONFLICTS_MAX, Ledger, Writer, said};
+use super::{CONFLICTS_MAX, Ledger, Writer, service_error};
 use crate::error::Failure;
 
-/// What one transaction takes.
+/// Limit of TransactWriteItems for one request.
 pub const ACTIONS_MAX: usize = 100;
 
-/// What became of a change.
+/// The outcome of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
     Done,
-    /// Nothing was written: a record has another version by now, or is there already.
+    /// Nothing was written: a record has another version, or exists already.
     Lost,
-    /// Nothing was written: the lease is another's.
+    /// Nothing was written: another worker has the lease.
     NoLease,
 }
 
-/// What must hold of an item for a write to happen.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Condition {
-    expression: &'static str,
-    names: HashMap<String, String>,
-    values: HashMap<String, AttributeValue>,
-}
-
-/// An item, and the condition on the one in whose place it is put.
-#[derive(Clone, Debug)]
-pub(super) struct PutIf {
-    pub item: Item,
-    pub condition: Condition,
-}
-
-/// What became of one try.
+/// The outcome of one try of a write.
 enum Tried<'a> {
     Written(Written),
-    /// Something was in the way that will not be there for long.
+    /// Another write was in the way; it will be over soon.
     Conflict(Failure),
-    /// It could be written without what this no longer has.
+    /// The write failed because of parts that it can do without; these are the others.
     Without(Box<Parts<'a>>),
 }
 
-/// What a try writes.
+/// The parts of a write.
 #[derive(Clone, Debug)]
 struct Parts<'a> {
     puts: Vec<PutIf>,
     summary: Option<Summary>,
     lease: LeaseUse<'a>,
-}
-
-impl Condition {
-    pub fn new(expression: &'static str) -> Condition {
-        Condition { expression, ..Condition::default() }
-    }
-
-    pub fn name(mut self, placeholder: &str, name: &str) -> Condition {
-        self.names.insert(placeholder.to_string(), name.to_string());
-        self
-    }
-
-    pub fn value(mut self, placeholder: &str, value: AttributeValue) -> Condition {
-        self.values.insert(placeholder.to_string(), value);
-        self
-    }
-
-    /// There is no such item.
-    pub fn absent() -> Condition {
-        Condition::new("attribute_not_exists(#pk)").name("#pk", PK)
-    }
-
-    /// The time in an attribute is not after this one, or there is none.
-    pub fn not_after(attribute: &str, at: Timestamp) -> Condition {
-        Condition::new("NOT (#at > :at)").name("#at", attribute).value(":at", millis(at))
-    }
-
-    fn version(expected: u64) -> Condition {
-        if expected == 0 {
-            return Condition::absent();
-        }
-        Condition::new("#version = :version")
-            .name("#version", VERSION)
-            .value(":version", AttributeValue::N(expected.to_string()))
-    }
-}
-
-impl PutIf {
-    fn record(write: &Write, id: &str) -> Result<PutIf, Failure> {
-        let condition = Condition::version(write.expected);
-        Ok(PutIf { item: item_to_put(write, id)?, condition })
-    }
-
-    fn action(&self, table: &str) -> Result<TransactWriteItem, BuildError> {
-        let values = Some(self.condition.values.clone()).filter(|values| !values.is_empty());
-        let put = Put::builder()
-            .table_name(table)
-            .set_item(Some(self.item.clone()))
-            .condition_expression(self.condition.expression)
-            .set_expression_attribute_names(Some(self.condition.names.clone()))
-            .set_expression_attribute_values(values)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()?;
-        Ok(TransactWriteItem::builder().put(put).build())
-    }
 }
 
 impl Ledger {
@@ -136,15 +64,15 @@ impl Ledger {
         lease: LeaseUse<'_>,
         writer: &mut Writer,
     ) -> Result<Written, Failure> {
-        // The same for every try: whichever of them succeeded, it is recognised.
+        // The id is the same for every try, so that the one that succeeded is recognised.
         let id = writer.next_id();
         let puts: Result<Vec<PutIf>, Failure> =
-            change.writes.iter().map(|write| PutIf::record(write, &id)).collect();
+            change.writes.iter().map(|write| put_of(write, &id)).collect();
         let summary = change.summary.clone().filter(|summary| !summary.news.is_empty());
         self.write_parts(Parts { puts: puts?, summary, lease }, &id).await
     }
 
-    /// Puts an item that no [`Writer`] counts; false if its condition does not hold.
+    /// Puts an item outside of any [`Writer`]'s work; false if its condition does not hold.
     pub(super) async fn put_own(&self, mut put: PutIf, now: Timestamp) -> Result<bool, Failure> {
         let id = self.own_id(now);
         put.item.insert(WRITTEN_BY.into(), AttributeValue::S(id.clone()));
@@ -157,7 +85,7 @@ impl Ledger {
         loop {
             match self.attempt(&parts, id).await? {
                 Tried::Written(written) => return Ok(written),
-                // There is less each time, so that this comes to an end.
+                // Each time there are fewer parts, so that this ends.
                 Tried::Without(less) => parts = *less,
                 Tried::Conflict(failure) => {
                     conflicts += 1;
@@ -190,15 +118,15 @@ impl Ledger {
             .set_expression_attribute_values(values)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let Err(error) = call.send().await else { return Ok(Tried::Written(Written::Done)) };
-        match said(&error) {
+        match service_error(&error) {
             Some(PutItemError::ConditionalCheckFailedException(failed)) => {
                 let ours = is_ours(failed.item(), id);
                 Ok(Tried::Written(if ours { Written::Done } else { Written::Lost }))
             }
             Some(PutItemError::TransactionConflictException(_)) => {
-                Ok(Tried::Conflict(self.unwritten(error)))
+                Ok(Tried::Conflict(self.write_failed(error)))
             }
-            _ => Err(self.unwritten(error)),
+            _ => Err(self.write_failed(error)),
         }
     }
 
@@ -206,29 +134,29 @@ impl Ledger {
         let actions = self.actions(parts)?;
         let call = self.client.transact_write_items().set_transact_items(Some(actions));
         let Err(error) = call.send().await else { return Ok(Tried::Written(Written::Done)) };
-        match said(&error) {
+        match service_error(&error) {
             Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
                 let reasons = cancelled.cancellation_reasons();
                 match judge(reasons, parts, id) {
                     Some(tried) => Ok(tried),
-                    None if reasons.iter().any(passes) => {
-                        Ok(Tried::Conflict(self.unwritten(error)))
+                    None if reasons.iter().any(is_temporary) => {
+                        Ok(Tried::Conflict(self.write_failed(error)))
                     }
-                    None => Err(self.unwritten(error)),
+                    None => Err(self.write_failed(error)),
                 }
             }
-            // The first attempt of the SDK is still on its way; the next try meets what it wrote.
+            // The SDK's first attempt is still being written; the next try meets its result.
             Some(TransactWriteItemsError::TransactionInProgressException(_)) => {
-                Ok(Tried::Conflict(self.unwritten(error)))
+                Ok(Tried::Conflict(self.write_failed(error)))
             }
-            _ => Err(self.unwritten(error)),
+            _ => Err(self.write_failed(error)),
         }
     }
 
-    /// In this order: the records, the summary, the lease.
+    /// The actions of a transaction, in this order: records, summary, lease.
     fn actions(&self, parts: &Parts<'_>) -> Result<Vec<TransactWriteItem>, Failure> {
         let built = |action: Result<TransactWriteItem, BuildError>| {
-            action.map_err(|error| self.unwritten(error))
+            action.map_err(|error| self.write_failed(error))
         };
         let mut actions = Vec::new();
         for put in &parts.puts {
@@ -246,11 +174,17 @@ impl Ledger {
     }
 }
 
-/// What follows from the reasons of a cancellation, which come in the order of the actions: none
-/// if no condition failed.
+/// The put of a record on condition that the version before is there.
+fn put_of(write: &Write, id: &str) -> Result<PutIf, Failure> {
+    let condition = Condition::version(write.expected);
+    Ok(PutIf { item: item_to_put(write, id)?, condition })
+}
+
+/// The outcome of a cancelled transaction by its reasons, which are in the order of the actions.
+/// None if no condition failed.
 fn judge<'a>(reasons: &[CancellationReason], parts: &Parts<'a>, id: &str) -> Option<Tried<'a>> {
     let (puts, others) = reasons.split_at_checked(parts.puts.len())?;
-    // All or nothing: if one of them was written by this very write, all of them were.
+    // A transaction is all or nothing: if this write wrote one of them, it wrote all.
     if puts.iter().any(|reason| is_ours(reason.item(), id)) {
         return Some(Tried::Written(Written::Done));
     }
@@ -279,19 +213,21 @@ fn judge<'a>(reasons: &[CancellationReason], parts: &Parts<'a>, id: &str) -> Opt
     is_less.then(|| Tried::Without(Box::new(less)))
 }
 
+/// Checks whether a condition failed.
 fn is_condition(reason: &CancellationReason) -> bool {
     reason.code() == Some("ConditionalCheckFailed")
 }
 
-/// What was in the way will be gone soon: another transaction, or more load than the table is ready
-/// for.
-fn passes(reason: &CancellationReason) -> bool {
+/// Checks whether a reason goes away soon: another transaction, or more load than the table is
+/// scaled for.
+fn is_temporary(reason: &CancellationReason) -> bool {
     matches!(
         reason.code(),
         Some("TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
     )
 }
 
+/// Checks whether the item that is there was written by this write.
 fn is_ours(there: Option<&Item>, id: &str) -> bool {
     there.and_then(|item| item.get(WRITTEN_BY)).is_some_and(|by| by.as_s().is_ok_and(|by| by == id))
 }

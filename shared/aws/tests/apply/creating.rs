@@ -5,6 +5,7 @@ use std::time::Duration;
 use afterimage_aws::apply::{Applied, apply};
 use afterimage_cloud::faults::{Rule, When};
 use afterimage_core::command::Command;
+use afterimage_core::limits::WIND_UP;
 use afterimage_core::status::Status;
 use afterimage_core::work::Kind;
 use afterimage_support::in_process;
@@ -134,8 +135,9 @@ fn a_lease_that_nears_its_end_is_renewed_with_an_intent() {
 fn what_there_is_no_time_for_is_not_begun_and_the_lease_is_given_back() {
     in_process(async |cloud, aws| {
         let decision = snapshots_of(&cloud, &aws, 20).await;
-        // Thirty seconds are kept; three calls fit into the rest.
-        let applied = apply(&aws, &context(&aws, 31), decision).await.expect("it is an outcome");
+        // WIND_UP is kept; three calls fit into the rest.
+        let secs = WIND_UP.as_secs() + 1;
+        let applied = apply(&aws, &context(&aws, secs), decision).await.expect("it is an outcome");
         assert!(applied.out_of_time);
         assert!((1..=3).contains(&applied.made), "{applied:?}");
         assert_eq!(applied.wrote, 2 * applied.made);

@@ -6,6 +6,7 @@ mod policies;
 mod reading;
 mod records;
 mod stand_in;
+mod stored;
 mod summaries;
 mod table;
 mod unreadable;

@@ -59,7 +59,7 @@ fn all_that_is_in_force_is_one_request() {
         for name in [SEAT, AWAY, SEAT] {
             world.ledger.put_region(&region(name)).await.expect("it is put");
         }
-        world.ledger.start_cursor(&cursor("gold", 1)).await.expect("it is put");
+        world.ledger.advance(&cursor("gold", 1)).await.expect("it is put");
         world.ledger.looked(second(2)).await.expect("it is put");
         let (in_force, made) = world.requests(in_force(&world)).await;
         assert_eq!(made, ["Query"]);
@@ -122,14 +122,11 @@ fn a_policy_that_cannot_be_read_leaves_the_others_in_force() {
 }
 
 #[test]
-fn a_cursor_begins_once_and_only_goes_forward() {
+fn a_cursor_only_goes_forward() {
     world(async |world| {
         let ledger = &world.ledger;
         let at = async || in_force(&world).await.cursors;
-        ledger.start_cursor(&cursor("gold", 100)).await.expect("it begins");
-        ledger.start_cursor(&cursor("gold", 200)).await.expect("it has begun");
-        assert_eq!(at().await, [cursor("gold", 100)]);
-        for (told, expected) in [(160, 160), (130, 160), (160, 160), (220, 220)] {
+        for (told, expected) in [(100, 100), (160, 160), (130, 160), (160, 160), (220, 220)] {
             ledger.advance(&cursor("gold", told)).await.expect("late is no error");
             assert_eq!(at().await, [cursor("gold", expected)]);
         }
@@ -141,7 +138,7 @@ fn a_cursor_begins_once_and_only_goes_forward() {
 #[test]
 fn a_cursor_that_cannot_be_read_is_made_anew() {
     world(async |world| {
-        world.ledger.start_cursor(&cursor("gold", 100)).await.expect("it begins");
+        world.ledger.advance(&cursor("gold", 100)).await.expect("it begins");
         let text = |text: &str| AttributeValue::S(text.to_string());
         let sk = "cursor#gold#cron(0 2 * * ? *) Asia/Ho_Chi_Minh";
         let call = table::client(&world.cloud).put_item().table_name(TABLE);
@@ -158,7 +155,7 @@ fn a_policy_goes_with_its_cursors_and_with_nothing_else() {
     world(async |world| {
         for name in ["gold", "gold-daily"] {
             world.ledger.put_policy(&policy(name, 1), second(0)).await.expect("it is put");
-            world.ledger.start_cursor(&cursor(name, 1)).await.expect("it is put");
+            world.ledger.advance(&cursor(name, 1)).await.expect("it is put");
         }
         world.ledger.put_region(&region(SEAT)).await.expect("it is put");
         let gold: PolicyName = policy_name("gold");

@@ -252,14 +252,11 @@ fn a_ledger_without_a_table_says_so() {
     });
 }
 
-#[test]
-fn a_function_may_move_between_threads_while_it_waits_for_the_ledger() {
-    fn moves<T: Send>(_: &T) {}
-    world(async |world| {
-        let (change, mut writer) = (all_new(&[], &[]), Writer::new("a".into()));
-        moves(&world.ledger.write(&change, LeaseUse::None, &mut writer));
-        moves(&world.ledger.in_force());
-        moves(&world.ledger.points(&[]));
-        moves(&world.ledger.fleet());
-    });
-}
+/// Held by the compiler: a function may move between threads while it waits for the ledger.
+const _: fn(&Ledger, &Change, &mut Writer) = |ledger, change, writer| {
+    fn moves<T: Send>(_: T) {}
+    moves(ledger.write(change, LeaseUse::None, writer));
+    moves(ledger.in_force());
+    moves(ledger.points(&[]));
+    moves(ledger.fleet());
+};
