@@ -179,7 +179,7 @@ fn everything_that_is_wrong_is_told_at_once_and_nothing_is_applied() {
     let served = Served::start();
     let wrong = r#"policies:
   gold:
-    select: {regions: [us-east-1, us-east-9], tags: {backup: gold}, tag: x}
+    select: {regions: [us-east-1, us-eats-1], tags: {backup: gold}, tag: x}
     triggers:
       - schedule: cron(0 2 * * *)
         timezone: Asia/Saigon City
@@ -199,7 +199,7 @@ fn everything_that_is_wrong_is_told_at_once_and_nothing_is_applied() {
     assert!(output.stdout.is_empty());
     let said = text(&output.stderr);
     let expected = [
-        ":3:35: `us-east-9` is not a region",
+        ":3:35: `us-eats-1` is not a region",
         ":3:69: unknown key `tag`",
         ":5:19: a cron expression has 6 fields",
         ":6:19: `Asia/Saigon City` is not a time zone",

@@ -18,7 +18,7 @@ fn everything_that_is_wrong_is_told_at_once_at_its_place() {
     let text = r#"policies:
   gold:
     select:
-      regions: [us-east-9]
+      regions: [us-eats-1]
       tags: gold
       exclude_tag: {a: b}
     triggers:
@@ -37,7 +37,7 @@ fn everything_that_is_wrong_is_told_at_once_at_its_place() {
     check(
         text,
         &[
-            "4:17: `us-east-9` is not a region; regions are us-east-1, us-east-2, us-west-1",
+            "4:17: `us-eats-1` is not a region; did you mean us-east-1?",
             "5:13: `tags` must be a group of keys, not a single value",
             "6:7: unknown key `exclude_tag`; did you mean `exclude_tags`?",
             "8:19: a cron expression has 6 fields",
@@ -388,4 +388,44 @@ fn what_is_wrong_in_the_selection_does_not_hide_the_rest() {
             "6:46: unknown key `day`; did you mean",
         ],
     );
+}
+
+/// What is said of a name in `regions`; empty if nothing is.
+#[track_caller]
+fn check_region(name: &str, expected: &str) {
+    let text = format!(
+        "policies: {{gold: {{select: {{regions: [{name}], tags: {{a: b}}}}, triggers: [{{on: tag}}]}}}}"
+    );
+    let said: Vec<String> = match read(&text) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.into_iter().map(|problem| problem.instead).collect(),
+    };
+    assert_eq!(said.join(" "), expected, "{name}");
+}
+
+#[test]
+fn a_region_that_is_new_is_taken_and_one_that_is_misspelt_is_not() {
+    let known = ["us-east-1", "us-gov-west-1", "cn-north-1", "us-isob-east-1", "eusc-de-east-1"];
+    let new = ["us-east-9", "ap-southeast-12", "sa-west-1", "nz-central-1", "eu-southwest-1"];
+    for name in known.into_iter().chain(new) {
+        check_region(name, "");
+    }
+    for name in ["us-eats-1", "us-est-1", "us-easst-1", "us-east1", "us-east-1a"] {
+        check_region(name, "did you mean us-east-1?");
+    }
+    check_region("ue-west-2", "did you mean eu-west-2?");
+    check_region("eu-wset-3", "did you mean eu-west-3?");
+    check_region("us-gvo-west-1", "did you mean us-gov-west-1?");
+    check_region("US-EAST-1", "write the name of a region, such as us-east-1");
+    for name in ["europe", "eu-1", "-west-1", "eu--west-1", "eu-west-", "eu-west-01", "eu-west-100"]
+    {
+        check_region(
+            name,
+            if name.contains("eu-west") {
+                "did you mean eu-west-1?"
+            } else {
+                "write the name of a region, such as us-east-1"
+            },
+        );
+    }
 }

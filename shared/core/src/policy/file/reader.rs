@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
+use strsim::levenshtein;
+
 use crate::policy::print::span;
 use crate::tags::{KEY_MAX, VALUE_MAX};
 use crate::yaml::{Node, Position, Problem, Value};
@@ -17,6 +19,9 @@ pub struct Group<'n> {
 
 /// More than this in one list or group is not written by a person who means it.
 pub const ENTRIES_MAX: usize = 100;
+
+/// The most letters by which a key may differ from the one that is suggested.
+const TYPOS_MAX: usize = 2;
 
 /// Longer than anything is kept or waited for, and short enough to count with.
 const DURATION_SECS_MAX: u64 = 100 * 365 * 86_400;
@@ -101,33 +106,16 @@ impl<'n> Group<'n> {
             if self.known.contains(name) {
                 continue;
             }
-            let near = self.known.iter().min_by_key(|known| distance(known, name));
+            let near = self.known.iter().min_by_key(|known| levenshtein(known, name));
             let instead = match near {
-                Some(near) if distance(near, name) <= 2 => format!("did you mean `{near}`?"),
+                Some(near) if levenshtein(near, name) <= TYPOS_MAX => {
+                    format!("did you mean `{near}`?")
+                }
                 _ => format!("known here: {}", self.known.join(", ")),
             };
             problems.add(key.at, format!("unknown key `{name}`"), instead);
         }
     }
-}
-
-/// How many letters differ between two words (Levenshtein).
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, a) in left.chars().enumerate() {
-        let mut diagonal = i;
-        let mut before = i + 1;
-        let mut next = vec![before];
-        for (b, above) in right.iter().zip(row.iter().skip(1)) {
-            let cost = diagonal + usize::from(a != *b);
-            diagonal = *above;
-            before = cost.min(above + 1).min(before + 1);
-            next.push(before);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 /// What a person would call what stands there.
