@@ -156,7 +156,7 @@ standard input:3:24: `us-eats-1` is not a region
    |                        ^
    = did you mean us-east-1?
 
-standard input:7:13: `on: stoped` is not an event that triggers
+standard input:7:13: `on: stoped` is not a known event
    |
  7 |       - on: stoped
    |             ^

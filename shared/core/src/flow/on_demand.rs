@@ -73,12 +73,12 @@ pub fn record_of(instance: &Instance) -> Option<(InstanceId, PolicyName)> {
 pub fn by_tag(instance: &Instance, in_force: &InForce, known: &Known, now: Timestamp) -> Decision {
     let mut decision = Decision::default();
     let Some(value) = value(instance) else {
-        let text = "EC2 shows no request on it: it was dealt with, or is not shown yet";
+        let text = "EC2 shows no request tag on this machine; the request was answered, or is not shown yet";
         decision.say(&instance.id, Reason::new(Code::NotAsked, text));
         return decision;
     };
     if instance.state.is_gone() {
-        let text = format!("EC2 shows it {}", instance.state.as_str());
+        let text = format!("EC2 shows this machine as {}", instance.state.as_str());
         decision.say(&instance.id, Reason::new(Code::MachineGone, text));
         return decision;
     }
@@ -164,7 +164,9 @@ fn meant<'a>(
     }
     match policy.triggers.contains(&Trigger::Tag) {
         true => Ok(policy),
-        false => Err(format!("{value} takes no requests by tag")),
+        false => {
+            Err(format!("policy {value} accepts no requests by tag; add `on: tag` to its triggers"))
+        }
     }
 }
 
@@ -181,10 +183,12 @@ enum Stands<'a> {
 fn stands(record: &RequestCounter, now: Timestamp) -> Stands<'_> {
     match (&record.pending, record.consumed_at) {
         (Some(pending), _) if pending.due_at <= now => Stands::Left(pending),
-        (Some(pending), _) => Stands::Taken(format!("its point is {}", pending.point)),
+        (Some(pending), _) => {
+            Stands::Taken(format!("this request has its point already: {}", pending.point))
+        }
         (None, Some(at)) if now.duration_since(at) < SETTLE => {
             let last = record.last();
-            Stands::Taken(format!("it was taken off at {at}, for {last}; EC2 may show it still"))
+            Stands::Taken(format!("the tag was removed at {at}, for {last}; EC2 may still show it"))
         }
         (None, _) => Stands::Over,
     }
@@ -198,7 +202,7 @@ fn take(policy: &Policy, instance: &Instance, record: &RequestCounter, now: Time
     let pending =
         Pending { point: point.id.clone(), requested_at: now, due_at: later(now, SETTLE) };
     let answer = answer_of(&pending, &policy.name);
-    let text = format!("somebody asked for it by a tag on {}", instance.id);
+    let text = format!("requested by a tag on {}", instance.id);
     decision.say(&point.id, Reason::new(Code::AskedFor, text));
     let write = Write::request_counter(RequestCounter { pending: Some(pending), ..record });
     let record = write.as_request_counter().cloned();
@@ -217,7 +221,7 @@ fn take_off(
     now: Timestamp,
 ) -> Decision {
     let mut decision = Decision::default();
-    let text = format!("{} was requested, and its tag is still there", pending.point);
+    let text = format!("the tag that requested {} is still there", pending.point);
     decision.say(&instance.id, Reason::new(Code::RequestLeft, text));
     let answer = answer_of(pending, &record.policy);
     let pending = Pending { due_at: later(now, SETTLE), ..pending.clone() };
@@ -233,7 +237,7 @@ fn take_off(
 fn end(record: &RequestCounter) -> Decision {
     let mut decision = Decision::default();
     let Some(pending) = &record.pending else { return decision };
-    let text = format!("the tag that {} was requested by is gone", pending.point);
+    let text = format!("the tag that requested {} is gone", pending.point);
     decision.say(&record.instance, Reason::new(Code::RequestLeft, text));
     decision.command(Command::Consume(Box::new(Consume {
         region: record.home.clone(),

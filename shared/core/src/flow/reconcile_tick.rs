@@ -82,7 +82,7 @@ pub fn decide(input: &Input) -> Decision {
     // First of all, so that nothing that goes wrong below keeps a worker asleep; but a worker that
     // points are requested from below is woken after that, and once.
     for queue in input.overdue.iter().collect::<BTreeSet<_>>() {
-        let text = "work was due, and nobody was at it";
+        let text = "work is due, and no worker is at it";
         decision.say(queue, Reason::new(Code::Overdue, text));
         let wake = Command::Wake(Wake { queue: queue.clone(), hop: 0 });
         if !stops.commands.contains(&wake) {

@@ -189,7 +189,7 @@ const FIRST: [&str; 3] = [
      due 2026-01-06T20:06:05Z [latest]; takes off gold; \
      answers 2026-01-06T20:00:05Z gold: gold-0aaaaaaaaaaaaaaa1-ask-1",
     "> snapshot us-east-1",
-    "- gold-0aaaaaaaaaaaaaaa1-ask-1: somebody asked for it by a tag on i-0aaaaaaaaaaaaaaa1 \
+    "- gold-0aaaaaaaaaaaaaaa1-ask-1: requested by a tag on i-0aaaaaaaaaaaaaaa1 \
      (asked-for)",
 ];
 
@@ -258,7 +258,11 @@ fn refused(world: World, value: &str, why: &str) {
 fn a_value_that_means_no_policy_of_the_machine_is_refused_with_the_reason() {
     refused(World::new(), "glod", "no policy is called glod");
     refused(World::new(), "", "no policy is called ");
-    refused(World::new(), "nightly", "nightly takes no requests by tag");
+    refused(
+        World::new(),
+        "nightly",
+        "policy nightly accepts no requests by tag; add `on: tag` to its triggers",
+    );
     refused(World::new(), "far", "policy far covers eu-west-1; this machine is in us-east-1");
     let missing = "policy iron requires tag `backup` = `iron`; this machine has `backup=gold`";
     let mut world = World::new();
@@ -361,8 +365,8 @@ fn a_tag_that_is_seen_right_after_it_went_is_left_to_the_sweep() {
     world.carry_out(&world.event(), ALL);
     world.put("gold");
     world.later(SignedDuration::from_secs(30));
-    let left = "- i-0aaaaaaaaaaaaaaa1: it was taken off at 2026-01-06T20:00:05Z, for \
-                gold-0aaaaaaaaaaaaaaa1-ask-1; EC2 may show it still (already-requested)";
+    let left = "- i-0aaaaaaaaaaaaaaa1: the tag was removed at 2026-01-06T20:00:05Z, for \
+                gold-0aaaaaaaaaaaaaaa1-ask-1; EC2 may still show it (already-requested)";
     check(&world.event(), &[left]);
     check(&world.sweep(), &[]);
     world.later(SETTLE);
@@ -373,12 +377,15 @@ fn a_tag_that_is_seen_right_after_it_went_is_left_to_the_sweep() {
 #[test]
 fn an_event_that_finds_no_tag_or_no_machine_does_nothing() {
     let mut world = World::new();
-    let told = "- i-0aaaaaaaaaaaaaaa1: EC2 shows no request on it: it was dealt with, or is not \
-                shown yet (not-asked)";
+    let told = "- i-0aaaaaaaaaaaaaaa1: EC2 shows no request tag on this machine; the request was answered, \
+                or is not shown yet (not-asked)";
     check(&world.event(), &[told]);
     world.put("gold");
     world.machine.state = State::Terminated;
-    check(&world.event(), &["- i-0aaaaaaaaaaaaaaa1: EC2 shows it terminated (machine-gone)"]);
+    check(
+        &world.event(),
+        &["- i-0aaaaaaaaaaaaaaa1: EC2 shows this machine as terminated (machine-gone)"],
+    );
     check(&world.sweep(), &[]);
 }
 

@@ -43,7 +43,11 @@ fn whole(root: &Node, problems: &mut Problems) -> Vec<Policy> {
     let Value::Map(pairs) = &named.value else {
         let found = reader::noun(named);
         let wrong = format!("`policies` must be policies by name, not {found}");
-        problems.add(named.at, wrong, "write `gold:` below it, and the policy below that");
+        problems.add(
+            named.at,
+            wrong,
+            "write the name of a policy below it, and the policy below that",
+        );
         return Vec::new();
     };
     let mut seen: BTreeMap<&str, Position> = BTreeMap::new();
@@ -51,7 +55,7 @@ fn whole(root: &Node, problems: &mut Problems) -> Vec<Policy> {
     for (key, value) in pairs {
         let Some(name) = reader::text(key, "the name of a policy", problems) else { continue };
         if let Some(first) = seen.insert(name, key.at) {
-            let wrong = format!("a second policy is called `{name}` (the first is at {first})");
+            let wrong = format!("policy `{name}` is defined twice (first at {first})");
             problems.add(key.at, wrong, "give each policy a name of its own");
         }
         let read = body(value, name, problems);

@@ -22,7 +22,7 @@ pub fn read(node: &Node, problems: &mut Problems) -> Option<Select> {
     });
     let tags = tagged.map(|node| {
         if matches!(&node.value, Value::Map(pairs) if pairs.is_empty()) {
-            let what = "`tags` selects nothing, which would mean every machine";
+            let what = "`tags` is empty, which would select every machine";
             let instead = "name at least one tag; `Name: \"*\"` means any machine with a name";
             problems.add(node.at, what, instead);
         }

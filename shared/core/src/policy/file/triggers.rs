@@ -16,7 +16,7 @@ pub fn read(node: &Node, problems: &mut Problems) -> Vec<(Position, Trigger)> {
     for item in reader::list(node, "`triggers`", problems) {
         let Some(trigger) = trigger(item, problems) else { continue };
         if let Some((first, _)) = all.iter().find(|(_, other)| is_same(other, &trigger)) {
-            let what = format!("the same trigger as the one at {first}");
+            let what = format!("this trigger repeats the one at {first}");
             problems.add(item.at, what, "keep one of them");
             continue;
         }
@@ -109,7 +109,7 @@ fn event(on: &Node, mut group: Group<'_>, problems: &mut Problems) -> Option<Tri
             // A word that is misspelt does not hide what is wrong beside it.
             interval(&mut group, problems);
             if let Some(event) = other {
-                let what = format!("`on: {event}` is not an event that triggers");
+                let what = format!("`on: {event}` is not a known event");
                 problems.add(on.at, what, "write `on: stopped` or `on: tag`");
             }
             None
