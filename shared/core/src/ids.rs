@@ -105,9 +105,9 @@ fn is_region(text: &str) -> bool {
         && number.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// The region that a text was probably meant to name; none if the text is the name of a region, known
-/// or new. A number is no typo, and no country either: `us-east-3` and `nz-west-1` may come one day,
-/// `us-eats-1` will not.
+/// The region that a text was probably meant to name; none if the text is the name of a region,
+/// known or new. Neither a number nor a country is a typo: `us-east-3` and `nz-west-1` may come one
+/// day, `us-eats-1` will not.
 pub fn misspelt_region(text: &str) -> Option<&'static str> {
     let near = REGIONS.iter().min_by_key(|known| strsim::osa_distance(known, text))?;
     let is_typo = match is_region(text) {

@@ -198,12 +198,12 @@ fn a_slot_is_told_with_what_becomes_of_it() {
             "the machine is stopped, and imaged at rest",
         );
     }
-    let told = "the machine is stopped for its snapshots and started again, if the stack was deployed \
-                with AllowStopStart=true";
+    let told = "the machine is stopped for its snapshots and started again, if the stack was \
+                deployed with AllowStopStart=true";
     would(&mode("stop-start"), &running, told);
     let spot = Instance { spot: true, ..gold(State::Running) };
-    let told = "refused: cannot stop i-00000001: it is a Spot instance and may not start again; use \
-                `consistency: crash` or `reboot` (spot)";
+    let told = "refused: cannot stop i-00000001: it is a Spot instance and may not start again; \
+                use `consistency: crash` or `reboot` (spot)";
     would(&mode("stop-start"), &spot, told);
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use afterimage_core::flow::on_demand::Known;
+use afterimage_core::flow::on_demand::RequestCounters;
 use afterimage_core::ids::{InstanceId, PolicyName, Region};
 use afterimage_core::request_counter::RequestCounter;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -24,7 +24,7 @@ impl Ledger {
     pub async fn request_counters(
         &self,
         of: &[(InstanceId, PolicyName)],
-    ) -> Result<Known, Failure> {
+    ) -> Result<RequestCounters, Failure> {
         let keys = of.iter().map(|(instance, policy)| Key::request_counter(instance, policy));
         Ok(by_name(&self.items(keys.collect()).await?))
     }
@@ -57,7 +57,7 @@ impl Ledger {
     }
 }
 
-fn by_name(items: &BTreeMap<Key, Item>) -> Known {
+fn by_name(items: &BTreeMap<Key, Item>) -> RequestCounters {
     let all = items.values().filter_map(|item| readable(request_counter(item)));
     all.map(|asked| ((asked.instance.clone(), asked.policy.clone()), asked)).collect()
 }

@@ -33,7 +33,7 @@ use crate::subject::Subject;
 
 /// So many are reported at one look; what is left is there at the next. Whoever plants thousands
 /// must not keep the sweep from its other work.
-const REPORTS_MAX: usize = 200;
+const FOREIGN_REPORTS_MAX: usize = 200;
 
 type Tags = BTreeMap<String, String>;
 
@@ -53,7 +53,7 @@ enum Owner<'a> {
 
 /// What there is to do about all that carries our tag.
 pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
-    let mut findings = Findings::new(tagged, now);
+    let mut audit = Audit::new(tagged, now);
     // The snapshots of images that are ours, by region.
     let mut mapped: BTreeSet<(&Region, &SnapshotId)> = BTreeSet::new();
     for (region, images) in &tagged.images {
@@ -62,17 +62,17 @@ pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
             if !matches!(verdict, Verdict::Foreign(_)) {
                 mapped.extend(image.snapshots.iter().map(|snapshot| (region, snapshot)));
             }
-            findings.take(region, Subject::from(&image.id), verdict);
+            audit.take(region, Subject::from(&image.id), verdict);
         }
     }
     for (region, snapshots) in &tagged.snapshots {
         for snapshot in &snapshots.0 {
             let is_mapped = mapped.contains(&(region, &snapshot.id));
             let verdict = snapshot_verdict(tagged, region, snapshot, is_mapped);
-            findings.take(region, Subject::from(&snapshot.id), verdict);
+            audit.take(region, Subject::from(&snapshot.id), verdict);
         }
     }
-    findings.into_decision()
+    audit.into_decision()
 }
 
 /// The point that the tag names.
@@ -238,7 +238,7 @@ fn has_our_name(image: &ObservedImage, point: &PointId, attempts: u32) -> bool {
 }
 
 /// What was found, gathered: one change for each record, one report for each artefact.
-struct Findings<'a> {
+struct Audit<'a> {
     now: Timestamp,
     known: BTreeSet<(&'a Region, &'a Subject)>,
     points: BTreeMap<&'a PointId, Point>,
@@ -247,10 +247,10 @@ struct Findings<'a> {
     decision: Decision,
 }
 
-impl<'a> Findings<'a> {
-    fn new(tagged: &'a Tagged, now: Timestamp) -> Findings<'a> {
+impl<'a> Audit<'a> {
+    fn new(tagged: &'a Tagged, now: Timestamp) -> Audit<'a> {
         let known = tagged.known.iter().map(|known| (&known.region, &known.artefact));
-        Findings {
+        Audit {
             now,
             known: known.collect(),
             points: BTreeMap::new(),
@@ -289,7 +289,7 @@ impl<'a> Findings<'a> {
     }
 
     fn report(&mut self, region: &Region, artefact: Subject, why: &str) {
-        if self.reports.len() >= REPORTS_MAX || self.known.contains(&(region, &artefact)) {
+        if self.reports.len() >= FOREIGN_REPORTS_MAX || self.known.contains(&(region, &artefact)) {
             return;
         }
         let reason = Reason::new(Code::Foreign, why);

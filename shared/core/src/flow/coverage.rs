@@ -14,7 +14,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::{Findings, InForce};
+use super::InForce;
 use crate::command::{Command, Decision, Finding, Resolved};
 use crate::ids::{InstanceId, PolicyName, Region};
 use crate::machine::Instance;
@@ -25,7 +25,7 @@ use crate::reason::{Code, Reason};
 use crate::subject::Subject;
 
 /// So many are reported at one look, the others at the next: whoever reads them has enough to do.
-pub const REPORTS_MAX: usize = 50;
+pub const GAP_REPORTS_MAX: usize = 50;
 
 /// Shorter texts are all one letter from each other.
 const LETTERS_MIN: usize = 4;
@@ -59,7 +59,7 @@ pub enum Slip {
 pub type Fleet = BTreeMap<Region, Complete<Instance>>;
 
 /// What there is to report, and what no longer.
-pub fn look(in_force: &InForce, fleet: &Fleet, known: &Findings, now: Timestamp) -> Decision {
+pub fn look(in_force: &InForce, fleet: &Fleet, known: &[Finding], now: Timestamp) -> Decision {
     let mut found: BTreeMap<(Region, Subject), Reason> = BTreeMap::new();
     for policy in &in_force.policies {
         if let (Some(home), Some(reason)) = (policy.select.regions.first(), nothing(policy, fleet))
@@ -89,7 +89,7 @@ pub fn look(in_force: &InForce, fleet: &Fleet, known: &Findings, now: Timestamp)
         }
     }
     let new = found.into_iter().filter(|(key, _)| !open.contains(key));
-    for ((region, artefact), reason) in new.take(REPORTS_MAX) {
+    for ((region, artefact), reason) in new.take(GAP_REPORTS_MAX) {
         decision.command(Command::Report(Finding { region, artefact, reason, seen_at: now }));
     }
     decision

@@ -171,7 +171,7 @@ fn triggered(
             would: on_stop(policy, instance, stopped.min_interval_secs, input),
         },
         Trigger::Tag => {
-            let window = crate::policy::WINDOW_SECS;
+            let window = crate::policy::DEFAULT_WINDOW_SECS;
             let then = on_request(policy, instance, window, input);
             let name = &policy.name;
             Triggered {

@@ -34,23 +34,23 @@ use crate::machine::Instance;
 use crate::names::TAG_ASK;
 use crate::point::Point;
 use crate::policy::select::Obstacle;
-use crate::policy::{Policy, Trigger, WINDOW_SECS};
+use crate::policy::{DEFAULT_WINDOW_SECS, Policy, Trigger};
 use crate::reason::{Code, Reason};
 use crate::request_counter::{Pending, RequestCounter};
 use crate::slot::Occasion;
 use crate::tags::VALUE_MAX;
 
 /// What the ledger has on the requests that may be meant.
-pub type Known = BTreeMap<(InstanceId, PolicyName), RequestCounter>;
+pub type RequestCounters = BTreeMap<(InstanceId, PolicyName), RequestCounter>;
 
 /// What the sweep sees of requests by tag.
 #[derive(Clone, Debug, Default)]
-pub struct Asking {
+pub struct TagRequests {
     /// The machines that carry one, in every region that answered.
     pub machines: Vec<Instance>,
-    pub known: Known,
+    pub counters: RequestCounters,
     /// In the same regions: whatever was taken so long ago that nobody is at it any more.
-    pub left: Vec<RequestCounter>,
+    pub abandoned: Vec<RequestCounter>,
 }
 
 /// What the tag of a machine says; none if it has no such tag.
@@ -59,21 +59,26 @@ fn value(instance: &Instance) -> Option<&str> {
 }
 
 /// Whether a machine carries a request.
-pub fn asks(instance: &Instance) -> bool {
+pub fn carries_request(instance: &Instance) -> bool {
     value(instance).is_some()
 }
 
-/// The record that has to be known of a machine, to tell what its tag means.
+/// The record that has to be counters of a machine, to tell what its tag means.
 pub fn record_of(instance: &Instance) -> Option<(InstanceId, PolicyName)> {
     let policy = PolicyName::parse(value(instance)?).ok()?;
     Some((instance.id.clone(), policy))
 }
 
 /// What follows from the tag of one machine.
-pub fn by_tag(instance: &Instance, in_force: &InForce, known: &Known, now: Timestamp) -> Decision {
+pub fn by_tag(
+    instance: &Instance,
+    in_force: &InForce,
+    counters: &RequestCounters,
+    now: Timestamp,
+) -> Decision {
     let mut decision = Decision::default();
     let Some(value) = value(instance) else {
-        let text = "EC2 shows no request tag on this machine; the request was answered, or is not shown yet";
+        let text = "EC2 shows no request tag on this machine; it was answered, or is not shown yet";
         decision.say(&instance.id, Reason::new(Code::NotAsked, text));
         return decision;
     };
@@ -86,28 +91,30 @@ pub fn by_tag(instance: &Instance, in_force: &InForce, known: &Known, now: Times
         Ok(policy) => policy,
         Err(why) => return refuse(value, instance, &why, now),
     };
-    let record = known.get(&(instance.id.clone(), policy.name.clone()));
-    match record.map(|record| (record, stands(record, now))) {
+    let record = counters.get(&(instance.id.clone(), policy.name.clone()));
+    match record.map(|record| (record, standing(record, now))) {
         None => {
             let never = RequestCounter::never(&instance.id, &instance.region, &policy.name);
             take(policy, instance, &never, now)
         }
-        Some((record, Stands::Over)) => take(policy, instance, record, now),
-        Some((_, Stands::Taken(text))) => {
+        Some((record, Standing::Over)) => take(policy, instance, record, now),
+        Some((_, Standing::Taken(text))) => {
             decision.say(&instance.id, Reason::new(Code::AlreadyRequested, text));
             decision
         }
-        Some((record, Stands::Left(pending))) => take_off(instance, record, pending, now),
+        Some((record, Standing::Left(pending))) => take_off(instance, record, pending, now),
     }
 }
 
 /// What the sweep makes of all requests by tag. Nothing is said of those that others are at.
-pub fn sweep(asking: &Asking, in_force: &InForce, now: Timestamp) -> Decision {
+pub fn sweep(requests: &TagRequests, in_force: &InForce, now: Timestamp) -> Decision {
     let mut decision = Decision::default();
     let mut wakes = BTreeSet::new();
-    let machines = &asking.machines;
-    let decisions = machines.iter().map(|machine| by_tag(machine, in_force, &asking.known, now));
-    let gone = asking.left.iter().filter(|asked| !machines.iter().any(|at| carries(at, asked)));
+    let machines = &requests.machines;
+    let decisions =
+        machines.iter().map(|machine| by_tag(machine, in_force, &requests.counters, now));
+    let gone =
+        requests.abandoned.iter().filter(|asked| !machines.iter().any(|at| carries(at, asked)));
     for one in decisions.chain(gone.map(end)) {
         for command in one.commands {
             match command {
@@ -171,7 +178,7 @@ fn meant<'a>(
 }
 
 /// How a request stands of which there is a record.
-enum Stands<'a> {
+enum Standing<'a> {
     /// Every request so far was dealt with: what is seen is another one.
     Over,
     /// Whoever took it is at it, or it went a moment ago.
@@ -180,17 +187,19 @@ enum Stands<'a> {
     Left(&'a Pending),
 }
 
-fn stands(record: &RequestCounter, now: Timestamp) -> Stands<'_> {
+fn standing(record: &RequestCounter, now: Timestamp) -> Standing<'_> {
     match (&record.pending, record.consumed_at) {
-        (Some(pending), _) if pending.due_at <= now => Stands::Left(pending),
+        (Some(pending), _) if pending.due_at <= now => Standing::Left(pending),
         (Some(pending), _) => {
-            Stands::Taken(format!("this request has its point already: {}", pending.point))
+            Standing::Taken(format!("this request has its point already: {}", pending.point))
         }
         (None, Some(at)) if now.duration_since(at) < SETTLE => {
             let last = record.last();
-            Stands::Taken(format!("the tag was removed at {at}, for {last}; EC2 may still show it"))
+            Standing::Taken(format!(
+                "the tag was removed at {at}, for {last}; EC2 may still show it"
+            ))
         }
-        (None, _) => Stands::Over,
+        (None, _) => Standing::Over,
     }
 }
 
@@ -275,7 +284,7 @@ fn carries(instance: &Instance, asked: &RequestCounter) -> bool {
 }
 
 fn point(policy: &Policy, instance: &Instance, occasion: Occasion, now: Timestamp) -> Point {
-    let until = Some(later(now, seconds(WINDOW_SECS)));
+    let until = Some(later(now, seconds(DEFAULT_WINDOW_SECS)));
     Point { until, ..request::point(policy, instance, occasion, now) }
 }
 

@@ -394,7 +394,8 @@ fn what_is_wrong_in_the_selection_does_not_hide_the_rest() {
 #[track_caller]
 fn check_region(name: &str, expected: &str) {
     let text = format!(
-        "policies: {{gold: {{select: {{regions: [{name}], tags: {{a: b}}}}, triggers: [{{on: tag}}]}}}}"
+        "policies: {{g: {{select: {{regions: [{name}], tags: {{a: b}}}}, \
+         triggers: [{{on: tag}}]}}}}"
     );
     let said: Vec<String> = match read(&text) {
         Ok(_) => Vec::new(),

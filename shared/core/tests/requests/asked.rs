@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use afterimage_core::command::{Change, Command, Consume, Decision, Record};
-use afterimage_core::flow::on_demand::{Asking, Known, by_hand, record_of};
+use afterimage_core::flow::on_demand::{RequestCounters, TagRequests, by_hand, record_of};
 use afterimage_core::flow::{InForce, InstanceTagged, Unreadable, instance_tagged, reconcile_tick};
 use afterimage_core::limits::SETTLE;
 use afterimage_core::machine::{Instance, State};
@@ -48,7 +48,7 @@ struct World {
     in_force: InForce,
     machine: Instance,
     points: BTreeMap<PointId, Point>,
-    asked: Known,
+    asked: RequestCounters,
     answers: Vec<String>,
 }
 
@@ -59,7 +59,7 @@ impl World {
             in_force: in_force(GOLD),
             machine: machine(1, "us-east-1", State::Running),
             points: BTreeMap::new(),
-            asked: Known::new(),
+            asked: RequestCounters::new(),
             answers: Vec::new(),
         }
     }
@@ -91,7 +91,7 @@ impl World {
             event: InstanceTagged { region, instance },
             in_force: self.in_force.clone(),
             instance: Some(self.machine.clone()),
-            known: self.known(),
+            counters: self.counters(),
         })
     }
 
@@ -100,7 +100,7 @@ impl World {
         let is_due = |asked: &&RequestCounter| {
             asked.pending.as_ref().is_some_and(|pending| pending.due_at <= self.now)
         };
-        let left = self.asked.values().filter(is_due).cloned().collect();
+        let abandoned = self.asked.values().filter(is_due).cloned().collect();
         reconcile_tick::decide(&reconcile_tick::Input {
             now: self.now,
             in_force: self.in_force.clone(),
@@ -108,13 +108,13 @@ impl World {
             stopped: Vec::new(),
             summaries: BTreeMap::new(),
             waiting: Default::default(),
-            asking: Asking { machines, known: self.known(), left },
+            tag_requests: TagRequests { machines, counters: self.counters(), abandoned },
             tagged: None,
         })
     }
 
     /// What is read of the ledger for the machine.
-    fn known(&self) -> Known {
+    fn counters(&self) -> RequestCounters {
         let record = record_of(&self.machine);
         let found = record.and_then(|key| Some((key.clone(), self.asked.get(&key)?.clone())));
         found.into_iter().collect()
@@ -377,7 +377,7 @@ fn a_tag_that_is_seen_right_after_it_went_is_left_to_the_sweep() {
 #[test]
 fn an_event_that_finds_no_tag_or_no_machine_does_nothing() {
     let mut world = World::new();
-    let told = "- i-0aaaaaaaaaaaaaaa1: EC2 shows no request tag on this machine; the request was answered, \
+    let told = "- i-0aaaaaaaaaaaaaaa1: EC2 shows no request tag on this machine; it was answered, \
                 or is not shown yet (not-asked)";
     check(&world.event(), &[told]);
     world.put("gold");

@@ -48,9 +48,8 @@ fn an_image_that_is_waited_for_and_has_settled_wakes_whoever_confirms() {
         check(&decide(state, waiting_for(&["ami-00000001"])), &["> confirm eu-west-1"]);
         check(
             &decide(state, waiting_for(&["ami-00000002"])),
-            &[
-                "- ami-00000001: no point or replica in eu-west-1 waits for this image (not-in-flight)",
-            ],
+            &["- ami-00000001: no point or replica in eu-west-1 waits for this image \
+                 (not-in-flight)"],
         );
     }
     for state in [Pending, Other] {

@@ -57,7 +57,7 @@ fn sweep(in_force: &InForce, ledger: &Ledger, stopped: &[Instance], now: &str) -
         overdue: Vec::new(),
         stopped: stopped.to_vec(),
         summaries: ledger.summaries.clone(),
-        asking: Default::default(),
+        tag_requests: Default::default(),
         waiting: Waiting::default(),
         tagged: None,
     })

@@ -22,7 +22,7 @@ fn quiet() -> Input {
         overdue: Vec::new(),
         stopped: Vec::new(),
         summaries: BTreeMap::new(),
-        asking: Default::default(),
+        tag_requests: Default::default(),
         waiting: Waiting::default(),
         tagged: None,
     }

@@ -183,7 +183,7 @@ impl World {
             overdue: Vec::new(),
             stopped: Vec::new(),
             summaries: BTreeMap::new(),
-            asking: Default::default(),
+            tag_requests: Default::default(),
             waiting: Waiting::default(),
             tagged: Some(tagged),
         })

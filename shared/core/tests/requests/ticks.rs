@@ -257,8 +257,9 @@ fn slots_that_nothing_makes_up_for_are_recorded_as_one_that_was_missed() {
     check(
         &tick(&catch_up_none(hourly), "2026-01-02T05:59:00Z", &running),
         &[
-            "~ gold-0aaaaaaaaaaaaaaa1-at-20260102T050000Z: new -> missed: slot 2026-01-02T05:00:00Z of rate(1 hour) UTC was missed (and 3 before it): no function ran, and the schedule \
-             says `catch_up: none` (slots-missed) [latest]",
+            "~ gold-0aaaaaaaaaaaaaaa1-at-20260102T050000Z: new -> missed: slot \
+             2026-01-02T05:00:00Z of rate(1 hour) UTC was missed (and 3 before it): no function \
+             ran, and the schedule says `catch_up: none` (slots-missed) [latest]",
             "= gold rate(1 hour) UTC until 2026-01-02T05:00:00Z",
             "- gold-0aaaaaaaaaaaaaaa1-at-20260102T050000Z: slot 2026-01-02T05:00:00Z of \
              rate(1 hour) UTC was missed (and 3 before it): no function ran, and the schedule \

@@ -61,7 +61,7 @@ fn sweep(points: Vec<Point>, machines: Vec<Instance>) -> Decision {
         overdue: Vec::new(),
         stopped: Vec::new(),
         summaries: BTreeMap::new(),
-        asking: Default::default(),
+        tag_requests: Default::default(),
         waiting: Waiting { points, machines },
         tagged: None,
     })

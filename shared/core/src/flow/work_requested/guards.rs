@@ -23,16 +23,16 @@ pub(super) fn check(seen: &ObservedMachine) -> Result<(), Reason> {
     }
     if instance.spot {
         let text = format!(
-            "cannot stop {}: it is a Spot instance and may not start again; use `consistency: crash` \
-             or `reboot`",
+            "cannot stop {}: it is a Spot instance and may not start again; use `consistency: \
+             crash` or `reboot`",
             instance.id
         );
         return Err(Reason::new(Code::Spot, text));
     }
     if seen.root_device_type != RootDeviceType::Ebs {
         let text = format!(
-            "cannot stop {}: its root device type is {}; only EBS-backed machines can be stopped and \
-             imaged",
+            "cannot stop {}: its root device type is {}; only EBS-backed machines can be stopped \
+             and imaged",
             instance.id, seen.root_device_type
         );
         return Err(Reason::new(Code::InstanceStore, text));

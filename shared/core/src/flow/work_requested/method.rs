@@ -73,7 +73,7 @@ impl Choice {
 }
 
 /// What CreateSnapshots is to leave out: the root or not, and the others by their ids.
-pub(super) fn left_out(point: &Point) -> (bool, Vec<VolumeId>) {
+pub(super) fn volumes_left_out(point: &Point) -> (bool, Vec<VolumeId>) {
     let Some(machine) = &point.machine else { return (false, Vec::new()) };
     let root = &machine.build.root_device;
     let (roots, others): (Vec<&LeftOut>, Vec<&LeftOut>) =
@@ -226,8 +226,8 @@ fn not_shareable(plan: &Plan, machine: &Machine) -> Option<Reason> {
         );
         for place in plan.replicate.iter().filter(|place| place.kms_key.is_none()) {
             why.push(format!(
-                "replica in {}: no `kms_key` is set, and under `alias/aws/ebs` no other account can \
-                 read it",
+                "replica in {}: no `kms_key` is set, and under `alias/aws/ebs` no other account \
+                 can read it",
                 place.region
             ));
         }

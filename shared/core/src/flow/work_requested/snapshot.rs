@@ -32,8 +32,8 @@ use crate::reason::{Code, Reason};
 use crate::slot::PointId;
 use crate::status::{Event, IllegalTransition, Status};
 use crate::summary::Summary;
-use crate::tags::write::left_out;
 use crate::tags::write::snapshot_tags;
+use crate::tags::write::tags_left_out;
 use crate::work::{Kind, Queue};
 
 #[derive(Clone, Debug)]
@@ -239,7 +239,7 @@ fn begin(
     }
     let is_created = choice.is_created();
     let chosen = choice.for_point(point).found(found);
-    let left_out = left_out(&chosen);
+    let left_out = tags_left_out(&chosen);
     let chosen = chosen.found(left_out);
     if let Some(reason) = choice.because {
         builder.say(&point.id, reason);
@@ -261,7 +261,7 @@ fn begin_snapshots(
     let step = Step { begun_at: Some(now), due_at, ..point.step.clone() };
     let begun = Point { step, reason: None, ..begun };
     let attempt = begun.step.attempt;
-    let (without_root, without) = method::left_out(&begun);
+    let (without_root, without) = method::volumes_left_out(&begun);
     let call = CreateSnapshots {
         region: begun.home.clone(),
         instance: begun.instance().clone(),

@@ -137,7 +137,7 @@ const AT_ONCE_MAX: u32 = 1000;
 
 /// Below a minute even a machine that is well is started again before it has stopped; whoever
 /// waits for two hours waits for a person.
-const TIMEOUT_SECS: (u64, u64) = (60, 7200);
+const TIMEOUT_BOUNDS_SECS: (u64, u64) = (60, 7200);
 
 fn stop_start(node: &Node, problems: &mut Problems) -> Option<StopStart> {
     let mut group = Group::of(node, "`stop_start`", problems)?;
@@ -150,7 +150,7 @@ fn stop_start(node: &Node, problems: &mut Problems) -> Option<StopStart> {
         read.at_once = number.unwrap_or(read.at_once);
     }
     if let Some(node) = timeout {
-        let secs = reader::duration_within(node, "`timeout`", TIMEOUT_SECS, problems);
+        let secs = reader::duration_within(node, "`timeout`", TIMEOUT_BOUNDS_SECS, problems);
         read.timeout_secs = secs.unwrap_or(read.timeout_secs);
     }
     Some(read)
