@@ -143,20 +143,20 @@ fn the_schema_is_printed_for_editors() {
 
 #[test]
 fn a_wrong_file_is_told_with_its_lines_on_stderr_and_exit_1() {
-    let wrong = GOOD.replace("us-east-1", "us-east-9").replace("on: stopped", "on: stoped");
+    let wrong = GOOD.replace("us-east-1", "us-eats-1").replace("on: stopped", "on: stoped");
     let output = check(&[], &wrong);
     assert_eq!(output.status.code(), Some(1));
     assert!(output.stdout.is_empty());
     let expected = "\
 error: 2 problems in standard input
 
-standard input:3:24: `us-east-9` is not a region
+standard input:3:24: `us-eats-1` is not a region
    |
- 3 |     select: {regions: [us-east-9], tags: {backup: gold}}
+ 3 |     select: {regions: [us-eats-1], tags: {backup: gold}}
    |                        ^
-   = regions are us-east-1, us-east-2, us-west-1, us-west-2
+   = did you mean us-east-1?
 
-standard input:7:13: `on: stoped` is not an event that triggers
+standard input:7:13: `on: stoped` is not a known event
    |
  7 |       - on: stoped
    |             ^

@@ -33,13 +33,15 @@ fn a_machine_is_explained_before_and_after_it_was_imaged() {
     let expected = [
         "gold applies",
         "  selects     backup=gold, in us-east-1",
-        "  on stopped  a stop now would make a point, at rest",
-        "  then        imaged as it runs: its disks as after a power cut",
+        "  on stopped  a stop now makes a point at rest",
+        "  then        the machine is imaged while it runs, with grade crash (as after a \
+         power cut)",
         "  image       snapshot-register: nothing is lost by it",
         "  good        none yet",
         "silver does not apply",
         "  because     policy silver covers us-west-2; this machine is in us-east-1",
-        "  because     policy silver requires tag `backup` = `silver`; this machine has `backup=gold`",
+        "  because     policy silver requires tag `backup` = `silver`; this machine has \
+         `backup=gold`",
     ];
     for line in expected {
         assert!(lines.contains(&line), "no {line} in\n{told}");

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::tree::Tree;
 
 /// What the core may be made of: no AWS, no runtime, nothing that asks for the time.
-const CORE_MADE_OF: [&str; 5] = ["jiff", "saphyr-parser", "serde", "serde_json", "thiserror"];
+const CORE_MADE_OF: [&str; 6] =
+    ["jiff", "saphyr-parser", "serde", "serde_json", "strsim", "thiserror"];
 
 /// What a function is made of beside our own: how it is started, and nothing that calls AWS.
 const FUNCTION_MADE_OF: [&str; 4] = ["aws-config", "aws-types", "serde_json", "tokio"];

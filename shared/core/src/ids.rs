@@ -1,5 +1,6 @@
 //! Names and ids, parsed once at the edge, so that one can never stand in the place of another.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -87,14 +88,54 @@ id!(
     }
 );
 id!(
-    /// A region that AWS has; a name that only looks like one is refused where it is written.
+    /// Name of a region, by its shape: a region that is new needs no release of ours.
     Region,
     "a region of AWS",
-    |text| REGIONS.binary_search(&text).is_ok()
+    is_region
 );
 
-/// The regions of the commercial partition, in order.
-pub const REGIONS: [&str; 34] = [
+/// `us-east-1`, `us-gov-west-1`, `eusc-de-east-1`: words and at last a number.
+fn is_region(text: &str) -> bool {
+    let Some((words, number)) = text.rsplit_once('-') else { return false };
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase());
+    words.split_once('-').is_some_and(|(partition, _)| partition.len() >= 2)
+        && words.split('-').all(is_word)
+        && !number.starts_with('0')
+        && (1..=2).contains(&number.len())
+        && number.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// The region that a text was probably meant to name; none if the text is the name of a region,
+/// known or new. Neither a number nor a country is a typo: `us-east-3` and `nz-west-1` may come one
+/// day, `us-eats-1` will not.
+pub fn misspelt_region(text: &str) -> Option<&'static str> {
+    let near = REGIONS.iter().min_by_key(|known| strsim::osa_distance(known, text))?;
+    let is_typo = match is_region(text) {
+        true => has_misspelt_word(text),
+        false => strsim::osa_distance(near, text) <= REGION_TYPOS_MAX,
+    };
+    is_typo.then_some(near)
+}
+
+/// The most letters by which a text that is no region may differ from the one that is suggested.
+const REGION_TYPOS_MAX: usize = 2;
+
+/// Whether one of the words of a name is in no known region, and is one letter from a word that is.
+/// Of two letters, which stand for countries, only those that changed places count.
+fn has_misspelt_word(name: &str) -> bool {
+    let known: BTreeSet<&str> = REGIONS.iter().flat_map(|region| region.split('-')).collect();
+    let is_near = |word: &str, known: &str| match word.len() {
+        0 | 1 => false,
+        2 => word.chars().rev().eq(known.chars()),
+        _ => strsim::osa_distance(word, known) == 1,
+    };
+    let words = name.split('-').filter(|word| !word.starts_with(|c: char| c.is_ascii_digit()));
+    let mut unknown = words.filter(|word| !known.contains(word));
+    unknown.any(|word| known.iter().any(|known| is_near(word, known)))
+}
+
+/// The regions that we know, for suggestions alone, in order.
+pub const REGIONS: [&str; 46] = [
     "af-south-1",
     "ap-east-1",
     "ap-east-2",
@@ -112,14 +153,18 @@ pub const REGIONS: [&str; 34] = [
     "ap-southeast-7",
     "ca-central-1",
     "ca-west-1",
+    "cn-north-1",
+    "cn-northwest-1",
     "eu-central-1",
     "eu-central-2",
+    "eu-isoe-west-1",
     "eu-north-1",
     "eu-south-1",
     "eu-south-2",
     "eu-west-1",
     "eu-west-2",
     "eu-west-3",
+    "eusc-de-east-1",
     "il-central-1",
     "me-central-1",
     "me-south-1",
@@ -127,6 +172,14 @@ pub const REGIONS: [&str; 34] = [
     "sa-east-1",
     "us-east-1",
     "us-east-2",
+    "us-gov-east-1",
+    "us-gov-west-1",
+    "us-iso-east-1",
+    "us-iso-west-1",
+    "us-isob-east-1",
+    "us-isob-west-1",
+    "us-isof-east-1",
+    "us-isof-south-1",
     "us-west-1",
     "us-west-2",
 ];

@@ -10,7 +10,8 @@ use crate::ids::{AccountId, AmiId, InstanceId, Region, SnapshotId, VolumeId};
 use crate::limits::later;
 use crate::machine::{Grade, Machine};
 use crate::policy::{
-    Artefact, Consistency, ExcludeVolumes, Method, Policy, Replicate, StopStart, WINDOW_SECS,
+    Artefact, Consistency, DEFAULT_WINDOW_SECS, ExcludeVolumes, Method, Policy, Replicate,
+    StopStart,
 };
 use crate::reason::Reason;
 use crate::slot::{PointId, Slot};
@@ -245,7 +246,7 @@ impl Point {
 
     /// When the time is over in which it may begin.
     pub fn waits_until(&self) -> Timestamp {
-        self.until.unwrap_or_else(|| later(self.requested_at, seconds(WINDOW_SECS)))
+        self.until.unwrap_or_else(|| later(self.requested_at, seconds(DEFAULT_WINDOW_SECS)))
     }
 
     /// Whether it is to be at rest and its machine runs: it is due when its window closes. Once it

@@ -77,14 +77,14 @@ impl RequestCounter {
     /// Says what does not hold of this record.
     pub fn check(&self) -> Result<(), String> {
         if self.version == 0 {
-            return Err("its version is 0, which stands for none".to_string());
+            return Err("version is 0, which stands for no record".to_string());
         }
         if self.ordinal == 0 {
-            return Err("it counts no request".to_string());
+            return Err("ordinal is 0: no request is counted".to_string());
         }
         match &self.pending {
             Some(pending) if pending.point.instance() != &self.instance => {
-                Err(format!("its request is of {}", pending.point.instance()))
+                Err(format!("the pending request is for {}", pending.point.instance()))
             }
             Some(_) | None => Ok(()),
         }

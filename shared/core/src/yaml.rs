@@ -128,8 +128,8 @@ impl<'input> Events<'input> {
 
     fn node(&mut self, event: Event<'input>, at: Position, depth: usize) -> Result<Node, Problem> {
         if depth > DEPTH_MAX {
-            let what = format!("more than {DEPTH_MAX} levels, one in the other");
-            return Err(Problem::new(at, what, "write it flatter"));
+            let what = format!("more than {DEPTH_MAX} levels are not supported");
+            return Err(Problem::new(at, what, "use fewer levels"));
         }
         let value = match event {
             Event::Scalar(text, style, anchor, tag) => {
@@ -146,10 +146,14 @@ impl<'input> Events<'input> {
                 self.map(depth)?
             }
             Event::Alias(_) => {
-                return Err(Problem::new(at, "an alias (`*name`)", "write the value out"));
+                return Err(Problem::new(
+                    at,
+                    "an alias (`*name`) is not supported",
+                    "write the value out",
+                ));
             }
             other => {
-                let what = format!("the file ends in the middle of something ({other:?})");
+                let what = format!("the file ends unexpectedly ({other:?})");
                 return Err(Problem::new(at, what, "check its last lines"));
             }
         };
@@ -185,7 +189,7 @@ impl<'input> Events<'input> {
             match self.next()? {
                 (Event::StreamEnd, _) => return Ok(root),
                 (Event::DocumentStart(_), at) => {
-                    let what = "a second document (`---`)";
+                    let what = "a second document (`---`) is not supported";
                     return Err(Problem::new(at, what, "put all policies into one"));
                 }
                 _ => {}
@@ -196,10 +200,14 @@ impl<'input> Events<'input> {
 
 fn plain_only(at: Position, anchor: usize, tagged: bool) -> Result<(), Problem> {
     if anchor > 0 {
-        return Err(Problem::new(at, "an anchor (`&name`)", "write the value where it is used"));
+        return Err(Problem::new(
+            at,
+            "an anchor (`&name`) is not supported",
+            "write the value where it is used",
+        ));
     }
     if tagged {
-        return Err(Problem::new(at, "a tag (`!name`)", "leave it out"));
+        return Err(Problem::new(at, "a tag of YAML (`!name`) is not supported", "leave it out"));
     }
     Ok(())
 }

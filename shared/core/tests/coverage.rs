@@ -6,7 +6,7 @@ mod render;
 use std::collections::BTreeMap;
 
 use afterimage_core::command::{Command, Finding};
-use afterimage_core::flow::coverage::{REPORTS_MAX, is_close, look, near_misses};
+use afterimage_core::flow::coverage::{GAP_REPORTS_MAX, is_close, look, near_misses};
 use afterimage_core::flow::{InForce, Unreadable};
 use afterimage_core::ids::{InstanceId, Region};
 use afterimage_core::machine::{Instance, State};
@@ -128,15 +128,15 @@ fn what_was_meant_is_left_alone() {
 fn a_value_that_nearly_is_the_one_is_found_with_what_to_write() {
     let expected = |is: &str| {
         format!(
-            "policy gold would select it if its tag `backup` were `gold`, not `{is}`: correct the \
-             tag, or the policy"
+            "policy gold nearly selects this machine: tag `backup` is `{is}`, not `gold`; correct \
+             the tag or the policy"
         )
     };
     for is in ["Gold", "GOLD", "gold ", " gold", "g old", "golf", "golds", "gld", "gole", "glod"] {
         found(HOME, &[("backup", is)], &expected(is));
     }
-    let text = "policy jobs would select it if its tag `role` were `batch-*`, not `Batch_7`: \
-                correct the tag, or the policy";
+    let text = "policy jobs nearly selects this machine: tag `role` is `Batch_7`, not `batch-*`; \
+                correct the tag or the policy";
     found(HOME, &[("role", "Batch_7")], text);
 }
 
@@ -144,21 +144,21 @@ fn a_value_that_nearly_is_the_one_is_found_with_what_to_write() {
 fn a_key_that_nearly_is_the_one_is_found_with_what_to_write() {
     for key in ["Backup", "BACKUP", "backup ", "back-up", "backups", "bakcup"] {
         let text = format!(
-            "policy gold would select it if its tag `{key}` (`gold`) were called `backup`: correct \
-             the tag, or the policy"
+            "policy gold nearly selects this machine: tag `{key}` (`gold`) is not called `backup`; \
+             correct the tag or the policy"
         );
         found(HOME, &[(key, "gold")], &text);
     }
     // The value is another: the key is about something else.
     silent(HOME, &[("backups", "7")]);
-    let text = "policy silver would select it if its tag `Backup` (`Silver`) were called `backup`, \
-                and its tag `env` were `prod`, not `Prod`: correct the tag, or the policy";
+    let text = "policy silver nearly selects this machine: tag `Backup` (`Silver`) is not called \
+                `backup`, and tag `env` is `Prod`, not `prod`; correct the tag or the policy";
     found(HOME, &[("Backup", "Silver"), ("env", "Prod")], text);
 }
 
 #[test]
 fn a_machine_in_a_region_that_a_policy_leaves_out_is_found() {
-    let text = "policy gold would select it if eu-west-1 were one of the policy's regions: add \
+    let text = "policy gold nearly selects this machine: eu-west-1 is not among its regions; add \
                 eu-west-1 to `regions`";
     found(AWAY, &[("backup", "gold")], text);
     silent(AWAY, &[("backup", "Gold")]);
@@ -172,12 +172,12 @@ fn a_machine_in_a_region_that_a_policy_leaves_out_is_found() {
 
 #[test]
 fn a_value_that_no_policy_has_is_found_once_for_all_that_have_it() {
-    let one = "no policy selects `backup`=`bronze`, only gold, silver: write one of these on the \
-               machine, or say that it is meant, with exclude_tags in policy gold";
+    let one = "no policy selects tag `backup` = `bronze`, only gold, silver; write one of these on \
+               the machine, or exclude the value with exclude_tags in policy gold";
     found(HOME, &[("backup", "bronze")], one);
     let many = (9..90).map(|number| machine(number, HOME, &[("backup", "bronze")])).collect();
     let expected =
-        format!("! {HOME} i-00000009: {one}; other machines are like it (looks-uncovered)");
+        format!("! {HOME} i-00000009: {one}; other machines look the same (looks-uncovered)");
     assert_eq!(told(many), [expected]);
 }
 
@@ -210,7 +210,7 @@ fn a_policy_that_selects_nothing_is_found() {
     assert_eq!(
         plan(vec![paused.clone()]),
         "! us-east-1 policy gold: every machine in us-east-1, eu-west-1 with backup=gold is \
-         excluded, by `pause` (policy-matches-nothing)\n"
+         excluded by tag `pause` (policy-matches-nothing)\n"
     );
     assert_eq!(plan(vec![paused, machine(2, HOME, &[("backup", "gold")])]), "");
     let mut half = fleet(Vec::new());
@@ -290,9 +290,9 @@ fn one_look_reports_so_many_and_the_next_one_the_others() {
     };
     let in_force = in_force(POLICIES);
     let first = known(&in_force, machines(()));
-    assert_eq!(first.len(), REPORTS_MAX);
+    assert_eq!(first.len(), GAP_REPORTS_MAX);
     let decision = look(&in_force, &fleet(machines(())), &first, now());
-    assert_eq!(decision.commands.len(), 91 - REPORTS_MAX, "{}", render::render(&decision));
+    assert_eq!(decision.commands.len(), 91 - GAP_REPORTS_MAX, "{}", render::render(&decision));
 }
 
 #[test]

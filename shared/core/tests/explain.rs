@@ -140,7 +140,9 @@ fn what_a_policy_selects_by_and_what_it_nearly_selects_are_told() {
     assert_eq!(under.why, ["backup=gold, in us-east-1"]);
     let slip = instance(State::Running, &[("backup", "Gold")]);
     let under = explained(&with("[{on: stopped}]"), &slip, None);
-    assert!(under.near_miss.is_some_and(|miss| miss.contains("were `gold`, not `Gold`")));
+    assert!(
+        under.near_miss.is_some_and(|miss| miss.contains("tag `backup` is `Gold`, not `gold`"))
+    );
 }
 
 #[test]
@@ -178,22 +180,30 @@ fn a_slot_is_told_with_what_becomes_of_it() {
     assert_eq!(next.map(|run| run.at), Some(at("2026-01-06T19:00:00Z")));
     let mode = |consistency: &str| format!("{}    consistency: {consistency}\n", with(daily));
     let running = gold(State::Running);
-    would(&with(daily), &running, "imaged as it runs: its disks as after a power cut");
-    would(&mode("reboot"), &running, "rebooted by EC2 for its image");
+    would(
+        &with(daily),
+        &running,
+        "the machine is imaged while it runs, with grade crash (as after a power cut)",
+    );
+    would(&mode("reboot"), &running, "EC2 reboots the machine for its image");
     would(
         &mode("at-rest"),
         &running,
-        "waits up to 90m until it stops; if it does not, the point is missed",
+        "the point waits up to 90m for the machine to stop, or is missed",
     );
     for consistency in ["crash", "reboot", "at-rest", "stop-start"] {
-        would(&mode(consistency), &gold(State::Stopped), "imaged at rest, as it is stopped");
+        would(
+            &mode(consistency),
+            &gold(State::Stopped),
+            "the machine is stopped, and imaged at rest",
+        );
     }
-    let told = "stopped for its snapshots and started again, if the stack was deployed with \
-                AllowStopStart";
+    let told = "the machine is stopped for its snapshots and started again, if the stack was \
+                deployed with AllowStopStart=true";
     would(&mode("stop-start"), &running, told);
     let spot = Instance { spot: true, ..gold(State::Running) };
-    let told = "refused: i-00000001 is a Spot instance, which may not come back: use `consistency: \
-                crash` or `reboot` (spot)";
+    let told = "refused: cannot stop i-00000001: it is a Spot instance and may not start again; \
+                use `consistency: crash` or `reboot` (spot)";
     would(&mode("stop-start"), &spot, told);
 }
 
@@ -205,16 +215,16 @@ fn whether_a_stop_makes_a_point_is_told_as_it_would_be_decided() {
         let under = explained(&on_stop, &gold(state), summary.as_ref());
         under.triggers[0].would.clone()
     };
-    assert_eq!(told(State::Running, None), "a stop now would make a point, at rest");
+    assert_eq!(told(State::Running, None), "a stop now makes a point at rest");
     let old = Some(("2026-01-06T00:00:00Z", false));
-    assert_eq!(told(State::Running, old), "a stop now would make a point, at rest");
+    assert_eq!(told(State::Running, old), "a stop now makes a point at rest");
     let young = Some(("2026-01-06T01:30:00Z", false));
     assert_eq!(
         told(State::Running, young),
-        "a stop now would be too soon, less than 12h after the last point; it is imaged if it is \
-         stopped at 2026-01-06 13:30 UTC"
+        "a stop now makes no point: the last point is less than 12h old; a stop makes one from \
+         2026-01-06 13:30 UTC on"
     );
-    assert_eq!(told(State::Stopped, old), "it is stopped, and is imaged within minutes");
+    assert_eq!(told(State::Stopped, old), "the machine is stopped, and imaged within minutes");
     let told_young = told(State::Stopped, young);
     assert!(told_young.ends_with("(too-soon)"), "{told_young}");
     let told_same = told(State::Stopped, Some(("2026-01-05T20:00:00Z", true)));

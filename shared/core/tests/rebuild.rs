@@ -313,12 +313,12 @@ fn what_the_facts_do_not_bear_out_is_told_and_the_point_is_what_is_left_of_it() 
     let told: BTreeMap<String, String> = whys(&found).into_iter().collect();
     let expected = [
         (ami(3).to_string(), "its name"),
-        (ami(4).to_string(), "its mapping"),
+        (ami(4).to_string(), "its block devices"),
         (ami(6).to_string(), "its name"),
-        (ami(8).to_string(), "it is not a copy of the image"),
+        (ami(8).to_string(), "its source is not the image"),
         (snap(13).to_string(), "its volume"),
-        (snap(14).to_string(), "it is older"),
-        (snap(15).to_string(), "its tags are not those"),
+        (snap(14).to_string(), "it was started before"),
+        (snap(15).to_string(), "its tags contradict those"),
     ];
     assert_eq!(told.len(), expected.len(), "{told:#?}");
     for (artefact, why) in expected {

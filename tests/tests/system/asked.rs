@@ -95,8 +95,10 @@ fn a_request_that_means_no_policy_of_the_machine_is_refused_on_the_machine() {
     scene::play(async |scene| {
         let machine = scene.machine(0).await;
         scene.policies(TWO).await;
-        let refused =
-            [("glod", "no policy is called glod"), ("nightly", "nightly takes no requests by tag")];
+        let refused = [
+            ("glod", "no policy is called glod"),
+            ("nightly", "policy nightly accepts no requests by tag: add on: tag to its triggers"),
+        ];
         for (value, why) in refused {
             scene.ask(HOME, &machine, value).await;
             scene.pass(2).await;

@@ -392,12 +392,12 @@ fn what_tags_or_facts_do_not_vouch_for_is_told_and_not_rebuilt() {
             .map(|unusable| (unusable.artefact.as_str(), unusable.why.as_str()))
             .collect();
         let expected = [
-            (&misnamed, "its name is not the one"),
-            (&half, "its mapping is not the devices"),
-            (&moved, "its mapping is not the devices"),
-            (&planted, "its volume is not one of those"),
-            (&copied, "its name is not the one"),
-            (&bare, "it has no tag afterimage:format"),
+            (&misnamed, "its name does not match"),
+            (&half, "its block devices differ"),
+            (&moved, "its block devices differ"),
+            (&planted, "its volume is not among"),
+            (&copied, "its name does not match"),
+            (&bare, "tag afterimage:format is missing"),
         ];
         for (artefact, why) in expected {
             let told = whys.get(artefact.as_str());

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use afterimage_core::flow::on_demand::Known;
+use afterimage_core::flow::on_demand::RequestCounters;
 use afterimage_core::ids::{InstanceId, PolicyName, Region};
 use afterimage_core::request_counter::RequestCounter;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -23,7 +23,7 @@ impl Ledger {
     pub async fn request_counters(
         &self,
         of: &[(InstanceId, PolicyName)],
-    ) -> Result<Known, Failure> {
+    ) -> Result<RequestCounters, Failure> {
         let keys = of.iter().map(|(instance, policy)| Key::request_counter(instance, policy));
         Ok(by_name(&self.items(keys.collect()).await?))
     }
@@ -57,7 +57,7 @@ impl Ledger {
 }
 
 /// The readable counters, by machine and policy.
-fn by_name(items: &BTreeMap<Key, Item>) -> Known {
+fn by_name(items: &BTreeMap<Key, Item>) -> RequestCounters {
     let all = items.values().filter_map(|item| readable(request_counter(item)));
     all.map(|counter| ((counter.instance.clone(), counter.policy.clone()), counter)).collect()
 }

@@ -18,6 +18,6 @@ pub async fn instance_tagged(
     let id = [event.instance.clone()];
     let instance = aws.ec2.instances(&event.region, Find::Ids(&id)).await?.pop();
     let named = instance.as_ref().and_then(on_demand::record_of);
-    let known = aws.ledger.request_counters(named.as_slice()).await?;
-    Ok(Input { now: context.now, event, in_force, instance, known })
+    let counters = aws.ledger.request_counters(named.as_slice()).await?;
+    Ok(Input { now: context.now, event, in_force, instance, counters })
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use afterimage_core::flow::InForce;
 use afterimage_core::flow::coverage::Fleet;
-use afterimage_core::flow::on_demand::{self, Asking};
+use afterimage_core::flow::on_demand::{self, TagRequests};
 use afterimage_core::flow::reconcile_tick::{Input, Tagged, is_time_to_look};
 use afterimage_core::flow::waiting::{self, Waiting};
 use afterimage_core::ids::{InstanceId, Region};
@@ -40,8 +40,8 @@ pub async fn reconcile_tick(aws: &Aws, _tick: Tick, context: &Context) -> Result
         true => Some(tagged(aws, &in_force, context).await?),
         false => None,
     };
-    let asking = asking(aws, &in_force, tagged.as_ref(), context).await?;
-    Ok(Input { now, in_force, overdue, stopped, summaries, waiting, asking, tagged })
+    let tag_requests = tag_requests(aws, &in_force, tagged.as_ref(), context).await?;
+    Ok(Input { now, in_force, overdue, stopped, summaries, waiting, tag_requests, tagged })
 }
 
 /// Every sweep asks where policies that are in force put their work; now and then all queues are
@@ -121,41 +121,41 @@ async fn stopped(aws: &Aws, in_force: &InForce, context: &Context) -> Vec<Instan
 
 /// The machines that carry a request where a policy takes such requests, and wherever all machines
 /// were listed just now; then what the ledger has on these, and on those that somebody has left.
-async fn asking(
+async fn tag_requests(
     aws: &Aws,
     in_force: &InForce,
     tagged: Option<&Tagged>,
     context: &Context,
-) -> Result<Asking, Failure> {
+) -> Result<TagRequests, Failure> {
     let nothing = Fleet::default();
     let listed = tagged.map_or(&nothing, |tagged| &tagged.fleet);
     let takes = |policy: &&Policy| policy.triggers.contains(&Trigger::Tag);
     let taking = in_force.policies.iter().filter(takes);
     let mut regions: BTreeSet<&Region> = taking.flat_map(|policy| &policy.select.regions).collect();
     regions.extend(listed.keys());
-    let mut asking = Asking::default();
+    let mut requests = TagRequests::default();
     for region in regions {
         if !context.has_time(aws.clock.now()) {
             break;
         }
         let machines = match listed.get(region) {
             Some(Complete(all)) => {
-                Ok(all.iter().filter(|one| on_demand::asks(one)).cloned().collect())
+                Ok(all.iter().filter(|one| on_demand::carries_request(one)).cloned().collect())
             }
             None => aws.ec2.instances(region, Find::Tagged(&[TAG_ASK.to_string()])).await,
         };
         match machines {
-            Ok(machines) => asking.machines.extend(machines),
+            Ok(machines) => requests.machines.extend(machines),
             Err(failure) => {
                 left_out(&failure);
                 continue;
             }
         }
-        asking.left.extend(aws.ledger.counters_left(region, context.now).await?);
+        requests.abandoned.extend(aws.ledger.counters_left(region, context.now).await?);
     }
-    let named: Vec<_> = asking.machines.iter().filter_map(on_demand::record_of).collect();
-    asking.known = aws.ledger.request_counters(&named).await?;
-    Ok(asking)
+    let named: Vec<_> = requests.machines.iter().filter_map(on_demand::record_of).collect();
+    requests.counters = aws.ledger.request_counters(&named).await?;
+    Ok(requests)
 }
 
 /// The listings first, and then the ledger: a point that is younger than they are must not look

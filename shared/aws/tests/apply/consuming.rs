@@ -38,8 +38,8 @@ async fn requests(cloud: &Cloud, aws: &Aws, count: i32) -> Decision {
     }
     let policies = file::read(POLICY).expect("the policy is right");
     let in_force = InForce { policies, ..InForce::default() };
-    let asking = on_demand::Asking { machines, ..on_demand::Asking::default() };
-    on_demand::sweep(&asking, &in_force, aws.clock.now())
+    let requests = on_demand::TagRequests { machines, ..on_demand::TagRequests::default() };
+    on_demand::sweep(&requests, &in_force, aws.clock.now())
 }
 
 async fn seen(aws: &Aws, ids: &[InstanceId]) -> Vec<Instance> {
@@ -81,8 +81,9 @@ fn a_request_that_is_refused_is_answered_before_its_tag_goes() {
     in_process(async |cloud, aws| {
         let id = machines::launch(&cloud.sdk_config(SEAT), 1, (TAG_ASK, "glod")).await;
         cloud.advance(Duration::from_secs(60)).await;
-        let asking = on_demand::Asking { machines: seen(&aws, &id).await, ..Default::default() };
-        let decision = on_demand::sweep(&asking, &InForce::default(), aws.clock.now());
+        let requests =
+            on_demand::TagRequests { machines: seen(&aws, &id).await, ..Default::default() };
+        let decision = on_demand::sweep(&requests, &InForce::default(), aws.clock.now());
         let begun = cloud.now();
         apply(&aws, &context(&aws, 300), decision).await.expect("all is well");
         assert_eq!(actions(&deeds(&cloud, begun)), ["CreateTags", "DeleteTags"]);

@@ -135,7 +135,7 @@ fn an_image_must_be_one_and_in_a_state_that_there_is() {
     check("/detail/ImageId", Some(json!("snap-0123456789abcdef0")), IMPOSSIBLE);
     check("/detail/ImageId", None, UNREADABLE);
     check("/detail", Some(json!("{}")), UNREADABLE);
-    check("/region", Some(json!("us-east-9")), IMPOSSIBLE);
+    check("/region", Some(json!("us-east")), IMPOSSIBLE);
 }
 
 #[test]

@@ -33,7 +33,7 @@ use crate::subject::Subject;
 
 /// So many are reported at one look; what is left is there at the next. Whoever plants thousands
 /// must not keep the sweep from its other work.
-const REPORTS_MAX: usize = 200;
+const FOREIGN_REPORTS_MAX: usize = 200;
 
 type Tags = BTreeMap<String, String>;
 
@@ -53,7 +53,7 @@ enum Owner<'a> {
 
 /// What there is to do about all that carries our tag.
 pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
-    let mut findings = Findings::new(tagged, now);
+    let mut audit = Audit::new(tagged, now);
     // The snapshots of images that are ours, by region.
     let mut mapped: BTreeSet<(&Region, &SnapshotId)> = BTreeSet::new();
     for (region, images) in &tagged.images {
@@ -62,24 +62,24 @@ pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
             if !matches!(verdict, Verdict::Foreign(_)) {
                 mapped.extend(image.snapshots.iter().map(|snapshot| (region, snapshot)));
             }
-            findings.take(region, Subject::from(&image.id), verdict);
+            audit.take(region, Subject::from(&image.id), verdict);
         }
     }
     for (region, snapshots) in &tagged.snapshots {
         for snapshot in &snapshots.0 {
             let is_mapped = mapped.contains(&(region, &snapshot.id));
             let verdict = snapshot_verdict(tagged, region, snapshot, is_mapped);
-            findings.take(region, Subject::from(&snapshot.id), verdict);
+            audit.take(region, Subject::from(&snapshot.id), verdict);
         }
     }
-    findings.into_decision()
+    audit.into_decision()
 }
 
 /// The point that the tag names.
 fn point_of<'a>(tagged: &'a Tagged, tags: &Tags) -> Result<&'a Point, &'static str> {
-    let named = tags.get(TAG_POINT).ok_or("it has no tag of a point")?;
-    let id = PointId::parse(named).map_err(|_| "its tag is not the id of a point")?;
-    tagged.points.get(&id).ok_or("there is no point of that id")
+    let named = tags.get(TAG_POINT).ok_or("its point tag is missing")?;
+    let id = PointId::parse(named).map_err(|_| "its point tag is not the id of a point")?;
+    tagged.points.get(&id).ok_or("its point is not in the ledger")
 }
 
 fn image_verdict<'a>(tagged: &'a Tagged, region: &Region, image: &ObservedImage) -> Verdict<'a> {
@@ -116,11 +116,11 @@ fn image_at_home<'a>(point: &'a Point, image: &ObservedImage) -> Verdict<'a> {
             || is_leftover(&point.leftovers, snapshot.as_str())
     };
     if !has_our_name(image, &point.id, attempts) {
-        Verdict::Foreign("its name is not one that its point gives")
+        Verdict::Foreign("its name does not match any attempt of its recovery point")
     } else if is_created {
         created_at_home(point, image)
     } else if image.snapshots.is_empty() || !image.snapshots.iter().all(is_of_point) {
-        Verdict::Foreign("its snapshots are not those of its point")
+        Verdict::Foreign("its snapshots are not the snapshots of its point")
     } else {
         Verdict::Surplus(Owner::Point(point))
     }
@@ -136,9 +136,9 @@ fn created_at_home<'a>(point: &'a Point, image: &ObservedImage) -> Verdict<'a> {
     let is_of_machine = image.attributes.source_instance.as_ref() == Some(point.instance());
     let is_younger = |at: Timestamp| point.requested_at.duration_since(at) <= CLOCK_SKEW;
     if !is_of_machine {
-        Verdict::Foreign("it was not made of the machine of its point")
+        Verdict::Foreign("its source instance is not the machine of its point")
     } else if !image.created_at.is_some_and(is_younger) {
-        Verdict::Foreign("it is older than its point")
+        Verdict::Foreign("it was created before its point was requested")
     } else {
         Verdict::Surplus(Owner::Point(point))
     }
@@ -158,9 +158,9 @@ fn image_elsewhere<'a>(replica: &'a Replica, image: &ObservedImage) -> Verdict<'
     }
     let source = image.source.as_ref().map(|(region, image)| (region, image));
     if source != Some((&replica.home, &replica.source)) {
-        Verdict::Foreign("it is not a copy of the image of its point")
+        Verdict::Foreign("its source is not the image of its point")
     } else if !has_our_name(image, &replica.point, replica.step.attempt) {
-        Verdict::Foreign("its name is not one that its point gives")
+        Verdict::Foreign("its name does not match any attempt of its recovery point")
     } else {
         Verdict::Surplus(Owner::Replica(replica))
     }
@@ -201,11 +201,11 @@ fn snapshot_at_home<'a>(point: &'a Point, snapshot: &ObservedSnapshot) -> Verdic
     let volumes = point.machine.iter().flat_map(|machine| &machine.volumes);
     let mut volumes = volumes.map(|volume| &volume.id);
     if !volumes.any(|volume| Some(volume) == snapshot.volume.as_ref()) {
-        Verdict::Foreign("its volume is not one of the machine of its point")
+        Verdict::Foreign("its volume does not belong to the machine of its point")
     } else if point.requested_at.duration_since(snapshot.started_at) > CLOCK_SKEW {
-        Verdict::Foreign("it is older than its point")
+        Verdict::Foreign("it was started before its point was requested")
     } else if attempt_of(&snapshot.tags).is_none_or(|attempt| attempt > attempts) {
-        Verdict::Foreign("its point has made no such attempt")
+        Verdict::Foreign("its attempt number matches no attempt of its point")
     } else {
         Verdict::Surplus(Owner::Point(point))
     }
@@ -220,7 +220,7 @@ fn snapshot_elsewhere<'a>(replica: &'a Replica, snapshot: &ObservedSnapshot) -> 
     if is_underway || is_leftover(&replica.leftovers, snapshot.id.as_str()) {
         return Verdict::Leave;
     }
-    Verdict::Foreign("no replica of its point is made of it")
+    Verdict::Foreign("no replica of its point uses it")
 }
 
 fn is_leftover(leftovers: &[String], artefact: &str) -> bool {
@@ -238,7 +238,7 @@ fn has_our_name(image: &ObservedImage, point: &PointId, attempts: u32) -> bool {
 }
 
 /// What was found, gathered: one change for each record, one report for each artefact.
-struct Findings<'a> {
+struct Audit<'a> {
     now: Timestamp,
     known: BTreeSet<(&'a Region, &'a Subject)>,
     points: BTreeMap<&'a PointId, Point>,
@@ -247,10 +247,10 @@ struct Findings<'a> {
     decision: Decision,
 }
 
-impl<'a> Findings<'a> {
-    fn new(tagged: &'a Tagged, now: Timestamp) -> Findings<'a> {
+impl<'a> Audit<'a> {
+    fn new(tagged: &'a Tagged, now: Timestamp) -> Audit<'a> {
         let known = tagged.known.iter().map(|known| (&known.region, &known.artefact));
-        Findings {
+        Audit {
             now,
             known: known.collect(),
             points: BTreeMap::new(),
@@ -284,12 +284,12 @@ impl<'a> Findings<'a> {
             Owner::Point(point) => &point.id,
             Owner::Replica(replica) => &replica.point,
         };
-        let text = format!("made for {point} by a call that was not heard of again");
+        let text = format!("created for {point} by a call without an outcome; it is not needed");
         self.decision.say(artefact, Reason::new(Code::Surplus, text));
     }
 
     fn report(&mut self, region: &Region, artefact: Subject, why: &str) {
-        if self.reports.len() >= REPORTS_MAX || self.known.contains(&(region, &artefact)) {
+        if self.reports.len() >= FOREIGN_REPORTS_MAX || self.known.contains(&(region, &artefact)) {
             return;
         }
         let reason = Reason::new(Code::Foreign, why);

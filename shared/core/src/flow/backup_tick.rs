@@ -159,7 +159,7 @@ impl Tick<'_> {
         for instance in selected(&due.policy, &self.input.instances) {
             let point = self.point(due, instance, slots.last).found(collapsed.clone());
             if self.asked.insert(point.id.clone()) {
-                let text = format!("the slot {} of {schedule}", slots.last);
+                let text = format!("slot {} of {schedule} is due", slots.last);
                 self.decision.say(&point.id, Reason::new(Code::SlotDue, text));
                 self.decision.command(request::command(point, instance, None));
                 self.woken.insert(instance.region.clone());
@@ -201,8 +201,10 @@ impl Tick<'_> {
 
 fn collapsed(schedule: &str, Slots { last, earlier }: Slots) -> Reason {
     let text = match earlier {
-        1 => format!("1 earlier slot of {schedule} was missed; {last} stands for it"),
-        _ => format!("{earlier} earlier slots of {schedule} were missed; {last} stands for them"),
+        1 => format!("1 earlier slot of {schedule} was missed; slot {last} stands for it"),
+        _ => format!(
+            "{earlier} earlier slots of {schedule} were missed; slot {last} stands for them"
+        ),
     };
     Reason::new(Code::SlotsCollapsed, text)
 }
@@ -210,11 +212,11 @@ fn collapsed(schedule: &str, Slots { last, earlier }: Slots) -> Reason {
 fn missed(schedule: &str, Slots { last, earlier }: Slots) -> Reason {
     let before = match earlier {
         0 => String::new(),
-        _ => format!(", and so were {earlier} before it"),
+        _ => format!(" (and {earlier} before it)"),
     };
     let text = format!(
-        "the slot {last} of {schedule} was missed{before}: nothing ran, and `catch_up: none` makes \
-         up for none"
+        "slot {last} of {schedule} was missed{before}: no function ran, and the schedule says \
+         `catch_up: none`"
     );
     Reason::new(Code::SlotsMissed, text)
 }

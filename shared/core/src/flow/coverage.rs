@@ -14,7 +14,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::{Findings, InForce};
+use super::InForce;
 use crate::command::{Command, Decision, Finding, Resolved};
 use crate::ids::{InstanceId, PolicyName, Region};
 use crate::machine::Instance;
@@ -25,7 +25,7 @@ use crate::reason::{Code, Reason};
 use crate::subject::Subject;
 
 /// So many are reported at one look, the others at the next: whoever reads them has enough to do.
-pub const REPORTS_MAX: usize = 50;
+pub const GAP_REPORTS_MAX: usize = 50;
 
 /// Shorter texts are all one letter from each other.
 const LETTERS_MIN: usize = 4;
@@ -59,7 +59,7 @@ pub enum Slip {
 pub type Fleet = BTreeMap<Region, Complete<Instance>>;
 
 /// What there is to report, and what no longer.
-pub fn look(in_force: &InForce, fleet: &Fleet, known: &Findings, now: Timestamp) -> Decision {
+pub fn look(in_force: &InForce, fleet: &Fleet, known: &[Finding], now: Timestamp) -> Decision {
     let mut found: BTreeMap<(Region, Subject), Reason> = BTreeMap::new();
     for policy in &in_force.policies {
         if let (Some(home), Some(reason)) = (policy.select.regions.first(), nothing(policy, fleet))
@@ -89,7 +89,7 @@ pub fn look(in_force: &InForce, fleet: &Fleet, known: &Findings, now: Timestamp)
         }
     }
     let new = found.into_iter().filter(|(key, _)| !open.contains(key));
-    for ((region, artefact), reason) in new.take(REPORTS_MAX) {
+    for ((region, artefact), reason) in new.take(GAP_REPORTS_MAX) {
         decision.command(Command::Report(Finding { region, artefact, reason, seen_at: now }));
     }
     decision
@@ -144,7 +144,7 @@ pub fn nothing(policy: &Policy, fleet: &Fleet) -> Option<Reason> {
     let (regions, tags) = (regions.join(", "), tags(select));
     let text = match excluding {
         None => format!("no machine in {regions} has {tags}"),
-        Some(key) => format!("every machine in {regions} with {tags} is excluded, by `{key}`"),
+        Some(key) => format!("every machine in {regions} with {tags} is excluded by tag `{key}`"),
     };
     Some(Reason::new(Code::PolicyMatchesNothing, text))
 }
@@ -166,7 +166,7 @@ fn uncovered(policies: &[Policy], fleet: &Fleet) -> Vec<((Region, Subject), Reas
     }
     let found = alike.into_iter().filter_map(|((region, miss), instances)| {
         // How many they are changes all the time, and would make another finding of it each time.
-        let others = if instances.len() > 1 { "; other machines are like it" } else { "" };
+        let others = if instances.len() > 1 { "; other machines look the same" } else { "" };
         let reason = Reason::new(Code::LooksUncovered, format!("{miss}{others}"));
         let first: &InstanceId = instances.first()?;
         Some(((region.clone(), first.into()), reason))
@@ -307,14 +307,14 @@ impl fmt::Display for Slip {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Slip::Value { key, is, wanted } => {
-                write!(f, "its tag `{key}` were `{wanted}`, not `{is}`")
+                write!(f, "tag `{key}` is `{is}`, not `{wanted}`")
             }
             Slip::Key { is, wanted, value } => {
-                write!(f, "its tag `{is}` (`{value}`) were called `{wanted}`")
+                write!(f, "tag `{is}` (`{value}`) is not called `{wanted}`")
             }
-            Slip::Region(region) => write!(f, "{region} were one of the policy's regions"),
+            Slip::Region(region) => write!(f, "{region} is not among its regions"),
             Slip::Unheard { key, is, known } => {
-                write!(f, "its tag `{key}` were {}, not `{is}`", known.join(" or "))
+                write!(f, "tag `{key}` is `{is}`, not {}", known.join(" or "))
             }
         }
     }
@@ -327,16 +327,16 @@ impl fmt::Display for NearMiss {
             let known = known.join(", ");
             return write!(
                 f,
-                "no policy selects `{key}`=`{is}`, only {known}: write one of these on the \
-                 machine, or say that it is meant, with exclude_tags in policy {policy}"
+                "no policy selects tag `{key}` = `{is}`, only {known}; write one of these on the \
+                 machine, or exclude the value with exclude_tags in policy {policy}"
             );
         }
         let slips: Vec<String> = self.slips.iter().map(ToString::to_string).collect();
         let slips = slips.join(", and ");
         let instead = match self.slips.as_slice() {
             [Slip::Region(region)] => format!("add {region} to `regions`"),
-            _ => "correct the tag, or the policy".to_string(),
+            _ => "correct the tag or the policy".to_string(),
         };
-        write!(f, "policy {policy} would select it if {slips}: {instead}")
+        write!(f, "policy {policy} nearly selects this machine: {slips}; {instead}")
     }
 }

@@ -93,7 +93,7 @@ pub fn explain(input: &Input<'_>) -> Vec<UnderPolicy> {
 fn under(policy: &Policy, input: &Input<'_>) -> UnderPolicy {
     let past = no_longer(&policy.name, input);
     let Some(instance) = input.instance else {
-        let why = vec!["EC2 does not show it: it is gone".to_string()];
+        let why = vec!["EC2 no longer shows this machine".to_string()];
         return UnderPolicy { in_force: true, why, ..past };
     };
     let (applies, why) = selected(policy, instance);
@@ -171,13 +171,13 @@ fn triggered(
             would: on_stop(policy, instance, stopped.min_interval_secs, input),
         },
         Trigger::Tag => {
-            let window = crate::policy::WINDOW_SECS;
+            let window = crate::policy::DEFAULT_WINDOW_SECS;
             let then = on_request(policy, instance, window, input);
             let name = &policy.name;
             Triggered {
                 trigger: "on tag".to_string(),
                 next: None,
-                would: format!("the tag {TAG_ASK}={name} asks for a point at once: {then}"),
+                would: format!("tag `{TAG_ASK}={name}` requests a point at once: {then}"),
             }
         }
     }
@@ -187,23 +187,26 @@ fn triggered(
 fn on_request(policy: &Policy, instance: &Instance, window_secs: u64, input: &Input<'_>) -> String {
     let window = span(window_secs);
     if instance.is_at_rest() {
-        return "imaged at rest, as it is stopped".to_string();
+        return "the machine is stopped, and imaged at rest".to_string();
     }
     if instance.state == State::Stopped {
-        return "imaged as after a crash: it is hibernated, so that its disks are not at rest"
+        return "the machine is hibernated, and imaged with grade crash: its memory is on its disk"
             .into();
     }
     match policy.consistency {
-        Consistency::Crash => "imaged as it runs: its disks as after a power cut".to_string(),
-        Consistency::Reboot => "rebooted by EC2 for its image".to_string(),
+        Consistency::Crash => {
+            "the machine is imaged while it runs, with grade crash (as after a power cut)"
+                .to_string()
+        }
+        Consistency::Reboot => "EC2 reboots the machine for its image".to_string(),
         Consistency::AtRest => {
-            format!("waits up to {window} until it stops; if it does not, the point is missed")
+            format!("the point waits up to {window} for the machine to stop, or is missed")
         }
         Consistency::StopStart => match may_stop(instance, input) {
             Err(why) => format!("refused: {why}"),
             Ok(()) => {
-                "stopped for its snapshots and started again, if the stack was deployed with \
-                     AllowStopStart"
+                "the machine is stopped for its snapshots and started again, if the stack was \
+                 deployed with AllowStopStart=true"
                     .to_string()
             }
         },
@@ -224,23 +227,23 @@ fn on_stop(policy: &Policy, instance: &Instance, least_secs: u64, input: &Input<
         let in_force = InForce { policies: vec![policy.clone()], ..InForce::default() };
         let decision = stop::requests(instance, &in_force, input.summary, input.now);
         if !decision.commands.is_empty() {
-            return "it is stopped, and is imaged within minutes".to_string();
+            return "the machine is stopped, and imaged within minutes".to_string();
         }
         let said = decision.explanations.into_iter().next();
         let said = said.map(|said| said.reason.to_string()).unwrap_or_default();
-        return format!("it is stopped, and nothing follows: {said}");
+        return format!("the machine is stopped, and no point is requested: {said}");
     }
     let latest = input.summary.and_then(|summary| summary.latest.get(&policy.name));
     let free_at =
         latest.map(|latest| crate::limits::later(latest.requested_at, seconds(least_secs)));
     match free_at {
         Some(free_at) if free_at > input.now => format!(
-            "a stop now would be too soon, less than {} after the last point; it is imaged if it \
-             is stopped at {} UTC",
+            "a stop now makes no point: the last point is less than {} old; a stop makes one from \
+             {} UTC on",
             span(least_secs),
             free_at.strftime("%Y-%m-%d %H:%M")
         ),
-        _ => "a stop now would make a point, at rest".to_string(),
+        _ => "a stop now makes a point at rest".to_string(),
     }
 }
 

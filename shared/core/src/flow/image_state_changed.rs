@@ -28,7 +28,7 @@ pub fn decide(input: &Input) -> Decision {
         let queue = Queue { region: region.clone(), kind: Kind::Confirm };
         decision.command(Command::Wake(Wake { queue, hop: 0 }));
     } else {
-        let text = format!("no point and no replica waits for it in {region}");
+        let text = format!("no point or replica in {region} waits for this image");
         decision.say(image, Reason::new(Code::NotInFlight, text));
     }
     decision

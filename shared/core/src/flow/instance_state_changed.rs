@@ -34,7 +34,7 @@ pub fn decide(input: &Input) -> Decision {
             decision.add(stopped(input, instance));
             return decision;
         }
-        Some(instance) => format!("EC2 shows it {}", instance.state.as_str()),
+        Some(instance) => format!("EC2 shows this machine as {}", instance.state.as_str()),
         None => "EC2 shows no such instance".to_string(),
     };
     decision.say(&input.event.instance, Reason::new(Code::NotStopped, shown));

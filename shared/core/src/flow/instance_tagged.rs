@@ -17,7 +17,7 @@ pub struct Input {
     pub in_force: InForce,
     /// As EC2 shows it now; none if it is gone.
     pub instance: Option<Instance>,
-    pub known: on_demand::Known,
+    pub counters: on_demand::RequestCounters,
 }
 
 pub fn decide(input: &Input) -> Decision {
@@ -25,7 +25,7 @@ pub fn decide(input: &Input) -> Decision {
     say_unreadable(&mut decision, &input.in_force.unreadable);
     match &input.instance {
         Some(instance) => {
-            decision.add(on_demand::by_tag(instance, &input.in_force, &input.known, input.now));
+            decision.add(on_demand::by_tag(instance, &input.in_force, &input.counters, input.now));
         }
         None => {
             let text = "EC2 shows no such instance";

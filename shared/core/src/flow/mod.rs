@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::command::{Cursor, Decision, Finding};
+use crate::command::{Cursor, Decision};
 use crate::downtime::Roster;
 use crate::ids::{AmiId, InstanceId, PolicyName, Region, SnapshotId};
 use crate::machine::State;
@@ -147,6 +147,3 @@ pub struct WorkRequested {
     pub queue: Queue,
     pub hop: u32,
 }
-
-/// What the sweep has found before, so that it is reported once.
-pub type Findings = Vec<Finding>;

@@ -34,23 +34,23 @@ use crate::machine::Instance;
 use crate::names::TAG_ASK;
 use crate::point::Point;
 use crate::policy::select::Obstacle;
-use crate::policy::{Policy, Trigger, WINDOW_SECS};
+use crate::policy::{DEFAULT_WINDOW_SECS, Policy, Trigger};
 use crate::reason::{Code, Reason};
 use crate::request_counter::{Pending, RequestCounter};
 use crate::slot::Occasion;
 use crate::tags::VALUE_MAX;
 
 /// What the ledger has on the requests that may be meant.
-pub type Known = BTreeMap<(InstanceId, PolicyName), RequestCounter>;
+pub type RequestCounters = BTreeMap<(InstanceId, PolicyName), RequestCounter>;
 
 /// What the sweep sees of requests by tag.
 #[derive(Clone, Debug, Default)]
-pub struct Asking {
+pub struct TagRequests {
     /// The machines that carry one, in every region that answered.
     pub machines: Vec<Instance>,
-    pub known: Known,
+    pub counters: RequestCounters,
     /// In the same regions: whatever was taken so long ago that nobody is at it any more.
-    pub left: Vec<RequestCounter>,
+    pub abandoned: Vec<RequestCounter>,
 }
 
 /// What the tag of a machine says; none if it has no such tag.
@@ -59,26 +59,31 @@ fn value(instance: &Instance) -> Option<&str> {
 }
 
 /// Whether a machine carries a request.
-pub fn asks(instance: &Instance) -> bool {
+pub fn carries_request(instance: &Instance) -> bool {
     value(instance).is_some()
 }
 
-/// The record that has to be known of a machine, to tell what its tag means.
+/// The record that has to be counters of a machine, to tell what its tag means.
 pub fn record_of(instance: &Instance) -> Option<(InstanceId, PolicyName)> {
     let policy = PolicyName::parse(value(instance)?).ok()?;
     Some((instance.id.clone(), policy))
 }
 
 /// What follows from the tag of one machine.
-pub fn by_tag(instance: &Instance, in_force: &InForce, known: &Known, now: Timestamp) -> Decision {
+pub fn by_tag(
+    instance: &Instance,
+    in_force: &InForce,
+    counters: &RequestCounters,
+    now: Timestamp,
+) -> Decision {
     let mut decision = Decision::default();
     let Some(value) = value(instance) else {
-        let text = "EC2 shows no request on it: it was dealt with, or is not shown yet";
+        let text = "EC2 shows no request tag on this machine; it was answered, or is not shown yet";
         decision.say(&instance.id, Reason::new(Code::NotAsked, text));
         return decision;
     };
     if instance.state.is_gone() {
-        let text = format!("EC2 shows it {}", instance.state.as_str());
+        let text = format!("EC2 shows this machine as {}", instance.state.as_str());
         decision.say(&instance.id, Reason::new(Code::MachineGone, text));
         return decision;
     }
@@ -86,28 +91,30 @@ pub fn by_tag(instance: &Instance, in_force: &InForce, known: &Known, now: Times
         Ok(policy) => policy,
         Err(why) => return refuse(value, instance, &why, now),
     };
-    let record = known.get(&(instance.id.clone(), policy.name.clone()));
-    match record.map(|record| (record, stands(record, now))) {
+    let record = counters.get(&(instance.id.clone(), policy.name.clone()));
+    match record.map(|record| (record, standing(record, now))) {
         None => {
             let never = RequestCounter::never(&instance.id, &instance.region, &policy.name);
             take(policy, instance, &never, now)
         }
-        Some((record, Stands::Over)) => take(policy, instance, record, now),
-        Some((_, Stands::Taken(text))) => {
+        Some((record, Standing::Over)) => take(policy, instance, record, now),
+        Some((_, Standing::Taken(text))) => {
             decision.say(&instance.id, Reason::new(Code::AlreadyRequested, text));
             decision
         }
-        Some((record, Stands::Left(pending))) => take_off(instance, record, pending, now),
+        Some((record, Standing::Left(pending))) => take_off(instance, record, pending, now),
     }
 }
 
 /// What the sweep makes of all requests by tag. Nothing is said of those that others are at.
-pub fn sweep(asking: &Asking, in_force: &InForce, now: Timestamp) -> Decision {
+pub fn sweep(requests: &TagRequests, in_force: &InForce, now: Timestamp) -> Decision {
     let mut decision = Decision::default();
     let mut wakes = BTreeSet::new();
-    let machines = &asking.machines;
-    let decisions = machines.iter().map(|machine| by_tag(machine, in_force, &asking.known, now));
-    let gone = asking.left.iter().filter(|asked| !machines.iter().any(|at| carries(at, asked)));
+    let machines = &requests.machines;
+    let decisions =
+        machines.iter().map(|machine| by_tag(machine, in_force, &requests.counters, now));
+    let gone =
+        requests.abandoned.iter().filter(|asked| !machines.iter().any(|at| carries(at, asked)));
     for one in decisions.chain(gone.map(end)) {
         for command in one.commands {
             match command {
@@ -164,12 +171,14 @@ fn meant<'a>(
     }
     match policy.triggers.contains(&Trigger::Tag) {
         true => Ok(policy),
-        false => Err(format!("{value} takes no requests by tag")),
+        false => {
+            Err(format!("policy {value} accepts no requests by tag; add `on: tag` to its triggers"))
+        }
     }
 }
 
 /// How a request stands of which there is a record.
-enum Stands<'a> {
+enum Standing<'a> {
     /// Every request so far was dealt with: what is seen is another one.
     Over,
     /// Whoever took it is at it, or it went a moment ago.
@@ -178,15 +187,19 @@ enum Stands<'a> {
     Left(&'a Pending),
 }
 
-fn stands(record: &RequestCounter, now: Timestamp) -> Stands<'_> {
+fn standing(record: &RequestCounter, now: Timestamp) -> Standing<'_> {
     match (&record.pending, record.consumed_at) {
-        (Some(pending), _) if pending.due_at <= now => Stands::Left(pending),
-        (Some(pending), _) => Stands::Taken(format!("its point is {}", pending.point)),
+        (Some(pending), _) if pending.due_at <= now => Standing::Left(pending),
+        (Some(pending), _) => {
+            Standing::Taken(format!("this request has its point already: {}", pending.point))
+        }
         (None, Some(at)) if now.duration_since(at) < SETTLE => {
             let last = record.last();
-            Stands::Taken(format!("it was taken off at {at}, for {last}; EC2 may show it still"))
+            Standing::Taken(format!(
+                "the tag was removed at {at}, for {last}; EC2 may still show it"
+            ))
         }
-        (None, _) => Stands::Over,
+        (None, _) => Standing::Over,
     }
 }
 
@@ -198,7 +211,7 @@ fn take(policy: &Policy, instance: &Instance, record: &RequestCounter, now: Time
     let pending =
         Pending { point: point.id.clone(), requested_at: now, due_at: later(now, SETTLE) };
     let answer = answer_of(&pending, &policy.name);
-    let text = format!("somebody asked for it by a tag on {}", instance.id);
+    let text = format!("requested by a tag on {}", instance.id);
     decision.say(&point.id, Reason::new(Code::AskedFor, text));
     let write = Write::request_counter(RequestCounter { pending: Some(pending), ..record });
     let record = write.as_request_counter().cloned();
@@ -217,7 +230,7 @@ fn take_off(
     now: Timestamp,
 ) -> Decision {
     let mut decision = Decision::default();
-    let text = format!("{} was requested, and its tag is still there", pending.point);
+    let text = format!("the tag that requested {} is still there", pending.point);
     decision.say(&instance.id, Reason::new(Code::RequestLeft, text));
     let answer = answer_of(pending, &record.policy);
     let pending = Pending { due_at: later(now, SETTLE), ..pending.clone() };
@@ -233,7 +246,7 @@ fn take_off(
 fn end(record: &RequestCounter) -> Decision {
     let mut decision = Decision::default();
     let Some(pending) = &record.pending else { return decision };
-    let text = format!("the tag that {} was requested by is gone", pending.point);
+    let text = format!("the tag that requested {} is gone", pending.point);
     decision.say(&record.instance, Reason::new(Code::RequestLeft, text));
     decision.command(Command::Consume(Box::new(Consume {
         region: record.home.clone(),
@@ -271,7 +284,7 @@ fn carries(instance: &Instance, asked: &RequestCounter) -> bool {
 }
 
 fn point(policy: &Policy, instance: &Instance, occasion: Occasion, now: Timestamp) -> Point {
-    let until = Some(later(now, seconds(WINDOW_SECS)));
+    let until = Some(later(now, seconds(DEFAULT_WINDOW_SECS)));
     Point { until, ..request::point(policy, instance, occasion, now) }
 }
 

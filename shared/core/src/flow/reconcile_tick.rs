@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::waiting::{self, Waiting};
-use super::{Findings, InForce, artefact_audit, coverage, on_demand, say_unreadable, stop};
-use crate::command::{Command, Decision, Wake};
+use super::{InForce, artefact_audit, coverage, on_demand, say_unreadable, stop};
+use crate::command::{Command, Decision, Finding, Wake};
 use crate::ids::{InstanceId, Region};
 use crate::machine::Instance;
 use crate::observed::{Complete, ObservedImage, ObservedSnapshot};
@@ -39,7 +39,7 @@ pub struct Input {
     pub stopped: Vec<Instance>,
     pub summaries: BTreeMap<InstanceId, MachineSummary>,
     /// Who asks by a tag, where a policy takes such requests.
-    pub asking: on_demand::Asking,
+    pub tag_requests: on_demand::TagRequests,
     /// The points that wait for their machine to stop.
     pub waiting: Waiting,
     /// All that carries our tag, if it is time to look.
@@ -57,7 +57,7 @@ pub struct Tagged {
     /// The points that the tags name, as far as there are such points.
     pub points: BTreeMap<PointId, Point>,
     pub replicas: BTreeMap<(PointId, Region), Replica>,
-    pub known: Findings,
+    pub known: Vec<Finding>,
 }
 
 /// Whether everything of ours is to be looked through now.
@@ -69,7 +69,7 @@ pub fn decide(input: &Input) -> Decision {
     let mut decision = Decision::default();
     say_unreadable(&mut decision, &input.in_force.unreadable);
     let mut stops = stops(input);
-    let asked = on_demand::sweep(&input.asking, &input.in_force, input.now);
+    let asked = on_demand::sweep(&input.tag_requests, &input.in_force, input.now);
     // A worker that is woken for both is woken once.
     stops.commands.retain(|command| !asked.commands.contains(command));
     stops.add(asked);
@@ -82,7 +82,7 @@ pub fn decide(input: &Input) -> Decision {
     // First of all, so that nothing that goes wrong below keeps a worker asleep; but a worker that
     // points are requested from below is woken after that, and once.
     for queue in input.overdue.iter().collect::<BTreeSet<_>>() {
-        let text = "work was due, and nobody was at it";
+        let text = "work is due, and no worker is at it";
         decision.say(queue, Reason::new(Code::Overdue, text));
         let wake = Command::Wake(Wake { queue: queue.clone(), hop: 0 });
         if !stops.commands.contains(&wake) {

@@ -22,7 +22,7 @@ pub fn decide(input: &Input) -> Decision {
         let queue = Queue { region: region.clone(), kind: Kind::Register };
         decision.command(Command::Wake(Wake { queue, hop: 0 }));
     } else if let Some(first) = snapshots.first() {
-        let text = format!("no point waits for it in {region}");
+        let text = format!("no point in {region} waits for this snapshot");
         decision.say(first, Reason::new(Code::NotInFlight, text));
     }
     decision

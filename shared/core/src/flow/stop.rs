@@ -27,7 +27,7 @@ pub fn requests(
         return decision;
     }
     if in_force.roster.has(&instance.id) {
-        let text = "it is stopped for an image that another point is, and started again";
+        let text = "this machine is stopped for another point, and will be started again";
         decision.say(&instance.id, Reason::new(Code::StoppedForPoint, text));
         return decision;
     }
@@ -77,7 +77,7 @@ fn judge(
     let stop = summary.and_then(|summary| summary.stops.get(&policy.name));
     // A later stop has its point: what EC2 shows is older than what the ledger knows.
     if let Some(stop) = stop.filter(|stop| stop.launched >= instance.launched) {
-        let text = format!("the point of this stop is {}", stop.point);
+        let text = format!("this stop has its point already: {}", stop.point);
         return Verdict::No(Reason::new(Code::AlreadyRequested, text));
     }
     let Some((point, at)) = summary.and_then(|summary| last_made(policy, summary)) else {
@@ -89,7 +89,7 @@ fn judge(
         return Verdict::Request;
     }
     let text = format!(
-        "{point} was requested at {at}, and `{}` wants {min_interval:#} between two points",
+        "{point} was requested at {at}; policy {} leaves at least {min_interval:#} between points",
         policy.name
     );
     Verdict::No(Reason::new(Code::TooSoon, text))

@@ -85,7 +85,7 @@ impl Cron {
         };
         match cron.first_at_or_after(date(YEAR_MIN, 1, 1).at(0, 0, 0, 0)) {
             Some(_) => Ok(cron),
-            None => Err("there is no such day in any of these months and years".into()),
+            None => Err("no such day exists in these months and years".into()),
         }
     }
 

@@ -129,7 +129,7 @@ pub struct Timed {
 }
 
 /// How long a slot waits, unless its schedule says otherwise; and how long a request does.
-pub const WINDOW_SECS: u64 = 4 * 3600;
+pub const DEFAULT_WINDOW_SECS: u64 = 4 * 3600;
 
 /// A schedule as it is written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -195,7 +195,7 @@ impl TryFrom<TimedText> for Timed {
     fn try_from(text: TimedText) -> Result<Timed, String> {
         let zone = zone(&text.timezone)?;
         let schedule = Schedule::parse(&text.schedule)?;
-        let window_secs = text.window_secs.unwrap_or(WINDOW_SECS);
+        let window_secs = text.window_secs.unwrap_or(DEFAULT_WINDOW_SECS);
         Ok(Timed { schedule, zone, window_secs, catch_up: text.catch_up, text })
     }
 }

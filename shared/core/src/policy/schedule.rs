@@ -75,7 +75,7 @@ fn parse_rate(text: &str) -> Result<SignedDuration, String> {
     };
     let number: i64 = digits(number).and_then(|text| text.parse().ok()).ok_or_else(wrong)?;
     if number < 1 {
-        return Err("a rate is at least 1".into());
+        return Err("a rate must be at least 1".into());
     }
     let (name, secs) = match unit.strip_suffix('s').unwrap_or(unit) {
         "minute" => ("minute", 60),
@@ -87,7 +87,7 @@ fn parse_rate(text: &str) -> Result<SignedDuration, String> {
         let unit = if number == 1 { name.to_string() } else { format!("{name}s") };
         return Err(format!("write rate({number} {unit})"));
     }
-    let span = number.checked_mul(secs).ok_or("a rate of more than all time")?;
+    let span = number.checked_mul(secs).ok_or("the rate is too large")?;
     Ok(SignedDuration::from_secs(span))
 }
 

@@ -31,13 +31,13 @@ pub(super) enum Judged<'a> {
 pub(super) fn is_borne_out(snapshot: &Labelled<ObservedSnapshot>) -> Result<(), &'static str> {
     let Labelled { region, seen, label } = snapshot;
     if **region != label.home {
-        return Err("it is not where its point is at home");
+        return Err("it is not in the home region of its point");
     }
     if !label.devices.values().any(|volume| Some(volume) == seen.volume.as_ref()) {
-        return Err("its volume is not one of those that it names");
+        return Err("its volume is not among the devices in its tags");
     }
     if label.requested_at.duration_since(seen.started_at) > CLOCK_SKEW {
-        return Err("it is older than its point");
+        return Err("it was started before its point was requested");
     }
     Ok(())
 }
@@ -48,17 +48,17 @@ pub(super) fn judge<'a>(group: &Group<'a>, image: &Labelled<'a, ObservedImage>) 
     // Of an image that EC2 made of the machine, the source is what the machine was launched from.
     let is_of_machine = seen.attributes.source_instance.as_ref() == Some(&label.slot.instance);
     if seen.source.is_some() && !is_of_machine {
-        return Judged::Foreign("it is a copy, and where its point is at home");
+        return Judged::Foreign("it is a copy, but in the home region of its point");
     }
     if seen.name != image_name(&label.point, label.attempt) {
-        return Judged::Foreign("its name is not the one that its point gives");
+        return Judged::Foreign("its name does not match its point and attempt");
     }
     let ours = |id: &'a SnapshotId| {
         let snapshot = group.snapshots.get(&(image.region, id))?;
         (snapshot.label.agrees(label) && is_borne_out(snapshot).is_ok()).then_some(snapshot)
     };
     if !seen.snapshots.iter().all(|id| ours(id).is_some()) {
-        return Judged::Foreign("its snapshots are not those of its point");
+        return Judged::Foreign("its snapshots are not the snapshots of its point");
     }
     match seen.state {
         ImageState::Available => {}
@@ -85,7 +85,7 @@ pub(super) fn judge<'a>(group: &Group<'a>, image: &Labelled<'a, ObservedImage>) 
     };
     let all_mapped = seen.devices.len() == mapping.len() && seen.snapshots.len() == set.len();
     if set.is_empty() || !all_mapped || !seen.snapshots.iter().all(is_exact) {
-        return Judged::Foreign("its mapping is not the devices that its snapshots name");
+        return Judged::Foreign("its block devices differ from those in the tags of its snapshots");
     }
     Judged::Good(set)
 }

@@ -122,8 +122,8 @@ fn point(home: &Home) -> Point {
     let slot = label.slot.clone();
     let new = Point::requested(slot, label.home.clone(), plan, label.requested_at);
     let is_good = !home.set.is_empty();
-    let failed = "what its tries left was there when the ledger was made anew, and nothing that \
-                  one could recover from";
+    let failed = "only leftovers of failed attempts were found when the ledger was rebuilt; there \
+                  is nothing to recover from";
     Point {
         status: if is_good { Status::Protected } else { Status::Failed },
         reason: (!is_good).then(|| Reason::new(Code::NotRebuilt, failed)),
@@ -159,8 +159,8 @@ fn settle(point: &mut Point, replicas: &[Replica]) {
     let missing: Vec<&str> = missing.map(|replica| replica.region.as_str()).collect();
     if point.replicas.values().any(|place| *place != Place::Available) {
         point.status = Status::Failed;
-        let text =
-            format!("no replica in {} was there when the ledger was made anew", missing.join(", "));
+        let missing = missing.join(", ");
+        let text = format!("no replica was found in {missing} when the ledger was rebuilt");
         point.reason = Some(Reason::new(Code::NotRebuilt, text));
     }
 }
@@ -176,7 +176,7 @@ fn leftovers(group: &Group, home: &Home, found: &mut Found) -> Vec<String> {
         }
         match home::judge(group, image) {
             _ if !image.label.agrees(&home.label) => {
-                found.leave_image(image, "its tags are not those of its point");
+                found.leave_image(image, "its tags contradict those of its point");
             }
             Judged::Foreign(why) => found.leave_image(image, why),
             Judged::Good(_) | Judged::NotYet(_) | Judged::Left => {
@@ -192,7 +192,7 @@ fn leftovers(group: &Group, home: &Home, found: &mut Found) -> Vec<String> {
         }
         match home::is_borne_out(snapshot) {
             _ if !snapshot.label.agrees(&home.label) => {
-                found.leave_snapshot(snapshot, "its tags are not those of its point");
+                found.leave_snapshot(snapshot, "its tags contradict those of its point");
             }
             Err(why) => found.leave_snapshot(snapshot, why),
             Ok(()) => left.push(snapshot.seen.id.to_string()),
@@ -203,7 +203,7 @@ fn leftovers(group: &Group, home: &Home, found: &mut Found) -> Vec<String> {
 
 /// Without an image at home there is nothing that a copy could be of.
 fn leave_elsewhere(group: &Group, point: &Point, found: &mut Found) {
-    let why = "the image that it would be a copy of is not there";
+    let why = "its source image was not found";
     for image in group.images.iter().filter(|image| *image.region != point.home) {
         found.leave_image(image, why);
     }
@@ -219,7 +219,7 @@ fn leave_all(group: &Group, found: &mut Found) {
             Judged::Foreign(why) if *image.region == image.label.home => {
                 found.leave_image(image, why);
             }
-            _ => found.leave_image(image, "the image that it would be a copy of is not there"),
+            _ => found.leave_image(image, "its source image was not found"),
         }
     }
     for snapshot in group.snapshots.values() {
@@ -228,7 +228,7 @@ fn leave_all(group: &Group, found: &mut Found) {
             Ok(()) if snapshot.seen.state == SnapshotState::Pending => {
                 "it is still pending; its point is rebuilt once it is complete"
             }
-            Ok(()) => "it is one of a set that is not complete yet",
+            Ok(()) => "its snapshot set is not complete yet",
         };
         found.leave_snapshot(snapshot, why);
     }

@@ -19,7 +19,7 @@ pub(super) fn of(group: &Group, point: &Point, found: &mut Found) -> Option<Vec<
     let mut mapped: BTreeSet<(&Region, &SnapshotId)> = BTreeSet::new();
     for image in group.images.iter().filter(|image| *image.region != point.home) {
         let Some(replica) = replicas.get_mut(image.region) else {
-            found.leave_image(image, "its point is to have no replica in this region");
+            found.leave_image(image, "its point has no replica in this region");
             continue;
         };
         if let Err(why) = is_copy(image, point) {
@@ -51,7 +51,7 @@ pub(super) fn of(group: &Group, point: &Point, found: &mut Found) -> Option<Vec<
     }
     for ((region, id), snapshot) in &group.snapshots {
         if **region != point.home && !mapped.contains(&(*region, *id)) {
-            found.leave_snapshot(snapshot, "no replica of its point is made of it");
+            found.leave_snapshot(snapshot, "no replica of its point uses it");
         }
     }
     Some(replicas.into_values().collect())
@@ -61,17 +61,17 @@ fn is_copy(image: &Labelled<ObservedImage>, point: &Point) -> Result<(), &'stati
     let Labelled { seen, label, .. } = image;
     let source = seen.source.as_ref().map(|(region, image)| (region, image));
     if source != point.image.as_ref().map(|image| (&point.home, image)) {
-        return Err("it is not a copy of the image of its point");
+        return Err("its source is not the image of its point");
     }
     if seen.name != image_name(&point.id, label.attempt) {
-        return Err("its name is not the one that its point gives");
+        return Err("its name does not match its point and attempt");
     }
     let agrees = label.home == point.home && label.requested_at == point.requested_at;
-    if agrees { Ok(()) } else { Err("its tags are not those of its point") }
+    if agrees { Ok(()) } else { Err("its tags contradict those of its point") }
 }
 
 fn missing(point: &Point, source: &AmiId, region: &Region) -> Replica {
-    let text = format!("no copy in {region} was there when the ledger was made anew");
+    let text = format!("no replica was found in {region} when the ledger was rebuilt");
     Replica {
         point: point.id.clone(),
         instance: point.instance().clone(),

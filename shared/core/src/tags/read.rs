@@ -54,10 +54,10 @@ impl Label {
     /// # Errors
     /// Says which of the tags is missing or wrong, or that two of them contradict each other.
     pub fn read(tags: &Tags) -> Result<Label, String> {
-        let tag = |key: &str| tags.get(key).ok_or_else(|| format!("it has no tag {key}"));
+        let tag = |key: &str| tags.get(key).ok_or_else(|| format!("tag {key} is missing"));
         let is = |key: &str, wanted: &str| match tag(key)?.as_str() {
             value if value == wanted => Ok(()),
-            value => Err(format!("its tag {key} is `{value}`, not `{wanted}`")),
+            value => Err(format!("tag {key} is `{value}`, not `{wanted}`")),
         };
         is(TAG_FORMAT, FORMAT)?;
         is(TAG_BY, MADE_BY)?;
@@ -73,7 +73,7 @@ impl Label {
         let kind = match tags.get(TAG_KIND).map(String::as_str) {
             None => Artefact::Image,
             Some("snapshots") => Artefact::Snapshots,
-            Some(other) => return Err(format!("its tag {TAG_KIND} is `{other}`")),
+            Some(other) => return Err(format!("tag {TAG_KIND} cannot be `{other}`")),
         };
         let others = tags.iter().filter(|(key, _)| !is_reserved(key));
         Ok(Label {
@@ -104,7 +104,7 @@ impl Label {
 }
 
 fn parsed<T>(key: &str, text: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, String> {
-    parse(text).ok_or_else(|| format!("its tag {key} is `{text}`"))
+    parse(text).ok_or_else(|| format!("tag {key} cannot be `{text}`"))
 }
 
 fn occasion(text: &str) -> Option<Occasion> {
@@ -146,7 +146,7 @@ fn devices(tags: &Tags) -> Result<BTreeMap<String, VolumeId>, String> {
             Some((device.to_string(), VolumeId::parse(volume).ok()?))
         })?;
         if devices.insert(device, volume).is_some() {
-            return Err(format!("its tags {TAG_DEVICES} name a device twice"));
+            return Err(format!("tags {TAG_DEVICES} name a device twice"));
         }
     }
     Ok(devices)

@@ -1,6 +1,6 @@
 //! The tags of an artefact, in the call that makes it.
 //!
-//! EC2 takes [`TAGS_MAX`](super::TAGS_MAX) of them. Three kinds want to be there, and give way in this order, the
+//! EC2 takes [`TAGS_MAX`] of them. Three kinds want to be there, and give way in this order, the
 //! last first:
 //!
 //! 1. **ours**, which say all that is needed to know the artefact without the ledger: never;
@@ -47,7 +47,7 @@ pub fn grade_tag(grade: Grade) -> Tags {
 }
 
 /// What had to be left out, of the machine's tags or the policy's; none if nothing had to.
-pub fn left_out(point: &Point) -> Option<Reason> {
+pub fn tags_left_out(point: &Point) -> Option<Reason> {
     // Whichever of the two has less room; and neither of them is made, so that the try is none.
     let (_, of_image) = fill(of_image(point, 0), point);
     let (_, of_snapshots) = fill(of_snapshots(point, 0), point);

@@ -2,7 +2,7 @@
 
 use afterimage_core::machine::State;
 use afterimage_core::policy::{
-    Artefact, CatchUp, Consistency, Method, Retain, StopStart, Trigger, WINDOW_SECS,
+    Artefact, CatchUp, Consistency, DEFAULT_WINDOW_SECS, Method, Retain, StopStart, Trigger,
 };
 
 use crate::good;
@@ -80,7 +80,7 @@ fn every_key_is_heard() {
         panic!("{:#?}", gold.triggers)
     };
     assert_eq!((first.window_secs, first.catch_up), (90 * 60, CatchUp::None));
-    assert_eq!((second.window_secs, second.catch_up), (WINDOW_SECS, CatchUp::Latest));
+    assert_eq!((second.window_secs, second.catch_up), (DEFAULT_WINDOW_SECS, CatchUp::Latest));
     assert_eq!((first.timezone(), second.timezone()), ("UTC", "UTC"));
     assert_eq!(gold.consistency, Consistency::StopStart);
     assert_eq!(gold.stop_start, StopStart { at_once: 3, timeout_secs: 15 * 60 });

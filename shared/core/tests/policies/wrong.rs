@@ -18,7 +18,7 @@ fn everything_that_is_wrong_is_told_at_once_at_its_place() {
     let text = r#"policies:
   gold:
     select:
-      regions: [us-east-9]
+      regions: [us-eats-1]
       tags: gold
       exclude_tag: {a: b}
     triggers:
@@ -37,15 +37,15 @@ fn everything_that_is_wrong_is_told_at_once_at_its_place() {
     check(
         text,
         &[
-            "4:17: `us-east-9` is not a region; regions are us-east-1, us-east-2, us-west-1",
+            "4:17: `us-eats-1` is not a region; did you mean us-east-1?",
             "5:13: `tags` must be a group of keys, not a single value",
             "6:7: unknown key `exclude_tag`; did you mean `exclude_tags`?",
             "8:19: a cron expression has 6 fields",
             "9:19: `Asia/Saigon City` is not a time zone of the IANA database",
-            "10:13: `on: started` is not an event that triggers; write `on: stopped` or `on: tag`",
+            "10:13: `on: started` is not a known event; write `on: stopped` or `on: tag`",
             "11:32: the account id 123456789012 is not in quotes; write \"123456789012\"",
-            "14:19: `deadline`: `soon` is not a length of time",
-            "15:3: a second policy is called `gold` (the first is at 2:3)",
+            "14:19: `deadline`: `soon` is not a duration",
+            "15:3: policy `gold` is defined twice (first at 2:3)",
             "18:16: no replica region is left for machines in eu-west-1",
         ],
     );
@@ -63,8 +63,8 @@ fn one_mistake_in_a_trigger_does_not_hide_another() {
     check(
         text,
         &[
-            "5:14: `on: started` is not an event that triggers",
-            "5:37: `min_interval`: `soon` is not a length of time",
+            "5:14: `on: started` is not a known event",
+            "5:37: `min_interval`: `soon` is not a duration",
             "6:20: ",
             "6:45: `timezone` must be a single value",
         ],
@@ -76,7 +76,7 @@ fn what_is_not_the_yaml_that_is_read_here_is_told_at_its_place() {
     check("", &["1:1: the file is empty"]);
     check("policies: {a: [}", &["1:16: this is not YAML"]);
     check("policies: &x {a: b}", &["1:11: an anchor"]);
-    check("policies: !tag {a: b}", &["1:11: a tag"]);
+    check("policies: !tag {a: b}", &["1:11: a tag of YAML"]);
     check("policies: {}\n---\npolicies: {}\n", &["2:1: a second document"]);
     check("- a\n- b\n", &["1:1: the file must be a group of keys, not a list"]);
     check("policy: {}\n", &["1:1: `policies` is missing", "1:1: unknown key `policy`"]);
@@ -116,14 +116,14 @@ stop_start: {at_once: 0, timeout: 30s}
 retain: {last: 0, hourly: -1, daily: \"7\", weekly: 4.0, monthly: 1e2, yearly: 100001, within: 0d}",
         &[
             "5:27: `at_once` cannot be `0`; write a whole number from 1 to 1000, without quotes",
-            "5:39: `timeout`: 30s is too short; 1m is the least",
+            "5:39: `timeout`: 30s is too short; the minimum is 1m",
             "6:20: `last` cannot be `0`; write a whole number from 1 to 100000",
             "6:31: `hourly` cannot be `-1`",
             "6:42: `daily` cannot be `7`; write a whole number from 1 to 100000, without quotes",
             "6:55: `weekly` cannot be `4.0`",
             "6:69: `monthly` cannot be `1e2`",
             "6:82: `yearly` cannot be `100001`",
-            "6:98: `within`: 0d is too short; 1s is the least",
+            "6:98: `within`: 0d is too short; the minimum is 1s",
         ],
     );
 }
@@ -138,11 +138,11 @@ fn a_length_of_time_is_neither_too_short_nor_too_long() {
 rpo: +4h
 stop_start: {timeout: 1d}",
         &[
-            "5:41: `window`: 8d is too long; 7d is the most",
-            "6:42: `window`: 5s is too short; 1m is the least",
-            "7:37: `min_interval`: 99999999999999999999999w is too long; 36500d is the most",
-            "8:10: `rpo`: `+4h` is not a length of time",
-            "9:27: `timeout`: 1d is too long; 2h is the most",
+            "5:41: `window`: 8d is too long; the maximum is 7d",
+            "6:42: `window`: 5s is too short; the minimum is 1m",
+            "7:37: `min_interval`: 99999999999999999999999w is too long; the maximum is 36500d",
+            "8:10: `rpo`: `+4h` is not a duration",
+            "9:27: `timeout`: 1d is too long; the maximum is 2h",
         ],
     );
 }
@@ -183,13 +183,13 @@ fn nothing_stands_anywhere_twice() {
       share: {accounts: [\"111122223333\", \"111122223333\"]}
 ",
         &[
-            "3:35: `us-east-1` stands here twice; keep one of them",
-            "3:79: `stopped` stands here twice",
-            "6:9: the same trigger as the one at 5:9; keep one of them",
-            "8:9: the same trigger as the one at 7:9",
-            "10:9: the same trigger as the one at 9:9",
-            "12:45: `/dev/sdh` stands here twice",
-            "13:42: `111122223333` stands here twice",
+            "3:35: `us-east-1` is given twice; keep one of them",
+            "3:79: `stopped` is given twice",
+            "6:9: this trigger repeats the one at 5:9; keep one of them",
+            "8:9: this trigger repeats the one at 7:9",
+            "10:9: this trigger repeats the one at 9:9",
+            "12:45: `/dev/sdh` is given twice",
+            "13:42: `111122223333` is given twice",
         ],
     );
 }
@@ -205,7 +205,7 @@ replicate: [{region: eu-west-1, retain: {}}]",
             "4:15: `triggers` is an empty list; name at least one",
             "5:30: `exclude_volumes` names no volumes",
             "5:41: `accounts` is missing",
-            "5:53: the value of a tag is missing; write a value behind the colon, or \"\"",
+            "5:53: the value of a tag is missing; write a value after the colon, or \"\"",
             "6:13: `retain` keeps nothing",
             "7:45: `retain` keeps nothing",
         ],
@@ -215,7 +215,7 @@ replicate: [{region: eu-west-1, retain: {}}]",
          triggers: [{on: tag}]}}",
         &[
             "1:37: `regions` is an empty list",
-            "1:47: `tags` selects nothing",
+            "1:47: `tags` is empty",
             "1:69: the values of `a` is an empty list",
             "1:82: `states` is an empty list",
         ],
@@ -246,13 +246,13 @@ image:
             "6:14: the tag `aws:a` is reserved",
             "6:24: the tag `AfterImage:b` is reserved",
             "6:41: the key of a tag is empty",
-            "7:32: the key of a tag has 129 characters; 128 is the most",
-            "7:163: the value of a tag has 257 characters; 256 is the most",
+            "7:32: the key of a tag has 129 characters; the maximum is 128",
+            "7:163: the value of a tag has 257 characters; the maximum is 256",
         ],
     );
     let tags = |count: u32| -> String { (0..count).map(|n| format!("t{n}: x, ")).collect() };
     let image = |count| format!("triggers: [{{on: tag}}]\nimage: {{tags: {{{}}}}}", tags(count));
-    check_policy(&image(31), &["5:19: `tags` has 31 tags; 30 is the most"]);
+    check_policy(&image(31), &["5:19: `tags` has 31 tags; the maximum is 30"]);
     let select = |count| {
         let tags = tags(count);
         format!(
@@ -260,7 +260,7 @@ image:
              triggers: [{{on: tag}}]}}}}"
         )
     };
-    check(&select(51), &["1:53: `tags` has 51 tags; 50 is the most"]);
+    check(&select(51), &["1:53: `tags` has 51 tags; the maximum is 50"]);
     assert!(read(&select(50)).is_ok());
 }
 
@@ -272,7 +272,7 @@ fn a_list_has_an_end() {
             "policies: {{g: {{select: {{regions: [us-east-1], tags: {{a: [{values}]}}}}, \
              triggers: [{{on: tag}}]}}}}"
         ),
-        &["1:57: the values of `a` has 101 entries; 100 is the most"],
+        &["1:57: the values of `a` has 101 entries; the maximum is 100"],
     );
 }
 
@@ -305,12 +305,12 @@ replicate:
   - region: us-west-2
     kms_key: arn:aws:kms:us-west-2:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
         &[
-            "6:38: `dr` does not name a key of KMS; write an alias like alias/dr",
-            "7:38: `alias/` does not name a key",
-            "8:38: a key in eu-west-1 cannot encrypt what is in eu-west-3; name a key in eu-west-3",
-            "9:39: `arn:aws:kms:eu-north-1:123456789012:dr` does not name a key",
-            "10:39: `arn:aws:s3:eu-south-1:123456789012:alias/dr` does not name a key",
-            "11:39: `mrk-12` does not name a key",
+            "6:38: `dr` does not name a KMS key; write an alias like alias/dr",
+            "7:38: `alias/` does not name a KMS key",
+            "8:38: a key in eu-west-1 cannot encrypt images in eu-west-3; name a key in eu-west-3",
+            "9:39: `arn:aws:kms:eu-north-1:123456789012:dr` does not name a KMS",
+            "10:39: `arn:aws:s3:eu-south-1:123456789012:alias/dr` does not name a KMS",
+            "11:39: `mrk-12` does not name a KMS key",
         ],
     );
 }
@@ -323,8 +323,8 @@ consistency: reboot
 image: {kind: snapshots, method: create-image, share: {accounts: [\"111122223333\"]}}
 replicate: [{region: eu-west-1}]",
         &[
-            "5:18: it is CreateImage that reboots, and `kind: snapshots` makes no image",
-            "6:38: `method: create-image` makes an image, and `kind: snapshots` wants none",
+            "5:18: `consistency: reboot` needs CreateImage, and `kind: snapshots` makes no image",
+            "6:38: `method: create-image` makes an image, and `kind: snapshots` asks for none",
             "6:59: `kind: snapshots` leaves no image to share",
             "7:16: `kind: snapshots` leaves no image to replicate; leave `replicate` out",
         ],
@@ -351,8 +351,8 @@ replicate:
   - {region: eu-west-2, kms_key: \"arn:aws:kms:eu-west-2:123456789012:alias/aws/ebs\"}
   - {region: eu-west-3, kms_key: alias/mine}",
         &[
-            "7:9: what is encrypted with a key of AWS (alias/aws/...) cannot be shared",
-            "8:9: what is encrypted with a key of AWS",
+            "7:9: images that are encrypted with a key of AWS (alias/aws/...) cannot be shared",
+            "8:9: images that are encrypted with a key of AWS",
         ],
     );
 }
@@ -388,4 +388,40 @@ fn what_is_wrong_in_the_selection_does_not_hide_the_rest() {
             "6:46: unknown key `day`; did you mean",
         ],
     );
+}
+
+/// What is said of a name in `regions`; empty if nothing is.
+#[track_caller]
+fn check_region(name: &str, expected: &str) {
+    let text = format!(
+        "policies: {{g: {{select: {{regions: [{name}], tags: {{a: b}}}}, \
+         triggers: [{{on: tag}}]}}}}"
+    );
+    let said: Vec<String> = match read(&text) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.into_iter().map(|problem| problem.instead).collect(),
+    };
+    assert_eq!(said.join(" "), expected, "{name}");
+}
+
+#[test]
+fn a_region_that_is_new_is_taken_and_one_that_is_misspelt_is_not() {
+    let known = ["us-east-1", "us-gov-west-1", "cn-north-1", "us-isob-east-1", "eusc-de-east-1"];
+    let new = ["us-east-9", "ap-southeast-12", "sa-west-1", "nz-central-1", "eu-southwest-1"];
+    for name in known.into_iter().chain(new) {
+        check_region(name, "");
+    }
+    for name in ["us-eats-1", "us-est-1", "us-easst-1", "us-east1", "us-east-1a"] {
+        check_region(name, "did you mean us-east-1?");
+    }
+    check_region("ue-west-2", "did you mean eu-west-2?");
+    check_region("eu-wset-3", "did you mean eu-west-3?");
+    check_region("us-gvo-west-1", "did you mean us-gov-west-1?");
+    check_region("US-EAST-1", "write the name of a region, such as us-east-1");
+    for name in ["europe", "eu-1"] {
+        check_region(name, "write the name of a region, such as us-east-1");
+    }
+    for name in ["eu--west-1", "eu-west-", "eu-west-01", "eu-west-100"] {
+        check_region(name, "did you mean eu-west-1?");
+    }
 }

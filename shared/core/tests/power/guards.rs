@@ -28,7 +28,7 @@ fn members_of_an_auto_scaling_group() {
         let tags = &mut world.seen(1).instance.tags;
         tags.insert("aws:autoscaling:groupName".to_string(), "web".to_string());
     };
-    refused(member, Code::AutoScaling, "the Auto Scaling group web");
+    refused(member, Code::AutoScaling, "its Auto Scaling group web");
 }
 
 #[test]
@@ -45,9 +45,9 @@ fn machines_that_are_protected() {
 #[test]
 fn machines_that_would_lose_a_disk() {
     let store = |world: &mut World| world.instance_store.extend([id(1)]);
-    refused(store, Code::InstanceStoreVolumes, "of type t3.micro");
+    refused(store, Code::InstanceStoreVolumes, "its type t3.micro");
     let root = |world: &mut World| world.seen(1).root_device_type = "instance-store".into();
-    refused(root, Code::InstanceStore, "cannot be stopped");
+    refused(root, Code::InstanceStore, "only EBS-backed machines");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use afterimage_core::command::{Change, Command, Consume, Decision, Record};
-use afterimage_core::flow::on_demand::{Asking, Known, by_hand, record_of};
+use afterimage_core::flow::on_demand::{RequestCounters, TagRequests, by_hand, record_of};
 use afterimage_core::flow::{InForce, InstanceTagged, Unreadable, instance_tagged, reconcile_tick};
 use afterimage_core::limits::SETTLE;
 use afterimage_core::machine::{Instance, State};
@@ -48,7 +48,7 @@ struct World {
     in_force: InForce,
     machine: Instance,
     points: BTreeMap<PointId, Point>,
-    asked: Known,
+    asked: RequestCounters,
     answers: Vec<String>,
 }
 
@@ -59,7 +59,7 @@ impl World {
             in_force: in_force(GOLD),
             machine: machine(1, "us-east-1", State::Running),
             points: BTreeMap::new(),
-            asked: Known::new(),
+            asked: RequestCounters::new(),
             answers: Vec::new(),
         }
     }
@@ -91,7 +91,7 @@ impl World {
             event: InstanceTagged { region, instance },
             in_force: self.in_force.clone(),
             instance: Some(self.machine.clone()),
-            known: self.known(),
+            counters: self.counters(),
         })
     }
 
@@ -100,7 +100,7 @@ impl World {
         let is_due = |asked: &&RequestCounter| {
             asked.pending.as_ref().is_some_and(|pending| pending.due_at <= self.now)
         };
-        let left = self.asked.values().filter(is_due).cloned().collect();
+        let abandoned = self.asked.values().filter(is_due).cloned().collect();
         reconcile_tick::decide(&reconcile_tick::Input {
             now: self.now,
             in_force: self.in_force.clone(),
@@ -108,13 +108,13 @@ impl World {
             stopped: Vec::new(),
             summaries: BTreeMap::new(),
             waiting: Default::default(),
-            asking: Asking { machines, known: self.known(), left },
+            tag_requests: TagRequests { machines, counters: self.counters(), abandoned },
             tagged: None,
         })
     }
 
     /// What is read of the ledger for the machine.
-    fn known(&self) -> Known {
+    fn counters(&self) -> RequestCounters {
         let record = record_of(&self.machine);
         let found = record.and_then(|key| Some((key.clone(), self.asked.get(&key)?.clone())));
         found.into_iter().collect()
@@ -189,7 +189,7 @@ const FIRST: [&str; 3] = [
      due 2026-01-06T20:06:05Z [latest]; takes off gold; \
      answers 2026-01-06T20:00:05Z gold: gold-0aaaaaaaaaaaaaaa1-ask-1",
     "> snapshot us-east-1",
-    "- gold-0aaaaaaaaaaaaaaa1-ask-1: somebody asked for it by a tag on i-0aaaaaaaaaaaaaaa1 \
+    "- gold-0aaaaaaaaaaaaaaa1-ask-1: requested by a tag on i-0aaaaaaaaaaaaaaa1 \
      (asked-for)",
 ];
 
@@ -258,7 +258,11 @@ fn refused(world: World, value: &str, why: &str) {
 fn a_value_that_means_no_policy_of_the_machine_is_refused_with_the_reason() {
     refused(World::new(), "glod", "no policy is called glod");
     refused(World::new(), "", "no policy is called ");
-    refused(World::new(), "nightly", "nightly takes no requests by tag");
+    refused(
+        World::new(),
+        "nightly",
+        "policy nightly accepts no requests by tag; add `on: tag` to its triggers",
+    );
     refused(World::new(), "far", "policy far covers eu-west-1; this machine is in us-east-1");
     let missing = "policy iron requires tag `backup` = `iron`; this machine has `backup=gold`";
     let mut world = World::new();
@@ -361,8 +365,8 @@ fn a_tag_that_is_seen_right_after_it_went_is_left_to_the_sweep() {
     world.carry_out(&world.event(), ALL);
     world.put("gold");
     world.later(SignedDuration::from_secs(30));
-    let left = "- i-0aaaaaaaaaaaaaaa1: it was taken off at 2026-01-06T20:00:05Z, for \
-                gold-0aaaaaaaaaaaaaaa1-ask-1; EC2 may show it still (already-requested)";
+    let left = "- i-0aaaaaaaaaaaaaaa1: the tag was removed at 2026-01-06T20:00:05Z, for \
+                gold-0aaaaaaaaaaaaaaa1-ask-1; EC2 may still show it (already-requested)";
     check(&world.event(), &[left]);
     check(&world.sweep(), &[]);
     world.later(SETTLE);
@@ -373,12 +377,15 @@ fn a_tag_that_is_seen_right_after_it_went_is_left_to_the_sweep() {
 #[test]
 fn an_event_that_finds_no_tag_or_no_machine_does_nothing() {
     let mut world = World::new();
-    let told = "- i-0aaaaaaaaaaaaaaa1: EC2 shows no request on it: it was dealt with, or is not \
-                shown yet (not-asked)";
+    let told = "- i-0aaaaaaaaaaaaaaa1: EC2 shows no request tag on this machine; it was answered, \
+                or is not shown yet (not-asked)";
     check(&world.event(), &[told]);
     world.put("gold");
     world.machine.state = State::Terminated;
-    check(&world.event(), &["- i-0aaaaaaaaaaaaaaa1: EC2 shows it terminated (machine-gone)"]);
+    check(
+        &world.event(),
+        &["- i-0aaaaaaaaaaaaaaa1: EC2 shows this machine as terminated (machine-gone)"],
+    );
     check(&world.sweep(), &[]);
 }
 

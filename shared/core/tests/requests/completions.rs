@@ -30,7 +30,7 @@ fn a_set_of_which_any_snapshot_is_waited_for_wakes_the_registrations() {
         &decide(&set, waiting_for(&["snap-00000003", "snap-00000002"])),
         &["> register eu-west-1"],
     );
-    let not = ["- snap-00000001: no point waits for it in eu-west-1 (not-in-flight)"];
+    let not = ["- snap-00000001: no point in eu-west-1 waits for this snapshot (not-in-flight)"];
     check(&decide(&set, waiting_for(&["snap-00000003"])), &not);
     check(&decide(&set, Vec::new()), &not);
     check(&decide(&[], waiting_for(&["snap-00000003"])), &[]);
@@ -48,7 +48,8 @@ fn an_image_that_is_waited_for_and_has_settled_wakes_whoever_confirms() {
         check(&decide(state, waiting_for(&["ami-00000001"])), &["> confirm eu-west-1"]);
         check(
             &decide(state, waiting_for(&["ami-00000002"])),
-            &["- ami-00000001: no point and no replica waits for it in eu-west-1 (not-in-flight)"],
+            &["- ami-00000001: no point or replica in eu-west-1 waits for this image \
+                 (not-in-flight)"],
         );
     }
     for state in [Pending, Other] {

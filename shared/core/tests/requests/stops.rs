@@ -57,7 +57,7 @@ fn sweep(in_force: &InForce, ledger: &Ledger, stopped: &[Instance], now: &str) -
         overdue: Vec::new(),
         stopped: stopped.to_vec(),
         summaries: ledger.summaries.clone(),
-        asking: Default::default(),
+        tag_requests: Default::default(),
         waiting: Waiting::default(),
         tagged: None,
     })
@@ -103,7 +103,7 @@ fn a_stop_that_is_told_five_times_has_one_point() {
     for minute in 1..5 {
         check(
             &event(&in_force, &ledger, &stopped(1), &now(minute)),
-            &["- i-0aaaaaaaaaaaaaaa1: the point of this stop is \
+            &["- i-0aaaaaaaaaaaaaaa1: this stop has its point already: \
                gold-0aaaaaaaaaaaaaaa1-run-20260105T080000Z (already-requested)"],
         );
         check(&sweep(&in_force, &ledger, &[stopped(1)], &now(minute)), &[]);
@@ -163,7 +163,7 @@ fn a_stop_that_follows_too_soon_is_left_alone_until_the_interval_has_passed() {
     check(
         &event(&in_force, &ledger, &again, "2026-01-07T08:00:04Z"),
         &["- i-0aaaaaaaaaaaaaaa1: gold-0aaaaaaaaaaaaaaa1-run-20260105T080000Z was requested at \
-           2026-01-06T20:00:05Z, and `gold` wants 12h between two points (too-soon)"],
+           2026-01-06T20:00:05Z; policy gold leaves at least 12h between points (too-soon)"],
     );
     check(&sweep(&in_force, &ledger, std::slice::from_ref(&again), "2026-01-07T08:00:04Z"), &[]);
     let later = sweep(&in_force, &ledger, std::slice::from_ref(&again), "2026-01-07T08:00:05Z");
@@ -227,7 +227,7 @@ fn policies_on_one_machine_are_asked_each_by_itself_and_one_worker_is_woken_once
              due 2026-01-06T22:00:00Z [latest, stop]",
             "> snapshot us-east-1",
             "- i-0aaaaaaaaaaaaaaa1: gold-0aaaaaaaaaaaaaaa1-run-20260105T080000Z was requested at \
-             2026-01-06T20:00:00Z, and `gold` wants 12h between two points (too-soon)",
+             2026-01-06T20:00:00Z; policy gold leaves at least 12h between points (too-soon)",
             "- golden-0aaaaaaaaaaaaaaa1-run-20260106T203000Z: i-0aaaaaaaaaaaaaaa1 stopped; it was \
              launched at 2026-01-06T20:30:00Z (machine-stopped)",
         ],
@@ -276,7 +276,10 @@ fn only_what_ec2_shows_as_stopped_counts() {
     let gone = ["- i-0aaaaaaaaaaaaaaa1: EC2 shows no such instance (not-stopped)"];
     check(&shown(Stopped, None), &gone);
     for state in [Pending, Running, Stopping, ShuttingDown, Terminated] {
-        let line = format!("- i-0aaaaaaaaaaaaaaa1: EC2 shows it {} (not-stopped)", state.as_str());
+        let line = format!(
+            "- i-0aaaaaaaaaaaaaaa1: EC2 shows this machine as {} (not-stopped)",
+            state.as_str()
+        );
         check(&shown(Stopped, Some(Instance { state, ..stopped(1) })), &[&line]);
         check(&shown(state, Some(stopped(1))), &[]);
     }

@@ -22,7 +22,7 @@ fn quiet() -> Input {
         overdue: Vec::new(),
         stopped: Vec::new(),
         summaries: BTreeMap::new(),
-        asking: Default::default(),
+        tag_requests: Default::default(),
         waiting: Waiting::default(),
         tagged: None,
     }
@@ -42,8 +42,8 @@ fn the_worker_of_each_queue_in_which_something_is_overdue_is_woken_once() {
         &[
             "> confirm eu-west-1",
             "> copy eu-west-1",
-            "- confirm eu-west-1: work was due, and nobody was at it (overdue)",
-            "- copy eu-west-1: work was due, and nobody was at it (overdue)",
+            "- confirm eu-west-1: work is due, and no worker is at it (overdue)",
+            "- copy eu-west-1: work is due, and no worker is at it (overdue)",
         ],
     );
 }
@@ -62,8 +62,8 @@ fn a_worker_is_woken_once_and_after_what_it_is_to_find() {
             "~ gold-0aaaaaaaaaaaaaaa1-run-20260105T080000Z: new -> requested, \
              due 2026-01-06T20:00:05Z [latest, stop]",
             "> snapshot us-east-1",
-            "- snapshot us-east-1: work was due, and nobody was at it (overdue)",
-            "- register us-east-1: work was due, and nobody was at it (overdue)",
+            "- snapshot us-east-1: work is due, and no worker is at it (overdue)",
+            "- register us-east-1: work is due, and no worker is at it (overdue)",
             "- gold-0aaaaaaaaaaaaaaa1-run-20260105T080000Z: i-0aaaaaaaaaaaaaaa1 stopped; it was \
              launched at 2026-01-05T08:00:00Z (machine-stopped)",
         ],

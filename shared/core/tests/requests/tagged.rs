@@ -184,7 +184,7 @@ impl World {
             overdue: Vec::new(),
             stopped: Vec::new(),
             summaries: BTreeMap::new(),
-            asking: Default::default(),
+            tag_requests: Default::default(),
             waiting: Waiting::default(),
             tagged: Some(tagged),
         })
@@ -228,8 +228,8 @@ fn foreign_image(place: &'static str, why: &str, image: ObservedImage) {
     });
 }
 
-const SURPLUS: &str = "made for gold-0aaaaaaaaaaaaaaa1-at-20260106T190000Z by a call that was not \
-                       heard of again (surplus)";
+const SURPLUS: &str = "created for gold-0aaaaaaaaaaaaaaa1-at-20260106T190000Z by a call without an \
+                       outcome; it is not needed (surplus)";
 
 #[test]
 fn what_the_ledger_names_is_fine() {
@@ -316,13 +316,13 @@ fn an_image_that_ec2_created_is_ours_by_its_machine_and_its_age() {
     let foreign = |why: &str| format!("! {HOME} ami-00000003: {why} (foreign)");
     let mut other = created();
     other.attributes.source_instance = None;
-    with(other, &[&foreign("it was not made of the machine of its point")]);
+    with(other, &[&foreign("its source instance is not the machine of its point")]);
     let old = ObservedImage { created_at: Some(at("2026-01-06T18:00:00Z")), ..created() };
-    with(old, &[&foreign("it is older than its point")]);
+    with(old, &[&foreign("it was created before its point was requested")]);
     let unknown = ObservedImage { created_at: None, ..created() };
-    with(unknown, &[&foreign("it is older than its point")]);
+    with(unknown, &[&foreign("it was created before its point was requested")]);
     // A point whose image is registered has had none created.
-    foreign_image(HOME, "its snapshots are not those of its point", created());
+    foreign_image(HOME, "its snapshots are not the snapshots of its point", created());
 }
 
 #[test]
@@ -414,13 +414,16 @@ fn what_the_token_of_a_copy_that_is_put_off_has_made_is_left_to_its_worker() {
 #[test]
 fn a_snapshot_that_the_facts_do_not_vouch_for_is_foreign() {
     let planted = || snapshot("snap-00000003", "vol-00000001");
-    let other = "its volume is not one of the machine of its point";
+    let other = "its volume does not belong to the machine of its point";
     foreign_snapshot(other, ObservedSnapshot { volume: Some(id("vol-00000009")), ..planted() });
     foreign_snapshot(other, ObservedSnapshot { volume: Some(id("vol-ffffffff")), ..planted() });
     foreign_snapshot(other, ObservedSnapshot { volume: None, ..planted() });
     // Thirty seconds are left to clocks that differ; the point was requested at 19:00:10.
     let began = |text: &str| ObservedSnapshot { started_at: at(text), ..planted() };
-    foreign_snapshot("it is older than its point", began("2026-01-06T18:59:39Z"));
+    foreign_snapshot(
+        "it was started before its point was requested",
+        began("2026-01-06T18:59:39Z"),
+    );
     check(
         &[
             &format!("~ {ID}: protected, ami-00000001, leftovers snap-00000003"),
@@ -430,18 +433,18 @@ fn a_snapshot_that_the_facts_do_not_vouch_for_is_foreign() {
     );
     for attempt in ["", "-1", "one", "21", "4294967296", " 0"] {
         foreign_snapshot(
-            "its point has made no such attempt",
+            "its attempt number matches no attempt of its point",
             ObservedSnapshot { tags: our_tags(attempt), ..planted() },
         );
     }
     let mut untold = planted();
     untold.tags.remove("afterimage:attempt");
-    foreign_snapshot("its point has made no such attempt", untold);
+    foreign_snapshot("its attempt number matches no attempt of its point", untold);
 }
 
 #[test]
 fn an_attempt_that_is_still_to_be_made_has_left_nothing() {
-    let why = "its point has made no such attempt (foreign)";
+    let why = "its attempt number matches no attempt of its point (foreign)";
     check(&[&format!("! us-east-1 snap-00000003: {why}")], |world| {
         world.point.status = Status::Snapshotted;
         world.point.image = None;
@@ -456,7 +459,7 @@ fn an_attempt_that_is_still_to_be_made_has_left_nothing() {
 #[test]
 fn a_tag_that_names_no_point_makes_nothing_ours() {
     let long = "g".repeat(256);
-    let none = "its tag is not the id of a point";
+    let none = "its point tag is not the id of a point";
     let tagged = |value: &str| {
         let tags = tags(&[("afterimage:point", value), ("afterimage:attempt", "0")]);
         ObservedSnapshot { tags, ..snapshot("snap-00000003", "vol-00000001") }
@@ -471,22 +474,22 @@ fn a_tag_that_names_no_point_makes_nothing_ours() {
         );
     }
     let unknown = "gold-0aaaaaaaaaaaaaaa1-at-20260106T190001Z";
-    foreign_snapshot("there is no point of that id", tagged(unknown));
+    foreign_snapshot("its point is not in the ledger", tagged(unknown));
 }
 
 #[test]
 fn an_image_that_the_facts_do_not_vouch_for_is_foreign() {
     let ours = ["snap-00000001", "snap-00000002"];
     let planted = |snapshots: &[&str]| image("ami-00000003", snapshots);
-    let name = "its name is not one that its point gives";
+    let name = "its name does not match any attempt of its recovery point";
     foreign_image(HOME, name, ObservedImage { name: "web".into(), ..planted(&ours) });
     foreign_image(HOME, name, ObservedImage { name: NEXT_NAME.into(), ..planted(&ours) });
     foreign_image(HOME, name, ObservedImage { tags: our_tags("1"), ..planted(&ours) });
-    let snapshots = "its snapshots are not those of its point";
+    let snapshots = "its snapshots are not the snapshots of its point";
     foreign_image(HOME, snapshots, planted(&["snap-00000009"]));
     foreign_image(HOME, snapshots, planted(&["snap-00000001", "snap-00000009"]));
     foreign_image(HOME, snapshots, planted(&[]));
-    let source = "it is not a copy of the image of its point";
+    let source = "its source is not the image of its point";
     let elsewhere = Some((region(AWAY), id("ami-00000001")));
     foreign_image(AWAY, source, planted(&ours));
     foreign_image(AWAY, source, ObservedImage { source: elsewhere, ..planted(&ours) });
@@ -506,10 +509,14 @@ fn a_users_own_copy_of_our_image_with_all_its_tags_is_foreign_wherever_it_is() {
     let table = [
         (
             HOME,
-            "its name is not one that its point gives",
-            "its volume is not one of the machine of its point",
+            "its name does not match any attempt of its recovery point",
+            "its volume does not belong to the machine of its point",
         ),
-        (AWAY, "its name is not one that its point gives", "no replica of its point is made of it"),
+        (
+            AWAY,
+            "its name does not match any attempt of its recovery point",
+            "no replica of its point uses it",
+        ),
         (
             "eu-central-1",
             "its point has no replica in this region",
@@ -542,7 +549,7 @@ fn what_is_foreign_is_reported_once() {
         world.snapshots.push((HOME, snapshot("snap-00000003", "vol-00000009")));
         world.known = vec![finding(AWAY, "ami-00000009"), finding(HOME, "snap-00000003")];
     });
-    let why = "its volume is not one of the machine of its point (foreign)";
+    let why = "its volume does not belong to the machine of its point (foreign)";
     check(&[&format!("! {HOME} snap-00000003: {why}")], |world| {
         world.snapshots.push((HOME, snapshot("snap-00000003", "vol-00000009")));
         world.known = vec![finding(AWAY, "snap-00000003")];

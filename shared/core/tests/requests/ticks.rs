@@ -88,12 +88,12 @@ fn a_slot_that_has_come_is_asked_for_before_it_is_looked_after_and_workers_are_w
             "= gold cron(0 2 * * ? *) Asia/Ho_Chi_Minh until 2026-01-02T19:00:00Z",
             "> snapshot eu-west-1",
             "> snapshot us-east-1",
-            "- gold-0aaaaaaaaaaaaaaa1-at-20260102T190000Z: the slot 2026-01-02T19:00:00Z of \
-             cron(0 2 * * ? *) Asia/Ho_Chi_Minh (slot-due)",
-            "- gold-0aaaaaaaaaaaaaaa2-at-20260102T190000Z: the slot 2026-01-02T19:00:00Z of \
-             cron(0 2 * * ? *) Asia/Ho_Chi_Minh (slot-due)",
-            "- gold-0aaaaaaaaaaaaaaa6-at-20260102T190000Z: the slot 2026-01-02T19:00:00Z of \
-             cron(0 2 * * ? *) Asia/Ho_Chi_Minh (slot-due)",
+            "- gold-0aaaaaaaaaaaaaaa1-at-20260102T190000Z: slot 2026-01-02T19:00:00Z of \
+             cron(0 2 * * ? *) Asia/Ho_Chi_Minh is due (slot-due)",
+            "- gold-0aaaaaaaaaaaaaaa2-at-20260102T190000Z: slot 2026-01-02T19:00:00Z of \
+             cron(0 2 * * ? *) Asia/Ho_Chi_Minh is due (slot-due)",
+            "- gold-0aaaaaaaaaaaaaaa6-at-20260102T190000Z: slot 2026-01-02T19:00:00Z of \
+             cron(0 2 * * ? *) Asia/Ho_Chi_Minh is due (slot-due)",
         ],
     );
 }
@@ -146,8 +146,8 @@ fn two_schedules_of_a_policy_that_come_to_the_same_instant_ask_for_one_point() {
             "= gold cron(0 2 * * ? *) UTC until 2026-01-02T02:00:00Z",
             "= gold rate(1 hour) UTC until 2026-01-02T02:00:00Z",
             "> snapshot us-east-1",
-            "- gold-0aaaaaaaaaaaaaaa1-at-20260102T020000Z: the slot 2026-01-02T02:00:00Z of \
-             cron(0 2 * * ? *) UTC (slot-due)",
+            "- gold-0aaaaaaaaaaaaaaa1-at-20260102T020000Z: slot 2026-01-02T02:00:00Z of \
+             cron(0 2 * * ? *) UTC is due (slot-due)",
         ],
     );
 }
@@ -181,10 +181,10 @@ fn two_policies_on_one_machine_have_a_point_each() {
              due 2026-01-02T02:00:01Z [latest]",
             "= hourly rate(1 hour) UTC until 2026-01-02T02:00:00Z",
             "> snapshot us-east-1",
-            "- gold-0aaaaaaaaaaaaaaa1-at-20260102T020000Z: the slot 2026-01-02T02:00:00Z of \
-             rate(1 hour) UTC (slot-due)",
-            "- hourly-0aaaaaaaaaaaaaaa1-at-20260102T020000Z: the slot 2026-01-02T02:00:00Z of \
-             rate(1 hour) UTC (slot-due)",
+            "- gold-0aaaaaaaaaaaaaaa1-at-20260102T020000Z: slot 2026-01-02T02:00:00Z of \
+             rate(1 hour) UTC is due (slot-due)",
+            "- hourly-0aaaaaaaaaaaaaaa1-at-20260102T020000Z: slot 2026-01-02T02:00:00Z of \
+             rate(1 hour) UTC is due (slot-due)",
         ],
     );
 }
@@ -199,10 +199,10 @@ fn slots_that_were_missed_collapse_into_the_last_one() {
              due 2026-01-02T05:59:00Z [latest]",
             "= gold rate(1 hour) UTC until 2026-01-02T05:00:00Z",
             "> snapshot us-east-1",
-            "- gold: 3 earlier slots of rate(1 hour) UTC were missed; 2026-01-02T05:00:00Z \
+            "- gold: 3 earlier slots of rate(1 hour) UTC were missed; slot 2026-01-02T05:00:00Z \
              stands for them (slots-collapsed)",
-            "- gold-0aaaaaaaaaaaaaaa1-at-20260102T050000Z: the slot 2026-01-02T05:00:00Z of \
-             rate(1 hour) UTC (slot-due)",
+            "- gold-0aaaaaaaaaaaaaaa1-at-20260102T050000Z: slot 2026-01-02T05:00:00Z of \
+             rate(1 hour) UTC is due (slot-due)",
         ],
     );
 }
@@ -257,13 +257,13 @@ fn slots_that_nothing_makes_up_for_are_recorded_as_one_that_was_missed() {
     check(
         &tick(&catch_up_none(hourly), "2026-01-02T05:59:00Z", &running),
         &[
-            "~ gold-0aaaaaaaaaaaaaaa1-at-20260102T050000Z: new -> missed: the slot \
-             2026-01-02T05:00:00Z of rate(1 hour) UTC was missed, and so were 3 before it: nothing \
-             ran, and `catch_up: none` makes up for none (slots-missed) [latest]",
+            "~ gold-0aaaaaaaaaaaaaaa1-at-20260102T050000Z: new -> missed: slot \
+             2026-01-02T05:00:00Z of rate(1 hour) UTC was missed (and 3 before it): no function \
+             ran, and the schedule says `catch_up: none` (slots-missed) [latest]",
             "= gold rate(1 hour) UTC until 2026-01-02T05:00:00Z",
-            "- gold-0aaaaaaaaaaaaaaa1-at-20260102T050000Z: the slot 2026-01-02T05:00:00Z of \
-             rate(1 hour) UTC was missed, and so were 3 before it: nothing ran, and \
-             `catch_up: none` makes up for none (slots-missed)",
+            "- gold-0aaaaaaaaaaaaaaa1-at-20260102T050000Z: slot 2026-01-02T05:00:00Z of \
+             rate(1 hour) UTC was missed (and 3 before it): no function ran, and the schedule \
+             says `catch_up: none` (slots-missed)",
         ],
     );
 }
@@ -313,8 +313,8 @@ fn a_slot_that_another_schedule_of_the_policy_images_is_not_missed() {
              due 2026-01-02T02:30:00Z [latest]",
             "= gold rate(2 hours) UTC until 2026-01-02T02:00:00Z",
             "> snapshot us-east-1",
-            "- gold-0aaaaaaaaaaaaaaa1-at-20260102T020000Z: the slot 2026-01-02T02:00:00Z of \
-             rate(2 hours) UTC (slot-due)",
+            "- gold-0aaaaaaaaaaaaaaa1-at-20260102T020000Z: slot 2026-01-02T02:00:00Z of \
+             rate(2 hours) UTC is due (slot-due)",
         ],
     );
 }
@@ -338,7 +338,8 @@ fn a_point_knows_until_when_it_may_wait_and_what_it_stands_for() {
     let [point] = &asked(&tick(&in_force, "2026-01-02T03:00:20Z", &running))[..] else { panic!() };
     assert_eq!(point.until, Some(at("2026-01-02T04:30:20Z")));
     let [finding] = &point.findings[..] else { panic!("{point:?}") };
-    let said = "1 earlier slot of rate(1 hour) UTC was missed; 2026-01-02T03:00:00Z stands for it";
+    let said =
+        "1 earlier slot of rate(1 hour) UTC was missed; slot 2026-01-02T03:00:00Z stands for it";
     assert_eq!((finding.code, finding.text.as_str()), (Code::SlotsCollapsed, said));
 }
 
@@ -353,8 +354,8 @@ fn what_is_due_where_a_region_does_not_answer_stays_due() {
             "~ gold-0aaaaaaaaaaaaaaa1-at-20260102T190000Z: new -> requested, \
              due 2026-01-02T19:00:20Z [latest]",
             "> snapshot us-east-1",
-            "- gold-0aaaaaaaaaaaaaaa1-at-20260102T190000Z: the slot 2026-01-02T19:00:00Z of \
-             cron(0 2 * * ? *) Asia/Ho_Chi_Minh (slot-due)",
+            "- gold-0aaaaaaaaaaaaaaa1-at-20260102T190000Z: slot 2026-01-02T19:00:00Z of \
+             cron(0 2 * * ? *) Asia/Ho_Chi_Minh is due (slot-due)",
         ],
     );
     // A region of other policies is none of its business.

@@ -61,7 +61,7 @@ fn sweep(points: Vec<Point>, machines: Vec<Instance>) -> Decision {
         overdue: Vec::new(),
         stopped: Vec::new(),
         summaries: BTreeMap::new(),
-        asking: Default::default(),
+        tag_requests: Default::default(),
         waiting: Waiting { points, machines },
         tagged: None,
     })
@@ -106,7 +106,7 @@ fn the_event_is_not_believed_before_ec2_shows_the_stop() {
     let running = machine(1, "us-east-1", State::Running);
     check(
         &event(&InForce::default(), Some(running), vec![waiting(1)]),
-        &["- i-0aaaaaaaaaaaaaaa1: EC2 shows it running (not-stopped)"],
+        &["- i-0aaaaaaaaaaaaaaa1: EC2 shows this machine as running (not-stopped)"],
     );
 }
 

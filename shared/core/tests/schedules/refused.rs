@@ -106,7 +106,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("rate(30 seconds)", "not a unit"),
     ("rate(5 weeks)", "not a unit"),
     ("rate(1 Hour)", "not a unit"),
-    ("rate(9223372036854775807 days)", "more than all time"),
+    ("rate(9223372036854775807 days)", "too large"),
     ("rate(99999999999999999999 days)", "is not a rate"),
 ];
 

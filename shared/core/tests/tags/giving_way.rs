@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use afterimage_core::point::Point;
 use afterimage_core::reason::Code;
 use afterimage_core::tags::read::Label;
-use afterimage_core::tags::write::left_out;
+use afterimage_core::tags::write::tags_left_out;
 use afterimage_core::tags::write::{image_tags, snapshot_tags};
 use proptest::prelude::*;
 
@@ -60,13 +60,13 @@ fn the_policys_tags_give_way_to_ours() {
 #[test]
 fn what_gave_way_is_told_by_name() {
     let point = point_with(numbered("own-", ROOM + 1), Tags::new());
-    let told = left_out(&point).expect("one did not fit");
+    let told = tags_left_out(&point).expect("one did not fit");
     assert_eq!(told.code, Code::TagsLeftOut);
     assert!(told.text.ends_with("left out: own-38"), "{told}");
-    let many = left_out(&point_with(numbered("own-", ROOM + 9), Tags::new()));
+    let many = tags_left_out(&point_with(numbered("own-", ROOM + 9), Tags::new()));
     let many = many.expect("nine did not fit");
     assert!(many.text.ends_with("own-42, 4 more"), "{many}");
-    assert_eq!(left_out(&point_with(numbered("own-", ROOM), Tags::new())), None);
+    assert_eq!(tags_left_out(&point_with(numbered("own-", ROOM), Tags::new())), None);
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn what_the_policy_says_goes_before_what_the_machine_says_of_the_same() {
     let pair = |value: &str| Tags::from([("env".to_string(), value.to_string())]);
     let point = point_with(pair("prod"), pair("backup"));
     assert_eq!(image_tags(&point, 0)["env"], "backup");
-    assert_eq!(left_out(&point), None, "nothing had to give way");
+    assert_eq!(tags_left_out(&point), None, "nothing had to give way");
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn nothing_is_copied_unless_the_policy_copies() {
     let mut point = point_with(numbered("own-", 60), Tags::new());
     point.plan.copy_tags = false;
     assert!(snapshot_tags(&point, 0).keys().all(|key| is_ours(key)));
-    assert_eq!(left_out(&point), None);
+    assert_eq!(tags_left_out(&point), None);
 }
 
 fn tags() -> impl Strategy<Value = Tags> {

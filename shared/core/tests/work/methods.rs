@@ -113,27 +113,27 @@ fn what_registering_would_lose_is_created_by_ec2() {
     created(
         "Windows",
         |_, machine| machine.build.usage_operation = "RunInstances:0002".into(),
-        "an image of its snapshots would not bill RunInstances:0002 (billed-by-usage)",
+        "RegisterImage would lose usage operation RunInstances:0002 (billed-by-usage)",
     );
     created(
         "RHEL",
         |_, machine| machine.build.usage_operation = "RunInstances:0010".into(),
-        "an image of its snapshots would not bill RunInstances:0010 (billed-by-usage)",
+        "RegisterImage would lose usage operation RunInstances:0010 (billed-by-usage)",
     );
     created(
         "SUSE",
         |_, machine| machine.build.usage_operation = "RunInstances:000g".into(),
-        "an image of its snapshots would not bill RunInstances:000g (billed-by-usage)",
+        "RegisterImage would lose usage operation RunInstances:000g (billed-by-usage)",
     );
     created(
         "nobody knows what",
         |_, machine| machine.build.usage_operation = "".into(),
-        "an image of its snapshots would not bill what is not known of it (billed-by-usage)",
+        "EC2 does not show what the machine bills; RegisterImage could lose it (billed-by-usage)",
     );
     created(
         "Marketplace",
         |_, machine| machine.build.product_codes = vec!["abc".into()],
-        "it carries product code abc (product-code)",
+        "the machine has product code abc (product-code)",
     );
     created(
         "an image that is gone",
@@ -141,15 +141,16 @@ fn what_registering_would_lose_is_created_by_ec2() {
             machine.build.image = ami(9);
             machine.build.image_readable = false;
         },
-        "attributes that only its image ami-00000000000000009 has are unknown (source-unreadable)",
+        "source image ami-00000000000000009 cannot be read; some attributes are known only \
+         from there (source-unreadable)",
     );
     created(
         "TPM and UEFI preferred",
         |_, machine| machine.build.boot_mode = Some("uefi-preferred".into()),
-        "a TPM is registered with the boot mode uefi alone, and its is uefi-preferred \
+        "RegisterImage accepts a TPM only with boot mode uefi; this machine uses uefi-preferred \
          (tpm-boot-mode)",
     );
-    let rebooted = "it runs, and is to be rebooted for its image (needs-reboot)";
+    let rebooted = "the machine runs, and only CreateImage reboots it for its image (needs-reboot)";
     check(
         "running, to be rebooted",
         |point, _| point.plan.consistency = Consistency::Reboot,
@@ -161,7 +162,8 @@ fn what_registering_would_lose_is_created_by_ec2() {
         add_volumes(machine, 41);
         point.plan.exclude_volumes.tags = [("scratch".to_string(), vec!["y*".to_string()])].into();
     });
-    let reason = "41 volumes are left out, and CreateSnapshots can be told 40 (too-many-left-out)";
+    let reason =
+        "the policy excludes 41 data volumes; CreateSnapshots takes at most 40 (too-many-left-out)";
     assert!(lines.ends_with(&format!("\n- POINT: {reason}\n")), "{lines}");
     assert_eq!(point.status, Status::Creating);
 }

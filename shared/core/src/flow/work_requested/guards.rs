@@ -15,22 +15,24 @@ pub(super) fn check(seen: &ObservedMachine) -> Result<(), Reason> {
     let instance = &seen.instance;
     if let Some(group) = instance.tags.get(TAG_AUTO_SCALING) {
         let text = format!(
-            "{} belongs to the Auto Scaling group {group}, which would replace it: image it with \
-             `consistency: crash` or `reboot`, or image what the group is launched from",
+            "cannot stop {}: its Auto Scaling group {group} would replace it; use `consistency: \
+             crash` or `reboot`, or image what the group launches from",
             instance.id
         );
         return Err(Reason::new(Code::AutoScaling, text));
     }
     if instance.spot {
         let text = format!(
-            "{} is a Spot instance, which may not come back: use `consistency: crash` or `reboot`",
+            "cannot stop {}: it is a Spot instance and may not start again; use `consistency: \
+             crash` or `reboot`",
             instance.id
         );
         return Err(Reason::new(Code::Spot, text));
     }
     if seen.root_device_type != RootDeviceType::Ebs {
         let text = format!(
-            "the root device of {} is of type {}, not EBS: it cannot be stopped, nor imaged",
+            "cannot stop {}: its root device type is {}; only EBS-backed machines can be stopped \
+             and imaged",
             instance.id, seen.root_device_type
         );
         return Err(Reason::new(Code::InstanceStore, text));
@@ -44,15 +46,15 @@ pub(super) fn check_asked(guarded: &Guarded, instance_type: &str) -> Result<(), 
     let id = &guarded.instance;
     if guarded.stop_protected {
         let text = format!(
-            "{id} is protected against being stopped (`disableApiStop`): take the protection off, \
-             or use `consistency: crash`"
+            "cannot stop {id}: it is protected from stopping (`disableApiStop`); remove the \
+             protection or use `consistency: crash`"
         );
         return Err(Reason::new(Code::StopProtected, text));
     }
     if guarded.instance_store {
         let text = format!(
-            "{id} is of type {instance_type}, whose instance store loses its data in a stop: use \
-             `consistency: crash` or `reboot`"
+            "cannot stop {id}: its type {instance_type} has an instance store, which loses its \
+             data; use `consistency: crash` or `reboot`"
         );
         return Err(Reason::new(Code::InstanceStoreVolumes, text));
     }
@@ -61,8 +63,8 @@ pub(super) fn check_asked(guarded: &Guarded, instance_type: &str) -> Result<(), 
 
 pub(super) fn not_allowed(id: &InstanceId) -> Reason {
     let text = format!(
-        "{id} would have to be stopped, and the stack was deployed without the right to: deploy it \
-         with AllowStopStart=true, or use another `consistency`"
+        "cannot stop {id}: the stack was deployed without AllowStopStart; deploy it with \
+         AllowStopStart=true or use another `consistency`"
     );
     Reason::new(Code::StopStartNotAllowed, text)
 }

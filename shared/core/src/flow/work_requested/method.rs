@@ -88,22 +88,29 @@ fn can_boot(machine: &Machine) -> Result<(), Reason> {
     let build = &machine.build;
     let refuse = |code, text: String| Err(Reason::new(code, text));
     if build.virtualization != Virtualization::Hvm {
-        let text = format!("{} machines are not imaged", build.virtualization);
+        let text =
+            format!("virtualization is {}; only hvm machines can be imaged", build.virtualization);
         return refuse(Code::Paravirtual, text);
     }
     if build.root_device_type != RootDeviceType::Ebs {
-        let text = format!("its root device is of type {}, not EBS", build.root_device_type);
+        let text = format!(
+            "root device type is {}; only EBS-backed machines can be imaged",
+            build.root_device_type
+        );
         return refuse(Code::InstanceStore, text);
     }
     if machine.left_out.iter().any(|volume| volume.device == build.root_device) {
-        let text = format!("its policy leaves its root device {} out", build.root_device);
+        let text = format!(
+            "the policy excludes root device {}; its image would not boot",
+            build.root_device
+        );
         return refuse(Code::RootLeftOut, text);
     }
     if machine.volumes.is_empty() {
         return Err(no_volumes(machine));
     }
     if !machine.volumes.iter().any(|volume| volume.device == build.root_device) {
-        let text = format!("nothing is attached as its root device {}", build.root_device);
+        let text = format!("no volume is attached as root device {}", build.root_device);
         return refuse(Code::NoVolumes, text);
     }
     Ok(())
@@ -112,7 +119,7 @@ fn can_boot(machine: &Machine) -> Result<(), Reason> {
 fn no_volumes(machine: &Machine) -> Reason {
     let text = match machine.left_out.len() {
         0 => "no EBS volume is attached".to_string(),
-        count => format!("its policy leaves out all that is attached, {count} volumes"),
+        count => format!("the policy excludes every attached volume ({count})"),
     };
     Reason::new(Code::NoVolumes, text)
 }
@@ -145,29 +152,35 @@ fn losses(plan: &Plan, machine: &Machine) -> Vec<Reason> {
     let mut losses = Vec::new();
     let mut add = |code, text: String| losses.push(Reason::new(code, text));
     if build.usage_operation != UsageOperation::RunInstances {
-        let operation = match &build.usage_operation {
-            UsageOperation::Unknown => "what is not known of it",
-            operation => operation.as_str(),
+        let text = match &build.usage_operation {
+            UsageOperation::Unknown => {
+                "EC2 does not show what the machine bills; RegisterImage could lose it".to_string()
+            }
+            operation => format!("RegisterImage would lose usage operation {operation}"),
         };
-        let text = format!("an image of its snapshots would not bill {operation}");
         add(Code::BilledByUsage, text);
     }
     if !build.product_codes.is_empty() {
-        let text = format!("it carries product code {}", build.product_codes.join(", "));
+        let text = format!("the machine has product code {}", build.product_codes.join(", "));
         add(Code::ProductCode, text);
     }
     if !build.image_readable {
-        let text = format!("attributes that only its image {} has are unknown", build.image);
+        let text = format!(
+            "source image {} cannot be read; some attributes are known only from there",
+            build.image
+        );
         add(Code::SourceUnreadable, text);
     }
     let boot_mode = build.boot_mode.as_ref();
     if build.tpm.is_some() && boot_mode != Some(&BootMode::Uefi) {
-        let mode = boot_mode.map_or("not told", BootMode::as_str);
-        let text = format!("a TPM is registered with the boot mode uefi alone, and its is {mode}");
+        let mode = boot_mode.map_or("none", BootMode::as_str);
+        let text = format!(
+            "RegisterImage accepts a TPM only with boot mode uefi; this machine uses {mode}"
+        );
         add(Code::TpmBootMode, text);
     }
     if plan.consistency == Consistency::Reboot && machine.instance.state == State::Running {
-        let text = "it runs, and is to be rebooted for its image";
+        let text = "the machine runs, and only CreateImage reboots it for its image";
         add(Code::NeedsReboot, text.to_string());
     }
     losses.extend(too_many_left_out(machine));
@@ -177,8 +190,11 @@ fn losses(plan: &Plan, machine: &Machine) -> Vec<Reason> {
 fn too_many_left_out(machine: &Machine) -> Option<Reason> {
     let root = &machine.build.root_device;
     let data = machine.left_out.iter().filter(|volume| volume.device != *root).count();
-    let text =
-        || format!("{data} volumes are left out, and CreateSnapshots can be told {LEFT_OUT_MAX}");
+    let text = || {
+        format!(
+            "the policy excludes {data} data volumes; CreateSnapshots takes at most {LEFT_OUT_MAX}"
+        )
+    };
     (data > LEFT_OUT_MAX).then(|| Reason::new(Code::TooManyLeftOut, text()))
 }
 
@@ -191,14 +207,16 @@ fn not_shareable(plan: &Plan, machine: &Machine) -> Option<Reason> {
     let codes = &machine.build.product_codes;
     if !codes.is_empty() {
         let codes = codes.join(", ");
-        why.push(format!("with product code {codes}, it can be launched by its subscribers alone"));
+        why.push(format!("product code {codes}: only its subscribers can launch the image"));
     }
     if machine.volumes.iter().any(|volume| volume.encrypted) {
-        why.push("it is encrypted: under `alias/aws/ebs` no other account can read it".to_string());
+        why.push(
+            "encrypted volumes: under `alias/aws/ebs` no other account can read them".to_string(),
+        );
         for place in plan.replicate.iter().filter(|place| place.kms_key.is_none()) {
             why.push(format!(
-                "in {} no key is named for it: it is encrypted under `alias/aws/ebs` there, \
-                 which no other account can read",
+                "replica in {}: no `kms_key` is set, and under `alias/aws/ebs` no other account \
+                 can read it",
                 place.region
             ));
         }

@@ -36,7 +36,7 @@ use crate::reason::{Code, Reason};
 use crate::slot::PointId;
 use crate::status::{Event, IllegalTransition, Status};
 use crate::summary::Summary;
-use crate::tags::write::left_out;
+use crate::tags::write::tags_left_out;
 use crate::transition::{retry, summary};
 
 #[derive(Clone, Debug)]
@@ -254,7 +254,7 @@ fn begin(
     }
     let is_created = choice.is_created();
     let chosen = choice.for_point(point).found(found);
-    let left_out = left_out(&chosen);
+    let left_out = tags_left_out(&chosen);
     let chosen = chosen.found(left_out);
     if let Some(reason) = choice.because {
         builder.say(&point.id, reason);

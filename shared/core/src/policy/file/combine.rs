@@ -26,8 +26,9 @@ pub fn check(node: &Node, body: &Body, problems: &mut Problems) {
             .split_once(":alias/")
             .map_or(key.starts_with(AWS_ALIASES), |(_, name)| name.starts_with("aws/"));
         if is_aws && !body.image.share.is_empty() {
-            let what = "what is encrypted with a key of AWS (alias/aws/...) cannot be shared";
-            problems.add(*at, what, "name a key of your own, or leave `share` out");
+            let what =
+                "images that are encrypted with a key of AWS (alias/aws/...) cannot be shared";
+            problems.add(*at, what, "name a key of your own, or remove `share`");
         }
     }
 }
@@ -72,12 +73,12 @@ fn snapshots_only(node: &Node, body: &Body, problems: &mut Problems) {
         problems.add(place(node, &["image", "share"]), what, instead);
     }
     if body.image.method == Method::CreateImage {
-        let what = "`method: create-image` makes an image, and `kind: snapshots` wants none";
+        let what = "`method: create-image` makes an image, and `kind: snapshots` asks for none";
         let instead = "leave `method` out, or write `kind: image`";
         problems.add(place(node, &["image", "method"]), what, instead);
     }
     if body.consistency == Consistency::Reboot {
-        let what = "it is CreateImage that reboots, and `kind: snapshots` makes no image";
+        let what = "`consistency: reboot` needs CreateImage, and `kind: snapshots` makes no image";
         let instead = "write another `consistency`, or `kind: image`";
         problems.add(place(node, &["consistency"]), what, instead);
     }

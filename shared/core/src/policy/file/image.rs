@@ -8,8 +8,8 @@ use crate::policy::{Artefact, ExcludeVolumes, ImageOptions, Method};
 use crate::tags::is_reserved;
 use crate::yaml::{Node, Value};
 
-/// The most tags that a policy may set. EC2 takes 50. Ours are about a dozen, and one more for every
-/// seven disks of a machine: the policy's still fit beside those of a machine with fifty.
+/// The most tags that a policy may set. EC2 takes 50. Ours are about a dozen, and one more for
+/// every seven disks of a machine: the policy's still fit beside those of a machine with fifty.
 const SET_TAGS_MAX: usize = 30;
 
 /// Longer than the name of any device.

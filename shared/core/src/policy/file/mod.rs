@@ -43,7 +43,11 @@ fn whole(root: &Node, problems: &mut Problems) -> Vec<Policy> {
     let Value::Map(pairs) = &named.value else {
         let found = reader::noun(named);
         let wrong = format!("`policies` must be policies by name, not {found}");
-        problems.add(named.at, wrong, "write `gold:` below it, and the policy below that");
+        problems.add(
+            named.at,
+            wrong,
+            "write the name of a policy below it, and the policy below that",
+        );
         return Vec::new();
     };
     let mut seen: BTreeMap<&str, Position> = BTreeMap::new();
@@ -51,7 +55,7 @@ fn whole(root: &Node, problems: &mut Problems) -> Vec<Policy> {
     for (key, value) in pairs {
         let Some(name) = reader::text(key, "the name of a policy", problems) else { continue };
         if let Some(first) = seen.insert(name, key.at) {
-            let wrong = format!("a second policy is called `{name}` (the first is at {first})");
+            let wrong = format!("policy `{name}` is defined twice (first at {first})");
             problems.add(key.at, wrong, "give each policy a name of its own");
         }
         let read = body(value, name, problems);
@@ -133,7 +137,7 @@ const AT_ONCE_MAX: u32 = 1000;
 
 /// Below a minute even a machine that is well is started again before it has stopped; whoever
 /// waits for two hours waits for a person.
-const TIMEOUT_SECS: (u64, u64) = (60, 7200);
+const TIMEOUT_BOUNDS_SECS: (u64, u64) = (60, 7200);
 
 fn stop_start(node: &Node, problems: &mut Problems) -> Option<StopStart> {
     let mut group = Group::of(node, "`stop_start`", problems)?;
@@ -146,7 +150,7 @@ fn stop_start(node: &Node, problems: &mut Problems) -> Option<StopStart> {
         read.at_once = number.unwrap_or(read.at_once);
     }
     if let Some(node) = timeout {
-        let secs = reader::duration_within(node, "`timeout`", TIMEOUT_SECS, problems);
+        let secs = reader::duration_within(node, "`timeout`", TIMEOUT_BOUNDS_SECS, problems);
         read.timeout_secs = secs.unwrap_or(read.timeout_secs);
     }
     Some(read)

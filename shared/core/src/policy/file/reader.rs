@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
+use strsim::levenshtein;
+
 use crate::policy::print::span;
 use crate::tags::{KEY_MAX, VALUE_MAX};
 use crate::yaml::{Node, Position, Problem, Value};
@@ -17,6 +19,9 @@ pub struct Group<'n> {
 
 /// More than this in one list or group is not written by a person who means it.
 pub const ENTRIES_MAX: usize = 100;
+
+/// The most letters by which a key may differ from the one that is suggested.
+const TYPOS_MAX: usize = 2;
 
 /// Longer than anything is kept or waited for, and short enough to count with.
 const DURATION_SECS_MAX: u64 = 100 * 365 * 86_400;
@@ -46,7 +51,7 @@ impl<'n> Group<'n> {
                 continue;
             };
             if entries.iter().any(|(known, ..)| *known == name) {
-                let wrong = format!("`{name}` stands here twice");
+                let wrong = format!("`{name}` is given twice");
                 problems.add(key.at, wrong, "keep one of them");
                 continue;
             }
@@ -101,33 +106,16 @@ impl<'n> Group<'n> {
             if self.known.contains(name) {
                 continue;
             }
-            let near = self.known.iter().min_by_key(|known| distance(known, name));
+            let near = self.known.iter().min_by_key(|known| levenshtein(known, name));
             let instead = match near {
-                Some(near) if distance(near, name) <= 2 => format!("did you mean `{near}`?"),
+                Some(near) if levenshtein(near, name) <= TYPOS_MAX => {
+                    format!("did you mean `{near}`?")
+                }
                 _ => format!("known here: {}", self.known.join(", ")),
             };
             problems.add(key.at, format!("unknown key `{name}`"), instead);
         }
     }
-}
-
-/// How many letters differ between two words (Levenshtein).
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, a) in left.chars().enumerate() {
-        let mut diagonal = i;
-        let mut before = i + 1;
-        let mut next = vec![before];
-        for (b, above) in right.iter().zip(row.iter().skip(1)) {
-            let cost = diagonal + usize::from(a != *b);
-            diagonal = *above;
-            before = cost.min(above + 1).min(before + 1);
-            next.push(before);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 /// What a person would call what stands there.
@@ -138,7 +126,7 @@ pub fn noun(node: &Node) -> &'static str {
 /// The text of a single value.
 pub fn text<'n>(node: &'n Node, what: &str, problems: &mut Problems) -> Option<&'n str> {
     if node.is_empty() {
-        problems.add(node.at, format!("{what} is empty"), "write a value behind the colon");
+        problems.add(node.at, format!("{what} is empty"), "write a value after the colon");
         return None;
     }
     let found = node.text();
@@ -154,7 +142,7 @@ pub fn list<'n>(node: &'n Node, what: &str, problems: &mut Problems) -> &'n [Nod
     match &node.value {
         Value::List(items) if items.len() > ENTRIES_MAX => {
             let wrong = format!("{what} has {} entries", items.len());
-            problems.add(node.at, wrong, format!("{ENTRIES_MAX} is the most"));
+            problems.add(node.at, wrong, format!("the maximum is {ENTRIES_MAX}"));
             items
         }
         Value::List(items) if !items.is_empty() => items,
@@ -178,7 +166,7 @@ pub fn once_each<T: Display + PartialEq>(
     let mut once: Vec<T> = Vec::new();
     for (at, item) in all {
         if once.contains(&item) {
-            problems.add(at, format!("`{item}` stands here twice"), "keep one of them");
+            problems.add(at, format!("`{item}` is given twice"), "keep one of them");
         } else {
             once.push(item);
         }
@@ -235,7 +223,7 @@ fn pairs<'n>(
     let Some(group) = Group::of(node, what, problems) else { return Vec::new() };
     if group.entries.len() > max {
         let wrong = format!("{what} has {} tags", group.entries.len());
-        problems.add(node.at, wrong, format!("{max} is the most"));
+        problems.add(node.at, wrong, format!("the maximum is {max}"));
     }
     for (name, key, _) in &group.entries {
         let chars = name.chars().count();
@@ -244,7 +232,7 @@ fn pairs<'n>(
         }
         if chars > KEY_MAX {
             let wrong = format!("the key of a tag has {chars} characters");
-            problems.add(key.at, wrong, format!("{KEY_MAX} is the most"));
+            problems.add(key.at, wrong, format!("the maximum is {KEY_MAX}"));
         }
     }
     group.entries.iter().map(|(name, _, value)| (*name, *value)).collect()
@@ -253,7 +241,7 @@ fn pairs<'n>(
 /// An empty value is a good one, if it is written as one: in quotes.
 fn tag_value<'n>(node: &'n Node, problems: &mut Problems) -> Option<&'n str> {
     if node.is_empty() {
-        let instead = "write a value behind the colon, or \"\" for an empty one";
+        let instead = "write a value after the colon, or \"\" for an empty one";
         problems.add(node.at, "the value of a tag is missing", instead);
         return None;
     }
@@ -261,7 +249,7 @@ fn tag_value<'n>(node: &'n Node, problems: &mut Problems) -> Option<&'n str> {
     let chars = value.chars().count();
     if chars > VALUE_MAX {
         let wrong = format!("the value of a tag has {chars} characters");
-        problems.add(node.at, wrong, format!("{VALUE_MAX} is the most"));
+        problems.add(node.at, wrong, format!("the maximum is {VALUE_MAX}"));
     }
     Some(value)
 }
@@ -340,7 +328,7 @@ pub fn duration_within(
         is_number.then(|| digits.parse::<u64>().unwrap_or(u64::MAX).saturating_mul(*secs))
     });
     let Some(secs) = read else {
-        let wrong = format!("{what}: `{text}` is not a length of time");
+        let wrong = format!("{what}: `{text}` is not a duration");
         problems.add(node.at, wrong, "write a number with its unit, like 90s, 10m, 4h or 2d");
         return None;
     };
@@ -348,8 +336,8 @@ pub fn duration_within(
         return Some(secs);
     }
     let (wrong, bound) = match secs < least {
-        true => ("too short", format!("{} is the least", span(least))),
-        false => ("too long", format!("{} is the most", span(most))),
+        true => ("too short", format!("the minimum is {}", span(least))),
+        false => ("too long", format!("the maximum is {}", span(most))),
     };
     problems.add(node.at, format!("{what}: {text} is {wrong}"), bound);
     None

@@ -25,7 +25,7 @@ pub fn read(node: &Node, problems: &mut Problems) -> Vec<(Position, Replicate)> 
         let retain = retained.and_then(|node| retain::read(node, problems));
         let (Some(place), Some(region)) = (place, region) else { continue };
         if all.iter().any(|(_, replica)| replica.region == region) {
-            problems.add(place.at, format!("`{region}` stands here twice"), "keep one of them");
+            problems.add(place.at, format!("`{region}` is given twice"), "keep one of them");
             continue;
         }
         all.push((item.at, Replicate { region, kms_key, deadline_secs, retain }));
@@ -38,14 +38,14 @@ fn kms_key(node: &Node, region: Option<&Region>, problems: &mut Problems) -> Opt
     let text = reader::text(node, "`kms_key`", problems)?;
     let key = text.strip_prefix("arn:").map_or(Some((None, text)), in_arn);
     let Some((at, _)) = key.filter(|(_, key)| is_key(key) && text.len() <= KEY_CHARS_MAX) else {
-        let what = format!("`{text}` does not name a key of KMS");
+        let what = format!("`{text}` does not name a KMS key");
         problems.add(node.at, what, "write an alias like alias/dr, a key id, or the ARN of either");
         return None;
     };
     if let (Some(at), Some(region)) = (at, region)
         && at != region.as_str()
     {
-        let what = format!("a key in {at} cannot encrypt what is in {region}");
+        let what = format!("a key in {at} cannot encrypt images in {region}");
         problems.add(node.at, what, format!("name a key in {region}"));
     }
     Some(text.to_string())

@@ -25,7 +25,8 @@ pub fn read(node: &Node, problems: &mut Problems) -> Option<Retain> {
     let within = group.get("within");
     read.within_secs = within.and_then(|node| reader::duration(node, "`within`", problems));
     if group.is_empty() {
-        let instead = "write what is kept, like `retain: {daily: 7}`; without `retain` all is";
+        let instead =
+            "write what is kept, like `retain: {daily: 7}`; without it everything is kept";
         problems.add(node.at, "`retain` keeps nothing", instead);
     }
     group.finish(problems);

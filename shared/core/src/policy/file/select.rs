@@ -1,7 +1,7 @@
 //! `select`: which machines.
 
 use super::reader::{self, Group, Problems};
-use crate::ids::{REGIONS, Region};
+use crate::ids::{Region, misspelt_region};
 use crate::machine::State;
 use crate::policy::select::Select;
 use crate::tags::TAGS_MAX;
@@ -22,7 +22,7 @@ pub fn read(node: &Node, problems: &mut Problems) -> Option<Select> {
     });
     let tags = tagged.map(|node| {
         if matches!(&node.value, Value::Map(pairs) if pairs.is_empty()) {
-            let what = "`tags` selects nothing, which would mean every machine";
+            let what = "`tags` is empty, which would select every machine";
             let instead = "name at least one tag; `Name: \"*\"` means any machine with a name";
             problems.add(node.at, what, instead);
         }
@@ -52,15 +52,18 @@ fn state(node: &Node, problems: &mut Problems) -> Option<State> {
     reader::choice(node, "a state", &choices, problems)
 }
 
+/// A region by its name. A name that is not known is taken for a new region, unless it looks like a
+/// known one that is misspelt.
 pub fn region(node: &Node, problems: &mut Problems) -> Option<Region> {
     let text = reader::text(node, "a region", problems)?;
+    let near = misspelt_region(text);
     match Region::parse(text) {
-        Ok(region) => Some(region),
-        Err(_) => {
-            let same = |name: &&&str| name.get(..3) == text.get(..3);
-            let near: Vec<&str> = REGIONS.iter().filter(same).copied().collect();
-            let known = if near.is_empty() { REGIONS.join(", ") } else { near.join(", ") };
-            let instead = format!("regions are {known}");
+        Ok(region) if near.is_none() => Some(region),
+        Ok(_) | Err(_) => {
+            let instead = match near {
+                Some(near) => format!("did you mean {near}?"),
+                None => "write the name of a region, such as us-east-1".to_string(),
+            };
             problems.add(node.at, format!("`{text}` is not a region"), instead);
             None
         }

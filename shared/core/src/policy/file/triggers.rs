@@ -5,18 +5,18 @@ use crate::policy::{CatchUp, OnStopped, Timed, Trigger};
 use crate::yaml::{Node, Position};
 
 /// What no schedule needs: a slot that waits for longer is one that nobody waits for any more.
-const WINDOW_SECS: (u64, u64) = (60, 7 * 86_400);
+const WINDOW_BOUNDS_SECS: (u64, u64) = (60, 7 * 86_400);
 
 /// A machine that stops and starts all day is imaged once in this time, unless the policy says
 /// otherwise.
-const MIN_INTERVAL_SECS: u64 = 12 * 3600;
+const DEFAULT_MIN_INTERVAL_SECS: u64 = 12 * 3600;
 
 pub fn read(node: &Node, problems: &mut Problems) -> Vec<(Position, Trigger)> {
     let mut all: Vec<(Position, Trigger)> = Vec::new();
     for item in reader::list(node, "`triggers`", problems) {
         let Some(trigger) = trigger(item, problems) else { continue };
         if let Some((first, _)) = all.iter().find(|(_, other)| is_same(other, &trigger)) {
-            let what = format!("the same trigger as the one at {first}");
+            let what = format!("this trigger repeats the one at {first}");
             problems.add(item.at, what, "keep one of them");
             continue;
         }
@@ -70,8 +70,8 @@ fn timed(schedule: &Node, mut group: Group<'_>, problems: &mut Problems) -> Opti
             zone_name = "UTC";
         }
     }
-    let window =
-        window.and_then(|node| reader::duration_within(node, "`window`", WINDOW_SECS, problems));
+    let window = window
+        .and_then(|node| reader::duration_within(node, "`window`", WINDOW_BOUNDS_SECS, problems));
     let choices = [("latest", CatchUp::Latest), ("none", CatchUp::None)];
     let catch_up = catch_up.and_then(|node| reader::choice(node, "`catch_up`", &choices, problems));
     let text = reader::text(schedule, "`schedule`", problems)?;
@@ -102,14 +102,15 @@ fn event(on: &Node, mut group: Group<'_>, problems: &mut Problems) -> Option<Tri
             Some(Trigger::Tag)
         }
         Some("stopped") => {
-            let min_interval_secs = interval(&mut group, problems).unwrap_or(MIN_INTERVAL_SECS);
+            let min_interval_secs =
+                interval(&mut group, problems).unwrap_or(DEFAULT_MIN_INTERVAL_SECS);
             Some(Trigger::Stopped(OnStopped { min_interval_secs }))
         }
         other => {
             // A word that is misspelt does not hide what is wrong beside it.
             interval(&mut group, problems);
             if let Some(event) = other {
-                let what = format!("`on: {event}` is not an event that triggers");
+                let what = format!("`on: {event}` is not a known event");
                 problems.add(on.at, what, "write `on: stopped` or `on: tag`");
             }
             None
