@@ -16,12 +16,13 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use crate::config::Config;
 use crate::dispatch::{self, Answer};
-use crate::http::Request;
-use crate::lambda::{EnvironmentId, Processes};
+use crate::kernel::config::Config;
+use crate::kernel::http::Request;
+use crate::kernel::scope::EnvironmentId;
+use crate::kernel::time::Time;
+use crate::lambda::Processes;
 use crate::model::{Effect, Model};
-use crate::time::Time;
 
 /// A handle to a world; clones are the same world.
 #[derive(Clone)]

@@ -5,16 +5,18 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::access::Call;
-use crate::error::ApiError;
-use crate::faults::{Blow, Struck, When};
-use crate::http::{Request, Response, Signature};
-use crate::model::{Effect, Model, Scope};
-use crate::query::Fields;
-use crate::time::Time;
-use crate::trace::{Entry, What};
-use crate::xml::Xml;
-use crate::{dynamodb, ec2, eventbridge, ids, kms, regions, sqs, ssm, sts};
+use crate::kernel::access::Call;
+use crate::kernel::error::ApiError;
+use crate::kernel::faults::{Blow, Struck, When};
+use crate::kernel::http::{Request, Response, Signature};
+use crate::kernel::query::Fields;
+use crate::kernel::scope::Scope;
+use crate::kernel::time::Time;
+use crate::kernel::trace::{Entry, What};
+use crate::kernel::xml::Xml;
+use crate::kernel::{ids, json, regions};
+use crate::model::{Effect, Model};
+use crate::{dynamodb, ec2, eventbridge, kms, sqs, ssm, sts};
 
 /// What a caller gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -208,10 +210,7 @@ fn carry_out(model: &mut Model, service: Service, call: &Call, input: &Input) ->
     if let Some(struck) = fate.before {
         return strike(model, service, call, input, struck, When::Before);
     }
-    let result = match model.admit(call, form(input)) {
-        Ok(()) => operate(model, call, input),
-        Err(error) => Err(error),
-    };
+    let result = operate(model, call, input);
     model.note_faults();
     if let Some(struck) = fate.after {
         let outcome = result.as_ref().map_or_else(|error| error.code.clone(), |_| "ok".into());
@@ -224,13 +223,6 @@ fn carry_out(model: &mut Model, service: Service, call: &Call, input: &Input) ->
         Ok(output) => render(service.protocol, call, output),
         Err(error) => render_error(service.protocol, &error, &call.request_id),
     })
-}
-
-fn form(input: &Input) -> Option<&Fields> {
-    match input {
-        Input::Form(fields) => Some(fields),
-        Input::Json(_) => None,
-    }
 }
 
 fn strike(
@@ -272,16 +264,7 @@ fn operate(model: &mut Model, call: &Call, input: &Input) -> Result<Output, ApiE
         ("kms", Input::Json(body)) => kms::answer(model, call, body).map(Output::Json),
         ("ssm", Input::Json(body)) => ssm::answer(model, call, body).map(Output::Json),
         ("sqs", Input::Json(body)) => sqs::answer(model, call, body).map(Output::Json),
-        _ => Err(unknown_operation(call)),
-    }
-}
-
-/// The clear word for a call that is not modelled.
-pub fn unknown_operation(call: &Call) -> ApiError {
-    let text = format!("{}:{} is not modelled here", call.service, call.action);
-    match call.service {
-        "ec2" | "sts" => ApiError::bad("InvalidAction", text),
-        _ => ApiError::bad("UnknownOperationException", text),
+        _ => Err(call.unknown_operation()),
     }
 }
 
@@ -408,20 +391,7 @@ fn detail(input: &Input) -> Value {
             let rest = fields.iter().filter(|(key, _)| !known(key));
             Value::Object(rest.map(|(key, value)| (key.to_string(), json!(value))).collect())
         }
-        Input::Json(body) => sorted(body),
-    }
-}
-
-pub(crate) fn sorted(value: &Value) -> Value {
-    match value {
-        Value::Object(map) => {
-            let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_by_key(|(key, _)| key.as_str());
-            let entries = entries.into_iter().map(|(key, value)| (key.clone(), sorted(value)));
-            Value::Object(entries.collect())
-        }
-        Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+        Input::Json(body) => json::sorted(body),
     }
 }
 

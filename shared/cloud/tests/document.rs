@@ -165,13 +165,15 @@ fn the_fault_rules_are_taken_and_leave_no_fault_out() {
         .flat_map(|example| example["rules"].as_array().into_iter().flatten())
         .flat_map(|rule| rule.as_object().into_iter().flat_map(|rule| rule.keys()))
         .collect();
+    let services: Vec<&str> = dispatch::services().collect();
     Cloud::run(Config::default(), async |cloud| {
         for example in &examples {
-            let taken = cloud.with(|model| model.faults.replace(example));
+            let taken = cloud.with(|model| model.faults.replace(example, &services));
             assert_eq!(taken, Ok(example["rules"].as_array().map_or(0, Vec::len)));
         }
         // A rule without a fault is refused with the names of all of them.
-        let refused = cloud.with(|model| model.faults.replace(&json!({ "rules": [{}] })));
+        let refused =
+            cloud.with(|model| model.faults.replace(&json!({ "rules": [{}] }), &services));
         let refused = refused.expect_err("a rule has to do something");
         let (_, names) = refused.rsplit_once(": ").expect("the refusal ends with the names");
         for name in names.split(", ") {

@@ -56,9 +56,10 @@ use order::Step;
 use template::Template;
 
 use crate::cloud::Cloud;
+use crate::kernel::regions;
+use crate::kernel::scope::Scope;
 use crate::lambda::Code;
-use crate::model::{Model, Scope};
-use crate::regions;
+use crate::model::Model;
 
 /// Where a template is deployed, and with what.
 #[derive(Clone, Debug, Default)]

@@ -5,9 +5,10 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::port::{Ended, World};
-use crate::access::Identity;
-use crate::http::{Request, Response};
-use crate::regions;
+use crate::dispatch;
+use crate::kernel::access::Identity;
+use crate::kernel::http::{Request, Response};
+use crate::kernel::regions;
 
 /// Where the control begins; no AWS service has such a path.
 pub const PREFIX: &str = "/_cloud/";
@@ -90,7 +91,7 @@ async fn advance(world: &World, body: &Map<String, Value>) -> Result<Value, Refu
             format!("advance_seconds must be a whole number from 0 to {ADVANCE_SECONDS_MAX}");
         return Err(Refused(400, text));
     };
-    if world.act(crate::Cloud::clock_is_bound).await? {
+    if world.act(crate::cloud::Cloud::clock_is_bound).await? {
         let text = "real programs run here, and their own clocks would disagree: time passes as it \
                     does outside";
         return Err(Refused(409, text.into()));
@@ -111,13 +112,18 @@ async fn trace(world: &World, query: &str) -> Result<Value, Refused> {
     };
     let lines = world.with(move |model| {
         let entries = model.trace.entries().iter().skip(since);
-        entries.map(crate::trace::Entry::to_json).collect::<Vec<_>>()
+        entries.map(crate::kernel::trace::Entry::to_json).collect::<Vec<_>>()
     });
     Ok(Value::Array(lines.await?))
 }
 
 async fn faults(world: &World, body: Map<String, Value>) -> Result<Value, Refused> {
-    let result = world.with(move |model| model.faults.replace(&Value::Object(body))).await?;
+    let result = world
+        .with(move |model| {
+            let services: Vec<&str> = dispatch::services().collect();
+            model.faults.replace(&Value::Object(body), &services)
+        })
+        .await?;
     match result {
         Ok(count) => Ok(json!({ "rules": count })),
         Err(text) => Err(Refused(400, text)),

@@ -19,12 +19,13 @@ use tokio::time::Instant;
 use super::world::{self, Message};
 use super::{control, runtime_api};
 use crate::cloud::Cloud;
-use crate::config::Config;
 use crate::dispatch::Answer;
-use crate::http::{Request, Response};
-use crate::lambda::{EnvironmentId, ProcessKeeper};
+use crate::kernel::config::Config;
+use crate::kernel::http::{Request, Response};
+use crate::kernel::scope::EnvironmentId;
+use crate::kernel::time::Time;
+use crate::lambda::ProcessKeeper;
 use crate::model::Model;
-use crate::time::Time;
 
 /// Larger than any request of a modelled operation.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;

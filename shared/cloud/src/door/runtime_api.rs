@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use crate::cloud::Cloud;
-use crate::http::{Request, Response};
-use crate::lambda::{self, EnvironmentId, FunctionError, Job, NoJob, PREFIX};
+use crate::kernel::http::{Request, Response};
+use crate::kernel::scope::EnvironmentId;
+use crate::lambda::{self, FunctionError, Job, NoJob, PREFIX};
 
 const VERSION: &str = "/2018-06-01/runtime/";
 

@@ -24,7 +24,7 @@ use http_body_util::BodyExt;
 
 use crate::cloud::Cloud;
 use crate::dispatch::{self, Answer};
-use crate::http::{Request, Response};
+use crate::kernel::http::{Request, Response};
 
 /// How a caller in process reaches the world, and how it reads the time.
 #[derive(Clone, Debug)]

@@ -14,8 +14,8 @@ use tokio::sync::oneshot;
 
 use crate::cloud::Cloud;
 use crate::dispatch::Answer;
-use crate::http::Request;
-use crate::time::Time;
+use crate::kernel::http::Request;
+use crate::kernel::time::Time;
 
 /// What the port asks of the world.
 pub enum Message {

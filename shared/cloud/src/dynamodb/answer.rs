@@ -6,9 +6,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{items, read, tables, wants};
-use crate::access::Call;
-use crate::dispatch;
-use crate::error::ApiError;
+use crate::kernel::access::Call;
+use crate::kernel::error::ApiError;
 use crate::model::Model;
 
 pub fn answer(model: &mut Model, call: &Call, body: &Value) -> Result<Value, ApiError> {
@@ -24,7 +23,7 @@ pub fn answer(model: &mut Model, call: &Call, body: &Value) -> Result<Value, Api
         "ListTagsOfResource" => {
             simple_of_arn(model, call, body, NativeDatabase::list_tags_of_resource)
         }
-        _ => Err(dispatch::unknown_operation(call)),
+        _ => Err(call.unknown_operation()),
     }
 }
 

@@ -30,9 +30,10 @@ use std::time::Duration;
 use dynoxide::storage_backend::Clock;
 use dynoxide::{Item, NativeDatabase};
 
-use crate::error::ApiError;
-use crate::model::{Model, Scope};
-use crate::time::Time;
+use crate::kernel::error::ApiError;
+use crate::kernel::scope::Scope;
+use crate::kernel::time::Time;
+use crate::model::Model;
 
 /// The tables of all accounts and regions.
 #[derive(Debug, Default)]
@@ -47,7 +48,7 @@ impl Tables {
     }
 
     /// The tables of one account in one region, made when they are first asked for. `lag` is the
-    /// knob [`crate::config::Lag::index_reads`]: what it is at that moment holds from then on.
+    /// knob [`crate::kernel::config::Lag::index_reads`]: what it is at that moment holds from then on.
     fn region(&mut self, scope: &Scope, lag: Option<Duration>) -> Result<&mut Region, ApiError> {
         if !self.regions.contains_key(scope) {
             let region = Region::new(&self.now_ms, lag)?;

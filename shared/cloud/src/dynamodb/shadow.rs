@@ -13,9 +13,10 @@ use dynoxide::{Item, NativeDatabase};
 use serde_json::Value;
 
 use super::{Key, Region, Step};
-use crate::agenda::Due;
-use crate::error::ApiError;
-use crate::model::{Model, Scope};
+use crate::kernel::agenda::Due;
+use crate::kernel::error::ApiError;
+use crate::kernel::scope::Scope;
+use crate::model::Model;
 
 use super::read;
 

@@ -9,11 +9,13 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::{Region, read, shadow, ttl, wants};
-use crate::access::Call;
-use crate::error::ApiError;
-use crate::model::{Model, Scope};
-use crate::time::Time;
-use crate::{ids, kms};
+use crate::kernel::access::Call;
+use crate::kernel::error::ApiError;
+use crate::kernel::ids;
+use crate::kernel::scope::Scope;
+use crate::kernel::time::Time;
+use crate::kms;
+use crate::model::Model;
 
 /// What dynoxide does not know about a table, or takes from the machine it runs on.
 #[derive(Debug)]

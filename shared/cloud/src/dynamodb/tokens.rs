@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::error::ApiError;
-use crate::time::Time;
+use crate::kernel::error::ApiError;
+use crate::kernel::time::Time;
 
 const WINDOW: Duration = Duration::from_secs(600);
 

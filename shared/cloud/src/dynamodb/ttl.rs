@@ -11,9 +11,10 @@ use dynoxide::actions::scan::ScanRequest;
 use dynoxide::{AttributeValue, Item, NativeDatabase};
 
 use super::{Key, Region, Step};
-use crate::agenda::Due;
-use crate::model::{Model, Scope};
-use crate::time::Time;
+use crate::kernel::agenda::Due;
+use crate::kernel::scope::Scope;
+use crate::kernel::time::Time;
+use crate::model::Model;
 
 const IGNORED_AFTER_SECS: u64 = 5 * 365 * 86_400;
 

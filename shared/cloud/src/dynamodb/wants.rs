@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::table_arn;
-use crate::access::{Call, Want};
+use crate::kernel::access::{Call, Want};
 
 /// Everything that the call has to be allowed.
 pub fn of(call: &Call, body: &Value) -> Vec<Want> {

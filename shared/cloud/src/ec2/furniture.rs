@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use super::Region;
 use super::filter;
 use super::network::Network;
-use crate::access::{Call, Tags, Want};
-use crate::error::ApiError;
-use crate::model::{Model, Scope};
-use crate::query::Fields;
-use crate::regions::{self, REGIONS};
-use crate::xml::Xml;
+use crate::kernel::access::{Call, Tags, Want};
+use crate::kernel::error::ApiError;
+use crate::kernel::query::Fields;
+use crate::kernel::regions::{self, REGIONS};
+use crate::kernel::scope::Scope;
+use crate::kernel::xml::Xml;
+use crate::model::Model;
 
 /// The furniture of one account in one region.
 #[derive(Debug, Default)]

@@ -11,21 +11,22 @@ pub mod launch_templates;
 pub mod lookup;
 pub mod merge;
 pub mod network;
-pub mod page;
 pub mod snapshots;
 pub mod state;
 pub mod tags;
+pub mod throttle;
 pub mod tokens;
 pub mod types;
 pub mod volumes;
 
 pub use state::Region;
 
-use crate::access::Call;
-use crate::error::{ApiError, Kind};
-use crate::model::{Model, Scope};
-use crate::query::Fields;
-use crate::xml::Xml;
+use crate::kernel::access::Call;
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::query::Fields;
+use crate::kernel::scope::Scope;
+use crate::kernel::xml::Xml;
+use crate::model::Model;
 
 /// What EC2 has on the agenda.
 #[derive(Clone, Debug)]
@@ -48,6 +49,7 @@ pub fn happen(model: &mut Model, scope: &Scope, step: Step) {
 
 /// Answers a call: what goes between `<requestId>` and the end of the response.
 pub fn answer(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, ApiError> {
+    throttle::admit(model, call, fields)?;
     match call.action.as_str() {
         "AttachVolume" => volumes::attach::attach(model, call, fields),
         "AuthorizeSecurityGroupEgress" => groups::authorize(model, call, fields, true),
@@ -122,15 +124,6 @@ pub fn done() -> Xml {
     let mut xml = Xml::new();
     xml.flag("return", true);
     xml
-}
-
-/// The ARN of a resource; images and snapshots carry no account in theirs.
-pub fn arn(scope: &Scope, kind: Kind, id: &str) -> String {
-    let account = match kind {
-        Kind::Image | Kind::Snapshot => "",
-        _ => &scope.account,
-    };
-    format!("arn:aws:ec2:{}:{account}:{}/{id}", scope.region, kind.resource_type())
 }
 
 /// Checks the shape of an id before it is looked up.

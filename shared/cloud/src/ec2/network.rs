@@ -5,17 +5,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::catalogue::fixed_id;
 use super::furniture::zone_id;
 use super::groups::SecurityGroup;
-use super::page::Page;
 use super::{filter, tags, well_formed};
-use crate::access::{Call, Tags, Want};
-use crate::error::{ApiError, Kind};
-use crate::model::{Model, Scope};
-use crate::query::Fields;
-use crate::regions;
-use crate::xml::Xml;
+use crate::kernel::access::{Call, Tags, Want};
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::ids;
+use crate::kernel::page::Page;
+use crate::kernel::query::Fields;
+use crate::kernel::regions;
+use crate::kernel::scope::Scope;
+use crate::kernel::xml::Xml;
+use crate::model::Model;
 
 const VPC_CIDR: &str = "172.31.0.0/16";
 /// In a subnet of 4,096 addresses, the first four and the last are reserved.
@@ -48,7 +49,7 @@ impl Network {
     /// The network that every account has in a region, with the same ids in every world.
     pub fn default_of(scope: &Scope) -> Network {
         let id =
-            |prefix: &str, name: &str| fixed_id(prefix, &[&scope.account, &scope.region, name]);
+            |prefix: &str, name: &str| ids::fixed(prefix, &[&scope.account, &scope.region, name]);
         let zones = regions::zones(&scope.region);
         let subnets = zones.into_iter().zip([0, 16, 32]).map(|(zone, block)| Subnet {
             id: id("subnet", &zone),

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::launch_templates::LaunchTemplate;
-use crate::access::Tags;
-use crate::time::Time;
+use crate::kernel::access::Tags;
+use crate::kernel::time::Time;
 
 /// The resources of one account in one region, each under its id.
 #[derive(Debug, Default)]

@@ -9,14 +9,15 @@ use super::input::Context;
 use super::put::note;
 use super::targets::{Kind, Target};
 use super::{Envelope, Step, bus_arn};
-use crate::access::Want;
-use crate::agenda::Due;
-use crate::arn::Arn;
-use crate::lambda::{self, Invoker, Refusal};
-use crate::model::{Line, Model, Scope};
+use crate::kernel::access::Want;
+use crate::kernel::agenda::Due;
+use crate::kernel::arn::Arn;
+use crate::kernel::scope::{Invoker, Scope};
+use crate::kernel::time::Time;
+use crate::kernel::trace::What;
+use crate::lambda::{self, Refusal};
+use crate::model::{Line, Model};
 use crate::sqs;
-use crate::time::Time;
-use crate::trace::What;
 
 /// An event that reaches a bus.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! EventBridge: buses, rules, targets and the events that AWS services send.
 //!
-//! What AWS services send reaches a bus on the best effort: [`crate::faults`] may lose it, double
+//! What AWS services send reaches a bus on the best effort: [`crate::kernel::faults`] may lose it, double
 //! it or hold it up. What `PutEvents` and schedules send arrives at least once. Nothing is in order
 //! beyond what delays happen to make of it.
 
@@ -13,6 +13,7 @@ mod put;
 mod rules;
 pub mod schedule;
 mod targets;
+mod throttle;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,16 +22,17 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::access::Call;
-use crate::agenda::Due;
-use crate::arn::Arn;
-use crate::ec2::page::Page;
-use crate::error::ApiError;
-use crate::iam::PolicyDocument;
-use crate::json::Members;
-use crate::model::{Model, Scope};
-use crate::permit::OnResource;
-use crate::time::Time;
+use crate::kernel::access::Call;
+use crate::kernel::agenda::Due;
+use crate::kernel::arn::Arn;
+use crate::kernel::error::ApiError;
+use crate::kernel::iam::PolicyDocument;
+use crate::kernel::json::Members;
+use crate::kernel::page::Page;
+use crate::kernel::permit::OnResource;
+use crate::kernel::scope::Scope;
+use crate::kernel::time::Time;
+use crate::model::Model;
 
 pub use put::emit;
 
@@ -151,9 +153,12 @@ pub fn answer(model: &mut Model, call: &Call, body: &Value) -> Result<Value, Api
         "PutTargets" => targets::put(model, call, &members),
         "RemoveTargets" => targets::remove(model, call, &members),
         "ListTargetsByRule" => targets::list(model, call, &members),
-        "PutEvents" => put::put(model, call, &members),
+        "PutEvents" => {
+            throttle::admit(model, call)?;
+            put::put(model, call, &members)
+        }
         "TestEventPattern" => put::test_pattern(model, call, &members),
-        _ => Err(crate::dispatch::unknown_operation(call)),
+        _ => Err(call.unknown_operation()),
     }
 }
 

@@ -7,14 +7,15 @@ use serde_json::{Map, Value, json};
 use super::deliver::Arrival;
 use super::rules::read_pattern;
 use super::{DEFAULT_BUS, Envelope, Event, Step, bus_arn, invalid, parse_bus_arn};
-use crate::access::{Call, Want};
-use crate::agenda::Due;
-use crate::error::ApiError;
-use crate::ids;
-use crate::json::Members;
-use crate::model::{Line, Model, Scope};
-use crate::time::Time;
-use crate::trace::What;
+use crate::kernel::access::{Call, Want};
+use crate::kernel::agenda::Due;
+use crate::kernel::error::ApiError;
+use crate::kernel::ids;
+use crate::kernel::json::Members;
+use crate::kernel::scope::Scope;
+use crate::kernel::time::Time;
+use crate::kernel::trace::What;
+use crate::model::{Line, Model};
 
 /// An AWS service sends an event to the default bus of the account in the region.
 pub fn emit(model: &mut Model, scope: &Scope, event: Event) {

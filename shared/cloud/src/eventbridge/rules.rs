@@ -9,11 +9,12 @@ use super::{
     DEFAULT_BUS, Event, Rule, Step, invalid, name, no_such_bus, no_such_rule, own_bus, page,
     rule_arn, short_text, too_many,
 };
-use crate::access::{Call, Want};
-use crate::agenda::Due;
-use crate::error::ApiError;
-use crate::json::Members;
-use crate::model::{Model, Scope};
+use crate::kernel::access::{Call, Want};
+use crate::kernel::agenda::Due;
+use crate::kernel::error::ApiError;
+use crate::kernel::json::Members;
+use crate::kernel::scope::Scope;
+use crate::model::Model;
 
 pub const NAME_CHARS_MAX: usize = 64;
 const DESCRIPTION_CHARS_MAX: usize = 512;

@@ -10,11 +10,12 @@ use super::{
     Rule, check_name, invalid, name, no_such_bus, no_such_rule, own_bus, page, parse_bus_arn,
     too_many,
 };
-use crate::access::{Call, Want};
-use crate::arn::Arn;
-use crate::error::ApiError;
-use crate::json::Members;
-use crate::model::{Model, Scope};
+use crate::kernel::access::{Call, Want};
+use crate::kernel::arn::Arn;
+use crate::kernel::error::ApiError;
+use crate::kernel::json::Members;
+use crate::kernel::scope::Scope;
+use crate::model::Model;
 
 /// Where a rule sends what it matched.
 #[derive(Clone, Debug)]

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{Alias, Found, alias_arn, find_key, key, no_alias, page, policy, region};
-use crate::access::{Call, Want};
-use crate::error::ApiError;
-use crate::json::Members;
+use crate::kernel::access::{Call, Want};
+use crate::kernel::error::ApiError;
+use crate::kernel::json::Members;
 use crate::model::Model;
 
 const NAME_MAX: usize = 256;

@@ -2,7 +2,7 @@
 
 use super::grants::{self, Grant};
 use super::{State, find, key, policy};
-use crate::access::Call;
+use crate::kernel::access::Call;
 use crate::model::Model;
 
 const NO_ACCESS: &str = "Given key ID is not accessible";

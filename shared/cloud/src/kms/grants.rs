@@ -4,11 +4,11 @@
 use serde_json::{Map, Value, json};
 
 use super::{Found, State, find_key, key, page, policy, require};
-use crate::access::Call;
-use crate::error::ApiError;
-use crate::json::Members;
+use crate::kernel::access::Call;
+use crate::kernel::error::ApiError;
+use crate::kernel::json::Members;
+use crate::kernel::time::Time;
 use crate::model::Model;
-use crate::time::Time;
 
 #[derive(Clone, Debug)]
 pub struct Grant {

@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Found, Key, State, Step, find, find_key, key, page, policy, region, require};
-use crate::access::{Call, Tags, Want};
-use crate::agenda::Due;
-use crate::error::ApiError;
-use crate::ids;
-use crate::json::Members;
+use crate::kernel::access::{Call, Tags, Want};
+use crate::kernel::agenda::Due;
+use crate::kernel::error::ApiError;
+use crate::kernel::ids;
+use crate::kernel::json::Members;
 use crate::model::Model;
 
 const SPEC: &str = "SYMMETRIC_DEFAULT";

@@ -16,13 +16,14 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::access::{Call, Tags};
-use crate::error::ApiError;
-use crate::iam::PolicyDocument;
-use crate::json::Members;
-use crate::model::{Model, Scope};
-use crate::time::Time;
-use crate::{dispatch, ec2, ids};
+use crate::kernel::access::{Call, Tags};
+use crate::kernel::error::ApiError;
+use crate::kernel::iam::PolicyDocument;
+use crate::kernel::json::Members;
+use crate::kernel::scope::Scope;
+use crate::kernel::time::Time;
+use crate::kernel::{hash, ids};
+use crate::model::Model;
 
 /// What KMS has in one account and region.
 #[derive(Debug, Default)]
@@ -120,7 +121,7 @@ pub fn answer(model: &mut Model, call: &Call, body: &Value) -> Result<Value, Api
         "CreateGrant" => grants::create(model, call, &members),
         "ListGrants" => grants::list(model, call, &members),
         "RevokeGrant" => grants::revoke(model, call, &members),
-        _ => Err(dispatch::unknown_operation(call)),
+        _ => Err(call.unknown_operation()),
     }
 }
 
@@ -151,7 +152,7 @@ impl Region {
             return;
         }
         let name = alias_arn(scope, alias);
-        let seed = ec2::catalogue::hash(&[&name]);
+        let seed = hash::of_texts(&[&name]);
         let mut rng = fastrand::Rng::with_seed(seed);
         let id = ids::uuid(&mut rng);
         let policy = policy::of_service(scope, service);

@@ -6,11 +6,12 @@
 use serde_json::{Value, json};
 
 use super::{Found, Key};
-use crate::access::{Call, Want};
-use crate::error::ApiError;
-use crate::iam::PolicyDocument;
-use crate::model::{Model, Scope};
-use crate::permit::OnResource;
+use crate::kernel::access::{Call, Want};
+use crate::kernel::error::ApiError;
+use crate::kernel::iam::PolicyDocument;
+use crate::kernel::permit::OnResource;
+use crate::kernel::scope::Scope;
+use crate::model::Model;
 
 /// The policy of a key that was made without one: the account decides by its own policies.
 pub fn default_text(scope: &Scope) -> String {

@@ -21,12 +21,13 @@ use super::{
     Code, Context, Environment, EnvironmentId, FunctionError, InvocationId, Job, NoJob, Start,
     Step, queue,
 };
-use crate::access::Identity;
-use crate::agenda::Due;
 use crate::door::sdk::Caller;
-use crate::model::{Effect, Line, Model, Scope};
-use crate::time::Time;
-use crate::trace::What;
+use crate::kernel::access::Identity;
+use crate::kernel::agenda::Due;
+use crate::kernel::scope::Scope;
+use crate::kernel::time::Time;
+use crate::kernel::trace::What;
+use crate::model::{Effect, Line, Model};
 
 /// A start that takes longer has failed. (Lambda would start the code once more, in the time of the
 /// invocation itself; what does not start in ten seconds is broken here.)

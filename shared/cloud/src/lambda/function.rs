@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Factory, Function, Invoker, environment};
-use crate::ec2::filter::glob;
-use crate::error::ApiError;
-use crate::model::{Model, Scope};
-use crate::regions;
+use crate::kernel::error::ApiError;
+use crate::kernel::glob::glob;
+use crate::kernel::regions;
+use crate::kernel::scope::Scope;
+use crate::model::Model;
 
 const TIMEOUT_SECONDS: RangeInclusive<u64> = 1..=900;
 const MEMORY_MB: RangeInclusive<u64> = 128..=10_240;

@@ -30,11 +30,14 @@ pub use function::{
 pub use process::{Command, Exit, Launch, PREFIX, ProcessKeeper, Processes};
 pub use queue::enqueue;
 
+pub use crate::kernel::scope::{EnvironmentId, Invoker};
+
 use crate::cloud::Cloud;
 use crate::door::sdk::Caller;
-use crate::error::ApiError;
-use crate::model::{Effect, Model, Scope};
-use crate::time::Time;
+use crate::kernel::error::ApiError;
+use crate::kernel::scope::Scope;
+use crate::kernel::time::Time;
+use crate::model::{Effect, Model};
 
 /// A future on the heap, of a type that nobody needs to name.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -87,10 +90,6 @@ impl FunctionError {
         FunctionError { error_type, error_message: error_message.into() }
     }
 }
-
-/// One execution environment of one function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EnvironmentId(pub u64);
 
 /// One event in the queue, whichever try it is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -240,15 +239,6 @@ pub enum Refusal {
     NoFunction,
     /// The function's resource policy does not allow the caller.
     NotPermitted,
-}
-
-/// Who invokes a function asynchronously.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Invoker {
-    /// `events.amazonaws.com`.
-    pub service: String,
-    /// The ARN of the rule, which `aws:SourceArn` of the function's permission is compared with.
-    pub source_arn: String,
 }
 
 /// Puts an event into the function's queue of asynchronous invocations.

@@ -11,12 +11,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{FunctionError, InvocationId, Refusal, Step, environment};
-use crate::access::Want;
-use crate::agenda::Due;
-use crate::model::{Line, Model, Scope};
-use crate::time::Time;
-use crate::trace::What;
-use crate::{ids, sqs};
+use crate::kernel::access::Want;
+use crate::kernel::agenda::Due;
+use crate::kernel::ids;
+use crate::kernel::scope::Scope;
+use crate::kernel::time::Time;
+use crate::kernel::trace::What;
+use crate::model::{Line, Model};
+use crate::sqs;
 
 const AFTER_FIRST_FAILURE: Duration = Duration::from_secs(60);
 const AFTER_LATER_FAILURE: Duration = Duration::from_secs(120);

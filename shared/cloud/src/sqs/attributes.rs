@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::error::ApiError;
-use crate::iam::PolicyDocument;
+use crate::kernel::error::ApiError;
+use crate::kernel::iam::PolicyDocument;
 
 /// What can be set about a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 //! promise. A wait for messages (`WaitTimeSeconds`) ends at once.
 
 mod attributes;
+mod digest;
 mod message;
 mod queues;
 mod receive;
@@ -14,16 +15,16 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::access::{Call, Want};
-use crate::arn::Arn;
-use crate::error::ApiError;
-use crate::iam::{PolicyDocument, PrincipalRef};
-use crate::ids;
-use crate::json::Members;
-use crate::lambda::Invoker;
-use crate::model::{Model, Scope};
-use crate::permit::{OnResource, resource_admits};
-use crate::time::Time;
+use crate::kernel::access::{Call, Want};
+use crate::kernel::arn::Arn;
+use crate::kernel::error::ApiError;
+use crate::kernel::iam::{PolicyDocument, PrincipalRef};
+use crate::kernel::ids;
+use crate::kernel::json::Members;
+use crate::kernel::permit::{OnResource, resource_admits};
+use crate::kernel::scope::{Invoker, Scope};
+use crate::kernel::time::Time;
+use crate::model::Model;
 
 use attributes::Settings;
 use message::{Attribute, Message};
@@ -68,7 +69,7 @@ pub fn answer(model: &mut Model, call: &Call, body: &Value) -> Result<Value, Api
         "SendMessage" => receive::send(model, call, &members),
         "ReceiveMessage" => receive::receive(model, call, &members),
         "DeleteMessage" => receive::delete(model, call, &members),
-        _ => Err(crate::dispatch::unknown_operation(call)),
+        _ => Err(call.unknown_operation()),
     }
 }
 

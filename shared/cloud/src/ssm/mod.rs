@@ -8,14 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::access::{Call, Want};
-use crate::dispatch;
 use crate::ec2::catalogue;
-use crate::error::ApiError;
 use crate::eventbridge::{self, Event};
-use crate::json::Members;
-use crate::model::{Model, Scope};
-use crate::time::Time;
+use crate::kernel::access::{Call, Want};
+use crate::kernel::error::ApiError;
+use crate::kernel::json::Members;
+use crate::kernel::scope::Scope;
+use crate::kernel::time::Time;
+use crate::model::Model;
 
 /// What SSM has in one account and region.
 #[derive(Debug, Default)]
@@ -71,7 +71,7 @@ pub fn answer(model: &mut Model, call: &Call, body: &Value) -> Result<Value, Api
         "GetParameters" => read::get_many(model, call, &members),
         "GetParametersByPath" => read::get_by_path(model, call, &members),
         "DescribeParameters" => read::describe(model, call, &members),
-        _ => Err(dispatch::unknown_operation(call)),
+        _ => Err(call.unknown_operation()),
     }
 }
 

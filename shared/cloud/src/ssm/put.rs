@@ -6,12 +6,13 @@ use std::collections::btree_map::Entry;
 use serde_json::{Value, json};
 
 use super::{IMAGE, Parameter, Step, Version, not_found, region, send, tell, wants};
-use crate::access::{Call, Tags, Want};
-use crate::agenda::Due;
 use crate::ec2::lookup;
-use crate::error::ApiError;
-use crate::json::Members;
-use crate::model::{Model, Scope};
+use crate::kernel::access::{Call, Tags, Want};
+use crate::kernel::agenda::Due;
+use crate::kernel::error::ApiError;
+use crate::kernel::json::Members;
+use crate::kernel::scope::Scope;
+use crate::model::Model;
 
 /// The standard tier's limit, in characters.
 const VALUE_MAX: usize = 4096;

@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use super::{Named, PUBLIC, Parameter, Version, arn, not_found, public, region, wants};
-use crate::access::{Call, Want};
-use crate::error::ApiError;
-use crate::json::Members;
-use crate::model::{Model, Scope};
+use crate::kernel::access::{Call, Want};
+use crate::kernel::error::ApiError;
+use crate::kernel::json::Members;
+use crate::kernel::scope::Scope;
+use crate::model::Model;
 
 /// The most names in one call.
 const NAMES_MAX: usize = 10;

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use afterimage_cloud::access::{Call, Identity};
+use afterimage_cloud::ec2::throttle;
 use afterimage_cloud::http::Request;
 use afterimage_cloud::model::Scope;
 use afterimage_cloud::query::Fields;
@@ -258,7 +259,7 @@ fn a_parameter_that_only_the_throttle_looked_at_still_counts_as_unread() {
             dry_run: false,
         };
         let fields = Fields::parse(b"MaxResults=5").expect("a form");
-        cloud.with(|model| model.admit(&call, Some(&fields))).expect("the bucket is full");
+        cloud.with(|model| throttle::admit(model, &call, &fields)).expect("the bucket is full");
         let error = fields.finish().expect_err("no operation read it");
         assert_eq!(error.code, "UnknownParameter");
     });

@@ -21,10 +21,12 @@ use super::props::Props;
 use super::template::{Resource, Template};
 use super::yaml::{Node, Position, Value};
 use super::{Deployment, Stack};
-use crate::access::{Call, Identity};
-use crate::error::ApiError;
-use crate::model::{Model, Scope};
-use crate::{dispatch, dynamodb, ec2, eventbridge, ids, kms, sqs};
+use crate::kernel::access::{Call, Identity};
+use crate::kernel::error::ApiError;
+use crate::kernel::scope::Scope;
+use crate::kernel::{hash, ids};
+use crate::model::Model;
+use crate::{dynamodb, eventbridge, kms, sqs};
 
 /// One pass over a template, in one world.
 pub struct Maker<'a> {
@@ -162,7 +164,7 @@ impl<'a> Maker<'a> {
         const DIGITS: &[u8; 36] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
         const LENGTH: usize = 12;
         let stack = &self.deployment.stack_name;
-        let mut hash = ec2::catalogue::hash(&[&self.scope.account, &self.scope.region, stack, id]);
+        let mut hash = hash::of_texts(&[&self.scope.account, &self.scope.region, stack, id]);
         let mut tail = String::new();
         for _ in 0..LENGTH {
             let digit = usize::try_from(hash % 36).unwrap_or_default();
@@ -242,7 +244,7 @@ fn call(
         "events" => eventbridge::answer(model, &call, body),
         "kms" => kms::answer(model, &call, body),
         "sqs" => sqs::answer(model, &call, body),
-        _ => Err(dispatch::unknown_operation(&call)),
+        _ => Err(call.unknown_operation()),
     }
 }
 

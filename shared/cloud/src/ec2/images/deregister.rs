@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use super::own;
 use super::settle::{self, Step};
-use crate::access::Call;
 use crate::ec2::snapshots::delete::{is_locked, remove};
 use crate::ec2::state::{Image, ImageState, Protection};
-use crate::error::ApiError;
+use crate::kernel::access::Call;
+use crate::kernel::error::ApiError;
+use crate::kernel::query::Fields;
+use crate::kernel::time::Time;
+use crate::kernel::xml::Xml;
 use crate::model::Model;
-use crate::query::Fields;
-use crate::time::Time;
-use crate::xml::Xml;
 
 pub fn deregister(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, ApiError> {
     let id = fields.required("ImageId")?.to_string();

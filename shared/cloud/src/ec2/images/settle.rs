@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::agenda::Due;
 use crate::ec2;
 use crate::ec2::state::{ImageState, Reason, Region, SnapshotState};
-use crate::error::Kind;
 use crate::eventbridge::{self, Event};
-use crate::model::{Model, Scope};
-use crate::time::Time;
+use crate::kernel::agenda::Due;
+use crate::kernel::arn;
+use crate::kernel::error::Kind;
+use crate::kernel::scope::Scope;
+use crate::kernel::time::Time;
+use crate::model::Model;
 
 /// What images have on the agenda.
 #[derive(Clone, Debug)]
@@ -94,7 +96,7 @@ pub fn tell(model: &mut Model, scope: &Scope, id: &str, request_id: &str) {
         "State": image.state.name(),
         "ErrorMessage": error,
     });
-    let resources = vec![ec2::arn(scope, Kind::Image, id)];
+    let resources = vec![arn::of_ec2(scope, Kind::Image, id)];
     let event = Event::new("aws.ec2", "EC2 AMI State Change", resources, detail);
     eventbridge::emit(model, scope, event);
 }

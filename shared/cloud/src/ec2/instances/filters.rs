@@ -3,7 +3,7 @@
 use super::describe::public_ip;
 use crate::ec2::state::Instance;
 use crate::ec2::{Region, furniture};
-use crate::model::Scope;
+use crate::kernel::scope::Scope;
 
 pub const FILTERS: [&str; 46] = [
     "architecture",

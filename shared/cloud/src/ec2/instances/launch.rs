@@ -3,10 +3,10 @@
 
 use super::base64;
 use super::mapping::Override;
-use crate::access::Tags;
 use crate::ec2::tags;
-use crate::error::{ApiError, Kind};
-use crate::query::Fields;
+use crate::kernel::access::Tags;
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::query::Fields;
 
 /// User data may be this long before it is encoded.
 const USER_DATA_BYTES_MAX: usize = 16 * 1024;

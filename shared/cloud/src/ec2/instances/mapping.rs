@@ -1,14 +1,14 @@
 //! The block devices of a launch: those of the image, as the call overrides them.
 
-use crate::ec2::lookup::Owned;
-use crate::ec2::state::Image;
+use crate::ec2::lookup::{self, Owned};
+use crate::ec2::state::{self, Image};
 use crate::ec2::volumes::create::{bounds, usable_snapshot};
 use crate::ec2::volumes::key::Encryption;
 use crate::ec2::volumes::size::{self, Asked, Size};
-use crate::ec2::{lookup, state};
-use crate::error::{ApiError, Kind};
-use crate::model::{Model, Scope};
-use crate::query::Fields;
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::query::Fields;
+use crate::kernel::scope::Scope;
+use crate::model::Model;
 
 /// `BlockDeviceMapping.N` of a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

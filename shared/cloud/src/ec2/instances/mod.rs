@@ -27,10 +27,12 @@ use serde_json::json;
 
 use super::state::{Instance, InstanceState, Reason};
 use super::{Region, volumes, well_formed};
-use crate::agenda::Due;
-use crate::error::{ApiError, Kind};
 use crate::eventbridge::{self, Event};
-use crate::model::{Model, Scope};
+use crate::kernel::agenda::Due;
+use crate::kernel::arn;
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::scope::Scope;
+use crate::model::Model;
 
 /// What becomes of an instance when its time has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,7 +137,7 @@ fn enter(model: &mut Model, scope: &Scope, id: &str, state: InstanceState) {
 /// EC2 Instance State-change Notification.
 pub fn send_state(model: &mut Model, scope: &Scope, id: &str, state: InstanceState) {
     let detail = json!({ "instance-id": id, "state": state.name() });
-    let resource = super::arn(scope, Kind::Instance, id);
+    let resource = arn::of_ec2(scope, Kind::Instance, id);
     let name = "EC2 Instance State-change Notification";
     eventbridge::emit(model, scope, Event::new("aws.ec2", name, vec![resource], detail));
 }

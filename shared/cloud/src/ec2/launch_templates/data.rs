@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ec2::instances::launch::Launch;
-use crate::error::ApiError;
-use crate::query::Fields;
-use crate::xml::Xml;
+use crate::kernel::error::ApiError;
+use crate::kernel::query::Fields;
+use crate::kernel::xml::Xml;
 
 /// Members of RunInstances that a template says in another way, or not at all.
 const OF_RUN_INSTANCES: [&str; 3] = ["PrivateIpAddress", "RamdiskId", "SubnetId"];

@@ -12,12 +12,13 @@ use std::collections::BTreeMap;
 
 use self::data::Data;
 use super::{tags, unknown_action, well_formed};
-use crate::access::{Call, Tags, Want};
-use crate::error::{ApiError, Kind};
-use crate::model::{Model, Scope};
-use crate::query::Fields;
-use crate::time::Time;
-use crate::xml::Xml;
+use crate::kernel::access::{Call, Tags, Want};
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::query::Fields;
+use crate::kernel::scope::Scope;
+use crate::kernel::time::Time;
+use crate::kernel::xml::Xml;
+use crate::model::Model;
 
 /// Answers a call about launch templates.
 pub fn answer(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, ApiError> {

@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 
 use crate::ec2::state::{Lock, Origin, Snapshot};
 use crate::eventbridge::{self, Event};
-use crate::model::{Model, Scope};
-use crate::time::Time;
+use crate::kernel::scope::Scope;
+use crate::kernel::time::Time;
+use crate::model::Model;
 
 const SINGLE: &str = "EBS Snapshot Notification";
 const SET: &str = "EBS Multi-Volume Snapshots Completion Status";

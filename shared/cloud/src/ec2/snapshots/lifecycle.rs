@@ -2,11 +2,12 @@
 
 use super::events::{self, Member};
 use super::lock;
-use crate::agenda::Due;
 use crate::ec2;
 use crate::ec2::state::{Snapshot, SnapshotState};
-use crate::model::{Model, Scope};
-use crate::time::Time;
+use crate::kernel::agenda::Due;
+use crate::kernel::scope::Scope;
+use crate::kernel::time::Time;
+use crate::model::Model;
 
 /// What snapshots have on the agenda.
 #[derive(Clone, Debug)]

@@ -7,16 +7,17 @@ use std::time::Duration;
 
 use super::lifecycle::{self, Step};
 use super::{events, own};
-use crate::access::{Call, Want};
-use crate::ec2::filter::{self, glob};
-use crate::ec2::page::Page;
 use crate::ec2::state::{Lock, SnapshotState};
-use crate::ec2::well_formed;
-use crate::error::{ApiError, Kind};
-use crate::model::{Model, Scope};
-use crate::query::Fields;
-use crate::time::Time;
-use crate::xml::Xml;
+use crate::ec2::{filter, well_formed};
+use crate::kernel::access::{Call, Want};
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::glob::glob;
+use crate::kernel::page::Page;
+use crate::kernel::query::Fields;
+use crate::kernel::scope::Scope;
+use crate::kernel::time::Time;
+use crate::kernel::xml::Xml;
+use crate::model::Model;
 
 const DAYS_MAX: i64 = 36_500;
 const COOL_OFF_HOURS_MAX: i64 = 72;

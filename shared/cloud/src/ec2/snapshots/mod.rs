@@ -18,11 +18,13 @@ use std::time::Duration;
 
 use super::state::{Billing, Instance, Origin, Region, Snapshot, SnapshotState, Volume};
 use super::{lookup, well_formed};
-use crate::access::{Call, Tags, Want};
-use crate::error::{ApiError, Kind};
+use crate::kernel::access::{Call, Tags, Want};
+use crate::kernel::arn;
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::scope::Scope;
+use crate::kernel::time::Time;
 use crate::kms;
-use crate::model::{Model, Scope};
-use crate::time::Time;
+use crate::model::Model;
 
 const DESCRIPTION_LENGTH_MAX: usize = 255;
 
@@ -83,7 +85,7 @@ impl Snapshot {
 
     /// An authorisation of something to be done with this snapshot, which `owner` has.
     pub fn want(&self, call: &Call, owner: &Scope, action: &str) -> Want {
-        let want = Want::new(action, super::arn(owner, Kind::Snapshot, &self.id))
+        let want = Want::new(action, arn::of_ec2(owner, Kind::Snapshot, &self.id))
             .key("ec2:Owner", &*owner.account)
             .key("ec2:SnapshotTime", self.started_at.to_seconds_text())
             .key("ec2:Encrypted", if self.kms_key.is_some() { "true" } else { "false" });
@@ -213,7 +215,7 @@ pub fn description(text: Option<&str>) -> Result<String, ApiError> {
 }
 
 /// `OutpostArn`, `Location=local` and the like ask for hardware that is not modelled.
-pub fn refuse_local(fields: &crate::query::Fields, names: &[&str]) -> Result<(), ApiError> {
+pub fn refuse_local(fields: &crate::kernel::query::Fields, names: &[&str]) -> Result<(), ApiError> {
     for name in names {
         match fields.text(name) {
             None | Some("" | "regional") => {}

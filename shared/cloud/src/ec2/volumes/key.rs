@@ -2,9 +2,9 @@
 //!
 //! A key that cannot be used never fails the call: EC2 finds out while it makes the volume.
 
-use crate::access::Call;
 use crate::ec2::lookup::Owned;
-use crate::error::ApiError;
+use crate::kernel::access::Call;
+use crate::kernel::error::ApiError;
 use crate::kms;
 use crate::model::Model;
 

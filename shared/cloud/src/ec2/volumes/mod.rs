@@ -17,13 +17,15 @@ use serde_json::json;
 
 use super::state::{AttachmentState, Volume, VolumeState};
 use super::well_formed;
-use crate::access::{Call, Want};
-use crate::agenda::Due;
-use crate::error::{ApiError, Kind};
 use crate::eventbridge::{self, Event};
-use crate::model::{Model, Scope};
-use crate::query::Fields;
-use crate::xml::Xml;
+use crate::kernel::access::{Call, Want};
+use crate::kernel::agenda::Due;
+use crate::kernel::arn;
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::query::Fields;
+use crate::kernel::scope::Scope;
+use crate::kernel::xml::Xml;
+use crate::model::Model;
 
 /// What becomes of a volume when its time has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,7 +106,7 @@ pub fn detached(region: &mut super::Region, id: &str) {
 /// EBS Volume Notification.
 pub fn send(model: &mut Model, scope: &Scope, id: &str, event: &str, result: &str, cause: &str) {
     let detail = json!({ "result": result, "cause": cause, "event": event, "request-id": "" });
-    let resource = super::arn(scope, Kind::Volume, id);
+    let resource = arn::of_ec2(scope, Kind::Volume, id);
     let event = Event::new("aws.ec2", "EBS Volume Notification", vec![resource], detail);
     eventbridge::emit(model, scope, event);
 }

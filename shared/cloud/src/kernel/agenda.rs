@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::Scope;
-use crate::time::Time;
+use crate::kernel::scope::Scope;
+use crate::kernel::time::Time;
 use crate::{dynamodb, ec2, eventbridge, kms, lambda, ssm};
 
 /// Something that the world does by itself when its time has come.

@@ -3,7 +3,7 @@
 //! Only documents of version 2012-10-17 have them; in older ones the same text is literal.
 
 use super::keys::Keys;
-use super::wildcard::Glob;
+use crate::kernel::glob::Glob;
 
 /// Text with holes that a request fills.
 #[derive(Clone, Debug, PartialEq, Eq)]

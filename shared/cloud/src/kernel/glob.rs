@@ -1,7 +1,8 @@
-//! The one pattern language of IAM: `*` is any run of characters, `?` is any one.
+//! Patterns with wildcards: `*` is any run of characters, `?` is any one.
 //!
-//! There is no way to write a literal star in the text of a pattern, but a policy variable may
-//! stand for one (`${*}`), so a pattern is a list of tokens rather than a string.
+//! IAM has no way to write a literal star in the text of a pattern, but a policy variable may stand
+//! for one (`${*}`). Filters of EC2 write a literal star as `\*`. So a pattern is a list of tokens
+//! rather than a string.
 
 /// A parsed pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +16,7 @@ enum Token {
 }
 
 /// `arn:partition:service:region:account:resource`; only the last may hold further colons.
-pub(super) const ARN_PARTS: usize = 6;
+pub(in crate::kernel) const ARN_PARTS: usize = 6;
 
 impl Glob {
     pub fn parse(pattern: &str) -> Glob {
@@ -24,11 +25,26 @@ impl Glob {
         glob
     }
 
-    pub(super) fn empty() -> Glob {
+    /// A pattern in which `\` makes a character stand for itself.
+    fn parse_escaped(pattern: &str) -> Glob {
+        let mut chars = pattern.chars();
+        let mut tokens = Vec::with_capacity(pattern.len());
+        while let Some(c) = chars.next() {
+            tokens.push(match c {
+                '*' => Token::Any,
+                '?' => Token::One,
+                '\\' => Token::Char(chars.next().unwrap_or('\\')),
+                other => Token::Char(other),
+            });
+        }
+        Glob(tokens)
+    }
+
+    pub(in crate::kernel) fn empty() -> Glob {
         Glob(Vec::new())
     }
 
-    pub(super) fn push_pattern(&mut self, pattern: &str) {
+    pub(in crate::kernel) fn push_pattern(&mut self, pattern: &str) {
         self.0.extend(pattern.chars().map(|c| match c {
             '*' => Token::Any,
             '?' => Token::One,
@@ -36,7 +52,7 @@ impl Glob {
         }));
     }
 
-    pub(super) fn push_literal(&mut self, text: &str) {
+    pub(in crate::kernel) fn push_literal(&mut self, text: &str) {
         self.0.extend(text.chars().map(Token::Char));
     }
 
@@ -48,7 +64,7 @@ impl Glob {
 
     /// Whether `arn` fits part by part: no star reaches over one of the first five colons.
     /// A pattern or a value that is not an ARN fits nothing.
-    pub(super) fn matches_arn(&self, arn: &str) -> bool {
+    pub(in crate::kernel) fn matches_arn(&self, arn: &str) -> bool {
         let patterns: Vec<&[Token]> =
             self.0.splitn(ARN_PARTS, |token| *token == Token::Char(':')).collect();
         let parts: Vec<&str> = arn.splitn(ARN_PARTS, ':').collect();
@@ -59,6 +75,15 @@ impl Glob {
                 fits(pattern, &part)
             })
     }
+}
+
+/// Whether a text fits a pattern: `*` stands for any text, `?` for one character, `\` before either
+/// for itself.
+pub fn glob(pattern: &str, text: &str) -> bool {
+    if !pattern.contains(['*', '?', '\\']) {
+        return pattern == text;
+    }
+    Glob::parse_escaped(pattern).matches(text)
 }
 
 /// On a mismatch only the latest star is given one more character: an earlier star can never do

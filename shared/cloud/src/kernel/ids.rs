@@ -1,6 +1,7 @@
 //! Ids of new resources: as AWS shapes them, and the same for the same seed.
 
-use crate::error::Kind;
+use crate::kernel::error::Kind;
+use crate::kernel::hash;
 
 /// `ami-0` and sixteen hex digits.
 pub fn resource(rng: &mut fastrand::Rng, kind: Kind) -> String {
@@ -20,4 +21,9 @@ pub fn uuid(rng: &mut fastrand::Rng) -> String {
     let cuts = [0..8, 8..12, 12..16, 16..20, 20..32];
     let parts = cuts.into_iter().filter_map(|cut| hex.get(cut));
     parts.collect::<Vec<_>>().join("-")
+}
+
+/// An id that is the same in every world.
+pub fn fixed(prefix: &str, parts: &[&str]) -> String {
+    format!("{prefix}-0{:016x}", hash::of_texts(parts))
 }

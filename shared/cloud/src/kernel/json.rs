@@ -1,6 +1,6 @@
 //! Reads the members of a JSON request (EventBridge, SQS, KMS, SSM).
 //!
-//! Whatever an operation did not read is an error, as with the forms of [`crate::query`]. AWS
+//! Whatever an operation did not read is an error, as with the forms of [`crate::kernel::query`]. AWS
 //! itself ignores unknown members; here they are either a mistake or something that is not
 //! modelled. A member that is `null` counts as absent, as it does there.
 
@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
-use crate::error::ApiError;
+use crate::kernel::error::ApiError;
 
 /// The members of a request, or of one structure in it.
 #[derive(Clone, Debug)]
@@ -157,6 +157,20 @@ impl<'a> Members<'a> {
 
     fn within(&self, map: &'a Map<String, Value>, path: String) -> Members<'a> {
         Members { map, prefix: format!("{path}."), seen: self.seen.clone() }
+    }
+}
+
+/// A value with the keys of its objects in order, since clients serialise maps in any.
+pub fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_by_key(|(key, _)| key.as_str());
+            let entries = entries.into_iter().map(|(key, value)| (key.clone(), sorted(value)));
+            Value::Object(entries.collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
     }
 }
 

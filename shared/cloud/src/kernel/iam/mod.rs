@@ -10,18 +10,19 @@
 
 mod condition;
 mod document;
+mod element;
 mod evaluate;
 mod keys;
 mod message;
 mod principal;
 mod variable;
-mod wildcard;
 
-pub use document::{PolicyDocument, PolicyError};
+pub use crate::kernel::glob::Glob;
+pub use document::PolicyDocument;
+pub use element::PolicyError;
 pub use evaluate::{
     Ask, ResourceVerdict, Verdict, combine, combine_gated, evaluate, evaluate_resource_policy,
 };
 pub use keys::Keys;
 pub use message::{Refusal, ec2_refusal, json_refusal};
 pub use principal::PrincipalRef;
-pub use wildcard::Glob;

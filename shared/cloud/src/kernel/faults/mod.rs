@@ -22,11 +22,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::access::{Call, Identity};
-use crate::model::Scope;
-use crate::throttle;
-use crate::time::Time;
-use crate::trace::{Entry, What};
+use crate::kernel::access::{Call, Identity};
+use crate::kernel::scope::Scope;
+use crate::kernel::throttle;
+use crate::kernel::time::Time;
+use crate::kernel::trace::{Entry, What};
 use rule::Occasion;
 
 /// Whether EventBridge may lose events of a source. What schedules and `PutEvents` send it delivers
@@ -106,9 +106,10 @@ impl Faults {
     }
 
     /// Puts rules in force instead of those that were, given as the body of `PUT /_cloud/faults`;
-    /// says how many there are. The error names the place and what is known there.
-    pub fn replace(&mut self, rules: &Value) -> Result<usize, String> {
-        let rules = json::read(rules)?;
+    /// the result is their number. A rule may name one of `services`. The error names the place and
+    /// what is known there.
+    pub fn replace(&mut self, rules: &Value, services: &[&str]) -> Result<usize, String> {
+        let rules = json::read(rules, services)?;
         self.set(rules);
         Ok(self.rules.len())
     }

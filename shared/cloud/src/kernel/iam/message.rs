@@ -4,7 +4,10 @@
 //! action that knows no resources: then neither the resource nor the encoded message is there.
 //! The JSON services always name the resource, even if it is `*`.
 
+use std::hash::Hasher;
+
 use super::evaluate::{Ask, ResourceVerdict, Verdict};
+use crate::kernel::hash::Fnv;
 
 /// Why a question was answered no.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,30 +84,13 @@ fn token(user: &str, ask: &Ask, phrase: &str) -> String {
             state.add(value);
         }
     }
-    let mut seed = state.0;
+    let mut seed = state.finish();
     let letter = |_| {
         seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let index = usize::try_from(mix(seed) >> 58).unwrap_or(0);
         TOKEN_ALPHABET.get(index).map_or('-', |byte| char::from(*byte))
     };
     (0..TOKEN_CHARS).map(letter).collect()
-}
-
-/// FNV-1a over texts, each closed by a byte that no text contains.
-struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Fnv {
-        Fnv(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Fnv {
-    fn add(&mut self, text: &str) {
-        for byte in text.bytes().chain([0xff]) {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
 }
 
 /// The finishing step of splitmix64, which turns a counter into well-spread bits.

@@ -1,6 +1,6 @@
 //! Who asks, and whom a resource's policy names.
 
-use super::wildcard::ARN_PARTS;
+use crate::kernel::glob::ARN_PARTS;
 
 /// A principal as an ARN or a policy names it.
 #[derive(Clone, Debug, PartialEq, Eq)]

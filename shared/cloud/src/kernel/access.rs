@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::iam::{Ask, Keys, PolicyDocument, PolicyError};
-use crate::lambda::EnvironmentId;
-use crate::model::{DEFAULT_ACCOUNT, Scope};
+use crate::kernel::arn;
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::iam::{Ask, Keys, PolicyDocument, PolicyError};
+use crate::kernel::scope::{DEFAULT_ACCOUNT, EnvironmentId, Scope};
 
 /// Tags of a resource or a request.
 pub type Tags = BTreeMap<String, String>;
@@ -151,13 +152,22 @@ pub struct Call {
 }
 
 impl Call {
+    /// The error for an operation that is not modelled.
+    pub fn unknown_operation(&self) -> ApiError {
+        let text = format!("{}:{} is not modelled here", self.service, self.action);
+        match self.service {
+            "ec2" | "sts" => ApiError::bad("InvalidAction", text),
+            _ => ApiError::bad("UnknownOperationException", text),
+        }
+    }
+
     /// The ARN of an EC2 resource; images and snapshots carry no account in theirs.
-    pub fn arn(&self, kind: crate::error::Kind, id: &str) -> String {
-        crate::ec2::arn(&self.scope, kind, id)
+    pub fn arn(&self, kind: Kind, id: &str) -> String {
+        arn::of_ec2(&self.scope, kind, id)
     }
 
     /// The creation of tags that come in a create call: an action of its own.
-    pub fn tag_on_create(&self, kind: crate::error::Kind, tags: &Tags) -> Option<Want> {
+    pub fn tag_on_create(&self, kind: Kind, tags: &Tags) -> Option<Want> {
         if tags.is_empty() {
             return None;
         }

@@ -4,9 +4,9 @@ use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
-use crate::ec2::filter::glob;
-use crate::time::Time;
-use crate::trace::TracedCall;
+use crate::kernel::glob::glob;
+use crate::kernel::time::Time;
+use crate::kernel::trace::TracedCall;
 
 /// Before the call takes effect, or after it did and before the caller hears of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Names of resources: `arn:aws:SERVICE:REGION:ACCOUNT:RESOURCE`.
 
-use crate::model::Scope;
+use crate::kernel::error::Kind;
+use crate::kernel::scope::Scope;
 
 /// The parts of an ARN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,4 +33,13 @@ impl<'a> Arn<'a> {
     pub fn is_in(&self, scope: &Scope) -> bool {
         self.region == &*scope.region && self.account == &*scope.account
     }
+}
+
+/// The ARN of a resource of EC2; images and snapshots carry no account in theirs.
+pub fn of_ec2(scope: &Scope, kind: Kind, id: &str) -> String {
+    let account = match kind {
+        Kind::Image | Kind::Snapshot => "",
+        _ => &scope.account,
+    };
+    format!("arn:aws:ec2:{}:{account}:{}/{id}", scope.region, kind.resource_type())
 }

@@ -5,9 +5,9 @@
 
 use std::ops::RangeInclusive;
 
-use crate::config::Quirks;
-use crate::error::ApiError;
-use crate::query::Fields;
+use crate::kernel::config::Quirks;
+use crate::kernel::error::ApiError;
+use crate::kernel::query::Fields;
 
 /// How much of a listing a call wants.
 #[derive(Clone, Debug, Default)]

@@ -3,9 +3,9 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::faults::Rule;
-use crate::time::Time;
-use crate::trace::Recording;
+use crate::kernel::faults::Rule;
+use crate::kernel::time::Time;
+use crate::kernel::trace::Recording;
 
 /// How a world is to be.
 #[derive(Clone, Debug)]

@@ -5,45 +5,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::access::Principals;
-use crate::agenda::{Agenda, Due};
-use crate::config::Config;
-use crate::faults::Faults;
-use crate::throttle::Throttle;
-use crate::time::Time;
-use crate::trace::{Entry, Trace, What};
+use crate::kernel::access::{Call, Principals, Want};
+use crate::kernel::agenda::{Agenda, Due};
+use crate::kernel::config::Config;
+use crate::kernel::error::ApiError;
+use crate::kernel::faults::Faults;
+use crate::kernel::permit::{Judge, OnResource};
+use crate::kernel::scope::EnvironmentId;
+use crate::kernel::throttle::{self, Kind, Rate, Throttle};
+use crate::kernel::time::Time;
+use crate::kernel::trace::{Entry, Trace, What};
 use crate::{dynamodb, ec2, eventbridge, kms, lambda, sqs, ssm};
 
-/// The account of everybody who was not declared.
-pub const DEFAULT_ACCOUNT: &str = "123456789012";
-
-/// One account in one region.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Scope {
-    pub account: Arc<str>,
-    pub region: Arc<str>,
-}
-
-impl Scope {
-    pub fn new(account: &str, region: &str) -> Scope {
-        Scope { account: account.into(), region: region.into() }
-    }
-
-    /// The same account elsewhere.
-    pub fn in_region(&self, region: &str) -> Scope {
-        Scope { account: self.account.clone(), region: region.into() }
-    }
-
-    /// Another account in the same region.
-    pub fn in_account(&self, account: &str) -> Scope {
-        Scope { account: account.into(), region: self.region.clone() }
-    }
-}
+pub use crate::kernel::scope::{DEFAULT_ACCOUNT, Scope};
 
 /// What the model asks the world outside of it to do.
 #[derive(Debug)]
@@ -51,7 +29,7 @@ pub enum Effect {
     /// An execution environment is started.
     Start(lambda::Start),
     /// The execution environment dies on the spot.
-    Kill(lambda::EnvironmentId),
+    Kill(EnvironmentId),
 }
 
 #[derive(Debug)]
@@ -121,6 +99,69 @@ impl Model {
             Due::Dynamo(scope, step) => dynamodb::happen(self, &scope, step),
             Due::Ssm(scope, step) => ssm::happen(self, &scope, step),
         }
+    }
+
+    /// The rules by which calls are judged now.
+    fn judge(&self) -> Judge<'_> {
+        let open_roles = self.config.open_roles;
+        Judge { principals: &self.principals, open_roles, now: self.now }
+    }
+
+    /// Authorises each want by itself; see [`Judge::permit`].
+    pub fn permit(&self, call: &Call, wants: &[Want]) -> Result<(), ApiError> {
+        self.judge().permit(call, wants)
+    }
+
+    /// Authorises one want on a resource that has a policy of its own.
+    pub fn permit_on(
+        &self,
+        call: &Call,
+        want: &Want,
+        resource: Option<OnResource<'_>>,
+    ) -> Result<(), ApiError> {
+        self.judge().permit_on(call, want, resource)
+    }
+
+    /// Whether the caller may, for what does not fail the call if they may not.
+    pub fn allows(&self, call: &Call, want: &Want) -> bool {
+        self.judge().permit_on(call, want, None).is_ok()
+    }
+
+    /// Whether a service can act in a role at all; see [`Judge::role_trusts`].
+    pub fn role_trusts(&self, role_arn: &str, service: &str) -> bool {
+        self.judge().role_trusts(role_arn, service)
+    }
+
+    /// Whether a role may, when a service acts in it (the role of an EventBridge target).
+    pub fn role_may(&self, role_arn: &str, scope: &Scope, want: &Want) -> bool {
+        self.judge().role_may_on(role_arn, scope, want, None)
+    }
+
+    /// Whether a role may, on a resource that has a policy of its own.
+    pub fn role_may_on(
+        &self,
+        role_arn: &str,
+        scope: &Scope,
+        want: &Want,
+        resource: Option<OnResource<'_>>,
+    ) -> bool {
+        self.judge().role_may_on(role_arn, scope, want, resource)
+    }
+
+    /// Takes tokens for a call out of one of its buckets, or refuses the call.
+    pub fn spend(
+        &mut self,
+        call: &Call,
+        kind: Kind,
+        tokens: u64,
+        rate: Rate,
+    ) -> Result<(), ApiError> {
+        let limits = &self.config.limits;
+        let rate = rate.after_others(limits.other_users_take);
+        if !limits.throttles || self.throttle.take(call, kind, tokens, rate, self.now) {
+            return Ok(());
+        }
+        Err(throttle::refusal(call.service))
     }
 
     /// Writes into the trace what the rules did to events, creations and invocations.

@@ -7,8 +7,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use crate::error::ApiError;
-use crate::time::Time;
+use crate::kernel::error::ApiError;
+use crate::kernel::time::Time;
 
 /// More parameters than any real call carries; AWS has a limit on the size of a request too.
 const PARAMETERS_MAX: usize = 20_000;

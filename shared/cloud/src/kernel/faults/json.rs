@@ -17,8 +17,8 @@ use serde_json::{Map, Value};
 
 use super::rule::{COPIES_MAX, Chaos, Creation, Fault, INJECTED, LATE_MS_MAX};
 use super::rule::{Rule, Turns, When, Which};
-use crate::time::Time;
-use crate::{dispatch, regions};
+use crate::kernel::regions;
+use crate::kernel::time::Time;
 
 /// Every call looks at every rule.
 const RULES_MAX: usize = 1000;
@@ -50,15 +50,16 @@ const FAULTS: [(&str, &[&str]); 16] = [
     ("duplicate_invocation", &INVOCATIONS),
 ];
 
-/// Reads `{"rules": [...]}`, `{"chaos": "as_observed"}`, or both.
-pub(super) fn read(body: &Value) -> Result<Vec<Rule>, String> {
+/// Reads `{"rules": [...]}`, `{"chaos": "as_observed"}`, or both. Rules may name these services.
+pub(super) fn read(body: &Value, services: &[&str]) -> Result<Vec<Rule>, String> {
     let place = Place::new("", body)?;
     place.only(&["rules", "chaos"])?;
     let mut all = Vec::new();
     match place.get("rules") {
         Some(Value::Array(rules)) => {
             for (index, rule) in rules.iter().enumerate() {
-                all.push(read_rule(&Place::new(&format!("rules[{index}]"), rule)?)?);
+                let place = Place::new(&format!("rules[{index}]"), rule)?;
+                all.push(read_rule(&place, services)?);
             }
         }
         Some(_) => return Err("rules must be an array".to_string()),
@@ -78,7 +79,7 @@ pub(super) fn read(body: &Value) -> Result<Vec<Rule>, String> {
     Ok(all)
 }
 
-fn read_rule(place: &Place<'_>) -> Result<Rule, String> {
+fn read_rule(place: &Place<'_>, services: &[&str]) -> Result<Rule, String> {
     let given = FAULTS.into_iter().filter(|(name, _)| place.get(name).is_some());
     let given: Vec<_> = given.collect();
     let [(name, subjects)] = given.as_slice() else {
@@ -88,7 +89,7 @@ fn read_rule(place: &Place<'_>) -> Result<Rule, String> {
     };
     place.only(&[&[*name], *subjects, &TURNS].concat())?;
     let name_given = place.text("name")?.map(str::to_string);
-    let (which, turns) = (read_which(place)?, read_turns(place)?);
+    let (which, turns) = (read_which(place, services)?, read_turns(place)?);
     Ok(Rule { name: name_given, which, turns, fault: read_fault(place, name)? })
 }
 
@@ -145,16 +146,15 @@ fn read_fail(place: &Place<'_>) -> Result<Fault, String> {
     })
 }
 
-fn read_which(place: &Place<'_>) -> Result<Which, String> {
+fn read_which(place: &Place<'_>, services: &[&str]) -> Result<Which, String> {
     let text = |name: &str| place.text(name).map(|text| text.map(str::to_string));
-    let services: Vec<&str> = dispatch::services().collect();
     let region_names: Vec<&str> = regions::REGIONS.iter().map(|(name, _)| *name).collect();
     let detail = place.get("detail").cloned();
     if detail.as_ref().is_some_and(|detail| !detail.is_object()) {
         return Err(place.must("detail", "be an object"));
     }
     Ok(Which {
-        service: place.name_among("service", &services)?,
+        service: place.name_among("service", services)?,
         action: text("action")?,
         region: place.name_among("region", &region_names)?,
         account: text("account")?,

@@ -10,7 +10,8 @@ use std::io;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::time::Time;
+use crate::kernel::hash::Fnv;
+use crate::kernel::time::Time;
 
 /// One line of the trace, whose fields go into its JSON in this order.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -80,7 +81,7 @@ fn write_what<S: Serializer>(what: &What, serializer: S) -> Result<S::Ok, S::Err
 #[derive(Debug, Default)]
 pub struct Trace {
     entries: Vec<Entry>,
-    hash: Fnv,
+    lines: Lines,
     recording: Recording,
 }
 
@@ -98,8 +99,8 @@ impl Trace {
     }
 
     pub fn add(&mut self, mut entry: Entry) {
-        entry.number = self.hash.lines;
-        self.hash.line(&entry);
+        entry.number = self.lines.count;
+        self.lines.add(&entry);
         if self.recording == Recording::Keep {
             self.entries.push(entry);
         }
@@ -111,7 +112,7 @@ impl Trace {
 
     /// A hash over every line so far: two runs that did the same have the same.
     pub fn hash(&self) -> String {
-        format!("{:016x}", self.hash.finish())
+        format!("{:016x}", self.lines.hash.finish())
     }
 }
 
@@ -128,7 +129,7 @@ pub struct TracedCall {
 }
 
 /// The calls of a kept trace that `wanted` picks, in their order. They are counted before they are
-/// picked, as a rule counts them (see [`crate::faults::Rule::at`]). A call that a rule struck
+/// picked, as a rule counts them (see [`crate::kernel::faults::Rule::at`]). A call that a rule struck
 /// before its effect is not among them, so the run must be one without faults.
 pub fn calls_of(trace: &Trace, wanted: impl Fn(&Entry) -> bool) -> Vec<TracedCall> {
     let mut counts: BTreeMap<[&str; 4], u64> = BTreeMap::new();
@@ -145,45 +146,26 @@ pub fn calls_of(trace: &Trace, wanted: impl Fn(&Entry) -> bool) -> Vec<TracedCal
     calls
 }
 
-/// FNV-1a, whose result does not change between releases of Rust, as that of the standard hasher
-/// may.
-#[derive(Debug)]
-struct Fnv {
-    state: u64,
-    lines: u64,
+/// The running hash over the lines of a trace.
+#[derive(Debug, Default)]
+struct Lines {
+    hash: Fnv,
+    count: u64,
 }
 
-impl Default for Fnv {
-    fn default() -> Fnv {
-        Fnv { state: 0xcbf2_9ce4_8422_2325, lines: 0 }
-    }
-}
-
-impl Fnv {
+impl Lines {
     /// Takes the line as it is written: its text is never put together.
-    fn line(&mut self, entry: &Entry) {
+    fn add(&mut self, entry: &Entry) {
         let written = serde_json::to_writer(&mut *self, entry);
         written.expect("all of it is JSON, and every byte is taken");
-        Hasher::write(self, b"\n");
-        self.lines += 1;
+        self.hash.write(b"\n");
+        self.count += 1;
     }
 }
 
-impl Hasher for Fnv {
-    fn finish(&self) -> u64 {
-        self.state
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.state = (self.state ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
-}
-
-impl io::Write for Fnv {
+impl io::Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Hasher::write(self, bytes);
+        self.hash.write(bytes);
         Ok(bytes.len())
     }
 

@@ -10,10 +10,10 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::document::{PolicyError, object, scalars};
+use super::element::{PolicyError, object, scalars};
 use super::keys::Keys;
 use super::variable::{Template, is_key};
-use super::wildcard::ARN_PARTS;
+use crate::kernel::glob::ARN_PARTS;
 
 /// One key of one operator; a `Condition` element is all of them together.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,12 +1,13 @@
 //! Whether a call may do what it wants: IAM as every operation asks for it.
 
-use crate::access::{Call, Identity, Want};
-use crate::error::ApiError;
-use crate::iam::{
+use crate::kernel::access::{Call, Identity, Principals, Want};
+use crate::kernel::error::ApiError;
+use crate::kernel::iam::{
     Ask, PolicyDocument, PrincipalRef, Refusal, ResourceVerdict, Verdict, combine, combine_gated,
     ec2_refusal, evaluate, evaluate_resource_policy, json_refusal,
 };
-use crate::model::{Model, Scope};
+use crate::kernel::scope::Scope;
+use crate::kernel::time::Time;
 
 /// The policy on a resource, and how it joins with the policies of the caller.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +19,16 @@ pub struct OnResource<'a> {
     pub gated: bool,
 }
 
-impl Model {
+/// The roles and settings by which a call is judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Judge<'a> {
+    pub principals: &'a Principals,
+    /// As [`crate::kernel::config::Config::open_roles`].
+    pub open_roles: bool,
+    pub now: Time,
+}
+
+impl Judge<'_> {
     /// Authorises each want by itself, and answers a dry run. An operation calls this exactly once,
     /// after it has read its parameters and before it changes anything.
     ///
@@ -50,7 +60,7 @@ impl Model {
             return Ok(());
         }
         let ask = self.ask(&call.caller, &call.scope, want);
-        let (identity, on_resource, verdict) = self.judge(&call.caller, &ask, resource);
+        let (identity, on_resource, verdict) = self.verdicts(&call.caller, &ask, resource);
         if verdict == Verdict::Allowed {
             return Ok(());
         }
@@ -66,25 +76,15 @@ impl Model {
         })
     }
 
-    /// Whether the caller may, for what does not fail the call if they may not.
-    pub fn allows(&self, call: &Call, want: &Want) -> bool {
-        self.permit_on(call, want, None).is_ok()
-    }
-
     /// Whether a service can act in a role at all: the role is there and trusts the service. One
     /// that was declared without a trust policy trusts every service.
     pub fn role_trusts(&self, role_arn: &str, service: &str) -> bool {
         let Some(role) = self.principals.roles.get(role_arn) else {
-            return self.config.open_roles;
+            return self.open_roles;
         };
         let Some(trust) = &role.trust else { return true };
         let want = Want::new("sts:AssumeRole", role_arn);
         resource_admits(trust, &PrincipalRef::Service(service.to_string()), &want)
-    }
-
-    /// Whether a role may, when a service acts in it (the role of an EventBridge target).
-    pub fn role_may(&self, role_arn: &str, scope: &Scope, want: &Want) -> bool {
-        self.role_may_on(role_arn, scope, want, None)
     }
 
     /// Whether a role may, on a resource that has a policy of its own.
@@ -96,7 +96,7 @@ impl Model {
         resource: Option<OnResource<'_>>,
     ) -> bool {
         if !self.principals.roles.contains_key(role_arn) {
-            return self.config.open_roles;
+            return self.open_roles;
         }
         let account = match PrincipalRef::parse(role_arn) {
             Some(principal) => principal.account().unwrap_or_default().to_string(),
@@ -109,11 +109,11 @@ impl Model {
             environment: None,
         };
         let ask = self.ask(&caller, scope, want);
-        self.judge(&caller, &ask, resource).2 == Verdict::Allowed
+        self.verdicts(&caller, &ask, resource).2 == Verdict::Allowed
     }
 
     /// What the policies of the caller say, what that on the resource says, and both together.
-    fn judge(
+    fn verdicts(
         &self,
         caller: &Identity,
         ask: &Ask,
@@ -123,7 +123,7 @@ impl Model {
             None => Verdict::Allowed,
             Some(role) => match self.principals.roles.get(role) {
                 Some(role) => evaluate(&role.policies, ask),
-                None if self.config.open_roles => Verdict::Allowed,
+                None if self.open_roles => Verdict::Allowed,
                 None => Verdict::ImplicitDeny,
             },
         };
