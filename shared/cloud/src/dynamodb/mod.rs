@@ -116,26 +116,6 @@ impl Clock for WorldClock {
     }
 }
 
-/// What DynamoDB has on the agenda.
-#[derive(Clone, Debug)]
-pub enum Step {
-    /// What was written to a table becomes visible in its global secondary indexes.
-    Replicate(shadow::Write),
-    /// Items whose time to live is over are deleted.
-    Sweep,
-    /// The deletions of a sweep become visible in the global secondary indexes.
-    SweepShadow,
-}
-
-pub fn happen(model: &mut Model, scope: &Scope, step: Step) {
-    model.dynamodb.set_clock(model.now);
-    match step {
-        Step::Replicate(write) => shadow::apply(model, scope, &write),
-        Step::Sweep => ttl::sweep(model, scope),
-        Step::SweepShadow => ttl::sweep_shadow(model, scope),
-    }
-}
-
 /// The ARN of a table, or of what belongs to one (`NAME/index/INDEX`).
 pub fn table_arn(scope: &Scope, name: &str) -> String {
     format!("arn:aws:dynamodb:{}:{}:table/{name}", scope.region, scope.account)

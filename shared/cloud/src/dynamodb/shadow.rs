@@ -12,8 +12,7 @@ use dynoxide::actions::put_item::PutItemRequest;
 use dynoxide::{Item, NativeDatabase};
 use serde_json::Value;
 
-use super::{Key, Region, Step};
-use crate::kernel::agenda::Due;
+use super::{Key, Region};
 use crate::kernel::error::ApiError;
 use crate::kernel::scope::Scope;
 use crate::model::Model;
@@ -109,13 +108,16 @@ pub fn follow(model: &mut Model, scope: &Scope, targets: Vec<Target>) -> Result<
         let lag = shadow.lag;
         let item = region.primary.get_item(request).map_err(read::refusal)?.item;
         let write = Write { table_id: known.id.clone(), table, key, item };
-        model.after(lag, Due::Dynamo(scope.clone(), Step::Replicate(write)));
+        let scope = scope.clone();
+        model.after(lag, "dynamodb: indexes learn of a write", move |model| {
+            apply(model, &scope, &write);
+        });
     }
     Ok(())
 }
 
 /// The indexes learn of a write.
-pub fn apply(model: &mut Model, scope: &Scope, write: &Write) {
+fn apply(model: &mut Model, scope: &Scope, write: &Write) {
     let Ok(region) = model.dynamodb.region(scope, None) else { return };
     let Some(shadow) = &region.shadow else { return };
     if region.tables.get(&write.table).is_none_or(|table| table.id != write.table_id) {

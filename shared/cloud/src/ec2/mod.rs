@@ -28,25 +28,6 @@ use crate::kernel::scope::Scope;
 use crate::kernel::xml::Xml;
 use crate::model::Model;
 
-/// What EC2 has on the agenda.
-#[derive(Clone, Debug)]
-pub enum Step {
-    Instance(instances::Step),
-    Volume(volumes::Step),
-    Snapshot(snapshots::Step),
-    Image(images::Step),
-}
-
-/// Lets a planned step happen.
-pub fn happen(model: &mut Model, scope: &Scope, step: Step) {
-    match step {
-        Step::Instance(step) => instances::happen(model, scope, step),
-        Step::Volume(step) => volumes::happen(model, scope, step),
-        Step::Snapshot(step) => snapshots::happen(model, scope, step),
-        Step::Image(step) => images::happen(model, scope, step),
-    }
-}
-
 /// Answers a call: what goes between `<requestId>` and the end of the response.
 pub fn answer(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, ApiError> {
     throttle::admit(model, call, fields)?;

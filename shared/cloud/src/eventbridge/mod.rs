@@ -18,12 +18,9 @@ mod throttle;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use crate::kernel::access::Call;
-use crate::kernel::agenda::Due;
 use crate::kernel::arn::Arn;
 use crate::kernel::error::ApiError;
 use crate::kernel::iam::PolicyDocument;
@@ -88,32 +85,6 @@ struct Rule {
     generation: u64,
     /// When the schedule was put or enabled last: rates count from here.
     anchor: Time,
-}
-
-/// What EventBridge has on the agenda.
-#[derive(Clone, Debug)]
-pub enum Step {
-    /// An event reaches its bus.
-    Arrive(deliver::Arrival),
-    /// The schedule of a rule has come to one of its times.
-    Fire { rule: String, generation: u64 },
-    /// A target that could not be reached is tried again.
-    Retry(Box<deliver::Delivery>),
-}
-
-/// How often an event in a dark region looks whether it is up again.
-const DARK_REGION_WAIT: Duration = Duration::from_secs(60);
-
-pub fn happen(model: &mut Model, scope: &Scope, step: Step) {
-    match step {
-        // A region that is dark keeps its events until it is up again.
-        Step::Arrive(_) if model.dark_regions.contains(&*scope.region) => {
-            model.after(DARK_REGION_WAIT, Due::Events(scope.clone(), step));
-        }
-        Step::Arrive(arrival) => deliver::arrive(model, scope, &arrival),
-        Step::Fire { rule, generation } => rules::fire(model, scope, &rule, generation),
-        Step::Retry(delivery) => deliver::retry(model, scope, *delivery),
-    }
 }
 
 /// An event on its way to a bus; id, time, account and region are added when it is sent.

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::deliver::Arrival;
+use super::deliver::{self, Arrival};
 use super::rules::read_pattern;
-use super::{DEFAULT_BUS, Envelope, Event, Step, bus_arn, invalid, parse_bus_arn};
+use super::{DEFAULT_BUS, Envelope, Event, bus_arn, invalid, parse_bus_arn};
 use crate::kernel::access::{Call, Want};
-use crate::kernel::agenda::Due;
 use crate::kernel::error::ApiError;
 use crate::kernel::ids;
 use crate::kernel::json::Members;
@@ -54,8 +53,7 @@ pub fn send(model: &mut Model, scope: &Scope, sending: Sending) {
             only_rule: sending.only_rule.clone(),
             forwarded: false,
         };
-        let step = Step::Arrive(arrival);
-        model.after(sending.delay.saturating_add(extra), Due::Events(scope.clone(), step));
+        deliver::plan_arrival(model, scope, sending.delay.saturating_add(extra), arrival);
     }
 }
 

@@ -6,11 +6,10 @@ use super::pattern::Pattern;
 use super::put::{Sending, envelope, send};
 use super::schedule::Schedule;
 use super::{
-    DEFAULT_BUS, Event, Rule, Step, invalid, name, no_such_bus, no_such_rule, own_bus, page,
-    rule_arn, short_text, too_many,
+    DEFAULT_BUS, Event, Rule, invalid, name, no_such_bus, no_such_rule, own_bus, page, rule_arn,
+    short_text, too_many,
 };
 use crate::kernel::access::{Call, Want};
-use crate::kernel::agenda::Due;
 use crate::kernel::error::ApiError;
 use crate::kernel::json::Members;
 use crate::kernel::scope::Scope;
@@ -134,13 +133,13 @@ fn plan(model: &mut Model, scope: &Scope, rule_name: &str) {
     let Some((_, schedule)) = &rule.schedule else { return };
     let (anchor, generation) = (rule.anchor, rule.generation);
     if let Some(at) = schedule.next_after(now, anchor) {
-        let step = Step::Fire { rule: rule_name.to_string(), generation };
-        model.agenda.add(at, Due::Events(scope.clone(), step));
+        let (scope, rule) = (scope.clone(), rule_name.to_string());
+        model.at(at, "events: rule fires", move |model| fire(model, &scope, &rule, generation));
     }
 }
 
-/// A scheduled rule has come to one of its times.
-pub fn fire(model: &mut Model, scope: &Scope, rule_name: &str, generation: u64) {
+/// Fires a scheduled rule that has come to one of its times.
+fn fire(model: &mut Model, scope: &Scope, rule_name: &str, generation: u64) {
     let Some(bus) = model.bus(scope, DEFAULT_BUS) else { return };
     let current = |rule: &&Rule| rule.generation == generation && rule.enabled;
     let Some(rule) = bus.rules.get(rule_name).filter(current) else { return };

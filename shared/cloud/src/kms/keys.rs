@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Found, Key, State, Step, find, find_key, key, page, policy, region, require};
+use super::{Found, Key, State, find, find_key, key, page, policy, region, require};
 use crate::kernel::access::{Call, Tags, Want};
-use crate::kernel::agenda::Due;
 use crate::kernel::error::ApiError;
 use crate::kernel::ids;
 use crate::kernel::json::Members;
@@ -216,14 +215,25 @@ pub fn schedule_deletion(
     let key = key(model, &found)?;
     require(&found, key, |state| !matches!(state, State::PendingDeletion(_)))?;
     key.state = State::PendingDeletion(at);
-    let step = Step::Delete { id: found.id.clone() };
-    model.after(waits, Due::Kms(found.scope.clone(), step));
+    let gone = found.clone();
+    model.after(waits, "kms: key is deleted", move |model| delete(model, &gone));
     Ok(json!({
         "KeyId": found.arn(),
         "DeletionDate": at.epoch_secs(),
         "KeyState": "PendingDeletion",
         "PendingWindowInDays": days,
     }))
+}
+
+/// Deletes a key whose waiting period is over, unless the deletion was cancelled.
+fn delete(model: &mut Model, found: &Found) {
+    let now = model.now;
+    let region = region(model, &found.scope);
+    let key = region.keys.get(&found.id);
+    if key.is_some_and(|key| matches!(key.state, State::PendingDeletion(at) if at <= now)) {
+        region.keys.remove(&found.id);
+        region.aliases.retain(|_, alias| alias.key_id != found.id);
+    }
 }
 
 pub fn cancel_deletion(

@@ -78,30 +78,6 @@ impl Found {
     }
 }
 
-/// What KMS has on the agenda.
-#[derive(Clone, Debug)]
-pub enum Step {
-    /// The waiting period of a key is over.
-    Delete { id: String },
-}
-
-pub fn happen(model: &mut Model, scope: &Scope, step: Step) {
-    let now = model.now;
-    match step {
-        Step::Delete { id } => {
-            let region = region(model, scope);
-            let due = region
-                .keys
-                .get(&id)
-                .is_some_and(|key| matches!(key.state, State::PendingDeletion(at) if at <= now));
-            if due {
-                region.keys.remove(&id);
-                region.aliases.retain(|_, alias| alias.key_id != id);
-            }
-        }
-    }
-}
-
 pub fn answer(model: &mut Model, call: &Call, body: &Value) -> Result<Value, ApiError> {
     let members = Members::of(body)?;
     match call.action.as_str() {

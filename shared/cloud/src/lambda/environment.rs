@@ -19,11 +19,10 @@ use tokio::sync::Notify;
 
 use super::{
     Code, Context, Environment, EnvironmentId, FunctionError, InvocationId, Job, NoJob, Start,
-    Step, queue,
+    queue,
 };
 use crate::door::sdk::Caller;
 use crate::kernel::access::Identity;
-use crate::kernel::agenda::Due;
 use crate::kernel::scope::Scope;
 use crate::kernel::time::Time;
 use crate::kernel::trace::What;
@@ -134,7 +133,7 @@ pub(super) fn assign(model: &mut Model, invocation: InvocationId) {
     if let Some(execution) = model.lambda.environments.get_mut(&id) {
         let turn = execution.enter(Phase::Assigned(this));
         execution.wake.notify_waiters();
-        model.agenda.add(deadline, Due::Lambda(Step::Deadline(id, turn)));
+        plan_deadline(model, deadline, id, turn);
     }
 }
 
@@ -252,9 +251,8 @@ pub fn take(model: &mut Model, id: EnvironmentId) -> Take {
     this.began = now;
     this.deadline = now + function.spec.timeout;
     let turn = execution.enter(Phase::Running(this));
-    model.agenda.add(this.deadline, Due::Lambda(Step::Deadline(id, turn)));
     let skew = Duration::from_millis(execution.clock_skew_ms.unsigned_abs());
-    Take::Job(Job {
+    let job = Job {
         event: invocation.payload.clone(),
         context: Context {
             now: if execution.clock_skew_ms < 0 { now - skew } else { now + skew },
@@ -262,7 +260,9 @@ pub fn take(model: &mut Model, id: EnvironmentId) -> Take {
             request_id: invocation.request_id.clone(),
         },
         function_arn: execution.function.clone(),
-    })
+    };
+    plan_deadline(model, this.deadline, id, turn);
+    Take::Job(job)
 }
 
 /// An environment says how its invocation ended. Whether that was heard: not if the request id is
@@ -281,7 +281,10 @@ pub fn finished(
         return false;
     }
     let turn = execution.enter(Phase::Idle { since: now });
-    model.after(model.config.pace.environment_idles, Due::Lambda(Step::Idle(id, turn)));
+    let idles = model.config.pace.environment_idles;
+    model.after(idles, "lambda: environment grows cold", move |model| {
+        end_at(model, id, turn, Ending::Unused);
+    });
     tried(model, id, this, result);
     retire_if_outdated(model, id);
     true
@@ -366,22 +369,19 @@ fn tried(model: &mut Model, id: EnvironmentId, this: Try, result: Result<(), Fun
     queue::settle(model, this.invocation, result);
 }
 
-/// A deadline has come.
-pub(super) fn time_out(model: &mut Model, id: EnvironmentId, turn: u64) {
-    if is_at(model, id, turn) {
-        end(model, id, Ending::TimedOut);
-    }
+/// Plans the end of an environment that is still at this turn when its deadline comes.
+fn plan_deadline(model: &mut Model, deadline: Time, id: EnvironmentId, turn: u64) {
+    model.at(deadline, "lambda: deadline passes", move |model| {
+        end_at(model, id, turn, Ending::TimedOut);
+    });
 }
 
-/// An environment may have been idle for long.
-pub(super) fn grow_cold(model: &mut Model, id: EnvironmentId, turn: u64) {
-    if is_at(model, id, turn) {
-        end(model, id, Ending::Unused);
+/// Ends an environment, unless it has had another turn since.
+fn end_at(model: &mut Model, id: EnvironmentId, turn: u64, ending: Ending) {
+    let execution = model.lambda.environments.get(&id);
+    if execution.is_some_and(|execution| execution.turn == turn) {
+        end(model, id, ending);
     }
-}
-
-fn is_at(model: &Model, id: EnvironmentId, turn: u64) -> bool {
-    model.lambda.environments.get(&id).is_some_and(|execution| execution.turn == turn)
 }
 
 /// The function's settings have changed: an environment that does nothing has no future.

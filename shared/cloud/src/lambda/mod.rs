@@ -133,17 +133,6 @@ struct Function {
     generation: u64,
 }
 
-/// What Lambda has on the agenda.
-#[derive(Clone, Debug)]
-pub enum Step {
-    /// An event is tried, for the first time or again.
-    Try(InvocationId),
-    /// The time of an environment's start or invocation is over, unless its turn has passed.
-    Deadline(EnvironmentId, u64),
-    /// An environment has been idle for long, unless its turn has passed.
-    Idle(EnvironmentId, u64),
-}
-
 /// An execution environment that is to be started outside of the model.
 #[derive(Debug)]
 pub struct Start {
@@ -152,14 +141,6 @@ pub struct Start {
     variables: Environment,
     caller: Caller,
     log_stream: String,
-}
-
-pub fn happen(model: &mut Model, step: Step) {
-    match step {
-        Step::Try(invocation) => queue::attempt(model, invocation),
-        Step::Deadline(environment, turn) => environment::time_out(model, environment, turn),
-        Step::Idle(environment, turn) => environment::grow_cold(model, environment, turn),
-    }
 }
 
 /// Starts an execution environment.

@@ -10,9 +10,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{FunctionError, InvocationId, Refusal, Step, environment};
+use super::{FunctionError, InvocationId, Refusal, environment};
 use crate::kernel::access::Want;
-use crate::kernel::agenda::Due;
 use crate::kernel::ids;
 use crate::kernel::scope::Scope;
 use crate::kernel::time::Time;
@@ -83,13 +82,16 @@ pub fn enqueue(model: &mut Model, function_arn: &str, payload: Value) -> Result<
             last_error: None,
         };
         model.lambda.queue.insert(id, invocation);
-        model.after(Duration::ZERO, Due::Lambda(Step::Try(id)));
+        model.after(Duration::ZERO, TRY, move |model| attempt(model, id));
     }
     Ok(request_id)
 }
 
-/// It is time to try an event.
-pub(super) fn attempt(model: &mut Model, id: InvocationId) {
+/// Name of the deed that tries an event, for the first time or again.
+const TRY: &str = "lambda: event is tried";
+
+/// Tries an event.
+fn attempt(model: &mut Model, id: InvocationId) {
     let Some(invocation) = model.lambda.queue.get(&id) else { return };
     let Some(function) = model.lambda.functions.get(&invocation.function) else { return };
     if model.now >= invocation.accepted + function.spec.event_age_max {
@@ -140,7 +142,7 @@ fn try_again(model: &mut Model, id: InvocationId, wait: Duration) {
     let Some(function) = model.lambda.functions.get(&invocation.function) else { return };
     let too_old = invocation.accepted + function.spec.event_age_max;
     let at = (model.now + wait).min(too_old);
-    model.agenda.add(at, Due::Lambda(Step::Try(id)));
+    model.at(at, TRY, move |model| attempt(model, id));
 }
 
 /// A try has ended.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::kernel::access::{Call, Principals, Want};
-use crate::kernel::agenda::{Agenda, Due};
+use crate::kernel::agenda::{Agenda, Deed};
 use crate::kernel::config::Config;
 use crate::kernel::error::ApiError;
 use crate::kernel::faults::Faults;
@@ -37,7 +37,7 @@ pub struct Model {
     pub now: Time,
     pub config: Config,
     pub rng: fastrand::Rng,
-    pub agenda: Agenda,
+    pub agenda: Agenda<Model>,
     pub effects: Vec<Effect>,
     pub trace: Trace,
     pub principals: Principals,
@@ -78,27 +78,20 @@ impl Model {
 
     /// Lets everything happen that is due by `now`, each at its own time.
     pub fn run_until(&mut self, now: Time) {
-        while let Some((at, due)) = self.agenda.take_due(now) {
-            self.now = self.now.max(at);
-            self.faults.now = self.now;
-            self.happen(due);
+        while let Some((at, deed)) = self.agenda.take_due(now) {
+            self.move_clock(at);
+            deed.act(self);
             self.note_faults();
         }
-        self.now = self.now.max(now);
-        self.faults.now = self.now;
+        self.move_clock(now);
         self.note_faults();
-        self.dynamodb.set_clock(self.now);
     }
 
-    fn happen(&mut self, due: Due) {
-        match due {
-            Due::Ec2(scope, step) => ec2::happen(self, &scope, step),
-            Due::Events(scope, step) => eventbridge::happen(self, &scope, step),
-            Due::Lambda(step) => lambda::happen(self, step),
-            Due::Kms(scope, step) => kms::happen(self, &scope, step),
-            Due::Dynamo(scope, step) => dynamodb::happen(self, &scope, step),
-            Due::Ssm(scope, step) => ssm::happen(self, &scope, step),
-        }
+    /// Moves the clock forward, and those of the parts that have one of their own.
+    fn move_clock(&mut self, at: Time) {
+        self.now = self.now.max(at);
+        self.faults.now = self.now;
+        self.dynamodb.set_clock(self.now);
     }
 
     /// The rules by which calls are judged now.
@@ -171,9 +164,24 @@ impl Model {
         }
     }
 
-    /// Puts something on the agenda.
-    pub fn after(&mut self, delay: Duration, due: Due) {
-        self.agenda.add(self.now + delay, due);
+    /// Puts a deed on the agenda. Its name says the service and what happens.
+    pub fn at(
+        &mut self,
+        time: Time,
+        name: &'static str,
+        act: impl FnOnce(&mut Model) + Send + 'static,
+    ) {
+        self.agenda.add(time, Deed::new(name, act));
+    }
+
+    /// Puts a deed on the agenda that is due after a delay.
+    pub fn after(
+        &mut self,
+        delay: Duration,
+        name: &'static str,
+        act: impl FnOnce(&mut Model) + Send + 'static,
+    ) {
+        self.at(self.now + delay, name, act);
     }
 
     /// The state of EC2 in a region; a region that nobody used yet has its default furniture.

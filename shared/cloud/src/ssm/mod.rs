@@ -48,19 +48,6 @@ struct Version {
 /// The data type of parameters that name an image.
 pub const IMAGE: &str = "aws:ec2:image";
 
-/// What SSM has on the agenda.
-#[derive(Clone, Debug)]
-pub enum Step {
-    /// SSM has looked for the image that a parameter is to name.
-    Validate(put::Pending),
-}
-
-pub fn happen(model: &mut Model, scope: &Scope, step: Step) {
-    match step {
-        Step::Validate(pending) => put::validate(model, scope, pending),
-    }
-}
-
 pub fn answer(model: &mut Model, call: &Call, body: &Value) -> Result<Value, ApiError> {
     let members = Members::of(body)?;
     match call.action.as_str() {

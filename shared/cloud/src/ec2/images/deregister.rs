@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::own;
-use super::settle::{self, Step};
+use super::settle;
 use crate::ec2::snapshots::delete::{is_locked, remove};
 use crate::ec2::state::{Image, ImageState, Protection};
 use crate::kernel::access::Call;
@@ -36,7 +36,7 @@ pub fn deregister(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml
     }
     settle::tell(model, &call.scope, &id, &call.request_id);
     let at = model.now + model.config.pace.image_vanishes;
-    settle::plan(model, &call.scope, at, Step::Vanish { id });
+    settle::plan_vanish(model, &call.scope, at, &id);
     let mut xml = Xml::new();
     xml.flag("return", true);
     if with_snapshots {

@@ -14,8 +14,6 @@ pub mod references;
 pub mod register;
 pub mod settle;
 
-pub use settle::{Step, happen};
-
 use std::collections::BTreeSet;
 
 use super::state::{Image, ImageState, Platform, Protection, Region};

@@ -4,38 +4,22 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::ec2;
 use crate::ec2::state::{ImageState, Reason, Region, SnapshotState};
 use crate::eventbridge::{self, Event};
-use crate::kernel::agenda::Due;
 use crate::kernel::arn;
 use crate::kernel::error::Kind;
 use crate::kernel::scope::Scope;
 use crate::kernel::time::Time;
 use crate::model::Model;
 
-/// What images have on the agenda.
-#[derive(Clone, Debug)]
-pub enum Step {
-    /// A pending image becomes `available`, or `failed` for this reason.
-    Settle { id: String, failure: Option<Reason> },
-    /// A deregistered image is described no longer.
-    Vanish { id: String },
-}
-
-pub fn happen(model: &mut Model, scope: &Scope, step: Step) {
-    match step {
-        Step::Settle { id, failure } => settle(model, scope, &id, failure),
-        Step::Vanish { id } => {
-            let region = model.ec2_region(scope);
-            region.images.remove(&id);
-            region.tag_versions.remove(&id);
-        }
-    }
-}
-
-pub fn plan(model: &mut Model, scope: &Scope, at: Time, step: Step) {
-    model.agenda.add(at, Due::Ec2(scope.clone(), ec2::Step::Image(step)));
+/// Plans that a deregistered image is described no longer.
+pub fn plan_vanish(model: &mut Model, scope: &Scope, at: Time, id: &str) {
+    let (scope, id) = (scope.clone(), id.to_string());
+    model.at(at, "ec2: image vanishes", move |model| {
+        let region = model.ec2_region(&scope);
+        region.images.remove(&id);
+        region.tag_versions.remove(&id);
+    });
 }
 
 /// Plans the end of an image: some time after the last of its snapshots is complete, or when it
@@ -52,9 +36,11 @@ pub fn plan_settle(model: &mut Model, scope: &Scope, id: &str, failure: Option<R
             ends.max().unwrap_or(now).max(now) + registers
         }
     };
-    plan(model, scope, at, Step::Settle { id: id.to_string(), failure });
+    let (scope, id) = (scope.clone(), id.to_string());
+    model.at(at, "ec2: image settles", move |model| settle(model, &scope, &id, failure));
 }
 
+/// Makes a pending image `available`, or `failed` for a reason.
 fn settle(model: &mut Model, scope: &Scope, id: &str, failure: Option<Reason>) {
     let keeps_name = model.config.quirks.failed_image_keeps_name;
     let region = model.ec2_region(scope);

@@ -12,8 +12,6 @@ pub mod events;
 pub mod lifecycle;
 pub mod lock;
 
-pub use lifecycle::{Step, happen};
-
 use std::time::Duration;
 
 use super::state::{Billing, Instance, Origin, Region, Snapshot, SnapshotState, Volume};
