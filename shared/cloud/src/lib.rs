@@ -17,6 +17,7 @@ pub mod kernel;
 pub mod kms;
 pub mod lambda;
 pub mod model;
+pub mod services;
 pub mod sqs;
 pub mod ssm;
 pub mod sts;

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use afterimage_cloud::dispatch::{self, Answer};
+use afterimage_cloud::dispatch::Answer;
 use afterimage_cloud::http::Request;
+use afterimage_cloud::services;
 use afterimage_cloud::{Cloud, Config};
 use serde_json::{Value, json};
 
@@ -106,7 +107,7 @@ fn is_unknown(answer: &str) -> bool {
 #[test]
 fn the_operations_of_each_service_are_those_of_the_code() {
     let document = document();
-    for service in dispatch::services() {
+    for service in services::names() {
         let known = known_to_the_code(service);
         assert!(!known.is_empty(), "no operation of {service} was found in its sources");
         assert_eq!(listed(&document, service), known, "the operations of {service}");
@@ -117,7 +118,7 @@ fn the_operations_of_each_service_are_those_of_the_code() {
 fn every_operation_that_is_listed_is_answered() {
     let document = document();
     Cloud::run(Config::default(), async |cloud| {
-        for service in dispatch::services() {
+        for service in services::names() {
             assert!(is_unknown(&bare_answer(&cloud, service, "DescribeDreams")), "{service}");
             for action in listed(&document, service) {
                 let answer = bare_answer(&cloud, service, &action);
@@ -165,7 +166,7 @@ fn the_fault_rules_are_taken_and_leave_no_fault_out() {
         .flat_map(|example| example["rules"].as_array().into_iter().flatten())
         .flat_map(|rule| rule.as_object().into_iter().flat_map(|rule| rule.keys()))
         .collect();
-    let services: Vec<&str> = dispatch::services().collect();
+    let services: Vec<&str> = services::names().collect();
     Cloud::run(Config::default(), async |cloud| {
         for example in &examples {
             let taken = cloud.with(|model| model.faults.replace(example, &services));

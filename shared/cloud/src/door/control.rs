@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::port::{Ended, World};
-use crate::dispatch;
 use crate::kernel::access::Identity;
 use crate::kernel::http::{Request, Response};
 use crate::kernel::regions;
+use crate::services;
 
 /// Where the control begins; no AWS service has such a path.
 pub const PREFIX: &str = "/_cloud/";
@@ -120,7 +120,7 @@ async fn trace(world: &World, query: &str) -> Result<Value, Refused> {
 async fn faults(world: &World, body: Map<String, Value>) -> Result<Value, Refused> {
     let result = world
         .with(move |model| {
-            let services: Vec<&str> = dispatch::services().collect();
+            let services: Vec<&str> = services::names().collect();
             model.faults.replace(&Value::Object(body), &services)
         })
         .await?;

@@ -9,6 +9,7 @@ use crate::kernel::arn;
 use crate::kernel::error::{ApiError, Kind};
 use crate::kernel::iam::{Ask, Keys, PolicyDocument, PolicyError};
 use crate::kernel::scope::{DEFAULT_ACCOUNT, EnvironmentId, Scope};
+use crate::kernel::service::Service;
 
 /// Tags of a resource or a request.
 pub type Tags = BTreeMap<String, String>;
@@ -143,7 +144,7 @@ impl Want {
 #[derive(Clone, Debug)]
 pub struct Call {
     pub scope: Scope,
-    pub service: &'static str,
+    pub service: Service,
     pub action: String,
     pub caller: Identity,
     pub request_id: String,
@@ -154,11 +155,8 @@ pub struct Call {
 impl Call {
     /// The error for an operation that is not modelled.
     pub fn unknown_operation(&self) -> ApiError {
-        let text = format!("{}:{} is not modelled here", self.service, self.action);
-        match self.service {
-            "ec2" | "sts" => ApiError::bad("InvalidAction", text),
-            _ => ApiError::bad("UnknownOperationException", text),
-        }
+        let text = format!("{}:{} is not modelled here", self.service.name, self.action);
+        ApiError::bad(self.service.unknown, text)
     }
 
     /// The ARN of an EC2 resource; images and snapshots carry no account in theirs.

@@ -7,6 +7,7 @@ use crate::kernel::iam::{
     ec2_refusal, evaluate, evaluate_resource_policy, json_refusal,
 };
 use crate::kernel::scope::Scope;
+use crate::kernel::service::Denial;
 use crate::kernel::time::Time;
 
 /// The policy on a resource, and how it joins with the policies of the caller.
@@ -66,13 +67,14 @@ impl Judge<'_> {
         }
         let refusal = Refusal::of(identity, on_resource);
         let user = &call.caller.arn;
-        Err(match call.service {
-            "ec2" => {
+        Err(match call.service.denial {
+            Denial::Encoded => {
                 let text = ec2_refusal(user, &ask, refusal);
                 ApiError::new(403, "UnauthorizedOperation", text)
             }
-            "sts" => ApiError::new(403, "AccessDenied", json_refusal(user, &ask, refusal)),
-            _ => ApiError::bad("AccessDeniedException", json_refusal(user, &ask, refusal)),
+            Denial::Plain(status, code) => {
+                ApiError::new(status, code, json_refusal(user, &ask, refusal))
+            }
         })
     }
 

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 
 use crate::kernel::access::Call;
-use crate::kernel::error::ApiError;
 use crate::kernel::scope::Scope;
 use crate::kernel::time::Time;
 
@@ -86,18 +85,5 @@ impl Throttle {
         }
         let full = Bucket { level: rate.max.saturating_mul(THOUSAND), second: now.secs() };
         buckets.entry(key).or_insert(full).take(tokens, rate, now)
-    }
-}
-
-/// How a service says that there were too many calls.
-pub fn refusal(service: &str) -> ApiError {
-    match service {
-        "ec2" => ApiError::new(503, "RequestLimitExceeded", "Request limit exceeded."),
-        "sts" => ApiError::bad("Throttling", "Rate exceeded"),
-        "dynamodb" => ApiError::bad(
-            "ProvisionedThroughputExceededException",
-            "The level of configured provisioned throughput for the table was exceeded.",
-        ),
-        _ => ApiError::bad("ThrottlingException", "Rate exceeded"),
     }
 }

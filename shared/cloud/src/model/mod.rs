@@ -16,7 +16,7 @@ use crate::kernel::error::ApiError;
 use crate::kernel::faults::Faults;
 use crate::kernel::permit::{Judge, OnResource};
 use crate::kernel::scope::EnvironmentId;
-use crate::kernel::throttle::{self, Kind, Rate, Throttle};
+use crate::kernel::throttle::{Kind, Rate, Throttle};
 use crate::kernel::time::Time;
 use crate::kernel::trace::{Entry, Trace, What};
 use crate::{dynamodb, ec2, eventbridge, kms, lambda, sqs, ssm};
@@ -154,7 +154,7 @@ impl Model {
         if !limits.throttles || self.throttle.take(call, kind, tokens, rate, self.now) {
             return Ok(());
         }
-        Err(throttle::refusal(call.service))
+        Err(call.service.throttled())
     }
 
     /// Writes into the trace what the rules did to events, creations and invocations.

@@ -26,7 +26,7 @@ use crate::kernel::error::ApiError;
 use crate::kernel::scope::Scope;
 use crate::kernel::{hash, ids};
 use crate::model::Model;
-use crate::{dynamodb, eventbridge, kms, sqs};
+use crate::services::{self, Protocol, Row};
 
 /// One pass over a template, in one world.
 pub struct Maker<'a> {
@@ -222,7 +222,7 @@ fn blame(errors: &Errors, props: &Props<'_>, error: &ApiError, hints: Hints<'_>)
     }
 }
 
-/// Carries out a call as the administrator of the account; no fault and no throttle meets it, and
+/// Carries out a call of a JSON service as the administrator of the account; no fault meets it, and
 /// the trace does not tell of it.
 fn call(
     model: &mut Model,
@@ -231,21 +231,19 @@ fn call(
     action: &str,
     body: &Json,
 ) -> Result<Json, ApiError> {
+    let Some(Row { service, protocol: Protocol::Json(_, answer) }) = services::find(service) else {
+        let text = format!("{service}:{action} is not an operation of a JSON service");
+        return Err(ApiError::bad("UnknownOperationException", text));
+    };
     let call = Call {
         scope: scope.clone(),
-        service,
+        service: *service,
         action: action.to_string(),
         caller: Identity::administrator(&scope.account),
         request_id: ids::uuid(&mut model.rng),
         dry_run: false,
     };
-    match service {
-        "dynamodb" => dynamodb::answer(model, &call, body),
-        "events" => eventbridge::answer(model, &call, body),
-        "kms" => kms::answer(model, &call, body),
-        "sqs" => sqs::answer(model, &call, body),
-        _ => Err(call.unknown_operation()),
-    }
+    answer(model, &call, body)
 }
 
 /// An object of what is there.

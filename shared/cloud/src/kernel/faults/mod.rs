@@ -24,7 +24,6 @@ use serde_json::{Value, json};
 
 use crate::kernel::access::{Call, Identity};
 use crate::kernel::scope::Scope;
-use crate::kernel::throttle;
 use crate::kernel::time::Time;
 use crate::kernel::trace::{Entry, What};
 use rule::Occasion;
@@ -146,7 +145,7 @@ impl Faults {
     /// What the rules have in store for a call.
     pub fn fate(&mut self, call: &Call) -> Fate {
         let occasion = Occasion {
-            service: Some(call.service),
+            service: Some(call.service.name),
             action: Some(&call.action),
             region: Some(&call.scope.region),
             account: Some(&call.scope.account),
@@ -333,7 +332,7 @@ fn blow(fault: &Fault, call: &Call) -> Option<(When, Blow)> {
             Some((*when, Blow::Fail { status: *status, code, message }))
         }
         Fault::Throttle => {
-            let refusal = throttle::refusal(call.service);
+            let refusal = call.service.throttled();
             let (status, code, message) = (refusal.status, refusal.code, refusal.message);
             Some((When::Before, Blow::Fail { status, code, message }))
         }
