@@ -22,7 +22,7 @@ use crate::kernel::http::Request;
 use crate::kernel::scope::EnvironmentId;
 use crate::kernel::time::Time;
 use crate::lambda::Processes;
-use crate::model::{Effect, Model};
+use crate::model::Model;
 
 /// A handle to a world; clones are the same world.
 #[derive(Clone)]
@@ -81,7 +81,7 @@ impl Cloud {
         cloud
     }
 
-    /// What the clock of the world shows.
+    /// The present time of the world.
     pub fn now(&self) -> Time {
         self.inner.start + self.inner.origin.elapsed()
     }
@@ -147,7 +147,7 @@ impl Cloud {
         lock(&self.inner.running).insert(environment, handle);
     }
 
-    /// How the world starts real programs, if it can.
+    /// The way to start real programs, if the world has one.
     pub(crate) fn processes(&self) -> Option<Processes> {
         lock(&self.inner.processes).clone()
     }
@@ -156,18 +156,10 @@ impl Cloud {
         *lock(&self.inner.processes) = Some(processes);
     }
 
-    fn carry_out(&self, effect: Effect) {
-        match effect {
-            Effect::Start(start) => crate::lambda::begin(self, start),
-            Effect::Kill(environment) => {
-                if let Some(handle) = lock(&self.inner.running).remove(&environment) {
-                    handle.abort();
-                }
-                if let Some(processes) = self.processes() {
-                    processes.kill(environment);
-                }
-                self.with(|model| crate::lambda::killed(model, environment));
-            }
+    /// Ends what an execution environment does in process, on the spot.
+    pub(crate) fn abort(&self, environment: EnvironmentId) {
+        if let Some(handle) = lock(&self.inner.running).remove(&environment) {
+            handle.abort();
         }
     }
 

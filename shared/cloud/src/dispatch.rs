@@ -1,4 +1,4 @@
-//! What happens to every call, whichever door it came through: who calls what, faults, throttles,
+//! The way of every call, whichever door it came through: who calls what, faults, throttles,
 //! the operation itself, the trace, and the answer in the service's own format.
 
 use std::time::Duration;
@@ -18,11 +18,11 @@ use crate::kernel::{ids, json, regions};
 use crate::model::{Effect, Model};
 use crate::services::{self, FormAnswer, JsonAnswer, Protocol, Row};
 
-/// What a caller gets.
+/// The answer to a caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     Reply(Response),
-    /// Nothing, ever: the caller's own timeout has to end it.
+    /// No answer, ever: the caller's own timeout has to end it.
     Silence,
     /// No connection: the region is dark.
     Unreachable,
@@ -92,7 +92,8 @@ pub fn answer(model: &mut Model, request: &Request) -> Answer {
             return Answer::Unreachable;
         }
         let known = services::names().collect::<Vec<_>>().join(", ");
-        let text = format!("The service {} is not modelled here; {known} are", signature.service);
+        let text =
+            format!("The service {} is not modelled here; known: {known}", signature.service);
         let error = ApiError::bad("UnknownService", text);
         let style = Style::guess(request, &signature.service);
         return turn_away(model, Some(&signature), style, &error, &request_id);
@@ -116,7 +117,7 @@ pub fn answer(model: &mut Model, request: &Request) -> Answer {
     }
 }
 
-/// What the trace says of a request to a region that is dark.
+/// Outcome in the trace of a request to a region that is dark.
 const DARK: &str = "no connection: the region is dark";
 
 /// Refuses a request before it is known as a call.
@@ -172,10 +173,10 @@ pub fn answer_in_process(model: &mut Model, request: &Request) -> Answer {
     }
 }
 
-/// How far the date of a signature may be off, either way.
+/// Largest difference between the date of a signature and now, either way.
 const SKEW_MAX: Duration = Duration::from_secs(15 * 60);
 
-/// Why the date of a request is not near enough to now. One without a date is left alone.
+/// Says why the date of a request is too far from now. A request without a date passes.
 fn stale(now: Time, request: &Request) -> Option<String> {
     const FORM: &str = "%Y%m%dT%H%M%SZ";
     let date = request.header("x-amz-date")?;

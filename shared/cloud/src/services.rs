@@ -56,7 +56,7 @@ static SERVICES: [Row; 7] = [
             denial: Denial::Encoded,
             throttled: Throttled(503, "RequestLimitExceeded", "Request limit exceeded."),
         },
-        protocol: Protocol::Form(FormStyle::Ec2, ec2::answer),
+        protocol: Protocol::Form(FormStyle::Ec2, ec2::answer::answer),
     },
     Row {
         service: Service {
@@ -69,7 +69,7 @@ static SERVICES: [Row; 7] = [
     },
     Row {
         service: Service::json("events"),
-        protocol: Protocol::Json(JsonStyle::new("AWSEvents.", "1.1"), eventbridge::answer),
+        protocol: Protocol::Json(JsonStyle::new("AWSEvents.", "1.1"), eventbridge::answer::answer),
     },
     Row {
         service: Service {
@@ -85,16 +85,16 @@ static SERVICES: [Row; 7] = [
                 error_prefix: "com.amazonaws.dynamodb.v20120810#",
                 ..JsonStyle::new("DynamoDB_20120810.", "1.0")
             },
-            dynamodb::answer,
+            dynamodb::answer::answer,
         ),
     },
     Row {
         service: Service::json("kms"),
-        protocol: Protocol::Json(JsonStyle::new("TrentService.", "1.1"), kms::answer),
+        protocol: Protocol::Json(JsonStyle::new("TrentService.", "1.1"), kms::answer::answer),
     },
     Row {
         service: Service::json("ssm"),
-        protocol: Protocol::Json(JsonStyle::new("AmazonSSM.", "1.1"), ssm::answer),
+        protocol: Protocol::Json(JsonStyle::new("AmazonSSM.", "1.1"), ssm::answer::answer),
     },
     Row {
         service: Service::json("sqs"),
@@ -104,7 +104,7 @@ static SERVICES: [Row; 7] = [
                 error_header: ErrorHeader::QueryCode(sqs::query_code),
                 ..JsonStyle::new("AmazonSQS.", "1.0")
             },
-            sqs::answer,
+            sqs::answer::answer,
         ),
     },
 ];
@@ -117,4 +117,11 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// The service of that name in signatures.
 pub fn find(name: &str) -> Option<&'static Row> {
     SERVICES.iter().find(|row| row.service.name == name)
+}
+
+/// Puts fault rules in force instead of those that were; see [`crate::kernel::faults::Faults`]. A
+/// rule may name any service of the table.
+pub fn replace_faults(model: &mut Model, rules: &Value) -> Result<usize, String> {
+    let names: Vec<&str> = names().collect();
+    model.faults.replace(rules, &names)
 }

@@ -24,7 +24,7 @@ pub fn answer(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, Ap
     }
 }
 
-/// Nobody needs leave to ask who they are: not even a policy that denies it keeps them from it.
+/// Answers who calls. Nobody needs a permission for it, and no policy can deny it.
 fn caller_identity(call: &Call, fields: &Fields) -> Result<Xml, ApiError> {
     fields.finish()?;
     let mut xml = Xml::new();

@@ -133,7 +133,7 @@ fn every_knob_has_its_row_and_every_row_its_knob() {
     let document = document();
     let mut fields = BTreeSet::new();
     let mut name = String::new();
-    for line in read(&here().join("src/config.rs")).lines() {
+    for line in read(&here().join("src/kernel/config.rs")).lines() {
         if let Some(rest) = line.strip_prefix("pub struct ") {
             name = rest.split(' ').next().unwrap_or_default().to_string();
         } else if let Some(rest) = line.strip_prefix("    pub ")
@@ -166,15 +166,14 @@ fn the_fault_rules_are_taken_and_leave_no_fault_out() {
         .flat_map(|example| example["rules"].as_array().into_iter().flatten())
         .flat_map(|rule| rule.as_object().into_iter().flat_map(|rule| rule.keys()))
         .collect();
-    let services: Vec<&str> = services::names().collect();
     Cloud::run(Config::default(), async |cloud| {
         for example in &examples {
-            let taken = cloud.with(|model| model.faults.replace(example, &services));
+            let taken = cloud.with(|model| services::replace_faults(model, example));
             assert_eq!(taken, Ok(example["rules"].as_array().map_or(0, Vec::len)));
         }
         // A rule without a fault is refused with the names of all of them.
         let refused =
-            cloud.with(|model| model.faults.replace(&json!({ "rules": [{}] }), &services));
+            cloud.with(|model| services::replace_faults(model, &json!({ "rules": [{}] })));
         let refused = refused.expect_err("a rule has to do something");
         let (_, names) = refused.rsplit_once(": ").expect("the refusal ends with the names");
         for name in names.split(", ") {

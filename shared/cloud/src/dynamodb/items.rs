@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::answer::simple;
+use super::plain::simple;
 use super::{read, shadow, wants};
 use crate::kernel::access::Call;
 use crate::kernel::error::ApiError;

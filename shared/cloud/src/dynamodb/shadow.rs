@@ -4,26 +4,17 @@
 //! item by item, and reads of global secondary indexes go to it. So an index shows the table as it
 //! was that long ago, which is what the eventual consistency of DynamoDB's indexes can come to.
 
-use std::time::Duration;
-
 use dynoxide::actions::delete_item::DeleteItemRequest;
 use dynoxide::actions::get_item::GetItemRequest;
 use dynoxide::actions::put_item::PutItemRequest;
 use dynoxide::{Item, NativeDatabase};
 use serde_json::Value;
 
-use super::{Key, Region};
+use super::read;
+use super::state::{Key, Region};
 use crate::kernel::error::ApiError;
 use crate::kernel::scope::Scope;
 use crate::model::Model;
-
-use super::read;
-
-/// The database that lags.
-pub struct Shadow {
-    pub database: NativeDatabase,
-    pub lag: Duration,
-}
 
 /// An item as a write left it.
 #[derive(Clone, Debug)]

@@ -13,7 +13,7 @@ use crate::kernel::time::Time;
 
 const WINDOW: Duration = Duration::from_secs(600);
 
-/// What was done under each token.
+/// The requests that succeeded, by their token.
 #[derive(Debug, Default)]
 pub struct Tokens {
     used: BTreeMap<String, Used>,

@@ -10,7 +10,7 @@ use dynoxide::actions::delete_item::DeleteItemRequest;
 use dynoxide::actions::scan::ScanRequest;
 use dynoxide::{AttributeValue, Item, NativeDatabase};
 
-use super::{Key, Region};
+use super::state::{Key, Region};
 use crate::kernel::scope::Scope;
 use crate::kernel::time::Time;
 use crate::model::Model;

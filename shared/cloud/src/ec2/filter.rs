@@ -16,7 +16,7 @@ pub struct Filter {
     pub values: Vec<String>,
 }
 
-/// What a resource has under the name of a filter: each way it may be matched, or nothing.
+/// The values of a resource under the name of a filter: each may be matched.
 /// `None` says that this filter does not exist for the resource.
 pub type Found = Option<Vec<String>>;
 

@@ -252,7 +252,7 @@ fn send_changed(model: &mut Model, scope: &Scope, id: &str, keys: &[&String], ta
     let (region, account) = (&scope.region, &scope.account);
     let resource = format!("arn:aws:ec2:{region}:{account}:{}/{id}", kind.resource_type());
     let event = Event::new("aws.tag", "Tag Change on Resource", vec![resource], detail);
-    eventbridge::emit(model, scope, event);
+    eventbridge::put::emit(model, scope, event);
 }
 
 impl Region {

@@ -2,10 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    Bus, DEFAULT_BUS, bus_arn, check_name, invalid, name, no_such_bus, own_bus, page, short_text,
-    too_many,
-};
+use super::errors::{invalid, no_such_bus, too_many};
+use super::state::Bus;
+use super::{DEFAULT_BUS, bus_arn, check_name, name, own_bus, page, short_text};
 use crate::kernel::access::{Call, Want};
 use crate::kernel::error::ApiError;
 use crate::kernel::iam::PolicyDocument;

@@ -6,9 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::input::Context;
-use super::put::note;
-use super::targets::{Kind, Target};
-use super::{Envelope, bus_arn};
+use super::state::{Kind, Target};
+use super::{Envelope, bus_arn, note};
 use crate::kernel::access::Want;
 use crate::kernel::arn::Arn;
 use crate::kernel::scope::{Invoker, Scope};
@@ -61,7 +60,7 @@ impl Failure {
     }
 }
 
-/// How often an event in a dark region looks whether it is up again.
+/// Time after which an event in a dark region is tried again.
 const DARK_REGION_WAIT: Duration = Duration::from_secs(60);
 
 /// Plans that an event reaches its bus.

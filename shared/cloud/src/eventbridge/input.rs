@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::invalid;
+use super::errors::invalid;
 use crate::kernel::error::ApiError;
 use crate::kernel::json::Members;
 

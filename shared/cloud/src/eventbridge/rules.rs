@@ -2,13 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
+use super::errors::{invalid, no_such_bus, no_such_rule, too_many};
 use super::pattern::Pattern;
 use super::put::{Sending, envelope, send};
 use super::schedule::Schedule;
-use super::{
-    DEFAULT_BUS, Event, Rule, invalid, name, no_such_bus, no_such_rule, own_bus, page, rule_arn,
-    short_text, too_many,
-};
+use super::state::Rule;
+use super::{DEFAULT_BUS, Event, name, own_bus, page, rule_arn, short_text};
 use crate::kernel::access::{Call, Want};
 use crate::kernel::error::ApiError;
 use crate::kernel::json::Members;
@@ -75,7 +74,7 @@ fn read(members: &Members, bus: &str) -> Result<Given, ApiError> {
     Ok(Given { pattern, schedule, enabled, description, role_arn })
 }
 
-pub fn read_pattern(text: &str) -> Result<Pattern, ApiError> {
+fn read_pattern(text: &str) -> Result<Pattern, ApiError> {
     Pattern::parse(text).map_err(|reason| {
         let text = format!("Event pattern is not valid. Reason: {reason}");
         ApiError::bad("InvalidEventPatternException", text)
@@ -248,4 +247,20 @@ pub fn list(model: &mut Model, call: &Call, members: &Members) -> Result<Value, 
         answer["NextToken"] = json!(next);
     }
     Ok(answer)
+}
+
+pub fn test_pattern(model: &mut Model, call: &Call, members: &Members) -> Result<Value, ApiError> {
+    let pattern = members.required("EventPattern")?;
+    let event = members.required("Event")?;
+    members.finish()?;
+    model.permit(call, &[Want::anywhere("events:TestEventPattern")])?;
+    let pattern = read_pattern(pattern)?;
+    let event: Map<String, Value> = serde_json::from_str(event)
+        .map_err(|_| invalid("Parameter Event is not valid. Reason: it is not a JSON object."))?;
+    let required = ["id", "account", "source", "time", "region", "resources", "detail-type"];
+    if let Some(name) = required.into_iter().find(|name| !event.contains_key(*name)) {
+        let text = format!("Parameter Event is not valid. Reason: {name} is a required argument.");
+        return Err(invalid(text));
+    }
+    Ok(json!({ "Result": pattern.matches(&Value::Object(event)) }))
 }

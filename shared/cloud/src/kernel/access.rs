@@ -1,4 +1,4 @@
-//! Who calls, and whether they may.
+//! Callers, roles, and what a call asks to be allowed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::kernel::service::Service;
 /// Tags of a resource or a request.
 pub type Tags = BTreeMap<String, String>;
 
-/// Who an access key belongs to.
+/// The holder of an access key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     pub account: Arc<str>,
@@ -30,6 +30,15 @@ impl Identity {
         let arn = format!("arn:aws:iam::{account}:user/administrator");
         Identity { account: account.into(), arn, role: None, environment: None }
     }
+}
+
+/// How a caller in process reaches the world, and how it reads the time.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub access_key: String,
+    pub region: String,
+    /// How far the caller's clock is ahead of the world's, in milliseconds; it may be behind.
+    pub clock_skew_ms: i64,
 }
 
 /// A role: what it may do, and who may assume it.

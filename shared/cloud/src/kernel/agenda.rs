@@ -73,10 +73,11 @@ mod tests {
     #[test]
     fn deeds_come_out_by_their_time_and_then_in_the_order_they_went_in() {
         let later = Time::START + Duration::from_secs(1);
-        let mut agenda: Agenda<Vec<&str>> = Agenda::default();
-        agenda.add(later, Deed::new("third", |done| done.push("third")));
-        agenda.add(Time::START, Deed::new("first", |done| done.push("first")));
-        agenda.add(Time::START, Deed::new("second", |done| done.push("second")));
+        let deed = |name| Deed::new(name, move |done: &mut Vec<&str>| done.push(name));
+        let mut agenda = Agenda::default();
+        agenda.add(later, deed("third"));
+        agenda.add(Time::START, deed("first"));
+        agenda.add(Time::START, deed("second"));
         let shown = format!("{agenda:?}");
         let places = ["first", "second", "third"].map(|name| shown.find(name));
         assert!(places.is_sorted() && places.iter().all(Option::is_some), "{shown}");

@@ -7,7 +7,7 @@ use crate::kernel::faults::Rule;
 use crate::kernel::time::Time;
 use crate::kernel::trace::Recording;
 
-/// How a world is to be.
+/// The settings of a world.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Same seed, same world.
@@ -54,7 +54,7 @@ const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
-/// How long things take. What varies is drawn from the seed.
+/// Durations. Those that vary are drawn from the seed.
 #[derive(Clone, Debug)]
 pub struct Pace {
     /// There and back of one call in process, in milliseconds; a call through the port takes none.
@@ -80,7 +80,7 @@ pub struct Pace {
     pub copy_base: Duration,
     /// Added per GiB of a full copy; an incremental one takes a tenth of it.
     pub copy_per_gib: Duration,
-    /// How far the times of snapshots, copies and `image_registers` are spread, in percent.
+    /// Spread of the times of snapshots, copies and `image_registers`, in percent.
     pub spread_percent: u64,
     /// A snapshot, copy or image that cannot be made (a key that cannot be used, a fault) fails
     /// after this long.
@@ -158,7 +158,7 @@ impl Lag {
 pub struct Limits {
     /// The token buckets of EC2's actions and of PutEvents.
     pub throttles: bool,
-    /// What the other users of the account take of every bucket's refill, in percent.
+    /// Share of every bucket's refill that other users of the account take, in percent.
     pub other_users_take: u32,
     /// Requests, not entries; the published figure of the region if absent.
     pub put_events_per_second: Option<u32>,

@@ -147,7 +147,7 @@ impl Kind {
         }
     }
 
-    /// Whether the text has the shape of an id of this kind: the prefix and 8 or 17 hex digits.
+    /// Tells whether a text has the shape of an id of this kind: the prefix and 8 or 17 hex digits.
     pub fn is_well_formed(self, id: &str) -> bool {
         let digits = id.strip_prefix(self.prefix()).and_then(|rest| rest.strip_prefix('-'));
         digits.is_some_and(|digits| {

@@ -56,13 +56,13 @@ impl Glob {
         self.0.extend(text.chars().map(Token::Char));
     }
 
-    /// Whether the whole of `text` fits. A star spans everything, `:` and `/` included.
+    /// Tells whether the whole of `text` fits. A star spans everything, `:` and `/` included.
     pub fn matches(&self, text: &str) -> bool {
         let text: Vec<char> = text.chars().collect();
         fits(&self.0, &text)
     }
 
-    /// Whether `arn` fits part by part: no star reaches over one of the first five colons.
+    /// Tells whether `arn` fits part by part: no star reaches over one of the first five colons.
     /// A pattern or a value that is not an ARN fits nothing.
     pub(in crate::kernel) fn matches_arn(&self, arn: &str) -> bool {
         let patterns: Vec<&[Token]> =
@@ -77,7 +77,7 @@ impl Glob {
     }
 }
 
-/// Whether a text fits a pattern: `*` stands for any text, `?` for one character, `\` before either
+/// Tells whether a text fits: `*` stands for any text, `?` for one character, `\` before either
 /// for itself.
 pub fn glob(pattern: &str, text: &str) -> bool {
     if !pattern.contains(['*', '?', '\\']) {

@@ -39,8 +39,8 @@ impl Response {
     }
 }
 
-/// What a request's signature names: one port serves every service and region, and this is how it
-/// tells them apart. The signature itself is not verified.
+/// The scope that a request is signed for. One port serves every service and region, and tells them
+/// apart by it. The signature itself is not verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signature {
     pub access_key: String,

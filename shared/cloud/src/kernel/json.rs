@@ -1,8 +1,8 @@
 //! Reads the members of a JSON request (EventBridge, SQS, KMS, SSM).
 //!
-//! Whatever an operation did not read is an error, as with the forms of [`crate::kernel::query`]. AWS
-//! itself ignores unknown members; here they are either a mistake or something that is not
-//! modelled. A member that is `null` counts as absent, as it does there.
+//! A member that an operation did not read is an error, as with the forms of
+//! [`crate::kernel::query`]. AWS itself ignores unknown members; here they are either a mistake or
+//! something that is not modelled. A member that is `null` counts as absent, as it does there.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,7 @@ use crate::kernel::error::ApiError;
 #[derive(Clone, Debug)]
 pub struct Members<'a> {
     map: &'a Map<String, Value>,
-    /// Where the structure is in the request: empty, or ending in a dot.
+    /// Path of the structure in the request: empty, or ending in a dot.
     prefix: String,
     seen: Rc<RefCell<Seen>>,
 }

@@ -9,13 +9,13 @@ use crate::kernel::config::Quirks;
 use crate::kernel::error::ApiError;
 use crate::kernel::query::Fields;
 
-/// How much of a listing a call wants.
+/// The part of a listing that a call wants.
 #[derive(Clone, Debug, Default)]
 pub struct Page {
-    /// Everything, if absent.
+    /// Number of items; all of them, if absent.
     pub size: Option<usize>,
     pub after: Option<String>,
-    /// Nothing this time, only a token to come again with.
+    /// The page is empty, but for a token to come again with.
     pub empty: bool,
 }
 

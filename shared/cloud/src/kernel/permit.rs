@@ -1,4 +1,4 @@
-//! Whether a call may do what it wants: IAM as every operation asks for it.
+//! Authorisation of calls: IAM as every operation asks for it.
 
 use crate::kernel::access::{Call, Identity, Principals, Want};
 use crate::kernel::error::ApiError;
@@ -78,8 +78,8 @@ impl Judge<'_> {
         })
     }
 
-    /// Whether a service can act in a role at all: the role is there and trusts the service. One
-    /// that was declared without a trust policy trusts every service.
+    /// Tells whether a service can act in a role at all: the role is there and trusts the service.
+    /// A role that was declared without a trust policy trusts every service.
     pub fn role_trusts(&self, role_arn: &str, service: &str) -> bool {
         let Some(role) = self.principals.roles.get(role_arn) else {
             return self.open_roles;
@@ -89,7 +89,7 @@ impl Judge<'_> {
         resource_admits(trust, &PrincipalRef::Service(service.to_string()), &want)
     }
 
-    /// Whether a role may, on a resource that has a policy of its own.
+    /// Tells whether a role may, on a resource that has a policy of its own.
     pub fn role_may_on(
         &self,
         role_arn: &str,
@@ -114,7 +114,7 @@ impl Judge<'_> {
         self.verdicts(&caller, &ask, resource).2 == Verdict::Allowed
     }
 
-    /// What the policies of the caller say, what that on the resource says, and both together.
+    /// The verdicts of the caller's policies, of the resource's policy, and of both together.
     fn verdicts(
         &self,
         caller: &Identity,
@@ -164,7 +164,7 @@ impl Judge<'_> {
     }
 }
 
-/// Whether the policy on a resource lets a principal in: itself, or by way of its account.
+/// Tells whether the policy on a resource lets a principal in: itself, or by way of its account.
 pub fn resource_admits(policy: &PolicyDocument, principal: &PrincipalRef, want: &Want) -> bool {
     let verdict = evaluate_resource_policy(policy, principal, &want.to_ask());
     matches!(verdict, ResourceVerdict::Allowed | ResourceVerdict::Delegated)

@@ -1,4 +1,4 @@
-//! Where something is, and who is behind it: names that several services share.
+//! Accounts, regions, environments and invokers: names that several services share.
 
 use std::sync::Arc;
 

@@ -13,10 +13,10 @@ pub struct Service {
     pub throttled: Throttled,
 }
 
-/// How a service refuses what no policy allows.
+/// The refusal of a call that no policy allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denial {
-    /// As EC2 does it, with an encoded message.
+    /// EC2's refusal, with an encoded message.
     Encoded,
     /// A plain sentence under this status and code.
     Plain(u16, &'static str),

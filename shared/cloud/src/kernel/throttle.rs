@@ -1,8 +1,8 @@
 //! Token buckets, with which services throttle.
 //!
-//! There is a bucket for each account, region and action. It is full at first; a call takes a token,
-//! each second of the clock puts some back, and what would overflow is lost. The figures are with
-//! the services that have them.
+//! There is a bucket for each account, region and action. It is full at first; a call takes a
+//! token, each second of the clock puts some back, and what would overflow is lost. The figures are
+//! with the services that have them.
 
 use std::collections::BTreeMap;
 
@@ -53,7 +53,7 @@ pub const THOUSAND: u64 = 1000;
 /// fill the memory with their buckets.
 const ACTIONS_MAX: usize = 2_000;
 
-/// What a bucket holds, in thousandths of a token, as of a second of the clock.
+/// The level of a bucket, in thousandths of a token, as of a second of the clock.
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
     level: u64,

@@ -21,7 +21,7 @@ pub struct Entry {
     pub at: Time,
     #[serde(serialize_with = "write_what")]
     pub what: What,
-    /// Who did it: the ARN of a principal, or the name of a service.
+    /// The ARN of a principal, or the name of a service.
     pub principal: String,
     pub service: String,
     /// The action of a call, the detail-type of an event, the name of an invoked function.
@@ -36,7 +36,7 @@ pub struct Entry {
     pub detail: Value,
 }
 
-/// What a line of the trace tells of.
+/// The kind of a line of the trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
     /// A call of an API.
@@ -85,7 +85,7 @@ pub struct Trace {
     recording: Recording,
 }
 
-/// Whether entries are kept, or only hashed and counted (for benchmarks and long simulations).
+/// The fate of entries: kept, or only hashed and counted (for benchmarks and long simulations).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Recording {
     #[default]
@@ -124,13 +124,13 @@ pub struct TracedCall {
     pub service: String,
     pub action: String,
     pub region: String,
-    /// The how many-th of this principal, service, action and region; the first is 1.
+    /// The number among the calls of this principal, service, action and region; the first is 1.
     pub nth: u64,
 }
 
 /// The calls of a kept trace that `wanted` picks, in their order. They are counted before they are
-/// picked, as a rule counts them (see [`crate::kernel::faults::Rule::at`]). A call that a rule struck
-/// before its effect is not among them, so the run must be one without faults.
+/// picked, as a rule counts them (see [`crate::kernel::faults::Rule::at`]). A call that a rule
+/// struck before its effect is not among them, so the run must be one without faults.
 pub fn calls_of(trace: &Trace, wanted: impl Fn(&Entry) -> bool) -> Vec<TracedCall> {
     let mut counts: BTreeMap<[&str; 4], u64> = BTreeMap::new();
     let mut calls = Vec::new();

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::attributes::{self, Settings};
-use super::{PAUSE, Queue, arn, named, no_such_queue, permit, queue, url};
+use super::state::Queue;
+use super::{PAUSE, arn, named, no_such_queue, permit, queue, url};
 use crate::kernel::access::{Call, Want};
 use crate::kernel::error::ApiError;
 use crate::kernel::json::Members;

@@ -5,7 +5,8 @@ use std::collections::btree_map::Entry;
 
 use serde_json::{Value, json};
 
-use super::{IMAGE, Parameter, Version, not_found, region, send, tell, wants};
+use super::state::{Parameter, Version};
+use super::{IMAGE, not_found, region, send, tell, wants};
 use crate::ec2::lookup;
 use crate::kernel::access::{Call, Tags, Want};
 use crate::kernel::error::ApiError;
@@ -31,7 +32,7 @@ pub struct Pending {
     may_describe: bool,
 }
 
-/// What PutParameter asks for.
+/// The request of a PutParameter call.
 struct Wanted {
     name: String,
     value: String,

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Named, PUBLIC, Parameter, Version, arn, not_found, public, region, wants};
+use super::state::{Parameter, Version};
+use super::{Named, PUBLIC, arn, not_found, public, region, wants};
 use crate::kernel::access::{Call, Want};
 use crate::kernel::error::ApiError;
 use crate::kernel::json::Members;
@@ -88,7 +89,7 @@ fn shown(scope: &Scope, name: &str, parameter: &Parameter, version: &Version) ->
     })
 }
 
-/// What another service finds under a name.
+/// Finds the parameter that another service names.
 pub fn named(model: &mut Model, scope: &Scope, text: &str) -> Option<Named> {
     let found = look_up(model, scope, &Asked::parse(scope, text)).ok()?;
     let member = |name: &str| found[name].as_str().unwrap_or_default().to_string();

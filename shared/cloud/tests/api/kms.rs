@@ -64,7 +64,7 @@ fn ec2_call(account: &str, role: Option<&str>) -> Call {
 }
 
 fn usable(cloud: &Cloud, call: &Call, key: &str) -> Result<(), String> {
-    cloud.with(|model| kms::usable_for_ebs(model, call, key))
+    cloud.with(|model| kms::ebs::usable_for_ebs(model, call, key))
 }
 
 fn declare_role(cloud: &Cloud, account: &str, name: &str, actions: &Value, conditions: &Value) {

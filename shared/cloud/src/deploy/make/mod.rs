@@ -14,13 +14,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value as Json, json};
 
+use super::deployment::{Deployment, Stack};
 use super::errors::Errors;
 use super::eval::{Eval, Known, Made};
 use super::order::{Part, Step};
 use super::props::Props;
 use super::template::{Resource, Template};
 use super::yaml::{Node, Position, Value};
-use super::{Deployment, Stack};
 use crate::kernel::access::{Call, Identity};
 use crate::kernel::error::ApiError;
 use crate::kernel::scope::Scope;
@@ -54,7 +54,7 @@ impl<'a> Maker<'a> {
         deployment: &'a Deployment,
         errors: &'a Errors,
     ) -> Maker<'a> {
-        let scope = super::scope(deployment);
+        let scope = deployment.scope();
         let (stack, used_code, failed) = (Stack::default(), BTreeSet::new(), BTreeSet::new());
         Maker { model, world, known, deployment, scope, errors, stack, used_code, failed }
     }

@@ -280,6 +280,6 @@ fn reboot(model: &mut Model, scope: &Scope, instance: &Instance) {
         let resources = vec![arn::of_ec2(scope, Kind::Instance, &instance.id)];
         let detail = json!({ "instance-id": instance.id, "state": state });
         let name = "EC2 Instance State-change Notification";
-        eventbridge::emit(model, scope, Event::new("aws.ec2", name, resources, detail));
+        eventbridge::put::emit(model, scope, Event::new("aws.ec2", name, resources, detail));
     }
 }

@@ -84,7 +84,7 @@ pub fn tell(model: &mut Model, scope: &Scope, id: &str, request_id: &str) {
     });
     let resources = vec![arn::of_ec2(scope, Kind::Image, id)];
     let event = Event::new("aws.ec2", "EC2 AMI State Change", resources, detail);
-    eventbridge::emit(model, scope, event);
+    eventbridge::put::emit(model, scope, event);
 }
 
 /// Takes away the snapshots of a copy that was cancelled before it was made.

@@ -23,7 +23,7 @@ pub fn resolve(
     let Some(name) = image_id.and_then(|text| text.strip_prefix("resolve:ssm:")) else {
         return Ok(None);
     };
-    let Some(named) = ssm::named(model, scope, name) else {
+    let Some(named) = ssm::read::named(model, scope, name) else {
         let text = format!("The following aliases are invalid: {name}");
         return Err(ApiError::bad("SsmInvalidParameter", text));
     };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::filters::{FILTERS, values};
+use super::filters::{FILTERS, public_ip, values};
 use super::lifecycle::write_state;
 use crate::ec2::furniture::zone_id;
 use crate::ec2::network::check_ids;
@@ -54,15 +54,6 @@ pub fn describe(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, 
     });
     xml.maybe("nextToken", next);
     Ok(xml)
-}
-
-/// The public address of an instance, which is another one after each start, and none while it
-/// does not run.
-pub fn public_ip(instance: &Instance) -> Option<String> {
-    instance.running_since.filter(|_| instance.public_address)?;
-    let bits = hash::of_texts(&[&instance.id, &instance.run.to_string()]).to_be_bytes();
-    let [a, b, c, ..] = bits;
-    Some(format!("3.{a}.{b}.{c}"))
 }
 
 fn private_dns_name(scope: &Scope, instance: &Instance) -> String {

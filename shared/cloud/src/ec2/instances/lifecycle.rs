@@ -68,7 +68,7 @@ fn begin_start(model: &mut Model, call: &Call, before: &Instance) {
     let volumes =
         before.attachments.iter().filter_map(|found| region.volumes.get(&found.volume_id));
     let keys: Vec<String> = volumes.filter_map(|volume| volume.kms_key.clone()).collect();
-    let locked = keys.iter().any(|key| kms::usable_for_ebs(model, call, key).is_err());
+    let locked = keys.iter().any(|key| kms::ebs::usable_for_ebs(model, call, key).is_err());
     if let Some(instance) = model.ec2_region(scope).instances.get_mut(&before.id) {
         instance.run += 1;
         instance.launch_time = now;

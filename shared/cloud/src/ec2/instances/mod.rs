@@ -143,7 +143,7 @@ pub fn send_state(model: &mut Model, scope: &Scope, id: &str, state: InstanceSta
     let detail = json!({ "instance-id": id, "state": state.name() });
     let resource = arn::of_ec2(scope, Kind::Instance, id);
     let name = "EC2 Instance State-change Notification";
-    eventbridge::emit(model, scope, Event::new("aws.ec2", name, vec![resource], detail));
+    eventbridge::put::emit(model, scope, Event::new("aws.ec2", name, vec![resource], detail));
 }
 
 /// The instance that a call names, if it is visible.

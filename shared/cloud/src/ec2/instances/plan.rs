@@ -1,9 +1,9 @@
 //! Looks up everything that a launch names, and checks that it fits together, before anything is
 //! permitted or changed.
 
-use super::launch::{Launch, Profile};
 use super::mapping::{self, Planned};
 use crate::ec2::state::{Image, ImageState, Platform};
+use crate::ec2::state::{Launch, Profile};
 use crate::ec2::types::{self, InstanceType};
 use crate::ec2::volumes::create::{snapshot_want, volume_want};
 use crate::ec2::{Region, lookup, tags, well_formed};

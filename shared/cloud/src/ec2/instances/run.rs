@@ -1,9 +1,9 @@
 //! RunInstances.
 
 use super::describe::write_instance;
-use super::launch::Launch;
 use super::plan::{self, Plan};
 use super::{Turn, alias, later, send_state, template};
+use crate::ec2::state::Launch;
 use crate::ec2::state::{
     Attachment, AttachmentState, Instance, InstanceState, MetadataOptions, Platform,
 };

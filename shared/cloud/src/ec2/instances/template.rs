@@ -1,7 +1,7 @@
 //! The launch template that a RunInstances call names.
 
-use super::launch::Launch;
 use crate::ec2::launch_templates::{self, Named};
+use crate::ec2::state::Launch;
 use crate::kernel::access::{Call, Tags, Want};
 use crate::kernel::error::{ApiError, Kind};
 use crate::kernel::query::Fields;

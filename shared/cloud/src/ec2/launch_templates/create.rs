@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::data::Data;
 use super::{LaunchTemplate, Named, Version, find, read_number};
 use crate::ec2::instances::alias;
+use crate::ec2::state::Data;
 use crate::ec2::{tags, tokens};
 use crate::kernel::access::{Call, Want};
 use crate::kernel::error::{ApiError, Kind};

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use super::{LaunchTemplate, Named, Version, find, read_number};
 use crate::ec2::filter::{self, Filter};
 use crate::ec2::instances::alias;
-use crate::ec2::instances::launch::Profile;
+use crate::ec2::state::Profile;
 use crate::ec2::well_formed;
 use crate::kernel::access::{Call, Tags, Want};
 use crate::kernel::error::{ApiError, Kind};

@@ -1,9 +1,9 @@
 //! CreateLaunchTemplateVersion and DeleteLaunchTemplateVersions.
 
 use super::create::read_description;
-use super::data::Data;
 use super::{LaunchTemplate, Named, Version, find, read_number};
 use crate::ec2::instances::alias;
+use crate::ec2::state::Data;
 use crate::ec2::tokens;
 use crate::kernel::access::Call;
 use crate::kernel::error::{ApiError, Kind};

@@ -34,7 +34,7 @@ fn detail(event: &str, cause: Option<&str>, id: &str, source: Value) -> Map<Stri
 
 fn send(model: &mut Model, scope: &Scope, id: &str, detail: Map<String, Value>) {
     let arn = vec![odd_arn(&scope.region, "snapshot", id)];
-    eventbridge::emit(model, scope, Event::new("aws.ec2", SINGLE, arn, Value::Object(detail)));
+    eventbridge::put::emit(model, scope, Event::new("aws.ec2", SINGLE, arn, Value::Object(detail)));
 }
 
 fn add_times(detail: &mut Map<String, Value>, from: Time, to: Time) {
@@ -110,7 +110,7 @@ pub fn set_ended(
         "snapshots": snapshots.collect::<Vec<_>>(),
     });
     let resources = members.iter().map(arn).collect();
-    eventbridge::emit(model, scope, Event::new("aws.ec2", SET, resources, detail));
+    eventbridge::put::emit(model, scope, Event::new("aws.ec2", SET, resources, detail));
 }
 
 /// A snapshot was shared; whom it was shared with is told, in an event of their own account.

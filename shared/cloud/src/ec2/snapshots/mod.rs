@@ -199,7 +199,7 @@ pub fn usable(model: &mut Model, scope: &Scope, id: &str) -> Result<(Scope, Snap
 pub fn key_failure(model: &mut Model, call: &Call, key_arn: &str) -> Option<String> {
     let region = key_arn.split(':').nth(3).unwrap_or_default();
     let scope = call.scope.in_region(region);
-    kms::usable_for_ebs(model, &Call { scope, ..call.clone() }, key_arn).err()
+    kms::ebs::usable_for_ebs(model, &Call { scope, ..call.clone() }, key_arn).err()
 }
 
 /// `Description`, which may be long but not too long.

@@ -1,10 +1,11 @@
 //! CreateVolume.
 
-use super::key::{Encryption, Key};
+use super::key::Key;
 use super::size::{self, Asked, Size};
 use super::{Turn, describe, later};
 use crate::ec2::furniture::zone_id;
 use crate::ec2::lookup::{self, Owned};
+use crate::ec2::state::Encryption;
 use crate::ec2::state::{SnapshotState, Volume, VolumeState};
 use crate::ec2::{tags, tokens, well_formed};
 use crate::kernel::access::{Call, Tags, Want};

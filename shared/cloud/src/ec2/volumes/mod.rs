@@ -112,7 +112,7 @@ pub fn send(model: &mut Model, scope: &Scope, id: &str, event: &str, result: &st
     let detail = json!({ "result": result, "cause": cause, "event": event, "request-id": "" });
     let resource = arn::of_ec2(scope, Kind::Volume, id);
     let event = Event::new("aws.ec2", "EBS Volume Notification", vec![resource], detail);
-    eventbridge::emit(model, scope, event);
+    eventbridge::put::emit(model, scope, event);
 }
 
 /// The volume that a call names, if it is visible.

@@ -30,7 +30,7 @@ const EVENTS: [&str; 5] = ["source", "detail-type", "detail", "region", "account
 const CREATIONS: [&str; 2] = ["region", "account"];
 const INVOCATIONS: [&str; 1] = ["function"];
 
-/// What a rule does, and what it may look at.
+/// The faults by name, and what a rule with each may look at.
 const FAULTS: [(&str, &[&str]); 16] = [
     ("fail", &CALLS),
     ("throttle", &CALLS),
@@ -225,7 +225,7 @@ impl<'a> Place<'a> {
             None => Ok(()),
             Some(key) => {
                 let known = known.join(", ");
-                Err(format!("{} is not known there; what is: {known}", self.at(key)))
+                Err(format!("{} is not known there; known: {known}", self.at(key)))
             }
         }
     }

@@ -28,13 +28,13 @@ use crate::kernel::time::Time;
 use crate::kernel::trace::{Entry, What};
 use rule::Occasion;
 
-/// Whether EventBridge may lose events of a source. What schedules and `PutEvents` send it delivers
-/// at least once: late, or twice, but never not at all.
+/// Tells whether EventBridge may lose events of a source. It delivers those of schedules and
+/// `PutEvents` at least once: late, or twice, but never not at all.
 fn is_best_effort(source: &str) -> bool {
     source.starts_with("aws.") && source != "aws.events"
 }
 
-/// What befalls a call.
+/// The effect of a rule on a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Blow {
     /// The service answers this error instead.
@@ -52,7 +52,7 @@ pub struct Struck {
     pub blow: Blow,
 }
 
-/// What befalls a call before it takes effect, and after it did. Never both.
+/// The blow that meets a call before its effect, or after it. Never both.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fate {
     pub before: Option<Struck>,
@@ -137,12 +137,12 @@ impl Faults {
         self.rules.iter().map(|active| &active.rule)
     }
 
-    /// How often each rule has struck, in their order.
+    /// Number of strikes of each rule, in their order.
     pub fn strikes(&self) -> Vec<u64> {
         self.rules.iter().map(|active| active.struck).collect()
     }
 
-    /// What the rules have in store for a call.
+    /// Asks the rules about a call.
     pub fn fate(&mut self, call: &Call) -> Fate {
         let occasion = Occasion {
             service: Some(call.service.name),
@@ -269,7 +269,7 @@ impl Faults {
         Some(message)
     }
 
-    /// How often Lambda runs an asynchronous event of that function.
+    /// Number of times that Lambda runs an asynchronous event of that function.
     pub fn invocation_copies(&mut self, function: &str) -> usize {
         let occasion = Occasion { function: Some(function), ..Occasion::default() };
         let mut first = None;
@@ -306,7 +306,7 @@ impl Faults {
         });
     }
 
-    /// What is to go into the trace.
+    /// Takes the lines that are to go into the trace.
     pub(crate) fn take_told(&mut self) -> Vec<Entry> {
         std::mem::take(&mut self.told)
     }
@@ -324,7 +324,7 @@ fn function_of(caller: &Identity) -> Option<&str> {
     caller.arn.rsplit_once('/').map(|(_, name)| name)
 }
 
-/// What a fault means for a call, if it is about calls, and about this one.
+/// The blow of a fault for a call, if it is about calls, and about this one.
 fn blow(fault: &Fault, call: &Call) -> Option<(When, Blow)> {
     match fault {
         Fault::Fail { when, status, code, message } => {

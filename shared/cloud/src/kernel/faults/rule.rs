@@ -24,7 +24,7 @@ impl When {
     }
 }
 
-/// What EC2 makes by itself, and what may go wrong with that long after the call was answered.
+/// The resources that EC2 makes after it has answered the call, and that may fail then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Creation {
     SnapshotSet,
@@ -48,7 +48,7 @@ impl Creation {
     }
 }
 
-/// What a rule does.
+/// The fault of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// A call gets this error. After its effect, that is how one creates twice.
@@ -62,13 +62,13 @@ pub enum Fault {
     /// An event of an AWS service never arrives; the events of schedules and of `PutEvents`, which
     /// EventBridge delivers at least once, are no occasion.
     Lose,
-    /// So many copies of an event follow it, each late by a time out of this range.
+    /// Further copies of an event follow it, each late by a time out of this range.
     Duplicate { copies: u32, late_ms: RangeInclusive<u64> },
     /// An event is late by a time out of this range.
     Delay { late_ms: RangeInclusive<u64> },
     /// An event is late by anything up to this, so that later ones may overtake it.
     Reorder { within_ms: u64 },
-    /// What EC2 makes ends as failed, with this message.
+    /// The resource that EC2 makes ends as failed, with this message.
     FailCreation { of: Vec<Creation>, message: String },
     /// Lambda runs the same asynchronous event twice.
     DuplicateInvocation,
@@ -102,7 +102,7 @@ pub struct Which {
     pub until: Option<Time>,
 }
 
-/// What a rule can know of a call, an event, a creation or an invocation.
+/// The facts of a call, an event, a creation or an invocation that a rule may look at.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Occasion<'a> {
     pub service: Option<&'a str>,
@@ -141,7 +141,7 @@ fn fits(wanted: Option<&String>, found: Option<&str>) -> bool {
     wanted.is_none_or(|wanted| found.is_some_and(|found| glob(wanted, found)))
 }
 
-/// Whether all that is wanted is there.
+/// Tells whether a value holds all that is wanted.
 fn holds(wanted: &Value, found: &Value) -> bool {
     match (wanted, found) {
         (Value::Object(wanted), Value::Object(found)) => wanted
@@ -169,7 +169,7 @@ pub struct Turns {
 /// looks at: `Rule::fail(When::After, 500, "InternalError").action("CreateImage").nth(2)`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
-    /// How the trace calls it, beside its number.
+    /// Name in the trace, beside its number.
     pub name: Option<String>,
     pub which: Which,
     pub turns: Turns,
@@ -318,7 +318,7 @@ impl Rule {
 /// The message of an injected error that was given none.
 pub(super) const INJECTED: &str = "An error that a fault rule injected";
 
-/// Everything that now and then goes wrong at once, each with its probability.
+/// All faults that happen now and then, each with its probability.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chaos {
     pub lost_events: f64,

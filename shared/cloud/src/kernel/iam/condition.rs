@@ -66,7 +66,7 @@ enum Kind {
     Ip,
 }
 
-/// How the request's value has to stand to the policy's.
+/// The relation that the request's value must have to the policy's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Relation {
     Equal,

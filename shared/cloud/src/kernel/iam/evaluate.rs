@@ -30,7 +30,7 @@ pub struct Ask {
     pub keys: Keys,
 }
 
-/// What the policies of an identity say, or all policies together.
+/// The verdict of the policies of an identity, or of all policies together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Allowed,
@@ -38,7 +38,7 @@ pub enum Verdict {
     ImplicitDeny,
 }
 
-/// What the policy of a resource says about one principal.
+/// The verdict of the policy of a resource about one principal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResourceVerdict {
     /// To the principal itself, or to everyone.

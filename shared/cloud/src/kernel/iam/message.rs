@@ -9,7 +9,7 @@ use std::hash::Hasher;
 use super::evaluate::{Ask, ResourceVerdict, Verdict};
 use crate::kernel::hash::Fnv;
 
-/// Why a question was answered no.
+/// The reason of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     DeniedByIdentity,

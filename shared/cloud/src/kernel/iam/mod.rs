@@ -1,4 +1,4 @@
-//! What IAM decides, as a pure function of documents and a question.
+//! IAM's decision, as a pure function of documents and a question.
 //!
 //! Nothing here knows a service, a clock or an account: the caller gathers the policies that apply,
 //! fills the condition keys its service documents, and asks. The rules are those of the IAM User

@@ -24,7 +24,7 @@ pub(super) enum PrincipalPattern {
     One(PrincipalRef),
 }
 
-/// How a policy reaches a principal.
+/// The way in which a policy names a principal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Reach {
     /// Through its account: what is granted is for that account to hand on.

@@ -1,8 +1,15 @@
-//! What EC2 remembers in one account and region.
+//! The resources of EC2, as it remembers them in one account and region.
+
+mod launch;
+mod network;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::launch_templates::LaunchTemplate;
+pub use launch::{
+    Data, EbsOverride, Encryption, Launch, LaunchTemplate, Metadata, Override, Profile, Version,
+};
+pub use network::{Furniture, Network, Peer, Permission, Rule, SecurityGroup, Subnet};
+
 use crate::kernel::access::Tags;
 use crate::kernel::time::Time;
 
@@ -20,7 +27,7 @@ pub struct Region {
     pub snapshot_users: BTreeMap<String, BTreeSet<String>>,
     /// Client tokens that were used: action and token, with what was asked and what came of it.
     pub tokens: BTreeMap<(String, String), UsedToken>,
-    /// How often the tags of a resource have changed, for `version` in Tag Change on Resource.
+    /// Number of changes of a resource's tags, for `version` in Tag Change on Resource.
     pub tag_versions: BTreeMap<String, u64>,
     /// Snapshots that are still being made: the limits on concurrency count these alone.
     pub pending_snapshots: BTreeSet<String>,
@@ -30,7 +37,7 @@ pub struct Region {
     pub lineages: BTreeMap<(String, Option<String>), Lineage>,
     /// New snapshots and copies are encrypted whether the call asks for it or not.
     pub encryption_by_default: bool,
-    pub furniture: super::furniture::Furniture,
+    pub furniture: Furniture,
 }
 
 #[derive(Clone, Debug)]
@@ -81,7 +88,7 @@ impl InstanceState {
     }
 }
 
-/// A code and a sentence: why a resource is in the state it is in.
+/// The reason of a resource's state: a code and a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
     pub code: String,
@@ -94,7 +101,7 @@ impl Reason {
     }
 }
 
-/// What an image and the instances launched from it have in common.
+/// The facts that an image shares with the instances launched from it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Platform {
     /// `i386`, `x86_64`, `arm64`, `x86_64_mac`, `arm64_mac`.

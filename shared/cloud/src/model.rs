@@ -1,7 +1,10 @@
-//! The model: all state of all accounts and regions, and what happens to it as time passes.
+//! The model: all state of all accounts and regions, and the agenda of what is due.
 //!
-//! It is synchronous and knows no clock: whoever calls it says what time it is. What it wants to be
-//! done outside (an execution environment started or killed) it leaves in `effects`.
+//! It is synchronous and knows no clock: the caller says what time it is. Work for the world
+//! outside (to start or kill an execution environment) is left in `effects`.
+//!
+//! The model knows the state of each service, which is plain data in that service's `state` module,
+//! and nothing of what the service does with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -9,6 +12,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::dynamodb::state as dynamodb;
+use crate::ec2::state as ec2;
+use crate::eventbridge::state as eventbridge;
 use crate::kernel::access::{Call, Principals, Want};
 use crate::kernel::agenda::{Agenda, Deed};
 use crate::kernel::config::Config;
@@ -19,11 +25,14 @@ use crate::kernel::scope::EnvironmentId;
 use crate::kernel::throttle::{Kind, Rate, Throttle};
 use crate::kernel::time::Time;
 use crate::kernel::trace::{Entry, Trace, What};
-use crate::{dynamodb, ec2, eventbridge, kms, lambda, sqs, ssm};
+use crate::kms::state as kms;
+use crate::lambda::state as lambda;
+use crate::sqs::state as sqs;
+use crate::ssm::state as ssm;
 
 pub use crate::kernel::scope::{DEFAULT_ACCOUNT, Scope};
 
-/// What the model asks the world outside of it to do.
+/// A request of the model to the world around it.
 #[derive(Debug)]
 pub enum Effect {
     /// An execution environment is started.
@@ -32,6 +41,7 @@ pub enum Effect {
     Kill(EnvironmentId),
 }
 
+/// All accounts and regions of a world.
 #[derive(Debug)]
 pub struct Model {
     pub now: Time,
@@ -43,7 +53,9 @@ pub struct Model {
     pub principals: Principals,
     pub throttle: Throttle,
     pub faults: Faults,
+    /// Regions that no call reaches.
     pub dark_regions: BTreeSet<String>,
+    // The state of each service.
     pub ec2: BTreeMap<Scope, ec2::Region>,
     pub events: BTreeMap<Scope, eventbridge::Region>,
     pub dynamodb: dynamodb::Tables,
@@ -115,22 +127,22 @@ impl Model {
         self.judge().permit_on(call, want, resource)
     }
 
-    /// Whether the caller may, for what does not fail the call if they may not.
+    /// Tells whether the caller may, where a refusal does not fail the call.
     pub fn allows(&self, call: &Call, want: &Want) -> bool {
         self.judge().permit_on(call, want, None).is_ok()
     }
 
-    /// Whether a service can act in a role at all; see [`Judge::role_trusts`].
+    /// Tells whether a service can act in a role at all; see [`Judge::role_trusts`].
     pub fn role_trusts(&self, role_arn: &str, service: &str) -> bool {
         self.judge().role_trusts(role_arn, service)
     }
 
-    /// Whether a role may, when a service acts in it (the role of an EventBridge target).
+    /// Tells whether a role may, when a service acts in it (the role of an EventBridge target).
     pub fn role_may(&self, role_arn: &str, scope: &Scope, want: &Want) -> bool {
         self.judge().role_may_on(role_arn, scope, want, None)
     }
 
-    /// Whether a role may, on a resource that has a policy of its own.
+    /// Tells whether a role may, on a resource that has a policy of its own.
     pub fn role_may_on(
         &self,
         role_arn: &str,
@@ -184,11 +196,6 @@ impl Model {
         self.at(self.now + delay, name, act);
     }
 
-    /// The state of EC2 in a region; a region that nobody used yet has its default furniture.
-    pub fn ec2_region(&mut self, scope: &Scope) -> &mut ec2::Region {
-        self.ec2.entry(scope.clone()).or_insert_with(|| ec2::Region::furnished(scope))
-    }
-
     /// A duration spread around `base`, as the knob `spread_percent` says.
     pub fn spread(&mut self, base: Duration) -> Duration {
         let base = u64::try_from(base.as_millis()).unwrap_or(u64::MAX);
@@ -200,7 +207,7 @@ impl Model {
         Duration::from_millis(self.rng.u64(range))
     }
 
-    /// When a resource made now becomes visible.
+    /// The time at which a resource made now becomes visible.
     pub fn visible_from(&mut self) -> Time {
         match self.config.lag.visibility_ms.clone() {
             None => self.now,

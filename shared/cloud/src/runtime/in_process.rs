@@ -9,8 +9,10 @@ use std::task::Poll;
 
 use aws_types::SdkConfig;
 
-use super::{Ending, Environment, EnvironmentId, Factory, Instance, end, finished, next};
+use super::work::next;
 use crate::cloud::Cloud;
+use crate::kernel::scope::EnvironmentId;
+use crate::lambda::{Ending, Environment, Factory, Instance, end, finished};
 
 /// From the cold start to the end.
 pub(super) async fn live(
