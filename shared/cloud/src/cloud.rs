@@ -16,12 +16,13 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use crate::config::Config;
 use crate::dispatch::{self, Answer};
-use crate::http::Request;
-use crate::lambda::{EnvironmentId, Processes};
-use crate::model::{Effect, Model};
-use crate::time::Time;
+use crate::kernel::config::Config;
+use crate::kernel::http::Request;
+use crate::kernel::scope::EnvironmentId;
+use crate::kernel::time::Time;
+use crate::lambda::Processes;
+use crate::model::Model;
 
 /// A handle to a world; clones are the same world.
 #[derive(Clone)]
@@ -80,7 +81,7 @@ impl Cloud {
         cloud
     }
 
-    /// What the clock of the world shows.
+    /// The present time of the world.
     pub fn now(&self) -> Time {
         self.inner.start + self.inner.origin.elapsed()
     }
@@ -146,7 +147,7 @@ impl Cloud {
         lock(&self.inner.running).insert(environment, handle);
     }
 
-    /// How the world starts real programs, if it can.
+    /// The way to start real programs, if the world has one.
     pub(crate) fn processes(&self) -> Option<Processes> {
         lock(&self.inner.processes).clone()
     }
@@ -155,18 +156,10 @@ impl Cloud {
         *lock(&self.inner.processes) = Some(processes);
     }
 
-    fn carry_out(&self, effect: Effect) {
-        match effect {
-            Effect::Start(start) => crate::lambda::begin(self, start),
-            Effect::Kill(environment) => {
-                if let Some(handle) = lock(&self.inner.running).remove(&environment) {
-                    handle.abort();
-                }
-                if let Some(processes) = self.processes() {
-                    processes.kill(environment);
-                }
-                self.with(|model| crate::lambda::killed(model, environment));
-            }
+    /// Ends what an execution environment does in process, on the spot.
+    pub(crate) fn abort(&self, environment: EnvironmentId) {
+        if let Some(handle) = lock(&self.inner.running).remove(&environment) {
+            handle.abort();
         }
     }
 

@@ -1,71 +1,61 @@
-//! The model: all state of all accounts and regions, and what happens to it as time passes.
+//! The model: all state of all accounts and regions, and the agenda of what is due.
 //!
-//! It is synchronous and knows no clock: whoever calls it says what time it is. What it wants to be
-//! done outside (an execution environment started or killed) it leaves in `effects`.
+//! It is synchronous and knows no clock: the caller says what time it is. Work for the world
+//! outside (to start or kill an execution environment) is left in `effects`.
+//!
+//! The model knows the state of each service, which is plain data in that service's `state` module,
+//! and nothing of what the service does with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::access::Principals;
-use crate::agenda::{Agenda, Due};
-use crate::config::Config;
-use crate::faults::Faults;
-use crate::throttle::Throttle;
-use crate::time::Time;
-use crate::trace::{Entry, Trace, What};
-use crate::{dynamodb, ec2, eventbridge, kms, lambda, sqs, ssm};
+use crate::dynamodb::state as dynamodb;
+use crate::ec2::state as ec2;
+use crate::eventbridge::state as eventbridge;
+use crate::kernel::access::{Call, Principals, Want};
+use crate::kernel::agenda::{Agenda, Deed};
+use crate::kernel::config::Config;
+use crate::kernel::error::ApiError;
+use crate::kernel::faults::Faults;
+use crate::kernel::permit::{Judge, OnResource};
+use crate::kernel::scope::EnvironmentId;
+use crate::kernel::throttle::{Kind, Rate, Throttle};
+use crate::kernel::time::Time;
+use crate::kernel::trace::{Entry, Trace, What};
+use crate::kms::state as kms;
+use crate::lambda::state as lambda;
+use crate::sqs::state as sqs;
+use crate::ssm::state as ssm;
 
-/// The account of everybody who was not declared.
-pub const DEFAULT_ACCOUNT: &str = "123456789012";
+pub use crate::kernel::scope::{DEFAULT_ACCOUNT, Scope};
 
-/// One account in one region.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Scope {
-    pub account: Arc<str>,
-    pub region: Arc<str>,
-}
-
-impl Scope {
-    pub fn new(account: &str, region: &str) -> Scope {
-        Scope { account: account.into(), region: region.into() }
-    }
-
-    /// The same account elsewhere.
-    pub fn in_region(&self, region: &str) -> Scope {
-        Scope { account: self.account.clone(), region: region.into() }
-    }
-
-    /// Another account in the same region.
-    pub fn in_account(&self, account: &str) -> Scope {
-        Scope { account: account.into(), region: self.region.clone() }
-    }
-}
-
-/// What the model asks the world outside of it to do.
+/// A request of the model to the world around it.
 #[derive(Debug)]
 pub enum Effect {
     /// An execution environment is started.
     Start(lambda::Start),
     /// The execution environment dies on the spot.
-    Kill(lambda::EnvironmentId),
+    Kill(EnvironmentId),
 }
 
+/// All accounts and regions of a world.
 #[derive(Debug)]
 pub struct Model {
     pub now: Time,
     pub config: Config,
     pub rng: fastrand::Rng,
-    pub agenda: Agenda,
+    pub agenda: Agenda<Model>,
     pub effects: Vec<Effect>,
     pub trace: Trace,
     pub principals: Principals,
     pub throttle: Throttle,
     pub faults: Faults,
+    /// Regions that no call reaches.
     pub dark_regions: BTreeSet<String>,
+    // The state of each service.
     pub ec2: BTreeMap<Scope, ec2::Region>,
     pub events: BTreeMap<Scope, eventbridge::Region>,
     pub dynamodb: dynamodb::Tables,
@@ -100,27 +90,83 @@ impl Model {
 
     /// Lets everything happen that is due by `now`, each at its own time.
     pub fn run_until(&mut self, now: Time) {
-        while let Some((at, due)) = self.agenda.take_due(now) {
-            self.now = self.now.max(at);
-            self.faults.now = self.now;
-            self.happen(due);
+        while let Some((at, deed)) = self.agenda.take_due(now) {
+            self.move_clock(at);
+            deed.act(self);
             self.note_faults();
         }
-        self.now = self.now.max(now);
-        self.faults.now = self.now;
+        self.move_clock(now);
         self.note_faults();
+    }
+
+    /// Moves the clock forward, and those of the parts that have one of their own.
+    fn move_clock(&mut self, at: Time) {
+        self.now = self.now.max(at);
+        self.faults.now = self.now;
         self.dynamodb.set_clock(self.now);
     }
 
-    fn happen(&mut self, due: Due) {
-        match due {
-            Due::Ec2(scope, step) => ec2::happen(self, &scope, step),
-            Due::Events(scope, step) => eventbridge::happen(self, &scope, step),
-            Due::Lambda(step) => lambda::happen(self, step),
-            Due::Kms(scope, step) => kms::happen(self, &scope, step),
-            Due::Dynamo(scope, step) => dynamodb::happen(self, &scope, step),
-            Due::Ssm(scope, step) => ssm::happen(self, &scope, step),
+    /// The rules by which calls are judged now.
+    fn judge(&self) -> Judge<'_> {
+        let open_roles = self.config.open_roles;
+        Judge { principals: &self.principals, open_roles, now: self.now }
+    }
+
+    /// Authorises each want by itself; see [`Judge::permit`].
+    pub fn permit(&self, call: &Call, wants: &[Want]) -> Result<(), ApiError> {
+        self.judge().permit(call, wants)
+    }
+
+    /// Authorises one want on a resource that has a policy of its own.
+    pub fn permit_on(
+        &self,
+        call: &Call,
+        want: &Want,
+        resource: Option<OnResource<'_>>,
+    ) -> Result<(), ApiError> {
+        self.judge().permit_on(call, want, resource)
+    }
+
+    /// Tells whether the caller may, where a refusal does not fail the call.
+    pub fn allows(&self, call: &Call, want: &Want) -> bool {
+        self.judge().permit_on(call, want, None).is_ok()
+    }
+
+    /// Tells whether a service can act in a role at all; see [`Judge::role_trusts`].
+    pub fn role_trusts(&self, role_arn: &str, service: &str) -> bool {
+        self.judge().role_trusts(role_arn, service)
+    }
+
+    /// Tells whether a role may, when a service acts in it (the role of an EventBridge target).
+    pub fn role_may(&self, role_arn: &str, scope: &Scope, want: &Want) -> bool {
+        self.judge().role_may_on(role_arn, scope, want, None)
+    }
+
+    /// Tells whether a role may, on a resource that has a policy of its own.
+    pub fn role_may_on(
+        &self,
+        role_arn: &str,
+        scope: &Scope,
+        want: &Want,
+        resource: Option<OnResource<'_>>,
+    ) -> bool {
+        self.judge().role_may_on(role_arn, scope, want, resource)
+    }
+
+    /// Takes tokens for a call out of one of its buckets, or refuses the call.
+    pub fn spend(
+        &mut self,
+        call: &Call,
+        kind: Kind,
+        tokens: u64,
+        rate: Rate,
+    ) -> Result<(), ApiError> {
+        let limits = &self.config.limits;
+        let rate = rate.after_others(limits.other_users_take);
+        if !limits.throttles || self.throttle.take(call, kind, tokens, rate, self.now) {
+            return Ok(());
         }
+        Err(call.service.throttled())
     }
 
     /// Writes into the trace what the rules did to events, creations and invocations.
@@ -130,14 +176,24 @@ impl Model {
         }
     }
 
-    /// Puts something on the agenda.
-    pub fn after(&mut self, delay: Duration, due: Due) {
-        self.agenda.add(self.now + delay, due);
+    /// Puts a deed on the agenda. Its name says the service and what happens.
+    pub fn at(
+        &mut self,
+        time: Time,
+        name: &'static str,
+        act: impl FnOnce(&mut Model) + Send + 'static,
+    ) {
+        self.agenda.add(time, Deed::new(name, act));
     }
 
-    /// The state of EC2 in a region; a region that nobody used yet has its default furniture.
-    pub fn ec2_region(&mut self, scope: &Scope) -> &mut ec2::Region {
-        self.ec2.entry(scope.clone()).or_insert_with(|| ec2::Region::furnished(scope))
+    /// Puts a deed on the agenda that is due after a delay.
+    pub fn after(
+        &mut self,
+        delay: Duration,
+        name: &'static str,
+        act: impl FnOnce(&mut Model) + Send + 'static,
+    ) {
+        self.at(self.now + delay, name, act);
     }
 
     /// A duration spread around `base`, as the knob `spread_percent` says.
@@ -151,7 +207,7 @@ impl Model {
         Duration::from_millis(self.rng.u64(range))
     }
 
-    /// When a resource made now becomes visible.
+    /// The time at which a resource made now becomes visible.
     pub fn visible_from(&mut self) -> Time {
         match self.config.lag.visibility_ms.clone() {
             None => self.now,

@@ -7,24 +7,24 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::access::{Call, Identity, Want};
-use crate::dispatch;
-use crate::error::ApiError;
-use crate::iam::PolicyDocument;
+use crate::kernel::access::{Call, Identity, Want};
+use crate::kernel::error::ApiError;
+use crate::kernel::hash;
+use crate::kernel::iam::PolicyDocument;
+use crate::kernel::permit::OnResource;
+use crate::kernel::query::Fields;
+use crate::kernel::xml::Xml;
 use crate::model::Model;
-use crate::permit::OnResource;
-use crate::query::Fields;
-use crate::xml::Xml;
 
 pub fn answer(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, ApiError> {
     match call.action.as_str() {
         "GetCallerIdentity" => caller_identity(call, fields),
         "AssumeRole" => assume_role(model, call, fields),
-        _ => Err(dispatch::unknown_operation(call)),
+        _ => Err(call.unknown_operation()),
     }
 }
 
-/// Nobody needs leave to ask who they are: not even a policy that denies it keeps them from it.
+/// Answers who calls. Nobody needs a permission for it, and no policy can deny it.
 fn caller_identity(call: &Call, fields: &Fields) -> Result<Xml, ApiError> {
     fields.finish()?;
     let mut xml = Xml::new();
@@ -44,7 +44,7 @@ fn user_id(caller: &Identity) -> String {
 
 /// An id that follows from the ARN: the prefix and seventeen letters and digits.
 fn unique_id(prefix: &str, arn: &str) -> String {
-    let mut rng = fastrand::Rng::with_seed(crate::ec2::catalogue::hash(&[arn]));
+    let mut rng = fastrand::Rng::with_seed(hash::of_texts(&[arn]));
     format!("{prefix}{}", letters(&mut rng, 17))
 }
 

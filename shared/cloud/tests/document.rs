@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use afterimage_cloud::dispatch::{self, Answer};
+use afterimage_cloud::dispatch::Answer;
 use afterimage_cloud::http::Request;
+use afterimage_cloud::services;
 use afterimage_cloud::{Cloud, Config};
 use serde_json::{Value, json};
 
@@ -106,7 +107,7 @@ fn is_unknown(answer: &str) -> bool {
 #[test]
 fn the_operations_of_each_service_are_those_of_the_code() {
     let document = document();
-    for service in dispatch::services() {
+    for service in services::names() {
         let known = known_to_the_code(service);
         assert!(!known.is_empty(), "no operation of {service} was found in its sources");
         assert_eq!(listed(&document, service), known, "the operations of {service}");
@@ -117,7 +118,7 @@ fn the_operations_of_each_service_are_those_of_the_code() {
 fn every_operation_that_is_listed_is_answered() {
     let document = document();
     Cloud::run(Config::default(), async |cloud| {
-        for service in dispatch::services() {
+        for service in services::names() {
             assert!(is_unknown(&bare_answer(&cloud, service, "DescribeDreams")), "{service}");
             for action in listed(&document, service) {
                 let answer = bare_answer(&cloud, service, &action);
@@ -132,7 +133,7 @@ fn every_knob_has_its_row_and_every_row_its_knob() {
     let document = document();
     let mut fields = BTreeSet::new();
     let mut name = String::new();
-    for line in read(&here().join("src/config.rs")).lines() {
+    for line in read(&here().join("src/kernel/config.rs")).lines() {
         if let Some(rest) = line.strip_prefix("pub struct ") {
             name = rest.split(' ').next().unwrap_or_default().to_string();
         } else if let Some(rest) = line.strip_prefix("    pub ")
@@ -167,11 +168,12 @@ fn the_fault_rules_are_taken_and_leave_no_fault_out() {
         .collect();
     Cloud::run(Config::default(), async |cloud| {
         for example in &examples {
-            let taken = cloud.with(|model| model.faults.replace(example));
+            let taken = cloud.with(|model| services::replace_faults(model, example));
             assert_eq!(taken, Ok(example["rules"].as_array().map_or(0, Vec::len)));
         }
         // A rule without a fault is refused with the names of all of them.
-        let refused = cloud.with(|model| model.faults.replace(&json!({ "rules": [{}] })));
+        let refused =
+            cloud.with(|model| services::replace_faults(model, &json!({ "rules": [{}] })));
         let refused = refused.expect_err("a rule has to do something");
         let (_, names) = refused.rsplit_once(": ").expect("the refusal ends with the names");
         for name in names.split(", ") {

@@ -33,6 +33,7 @@
 //! YAML is read by the rules of CloudFormation, which are those of YAML 1.1. Where they make of a
 //! plain word something surprising (`on`, `0123`), in a pattern or a policy, quotes are asked for.
 
+mod deployment;
 mod errors;
 mod eval;
 mod make;
@@ -45,6 +46,7 @@ mod yaml;
 
 use std::collections::BTreeMap;
 
+pub use deployment::{Deployment, Stack};
 pub use errors::DeployError;
 pub use template::TYPES;
 pub use yaml::Position;
@@ -56,30 +58,8 @@ use order::Step;
 use template::Template;
 
 use crate::cloud::Cloud;
-use crate::lambda::Code;
-use crate::model::{Model, Scope};
-use crate::regions;
-
-/// Where a template is deployed, and with what.
-#[derive(Clone, Debug, Default)]
-pub struct Deployment {
-    pub account: String,
-    pub region: String,
-    pub stack_name: String,
-    pub parameters: BTreeMap<String, String>,
-    /// What the functions run, by `FunctionName`; by logical id where a function has no such name.
-    pub code: BTreeMap<String, Code>,
-}
-
-/// What a deployment made.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stack {
-    pub outputs: BTreeMap<String, String>,
-    /// The ARN of each function, by logical id.
-    pub functions: BTreeMap<String, String>,
-    /// What `Ref` gives for each resource, by logical id, with those that SAM adds.
-    pub resources: BTreeMap<String, String>,
-}
+use crate::kernel::regions;
+use crate::model::Model;
 
 impl Cloud {
     /// Makes what a template says.
@@ -189,9 +169,4 @@ fn stage(model: &Model) -> Model {
     stage.run_until(model.now);
     stage.principals.roles = model.principals.roles.clone();
     stage
-}
-
-/// Where a deployment goes.
-fn scope(deployment: &Deployment) -> Scope {
-    Scope::new(&deployment.account, &deployment.region)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use regex_lite::Regex;
 
-use super::Deployment;
+use super::deployment::Deployment;
 use super::errors::Errors;
 use super::eval::Given;
 use super::props::Props;

@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::port::{Ended, World};
-use crate::access::Identity;
-use crate::http::{Request, Response};
-use crate::regions;
+use super::handle::{Ended, World};
+use crate::kernel::access::Identity;
+use crate::kernel::http::{Request, Response};
+use crate::kernel::regions;
+use crate::services;
 
-/// Where the control begins; no AWS service has such a path.
+/// Path below which the control answers; no AWS service has such a path.
 pub const PREFIX: &str = "/_cloud/";
 
 /// A year at a time is plenty, and keeps a mistyped number from running for hours.
 const ADVANCE_SECONDS_MAX: u64 = 366 * 24 * 3600;
 
-/// What went wrong with a control request: its status and a sentence.
+/// The refusal of a control request: its status and a sentence.
 struct Refused(u16, String);
 
 impl From<Ended> for Refused {
@@ -52,9 +53,9 @@ async fn route(world: &World, request: &Request) -> Result<Value, Refused> {
         (method, _) => Err(Refused(
             404,
             format!(
-                "{method} {PREFIX}{path} is not there: GET health, GET clock, POST clock, \
-                 GET trace, GET dead-letters, PUT faults, POST regions/REGION, POST accounts and \
-                 POST roles are"
+                "no such request: {method} {PREFIX}{path}; known: GET health, GET clock, \
+                 POST clock, GET trace, GET dead-letters, PUT faults, POST regions/REGION, \
+                 POST accounts and POST roles"
             ),
         )),
     }
@@ -90,9 +91,8 @@ async fn advance(world: &World, body: &Map<String, Value>) -> Result<Value, Refu
             format!("advance_seconds must be a whole number from 0 to {ADVANCE_SECONDS_MAX}");
         return Err(Refused(400, text));
     };
-    if world.act(crate::Cloud::clock_is_bound).await? {
-        let text = "real programs run here, and their own clocks would disagree: time passes as it \
-                    does outside";
+    if world.act(crate::cloud::Cloud::clock_is_bound).await? {
+        let text = "the clock cannot be moved: real programs run here, by the machine's clock";
         return Err(Refused(409, text.into()));
     }
     let now = world.advance(Duration::from_secs(seconds)).await?;
@@ -111,13 +111,14 @@ async fn trace(world: &World, query: &str) -> Result<Value, Refused> {
     };
     let lines = world.with(move |model| {
         let entries = model.trace.entries().iter().skip(since);
-        entries.map(crate::trace::Entry::to_json).collect::<Vec<_>>()
+        entries.map(crate::kernel::trace::Entry::to_json).collect::<Vec<_>>()
     });
     Ok(Value::Array(lines.await?))
 }
 
 async fn faults(world: &World, body: Map<String, Value>) -> Result<Value, Refused> {
-    let result = world.with(move |model| model.faults.replace(&Value::Object(body))).await?;
+    let rules = Value::Object(body);
+    let result = world.with(move |model| services::replace_faults(model, &rules)).await?;
     match result {
         Ok(count) => Ok(json!({ "rules": count })),
         Err(text) => Err(Refused(400, text)),
@@ -185,7 +186,7 @@ fn only(body: &Map<String, Value>, known: &[&str]) -> Result<(), Refused> {
     match body.keys().find(|key| !known.contains(&key.as_str())) {
         None => Ok(()),
         Some(key) => {
-            let text = format!("{key} is not known here; what is: {}", known.join(", "));
+            let text = format!("unknown member {key}; known: {}", known.join(", "));
             Err(Refused(400, text))
         }
     }

@@ -1,17 +1,17 @@
 //! Door two: one HTTP port for every service and region, and the control of the world.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use std::{fmt, io};
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -19,21 +19,21 @@ use tokio::time::Instant;
 use super::world::{self, Message};
 use super::{control, runtime_api};
 use crate::cloud::Cloud;
-use crate::config::Config;
 use crate::dispatch::Answer;
-use crate::http::{Request, Response};
-use crate::lambda::{EnvironmentId, ProcessKeeper};
-use crate::model::Model;
-use crate::time::Time;
+use crate::kernel::config::Config;
+use crate::kernel::http::{Request, Response};
+use crate::lambda::ProcessKeeper;
+
+pub use super::handle::{Ended, World};
 
 /// Larger than any request of a modelled operation.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// How often a clock that runs is moved.
+/// Time between two moves of a clock that runs.
 const TICK: Duration = Duration::from_millis(20);
-/// How long requests that are under way may take to end when the server stops.
+/// Time that requests under way have to end when the server stops.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// What is to be served, and where.
+/// The world to be served, and the place to serve it.
 #[derive(Clone, Debug)]
 pub struct Options {
     pub listen: SocketAddr,
@@ -50,76 +50,6 @@ pub struct Server {
     stop: watch::Sender<bool>,
     port: Option<JoinHandle<()>>,
     living: Option<JoinHandle<()>>,
-}
-
-/// A way to the world from other threads.
-#[derive(Clone)]
-pub struct World {
-    sender: UnboundedSender<Message>,
-    /// As in [`Options`].
-    pub speed: u32,
-}
-
-impl fmt::Debug for World {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("World").field("speed", &self.speed).finish_non_exhaustive()
-    }
-}
-
-/// The world has ended.
-#[derive(Debug, thiserror::Error)]
-#[error("the world has ended")]
-pub struct Ended;
-
-impl World {
-    /// A call, answered at the present instant.
-    pub async fn call(&self, request: Request) -> Result<Answer, Ended> {
-        let (reply, answer) = oneshot::channel();
-        self.sender.send(Message::Call(request, reply)).map_err(|_| Ended)?;
-        answer.await.map_err(|_| Ended)
-    }
-
-    /// Moves the clock; answers what it shows then.
-    pub async fn advance(&self, span: Duration) -> Result<Time, Ended> {
-        let (reply, answer) = oneshot::channel();
-        self.sender.send(Message::Advance(span, reply)).map_err(|_| Ended)?;
-        answer.await.map_err(|_| Ended)
-    }
-
-    /// Looks at the model or changes it.
-    pub async fn with<T: Send + 'static>(
-        &self,
-        act: impl FnOnce(&mut Model) -> T + Send + 'static,
-    ) -> Result<T, Ended> {
-        self.act(move |cloud| cloud.with(act)).await
-    }
-
-    /// Does something in the world, at the present moment.
-    pub async fn act<T: Send + 'static>(
-        &self,
-        act: impl FnOnce(&Cloud) -> T + Send + 'static,
-    ) -> Result<T, Ended> {
-        let (reply, answer) = oneshot::channel();
-        let act = move |cloud: &Cloud| {
-            reply.send(act(cloud)).ok();
-        };
-        self.sender.send(Message::Act(Box::new(act))).map_err(|_| Ended)?;
-        answer.await.map_err(|_| Ended)
-    }
-}
-
-impl World {
-    /// A request of a real program that is an execution environment: answered when there is
-    /// something for it, and forgotten when it breaks off.
-    async fn serve_environment(
-        &self,
-        environment: EnvironmentId,
-        request: Request,
-    ) -> Result<Response, Ended> {
-        let (reply, answer) = oneshot::channel();
-        self.act(move |cloud| runtime_api::answer_to(cloud, environment, request, reply)).await?;
-        answer.await.map_err(|_| Ended)
-    }
 }
 
 impl Server {
@@ -153,7 +83,7 @@ impl Server {
         self.address
     }
 
-    /// What clients set as their endpoint.
+    /// The URL that clients set as their endpoint.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -298,7 +228,7 @@ impl Port {
     }
 }
 
-/// How programs on this machine reach the port.
+/// The URL by which programs on this machine reach the port.
 fn endpoint(mut address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
         address.set_ip(Ipv4Addr::LOCALHOST.into());

@@ -5,8 +5,10 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use crate::cloud::Cloud;
-use crate::http::{Request, Response};
-use crate::lambda::{self, EnvironmentId, FunctionError, Job, NoJob, PREFIX};
+use crate::kernel::http::{Request, Response};
+use crate::kernel::scope::EnvironmentId;
+use crate::lambda::{self, FunctionError, Job, NoJob, PREFIX};
+use crate::runtime;
 
 const VERSION: &str = "/2018-06-01/runtime/";
 
@@ -56,11 +58,11 @@ pub fn answer_to(
 }
 
 async fn next(cloud: &Cloud, environment: EnvironmentId) -> Response {
-    match lambda::next(cloud, environment).await {
+    match runtime::next(cloud, environment).await {
         Ok(job) => hand_over(&job),
         Err(NoJob::Gone) => gone(),
         Err(NoJob::Busy) => {
-            let text = "The invocation that was handed over has not been answered";
+            let text = "the current invocation has not been answered";
             refuse(403, "InvalidStateTransition", text)
         }
     }
@@ -97,7 +99,7 @@ fn init_failed(cloud: &Cloud, environment: EnvironmentId, error: FunctionError) 
     refuse(403, "InvalidStateTransition", "The environment is not starting")
 }
 
-/// What a program says of its error; each part may be missing.
+/// Reads the error that a program reports; each part may be missing.
 fn error_of(request: &Request) -> FunctionError {
     let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
     let text = |name: &str| body.get(name).and_then(Value::as_str);

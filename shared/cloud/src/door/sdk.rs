@@ -24,16 +24,9 @@ use http_body_util::BodyExt;
 
 use crate::cloud::Cloud;
 use crate::dispatch::{self, Answer};
-use crate::http::{Request, Response};
+use crate::kernel::http::{Request, Response};
 
-/// How a caller in process reaches the world, and how it reads the time.
-#[derive(Clone, Debug)]
-pub struct Caller {
-    pub access_key: String,
-    pub region: String,
-    /// How far the caller's clock is ahead of the world's, in milliseconds; it may be behind.
-    pub clock_skew_ms: i64,
-}
+pub use crate::kernel::access::Caller;
 
 impl Cloud {
     /// The configuration of an SDK client that lives in this world as the administrator.
@@ -102,7 +95,7 @@ impl HttpConnector for Door {
 }
 
 impl Cloud {
-    /// One call in process: there, the answer, and back, which takes its time.
+    /// Makes a call in process: there, the answer, and back, which takes its time.
     async fn call(&self, request: &Request) -> Result<HttpResponse, ConnectorError> {
         let (there, back) = self.with(|model| {
             let range = model.config.pace.latency_ms.clone();

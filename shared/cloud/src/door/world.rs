@@ -14,10 +14,10 @@ use tokio::sync::oneshot;
 
 use crate::cloud::Cloud;
 use crate::dispatch::Answer;
-use crate::http::Request;
-use crate::time::Time;
+use crate::kernel::http::Request;
+use crate::kernel::time::Time;
 
-/// What the port asks of the world.
+/// A request of the port to the world.
 pub enum Message {
     Call(Request, oneshot::Sender<Answer>),
     /// Lets time pass; answered when everything due by then has happened.
@@ -47,7 +47,7 @@ impl Hold {
     }
 }
 
-/// What becomes of the world after a message.
+/// The state of the world after a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     GoOn,

@@ -1,16 +1,15 @@
 //! Every operation, by its name.
 
-use dynoxide::{DynoxideError, NativeDatabase};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use dynoxide::NativeDatabase;
 use serde_json::Value;
 
-use super::{items, read, tables, wants};
-use crate::access::Call;
-use crate::dispatch;
-use crate::error::ApiError;
+use super::plain::{simple, simple_of_arn, tagged};
+use super::{items, tables};
+use crate::kernel::access::Call;
+use crate::kernel::error::ApiError;
 use crate::model::Model;
 
+/// Answers a call.
 pub fn answer(model: &mut Model, call: &Call, body: &Value) -> Result<Value, ApiError> {
     let answered = tables::answer(model, call, body).or_else(|| items::answer(model, call, body));
     if let Some(result) = answered {
@@ -24,46 +23,6 @@ pub fn answer(model: &mut Model, call: &Call, body: &Value) -> Result<Value, Api
         "ListTagsOfResource" => {
             simple_of_arn(model, call, body, NativeDatabase::list_tags_of_resource)
         }
-        _ => Err(dispatch::unknown_operation(call)),
+        _ => Err(call.unknown_operation()),
     }
-}
-
-/// An operation that dynoxide does by itself.
-pub fn simple<Q: DeserializeOwned, A: Serialize>(
-    model: &mut Model,
-    call: &Call,
-    body: &Value,
-    operation: fn(&NativeDatabase, Q) -> Result<A, DynoxideError>,
-) -> Result<Value, ApiError> {
-    let request = read::request(call, body)?;
-    model.permit(call, &wants::of(call, body))?;
-    let region = model.dynamodb.region(&call.scope, model.config.lag.index_reads)?;
-    let done = operation(&region.primary, request);
-    read::answer(&done.map_err(|error| read::refusal_of(call, error))?)
-}
-
-/// The same, of a table that is named by its ARN.
-fn simple_of_arn<Q: DeserializeOwned, A: Serialize>(
-    model: &mut Model,
-    call: &Call,
-    body: &Value,
-    operation: fn(&NativeDatabase, Q) -> Result<A, DynoxideError>,
-) -> Result<Value, ApiError> {
-    let arn = body["ResourceArn"].as_str().unwrap_or_default();
-    let here = super::table_arn(&call.scope, "");
-    if arn.starts_with("arn:aws:dynamodb:") && !arn.starts_with(&here) {
-        let text = format!("Requested resource not found: ResourcArn: {arn} not found");
-        return Err(ApiError::bad("ResourceNotFoundException", text));
-    }
-    simple(model, call, body, operation)
-}
-
-/// The same, which has no answer but that it is done.
-fn tagged<Q: DeserializeOwned, A: Serialize>(
-    model: &mut Model,
-    call: &Call,
-    body: &Value,
-    operation: fn(&NativeDatabase, Q) -> Result<A, DynoxideError>,
-) -> Result<Value, ApiError> {
-    simple_of_arn(model, call, body, operation).map(|_| Value::Null)
 }

@@ -5,11 +5,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::answer::simple;
+use super::plain::simple;
 use super::{read, shadow, wants};
-use crate::access::Call;
-use crate::dispatch;
-use crate::error::ApiError;
+use crate::kernel::access::Call;
+use crate::kernel::error::ApiError;
+use crate::kernel::json;
 use crate::model::Model;
 
 /// Answers the operations on items; nothing if it is none of them.
@@ -71,7 +71,7 @@ fn transact(model: &mut Model, call: &Call, body: &Value) -> Result<Value, ApiEr
     if let Some(members) = bare.as_object_mut() {
         members.remove("ClientRequestToken");
     }
-    let items = dispatch::sorted(&body["TransactItems"]).to_string();
+    let items = json::sorted(&body["TransactItems"]).to_string();
     let now = model.now;
     let lag = model.config.lag.index_reads;
     let replay = model.dynamodb.region(&call.scope, lag)?.tokens.replay(now, token, &items);

@@ -5,9 +5,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::access::Call;
-use crate::dispatch;
-use crate::error::ApiError;
+use crate::kernel::access::Call;
+use crate::kernel::error::ApiError;
+use crate::kernel::json;
 
 /// The members of each operation that are modelled. Whatever else a request carries is refused: a
 /// member that is silently ignored would be a promise that nobody keeps.
@@ -180,7 +180,7 @@ fn enveloped(call: &Call, text: &str) -> String {
 /// An error of dynoxide as the service reports it, with the members beside its message.
 pub fn refusal(error: DynoxideError) -> ApiError {
     let parsed: Value = serde_json::from_str(&error.to_json()).unwrap_or_default();
-    let mut extra = match dispatch::sorted(&parsed) {
+    let mut extra = match json::sorted(&parsed) {
         Value::Object(members) => members,
         _ => Map::new(),
     };
@@ -211,7 +211,7 @@ pub fn refusal_of(call: &Call, error: DynoxideError) -> ApiError {
 /// whose order differs from run to run.
 pub fn answer<A: Serialize>(answer: &A) -> Result<Value, ApiError> {
     let value = serde_json::to_value(answer).map_err(|error| internal(&error.to_string()))?;
-    let mut value = dispatch::sorted(&value);
+    let mut value = json::sorted(&value);
     if let Some(Value::Array(list)) = value.get_mut("ConsumedCapacity") {
         list.sort_by_key(|one| one["TableName"].as_str().unwrap_or_default().to_string());
     }
@@ -222,7 +222,7 @@ pub fn answer<A: Serialize>(answer: &A) -> Result<Value, ApiError> {
 const LOCAL: &str = "arn:aws:dynamodb:dynoxide:000000000000:";
 
 /// A text with the ARNs of the account and region instead of dynoxide's.
-pub fn in_scope(scope: &crate::model::Scope, text: &str) -> String {
+pub fn in_scope(scope: &crate::kernel::scope::Scope, text: &str) -> String {
     let prefix = format!("arn:aws:dynamodb:{}:{}:", scope.region, scope.account);
     text.replace(LOCAL, &prefix)
 }

@@ -4,26 +4,17 @@
 //! item by item, and reads of global secondary indexes go to it. So an index shows the table as it
 //! was that long ago, which is what the eventual consistency of DynamoDB's indexes can come to.
 
-use std::time::Duration;
-
 use dynoxide::actions::delete_item::DeleteItemRequest;
 use dynoxide::actions::get_item::GetItemRequest;
 use dynoxide::actions::put_item::PutItemRequest;
 use dynoxide::{Item, NativeDatabase};
 use serde_json::Value;
 
-use super::{Key, Region, Step};
-use crate::agenda::Due;
-use crate::error::ApiError;
-use crate::model::{Model, Scope};
-
 use super::read;
-
-/// The database that lags.
-pub struct Shadow {
-    pub database: NativeDatabase,
-    pub lag: Duration,
-}
+use super::state::{Key, Region};
+use crate::kernel::error::ApiError;
+use crate::kernel::scope::Scope;
+use crate::model::Model;
 
 /// An item as a write left it.
 #[derive(Clone, Debug)]
@@ -108,13 +99,16 @@ pub fn follow(model: &mut Model, scope: &Scope, targets: Vec<Target>) -> Result<
         let lag = shadow.lag;
         let item = region.primary.get_item(request).map_err(read::refusal)?.item;
         let write = Write { table_id: known.id.clone(), table, key, item };
-        model.after(lag, Due::Dynamo(scope.clone(), Step::Replicate(write)));
+        let scope = scope.clone();
+        model.after(lag, "dynamodb: indexes learn of a write", move |model| {
+            apply(model, &scope, &write);
+        });
     }
     Ok(())
 }
 
 /// The indexes learn of a write.
-pub fn apply(model: &mut Model, scope: &Scope, write: &Write) {
+fn apply(model: &mut Model, scope: &Scope, write: &Write) {
     let Ok(region) = model.dynamodb.region(scope, None) else { return };
     let Some(shadow) = &region.shadow else { return };
     if region.tables.get(&write.table).is_none_or(|table| table.id != write.table_id) {

@@ -8,35 +8,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::{Region, read, shadow, ttl, wants};
-use crate::access::Call;
-use crate::error::ApiError;
-use crate::model::{Model, Scope};
-use crate::time::Time;
-use crate::{ids, kms};
-
-/// What dynoxide does not know about a table, or takes from the machine it runs on.
-#[derive(Debug)]
-pub struct Table {
-    pub id: String,
-    created_at: Time,
-    /// The key attributes.
-    pub key: Vec<String>,
-    pub global_indexes: BTreeSet<String>,
-    /// The attribute that says until when an item lives, if there is one.
-    pub expiry: Option<String>,
-    on_demand_since: Option<Time>,
-    /// When the provisioned throughput changed: dynoxide's instants, and the world's.
-    throughput_changes: BTreeMap<u64, Time>,
-    recovery: Option<Recovery>,
-}
-
-/// Point-in-time recovery that is switched on.
-#[derive(Debug)]
-struct Recovery {
-    since: Time,
-    days: u32,
-}
+use super::state::{Recovery, Region, Shadow, Table};
+use super::{read, ttl, wants};
+use crate::kernel::access::Call;
+use crate::kernel::error::ApiError;
+use crate::kernel::ids;
+use crate::kernel::scope::Scope;
+use crate::kernel::time::Time;
+use crate::kms;
+use crate::model::Model;
 
 impl Table {
     fn new(now: Time, id: String) -> Table {
@@ -172,7 +152,7 @@ fn mirror<Q: DeserializeOwned, A>(
     body: &Value,
     operation: fn(&NativeDatabase, Q) -> Result<A, DynoxideError>,
 ) -> Result<(), ApiError> {
-    let Some(shadow::Shadow { database, .. }) = &region.shadow else { return Ok(()) };
+    let Some(Shadow { database, .. }) = &region.shadow else { return Ok(()) };
     let done = operation(database, read::request(call, body)?);
     done.map(drop).map_err(|error| read::refusal_of(call, error))
 }

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::error::ApiError;
-use crate::time::Time;
+use crate::kernel::error::ApiError;
+use crate::kernel::time::Time;
 
 const WINDOW: Duration = Duration::from_secs(600);
 
-/// What was done under each token.
+/// The requests that succeeded, by their token.
 #[derive(Debug, Default)]
 pub struct Tokens {
     used: BTreeMap<String, Used>,

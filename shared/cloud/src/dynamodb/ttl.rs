@@ -10,10 +10,10 @@ use dynoxide::actions::delete_item::DeleteItemRequest;
 use dynoxide::actions::scan::ScanRequest;
 use dynoxide::{AttributeValue, Item, NativeDatabase};
 
-use super::{Key, Region, Step};
-use crate::agenda::Due;
-use crate::model::{Model, Scope};
-use crate::time::Time;
+use super::state::{Key, Region};
+use crate::kernel::scope::Scope;
+use crate::kernel::time::Time;
+use crate::model::Model;
 
 const IGNORED_AFTER_SECS: u64 = 5 * 365 * 86_400;
 
@@ -25,24 +25,28 @@ pub fn plan(model: &mut Model, scope: &Scope) {
     }
     region.sweep_planned = true;
     let pace = model.config.pace.ttl_sweep;
-    model.after(pace, Due::Dynamo(scope.clone(), Step::Sweep));
+    let scope = scope.clone();
+    model.after(pace, "dynamodb: expired items go", move |model| sweep(model, &scope));
 }
 
 /// Deletes what has expired.
-pub fn sweep(model: &mut Model, scope: &Scope) {
+fn sweep(model: &mut Model, scope: &Scope) {
     let now = model.now;
     let Ok(region) = model.dynamodb.region(scope, None) else { return };
     region.sweep_planned = false;
     sweep_database(region, &region.primary, now);
     if let Some(shadow) = &region.shadow {
         let lag = shadow.lag;
-        model.after(lag, Due::Dynamo(scope.clone(), Step::SweepShadow));
+        let scope = scope.clone();
+        model.after(lag, "dynamodb: indexes learn of a sweep", move |model| {
+            sweep_shadow(model, &scope);
+        });
     }
     plan(model, scope);
 }
 
 /// The indexes learn, after the lag, of what was swept then.
-pub fn sweep_shadow(model: &mut Model, scope: &Scope) {
+fn sweep_shadow(model: &mut Model, scope: &Scope) {
     let now = model.now;
     let Ok(region) = model.dynamodb.region(scope, None) else { return };
     if let Some(shadow) = &region.shadow {

@@ -1,13 +1,13 @@
-//! What each operation wants to do, to which tables.
+//! The actions that each operation needs, and on which tables.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use super::table_arn;
-use crate::access::{Call, Want};
+use crate::kernel::access::{Call, Want};
 
-/// Everything that the call has to be allowed.
+/// The actions that a call has to be allowed.
 pub fn of(call: &Call, body: &Value) -> Vec<Want> {
     let action = format!("dynamodb:{}", call.action);
     match call.action.as_str() {

@@ -11,9 +11,10 @@ use super::state::{
     BlockDevice, EbsDevice, Image, ImageState, Origin, Platform, ProductCode, Protection, Snapshot,
     SnapshotState,
 };
-use crate::model::Scope;
-use crate::regions::REGIONS;
-use crate::time::Time;
+use crate::kernel::regions::REGIONS;
+use crate::kernel::scope::Scope;
+use crate::kernel::time::Time;
+use crate::kernel::{hash, ids};
 
 const AMAZON: &str = "amazon";
 const MARKETPLACE: &str = "aws-marketplace";
@@ -112,31 +113,15 @@ pub fn backing(image: &Image) -> Vec<PublicSnapshot> {
     snapshots.collect()
 }
 
-/// An id that is the same in every world.
-pub fn fixed_id(prefix: &str, parts: &[&str]) -> String {
-    format!("{prefix}-0{:016x}", hash(parts))
-}
-
-/// FNV-1a over the parts, finished so that similar texts do not get similar ids.
-pub fn hash(parts: &[&str]) -> u64 {
-    let mut state = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in parts.iter().flat_map(|part| part.bytes().chain([0xff])) {
-        state = (state ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    }
-    state ^= state >> 33;
-    state = state.wrapping_mul(0xff51_afd7_ed55_8ccd);
-    state ^ (state >> 33)
-}
-
 fn image(region: &str, offer: Offer) -> Image {
     let mut platform = offer.platform;
     if platform.virtualization == "paravirtual" {
-        platform.kernel_id = Some(format!("aki-{:08x}", hash(&[region, "kernel"]) >> 32));
+        platform.kernel_id = Some(format!("aki-{:08x}", hash::of_texts(&[region, "kernel"]) >> 32));
     }
     let mut devices: Vec<BlockDevice> = Vec::new();
     for disk in offer.disks {
         let ebs = EbsDevice {
-            snapshot_id: Some(fixed_id("snap", &[region, offer.name, disk.device])),
+            snapshot_id: Some(ids::fixed("snap", &[region, offer.name, disk.device])),
             size_gib: disk.size_gib,
             volume_type: disk.volume_type.to_string(),
             iops: (disk.volume_type == "gp3").then_some(3000),
@@ -152,7 +137,7 @@ fn image(region: &str, offer: Offer) -> Image {
         devices.push(BlockDevice { device, virtual_name, ebs: None });
     }
     Image {
-        id: fixed_id("ami", &[region, offer.name]),
+        id: ids::fixed("ami", &[region, offer.name]),
         name: offer.name.to_string(),
         owner: offer.owner.to_string(),
         owner_alias: Some(offer.alias.to_string()),

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::access::Tags;
-use crate::error::ApiError;
-use crate::query::Fields;
+use crate::kernel::access::Tags;
+use crate::kernel::error::ApiError;
+use crate::kernel::glob::glob;
+use crate::kernel::query::Fields;
 
 /// At most this many values in all filters of a call.
 const VALUES_MAX: usize = 200;
@@ -15,7 +16,7 @@ pub struct Filter {
     pub values: Vec<String>,
 }
 
-/// What a resource has under the name of a filter: each way it may be matched, or nothing.
+/// The values of a resource under the name of a filter: each may be matched.
 /// `None` says that this filter does not exist for the resource.
 pub type Found = Option<Vec<String>>;
 
@@ -64,58 +65,6 @@ pub fn passes(filters: &[Filter], tags: &Tags, find: impl Fn(&str) -> Vec<String
             find(&filter.name).iter().any(fits)
         }
     })
-}
-
-/// `*` stands for any text, `?` for one character, `\` before either for itself.
-pub fn glob(pattern: &str, text: &str) -> bool {
-    if !pattern.contains(['*', '?', '\\']) {
-        return pattern == text;
-    }
-    let parts: Vec<Part> = parts_of(pattern);
-    let text: Vec<char> = text.chars().collect();
-    let (mut p, mut t) = (0, 0);
-    let mut retry: Option<(usize, usize)> = None;
-    while t < text.len() {
-        let fits = match parts.get(p) {
-            Some(Part::One) => true,
-            Some(Part::Char(c)) => text.get(t) == Some(c),
-            Some(Part::Any) => {
-                retry = Some((p, t));
-                p += 1;
-                continue;
-            }
-            None => false,
-        };
-        if fits {
-            (p, t) = (p + 1, t + 1);
-        } else if let Some((star, from)) = retry {
-            retry = Some((star, from + 1));
-            (p, t) = (star + 1, from + 1);
-        } else {
-            return false;
-        }
-    }
-    parts.iter().skip(p).all(|part| matches!(part, Part::Any))
-}
-
-enum Part {
-    Char(char),
-    One,
-    Any,
-}
-
-fn parts_of(pattern: &str) -> Vec<Part> {
-    let mut parts = Vec::with_capacity(pattern.len());
-    let mut chars = pattern.chars();
-    while let Some(c) = chars.next() {
-        parts.push(match c {
-            '*' => Part::Any,
-            '?' => Part::One,
-            '\\' => Part::Char(chars.next().unwrap_or('\\')),
-            c => Part::Char(c),
-        });
-    }
-    parts
 }
 
 /// The ids that a call asks for, in the order of the call, each once.

@@ -4,25 +4,27 @@ use std::collections::BTreeSet;
 
 use super::Region;
 use super::filter;
-use super::network::Network;
-use crate::access::{Call, Tags, Want};
-use crate::error::ApiError;
-use crate::model::{Model, Scope};
-use crate::query::Fields;
-use crate::regions::{self, REGIONS};
-use crate::xml::Xml;
-
-/// The furniture of one account in one region.
-#[derive(Debug, Default)]
-pub struct Furniture {
-    pub network: Network,
-}
+use super::state::{Furniture, Network};
+use crate::kernel::access::{Call, Tags, Want};
+use crate::kernel::error::ApiError;
+use crate::kernel::query::Fields;
+use crate::kernel::regions::{self, REGIONS};
+use crate::kernel::scope::Scope;
+use crate::kernel::xml::Xml;
+use crate::model::Model;
 
 impl Region {
     /// A region as a new account finds it.
     pub fn furnished(scope: &Scope) -> Region {
         let furniture = Furniture { network: Network::default_of(scope) };
         Region { furniture, ..Region::default() }
+    }
+}
+
+impl Model {
+    /// The state of EC2 in a region; a region that nobody used yet has its default furniture.
+    pub fn ec2_region(&mut self, scope: &Scope) -> &mut Region {
+        self.ec2.entry(scope.clone()).or_insert_with(|| Region::furnished(scope))
     }
 }
 

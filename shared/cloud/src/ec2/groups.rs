@@ -2,53 +2,16 @@
 //! restored for a drill belongs into a group without rules, and a test can see that it does.
 
 use super::network::check_ids;
-use super::page::Page;
-use super::state::InstanceState;
+use super::state::{InstanceState, Peer, Permission, Rule, SecurityGroup};
 use super::{Region, done, filter, tags, well_formed};
-use crate::access::{Call, Tags, Want};
-use crate::error::{ApiError, Kind};
-use crate::ids;
+use crate::kernel::access::{Call, Tags, Want};
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::ids;
+use crate::kernel::page::Page;
+use crate::kernel::query::Fields;
+use crate::kernel::time::Time;
+use crate::kernel::xml::Xml;
 use crate::model::Model;
-use crate::query::Fields;
-use crate::time::Time;
-use crate::xml::Xml;
-
-#[derive(Clone, Debug)]
-pub struct SecurityGroup {
-    pub id: String,
-    pub name: String,
-    pub description: String,
-    pub vpc_id: String,
-    pub rules: Vec<Rule>,
-    pub tags: Tags,
-    pub visible_at: Time,
-}
-
-/// One rule: a permission for one peer.
-#[derive(Clone, Debug)]
-pub struct Rule {
-    pub id: String,
-    pub egress: bool,
-    pub permission: Permission,
-    pub description: Option<String>,
-}
-
-/// What two rules must not have in common.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Permission {
-    pub protocol: String,
-    pub from: Option<i64>,
-    pub to: Option<i64>,
-    pub peer: Peer,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Peer {
-    Cidr(String),
-    Cidr6(String),
-    Group(String),
-    PrefixList(String),
-}
 
 /// Every protocol, to or from anywhere.
 fn all_traffic(peer: Peer) -> Permission {
@@ -60,7 +23,7 @@ impl SecurityGroup {
     /// everything.
     pub fn default_of(id: String, vpc_id: &str) -> SecurityGroup {
         let rule = |name: &str, egress, peer| Rule {
-            id: super::catalogue::fixed_id("sgr", &[&id, name]),
+            id: ids::fixed("sgr", &[&id, name]),
             egress,
             permission: all_traffic(peer),
             description: None,

@@ -2,7 +2,8 @@
 
 use super::catalogue;
 use super::state::{Grantee, Image, ImageState, Snapshot};
-use crate::model::{Model, Scope};
+use crate::kernel::scope::Scope;
+use crate::model::Model;
 
 /// A snapshot, with the account that owns it.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::collections::btree_map::Range;
 use std::iter::Peekable;
 use std::ops::Bound;
 
-use crate::model::Scope;
+use crate::kernel::scope::Scope;
 
 /// The owner of a resource, its id, and the resource.
 pub type Owned<'a, T> = (&'a Scope, &'a str, &'a T);

@@ -5,50 +5,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::catalogue::fixed_id;
 use super::furniture::zone_id;
-use super::groups::SecurityGroup;
-use super::page::Page;
+use super::state::{Network, SecurityGroup, Subnet};
 use super::{filter, tags, well_formed};
-use crate::access::{Call, Tags, Want};
-use crate::error::{ApiError, Kind};
-use crate::model::{Model, Scope};
-use crate::query::Fields;
-use crate::regions;
-use crate::xml::Xml;
+use crate::kernel::access::{Call, Tags, Want};
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::ids;
+use crate::kernel::page::Page;
+use crate::kernel::query::Fields;
+use crate::kernel::regions;
+use crate::kernel::scope::Scope;
+use crate::kernel::xml::Xml;
+use crate::model::Model;
 
 const VPC_CIDR: &str = "172.31.0.0/16";
 /// In a subnet of 4,096 addresses, the first four and the last are reserved.
 const FIRST_ADDRESS: u16 = 4;
 const LAST_ADDRESS: u16 = 4094;
 
-/// The VPC, the subnets and the security groups of one account in one region.
-#[derive(Debug, Default)]
-pub struct Network {
-    pub vpc_id: String,
-    pub vpc_tags: Tags,
-    pub subnets: Vec<Subnet>,
-    pub groups: BTreeMap<String, SecurityGroup>,
-}
-
-/// The default subnet of a zone.
-#[derive(Debug)]
-pub struct Subnet {
-    pub id: String,
-    pub zone: String,
-    pub tags: Tags,
-    /// The third part of its addresses begins here: 0, 16 or 32.
-    block: u16,
-    used: BTreeSet<u16>,
-    /// The last address that was given out: one that is free again is not given out at once.
-    last: u16,
-}
-
 impl Network {
     /// The network that every account has in a region, with the same ids in every world.
     pub fn default_of(scope: &Scope) -> Network {
         let id =
-            |prefix: &str, name: &str| fixed_id(prefix, &[&scope.account, &scope.region, name]);
+            |prefix: &str, name: &str| ids::fixed(prefix, &[&scope.account, &scope.region, name]);
         let zones = regions::zones(&scope.region);
         let subnets = zones.into_iter().zip([0, 16, 32]).map(|(zone, block)| Subnet {
             id: id("subnet", &zone),

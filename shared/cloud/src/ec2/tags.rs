@@ -2,15 +2,17 @@
 
 use serde_json::json;
 
-use super::filter::{self, glob};
-use super::page::Page;
+use super::filter;
 use super::{Region, done};
-use crate::access::{Call, Tags, Want};
-use crate::error::{ApiError, Kind};
 use crate::eventbridge::{self, Event};
-use crate::model::{Model, Scope};
-use crate::query::Fields;
-use crate::xml::Xml;
+use crate::kernel::access::{Call, Tags, Want};
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::glob::glob;
+use crate::kernel::page::Page;
+use crate::kernel::query::Fields;
+use crate::kernel::scope::Scope;
+use crate::kernel::xml::Xml;
+use crate::model::Model;
 
 const KEY_LENGTH_MAX: usize = 128;
 const VALUE_LENGTH_MAX: usize = 256;
@@ -250,12 +252,12 @@ fn send_changed(model: &mut Model, scope: &Scope, id: &str, keys: &[&String], ta
     let (region, account) = (&scope.region, &scope.account);
     let resource = format!("arn:aws:ec2:{region}:{account}:{}/{id}", kind.resource_type());
     let event = Event::new("aws.tag", "Tag Change on Resource", vec![resource], detail);
-    eventbridge::emit(model, scope, event);
+    eventbridge::put::emit(model, scope, event);
 }
 
 impl Region {
     /// The tags of any resource of the region, and since when it is visible.
-    pub fn tags_of(&self, id: &str) -> Option<(&Tags, crate::Time)> {
+    pub fn tags_of(&self, id: &str) -> Option<(&Tags, crate::kernel::time::Time)> {
         match Kind::of_id(id)? {
             Kind::Instance => self.instances.get(id).map(|i| (&i.tags, i.visible_at)),
             Kind::Volume => self.volumes.get(id).map(|v| (&v.tags, v.visible_at)),
@@ -267,11 +269,12 @@ impl Region {
             Kind::LaunchTemplate => self.launch_templates.get(id).map(|t| (&t.tags, t.visible_at)),
             Kind::Vpc => {
                 let network = &self.furniture.network;
-                (network.vpc_id == id).then(|| (&network.vpc_tags, crate::Time::default()))
+                (network.vpc_id == id)
+                    .then(|| (&network.vpc_tags, crate::kernel::time::Time::default()))
             }
             Kind::Subnet => {
                 let subnet = self.furniture.network.subnet(id);
-                subnet.map(|subnet| (&subnet.tags, crate::Time::default()))
+                subnet.map(|subnet| (&subnet.tags, crate::kernel::time::Time::default()))
             }
             Kind::NetworkInterface => None,
         }
@@ -341,7 +344,7 @@ pub fn describe(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, 
 
 impl Region {
     /// Every visible resource that can have tags, with its tags.
-    fn tagged(&self, now: crate::Time) -> Vec<(&str, &Tags)> {
+    fn tagged(&self, now: crate::kernel::time::Time) -> Vec<(&str, &Tags)> {
         let instances = self.instances.values().map(|r| (r.id.as_str(), &r.tags, r.visible_at));
         let volumes = self.volumes.values().map(|r| (r.id.as_str(), &r.tags, r.visible_at));
         let snapshots = self.snapshots.values().map(|r| (r.id.as_str(), &r.tags, r.visible_at));
@@ -350,7 +353,7 @@ impl Region {
         let templates = templates.map(|r| (r.id.as_str(), &r.tags, r.visible_at));
         let network = &self.furniture.network;
         let groups = network.groups.values().map(|r| (r.id.as_str(), &r.tags, r.visible_at));
-        let always = crate::Time::default();
+        let always = crate::kernel::time::Time::default();
         let subnets = network.subnets.iter().map(|r| (r.id.as_str(), &r.tags, always));
         let vpc = [(network.vpc_id.as_str(), &network.vpc_tags, always)];
         let all = instances.chain(volumes).chain(snapshots).chain(images).chain(templates);

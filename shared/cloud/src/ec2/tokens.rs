@@ -1,10 +1,10 @@
 //! Client tokens: a call that is repeated with its token does nothing and is answered as before.
 
 use super::state::UsedToken;
-use crate::access::Call;
-use crate::error::ApiError;
+use crate::kernel::access::Call;
+use crate::kernel::error::ApiError;
+use crate::kernel::query::Fields;
 use crate::model::Model;
-use crate::query::Fields;
 
 const LENGTH_MAX: usize = 64;
 

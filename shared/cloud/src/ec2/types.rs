@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 
 use super::filter;
-use super::page::Page;
-use crate::access::{Call, Tags, Want};
-use crate::error::ApiError;
+use crate::kernel::access::{Call, Tags, Want};
+use crate::kernel::error::ApiError;
+use crate::kernel::page::Page;
+use crate::kernel::query::Fields;
+use crate::kernel::xml::Xml;
 use crate::model::Model;
-use crate::query::Fields;
-use crate::xml::Xml;
 
 /// An instance type, as far as images and volumes depend on it.
 #[derive(Clone, Copy, Debug)]

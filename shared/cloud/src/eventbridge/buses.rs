@@ -2,15 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    Bus, DEFAULT_BUS, bus_arn, check_name, invalid, name, no_such_bus, own_bus, page, short_text,
-    too_many,
-};
-use crate::access::{Call, Want};
-use crate::error::ApiError;
-use crate::iam::PolicyDocument;
-use crate::json::Members;
-use crate::model::{Model, Scope};
+use super::errors::{invalid, no_such_bus, too_many};
+use super::state::Bus;
+use super::{DEFAULT_BUS, bus_arn, check_name, name, own_bus, page, short_text};
+use crate::kernel::access::{Call, Want};
+use crate::kernel::error::ApiError;
+use crate::kernel::iam::PolicyDocument;
+use crate::kernel::json::Members;
+use crate::kernel::scope::Scope;
+use crate::model::Model;
 
 const NAME_CHARS_MAX: usize = 256;
 const DESCRIPTION_CHARS_MAX: usize = 512;

@@ -6,17 +6,16 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::input::Context;
-use super::put::note;
-use super::targets::{Kind, Target};
-use super::{Envelope, Step, bus_arn};
-use crate::access::Want;
-use crate::agenda::Due;
-use crate::arn::Arn;
-use crate::lambda::{self, Invoker, Refusal};
-use crate::model::{Line, Model, Scope};
+use super::state::{Kind, Target};
+use super::{Envelope, bus_arn, note};
+use crate::kernel::access::Want;
+use crate::kernel::arn::Arn;
+use crate::kernel::scope::{Invoker, Scope};
+use crate::kernel::time::Time;
+use crate::kernel::trace::What;
+use crate::lambda::{self, Refusal};
+use crate::model::{Line, Model};
 use crate::sqs;
-use crate::time::Time;
-use crate::trace::What;
 
 /// An event that reaches a bus.
 #[derive(Clone, Debug)]
@@ -61,8 +60,24 @@ impl Failure {
     }
 }
 
-/// An event reaches its bus, and goes to the targets of every rule that matches it.
-pub fn arrive(model: &mut Model, scope: &Scope, arrival: &Arrival) {
+/// Time after which an event in a dark region is tried again.
+const DARK_REGION_WAIT: Duration = Duration::from_secs(60);
+
+/// Plans that an event reaches its bus.
+pub fn plan_arrival(model: &mut Model, scope: &Scope, delay: Duration, arrival: Arrival) {
+    let scope = scope.clone();
+    model.after(delay, "events: event arrives", move |model| {
+        // A region that is dark keeps its events until it is up again.
+        if model.dark_regions.contains(&*scope.region) {
+            plan_arrival(model, &scope, DARK_REGION_WAIT, arrival);
+        } else {
+            arrive(model, &scope, &arrival);
+        }
+    });
+}
+
+/// Gives an event that reaches its bus to the targets of every rule that matches it.
+fn arrive(model: &mut Model, scope: &Scope, arrival: &Arrival) {
     let envelope = &arrival.envelope;
     let text = |name: &str| envelope[name].as_str().unwrap_or_default();
     let since = model.now;
@@ -107,8 +122,8 @@ pub fn arrive(model: &mut Model, scope: &Scope, arrival: &Arrival) {
     }
 }
 
-/// A target is tried again, unless the event has grown too old.
-pub fn retry(model: &mut Model, scope: &Scope, mut delivery: Delivery) {
+/// Tries a target again, unless the event has grown too old.
+fn retry(model: &mut Model, scope: &Scope, mut delivery: Delivery) {
     if model.now >= delivery.since + delivery.target.age_max {
         bury(model, scope, &delivery, Some("MaximumEventAgeInSeconds"));
         return;
@@ -130,7 +145,10 @@ fn attempt(model: &mut Model, scope: &Scope, mut delivery: Delivery) {
     } else {
         let next = model.now + pause(model, delivery.retries);
         let at = next.min(delivery.since + delivery.target.age_max);
-        model.agenda.add(at, Due::Events(scope.clone(), Step::Retry(Box::new(delivery))));
+        let scope = scope.clone();
+        model.at(at, "events: target is tried again", move |model| {
+            retry(model, &scope, delivery);
+        });
     }
 }
 
@@ -248,7 +266,7 @@ fn forward(
         forwarded: true,
     };
     let delay = model.draw_ms(model.config.pace.event_delay_ms.clone());
-    model.after(delay, Due::Events(there.clone(), Step::Arrive(arrival)));
+    plan_arrival(model, there, delay, arrival);
     Ok(())
 }
 

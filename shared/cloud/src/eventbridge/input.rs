@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::invalid;
-use crate::error::ApiError;
-use crate::json::Members;
+use super::errors::invalid;
+use crate::kernel::error::ApiError;
+use crate::kernel::json::Members;
 
 /// How a target's input is made.
 #[derive(Clone, Debug)]

@@ -1,54 +1,44 @@
 //! EventBridge: buses, rules, targets and the events that AWS services send.
 //!
-//! What AWS services send reaches a bus on the best effort: [`crate::faults`] may lose it, double
-//! it or hold it up. What `PutEvents` and schedules send arrives at least once. Nothing is in order
-//! beyond what delays happen to make of it.
+//! Events of AWS services reach a bus on the best effort: [`crate::kernel::faults`] may lose them,
+//! double them or hold them up. Those of `PutEvents` and schedules arrive at least once. Nothing is
+//! in order beyond what delays happen to make of it.
 
+pub mod answer;
 mod buses;
 mod deliver;
+mod errors;
 mod input;
 pub mod pattern;
 mod pattern_parts;
-mod put;
+pub mod put;
 mod rules;
 pub mod schedule;
+pub(crate) mod state;
 mod targets;
+mod throttle;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use std::time::Duration;
-
 use serde_json::Value;
 
-use crate::access::Call;
-use crate::agenda::Due;
-use crate::arn::Arn;
-use crate::ec2::page::Page;
-use crate::error::ApiError;
-use crate::iam::PolicyDocument;
-use crate::json::Members;
-use crate::model::{Model, Scope};
-use crate::permit::OnResource;
-use crate::time::Time;
+use crate::kernel::access::Call;
+use crate::kernel::arn::Arn;
+use crate::kernel::error::ApiError;
+use crate::kernel::json::Members;
+use crate::kernel::page::Page;
+use crate::kernel::permit::OnResource;
+use crate::kernel::scope::Scope;
+use crate::kernel::time::Time;
+use crate::kernel::trace::What;
+use crate::model::{Line, Model};
 
-pub use put::emit;
-
-use pattern::Pattern;
-use schedule::Schedule;
-use targets::Target;
+use errors::{invalid, no_such_bus};
+use state::{Bus, Region};
 
 /// The bus that every account has in every region, where AWS services send their events.
 pub const DEFAULT_BUS: &str = "default";
-
-/// The buses of one account in one region.
-#[derive(Debug)]
-pub struct Region {
-    buses: BTreeMap<String, Bus>,
-    /// Counts the changes of rules, so that what was planned for a rule before its last change can
-    /// be told from what is planned for it now.
-    generations: u64,
-}
 
 impl Region {
     fn new(now: Time) -> Region {
@@ -57,60 +47,9 @@ impl Region {
     }
 }
 
-#[derive(Debug)]
-struct Bus {
-    created: Time,
-    modified: Time,
-    description: Option<String>,
-    /// As it is shown, and read; nothing if nobody was ever admitted.
-    policy: Option<(Value, PolicyDocument)>,
-    rules: BTreeMap<String, Rule>,
-}
-
 impl Bus {
     fn new(now: Time) -> Bus {
         Bus { created: now, modified: now, description: None, policy: None, rules: BTreeMap::new() }
-    }
-}
-
-#[derive(Debug)]
-struct Rule {
-    arn: String,
-    /// As it was given, and read.
-    pattern: Option<(String, Pattern)>,
-    schedule: Option<(String, Schedule)>,
-    enabled: bool,
-    description: Option<String>,
-    role_arn: Option<String>,
-    targets: BTreeMap<String, Target>,
-    generation: u64,
-    /// When the schedule was put or enabled last: rates count from here.
-    anchor: Time,
-}
-
-/// What EventBridge has on the agenda.
-#[derive(Clone, Debug)]
-pub enum Step {
-    /// An event reaches its bus.
-    Arrive(deliver::Arrival),
-    /// The schedule of a rule has come to one of its times.
-    Fire { rule: String, generation: u64 },
-    /// A target that could not be reached is tried again.
-    Retry(Box<deliver::Delivery>),
-}
-
-/// How often an event in a dark region looks whether it is up again.
-const DARK_REGION_WAIT: Duration = Duration::from_secs(60);
-
-pub fn happen(model: &mut Model, scope: &Scope, step: Step) {
-    match step {
-        // A region that is dark keeps its events until it is up again.
-        Step::Arrive(_) if model.dark_regions.contains(&*scope.region) => {
-            model.after(DARK_REGION_WAIT, Due::Events(scope.clone(), step));
-        }
-        Step::Arrive(arrival) => deliver::arrive(model, scope, &arrival),
-        Step::Fire { rule, generation } => rules::fire(model, scope, &rule, generation),
-        Step::Retry(delivery) => deliver::retry(model, scope, *delivery),
     }
 }
 
@@ -133,30 +72,6 @@ impl Event {
 /// An event as buses and targets get it. It travels in many copies, and never changes.
 pub type Envelope = Arc<Value>;
 
-pub fn answer(model: &mut Model, call: &Call, body: &Value) -> Result<Value, ApiError> {
-    let members = Members::of(body)?;
-    match call.action.as_str() {
-        "CreateEventBus" => buses::create(model, call, &members),
-        "DeleteEventBus" => buses::delete(model, call, &members),
-        "DescribeEventBus" => buses::describe(model, call, &members),
-        "ListEventBuses" => buses::list(model, call, &members),
-        "PutPermission" => buses::put_permission(model, call, &members),
-        "RemovePermission" => buses::remove_permission(model, call, &members),
-        "PutRule" => rules::put(model, call, &members),
-        "DeleteRule" => rules::delete(model, call, &members),
-        "DescribeRule" => rules::describe(model, call, &members),
-        "EnableRule" => rules::switch(model, call, &members, true),
-        "DisableRule" => rules::switch(model, call, &members, false),
-        "ListRules" => rules::list(model, call, &members),
-        "PutTargets" => targets::put(model, call, &members),
-        "RemoveTargets" => targets::remove(model, call, &members),
-        "ListTargetsByRule" => targets::list(model, call, &members),
-        "PutEvents" => put::put(model, call, &members),
-        "TestEventPattern" => put::test_pattern(model, call, &members),
-        _ => Err(crate::dispatch::unknown_operation(call)),
-    }
-}
-
 impl Model {
     /// The buses of a region; a region that nobody used yet has its default bus.
     fn event_region(&mut self, scope: &Scope) -> &mut Region {
@@ -175,6 +90,20 @@ impl Model {
     }
 }
 
+/// Writes into the trace what became of an event.
+fn note(model: &mut Model, scope: &Scope, envelope: &Value, outcome: &str, detail: Value) {
+    let text = |name: &str| envelope[name].as_str().unwrap_or_default();
+    let line = Line {
+        principal: "events.amazonaws.com",
+        service: "events",
+        action: text("detail-type"),
+        outcome,
+        id: text("id"),
+        detail,
+    };
+    model.note(What::Delivery, scope, line);
+}
+
 fn bus_arn(scope: &Scope, name: &str) -> String {
     format!("arn:aws:events:{}:{}:event-bus/{name}", scope.region, scope.account)
 }
@@ -189,25 +118,6 @@ fn parse_bus_arn(text: &str) -> Option<(Scope, &str)> {
     let arn = Arn::parse(text).filter(|arn| arn.service == "events")?;
     let name = arn.resource.strip_prefix("event-bus/").filter(|name| !name.is_empty())?;
     Some((arn.scope(), name))
-}
-
-fn no_such_bus(name: &str) -> ApiError {
-    let text = format!("Event bus {name} does not exist.");
-    ApiError::bad("ResourceNotFoundException", text)
-}
-
-fn no_such_rule(bus: &str, name: &str) -> ApiError {
-    let text = format!("Rule {name} does not exist on EventBus {bus}.");
-    ApiError::bad("ResourceNotFoundException", text)
-}
-
-fn too_many() -> ApiError {
-    let text = "The requested resource exceeds the maximum number allowed.";
-    ApiError::bad("LimitExceededException", text)
-}
-
-fn invalid(text: impl Into<String>) -> ApiError {
-    ApiError::bad("ValidationException", text)
 }
 
 /// The bus of the caller's own that a call means, by name or ARN; the default bus if by neither.

@@ -2,19 +2,18 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::deliver::Arrival;
-use super::rules::read_pattern;
-use super::{DEFAULT_BUS, Envelope, Event, Step, bus_arn, invalid, parse_bus_arn};
-use crate::access::{Call, Want};
-use crate::agenda::Due;
-use crate::error::ApiError;
-use crate::ids;
-use crate::json::Members;
-use crate::model::{Line, Model, Scope};
-use crate::time::Time;
-use crate::trace::What;
+use super::deliver::{self, Arrival};
+use super::errors::invalid;
+use super::{DEFAULT_BUS, Envelope, Event, bus_arn, note, parse_bus_arn};
+use crate::kernel::access::{Call, Want};
+use crate::kernel::error::ApiError;
+use crate::kernel::ids;
+use crate::kernel::json::Members;
+use crate::kernel::scope::Scope;
+use crate::kernel::time::Time;
+use crate::model::Model;
 
 /// An AWS service sends an event to the default bus of the account in the region.
 pub fn emit(model: &mut Model, scope: &Scope, event: Event) {
@@ -53,23 +52,8 @@ pub fn send(model: &mut Model, scope: &Scope, sending: Sending) {
             only_rule: sending.only_rule.clone(),
             forwarded: false,
         };
-        let step = Step::Arrive(arrival);
-        model.after(sending.delay.saturating_add(extra), Due::Events(scope.clone(), step));
+        deliver::plan_arrival(model, scope, sending.delay.saturating_add(extra), arrival);
     }
-}
-
-/// Writes into the trace what became of an event.
-pub fn note(model: &mut Model, scope: &Scope, envelope: &Value, outcome: &str, detail: Value) {
-    let text = |name: &str| envelope[name].as_str().unwrap_or_default();
-    let line = Line {
-        principal: "events.amazonaws.com",
-        service: "events",
-        action: text("detail-type"),
-        outcome,
-        id: text("id"),
-        detail,
-    };
-    model.note(What::Delivery, scope, line);
 }
 
 /// The event with all that buses and targets see of it.
@@ -227,20 +211,4 @@ fn accept(model: &mut Model, call: &Call, entry: &Entry, event: Event) -> Value 
     let sending = Sending { bus: entry.bus.to_string(), envelope, only_rule: None, delay };
     send(model, &entry.scope, sending);
     id
-}
-
-pub fn test_pattern(model: &mut Model, call: &Call, members: &Members) -> Result<Value, ApiError> {
-    let pattern = members.required("EventPattern")?;
-    let event = members.required("Event")?;
-    members.finish()?;
-    model.permit(call, &[Want::anywhere("events:TestEventPattern")])?;
-    let pattern = read_pattern(pattern)?;
-    let event: Map<String, Value> = serde_json::from_str(event)
-        .map_err(|_| invalid("Parameter Event is not valid. Reason: it is not a JSON object."))?;
-    let required = ["id", "account", "source", "time", "region", "resources", "detail-type"];
-    if let Some(name) = required.into_iter().find(|name| !event.contains_key(*name)) {
-        let text = format!("Parameter Event is not valid. Reason: {name} is a required argument.");
-        return Err(invalid(text));
-    }
-    Ok(json!({ "Result": pattern.matches(&Value::Object(event)) }))
 }

@@ -2,18 +2,17 @@
 
 use serde_json::{Map, Value, json};
 
+use super::errors::{invalid, no_such_bus, no_such_rule, too_many};
 use super::pattern::Pattern;
 use super::put::{Sending, envelope, send};
 use super::schedule::Schedule;
-use super::{
-    DEFAULT_BUS, Event, Rule, Step, invalid, name, no_such_bus, no_such_rule, own_bus, page,
-    rule_arn, short_text, too_many,
-};
-use crate::access::{Call, Want};
-use crate::agenda::Due;
-use crate::error::ApiError;
-use crate::json::Members;
-use crate::model::{Model, Scope};
+use super::state::Rule;
+use super::{DEFAULT_BUS, Event, name, own_bus, page, rule_arn, short_text};
+use crate::kernel::access::{Call, Want};
+use crate::kernel::error::ApiError;
+use crate::kernel::json::Members;
+use crate::kernel::scope::Scope;
+use crate::model::Model;
 
 pub const NAME_CHARS_MAX: usize = 64;
 const DESCRIPTION_CHARS_MAX: usize = 512;
@@ -75,7 +74,7 @@ fn read(members: &Members, bus: &str) -> Result<Given, ApiError> {
     Ok(Given { pattern, schedule, enabled, description, role_arn })
 }
 
-pub fn read_pattern(text: &str) -> Result<Pattern, ApiError> {
+fn read_pattern(text: &str) -> Result<Pattern, ApiError> {
     Pattern::parse(text).map_err(|reason| {
         let text = format!("Event pattern is not valid. Reason: {reason}");
         ApiError::bad("InvalidEventPatternException", text)
@@ -133,13 +132,13 @@ fn plan(model: &mut Model, scope: &Scope, rule_name: &str) {
     let Some((_, schedule)) = &rule.schedule else { return };
     let (anchor, generation) = (rule.anchor, rule.generation);
     if let Some(at) = schedule.next_after(now, anchor) {
-        let step = Step::Fire { rule: rule_name.to_string(), generation };
-        model.agenda.add(at, Due::Events(scope.clone(), step));
+        let (scope, rule) = (scope.clone(), rule_name.to_string());
+        model.at(at, "events: rule fires", move |model| fire(model, &scope, &rule, generation));
     }
 }
 
-/// A scheduled rule has come to one of its times.
-pub fn fire(model: &mut Model, scope: &Scope, rule_name: &str, generation: u64) {
+/// Fires a scheduled rule that has come to one of its times.
+fn fire(model: &mut Model, scope: &Scope, rule_name: &str, generation: u64) {
     let Some(bus) = model.bus(scope, DEFAULT_BUS) else { return };
     let current = |rule: &&Rule| rule.generation == generation && rule.enabled;
     let Some(rule) = bus.rules.get(rule_name).filter(current) else { return };
@@ -248,4 +247,20 @@ pub fn list(model: &mut Model, call: &Call, members: &Members) -> Result<Value, 
         answer["NextToken"] = json!(next);
     }
     Ok(answer)
+}
+
+pub fn test_pattern(model: &mut Model, call: &Call, members: &Members) -> Result<Value, ApiError> {
+    let pattern = members.required("EventPattern")?;
+    let event = members.required("Event")?;
+    members.finish()?;
+    model.permit(call, &[Want::anywhere("events:TestEventPattern")])?;
+    let pattern = read_pattern(pattern)?;
+    let event: Map<String, Value> = serde_json::from_str(event)
+        .map_err(|_| invalid("Parameter Event is not valid. Reason: it is not a JSON object."))?;
+    let required = ["id", "account", "source", "time", "region", "resources", "detail-type"];
+    if let Some(name) = required.into_iter().find(|name| !event.contains_key(*name)) {
+        let text = format!("Parameter Event is not valid. Reason: {name} is a required argument.");
+        return Err(invalid(text));
+    }
+    Ok(json!({ "Result": pattern.matches(&Value::Object(event)) }))
 }

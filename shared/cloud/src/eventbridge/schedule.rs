@@ -17,7 +17,7 @@ use std::time::Duration;
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 
-use crate::Time;
+use crate::kernel::time::Time;
 
 const MINUTE_MILLIS: u64 = 60_000;
 

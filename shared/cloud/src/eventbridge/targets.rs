@@ -4,40 +4,16 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::errors::{invalid, no_such_bus, no_such_rule, too_many};
 use super::input::Input;
 use super::rules::{self, NAME_CHARS_MAX, pass_role};
-use super::{
-    Rule, check_name, invalid, name, no_such_bus, no_such_rule, own_bus, page, parse_bus_arn,
-    too_many,
-};
-use crate::access::{Call, Want};
-use crate::arn::Arn;
-use crate::error::ApiError;
-use crate::json::Members;
-use crate::model::{Model, Scope};
-
-/// Where a rule sends what it matched.
-#[derive(Clone, Debug)]
-pub struct Target {
-    pub arn: String,
-    pub kind: Kind,
-    /// Only targets that are buses have one.
-    pub role_arn: String,
-    pub input: Input,
-    pub dead_letters: Option<String>,
-    pub retries_max: u32,
-    pub age_max: Duration,
-    /// The target as it was given.
-    given: Value,
-}
-
-/// What a target is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Function,
-    Queue,
-    Bus { scope: Scope, name: String },
-}
+use super::state::{Kind, Rule, Target};
+use super::{check_name, name, own_bus, page, parse_bus_arn};
+use crate::kernel::access::{Call, Want};
+use crate::kernel::arn::Arn;
+use crate::kernel::error::ApiError;
+use crate::kernel::json::Members;
+use crate::model::Model;
 
 const ARN_CHARS_MAX: usize = 1600;
 const AGE_SECONDS_MAX: i64 = 86_400;

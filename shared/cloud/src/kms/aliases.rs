@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Alias, Found, alias_arn, find_key, key, no_alias, page, policy, region};
-use crate::access::{Call, Want};
-use crate::error::ApiError;
-use crate::json::Members;
+use super::state::{Alias, State};
+use super::{Found, alias_arn, find_key, key, no_alias, page, policy, region};
+use crate::kernel::access::{Call, Want};
+use crate::kernel::error::ApiError;
+use crate::kernel::json::Members;
 use crate::model::Model;
 
 const NAME_MAX: usize = 256;
@@ -50,7 +51,7 @@ fn target(model: &mut Model, call: &Call, name: &str) -> Result<Found, ApiError>
 /// A key that is about to go can be given no name.
 fn check_state(model: &mut Model, found: &Found) -> Result<(), ApiError> {
     let key = key(model, found)?;
-    super::require(found, key, |state| !matches!(state, super::State::PendingDeletion(_)))
+    super::require(found, key, |state| !matches!(state, State::PendingDeletion(_)))
 }
 
 pub fn create(model: &mut Model, call: &Call, members: &Members<'_>) -> Result<Value, ApiError> {

@@ -1,15 +1,15 @@
-//! What EBS does with keys on behalf of a caller.
+//! The use of keys by EBS on behalf of a caller.
 
-use super::grants::{self, Grant};
-use super::{State, find, key, policy};
-use crate::access::Call;
+use super::state::{Grant, State};
+use super::{find, grants, key, policy};
+use crate::kernel::access::Call;
 use crate::model::Model;
 
 const NO_ACCESS: &str = "Given key ID is not accessible";
 const NO_DESCRIBE: &str =
     "Given key ID is not accessible. You must have DescribeKey permissions on the default CMK";
 
-/// What EBS does with the key in the caller's name, beside describing it.
+/// The actions of EBS on a key in the caller's name, beside describing it.
 const USES: [&str; 5] = [
     "kms:CreateGrant",
     "kms:GenerateDataKeyWithoutPlaintext",
@@ -18,8 +18,8 @@ const USES: [&str; 5] = [
     "kms:ReEncryptTo",
 ];
 
-/// Whether EBS may use the key for the caller; if not, the message with which the snapshot or the
-/// image fails later on. This never fails a call: EC2 finds out only while it works.
+/// Checks whether EBS may use the key for the caller. The error is the message with which the
+/// snapshot or the image fails later on. It never fails a call: EC2 finds out only while it works.
 ///
 /// The caller's policies and the key's have to allow each use, through EC2. A key that EBS can use
 /// has from then on a grant for it.

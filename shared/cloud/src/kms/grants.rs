@@ -3,23 +3,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Found, State, find_key, key, page, policy, require};
-use crate::access::Call;
-use crate::error::ApiError;
-use crate::json::Members;
+use super::state::{Grant, State};
+use super::{Found, find_key, key, page, policy, require};
+use crate::kernel::access::Call;
+use crate::kernel::error::ApiError;
+use crate::kernel::json::Members;
 use crate::model::Model;
-use crate::time::Time;
-
-#[derive(Clone, Debug)]
-pub struct Grant {
-    pub created_at: Time,
-    pub name: Option<String>,
-    pub grantee: String,
-    pub retiring: Option<String>,
-    pub issuing_account: String,
-    pub operations: Vec<String>,
-    pub constraints: Option<Value>,
-}
 
 /// The operations that a grant for a symmetric key can give.
 const OPERATIONS: [&str; 9] = [

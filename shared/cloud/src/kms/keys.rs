@@ -5,31 +5,18 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Found, Key, State, Step, find, find_key, key, page, policy, region, require};
-use crate::access::{Call, Tags, Want};
-use crate::agenda::Due;
-use crate::error::ApiError;
-use crate::ids;
-use crate::json::Members;
+use super::state::{Key, State};
+use super::{Found, document, find, find_key, key, material_id, page, policy, region, require};
+use crate::kernel::access::{Call, Tags, Want};
+use crate::kernel::error::ApiError;
+use crate::kernel::ids;
+use crate::kernel::json::Members;
 use crate::model::Model;
 
 const SPEC: &str = "SYMMETRIC_DEFAULT";
 const USAGE: &str = "ENCRYPT_DECRYPT";
 const DESCRIPTION_MAX: usize = 8192;
 const TAGS_MAX: usize = 50;
-
-/// How AWS describes a key of its own.
-pub fn service_description(service: &str) -> String {
-    match service {
-        "ebs" => "Default key that protects my EBS volumes when no other key is defined".into(),
-        _ => format!("Default key that protects my {service} data when no other key is defined"),
-    }
-}
-
-/// The id of a key's material: 64 hex digits.
-pub fn material_id(rng: &mut fastrand::Rng) -> String {
-    format!("{:032x}{:032x}", rng.u128(..), rng.u128(..))
-}
 
 pub fn create(model: &mut Model, call: &Call, members: &Members<'_>) -> Result<Value, ApiError> {
     for (name, only) in [("KeyUsage", USAGE), ("KeySpec", SPEC), ("CustomerMasterKeySpec", SPEC)] {
@@ -52,9 +39,9 @@ pub fn create(model: &mut Model, call: &Call, members: &Members<'_>) -> Result<V
     }
     let text = match members.text("Policy")? {
         Some(text) => text.to_string(),
-        None => policy::default_text(&call.scope),
+        None => document::default_text(&call.scope),
     };
-    let document = policy::parse(&text)?;
+    let document = document::parse(&text)?;
     let unchecked = members.flag("BypassPolicyLockoutSafetyCheck")?.unwrap_or(false);
     let tags = read_tags(members)?;
     members.finish()?;
@@ -216,14 +203,25 @@ pub fn schedule_deletion(
     let key = key(model, &found)?;
     require(&found, key, |state| !matches!(state, State::PendingDeletion(_)))?;
     key.state = State::PendingDeletion(at);
-    let step = Step::Delete { id: found.id.clone() };
-    model.after(waits, Due::Kms(found.scope.clone(), step));
+    let gone = found.clone();
+    model.after(waits, "kms: key is deleted", move |model| delete(model, &gone));
     Ok(json!({
         "KeyId": found.arn(),
         "DeletionDate": at.epoch_secs(),
         "KeyState": "PendingDeletion",
         "PendingWindowInDays": days,
     }))
+}
+
+/// Deletes a key whose waiting period is over, unless the deletion was cancelled.
+fn delete(model: &mut Model, found: &Found) {
+    let now = model.now;
+    let region = region(model, &found.scope);
+    let key = region.keys.get(&found.id);
+    if key.is_some_and(|key| matches!(key.state, State::PendingDeletion(at) if at <= now)) {
+        region.keys.remove(&found.id);
+        region.aliases.retain(|_, alias| alias.key_id != found.id);
+    }
 }
 
 pub fn cancel_deletion(
@@ -267,7 +265,7 @@ pub fn put_policy(
 ) -> Result<Value, ApiError> {
     check_policy_name(members)?;
     let text = members.required("Policy")?;
-    let document = policy::parse(text)?;
+    let document = document::parse(text)?;
     let unchecked = members.flag("BypassPolicyLockoutSafetyCheck")?.unwrap_or(false);
     let found = only_key(model, call, members)?;
     if !unchecked {

@@ -5,64 +5,27 @@
 //! for, one behind `alias/aws/dynamodb`.
 
 mod aliases;
-mod ebs;
+pub mod answer;
+mod document;
+pub mod ebs;
 mod grants;
 mod keys;
 mod policy;
-
-pub use ebs::usable_for_ebs;
+pub(crate) mod state;
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::access::{Call, Tags};
-use crate::error::ApiError;
-use crate::iam::PolicyDocument;
-use crate::json::Members;
-use crate::model::{Model, Scope};
-use crate::time::Time;
-use crate::{dispatch, ec2, ids};
+use state::{Alias, Key, Region, State};
 
-/// What KMS has in one account and region.
-#[derive(Debug, Default)]
-pub struct Region {
-    keys: BTreeMap<String, Key>,
-    /// By the name with `alias/`.
-    aliases: BTreeMap<String, Alias>,
-}
-
-#[derive(Debug)]
-struct Key {
-    state: State,
-    created_at: Time,
-    description: String,
-    /// AWS made it, for the service of that name.
-    service: Option<String>,
-    /// Its material is to be imported, which nobody can do here.
-    external: bool,
-    policy: String,
-    document: PolicyDocument,
-    tags: Tags,
-    grants: BTreeMap<String, grants::Grant>,
-    material_id: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Enabled,
-    Disabled,
-    /// It goes at that time.
-    PendingDeletion(Time),
-    PendingImport,
-}
-
-#[derive(Debug)]
-struct Alias {
-    key_id: String,
-    created_at: Time,
-    updated_at: Time,
-}
+use crate::kernel::access::Tags;
+use crate::kernel::error::ApiError;
+use crate::kernel::json::Members;
+use crate::kernel::scope::Scope;
+use crate::kernel::time::Time;
+use crate::kernel::{hash, ids};
+use crate::model::Model;
 
 /// A key that exists, perhaps in another account.
 #[derive(Clone, Debug)]
@@ -74,53 +37,6 @@ struct Found {
 impl Found {
     fn arn(&self) -> String {
         key_arn(&self.scope, &self.id)
-    }
-}
-
-/// What KMS has on the agenda.
-#[derive(Clone, Debug)]
-pub enum Step {
-    /// The waiting period of a key is over.
-    Delete { id: String },
-}
-
-pub fn happen(model: &mut Model, scope: &Scope, step: Step) {
-    let now = model.now;
-    match step {
-        Step::Delete { id } => {
-            let region = region(model, scope);
-            let due = region
-                .keys
-                .get(&id)
-                .is_some_and(|key| matches!(key.state, State::PendingDeletion(at) if at <= now));
-            if due {
-                region.keys.remove(&id);
-                region.aliases.retain(|_, alias| alias.key_id != id);
-            }
-        }
-    }
-}
-
-pub fn answer(model: &mut Model, call: &Call, body: &Value) -> Result<Value, ApiError> {
-    let members = Members::of(body)?;
-    match call.action.as_str() {
-        "CreateKey" => keys::create(model, call, &members),
-        "DescribeKey" => keys::describe(model, call, &members),
-        "ListKeys" => keys::list(model, call, &members),
-        "EnableKey" => keys::enable(model, call, &members),
-        "DisableKey" => keys::disable(model, call, &members),
-        "ScheduleKeyDeletion" => keys::schedule_deletion(model, call, &members),
-        "CancelKeyDeletion" => keys::cancel_deletion(model, call, &members),
-        "GetKeyPolicy" => keys::get_policy(model, call, &members),
-        "PutKeyPolicy" => keys::put_policy(model, call, &members),
-        "CreateAlias" => aliases::create(model, call, &members),
-        "UpdateAlias" => aliases::update(model, call, &members),
-        "DeleteAlias" => aliases::delete(model, call, &members),
-        "ListAliases" => aliases::list(model, call, &members),
-        "CreateGrant" => grants::create(model, call, &members),
-        "ListGrants" => grants::list(model, call, &members),
-        "RevokeGrant" => grants::revoke(model, call, &members),
-        _ => Err(dispatch::unknown_operation(call)),
     }
 }
 
@@ -151,27 +67,40 @@ impl Region {
             return;
         }
         let name = alias_arn(scope, alias);
-        let seed = ec2::catalogue::hash(&[&name]);
+        let seed = hash::of_texts(&[&name]);
         let mut rng = fastrand::Rng::with_seed(seed);
         let id = ids::uuid(&mut rng);
-        let policy = policy::of_service(scope, service);
-        let Ok(document) = policy::parse(&policy) else { return };
+        let policy = document::of_service(scope, service);
+        let Ok(document) = document::parse(&policy) else { return };
         let key = Key {
             state: State::Enabled,
             created_at: now,
-            description: keys::service_description(service),
+            description: service_description(service),
             service: Some(service.to_string()),
             external: false,
             policy,
             document,
             tags: Tags::new(),
             grants: BTreeMap::new(),
-            material_id: keys::material_id(&mut rng),
+            material_id: material_id(&mut rng),
         };
         self.keys.insert(id.clone(), key);
         let alias_of = Alias { key_id: id, created_at: now, updated_at: now };
         self.aliases.insert(alias.to_string(), alias_of);
     }
+}
+
+/// AWS's description of a key of its own.
+fn service_description(service: &str) -> String {
+    match service {
+        "ebs" => "Default key that protects my EBS volumes when no other key is defined".into(),
+        _ => format!("Default key that protects my {service} data when no other key is defined"),
+    }
+}
+
+/// The id of a key's material: 64 hex digits.
+fn material_id(rng: &mut fastrand::Rng) -> String {
+    format!("{:032x}{:032x}", rng.u128(..), rng.u128(..))
 }
 
 /// The ARN of the key that `name` means in the region: an id, an alias (`alias/x`), or the ARN of

@@ -14,82 +14,41 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use super::{
-    Code, Context, Environment, EnvironmentId, FunctionError, InvocationId, Job, NoJob, Start,
-    Step, queue,
-};
-use crate::access::Identity;
-use crate::agenda::Due;
-use crate::door::sdk::Caller;
-use crate::model::{Effect, Line, Model, Scope};
-use crate::time::Time;
-use crate::trace::What;
+use super::code::{Code, Context, Environment, FunctionError};
+use super::queue;
+use super::spec::FunctionSpec;
+use super::state::{Execution, InvocationId, Phase, Start, Try};
+use crate::kernel::access::{Caller, Identity};
+use crate::kernel::scope::EnvironmentId;
+use crate::kernel::time::Time;
+use crate::kernel::trace::What;
+use crate::model::{Effect, Line, Model};
 
 /// A start that takes longer has failed. (Lambda would start the code once more, in the time of the
 /// invocation itself; what does not start in ten seconds is broken here.)
 const START_LIMIT: Duration = Duration::from_secs(10);
 
-/// One execution environment.
-#[derive(Debug)]
-pub(super) struct Execution {
-    pub(super) function: String,
-    pub(super) scope: Scope,
-    /// The function's when it was started.
-    generation: u64,
-    principal: String,
-    access_key: String,
-    log_stream: String,
-    clock_skew_ms: i64,
-    phase: Phase,
-    /// Counts the changes of its phase, so that what was put on the agenda for an earlier one is
-    /// told from what holds.
-    turn: u64,
-    /// Whoever waits for the next invocation.
-    wake: Arc<Notify>,
+/// One invocation, as an environment gets it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    pub event: Value,
+    pub context: Context,
+    pub function_arn: String,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Phase {
-    Idle {
-        since: Time,
-    },
-    /// Something is to be done, and the environment has not asked for it yet.
-    Assigned(Try),
-    Running(Try),
+/// The reason why an environment gets no invocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoJob {
+    /// There is no such environment any more.
+    Gone,
+    /// It has one already, and has not said how that ended.
+    Busy,
 }
 
-/// One try of one invocation in this environment.
-#[derive(Clone, Copy, Debug)]
-struct Try {
-    invocation: InvocationId,
-    began: Time,
-    deadline: Time,
-    cold: bool,
-}
-
-impl Execution {
-    pub(super) fn is_busy(&self) -> bool {
-        self.current().is_some()
-    }
-
-    fn current(&self) -> Option<Try> {
-        match self.phase {
-            Phase::Idle { .. } => None,
-            Phase::Assigned(this) | Phase::Running(this) => Some(this),
-        }
-    }
-
-    fn enter(&mut self, phase: Phase) -> u64 {
-        self.phase = phase;
-        self.turn += 1;
-        self.turn
-    }
-}
-
-/// What an environment that asks for work gets.
+/// The answer to an environment that asks for work.
 #[derive(Debug)]
 pub enum Take {
     Job(Job),
@@ -98,7 +57,7 @@ pub enum Take {
     Refused(NoJob),
 }
 
-/// How an environment ends.
+/// The end of an environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// Its start failed.
@@ -133,12 +92,12 @@ pub(super) fn assign(model: &mut Model, invocation: InvocationId) {
     if let Some(execution) = model.lambda.environments.get_mut(&id) {
         let turn = execution.enter(Phase::Assigned(this));
         execution.wake.notify_waiters();
-        model.agenda.add(deadline, Due::Lambda(Step::Deadline(id, turn)));
+        plan_deadline(model, deadline, id, turn);
     }
 }
 
-/// Whatever is idle has the function's present settings: what has others ended when they changed,
-/// or when it had done its work.
+/// Finds the environment to use again: the idle one that was used last. It has the function's
+/// present settings, since those with older ones end when they change, or after their work.
 fn last_used(model: &Model, arn: &str) -> Option<EnvironmentId> {
     let usable =
         model.lambda.environments.iter().filter_map(|(id, execution)| match execution.phase {
@@ -194,8 +153,8 @@ fn start(model: &mut Model, arn: &str) -> Option<EnvironmentId> {
     Some(id)
 }
 
-/// What the function finds set: its own variables and Lambda's.
-fn variables(spec: &super::FunctionSpec, access_key: &str, log_stream: &str) -> Environment {
+/// The variables of an environment: the function's own and Lambda's.
+fn variables(spec: &FunctionSpec, access_key: &str, log_stream: &str) -> Environment {
     let log_group = format!("/aws/lambda/{}", spec.name);
     let memory = spec.memory_mb.to_string();
     let own: [(&str, &str); 14] = [
@@ -251,9 +210,8 @@ pub fn take(model: &mut Model, id: EnvironmentId) -> Take {
     this.began = now;
     this.deadline = now + function.spec.timeout;
     let turn = execution.enter(Phase::Running(this));
-    model.agenda.add(this.deadline, Due::Lambda(Step::Deadline(id, turn)));
     let skew = Duration::from_millis(execution.clock_skew_ms.unsigned_abs());
-    Take::Job(Job {
+    let job = Job {
         event: invocation.payload.clone(),
         context: Context {
             now: if execution.clock_skew_ms < 0 { now - skew } else { now + skew },
@@ -261,7 +219,9 @@ pub fn take(model: &mut Model, id: EnvironmentId) -> Take {
             request_id: invocation.request_id.clone(),
         },
         function_arn: execution.function.clone(),
-    })
+    };
+    plan_deadline(model, this.deadline, id, turn);
+    Take::Job(job)
 }
 
 /// An environment says how its invocation ended. Whether that was heard: not if the request id is
@@ -280,7 +240,10 @@ pub fn finished(
         return false;
     }
     let turn = execution.enter(Phase::Idle { since: now });
-    model.after(model.config.pace.environment_idles, Due::Lambda(Step::Idle(id, turn)));
+    let idles = model.config.pace.environment_idles;
+    model.after(idles, "lambda: environment grows cold", move |model| {
+        end_at(model, id, turn, Ending::Unused);
+    });
     tried(model, id, this, result);
     retire_if_outdated(model, id);
     true
@@ -311,6 +274,11 @@ pub fn end(model: &mut Model, id: EnvironmentId, ending: Ending) {
     model.principals.retire_key(&execution.access_key);
     execution.wake.notify_waiters();
     model.effects.push(Effect::Kill(id));
+}
+
+/// Has an execution environment die on the spot.
+pub fn kill(model: &mut Model, environment: EnvironmentId) {
+    model.effects.push(Effect::Kill(environment));
 }
 
 impl Ending {
@@ -365,22 +333,19 @@ fn tried(model: &mut Model, id: EnvironmentId, this: Try, result: Result<(), Fun
     queue::settle(model, this.invocation, result);
 }
 
-/// A deadline has come.
-pub(super) fn time_out(model: &mut Model, id: EnvironmentId, turn: u64) {
-    if is_at(model, id, turn) {
-        end(model, id, Ending::TimedOut);
-    }
+/// Plans the end of an environment that is still at this turn when its deadline comes.
+fn plan_deadline(model: &mut Model, deadline: Time, id: EnvironmentId, turn: u64) {
+    model.at(deadline, "lambda: deadline passes", move |model| {
+        end_at(model, id, turn, Ending::TimedOut);
+    });
 }
 
-/// An environment may have been idle for long.
-pub(super) fn grow_cold(model: &mut Model, id: EnvironmentId, turn: u64) {
-    if is_at(model, id, turn) {
-        end(model, id, Ending::Unused);
+/// Ends an environment, unless it has had another turn since.
+fn end_at(model: &mut Model, id: EnvironmentId, turn: u64, ending: Ending) {
+    let execution = model.lambda.environments.get(&id);
+    if execution.is_some_and(|execution| execution.turn == turn) {
+        end(model, id, ending);
     }
-}
-
-fn is_at(model: &Model, id: EnvironmentId, turn: u64) -> bool {
-    model.lambda.environments.get(&id).is_some_and(|execution| execution.turn == turn)
 }
 
 /// The function's settings have changed: an environment that does nothing has no future.

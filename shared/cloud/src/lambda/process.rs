@@ -10,14 +10,13 @@ use std::process::{ExitStatus, Stdio};
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command as Program};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use super::{Ending, EnvironmentId, end};
-use crate::cloud::Cloud;
+use crate::kernel::scope::EnvironmentId;
 
-/// Where the port answers the Runtime API: below it comes the number of the environment.
+/// Path of the Runtime API on the port; the number of the environment follows.
 pub const PREFIX: &str = "/_lambda/";
 
 /// A program to be started as an execution environment.
@@ -30,7 +29,7 @@ pub struct Launch {
     pub log_stream: String,
 }
 
-/// What the world wants of its keeper.
+/// A command of the world to its keeper.
 #[derive(Debug)]
 pub enum Command {
     Launch(Launch),
@@ -53,8 +52,12 @@ pub struct Processes {
 }
 
 impl Processes {
-    /// Whether there still is a keeper to start it.
-    pub(super) fn launch(&self, mut launch: Launch) -> bool {
+    pub fn new(commands: UnboundedSender<Command>, endpoint: &str) -> Processes {
+        Processes { commands, endpoint: endpoint.to_string() }
+    }
+
+    /// Starts a program, and tells whether there still is a keeper to do so.
+    pub fn launch(&self, mut launch: Launch) -> bool {
         // With a scheme, because Rust's runtime does not read a path behind a bare address.
         let api = format!("{}{PREFIX}{}", self.endpoint, launch.environment.0);
         launch.variables.insert("AWS_LAMBDA_RUNTIME_API".to_string(), api);
@@ -66,23 +69,6 @@ impl Processes {
     pub fn kill(&self, environment: EnvironmentId) {
         // Without a keeper there is no process either.
         self.commands.send(Command::Kill(environment)).ok();
-    }
-}
-
-impl Cloud {
-    /// Makes it possible to run real programs. `endpoint` is the URL of the port without a slash at
-    /// its end; the keeper is to be run on a runtime whose time is the machine's.
-    pub fn attach_processes(&self, endpoint: &str) -> ProcessKeeper {
-        let (commands, inbox) = unbounded_channel();
-        let (exits, mut ended) = unbounded_channel::<Exit>();
-        self.set_processes(Processes { commands, endpoint: endpoint.to_string() });
-        let cloud = self.clone();
-        self.spawn(async move {
-            while let Some(exit) = ended.recv().await {
-                cloud.with(|model| end(model, exit.environment, Ending::Exited(exit.how)));
-            }
-        });
-        ProcessKeeper::new(inbox, exits)
     }
 }
 

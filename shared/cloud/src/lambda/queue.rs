@@ -10,13 +10,16 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{FunctionError, InvocationId, Refusal, Step, environment};
-use crate::access::Want;
-use crate::agenda::Due;
-use crate::model::{Line, Model, Scope};
-use crate::time::Time;
-use crate::trace::What;
-use crate::{ids, sqs};
+use super::code::FunctionError;
+use super::environment;
+use super::state::{Invocation, InvocationId};
+use crate::kernel::access::Want;
+use crate::kernel::ids;
+use crate::kernel::scope::{Invoker, Scope};
+use crate::kernel::time::Time;
+use crate::kernel::trace::What;
+use crate::model::{Line, Model};
+use crate::sqs;
 
 const AFTER_FIRST_FAILURE: Duration = Duration::from_secs(60);
 const AFTER_LATER_FAILURE: Duration = Duration::from_secs(120);
@@ -27,21 +30,7 @@ const DOUBLINGS_MAX: u32 = 16;
 /// A dead letter carries no more than this of the error's message.
 const DEAD_LETTER_MESSAGE_BYTES_MAX: usize = 1024;
 
-/// An event that has not been dealt with.
-#[derive(Debug)]
-pub(super) struct Invocation {
-    pub(super) function: String,
-    pub(super) request_id: String,
-    pub(super) payload: Value,
-    accepted: Time,
-    /// How often it was given to an environment.
-    pub(super) tries: u32,
-    /// How often on end there was no room.
-    throttles: u32,
-    last_error: Option<FunctionError>,
-}
-
-/// Why an event is given up.
+/// The reason why an event is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Condition {
     RetriesExhausted,
@@ -57,7 +46,30 @@ impl Condition {
     }
 }
 
-/// How often an event whose function's region is dark looks whether it is up again.
+/// The reason why an asynchronous invocation was not accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no such function.
+    NoFunction,
+    /// The function's resource policy does not allow the caller.
+    NotPermitted,
+}
+
+/// Puts an event into the function's queue of asynchronous invocations.
+pub fn invoke_async(
+    model: &mut Model,
+    function_arn: &str,
+    payload: Value,
+    invoker: &Invoker,
+) -> Result<(), Refusal> {
+    let function = model.lambda.functions.get(function_arn).ok_or(Refusal::NoFunction)?;
+    if !function.statements.values().any(|statement| statement.allows(invoker)) {
+        return Err(Refusal::NotPermitted);
+    }
+    enqueue(model, function_arn, payload).map(drop)
+}
+
+/// Time after which an event whose function's region is dark is tried again.
 const DARK_REGION_WAIT: Duration = Duration::from_secs(60);
 
 /// Puts an event into a function's queue, without asking whether the caller may: what an
@@ -81,13 +93,16 @@ pub fn enqueue(model: &mut Model, function_arn: &str, payload: Value) -> Result<
             last_error: None,
         };
         model.lambda.queue.insert(id, invocation);
-        model.after(Duration::ZERO, Due::Lambda(Step::Try(id)));
+        model.after(Duration::ZERO, TRY, move |model| attempt(model, id));
     }
     Ok(request_id)
 }
 
-/// It is time to try an event.
-pub(super) fn attempt(model: &mut Model, id: InvocationId) {
+/// Name of the deed that tries an event, for the first time or again.
+const TRY: &str = "lambda: event is tried";
+
+/// Tries an event.
+fn attempt(model: &mut Model, id: InvocationId) {
     let Some(invocation) = model.lambda.queue.get(&id) else { return };
     let Some(function) = model.lambda.functions.get(&invocation.function) else { return };
     if model.now >= invocation.accepted + function.spec.event_age_max {
@@ -112,7 +127,8 @@ pub(super) fn attempt(model: &mut Model, id: InvocationId) {
     }
 }
 
-/// Whether the function's reserved concurrency, or what the account has left, allows one more.
+/// Tells whether the function's reserved concurrency, or what the account has left, allows one
+/// more.
 fn has_room(model: &Model, id: InvocationId) -> bool {
     let lambda = &model.lambda;
     let function = lambda.queue.get(&id).and_then(|it| lambda.functions.get(&it.function));
@@ -138,7 +154,7 @@ fn try_again(model: &mut Model, id: InvocationId, wait: Duration) {
     let Some(function) = model.lambda.functions.get(&invocation.function) else { return };
     let too_old = invocation.accepted + function.spec.event_age_max;
     let at = (model.now + wait).min(too_old);
-    model.agenda.add(at, Due::Lambda(Step::Try(id)));
+    model.at(at, TRY, move |model| attempt(model, id));
 }
 
 /// A try has ended.
@@ -202,7 +218,7 @@ fn tell(
     sqs::deliver(model, queue_arn, body, attributes).err().unwrap_or("ok")
 }
 
-/// What an on-failure destination gets. An event that was never run has no response.
+/// The message for an on-failure destination. An event that was never run has no response.
 fn record(now: Time, invocation: &Invocation, condition: Condition) -> Value {
     let mut record = json!({
         "version": "1.0",

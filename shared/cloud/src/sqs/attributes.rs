@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::error::ApiError;
-use crate::iam::PolicyDocument;
+use crate::kernel::error::ApiError;
+use crate::kernel::iam::PolicyDocument;
 
-/// What can be set about a queue.
+/// The settings of a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     pub visibility: Duration,
@@ -18,7 +18,7 @@ pub struct Settings {
     pub wait: Duration,
     pub message_bytes_max: u64,
     pub managed_encryption: bool,
-    /// As it was given; empty if there is none.
+    /// The policy as it was given; empty if there is none.
     pub policy: String,
 }
 

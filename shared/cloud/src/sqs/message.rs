@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::error::ApiError;
-use crate::json::Members;
-use crate::md5;
-use crate::time::Time;
+use super::digest::hex;
+use crate::kernel::error::ApiError;
+use crate::kernel::json::Members;
+use crate::kernel::time::Time;
 
 /// A message of a standard queue.
 #[derive(Clone, Debug)]
@@ -117,7 +117,7 @@ pub fn digest(attributes: &BTreeMap<&str, &Attribute>) -> Option<String> {
             Content::Binary(_, data) => part(Some(2), data),
         }
     }
-    Some(md5::hex(&bytes))
+    Some(hex(&bytes))
 }
 
 pub fn to_json(attributes: &BTreeMap<&str, &Attribute>) -> Value {

@@ -4,73 +4,31 @@
 //! Messages come out in the order in which they went in, which a standard queue may do and does not
 //! promise. A wait for messages (`WaitTimeSeconds`) ends at once.
 
+pub mod answer;
 mod attributes;
+mod digest;
 mod message;
 mod queues;
 mod receive;
+pub(crate) mod state;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::access::{Call, Want};
-use crate::arn::Arn;
-use crate::error::ApiError;
-use crate::iam::{PolicyDocument, PrincipalRef};
-use crate::ids;
-use crate::json::Members;
-use crate::lambda::Invoker;
-use crate::model::{Model, Scope};
-use crate::permit::{OnResource, resource_admits};
-use crate::time::Time;
+use crate::kernel::access::{Call, Want};
+use crate::kernel::arn::Arn;
+use crate::kernel::error::ApiError;
+use crate::kernel::iam::PrincipalRef;
+use crate::kernel::ids;
+use crate::kernel::json::Members;
+use crate::kernel::permit::{OnResource, resource_admits};
+use crate::kernel::scope::{Invoker, Scope};
+use crate::model::Model;
 
-use attributes::Settings;
 use message::{Attribute, Message};
-
-/// What SQS has in one account and region.
-#[derive(Debug, Default)]
-pub struct Region {
-    queues: BTreeMap<String, Queue>,
-    /// When a queue of that name was deleted.
-    deleted: BTreeMap<String, Time>,
-}
-
-#[derive(Debug)]
-struct Queue {
-    arn: String,
-    settings: Settings,
-    policy: Option<PolicyDocument>,
-    created: Time,
-    modified: Time,
-    purged: Option<Time>,
-    messages: Vec<Message>,
-}
-
-impl Queue {
-    /// Forgets what has been kept for longer than the queue keeps messages.
-    fn expire(&mut self, now: Time) {
-        let retention = self.settings.retention;
-        self.messages.retain(|message| !message.is_expired(now, retention));
-    }
-}
-
-pub fn answer(model: &mut Model, call: &Call, body: &Value) -> Result<Value, ApiError> {
-    let members = Members::of(body)?;
-    match call.action.as_str() {
-        "CreateQueue" => queues::create(model, call, &members),
-        "GetQueueUrl" => queues::get_url(model, call, &members),
-        "GetQueueAttributes" => queues::get_attributes(model, call, &members),
-        "SetQueueAttributes" => queues::set_attributes(model, call, &members),
-        "ListQueues" => queues::list(model, call, &members),
-        "PurgeQueue" => queues::purge(model, call, &members),
-        "DeleteQueue" => queues::delete(model, call, &members),
-        "SendMessage" => receive::send(model, call, &members),
-        "ReceiveMessage" => receive::receive(model, call, &members),
-        "DeleteMessage" => receive::delete(model, call, &members),
-        _ => Err(crate::dispatch::unknown_operation(call)),
-    }
-}
+use state::{Queue, Region};
 
 /// The code that clients of the older query protocol know an error by. SQS sends it along in the
 /// header `x-amzn-query-error`, and SDKs put it in place of the other.

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::attributes::{self, Settings};
-use super::{PAUSE, Queue, arn, named, no_such_queue, permit, queue, url};
-use crate::access::{Call, Want};
-use crate::ec2::page::Page;
-use crate::error::ApiError;
-use crate::json::Members;
+use super::state::Queue;
+use super::{PAUSE, arn, named, no_such_queue, permit, queue, url};
+use crate::kernel::access::{Call, Want};
+use crate::kernel::error::ApiError;
+use crate::kernel::json::Members;
+use crate::kernel::page::Page;
 use crate::model::Model;
 
 const NAME_CHARS_MAX: usize = 80;

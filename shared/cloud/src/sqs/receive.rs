@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::digest::hex;
 use super::message::{self, Attribute, Message};
 use super::{attributes, named, permit, queue};
-use crate::access::Call;
-use crate::error::ApiError;
-use crate::ids;
-use crate::json::Members;
-use crate::md5;
+use crate::kernel::access::Call;
+use crate::kernel::error::ApiError;
+use crate::kernel::ids;
+use crate::kernel::json::Members;
 use crate::model::Model;
 
 pub fn send(model: &mut Model, call: &Call, members: &Members) -> Result<Value, ApiError> {
@@ -37,7 +37,7 @@ pub fn send(model: &mut Model, call: &Call, members: &Members) -> Result<Value, 
         );
         return Err(ApiError::bad("InvalidParameterValue", text));
     }
-    let mut answer = json!({ "MessageId": id, "MD5OfMessageBody": md5::hex(body.as_bytes()) });
+    let mut answer = json!({ "MessageId": id, "MD5OfMessageBody": hex(body.as_bytes()) });
     let all = attributes.iter().map(|(name, one)| (name.as_str(), one)).collect();
     if let Some(digest) = message::digest(&all) {
         answer["MD5OfMessageAttributes"] = json!(digest);
@@ -87,7 +87,7 @@ fn render(message: &Message, wanted: &[&str], system: &[&str], sender: &str) -> 
     let mut shown = json!({
         "MessageId": message.id,
         "ReceiptHandle": message.handle(),
-        "MD5OfBody": md5::hex(message.body.as_bytes()),
+        "MD5OfBody": hex(message.body.as_bytes()),
         "Body": message.body,
     });
     let first = message.first_received.map_or(0, |time| time.millis());

@@ -1,79 +1,26 @@
 //! SSM's parameter store: plain parameters with versions, those that name an image and are checked
 //! for it later on, and the public ones that name images of AWS's.
 
+pub mod answer;
 mod put;
-mod read;
+pub mod read;
+pub(crate) mod state;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::access::{Call, Want};
-use crate::dispatch;
+use state::{Parameter, Region, Version};
+
 use crate::ec2::catalogue;
-use crate::error::ApiError;
 use crate::eventbridge::{self, Event};
-use crate::json::Members;
-use crate::model::{Model, Scope};
-use crate::time::Time;
-
-/// What SSM has in one account and region.
-#[derive(Debug, Default)]
-pub struct Region {
-    parameters: BTreeMap<String, Parameter>,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Parameter {
-    kind: String,
-    description: Option<String>,
-    /// The oldest first. There are none while the first one waits for its image.
-    versions: Vec<Version>,
-    /// The number that was given out last.
-    last_number: i64,
-    /// The versions that wait for their image, by number and time: a new parameter of the same name
-    /// has nothing to do with what was put into the old one.
-    waiting: BTreeSet<(i64, Time)>,
-}
-
-#[derive(Clone, Debug)]
-struct Version {
-    number: i64,
-    value: String,
-    data_type: String,
-    changed_at: Time,
-    changed_by: String,
-}
+use crate::kernel::access::{Call, Want};
+use crate::kernel::error::ApiError;
+use crate::kernel::scope::Scope;
+use crate::model::Model;
 
 /// The data type of parameters that name an image.
 pub const IMAGE: &str = "aws:ec2:image";
-
-/// What SSM has on the agenda.
-#[derive(Clone, Debug)]
-pub enum Step {
-    /// SSM has looked for the image that a parameter is to name.
-    Validate(put::Pending),
-}
-
-pub fn happen(model: &mut Model, scope: &Scope, step: Step) {
-    match step {
-        Step::Validate(pending) => put::validate(model, scope, pending),
-    }
-}
-
-pub fn answer(model: &mut Model, call: &Call, body: &Value) -> Result<Value, ApiError> {
-    let members = Members::of(body)?;
-    match call.action.as_str() {
-        "PutParameter" => put::put(model, call, &members),
-        "DeleteParameter" => put::delete(model, call, &members),
-        "DeleteParameters" => put::delete_many(model, call, &members),
-        "GetParameter" => read::get(model, call, &members),
-        "GetParameters" => read::get_many(model, call, &members),
-        "GetParametersByPath" => read::get_by_path(model, call, &members),
-        "DescribeParameters" => read::describe(model, call, &members),
-        _ => Err(dispatch::unknown_operation(call)),
-    }
-}
 
 /// A parameter as another service sees it.
 #[derive(Clone, Debug)]
@@ -81,11 +28,6 @@ pub struct Named {
     pub arn: String,
     pub value: String,
     pub data_type: String,
-}
-
-/// The parameter of that name or ARN, perhaps with `:version` behind it, if there is one.
-pub fn named(model: &mut Model, scope: &Scope, name: &str) -> Option<Named> {
-    read::named(model, scope, name)
 }
 
 /// The ARNs of the parameters of the account whose value is the image.
@@ -127,7 +69,7 @@ fn tell(model: &mut Model, scope: &Scope, name: &str, kind: &str, operation: &st
 fn send(model: &mut Model, scope: &Scope, name: &str, detail: Value) {
     let resources = vec![arn(scope, name)];
     let event = Event::new("aws.ssm", "Parameter Store Change", resources, detail);
-    eventbridge::emit(model, scope, event);
+    eventbridge::put::emit(model, scope, event);
 }
 
 /// Public parameters, with how the name of the image begins and ends.

@@ -5,13 +5,14 @@ use std::collections::btree_map::Entry;
 
 use serde_json::{Value, json};
 
-use super::{IMAGE, Parameter, Step, Version, not_found, region, send, tell, wants};
-use crate::access::{Call, Tags, Want};
-use crate::agenda::Due;
+use super::state::{Parameter, Version};
+use super::{IMAGE, not_found, region, send, tell, wants};
 use crate::ec2::lookup;
-use crate::error::ApiError;
-use crate::json::Members;
-use crate::model::{Model, Scope};
+use crate::kernel::access::{Call, Tags, Want};
+use crate::kernel::error::ApiError;
+use crate::kernel::json::Members;
+use crate::kernel::scope::Scope;
+use crate::model::Model;
 
 /// The standard tier's limit, in characters.
 const VALUE_MAX: usize = 4096;
@@ -31,7 +32,7 @@ pub struct Pending {
     may_describe: bool,
 }
 
-/// What PutParameter asks for.
+/// The request of a PutParameter call.
 struct Wanted {
     name: String,
     value: String,
@@ -185,7 +186,10 @@ fn accept(model: &mut Model, scope: &Scope, pending: Pending) {
     }
     if is_image {
         let delay = model.config.pace.parameter_validation;
-        model.after(delay, Due::Ssm(scope.clone(), Step::Validate(pending)));
+        let scope = scope.clone();
+        model.after(delay, "ssm: image of a parameter is looked for", move |model| {
+            validate(model, &scope, pending);
+        });
     } else {
         tell(model, scope, &pending.name, &pending.kind, pending.operation);
     }
@@ -219,7 +223,7 @@ fn take_effect(parameter: &mut Parameter, pending: &Pending) {
 }
 
 /// SSM has looked for the image: the version takes effect, or is dropped.
-pub fn validate(model: &mut Model, scope: &Scope, pending: Pending) {
+fn validate(model: &mut Model, scope: &Scope, pending: Pending) {
     let image = lookup::image_for(model, scope, &pending.version.value);
     let found = pending.may_describe && image.is_some();
     let parameters = &mut region(model, scope).parameters;

@@ -2,11 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::{Named, PUBLIC, Parameter, Version, arn, not_found, public, region, wants};
-use crate::access::{Call, Want};
-use crate::error::ApiError;
-use crate::json::Members;
-use crate::model::{Model, Scope};
+use super::state::{Parameter, Version};
+use super::{Named, PUBLIC, arn, not_found, public, region, wants};
+use crate::kernel::access::{Call, Want};
+use crate::kernel::error::ApiError;
+use crate::kernel::json::Members;
+use crate::kernel::scope::Scope;
+use crate::model::Model;
 
 /// The most names in one call.
 const NAMES_MAX: usize = 10;
@@ -87,7 +89,7 @@ fn shown(scope: &Scope, name: &str, parameter: &Parameter, version: &Version) ->
     })
 }
 
-/// What another service finds under a name.
+/// Finds the parameter that another service names.
 pub fn named(model: &mut Model, scope: &Scope, text: &str) -> Option<Named> {
     let found = look_up(model, scope, &Asked::parse(scope, text)).ok()?;
     let member = |name: &str| found[name].as_str().unwrap_or_default().to_string();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::json_calls::{ACCOUNT, Client, REGION, client};
 use afterimage_cloud::access::{Call, Identity};
 use afterimage_cloud::model::Scope;
+use afterimage_cloud::services;
 use afterimage_cloud::{Cloud, Config, Time, kms};
 use serde_json::{Value, json};
 
@@ -54,7 +55,7 @@ fn ec2_call(account: &str, role: Option<&str>) -> Call {
     };
     Call {
         scope: Scope::new(account, REGION),
-        service: "ec2",
+        service: services::find("ec2").expect("EC2 is modelled").service,
         action: "CopyImage".to_string(),
         caller,
         request_id: "one".to_string(),
@@ -63,7 +64,7 @@ fn ec2_call(account: &str, role: Option<&str>) -> Call {
 }
 
 fn usable(cloud: &Cloud, call: &Call, key: &str) -> Result<(), String> {
-    cloud.with(|model| kms::usable_for_ebs(model, call, key))
+    cloud.with(|model| kms::ebs::usable_for_ebs(model, call, key))
 }
 
 fn declare_role(cloud: &Cloud, account: &str, name: &str, actions: &Value, conditions: &Value) {

@@ -6,9 +6,11 @@
 use std::time::Duration;
 
 use afterimage_cloud::access::{Call, Identity};
+use afterimage_cloud::ec2::throttle;
 use afterimage_cloud::http::Request;
 use afterimage_cloud::model::Scope;
 use afterimage_cloud::query::Fields;
+use afterimage_cloud::services;
 use afterimage_cloud::{Cloud, Config};
 
 use crate::raw::{ADMINISTRATOR, ec2, ec2_of, json, reply, text};
@@ -251,14 +253,14 @@ fn a_parameter_that_only_the_throttle_looked_at_still_counts_as_unread() {
     Cloud::run(Config::seeded(1), async |cloud| {
         let call = Call {
             scope: Scope::new("123456789012", "us-east-1"),
-            service: "ec2",
+            service: services::find("ec2").expect("EC2 is modelled").service,
             action: "DescribeVolumes".to_string(),
             caller: Identity::administrator("123456789012"),
             request_id: String::new(),
             dry_run: false,
         };
         let fields = Fields::parse(b"MaxResults=5").expect("a form");
-        cloud.with(|model| model.admit(&call, Some(&fields))).expect("the bucket is full");
+        cloud.with(|model| throttle::admit(model, &call, &fields)).expect("the bucket is full");
         let error = fields.finish().expect_err("no operation read it");
         assert_eq!(error.code, "UnknownParameter");
     });

@@ -154,7 +154,7 @@ fn far(stack_outputs: &BTreeMap<String, String>) -> Deployment {
 fn machine_stops(cloud: &Cloud) {
     let detail = json!({ "instance-id": "i-1234567890abcdef0", "state": "stopped" });
     let event = Event::new("aws.ec2", "EC2 Instance State-change Notification", vec![], detail);
-    cloud.with(|model| eventbridge::emit(model, &Scope::new(ACCOUNT, FAR), event));
+    cloud.with(|model| eventbridge::put::emit(model, &Scope::new(ACCOUNT, FAR), event));
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::super::order::{ROLE_PROPERTIES, Step};
 use super::super::props::Props;
 use super::{Hints, Maker, blame};
-use crate::access::Want;
-use crate::arn::Arn;
+use crate::kernel::access::Want;
+use crate::kernel::arn::Arn;
 use crate::lambda::{self, Code, FunctionSpec};
 
 const NAME_MAX: usize = 64;

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::super::order::Step;
 use super::super::props::Props;
 use super::{Maker, object};
-use crate::iam::PolicyDocument;
+use crate::kernel::iam::PolicyDocument;
 use crate::kms;
 
 impl Maker<'_> {

@@ -14,17 +14,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value as Json, json};
 
+use super::deployment::{Deployment, Stack};
 use super::errors::Errors;
 use super::eval::{Eval, Known, Made};
 use super::order::{Part, Step};
 use super::props::Props;
 use super::template::{Resource, Template};
 use super::yaml::{Node, Position, Value};
-use super::{Deployment, Stack};
-use crate::access::{Call, Identity};
-use crate::error::ApiError;
-use crate::model::{Model, Scope};
-use crate::{dispatch, dynamodb, ec2, eventbridge, ids, kms, sqs};
+use crate::kernel::access::{Call, Identity};
+use crate::kernel::error::ApiError;
+use crate::kernel::scope::Scope;
+use crate::kernel::{hash, ids};
+use crate::model::Model;
+use crate::services::{self, Protocol, Row};
 
 /// One pass over a template, in one world.
 pub struct Maker<'a> {
@@ -52,7 +54,7 @@ impl<'a> Maker<'a> {
         deployment: &'a Deployment,
         errors: &'a Errors,
     ) -> Maker<'a> {
-        let scope = super::scope(deployment);
+        let scope = deployment.scope();
         let (stack, used_code, failed) = (Stack::default(), BTreeSet::new(), BTreeSet::new());
         Maker { model, world, known, deployment, scope, errors, stack, used_code, failed }
     }
@@ -162,7 +164,7 @@ impl<'a> Maker<'a> {
         const DIGITS: &[u8; 36] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
         const LENGTH: usize = 12;
         let stack = &self.deployment.stack_name;
-        let mut hash = ec2::catalogue::hash(&[&self.scope.account, &self.scope.region, stack, id]);
+        let mut hash = hash::of_texts(&[&self.scope.account, &self.scope.region, stack, id]);
         let mut tail = String::new();
         for _ in 0..LENGTH {
             let digit = usize::try_from(hash % 36).unwrap_or_default();
@@ -220,7 +222,7 @@ fn blame(errors: &Errors, props: &Props<'_>, error: &ApiError, hints: Hints<'_>)
     }
 }
 
-/// Carries out a call as the administrator of the account; no fault and no throttle meets it, and
+/// Carries out a call of a JSON service as the administrator of the account; no fault meets it, and
 /// the trace does not tell of it.
 fn call(
     model: &mut Model,
@@ -229,21 +231,19 @@ fn call(
     action: &str,
     body: &Json,
 ) -> Result<Json, ApiError> {
+    let Some(Row { service, protocol: Protocol::Json(_, answer) }) = services::find(service) else {
+        let text = format!("{service}:{action} is not an operation of a JSON service");
+        return Err(ApiError::bad("UnknownOperationException", text));
+    };
     let call = Call {
         scope: scope.clone(),
-        service,
+        service: *service,
         action: action.to_string(),
         caller: Identity::administrator(&scope.account),
         request_id: ids::uuid(&mut model.rng),
         dry_run: false,
     };
-    match service {
-        "dynamodb" => dynamodb::answer(model, &call, body),
-        "events" => eventbridge::answer(model, &call, body),
-        "kms" => kms::answer(model, &call, body),
-        "sqs" => sqs::answer(model, &call, body),
-        _ => Err(dispatch::unknown_operation(&call)),
-    }
+    answer(model, &call, body)
 }
 
 /// An object of what is there.

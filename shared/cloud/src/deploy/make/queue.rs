@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use super::super::order::Step;
 use super::super::props::Props;
 use super::Maker;
-use crate::iam::PolicyDocument;
+use crate::kernel::iam::PolicyDocument;
 
 pub(super) const NAME_MAX: usize = 80;
 

@@ -6,8 +6,8 @@ use super::super::order::Step;
 use super::super::props::{Props, to_json};
 use super::super::yaml::{Node, Value};
 use super::Maker;
-use crate::arn::Arn;
-use crate::iam::{PolicyDocument, PolicyError};
+use crate::kernel::arn::Arn;
+use crate::kernel::iam::{PolicyDocument, PolicyError};
 
 const ROLE_NAME_MAX: usize = 64;
 

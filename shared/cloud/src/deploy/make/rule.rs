@@ -5,8 +5,8 @@ use serde_json::{Value as Json, json};
 use super::super::order::Step;
 use super::super::props::Props;
 use super::{Hints, Maker, object};
-use crate::arn::Arn;
-use crate::iam::PolicyDocument;
+use crate::kernel::arn::Arn;
+use crate::kernel::iam::PolicyDocument;
 
 pub(super) const NAME_MAX: usize = 64;
 const DEFAULT_BUS: &str = "default";

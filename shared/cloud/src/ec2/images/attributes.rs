@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::{describe, own, unavailable};
-use crate::access::{Call, Want};
 use crate::ec2::done;
 use crate::ec2::snapshots::attributes::write_product_codes;
 use crate::ec2::snapshots::description;
 use crate::ec2::state::{Grantee, Image, ImageState};
-use crate::error::ApiError;
+use crate::kernel::access::{Call, Want};
+use crate::kernel::error::ApiError;
+use crate::kernel::query::Fields;
+use crate::kernel::time::Time;
+use crate::kernel::xml::Xml;
 use crate::model::Model;
-use crate::query::Fields;
-use crate::time::Time;
-use crate::xml::Xml;
 
 pub fn read_one(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, ApiError> {
     let attribute = fields.required("Attribute")?.to_string();

@@ -1,18 +1,18 @@
 //! CopyImage: called in the region that the copy is for, safe to repeat with its client token.
 
 use super::{check_name, check_room, settle, unavailable_text, want_new, want_new_snapshots};
-use crate::access::{Call, Tags};
-use crate::ec2::lookup;
 use crate::ec2::snapshots::copy::{self, Key, KeyFailure, Source, Terms, Wanted, is_full};
 use crate::ec2::snapshots::{description, lifecycle, refuse_local};
 use crate::ec2::state::{Image, ImageState, Origin, Reason, Snapshot, SnapshotState};
-use crate::ec2::{tags, tokens, well_formed};
-use crate::error::{ApiError, Kind};
-use crate::faults::Creation;
-use crate::ids;
-use crate::model::{Model, Scope};
-use crate::query::Fields;
-use crate::xml::Xml;
+use crate::ec2::{lookup, tags, tokens, well_formed};
+use crate::kernel::access::{Call, Tags};
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::faults::Creation;
+use crate::kernel::ids;
+use crate::kernel::query::Fields;
+use crate::kernel::scope::Scope;
+use crate::kernel::xml::Xml;
+use crate::model::Model;
 
 /// Tags under this prefix go with an image to whoever copies it.
 const SHARED_TAG: &str = "ec2:SharedTag/";

@@ -6,21 +6,23 @@ use serde_json::json;
 
 use super::mapping::{self, Defaults, Ebs, Mapping, What};
 use super::{check_name, check_room, settle, want_new, want_new_snapshots};
-use crate::access::{Call, Tags, Want};
 use crate::ec2::snapshots::create::{Wanted, check_instance_state, check_limits, instance};
 use crate::ec2::snapshots::{self, description, lifecycle, refuse_local, usable};
 use crate::ec2::state::{
     Attachment, Billing, BlockDevice, EbsDevice, Image, Instance, InstanceState, Origin, Reason,
     SnapshotState, Volume,
 };
-use crate::ec2::{arn, tags};
-use crate::error::{ApiError, Kind};
+use crate::ec2::tags;
 use crate::eventbridge::{self, Event};
-use crate::faults::Creation;
-use crate::ids;
-use crate::model::{Model, Scope};
-use crate::query::Fields;
-use crate::xml::Xml;
+use crate::kernel::access::{Call, Tags, Want};
+use crate::kernel::arn;
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::faults::Creation;
+use crate::kernel::ids;
+use crate::kernel::query::Fields;
+use crate::kernel::scope::Scope;
+use crate::kernel::xml::Xml;
+use crate::model::Model;
 
 /// What is said where nobody says what went wrong.
 const INTERNAL_ERROR: (&str, &str) = ("Server.InternalError", "Internal error");
@@ -275,9 +277,9 @@ fn reboot(model: &mut Model, scope: &Scope, instance: &Instance) {
         return;
     }
     for state in ["stopping", "stopped", "pending", "running"] {
-        let resources = vec![arn(scope, Kind::Instance, &instance.id)];
+        let resources = vec![arn::of_ec2(scope, Kind::Instance, &instance.id)];
         let detail = json!({ "instance-id": instance.id, "state": state });
         let name = "EC2 Instance State-change Notification";
-        eventbridge::emit(model, scope, Event::new("aws.ec2", name, resources, detail));
+        eventbridge::put::emit(model, scope, Event::new("aws.ec2", name, resources, detail));
     }
 }

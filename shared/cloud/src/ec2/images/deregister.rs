@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 
 use super::own;
-use super::settle::{self, Step};
-use crate::access::Call;
+use super::settle;
 use crate::ec2::snapshots::delete::{is_locked, remove};
 use crate::ec2::state::{Image, ImageState, Protection};
-use crate::error::ApiError;
+use crate::kernel::access::Call;
+use crate::kernel::error::ApiError;
+use crate::kernel::query::Fields;
+use crate::kernel::time::Time;
+use crate::kernel::xml::Xml;
 use crate::model::Model;
-use crate::query::Fields;
-use crate::time::Time;
-use crate::xml::Xml;
 
 pub fn deregister(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, ApiError> {
     let id = fields.required("ImageId")?.to_string();
@@ -36,7 +36,7 @@ pub fn deregister(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml
     }
     settle::tell(model, &call.scope, &id, &call.request_id);
     let at = model.now + model.config.pace.image_vanishes;
-    settle::plan(model, &call.scope, at, Step::Vanish { id });
+    settle::plan_vanish(model, &call.scope, at, &id);
     let mut xml = Xml::new();
     xml.flag("return", true);
     if with_snapshots {

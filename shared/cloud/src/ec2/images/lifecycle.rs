@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::{own, settle, unavailable};
-use crate::access::Call;
 use crate::ec2::done;
 use crate::ec2::state::{Image, ImageState, Protection};
-use crate::error::ApiError;
+use crate::kernel::access::Call;
+use crate::kernel::error::ApiError;
+use crate::kernel::query::Fields;
+use crate::kernel::time::Time;
+use crate::kernel::xml::Xml;
 use crate::model::Model;
-use crate::query::Fields;
-use crate::time::Time;
-use crate::xml::Xml;
 
 const DEPRECATION_DAYS_MAX: u32 = 10 * 365 + 3;
 /// A public image is deprecated two years after its creation at the latest.

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::ec2::state::{BlockDevice, EbsDevice};
-use crate::error::ApiError;
-use crate::query::Fields;
+use crate::kernel::error::ApiError;
+use crate::kernel::query::Fields;
 
 const VOLUME_TYPES: [&str; 7] = ["standard", "io1", "io2", "gp2", "gp3", "st1", "sc1"];
 const SIZE_GIB_MAX: i64 = 65_536;

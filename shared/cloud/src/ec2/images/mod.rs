@@ -14,15 +14,15 @@ pub mod references;
 pub mod register;
 pub mod settle;
 
-pub use settle::{Step, happen};
-
 use std::collections::BTreeSet;
 
 use super::state::{Image, ImageState, Platform, Protection, Region};
 use super::well_formed;
-use crate::access::{Call, Tags, Want};
-use crate::error::{ApiError, Kind};
-use crate::model::{Model, Scope};
+use crate::kernel::access::{Call, Tags, Want};
+use crate::kernel::arn;
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::scope::Scope;
+use crate::model::Model;
 
 const NAME_LENGTH_MIN: usize = 3;
 const NAME_LENGTH_MAX: usize = 128;
@@ -73,7 +73,7 @@ impl Image {
     /// An authorisation of something to be done with this image of a region.
     pub fn want(&self, call: &Call, scope: &Scope, action: &str) -> Want {
         let owner = self.owner_alias.as_ref().unwrap_or(&self.owner);
-        let want = Want::new(action, super::arn(scope, Kind::Image, &self.id))
+        let want = Want::new(action, arn::of_ec2(scope, Kind::Image, &self.id))
             .key("ec2:ImageID", self.id.as_str())
             .key("ec2:Owner", owner.as_str())
             .key("ec2:Public", if self.public { "true" } else { "false" });

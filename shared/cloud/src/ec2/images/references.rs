@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::access::{Call, Want};
-use crate::ec2::page::Page;
 use crate::ec2::state::InstanceState;
-use crate::ec2::{arn, filter, well_formed};
-use crate::error::{ApiError, Kind};
-use crate::model::{Model, Scope};
-use crate::query::Fields;
+use crate::ec2::{filter, well_formed};
+use crate::kernel::access::{Call, Want};
+use crate::kernel::arn;
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::page::Page;
+use crate::kernel::query::Fields;
+use crate::kernel::scope::Scope;
+use crate::kernel::xml::Xml;
+use crate::model::Model;
 use crate::ssm;
-use crate::xml::Xml;
 
 const RESOURCE_TYPES: [&str; 5] = [
     "ec2:Instance",
@@ -158,7 +160,7 @@ fn instances(model: &mut Model, scope: &Scope, asked: &Asked) -> Vec<Reference> 
     let references = naming.map(|instance| Reference {
         image_id: instance.image_id.clone(),
         resource_type: "ec2:Instance",
-        arn: arn(scope, Kind::Instance, &instance.id),
+        arn: arn::of_ec2(scope, Kind::Instance, &instance.id),
     });
     references.collect()
 }
@@ -174,7 +176,7 @@ fn launch_templates(model: &mut Model, scope: &Scope, asked: &Asked) -> Vec<Refe
                 references.push(Reference {
                     image_id: image_id.clone(),
                     resource_type: "ec2:LaunchTemplate",
-                    arn: arn(scope, Kind::LaunchTemplate, &template.id),
+                    arn: arn::of_ec2(scope, Kind::LaunchTemplate, &template.id),
                 });
             }
         }

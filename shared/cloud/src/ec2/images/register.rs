@@ -5,18 +5,19 @@
 
 use super::mapping::{self, Defaults, Mapping, What};
 use super::{check_name, check_room, settle, want_new};
-use crate::access::{Call, Tags};
 use crate::ec2::snapshots::{description, usable};
 use crate::ec2::state::{
     BlockDevice, Image, Platform, ProductCode, Reason, Snapshot, SnapshotState,
 };
 use crate::ec2::tags;
-use crate::error::{ApiError, Kind};
-use crate::faults::Creation;
-use crate::ids;
-use crate::model::{Model, Scope};
-use crate::query::Fields;
-use crate::xml::Xml;
+use crate::kernel::access::{Call, Tags};
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::faults::Creation;
+use crate::kernel::ids;
+use crate::kernel::query::Fields;
+use crate::kernel::scope::Scope;
+use crate::kernel::xml::Xml;
+use crate::model::Model;
 
 const UEFI_DATA_LENGTH_MAX: usize = 64_000;
 

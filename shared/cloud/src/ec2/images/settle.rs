@@ -4,36 +4,22 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::agenda::Due;
-use crate::ec2;
 use crate::ec2::state::{ImageState, Reason, Region, SnapshotState};
-use crate::error::Kind;
 use crate::eventbridge::{self, Event};
-use crate::model::{Model, Scope};
-use crate::time::Time;
+use crate::kernel::arn;
+use crate::kernel::error::Kind;
+use crate::kernel::scope::Scope;
+use crate::kernel::time::Time;
+use crate::model::Model;
 
-/// What images have on the agenda.
-#[derive(Clone, Debug)]
-pub enum Step {
-    /// A pending image becomes `available`, or `failed` for this reason.
-    Settle { id: String, failure: Option<Reason> },
-    /// A deregistered image is described no longer.
-    Vanish { id: String },
-}
-
-pub fn happen(model: &mut Model, scope: &Scope, step: Step) {
-    match step {
-        Step::Settle { id, failure } => settle(model, scope, &id, failure),
-        Step::Vanish { id } => {
-            let region = model.ec2_region(scope);
-            region.images.remove(&id);
-            region.tag_versions.remove(&id);
-        }
-    }
-}
-
-pub fn plan(model: &mut Model, scope: &Scope, at: Time, step: Step) {
-    model.agenda.add(at, Due::Ec2(scope.clone(), ec2::Step::Image(step)));
+/// Plans that a deregistered image is described no longer.
+pub fn plan_vanish(model: &mut Model, scope: &Scope, at: Time, id: &str) {
+    let (scope, id) = (scope.clone(), id.to_string());
+    model.at(at, "ec2: image vanishes", move |model| {
+        let region = model.ec2_region(&scope);
+        region.images.remove(&id);
+        region.tag_versions.remove(&id);
+    });
 }
 
 /// Plans the end of an image: some time after the last of its snapshots is complete, or when it
@@ -50,9 +36,11 @@ pub fn plan_settle(model: &mut Model, scope: &Scope, id: &str, failure: Option<R
             ends.max().unwrap_or(now).max(now) + registers
         }
     };
-    plan(model, scope, at, Step::Settle { id: id.to_string(), failure });
+    let (scope, id) = (scope.clone(), id.to_string());
+    model.at(at, "ec2: image settles", move |model| settle(model, &scope, &id, failure));
 }
 
+/// Makes a pending image `available`, or `failed` for a reason.
 fn settle(model: &mut Model, scope: &Scope, id: &str, failure: Option<Reason>) {
     let keeps_name = model.config.quirks.failed_image_keeps_name;
     let region = model.ec2_region(scope);
@@ -94,9 +82,9 @@ pub fn tell(model: &mut Model, scope: &Scope, id: &str, request_id: &str) {
         "State": image.state.name(),
         "ErrorMessage": error,
     });
-    let resources = vec![ec2::arn(scope, Kind::Image, id)];
+    let resources = vec![arn::of_ec2(scope, Kind::Image, id)];
     let event = Event::new("aws.ec2", "EC2 AMI State Change", resources, detail);
-    eventbridge::emit(model, scope, event);
+    eventbridge::put::emit(model, scope, event);
 }
 
 /// Takes away the snapshots of a copy that was cancelled before it was made.

@@ -1,9 +1,10 @@
 //! An image that is named by a parameter of SSM, as `resolve:ssm:NAME`, at a launch or in a launch
 //! template.
 
-use crate::access::Want;
-use crate::error::ApiError;
-use crate::model::{Model, Scope};
+use crate::kernel::access::Want;
+use crate::kernel::error::ApiError;
+use crate::kernel::scope::Scope;
+use crate::model::Model;
 use crate::ssm;
 
 /// The image that an alias stands for now, and what the caller has to be allowed for it.
@@ -22,7 +23,7 @@ pub fn resolve(
     let Some(name) = image_id.and_then(|text| text.strip_prefix("resolve:ssm:")) else {
         return Ok(None);
     };
-    let Some(named) = ssm::named(model, scope, name) else {
+    let Some(named) = ssm::read::named(model, scope, name) else {
         let text = format!("The following aliases are invalid: {name}");
         return Err(ApiError::bad("SsmInvalidParameter", text));
     };

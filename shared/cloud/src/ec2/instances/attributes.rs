@@ -2,13 +2,13 @@
 
 use super::launch::{check_user_data, read_shutdown_behavior};
 use super::{find, plan};
-use crate::access::{Call, Want};
 use crate::ec2::state::{Instance, InstanceState};
 use crate::ec2::{Region, done, types, well_formed};
-use crate::error::{ApiError, Kind};
+use crate::kernel::access::{Call, Want};
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::query::Fields;
+use crate::kernel::xml::Xml;
 use crate::model::Model;
-use crate::query::Fields;
-use crate::xml::Xml;
 
 pub fn describe(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, ApiError> {
     let id = fields.required("InstanceId")?.to_string();

@@ -2,20 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use super::filters::{FILTERS, values};
+use super::filters::{FILTERS, public_ip, values};
 use super::lifecycle::write_state;
-use crate::access::{Call, Want};
-use crate::ec2::catalogue::{fixed_id, hash};
 use crate::ec2::furniture::zone_id;
 use crate::ec2::network::check_ids;
-use crate::ec2::page::Page;
 use crate::ec2::state::{Instance, InstanceState, Platform};
 use crate::ec2::{Region, filter, tags};
-use crate::error::{ApiError, Kind};
-use crate::model::{Model, Scope};
-use crate::query::Fields;
-use crate::time::Time;
-use crate::xml::Xml;
+use crate::kernel::access::{Call, Want};
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::hash;
+use crate::kernel::ids;
+use crate::kernel::page::Page;
+use crate::kernel::query::Fields;
+use crate::kernel::scope::Scope;
+use crate::kernel::time::Time;
+use crate::kernel::xml::Xml;
+use crate::model::Model;
 
 pub fn describe(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, ApiError> {
     let ids = filter::ids(fields, "InstanceId");
@@ -52,15 +54,6 @@ pub fn describe(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, 
     });
     xml.maybe("nextToken", next);
     Ok(xml)
-}
-
-/// The public address of an instance, which is another one after each start, and none while it
-/// does not run.
-pub fn public_ip(instance: &Instance) -> Option<String> {
-    instance.running_since.filter(|_| instance.public_address)?;
-    let bits = hash(&[&instance.id, &instance.run.to_string()]).to_be_bytes();
-    let [a, b, c, ..] = bits;
-    Some(format!("3.{a}.{b}.{c}"))
 }
 
 fn private_dns_name(scope: &Scope, instance: &Instance) -> String {
@@ -110,13 +103,13 @@ pub fn write_instance(
     write_devices(xml, scope, instance);
     if instance.spot {
         xml.leaf("instanceLifecycle", "spot");
-        xml.leaf("spotInstanceRequestId", fixed_id("sir", &[&instance.id]));
+        xml.leaf("spotInstanceRequestId", ids::fixed("sir", &[&instance.id]));
     }
     xml.leaf("clientToken", &instance.client_token);
     tags::write(xml, &instance.tags);
     if let Some(arn) = &instance.profile_arn {
         xml.node("iamInstanceProfile", |xml| {
-            xml.leaf("arn", arn).leaf("id", format!("AIPA{:016X}", hash(&[arn])));
+            xml.leaf("arn", arn).leaf("id", format!("AIPA{:016X}", hash::of_texts(&[arn])));
         });
     }
     xml.flag("ebsOptimized", instance.ebs_optimized);

@@ -1,9 +1,9 @@
 //! What an instance has under the name of each filter of DescribeInstances.
 
-use super::describe::public_ip;
 use crate::ec2::state::Instance;
 use crate::ec2::{Region, furniture};
-use crate::model::Scope;
+use crate::kernel::hash;
+use crate::kernel::scope::Scope;
 
 pub const FILTERS: [&str; 46] = [
     "architecture",
@@ -139,4 +139,13 @@ fn group_names(region: &Region, instance: &Instance) -> Vec<String> {
 fn profile_name(instance: &Instance) -> Vec<String> {
     let name = instance.profile_arn.as_ref().and_then(|arn| arn.rsplit('/').next());
     name.map(str::to_string).into_iter().collect()
+}
+
+/// The public address of an instance, which is another one after each start, and none while it
+/// does not run.
+pub fn public_ip(instance: &Instance) -> Option<String> {
+    instance.running_since.filter(|_| instance.public_address)?;
+    let bits = hash::of_texts(&[&instance.id, &instance.run.to_string()]).to_be_bytes();
+    let [a, b, c, ..] = bits;
+    Some(format!("3.{a}.{b}.{c}"))
 }

@@ -2,58 +2,13 @@
 //! parameters; what the call does not say is taken from the template.
 
 use super::base64;
-use super::mapping::Override;
-use crate::access::Tags;
+use crate::ec2::state::{Launch, Metadata, Override, Profile};
 use crate::ec2::tags;
-use crate::error::{ApiError, Kind};
-use crate::query::Fields;
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::query::Fields;
 
 /// User data may be this long before it is encoded.
 const USER_DATA_BYTES_MAX: usize = 16 * 1024;
-
-/// Everything may be absent.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Launch {
-    pub image_id: Option<String>,
-    pub instance_type: Option<String>,
-    pub subnet_id: Option<String>,
-    pub zone: Option<String>,
-    pub group_ids: Vec<String>,
-    pub group_names: Vec<String>,
-    pub private_ip: Option<String>,
-    pub public_address: Option<bool>,
-    pub key_name: Option<String>,
-    pub user_data: Option<String>,
-    pub profile: Option<Profile>,
-    pub kernel_id: Option<String>,
-    pub ramdisk_id: Option<String>,
-    pub devices: Vec<Override>,
-    pub spot: Option<bool>,
-    pub hibernation: Option<bool>,
-    pub stop_protection: Option<bool>,
-    pub termination_protection: Option<bool>,
-    pub ebs_optimized: Option<bool>,
-    pub monitoring: Option<bool>,
-    pub shutdown_behavior: Option<String>,
-    pub metadata: Metadata,
-    pub tags: Vec<(Kind, Tags)>,
-}
-
-/// An instance profile, by its ARN or its name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Profile {
-    Arn(String),
-    Name(String),
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Metadata {
-    pub tokens: Option<String>,
-    pub hop_limit: Option<i64>,
-    pub endpoint: Option<String>,
-    pub ipv6: Option<String>,
-    pub tags: Option<String>,
-}
 
 impl Launch {
     pub fn read(fields: &Fields, tags_max: usize) -> Result<Launch, ApiError> {

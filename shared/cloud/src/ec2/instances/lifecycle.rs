@@ -3,15 +3,16 @@
 //! A call that names several instances does all or nothing.
 
 use super::{Turn, enter, find_all, later};
-use crate::access::{Call, Want};
 use crate::ec2::done;
 use crate::ec2::state::{Instance, InstanceState, Reason};
-use crate::error::{ApiError, Kind};
+use crate::kernel::access::{Call, Want};
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::query::Fields;
+use crate::kernel::scope::Scope;
+use crate::kernel::time::Time;
+use crate::kernel::xml::Xml;
 use crate::kms;
-use crate::model::{Model, Scope};
-use crate::query::Fields;
-use crate::time::Time;
-use crate::xml::Xml;
+use crate::model::Model;
 
 pub fn start(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, ApiError> {
     let ids = fields.list("InstanceId");
@@ -67,7 +68,7 @@ fn begin_start(model: &mut Model, call: &Call, before: &Instance) {
     let volumes =
         before.attachments.iter().filter_map(|found| region.volumes.get(&found.volume_id));
     let keys: Vec<String> = volumes.filter_map(|volume| volume.kms_key.clone()).collect();
-    let locked = keys.iter().any(|key| kms::usable_for_ebs(model, call, key).is_err());
+    let locked = keys.iter().any(|key| kms::ebs::usable_for_ebs(model, call, key).is_err());
     if let Some(instance) = model.ec2_region(scope).instances.get_mut(&before.id) {
         instance.run += 1;
         instance.launch_time = now;

@@ -1,32 +1,13 @@
 //! The block devices of a launch: those of the image, as the call overrides them.
 
-use crate::ec2::lookup::Owned;
-use crate::ec2::state::Image;
+use crate::ec2::lookup::{self, Owned};
+use crate::ec2::state::{self, EbsOverride, Encryption, Image, Override};
 use crate::ec2::volumes::create::{bounds, usable_snapshot};
-use crate::ec2::volumes::key::Encryption;
 use crate::ec2::volumes::size::{self, Asked, Size};
-use crate::ec2::{lookup, state};
-use crate::error::{ApiError, Kind};
-use crate::model::{Model, Scope};
-use crate::query::Fields;
-
-/// `BlockDeviceMapping.N` of a call.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Override {
-    pub device: String,
-    /// The device of the image is left out.
-    pub none: bool,
-    pub virtual_name: Option<String>,
-    pub ebs: Option<EbsOverride>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct EbsOverride {
-    pub snapshot_id: Option<String>,
-    pub asked: Asked,
-    pub delete_on_termination: Option<bool>,
-    pub encryption: Encryption,
-}
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::query::Fields;
+use crate::kernel::scope::Scope;
+use crate::model::Model;
 
 /// The devices that an instance will have.
 #[derive(Clone, Debug, Default)]

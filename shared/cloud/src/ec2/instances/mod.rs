@@ -27,20 +27,13 @@ use serde_json::json;
 
 use super::state::{Instance, InstanceState, Reason};
 use super::{Region, volumes, well_formed};
-use crate::agenda::Due;
-use crate::error::{ApiError, Kind};
 use crate::eventbridge::{self, Event};
-use crate::model::{Model, Scope};
+use crate::kernel::arn;
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::scope::Scope;
+use crate::model::Model;
 
-/// What becomes of an instance when its time has come.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    pub id: String,
-    /// The run that the step was planned in: a stop, a start or a termination since then voids it.
-    pub run: u64,
-    pub turn: Turn,
-}
-
+/// The next turn in the life of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
     Runs,
@@ -53,42 +46,55 @@ pub enum Turn {
     Vanishes,
 }
 
-/// Puts the next step of an instance on the agenda.
+impl Turn {
+    const fn name(self) -> &'static str {
+        match self {
+            Turn::Runs => "ec2: instance runs",
+            Turn::FailsToLaunch => "ec2: instance fails to launch",
+            Turn::FailsToStart => "ec2: instance fails to start",
+            Turn::Stops => "ec2: instance stops",
+            Turn::Terminates => "ec2: instance terminates",
+            Turn::Vanishes => "ec2: instance vanishes",
+        }
+    }
+}
+
+/// Puts the next turn of an instance on the agenda. It is for the present run of the instance: a
+/// stop, a start or a termination until then voids it.
 fn later(model: &mut Model, scope: &Scope, delay: Duration, id: &str, turn: Turn) {
     let Some(run) = model.ec2_region(scope).instances.get(id).map(|instance| instance.run) else {
         return;
     };
-    let step = Step { id: id.to_string(), run, turn };
-    model.after(delay, Due::Ec2(scope.clone(), super::Step::Instance(step)));
+    let (scope, id) = (scope.clone(), id.to_string());
+    model.after(delay, turn.name(), move |model| happen(model, &scope, &id, run, turn));
 }
 
-pub fn happen(model: &mut Model, scope: &Scope, step: Step) {
-    let Step { id, run, turn } = step;
+fn happen(model: &mut Model, scope: &Scope, id: &str, run: u64, turn: Turn) {
     let now = model.now;
-    let Some(instance) = model.ec2_region(scope).instances.get_mut(&id) else { return };
+    let Some(instance) = model.ec2_region(scope).instances.get_mut(id) else { return };
     if instance.run != run {
         return;
     }
     match turn {
         Turn::Runs => {
             instance.running_since = Some(now);
-            enter(model, scope, &id, InstanceState::Running);
+            enter(model, scope, id, InstanceState::Running);
         }
         Turn::FailsToLaunch => {
             instance.state_reason = Some(launch_error());
-            terminated(model, scope, &id);
+            terminated(model, scope, id);
         }
         Turn::FailsToStart => {
             instance.state_reason = Some(launch_error());
-            enter(model, scope, &id, InstanceState::Stopped);
+            enter(model, scope, id, InstanceState::Stopped);
         }
         Turn::Stops => {
             instance.running_since = None;
-            enter(model, scope, &id, InstanceState::Stopped);
+            enter(model, scope, id, InstanceState::Stopped);
         }
-        Turn::Terminates => terminated(model, scope, &id),
+        Turn::Terminates => terminated(model, scope, id),
         Turn::Vanishes => {
-            model.ec2_region(scope).instances.remove(&id);
+            model.ec2_region(scope).instances.remove(id);
         }
     }
 }
@@ -135,9 +141,9 @@ fn enter(model: &mut Model, scope: &Scope, id: &str, state: InstanceState) {
 /// EC2 Instance State-change Notification.
 pub fn send_state(model: &mut Model, scope: &Scope, id: &str, state: InstanceState) {
     let detail = json!({ "instance-id": id, "state": state.name() });
-    let resource = super::arn(scope, Kind::Instance, id);
+    let resource = arn::of_ec2(scope, Kind::Instance, id);
     let name = "EC2 Instance State-change Notification";
-    eventbridge::emit(model, scope, Event::new("aws.ec2", name, vec![resource], detail));
+    eventbridge::put::emit(model, scope, Event::new("aws.ec2", name, vec![resource], detail));
 }
 
 /// The instance that a call names, if it is visible.

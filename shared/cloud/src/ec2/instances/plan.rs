@@ -1,16 +1,16 @@
 //! Looks up everything that a launch names, and checks that it fits together, before anything is
 //! permitted or changed.
 
-use super::launch::{Launch, Profile};
 use super::mapping::{self, Planned};
-use crate::access::{Call, Want};
 use crate::ec2::state::{Image, ImageState, Platform};
+use crate::ec2::state::{Launch, Profile};
 use crate::ec2::types::{self, InstanceType};
 use crate::ec2::volumes::create::{snapshot_want, volume_want};
 use crate::ec2::{Region, lookup, tags, well_formed};
-use crate::error::{ApiError, Kind};
+use crate::kernel::access::{Call, Want};
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::time::Time;
 use crate::model::Model;
-use crate::time::Time;
 
 /// A launch that can be carried out.
 #[derive(Debug)]

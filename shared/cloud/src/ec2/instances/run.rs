@@ -1,19 +1,20 @@
 //! RunInstances.
 
 use super::describe::write_instance;
-use super::launch::Launch;
 use super::plan::{self, Plan};
 use super::{Turn, alias, later, send_state, template};
-use crate::access::{Call, Tags};
+use crate::ec2::state::Launch;
 use crate::ec2::state::{
     Attachment, AttachmentState, Instance, InstanceState, MetadataOptions, Platform,
 };
 use crate::ec2::{tags, tokens, volumes};
-use crate::error::{ApiError, Kind};
-use crate::ids;
-use crate::model::{Model, Scope};
-use crate::query::Fields;
-use crate::xml::Xml;
+use crate::kernel::access::{Call, Tags};
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::ids;
+use crate::kernel::query::Fields;
+use crate::kernel::scope::Scope;
+use crate::kernel::xml::Xml;
+use crate::model::Model;
 
 /// More instances than anybody launches in one call here.
 const COUNT_MAX: i64 = 1000;

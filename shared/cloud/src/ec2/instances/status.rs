@@ -4,18 +4,18 @@
 use super::base64;
 use super::find;
 use super::lifecycle::write_state;
-use crate::access::{Call, Want};
-use crate::ec2::catalogue::hash;
 use crate::ec2::furniture::zone_id;
 use crate::ec2::network::check_ids;
-use crate::ec2::page::Page;
 use crate::ec2::state::{Instance, InstanceState};
 use crate::ec2::{filter, types};
-use crate::error::{ApiError, Kind};
+use crate::kernel::access::{Call, Want};
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::hash;
+use crate::kernel::page::Page;
+use crate::kernel::query::Fields;
+use crate::kernel::time::Time;
+use crate::kernel::xml::Xml;
 use crate::model::Model;
-use crate::query::Fields;
-use crate::time::Time;
-use crate::xml::Xml;
 
 /// What both status checks say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,7 +228,9 @@ pub fn uefi_data(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml,
 fn variables(instance: &Instance) -> String {
     let own = || {
         let mut bytes = b"AMZNUEFI".to_vec();
-        bytes.extend((0_u8..8).flat_map(|n| hash(&[&instance.id, &n.to_string()]).to_be_bytes()));
+        bytes.extend(
+            (0_u8..8).flat_map(|n| hash::of_texts(&[&instance.id, &n.to_string()]).to_be_bytes()),
+        );
         base64::encode(&bytes)
     };
     instance.platform.uefi_data.clone().unwrap_or_else(own)

@@ -1,11 +1,12 @@
 //! The launch template that a RunInstances call names.
 
-use super::launch::Launch;
-use crate::access::{Call, Tags, Want};
 use crate::ec2::launch_templates::{self, Named};
-use crate::error::{ApiError, Kind};
-use crate::model::{Model, Scope};
-use crate::query::Fields;
+use crate::ec2::state::Launch;
+use crate::kernel::access::{Call, Tags, Want};
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::query::Fields;
+use crate::kernel::scope::Scope;
+use crate::model::Model;
 
 /// Which template a call means, and which version of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

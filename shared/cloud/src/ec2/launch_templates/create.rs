@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::data::Data;
 use super::{LaunchTemplate, Named, Version, find, read_number};
-use crate::access::{Call, Want};
 use crate::ec2::instances::alias;
+use crate::ec2::state::Data;
 use crate::ec2::{tags, tokens};
-use crate::error::{ApiError, Kind};
-use crate::ids;
+use crate::kernel::access::{Call, Want};
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::ids;
+use crate::kernel::query::Fields;
+use crate::kernel::xml::Xml;
 use crate::model::Model;
-use crate::query::Fields;
-use crate::xml::Xml;
 
 const DESCRIPTION_LENGTH_MAX: usize = 255;
 

@@ -2,20 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ec2::instances::launch::Launch;
-use crate::error::ApiError;
-use crate::query::Fields;
-use crate::xml::Xml;
+use crate::ec2::state::{Data, Launch};
+use crate::kernel::error::ApiError;
+use crate::kernel::query::Fields;
+use crate::kernel::xml::Xml;
 
 /// Members of RunInstances that a template says in another way, or not at all.
 const OF_RUN_INSTANCES: [&str; 3] = ["PrivateIpAddress", "RamdiskId", "SubnetId"];
-
-/// The data of a version: as it was given, which is how it is described, and as it is understood.
-#[derive(Clone, Debug)]
-pub struct Data {
-    given: BTreeMap<String, String>,
-    pub launch: Launch,
-}
 
 impl Data {
     /// `LaunchTemplateData`; nothing if it is not there or empty, which look alike.

@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use super::{LaunchTemplate, Named, Version, find, read_number};
-use crate::access::{Call, Tags, Want};
 use crate::ec2::filter::{self, Filter};
 use crate::ec2::instances::alias;
-use crate::ec2::instances::launch::Profile;
-use crate::ec2::page::Page;
+use crate::ec2::state::Profile;
 use crate::ec2::well_formed;
-use crate::error::{ApiError, Kind};
+use crate::kernel::access::{Call, Tags, Want};
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::page::Page;
+use crate::kernel::query::Fields;
+use crate::kernel::xml::Xml;
 use crate::model::Model;
-use crate::query::Fields;
-use crate::xml::Xml;
 
 const PAGE: RangeInclusive<i64> = 1..=200;
 

@@ -8,54 +8,14 @@ pub mod data;
 pub mod describe;
 pub mod versions;
 
-use std::collections::BTreeMap;
-
-use self::data::Data;
-use super::{tags, unknown_action, well_formed};
-use crate::access::{Call, Tags, Want};
-use crate::error::{ApiError, Kind};
-use crate::model::{Model, Scope};
-use crate::query::Fields;
-use crate::time::Time;
-use crate::xml::Xml;
-
-/// Answers a call about launch templates.
-pub fn answer(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, ApiError> {
-    match call.action.as_str() {
-        "CreateLaunchTemplate" => create::create(model, call, fields),
-        "CreateLaunchTemplateVersion" => versions::create(model, call, fields),
-        "DeleteLaunchTemplate" => create::delete(model, call, fields),
-        "DeleteLaunchTemplateVersions" => versions::delete(model, call, fields),
-        "DescribeLaunchTemplates" => describe::templates(model, call, fields),
-        "DescribeLaunchTemplateVersions" => describe::versions(model, call, fields),
-        "ModifyLaunchTemplate" => create::modify(model, call, fields),
-        _ => Err(unknown_action(call)),
-    }
-}
-
-#[derive(Clone, Debug)]
-pub struct LaunchTemplate {
-    pub id: String,
-    pub name: String,
-    pub created_at: Time,
-    /// The ARN of whoever called.
-    pub created_by: String,
-    pub default_version: u64,
-    /// The number that was given out last, whether or not that version still exists.
-    pub last_number: u64,
-    pub versions: BTreeMap<u64, Version>,
-    pub tags: Tags,
-    pub visible_at: Time,
-}
-
-#[derive(Clone, Debug)]
-pub struct Version {
-    pub number: u64,
-    pub description: Option<String>,
-    pub created_at: Time,
-    pub created_by: String,
-    pub data: Data,
-}
+use super::state::{LaunchTemplate, Version};
+use super::{tags, well_formed};
+use crate::kernel::access::{Call, Want};
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::query::Fields;
+use crate::kernel::scope::Scope;
+use crate::kernel::xml::Xml;
+use crate::model::Model;
 
 /// How a call names a template.
 #[derive(Clone, Debug, PartialEq, Eq)]

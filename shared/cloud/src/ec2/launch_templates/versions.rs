@@ -1,15 +1,15 @@
 //! CreateLaunchTemplateVersion and DeleteLaunchTemplateVersions.
 
 use super::create::read_description;
-use super::data::Data;
 use super::{LaunchTemplate, Named, Version, find, read_number};
-use crate::access::Call;
 use crate::ec2::instances::alias;
+use crate::ec2::state::Data;
 use crate::ec2::tokens;
-use crate::error::{ApiError, Kind};
+use crate::kernel::access::Call;
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::query::Fields;
+use crate::kernel::xml::Xml;
 use crate::model::Model;
-use crate::query::Fields;
-use crate::xml::Xml;
 
 /// DeleteLaunchTemplateVersions takes at most this many versions.
 const VERSIONS_MAX: usize = 200;

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::{events, own};
-use crate::access::{Call, Want};
 use crate::ec2::done;
 use crate::ec2::state::ProductCode;
-use crate::error::ApiError;
+use crate::kernel::access::{Call, Want};
+use crate::kernel::error::ApiError;
+use crate::kernel::query::Fields;
+use crate::kernel::xml::Xml;
 use crate::kms;
 use crate::model::Model;
-use crate::query::Fields;
-use crate::xml::Xml;
 
 const ACCOUNTS_PER_CALL_MAX: usize = 500;
 

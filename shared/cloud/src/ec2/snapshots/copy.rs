@@ -1,15 +1,18 @@
 //! CopySnapshot, and what it has in common with CopyImage: keys, duration, lineage.
 
 use super::{description, duration, key_failure, lifecycle, refuse_local, usable};
-use crate::access::{Call, Tags, Want};
 use crate::ec2::state::{Origin, Region, Snapshot, SnapshotState};
 use crate::ec2::tags;
-use crate::error::{ApiError, Kind};
-use crate::faults::Creation;
-use crate::model::{Model, Scope};
-use crate::query::Fields;
-use crate::xml::Xml;
-use crate::{ids, kms, regions};
+use crate::kernel::access::{Call, Tags, Want};
+use crate::kernel::arn;
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::faults::Creation;
+use crate::kernel::query::Fields;
+use crate::kernel::scope::Scope;
+use crate::kernel::xml::Xml;
+use crate::kernel::{ids, regions};
+use crate::kms;
+use crate::model::Model;
 
 /// Copies carry this volume, which does not exist.
 const NO_VOLUME: &str = "vol-ffffffff";
@@ -213,7 +216,7 @@ fn permit(
 ) -> Result<(), ApiError> {
     let action = "ec2:CopySnapshot";
     let encrypted = terms.encrypted == Some(true) || source.snapshot.kms_key.is_some();
-    let parent = crate::ec2::arn(&source.owner, Kind::Snapshot, &source.snapshot.id);
+    let parent = arn::of_ec2(&source.owner, Kind::Snapshot, &source.snapshot.id);
     let copy = Want::new(action, call.arn(Kind::Snapshot, "*"))
         .key("ec2:Owner", &*call.scope.account)
         .key("ec2:Encrypted", if encrypted { "true" } else { "false" })

@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 
 use super::events::Member;
 use super::{description, key_failure, lifecycle, refuse_local};
-use crate::access::{Call, Tags, Want};
 use crate::ec2::state::{Billing, Instance, InstanceState, Origin, Snapshot, Volume, VolumeState};
 use crate::ec2::{tags, well_formed};
-use crate::error::{ApiError, Kind};
-use crate::faults::Creation;
-use crate::ids;
-use crate::model::{Model, Scope};
-use crate::query::Fields;
-use crate::xml::Xml;
+use crate::kernel::access::{Call, Tags, Want};
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::faults::Creation;
+use crate::kernel::ids;
+use crate::kernel::query::Fields;
+use crate::kernel::scope::Scope;
+use crate::kernel::xml::Xml;
+use crate::model::Model;
 
 const EXCLUDED_VOLUMES_MAX: usize = 40;
 

@@ -1,14 +1,14 @@
 //! DeleteSnapshot.
 
 use super::own;
-use crate::access::Call;
 use crate::ec2::done;
 use crate::ec2::state::{Region, SnapshotState};
-use crate::error::ApiError;
+use crate::kernel::access::Call;
+use crate::kernel::error::ApiError;
+use crate::kernel::query::Fields;
+use crate::kernel::time::Time;
+use crate::kernel::xml::Xml;
 use crate::model::Model;
-use crate::query::Fields;
-use crate::time::Time;
-use crate::xml::Xml;
 
 pub fn delete(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, ApiError> {
     let id = fields.required("SnapshotId")?.to_string();

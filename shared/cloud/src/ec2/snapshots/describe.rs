@@ -2,19 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::access::{Call, Tags, Want};
-use crate::ec2::catalogue;
 use crate::ec2::filter::{self, Filter};
 use crate::ec2::merge::Merged;
-use crate::ec2::page::Page;
 use crate::ec2::state::{Snapshot, SnapshotState};
-use crate::ec2::tags;
-use crate::ec2::well_formed;
-use crate::error::{ApiError, Kind};
-use crate::model::{Model, Scope};
-use crate::query::Fields;
-use crate::time::Time;
-use crate::xml::Xml;
+use crate::ec2::{catalogue, tags, well_formed};
+use crate::kernel::access::{Call, Tags, Want};
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::page::Page;
+use crate::kernel::query::Fields;
+use crate::kernel::scope::Scope;
+use crate::kernel::time::Time;
+use crate::kernel::xml::Xml;
+use crate::model::Model;
 
 const FILTERS: [&str; 12] = [
     "description",

@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 
 use crate::ec2::state::{Lock, Origin, Snapshot};
 use crate::eventbridge::{self, Event};
-use crate::model::{Model, Scope};
-use crate::time::Time;
+use crate::kernel::scope::Scope;
+use crate::kernel::time::Time;
+use crate::model::Model;
 
 const SINGLE: &str = "EBS Snapshot Notification";
 const SET: &str = "EBS Multi-Volume Snapshots Completion Status";
@@ -33,7 +34,7 @@ fn detail(event: &str, cause: Option<&str>, id: &str, source: Value) -> Map<Stri
 
 fn send(model: &mut Model, scope: &Scope, id: &str, detail: Map<String, Value>) {
     let arn = vec![odd_arn(&scope.region, "snapshot", id)];
-    eventbridge::emit(model, scope, Event::new("aws.ec2", SINGLE, arn, Value::Object(detail)));
+    eventbridge::put::emit(model, scope, Event::new("aws.ec2", SINGLE, arn, Value::Object(detail)));
 }
 
 fn add_times(detail: &mut Map<String, Value>, from: Time, to: Time) {
@@ -109,7 +110,7 @@ pub fn set_ended(
         "snapshots": snapshots.collect::<Vec<_>>(),
     });
     let resources = members.iter().map(arn).collect();
-    eventbridge::emit(model, scope, Event::new("aws.ec2", SET, resources, detail));
+    eventbridge::put::emit(model, scope, Event::new("aws.ec2", SET, resources, detail));
 }
 
 /// A snapshot was shared; whom it was shared with is told, in an event of their own account.

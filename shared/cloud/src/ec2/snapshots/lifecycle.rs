@@ -1,33 +1,10 @@
 //! The way of a snapshot: `pending`, then `completed` or `error`.
 
 use super::events::{self, Member};
-use super::lock;
-use crate::agenda::Due;
-use crate::ec2;
 use crate::ec2::state::{Snapshot, SnapshotState};
-use crate::model::{Model, Scope};
-use crate::time::Time;
-
-/// What snapshots have on the agenda.
-#[derive(Clone, Debug)]
-pub enum Step {
-    /// The upload of a snapshot is over.
-    End { id: String, failure: Option<String> },
-    /// The uploads of all snapshots of a CreateSnapshots call are over.
-    EndSet { members: Vec<Member>, started_at: Time, failure: Option<String> },
-    /// A lock, or its cooling-off period, runs out.
-    LockRunsOut { id: String, event: &'static str, at: Time },
-}
-
-pub fn happen(model: &mut Model, scope: &Scope, step: Step) {
-    match step {
-        Step::End { id, failure } => end(model, scope, &id, failure.as_deref()),
-        Step::EndSet { members, started_at, failure } => {
-            end_set(model, scope, &members, started_at, failure.as_deref());
-        }
-        Step::LockRunsOut { id, event, at } => lock::run_out(model, scope, &id, event, at),
-    }
-}
+use crate::kernel::scope::Scope;
+use crate::kernel::time::Time;
+use crate::model::Model;
 
 /// Plans the end of a snapshot: when its data is there, or when EBS finds that it cannot be.
 pub fn plan_end(model: &mut Model, scope: &Scope, id: &str, failure: Option<String>) {
@@ -36,7 +13,8 @@ pub fn plan_end(model: &mut Model, scope: &Scope, id: &str, failure: Option<Stri
         None => completes_at.unwrap_or(model.now),
         Some(_) => model.now + model.config.pace.kms_failure,
     };
-    plan(model, scope, at, Step::End { id: id.to_string(), failure });
+    let (scope, id) = (scope.clone(), id.to_string());
+    model.at(at, "ec2: snapshot ends", move |model| end(model, &scope, &id, failure.as_deref()));
 }
 
 /// Plans the end of a set: one by one, and the set with its last; a failure takes all of them.
@@ -52,11 +30,10 @@ pub fn plan_set(model: &mut Model, scope: &Scope, members: Vec<Member>, failure:
         }
     }
     let at = if failed { started_at + model.config.pace.kms_failure } else { last };
-    plan(model, scope, at, Step::EndSet { members, started_at, failure });
-}
-
-pub fn plan(model: &mut Model, scope: &Scope, at: Time, step: Step) {
-    model.agenda.add(at, Due::Ec2(scope.clone(), ec2::Step::Snapshot(step)));
+    let scope = scope.clone();
+    model.at(at, "ec2: set of snapshots ends", move |model| {
+        end_set(model, &scope, &members, started_at, failure.as_deref());
+    });
 }
 
 fn end(model: &mut Model, scope: &Scope, id: &str, failure: Option<&str>) {

@@ -5,18 +5,18 @@
 
 use std::time::Duration;
 
-use super::lifecycle::{self, Step};
 use super::{events, own};
-use crate::access::{Call, Want};
-use crate::ec2::filter::{self, glob};
-use crate::ec2::page::Page;
 use crate::ec2::state::{Lock, SnapshotState};
-use crate::ec2::well_formed;
-use crate::error::{ApiError, Kind};
-use crate::model::{Model, Scope};
-use crate::query::Fields;
-use crate::time::Time;
-use crate::xml::Xml;
+use crate::ec2::{filter, well_formed};
+use crate::kernel::access::{Call, Want};
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::glob::glob;
+use crate::kernel::page::Page;
+use crate::kernel::query::Fields;
+use crate::kernel::scope::Scope;
+use crate::kernel::time::Time;
+use crate::kernel::xml::Xml;
+use crate::model::Model;
 
 const DAYS_MAX: i64 = 36_500;
 const COOL_OFF_HOURS_MAX: i64 = 72;
@@ -142,14 +142,17 @@ fn plan(model: &mut Model, scope: &Scope, id: &str, lock: &Lock) {
     let cool_off = ("cooloffperiodExpiry", lock.cool_off_until);
     for (event, at) in [expiry, cool_off] {
         if let Some(at) = at {
-            let step = Step::LockRunsOut { id: id.to_string(), event, at };
-            lifecycle::plan(model, scope, at, step);
+            let (scope, id) = (scope.clone(), id.to_string());
+            model.at(at, "ec2: lock of a snapshot runs out", move |model| {
+                run_out(model, &scope, &id, event, at);
+            });
         }
     }
 }
 
-/// A lock, or its cooling-off period, runs out, unless it was changed since this was planned.
-pub fn run_out(model: &mut Model, scope: &Scope, id: &str, event: &str, at: Time) {
+/// Tells that a lock, or its cooling-off period, has run out, unless it was changed since this was
+/// planned.
+fn run_out(model: &mut Model, scope: &Scope, id: &str, event: &str, at: Time) {
     let snapshot = model.ec2_region(scope).snapshots.get(id);
     let Some(lock) = snapshot.and_then(|snapshot| snapshot.lock.clone()) else { return };
     if lock.expires_at == at || lock.cool_off_until == Some(at) {

@@ -12,17 +12,17 @@ pub mod events;
 pub mod lifecycle;
 pub mod lock;
 
-pub use lifecycle::{Step, happen};
-
 use std::time::Duration;
 
 use super::state::{Billing, Instance, Origin, Region, Snapshot, SnapshotState, Volume};
 use super::{lookup, well_formed};
-use crate::access::{Call, Tags, Want};
-use crate::error::{ApiError, Kind};
+use crate::kernel::access::{Call, Tags, Want};
+use crate::kernel::arn;
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::scope::Scope;
+use crate::kernel::time::Time;
 use crate::kms;
-use crate::model::{Model, Scope};
-use crate::time::Time;
+use crate::model::Model;
 
 const DESCRIPTION_LENGTH_MAX: usize = 255;
 
@@ -83,7 +83,7 @@ impl Snapshot {
 
     /// An authorisation of something to be done with this snapshot, which `owner` has.
     pub fn want(&self, call: &Call, owner: &Scope, action: &str) -> Want {
-        let want = Want::new(action, super::arn(owner, Kind::Snapshot, &self.id))
+        let want = Want::new(action, arn::of_ec2(owner, Kind::Snapshot, &self.id))
             .key("ec2:Owner", &*owner.account)
             .key("ec2:SnapshotTime", self.started_at.to_seconds_text())
             .key("ec2:Encrypted", if self.kms_key.is_some() { "true" } else { "false" });
@@ -199,7 +199,7 @@ pub fn usable(model: &mut Model, scope: &Scope, id: &str) -> Result<(Scope, Snap
 pub fn key_failure(model: &mut Model, call: &Call, key_arn: &str) -> Option<String> {
     let region = key_arn.split(':').nth(3).unwrap_or_default();
     let scope = call.scope.in_region(region);
-    kms::usable_for_ebs(model, &Call { scope, ..call.clone() }, key_arn).err()
+    kms::ebs::usable_for_ebs(model, &Call { scope, ..call.clone() }, key_arn).err()
 }
 
 /// `Description`, which may be long but not too long.
@@ -213,7 +213,7 @@ pub fn description(text: Option<&str>) -> Result<String, ApiError> {
 }
 
 /// `OutpostArn`, `Location=local` and the like ask for hardware that is not modelled.
-pub fn refuse_local(fields: &crate::query::Fields, names: &[&str]) -> Result<(), ApiError> {
+pub fn refuse_local(fields: &crate::kernel::query::Fields, names: &[&str]) -> Result<(), ApiError> {
     for name in names {
         match fields.text(name) {
             None | Some("" | "regional") => {}

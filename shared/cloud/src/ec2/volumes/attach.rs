@@ -1,15 +1,15 @@
 //! AttachVolume and DetachVolume.
 
 use super::{Turn, find, later};
-use crate::access::{Call, Want};
 use crate::ec2::state::{
     Attachment, AttachmentState, Instance, InstanceState, Volume, VolumeState,
 };
 use crate::ec2::{Region, instances, types};
-use crate::error::{ApiError, Kind};
+use crate::kernel::access::{Call, Want};
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::query::Fields;
+use crate::kernel::xml::Xml;
 use crate::model::Model;
-use crate::query::Fields;
-use crate::xml::Xml;
 
 impl Region {
     /// Where a volume is attached, if it is.

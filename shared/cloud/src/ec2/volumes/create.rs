@@ -1,19 +1,20 @@
 //! CreateVolume.
 
-use super::key::{Encryption, Key};
+use super::key::Key;
 use super::size::{self, Asked, Size};
 use super::{Turn, describe, later};
-use crate::access::{Call, Tags, Want};
 use crate::ec2::furniture::zone_id;
 use crate::ec2::lookup::{self, Owned};
+use crate::ec2::state::Encryption;
 use crate::ec2::state::{SnapshotState, Volume, VolumeState};
 use crate::ec2::{tags, tokens, well_formed};
-use crate::error::{ApiError, Kind};
-use crate::ids;
-use crate::model::{Model, Scope};
-use crate::query::Fields;
-use crate::regions;
-use crate::xml::Xml;
+use crate::kernel::access::{Call, Tags, Want};
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::query::Fields;
+use crate::kernel::scope::Scope;
+use crate::kernel::xml::Xml;
+use crate::kernel::{ids, regions};
+use crate::model::Model;
 
 pub fn create(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, ApiError> {
     let zone = read_zone(call, fields)?;

@@ -1,15 +1,16 @@
 //! DescribeVolumes, and how a volume is written.
 
-use crate::access::{Call, Want};
 use crate::ec2::furniture::zone_id;
 use crate::ec2::network::check_ids;
-use crate::ec2::page::Page;
 use crate::ec2::state::Volume;
 use crate::ec2::{Region, filter, tags};
-use crate::error::{ApiError, Kind};
-use crate::model::{Model, Scope};
-use crate::query::Fields;
-use crate::xml::Xml;
+use crate::kernel::access::{Call, Want};
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::page::Page;
+use crate::kernel::query::Fields;
+use crate::kernel::scope::Scope;
+use crate::kernel::xml::Xml;
+use crate::model::Model;
 
 const FILTERS: [&str; 15] = [
     "attachment.attach-time",

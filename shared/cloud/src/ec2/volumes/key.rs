@@ -2,18 +2,12 @@
 //!
 //! A key that cannot be used never fails the call: EC2 finds out while it makes the volume.
 
-use crate::access::Call;
 use crate::ec2::lookup::Owned;
-use crate::error::ApiError;
+use crate::ec2::state::Encryption;
+use crate::kernel::access::Call;
+use crate::kernel::error::ApiError;
 use crate::kms;
 use crate::model::Model;
-
-/// What a call says of encryption.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Encryption {
-    pub encrypted: Option<bool>,
-    pub kms_key_id: Option<String>,
-}
 
 /// The key of a volume, if it has one, and why it cannot be used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,7 +56,7 @@ impl Encryption {
         let mut failure = None;
         for key in first.iter().chain([&arn]) {
             if failure.is_none() {
-                failure = kms::usable_for_ebs(model, call, key).err();
+                failure = kms::ebs::usable_for_ebs(model, call, key).err();
             }
         }
         Key { arn: Some(arn), failure }

@@ -17,21 +17,16 @@ use serde_json::json;
 
 use super::state::{AttachmentState, Volume, VolumeState};
 use super::well_formed;
-use crate::access::{Call, Want};
-use crate::agenda::Due;
-use crate::error::{ApiError, Kind};
 use crate::eventbridge::{self, Event};
-use crate::model::{Model, Scope};
-use crate::query::Fields;
-use crate::xml::Xml;
+use crate::kernel::access::{Call, Want};
+use crate::kernel::arn;
+use crate::kernel::error::{ApiError, Kind};
+use crate::kernel::query::Fields;
+use crate::kernel::scope::Scope;
+use crate::kernel::xml::Xml;
+use crate::model::Model;
 
-/// What becomes of a volume when its time has come.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    pub id: String,
-    pub turn: Turn,
-}
-
+/// The next turn in the life of a volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Turn {
     Created,
@@ -42,47 +37,58 @@ pub enum Turn {
     Deleted,
 }
 
-/// Puts the next step of a volume on the agenda.
-pub fn later(model: &mut Model, scope: &Scope, delay: std::time::Duration, id: &str, turn: Turn) {
-    let step = Step { id: id.to_string(), turn };
-    model.after(delay, Due::Ec2(scope.clone(), super::Step::Volume(step)));
+impl Turn {
+    const fn name(&self) -> &'static str {
+        match self {
+            Turn::Created => "ec2: volume is created",
+            Turn::Failed(_) => "ec2: volume fails",
+            Turn::Attached => "ec2: volume is attached",
+            Turn::Detached => "ec2: volume is detached",
+            Turn::Deleted => "ec2: volume is deleted",
+        }
+    }
 }
 
-pub fn happen(model: &mut Model, scope: &Scope, step: Step) {
-    let Step { id, turn } = step;
+/// Puts the next turn of a volume on the agenda.
+pub fn later(model: &mut Model, scope: &Scope, delay: std::time::Duration, id: &str, turn: Turn) {
+    let (scope, id) = (scope.clone(), id.to_string());
+    model.after(delay, turn.name(), move |model| happen(model, &scope, &id, turn));
+}
+
+fn happen(model: &mut Model, scope: &Scope, id: &str, turn: Turn) {
     let region = model.ec2_region(scope);
-    let Some(volume) = region.volumes.get_mut(&id) else { return };
+    let Some(volume) = region.volumes.get_mut(id) else { return };
     let of_instance = volume.instance_id.is_some();
     match turn {
         Turn::Created => {
             volume.state = if of_instance { VolumeState::InUse } else { VolumeState::Available };
-            if let Some(attachment) = region.attachment_mut(&id) {
+            if let Some(attachment) = region.attachment_mut(id) {
                 attachment.state = AttachmentState::Attached;
             }
             if !of_instance || model.config.quirks.instance_volumes_send_events {
-                send(model, scope, &id, "createVolume", "available", "");
+                send(model, scope, id, "createVolume", "available", "");
             }
         }
         Turn::Failed(cause) => {
             volume.state = VolumeState::Error;
-            send(model, scope, &id, "createVolume", "failed", &cause);
+            send(model, scope, id, "createVolume", "failed", &cause);
         }
         Turn::Attached => {
-            if let Some(attachment) = region.attachment_mut(&id)
+            if let Some(attachment) = region.attachment_mut(id)
                 && attachment.state == AttachmentState::Attaching
             {
                 attachment.state = AttachmentState::Attached;
             }
         }
         Turn::Detached => {
-            let attachment = region.attachment_mut(&id).map(|attachment| attachment.state);
+            let attachment = region.attachment_mut(id).map(|attachment| attachment.state);
             if attachment == Some(AttachmentState::Detaching) {
-                detached(region, &id);
+                detached(region, id);
             }
         }
         Turn::Deleted => {
-            region.volumes.remove(&id);
-            send(model, scope, &id, "deleteVolume", "deleted", "");
+            region.volumes.remove(id);
+            send(model, scope, id, "deleteVolume", "deleted", "");
         }
     }
 }
@@ -104,9 +110,9 @@ pub fn detached(region: &mut super::Region, id: &str) {
 /// EBS Volume Notification.
 pub fn send(model: &mut Model, scope: &Scope, id: &str, event: &str, result: &str, cause: &str) {
     let detail = json!({ "result": result, "cause": cause, "event": event, "request-id": "" });
-    let resource = super::arn(scope, Kind::Volume, id);
+    let resource = arn::of_ec2(scope, Kind::Volume, id);
     let event = Event::new("aws.ec2", "EBS Volume Notification", vec![resource], detail);
-    eventbridge::emit(model, scope, event);
+    eventbridge::put::emit(model, scope, event);
 }
 
 /// The volume that a call names, if it is visible.

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::error::ApiError;
+use crate::kernel::error::ApiError;
 
 /// A volume as it is asked for; what is absent takes the default of the type.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

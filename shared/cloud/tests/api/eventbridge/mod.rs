@@ -174,7 +174,7 @@ fn emit(cloud: &Cloud, region: &str) {
     let detail = json!({ "instance-id": "i-1234567890abcdef0", "state": "stopped" });
     let name = "EC2 Instance State-change Notification";
     let event = Event::new("aws.ec2", name, vec![instance], detail);
-    cloud.with(|model| eventbridge::emit(model, &Scope::new(ACCOUNT, region), event));
+    cloud.with(|model| eventbridge::put::emit(model, &Scope::new(ACCOUNT, region), event));
 }
 
 /// What the trace tells of deliveries.

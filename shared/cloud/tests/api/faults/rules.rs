@@ -2,6 +2,7 @@
 
 use afterimage_cloud::dispatch::Answer;
 use afterimage_cloud::faults::{Chaos, Creation, Fault, Rule, When};
+use afterimage_cloud::services;
 use afterimage_cloud::{Cloud, Config, Time};
 use serde_json::{Value, json};
 
@@ -11,7 +12,7 @@ use crate::raw::{ADMINISTRATOR, ec2, ec2_of, json as json_call, reply, text};
 fn put(body: &Value) -> Result<Vec<Rule>, String> {
     Cloud::run(Config::seeded(1), async |cloud| {
         cloud.with(|model| {
-            let count = model.faults.replace(body)?;
+            let count = services::replace_faults(model, body)?;
             let rules: Vec<Rule> = model.faults.rules().cloned().collect();
             assert_eq!(rules.len(), count);
             Ok(rules)
@@ -139,7 +140,7 @@ fn a_wrong_rule_is_refused_with_its_place() {
         (fail("code", json!("")), "rules[1].fail.code must be a text that is not empty"),
         (
             fail("mesage", json!("x")),
-            "rules[1].fail.mesage is not known there; what is: when, status, code, message",
+            "rules[1].fail.mesage is not known there; known: when, status, code, message",
         ),
         (json!({ "fail": { "when": "after", "code": "X" } }), "rules[1].fail.status is missing"),
         (json!({ "fail": { "status": 500, "code": "X" } }), "rules[1].fail.when is missing"),
@@ -185,12 +186,12 @@ fn a_rule_that_could_never_strike_is_refused_with_what_is_known() {
     let error = refused(json!({ "throttle": true, "region": "us-east-9" }));
     assert!(error.starts_with("rules[1].region must be one of: af-south-1, "), "{error}");
     let error = refused(json!({ "lose": true, "action": "CreateImage" }));
-    let known = "rules[1].action is not known there; what is: lose, source, detail-type, ";
+    let known = "rules[1].action is not known there; known: lose, source, detail-type, ";
     assert!(error.starts_with(known), "{error}");
     let error = refused(json!({ "throttle": true, "detail": {} }));
-    assert!(error.starts_with("rules[1].detail is not known there; what is: throttle, "));
+    assert!(error.starts_with("rules[1].detail is not known there; known: throttle, "));
     let error = refused(json!({ "fail_image": "x", "function": "backup" }));
-    assert!(error.starts_with("rules[1].function is not known there; what is: fail_image, "));
+    assert!(error.starts_with("rules[1].function is not known there; known: fail_image, "));
 }
 
 #[test]
@@ -208,7 +209,7 @@ fn a_wrong_body_is_refused() {
         (json!([]), "the body must be an object"),
         (json!({}), "rules is missing: an array, which may be empty"),
         (json!({ "rules": {} }), "rules must be an array"),
-        (json!({ "rule": [] }), "rule is not known there; what is: rules, chaos"),
+        (json!({ "rule": [] }), "rule is not known there; known: rules, chaos"),
         (json!({ "chaos": "total" }), "chaos must be \"as_observed\""),
     ];
     for (body, error) in cases {
@@ -221,7 +222,7 @@ fn a_wrong_body_is_refused() {
 #[test]
 fn new_rules_replace_the_old_and_wrong_ones_replace_nothing() {
     Cloud::run(Config::seeded(1), async |cloud| {
-        let put = |body: Value| cloud.with(|model| model.faults.replace(&body));
+        let put = |body: Value| cloud.with(|model| services::replace_faults(model, &body));
         let second = json!({ "rules": [
             { "nth": 2, "fail": { "when": "before", "status": 500, "code": "InternalError" } },
         ] });
@@ -245,7 +246,7 @@ fn rules_from_json_strike_what_they_name() {
             { "region": "eu-*", "time_out": "after" },
             { "service": "k*", "throttle": true },
         ] });
-        cloud.with(|model| model.faults.replace(&body)).expect("two rules");
+        cloud.with(|model| services::replace_faults(model, &body)).expect("two rules");
         let far = ec2_of(ADMINISTRATOR, "eu-west-1", "DescribeTags", "");
         assert_eq!(cloud.answer(&far), Answer::Silence);
         let response = reply(&cloud, &json_call("us-east-1", "kms", "TrentService.ListKeys", "{}"));
