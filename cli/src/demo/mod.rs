@@ -12,10 +12,12 @@ mod say;
 mod story;
 mod table;
 mod teller;
+mod trace_file;
 mod watch;
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use afterimage_aws::Ledger;
@@ -34,6 +36,7 @@ use fleet::{Act, Deed, HOMES, Machine, POLICIES, People, REPLICAS, SEAT};
 use say::count;
 use story::Story;
 use teller::Teller;
+use trace_file::TraceFile;
 use watch::Watch;
 
 /// Shows what Afterimage does, in an embedded cloud: a week of two dozen machines.
@@ -48,6 +51,9 @@ pub struct Arguments {
     /// How many days to live through, from 1 to 31.
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = days())]
     days: u64,
+    /// Write every call, event and fault of the embedded cloud to this file, a JSON object a line.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
 }
 
 fn days() -> clap::builder::RangedU64ValueParser<u64> {
@@ -65,8 +71,11 @@ const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 /// Something went wrong in the demo itself, or the self-check does not hold.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let config = Config { lag: Lag::as_observed(), ..Config::seeded(arguments.seed) };
+    let trace_file = arguments.trace.as_deref().map(TraceFile::create).transpose()?;
     let (seed, days) = (arguments.seed, arguments.days);
-    Cloud::run(config, async |cloud| Demo::begin(&cloud, seed, days).await?.live().await)
+    Cloud::run(config, async |cloud| {
+        Demo::begin(&cloud, seed, days, trace_file).await?.live().await
+    })
 }
 
 /// An error of AWS where none is expected.
@@ -88,11 +97,17 @@ struct Demo {
     watch: Watch,
     story: Story,
     teller: Teller,
+    trace_file: Option<TraceFile>,
 }
 
 impl Demo {
     /// Deploys the system, puts the policies in force, launches the machines.
-    async fn begin(cloud: &Cloud, seed: u64, days: u64) -> Result<Demo, Failure> {
+    async fn begin(
+        cloud: &Cloud,
+        seed: u64,
+        days: u64,
+        trace_file: Option<TraceFile>,
+    ) -> Result<Demo, Failure> {
         let start = cloud.now();
         let mut regions: Vec<String> =
             HOMES.iter().chain(&REPLICAS).map(ToString::to_string).collect();
@@ -123,6 +138,7 @@ impl Demo {
             machines,
             watch: Watch::default(),
             teller: Teller::new(start),
+            trace_file,
         };
         demo.preface()?;
         let rules = mishaps::rules(seed, &demo.machines);
@@ -188,8 +204,11 @@ impl Demo {
     /// Lets time pass until then, and tells what happened.
     async fn pass(&mut self, until: Time) -> Result<(), Failure> {
         self.cloud.advance(until.since(self.cloud.now())).await;
-        let entries = self.cloud.with(|model| std::mem::take(&mut model.trace));
-        let glance = self.watch.read(entries.entries());
+        let trace = self.cloud.with(|model| std::mem::take(&mut model.trace));
+        if let Some(file) = &mut self.trace_file {
+            file.write(trace.entries())?;
+        }
+        let glance = self.watch.read(trace.entries());
         self.story.hear(&glance);
         for machine in &glance.touched {
             for (point, replicas) in self.ledger.points_of(machine).await.map_err(ours)? {
