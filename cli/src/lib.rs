@@ -3,14 +3,19 @@
 //! Data goes to stdout, everything else to stderr.
 
 pub mod capture;
+#[cfg(feature = "simulator")]
 pub mod cloud;
+#[cfg(feature = "simulator")]
 pub mod demo;
 pub mod explain;
 pub mod failure;
+#[cfg(not(feature = "simulator"))]
+pub mod no_simulator;
 pub mod place;
 pub mod policy;
 pub mod rebuild;
 pub mod status;
+#[cfg(feature = "simulator")]
 pub mod system;
 pub mod text;
 
