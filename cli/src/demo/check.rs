@@ -10,7 +10,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_ec2::types::{Image, ImageState};
 
 use crate::Failure;
-use crate::demo::{ours, say};
+use crate::demo::ours;
+use crate::text::large_count;
 
 /// What the check found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub async fn check(cloud: &Cloud, table: &str, regions: &[&str]) -> Result<Verdi
     let mut verdict = Verdict::default();
     verdict.say(
         &table.open,
-        &format!("{}, each at an end", say::count(table.points, "point")),
+        &format!("{}, each at an end", large_count(table.points, "point")),
         "not at an end",
     );
     let mut images: BTreeMap<(String, String), Image> = BTreeMap::new();
@@ -61,7 +62,7 @@ pub async fn check(cloud: &Cloud, table: &str, regions: &[&str]) -> Result<Verdi
         .filter(|id| !table.leftovers.contains(*id))
         .cloned()
         .collect();
-    let holds = format!("{}, each of a point", say::count(snapshots.len(), "snapshot"));
+    let holds = format!("{}, each of a point", large_count(snapshots.len(), "snapshot"));
     verdict.say(&unknown, &holds, "a snapshot of no point");
     Ok(verdict)
 }
@@ -85,7 +86,7 @@ fn images_agree(table: &Table, images: &BTreeMap<(String, String), Image>, verdi
     let left = images.keys().filter(|(_, id)| table.leftovers.contains(id)).count();
     let holds = format!(
         "{} in EC2, each in the ledger, {left} of them left by tries that failed",
-        say::count(images.len(), "image")
+        large_count(images.len(), "image")
     );
     verdict.say(&unknown, &holds, "an image that the ledger does not know");
     let is_there = |key: &(String, String)| {
@@ -97,7 +98,7 @@ fn images_agree(table: &Table, images: &BTreeMap<(String, String), Image>, verdi
         .filter(|(key, _)| !is_there(key))
         .map(|(key, record)| format!("{} of {record}", shown(key)))
         .collect();
-    let named = say::count(table.images.len(), "image");
+    let named = large_count(table.images.len(), "image");
     let holds = format!("{named} of points and replicas, each available");
     verdict.say(&missing, &holds, "an image that is not available");
     let mut made: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();

@@ -6,8 +6,9 @@ use afterimage_core::ids::Region;
 use afterimage_core::point::{Point, Replica, ReplicaStatus};
 use jiff::Timestamp;
 
-use crate::demo::say::{count, minutes};
+use crate::demo::say::minutes;
 use crate::demo::watch::{Counts, Made, Written};
+use crate::text::large_count;
 
 /// What the trace knows of a point and its replicas.
 #[derive(Debug, Default)]
@@ -115,7 +116,7 @@ pub fn meanwhile(before: &Counts, now: &Counts) -> String {
     parts.extend(told("event", &events));
     parts.extend(told("call", &calls));
     if killed > 0 {
-        parts.push(format!("{} killed", count(killed, "function")));
+        parts.push(format!("{} killed", large_count(killed, "function")));
     }
     if parts.is_empty() { String::new() } else { format!(" (meanwhile {})", parts.join("; ")) }
 }
@@ -125,7 +126,7 @@ fn told(noun: &str, parts: &[(u64, &str)]) -> Option<String> {
     let some = parts.iter().filter(|(number, _)| *number > 0).enumerate();
     let texts: Vec<String> = some
         .map(|(place, (number, what))| match place {
-            0 => format!("{} {what}", count(*number, noun)),
+            0 => format!("{} {what}", large_count(*number, noun)),
             _ => format!("{number} {what}"),
         })
         .collect();

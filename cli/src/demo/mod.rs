@@ -32,8 +32,8 @@ use crate::Failure;
 use crate::failure::chain;
 use crate::place::STREAM;
 use crate::system;
+use crate::text::{blanks, large_count, padded};
 use fleet::{Act, Deed, HOMES, Machine, POLICIES, People, REPLICAS, SEAT};
-use say::count;
 use story::Story;
 use teller::Teller;
 use trace_file::TraceFile;
@@ -152,20 +152,17 @@ impl Demo {
         let text = format!(
             "Afterimage is deployed in an embedded cloud, at {SEAT}; for {} it looks after {} in \
              {} and {}, while events are lost, calls fail and functions die. Times are UTC.",
-            count(self.days, "day"),
-            count(self.machines.len(), "machine"),
+            large_count(self.days, "day"),
+            large_count(self.machines.len(), "machine"),
             HOMES[0],
             HOMES[1],
         );
-        self.teller.print(&say::wrapped(&text, 0))?;
+        self.teller.print(&say::wrapped_below(&text, "", ""))?;
         self.teller.print("")?;
         for policy in &self.policies {
             let text = describe(policy, &self.machines);
-            self.teller.print(&format!(
-                "  {:9}{}",
-                policy.name.as_str(),
-                say::wrapped(&text, 11)
-            ))?;
+            let head = format!("  {}", padded(policy.name.as_str(), 9));
+            self.teller.print(&say::wrapped_below(&text, &head, &blanks(&head)))?;
         }
         self.teller.print("")
     }
@@ -260,7 +257,7 @@ fn describe(policy: &Policy, machines: &[Machine]) -> String {
         policy.replicate.iter().map(|replica| replica.region.as_str()).collect();
     format!(
         "{}, {}, with replicas in {}",
-        count(covered.count(), "machine"),
+        large_count(covered.count(), "machine"),
         when.collect::<Vec<_>>().join(" and "),
         where_to.join(" and ")
     )

@@ -2,28 +2,10 @@
 
 use jiff::Timestamp;
 
+use crate::text::wrapped_to;
+
 /// Lines are no longer than this.
 pub const WIDTH: usize = 100;
-
-/// `1 machine`, `2 machines`.
-pub fn count(number: impl TryInto<u64>, noun: &str) -> String {
-    let number = number.try_into().unwrap_or(u64::MAX);
-    let s = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{s}", thousands(number))
-}
-
-/// `12,345`.
-pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
 
 /// How long it was from one instant to another.
 pub fn minutes(from: Timestamp, until: Timestamp) -> String {
@@ -40,18 +22,8 @@ pub fn moment(at: Timestamp) -> String {
     at.strftime("%a %d %b %H:%M").to_string()
 }
 
-/// A text in lines that fit, all but the first indented by so much, which the first has already.
-pub fn wrapped(text: &str, indent: usize) -> String {
-    let mut lines: Vec<String> = vec![String::new()];
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) if indent + line.chars().count() + 1 + word.chars().count() <= WIDTH => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_string()),
-        }
-    }
-    lines.join(&format!("\n{}", " ".repeat(indent)))
+/// Breaks a text into lines of at most [`WIDTH`]: `first` begins the first line, `indent` the
+/// others.
+pub fn wrapped_below(text: &str, first: &str, indent: &str) -> String {
+    wrapped_to(WIDTH, text, first, indent)
 }

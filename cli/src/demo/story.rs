@@ -13,8 +13,9 @@ use afterimage_core::status::Status;
 use jiff::Timestamp;
 
 use crate::demo::mishap::{self, Records};
-use crate::demo::say::{count, minutes};
+use crate::demo::say::minutes;
 use crate::demo::watch::{Counts, Glance};
+use crate::text::large_count;
 
 /// Something that matters, and when it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -207,7 +208,7 @@ impl Story {
         let mut done = Vec::new();
         for ((slot, policy), due) in &self.due {
             if !due.told {
-                let machines = count(due.points.len(), "machine");
+                let machines = large_count(due.points.len(), "machine");
                 let are = if due.points.len() == 1 { "is" } else { "are" };
                 lines.push(Line::new(due.begun, format!("{policy}: {machines} {are} due")));
             }
@@ -262,5 +263,5 @@ fn replicas_of<'a>(points: impl Iterator<Item = &'a Point>) -> String {
         let there = |place: &&Place| **place == Place::Available;
         available += point.replicas.values().filter(there).count();
     }
-    format!("{available} of {}", count(wanted, "replica"))
+    format!("{available} of {}", large_count(wanted, "replica"))
 }

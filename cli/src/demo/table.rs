@@ -11,9 +11,10 @@ use afterimage_core::summary::{Good, MachineSummary};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::demo::fleet::Machine;
-use crate::demo::say::{count, minutes, thousands, wrapped};
+use crate::demo::say::{self, minutes};
 use crate::demo::story::Story;
 use crate::demo::watch::Counts;
+use crate::text::{blanks, columns, large_count, padded, thousands};
 
 const HEADS: [&str; 6] =
     ["MACHINE", "REGION", "NEWEST POINT", "GRADE", "REPLICAS", "RECOVERABLE TO"];
@@ -28,26 +29,12 @@ pub fn machines(
 ) -> String {
     let known: BTreeMap<&str, &MachineSummary> =
         fleet.iter().map(|summary| (summary.instance.as_str(), summary)).collect();
-    let rows: Vec<[String; 6]> = machines
-        .iter()
-        .map(|machine| {
-            let summary = known.get(machine.id.as_str()).copied();
-            row(machine, summary, story, policies, now)
-        })
-        .collect();
-    let mut text = String::new();
-    for cells in std::iter::once(&HEADS.map(str::to_string)).chain(&rows) {
-        let widths = (0..HEADS.len()).map(|column| {
-            let cells = rows.iter().filter_map(|row| row.get(column));
-            let head = HEADS.get(column).map_or(0, |head| head.len());
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0).max(head)
-        });
-        let line: Vec<String> =
-            cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        text.push_str(line.join("  ").trim_end());
-        text.push('\n');
-    }
-    text
+    let mut rows = vec![HEADS.map(str::to_string)];
+    rows.extend(machines.iter().map(|machine| {
+        let summary = known.get(machine.id.as_str()).copied();
+        row(machine, summary, story, policies, now)
+    }));
+    columns(&rows).iter().map(|line| format!("{line}\n")).collect()
 }
 
 fn row(
@@ -136,7 +123,10 @@ pub fn totals(story: &Story, counts: &Counts) -> String {
     let replicas = story.replicas().filter(is_there).count();
     let told = [
         ("points", points(story)),
-        ("images", format!("{} at home, {}", thousands(of(images)), count(replicas, "replica"))),
+        (
+            "images",
+            format!("{} at home, {}", thousands(of(images)), large_count(replicas, "replica")),
+        ),
         ("events", events(counts)),
         ("calls", calls(counts)),
         ("in the way", in_the_way(counts)),
@@ -147,10 +137,12 @@ pub fn totals(story: &Story, counts: &Counts) -> String {
 
 /// A head, and what there is to say of it.
 pub fn entry(head: &str, told: &str) -> String {
-    format!("{head:HEAD$}{}\n", wrapped(told, HEAD))
+    let first = padded(head, HEAD_WIDTH);
+    format!("{}\n", say::wrapped_below(told, &first, &blanks(&first)))
 }
 
-const HEAD: usize = 12;
+/// Width of the heads of the totals.
+const HEAD_WIDTH: usize = 12;
 
 fn is_imaged(point: &Point) -> bool {
     matches!(point.status, Status::Imaged | Status::Protected)
@@ -173,7 +165,7 @@ fn events(counts: &Counts) -> String {
         counts.lost(),
         counts.doubled,
         counts.late,
-        count(counts.invoked_twice, "invocation"),
+        large_count(counts.invoked_twice, "invocation"),
     )
 }
 
@@ -192,7 +184,7 @@ fn calls(counts: &Counts) -> String {
     format!(
         "{} in {}: {}",
         thousands(counts.calls_in_all()),
-        count(counts.invocations, "invocation"),
+        large_count(counts.invocations, "invocation"),
         parts.join(", "),
     )
 }
@@ -201,11 +193,11 @@ fn in_the_way(counts: &Counts) -> String {
     format!(
         "{} throttled, {} failed, {} took effect without an answer; {} killed at work; {} that \
          EC2 began and could not finish",
-        count(counts.throttled, "call"),
+        large_count(counts.throttled, "call"),
         counts.failed,
         counts.unheard,
-        count(counts.killed, "function"),
-        count(counts.creations_failed, "thing"),
+        large_count(counts.killed, "function"),
+        large_count(counts.creations_failed, "thing"),
     )
 }
 
@@ -216,9 +208,9 @@ fn otherwise(counts: &Counts) -> String {
     format!(
         "without the sweep {} would have no image, and {} would wait for a lost word; without the \
          intents {} would have been made twice; without a second try {} would be missing",
-        count(counts.lost_stops, "stop"),
-        count(finished, "finished artefact"),
-        count(counts.unheard_creates, "thing"),
+        large_count(counts.lost_stops, "stop"),
+        large_count(finished, "finished artefact"),
+        large_count(counts.unheard_creates, "thing"),
         counts.creations_failed,
     )
 }
@@ -237,7 +229,7 @@ pub fn refused(story: &Story, names: &BTreeMap<InstanceId, String>) -> String {
     }
     let mut text = String::new();
     for ((name, reason), times) in reasons {
-        let told = format!("{name}, {}: {reason}", count(times, "time"));
+        let told = format!("{name}, {}: {reason}", large_count(times, "time"));
         text.push_str(&entry("refused", &told));
     }
     text

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use crate::Failure;
 use crate::demo::say;
 use crate::demo::story::Line;
+use crate::text::blanks;
 
 /// A day with so many lines gets no more of the minor ones.
 const DAY_LINES: usize = 8;
@@ -38,8 +39,7 @@ impl Teller {
         let date =
             if *told == 1 { line.at.strftime("%a %d %b").to_string() } else { String::new() };
         let head = format!("{date:12}{}  ", line.at.strftime("%H:%M"));
-        let text = format!("{head}{}", say::wrapped(&line.text, head.chars().count()));
-        self.print(&text)
+        self.print(&say::wrapped_below(&line.text, &head, &blanks(&head)))
     }
 
     pub fn print(&mut self, text: &str) -> Result<(), Failure> {

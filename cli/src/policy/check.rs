@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::summary::{notes, summary};
 use super::{read, shown};
+use crate::text::{blanks, count};
 use crate::{Failure, print};
 
 /// Reads a policy file and says everything that is wrong with it, or what it means.
@@ -49,11 +50,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 /// Every problem of a file at its place. `and` is what else there is to say about it.
 pub fn tell_all(name: &str, text: &str, problems: &[Problem], and: &str) -> String {
     let told: String = problems.iter().map(|problem| tell(name, text, problem)).collect();
-    let count = match problems.len() {
-        1 => "1 problem".to_string(),
-        more => format!("{more} problems"),
-    };
-    format!("{count} in {name}{and}\n\n{told}").trim_end().to_string()
+    let problems = count(problems.len(), "problem");
+    format!("{problems} in {name}{and}\n\n{told}").trim_end().to_string()
 }
 
 fn to_json(problem: &Problem) -> Value {
@@ -71,8 +69,8 @@ fn tell(name: &str, text: &str, problem: &Problem) -> String {
     let line = text.lines().nth(at.line.saturating_sub(1)).unwrap_or_default();
     let number = at.line.to_string();
     let margin = " ".repeat(number.len());
-    let indent: String =
-        line.chars().take(at.column - 1).map(|c| if c == '\t' { c } else { ' ' }).collect();
+    let before: String = line.chars().take(at.column - 1).collect();
+    let indent = blanks(&before);
     format!(
         "{name}:{at}: {what}\n {margin} |\n {number} | {line}\n {margin} | {indent}^\n \
          {margin} = {instead}\n\n"

@@ -110,8 +110,8 @@ fn tell(policy: &Policy, runs: &[Run], after: Timestamp) -> String {
             [local, format!("{} UTC", weekday(run.at)), ahead]
         })
         .collect();
-    for (line, run) in columns(&lines, "  ").lines().zip(runs) {
-        text.push_str(&format!("{line}\n"));
+    for (line, run) in columns(&lines).iter().zip(runs) {
+        text.push_str(&format!("  {line}\n"));
         if let Some(clocks) = &run.clocks {
             text.push_str(&format!("      ! {clocks}\n"));
         }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::apply::Applied;
 use super::effects::Effect;
 use super::summary::notes;
-use crate::text::{count, local, weekday, wrapped};
+use crate::text::{columns, count, local, weekday, wrapped};
 
 /// Near misses that are told one by one; the rest are counted.
 const NEAR_MISSES_MAX: usize = 5;
@@ -72,15 +72,18 @@ impl Preview {
             ('-', gone, "removed"),
             ('!', kept, "in force, but not in the file; --prune removes it"),
         ];
-        let names = lists.iter().flat_map(|(_, names, _)| names.iter());
-        let width = names.map(|name| name.chars().count()).max().unwrap_or(0);
+        let row = |sign: char, name: &String, what: &str| {
+            (name.clone(), [format!("{sign} {name}"), what.to_string()])
+        };
+        let (names, rows): (Vec<String>, Vec<[String; 2]>) = lists
+            .into_iter()
+            .flat_map(|(sign, names, what)| names.iter().map(move |name| row(sign, name, what)))
+            .unzip();
         let mut text = String::new();
-        for (sign, names, what) in lists {
-            for name in names {
-                text.push_str(&format!("{sign} {name:width$}  {what}\n"));
-                let differences = self.differences.get(name).into_iter().flatten();
-                differences.for_each(|difference| text.push_str(&tell_difference(difference)));
-            }
+        for (name, line) in names.iter().zip(columns(&rows)) {
+            text.push_str(&format!("{line}\n"));
+            let differences = self.differences.get(name).into_iter().flatten();
+            differences.for_each(|difference| text.push_str(&tell_difference(difference)));
         }
         if text.is_empty() {
             text.push_str("no policies, in the file or in force\n");

@@ -19,6 +19,7 @@ use afterimage_core::slot::PointId;
 use aws_types::SdkConfig;
 
 use crate::place::{self, Place, STREAM};
+use crate::text::count;
 use crate::{Failure, print};
 
 pub use show::{table, to_json};
@@ -198,11 +199,11 @@ fn confirmed(points: usize) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() {
         let text = format!(
             "{} would be written\n  say --yes; nothing was written",
-            show::counted(points, "point")
+            count(points, "point")
         );
         return Err(Failure::Input(text));
     }
-    eprint!("write {}, unverified? [y/N] ", show::counted(points, "point"));
+    eprint!("write {}, unverified? [y/N] ", count(points, "point"));
     io::stderr().flush().ok();
     let mut answer = String::new();
     let read = io::stdin().read_line(&mut answer);

@@ -4,6 +4,7 @@ use afterimage_core::rebuild::{Rebuilt, Unusable};
 use serde_json::{Value, json};
 
 use super::{Done, Overview};
+use crate::text::count;
 
 /// What was found: the points by machine and time, then what nothing can be made of.
 pub fn table(overview: &Overview) -> String {
@@ -13,7 +14,7 @@ pub fn table(overview: &Overview) -> String {
         text.push_str(&format!("{} {}\n", if known { '=' } else { '+' }, line(rebuilt)));
     }
     if overview.found.points.is_empty() {
-        let regions = counted(overview.regions.len(), "region");
+        let regions = count(overview.regions.len(), "region");
         text.push_str(&format!("no point can be made of what is there, in {regions}\n"));
     }
     if !overview.found.unusable.is_empty() {
@@ -24,24 +25,20 @@ pub fn table(overview: &Overview) -> String {
         text.push_str(&format!("{artefact} in {region}{of}\n    {why}\n"));
     }
     let known = overview.known.len();
-    let new = counted(overview.missing().count(), "point");
+    let new = count(overview.missing().count(), "point");
     text.push_str(&format!("\n{new} to write (+), {known} in the ledger already (=)\n"));
     text
 }
 
 /// What was written.
 pub fn told(done: &Done) -> String {
-    let (points, replicas) = (counted(done.points, "point"), counted(done.replicas, "replica"));
+    let (points, replicas) = (count(done.points, "point"), count(done.replicas, "replica"));
     let mut text = format!("written, unverified: {points}, {replicas}");
     if done.left_alone > 0 {
         let left = done.left_alone;
         text.push_str(&format!("; left alone, as something of them is in the ledger: {left}"));
     }
     text
-}
-
-pub fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 fn line(rebuilt: &Rebuilt) -> String {

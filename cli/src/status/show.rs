@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Row, Standing};
-use crate::text::{minute, span, wrapped};
+use crate::text::{columns, cut, minute, span, wrapped};
 
 /// All that `status` has to say.
 #[derive(Clone, Debug)]
@@ -53,11 +53,11 @@ impl Overview {
     }
 }
 
-/// Longer names of machines and policies are cut; their whole is in the JSON.
+/// Widest name of a machine or a policy in the table. Longer ones are cut; the JSON has them whole.
 const LABEL_MAX: usize = 19;
 
-const HEADS: [&str; 7] =
-    ["MACHINE", "REGION", "POLICY", "NEWEST GOOD, UTC", "AGE", "GRADE", "REPLICAS"];
+const HEADS: [&str; 8] =
+    ["MACHINE", "REGION", "POLICY", "NEWEST GOOD, UTC", "AGE", "GRADE", "REPLICAS", "STATE"];
 
 /// The overview for people.
 pub fn table(overview: &Overview) -> String {
@@ -92,20 +92,14 @@ fn machines(overview: &Overview) -> String {
             }
         };
     }
-    let lines: Vec<[String; 7]> =
-        overview.machines.iter().map(|row| cells(row, overview.now)).collect();
-    let widths: Vec<usize> = HEADS
-        .iter()
-        .enumerate()
-        .map(|(column, head)| {
-            let cells = lines.iter().filter_map(|line| line.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0).max(head.len())
-        })
-        .collect();
-    let mut text = format!("{}STATE\n", line(&HEADS, &widths));
-    for (row, cells) in overview.machines.iter().zip(&lines) {
-        text.push_str(&format!("{}{}\n", line(cells, &widths), state(row)));
-        for note in notes(row) {
+    let mut rows = vec![HEADS.map(str::to_string)];
+    rows.extend(overview.machines.iter().map(|row| cells(row, overview.now)));
+    let below_heads = vec![Vec::new()];
+    let below = below_heads.into_iter().chain(overview.machines.iter().map(notes));
+    let mut text = String::new();
+    for (line, notes) in columns(&rows).iter().zip(below) {
+        text.push_str(&format!("{line}\n"));
+        for note in notes {
             text.push_str(&format!("{}\n", wrapped(&note, "    ")));
         }
     }
@@ -129,15 +123,7 @@ fn notes(row: &Row) -> Vec<String> {
     notes
 }
 
-fn line(cells: &[impl AsRef<str>], widths: &[usize]) -> String {
-    let padded = cells.iter().zip(widths).map(|(cell, width)| {
-        let cell = cell.as_ref();
-        format!("{cell:width$}  ")
-    });
-    padded.collect()
-}
-
-fn cells(row: &Row, now: Timestamp) -> [String; 7] {
+fn cells(row: &Row, now: Timestamp) -> [String; 8] {
     let [taken, age, grade, replicas] = match &row.good {
         None => ["none", "-", "-", "-"].map(str::to_string),
         Some(good) => [
@@ -150,8 +136,8 @@ fn cells(row: &Row, now: Timestamp) -> [String; 7] {
             },
         ],
     };
-    let region = row.region.to_string();
-    [cut(&row.label), region, cut(row.policy.as_str()), taken, age, grade, replicas]
+    let (label, policy) = (cut(&row.label, LABEL_MAX), cut(row.policy.as_str(), LABEL_MAX));
+    [label, row.region.to_string(), policy, taken, age, grade, replicas, state(row)]
 }
 
 /// Where the point stands that was asked for last.
@@ -161,12 +147,4 @@ fn state(row: &Row) -> String {
         Standing::Waiting => format!("{status}, waiting"),
         Standing::Failed | Standing::UnderWay | Standing::Protected => status,
     }
-}
-
-fn cut(label: &str) -> String {
-    if label.chars().count() <= LABEL_MAX {
-        return label.to_string();
-    }
-    let kept: String = label.chars().take(LABEL_MAX - 1).collect();
-    format!("{kept}…")
 }
