@@ -1,5 +1,5 @@
-//! The `afterimage` command: parses its arguments, and says why it failed.
-//! Exit status: 0 done, 1 the user's input, 2 ours.
+//! The `afterimage` command: parses the arguments, and prints the failure.
+//! Exit status: 0 done, 1 the user's input or attention is needed, 2 a fault of ours or of AWS.
 
 use std::process::ExitCode;
 
@@ -40,7 +40,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    // Asking for help or the version is no mistake; everything else that clap reports is.
+    // Help and version are no errors; everything else that clap reports is the user's input.
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

@@ -184,7 +184,7 @@ impl Served {
 
     fn ec2(&self, region: &str) -> aws_sdk_ec2::Client {
         let url = format!("http://{}", self.address);
-        aws_sdk_ec2::Client::new(&afterimage::place::of_cloud(&url, region))
+        aws_sdk_ec2::Client::new(&afterimage::stack::cloud_config(&url, region))
     }
 }
 

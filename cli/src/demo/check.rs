@@ -10,7 +10,6 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_ec2::types::{Image, ImageState};
 
 use crate::Failure;
-use crate::demo::ours;
 use crate::text::large_count;
 
 /// What the check found.
@@ -120,13 +119,14 @@ fn images_agree(table: &Table, images: &BTreeMap<(String, String), Image>, verdi
 async fn own_images(cloud: &Cloud, region: &str) -> Result<Vec<Image>, Failure> {
     let client = aws_sdk_ec2::Client::new(&cloud.sdk_config(region));
     let pages = client.describe_images().owners("self").into_paginator().page_size(1000);
-    pages.items().send().collect::<Result<Vec<Image>, _>>().await.map_err(ours)
+    pages.items().send().collect::<Result<Vec<Image>, _>>().await.map_err(Failure::unexpected)
 }
 
 async fn own_snapshots(cloud: &Cloud, region: &str) -> Result<Vec<String>, Failure> {
     let client = aws_sdk_ec2::Client::new(&cloud.sdk_config(region));
     let pages = client.describe_snapshots().owner_ids("self").into_paginator().page_size(1000);
-    let all = pages.items().send().collect::<Result<Vec<_>, _>>().await.map_err(ours)?;
+    let all =
+        pages.items().send().collect::<Result<Vec<_>, _>>().await.map_err(Failure::unexpected)?;
     Ok(all.iter().filter_map(|snapshot| snapshot.snapshot_id().map(str::to_string)).collect())
 }
 
@@ -138,7 +138,8 @@ fn snapshots_of(image: &Image) -> Vec<String> {
 async fn read_table(cloud: &Cloud, table: &str) -> Result<Table, Failure> {
     let client = aws_sdk_dynamodb::Client::new(&cloud.sdk_config(super::fleet::SEAT));
     let pages = client.scan().table_name(table).consistent_read(true).into_paginator();
-    let items = pages.items().send().collect::<Result<Vec<_>, _>>().await.map_err(ours)?;
+    let items =
+        pages.items().send().collect::<Result<Vec<_>, _>>().await.map_err(Failure::unexpected)?;
     let mut read = Table::default();
     for item in &items {
         read.take(item);

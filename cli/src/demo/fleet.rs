@@ -11,7 +11,6 @@ use aws_sdk_ec2::types::{
 };
 
 use crate::Failure;
-use crate::demo::ours;
 
 /// Where machines live, where images go besides, and where Afterimage itself is.
 pub const HOMES: [&str; 2] = ["us-east-1", "ap-southeast-1"];
@@ -220,10 +219,20 @@ impl People {
         let client = self.client(machine.order.region)?;
         match deed {
             Deed::Stop => {
-                client.stop_instances().instance_ids(&machine.id).send().await.map_err(ours)?;
+                client
+                    .stop_instances()
+                    .instance_ids(&machine.id)
+                    .send()
+                    .await
+                    .map_err(Failure::unexpected)?;
             }
             Deed::Start => {
-                client.start_instances().instance_ids(&machine.id).send().await.map_err(ours)?;
+                client
+                    .start_instances()
+                    .instance_ids(&machine.id)
+                    .send()
+                    .await
+                    .map_err(Failure::unexpected)?;
             }
         }
         Ok(())
@@ -232,7 +241,8 @@ impl People {
 
 async fn launch(client: &Client, order: Order) -> Result<String, Failure> {
     let named = Filter::builder().name("name").values(order.image).build();
-    let found = client.describe_images().filters(named).send().await.map_err(ours)?;
+    let found =
+        client.describe_images().filters(named).send().await.map_err(Failure::unexpected)?;
     let missing = || Failure::Ours(format!("there is no image like {}", order.image));
     let base = found.images().first().ok_or_else(missing)?;
     let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
@@ -252,7 +262,7 @@ async fn launch(client: &Client, order: Order) -> Result<String, Failure> {
         .max_count(1)
         .send()
         .await
-        .map_err(ours)?;
+        .map_err(Failure::unexpected)?;
     let id = launched.instances().first().and_then(|instance| instance.instance_id());
     id.map(str::to_string).ok_or_else(|| Failure::Ours("a launch without a machine".into()))
 }

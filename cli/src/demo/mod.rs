@@ -5,18 +5,17 @@
 //! machines, says what goes wrong, and watches.
 
 mod check;
+mod fault_rules;
 mod fleet;
-mod mishap;
+mod format;
 mod mishaps;
-mod say;
+mod printer;
 mod story;
 mod table;
-mod teller;
 mod trace_file;
-mod watch;
+mod trace_reader;
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,15 +28,14 @@ use afterimage_core::policy::{Policy, Trigger, file};
 use jiff::Timestamp;
 
 use crate::Failure;
-use crate::failure::chain;
-use crate::place::STREAM;
+use crate::stack::STREAM;
 use crate::system;
 use crate::text::{blanks, large_count, padded};
 use fleet::{Act, Deed, HOMES, Machine, POLICIES, People, REPLICAS, SEAT};
+use printer::Printer;
 use story::Story;
-use teller::Teller;
 use trace_file::TraceFile;
-use watch::Watch;
+use trace_reader::TraceReader;
 
 /// Shows what Afterimage does, in an embedded cloud: a week of two dozen machines.
 ///
@@ -78,11 +76,6 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     })
 }
 
-/// An error of AWS where none is expected.
-fn ours(error: impl Error + 'static) -> Failure {
-    Failure::Ours(chain(&error))
-}
-
 struct Demo {
     cloud: Cloud,
     days: u64,
@@ -94,9 +87,9 @@ struct Demo {
     names: BTreeMap<InstanceId, String>,
     people: People,
     acts: Vec<Act>,
-    watch: Watch,
+    trace_reader: TraceReader,
     story: Story,
-    teller: Teller,
+    printer: Printer,
     trace_file: Option<TraceFile>,
 }
 
@@ -136,12 +129,12 @@ impl Demo {
             names,
             people,
             machines,
-            watch: Watch::default(),
-            teller: Teller::new(start),
+            trace_reader: TraceReader::default(),
+            printer: Printer::new(start),
             trace_file,
         };
         demo.preface()?;
-        let rules = mishaps::rules(seed, &demo.machines);
+        let rules = fault_rules::rules(seed, &demo.machines);
         cloud.with(|model| model.faults.set(rules));
         demo.pass(start + OFFSET).await?;
         Ok(demo)
@@ -157,14 +150,14 @@ impl Demo {
             HOMES[0],
             HOMES[1],
         );
-        self.teller.print(&say::wrapped_below(&text, "", ""))?;
-        self.teller.print("")?;
+        self.printer.print(&format::wrapped_below(&text, "", ""))?;
+        self.printer.print("")?;
         for policy in &self.policies {
             let text = describe(policy, &self.machines);
             let head = format!("  {}", padded(policy.name.as_str(), 9));
-            self.teller.print(&say::wrapped_below(&text, &head, &blanks(&head)))?;
+            self.printer.print(&format::wrapped_below(&text, &head, &blanks(&head)))?;
         }
-        self.teller.print("")
+        self.printer.print("")
     }
 
     /// Lives through the days, and says what became of everything.
@@ -205,38 +198,40 @@ impl Demo {
         if let Some(file) = &mut self.trace_file {
             file.write(trace.entries())?;
         }
-        let glance = self.watch.read(trace.entries());
-        self.story.hear(&glance);
-        for machine in &glance.touched {
-            for (point, replicas) in self.ledger.points_of(machine).await.map_err(ours)? {
-                self.story.see(point, replicas, &self.watch.counts);
+        let observed = self.trace_reader.read(trace.entries());
+        self.story.hear(&observed);
+        for machine in &observed.touched {
+            for (point, replicas) in
+                self.ledger.points_of(machine).await.map_err(Failure::unexpected)?
+            {
+                self.story.see(point, replicas, &self.trace_reader.counts);
             }
         }
-        for line in self.story.tell(&self.watch.counts) {
-            self.teller.tell(&line)?;
+        for line in self.story.tell(&self.trace_reader.counts) {
+            self.printer.tell(&line)?;
         }
-        self.teller.progress(self.cloud.now(), self.days, self.story.under_way());
+        self.printer.progress(self.cloud.now(), self.days, self.story.under_way());
         Ok(())
     }
 
     /// The table, the totals, and the self-check.
     async fn finish(mut self) -> Result<(), Failure> {
         let now: Timestamp = self.cloud.now().stamp();
-        let fleet = self.ledger.fleet().await.map_err(ours)?;
+        let fleet = self.ledger.fleet().await.map_err(Failure::unexpected)?;
         let regions: Vec<&str> = HOMES.into_iter().chain(REPLICAS).collect();
         let verdict = check::check(&self.cloud, &self.table, &regions).await?;
         let machines = table::machines(&self.machines, &fleet, &self.story, &self.policies, now);
-        self.teller.print(&format!("\nHow every machine stands on {}:\n", say::moment(now)))?;
-        self.teller.print(&format!("{machines}\n{}\n", table::GRADES))?;
-        let mut totals = table::totals(&self.story, &self.watch.counts);
+        self.printer.print(&format!("\nHow every machine stands on {}:\n", format::moment(now)))?;
+        self.printer.print(&format!("{machines}\n{}\n", table::GRADES))?;
+        let mut totals = table::totals(&self.story, &self.trace_reader.counts);
         totals.push_str(&table::refused(&self.story, &self.names));
         totals.push_str(&table::entry("checked", &verdict.holds.join("; ")));
-        self.teller.print(totals.trim_end())?;
+        self.printer.print(totals.trim_end())?;
         if !verdict.broken.is_empty() {
             let broken = verdict.broken.join("\n  ");
             return Err(Failure::Ours(format!("the self-check does not hold:\n  {broken}")));
         }
-        self.teller.print(NEXT)
+        self.printer.print(NEXT)
     }
 }
 

@@ -12,9 +12,9 @@ use afterimage_core::slot::{Occasion, PointId};
 use afterimage_core::status::Status;
 use jiff::Timestamp;
 
-use crate::demo::mishap::{self, Records};
-use crate::demo::say::minutes;
-use crate::demo::watch::{Counts, Glance};
+use crate::demo::format::minutes;
+use crate::demo::mishaps::{self, Records};
+use crate::demo::trace_reader::{Counts, Observed};
 use crate::text::large_count;
 
 /// Something that matters, and when it was.
@@ -77,16 +77,16 @@ impl Story {
     }
 
     /// Takes in what the trace tells.
-    pub fn hear(&mut self, glance: &Glance) {
-        for machine in &glance.lost_stops {
+    pub fn hear(&mut self, observed: &Observed) {
+        for machine in &observed.lost_stops {
             if let Some(at) = self.stopped.get(machine) {
                 self.unheard_stops.insert((machine.clone(), *at));
             }
         }
-        for written in &glance.written {
+        for written in &observed.written {
             self.records.entry(written.point.clone()).or_default().write(written);
         }
-        for made in &glance.made {
+        for made in &observed.made {
             self.records.entry(made.point.clone()).or_default().make(made);
         }
     }
@@ -167,7 +167,7 @@ impl Story {
                 _ => lines.extend(self.stop_imaged(point, at)),
             }
             if let Some(records) = self.records.get(&point.id) {
-                let texts = mishap::lines(name, point, replicas, records);
+                let texts = mishaps::lines(name, point, replicas, records);
                 lines.extend(texts.into_iter().map(|text| Line { at, text, minor: true }));
             }
         }
@@ -217,7 +217,7 @@ impl Story {
             if points.iter().all(|point| point.status.is_final()) {
                 let last = points.iter().map(|point| self.ended_at(point)).max();
                 let at = last.unwrap_or(*slot);
-                let meanwhile = mishap::meanwhile(&due.before, counts);
+                let meanwhile = mishaps::meanwhile(&due.before, counts);
                 let text = format!(
                     "{policy}: {}, {}, after {}{meanwhile}",
                     imaged(&points),

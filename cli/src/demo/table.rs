@@ -11,9 +11,9 @@ use afterimage_core::summary::{Good, MachineSummary};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::demo::fleet::Machine;
-use crate::demo::say::{self, minutes};
+use crate::demo::format::{self, minutes};
 use crate::demo::story::Story;
-use crate::demo::watch::Counts;
+use crate::demo::trace_reader::Counts;
 use crate::text::{blanks, columns, large_count, padded, thousands};
 
 const HEADS: [&str; 6] =
@@ -138,7 +138,7 @@ pub fn totals(story: &Story, counts: &Counts) -> String {
 /// A head, and what there is to say of it.
 pub fn entry(head: &str, told: &str) -> String {
     let first = padded(head, HEAD_WIDTH);
-    format!("{}\n", say::wrapped_below(told, &first, &blanks(&first)))
+    format!("{}\n", format::wrapped_below(told, &first, &blanks(&first)))
 }
 
 /// Width of the heads of the totals.

@@ -1,4 +1,5 @@
-//! The trace of the embedded cloud as a file, for comparing the calls of two versions of Afterimage.
+//! The trace of the embedded cloud as a file, for comparing the calls of two versions of
+//! Afterimage.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};

@@ -4,8 +4,8 @@
 mod apply;
 mod capture;
 mod explain;
-mod place;
 mod policies;
 mod rebuild;
 mod served;
+mod stack;
 mod status;

@@ -47,9 +47,9 @@ impl Served {
 
     /// What the ledger says is in force.
     pub fn in_force(&self) -> InForce {
-        let config = afterimage::place::of_cloud(&self.url, "us-east-1");
+        let config = afterimage::stack::cloud_config(&self.url, "us-east-1");
         let ledger = Ledger::new(&config, "afterimage", "test");
-        let read = afterimage::place::block_on(async {
+        let read = afterimage::stack::block_on(async {
             ledger.in_force().await.map_err(|error| afterimage::Failure::Ours(error.to_string()))
         });
         read.expect("the ledger can be read")
@@ -58,8 +58,8 @@ impl Served {
     /// Deletes all that is in the ledger's table.
     pub fn lose_the_table(&self) {
         let client =
-            aws_sdk_dynamodb::Client::new(&afterimage::place::of_cloud(&self.url, "us-east-1"));
-        let done = afterimage::place::block_on(async {
+            aws_sdk_dynamodb::Client::new(&afterimage::stack::cloud_config(&self.url, "us-east-1"));
+        let done = afterimage::stack::block_on(async {
             let scan = client.scan().table_name("afterimage").projection_expression("pk, sk");
             let scanned = scan.send().await.expect("it is scanned");
             for item in scanned.items() {

@@ -10,7 +10,7 @@ use afterimage_core::slot::PointId;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::demo::mishaps;
+use crate::demo::fault_rules;
 
 /// How often things happened, since the beginning.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub struct Made {
 
 /// What happened since the last look.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Glance {
+pub struct Observed {
     pub touched: BTreeSet<InstanceId>,
     pub written: Vec<Written>,
     pub made: Vec<Made>,
@@ -82,7 +82,7 @@ pub struct Glance {
 
 /// A reader of the trace.
 #[derive(Debug, Default)]
-pub struct Watch {
+pub struct TraceReader {
     pub counts: Counts,
     /// The request that took effect last.
     last_made: Option<String>,
@@ -90,23 +90,23 @@ pub struct Watch {
     doubled: BTreeSet<String>,
 }
 
-impl Watch {
+impl TraceReader {
     /// Takes in what has happened since it looked last.
-    pub fn read(&mut self, entries: &[Entry]) -> Glance {
-        let mut glance = Glance::default();
+    pub fn read(&mut self, entries: &[Entry]) -> Observed {
+        let mut observed = Observed::default();
         for entry in entries {
             match entry.what {
-                What::Call => self.call(entry, &mut glance),
-                What::Fault => self.fault(entry, &mut glance),
+                What::Call => self.call(entry, &mut observed),
+                What::Fault => self.fault(entry, &mut observed),
                 What::Event if entry.principal.starts_with("aws.ec2") => self.counts.events += 1,
                 What::Invocation => self.counts.invocations += 1,
                 What::Event | What::Delivery => {}
             }
         }
-        glance
+        observed
     }
 
-    fn call(&mut self, entry: &Entry, glance: &mut Glance) {
+    fn call(&mut self, entry: &Entry, observed: &mut Observed) {
         if !is_ours(entry) {
             return;
         }
@@ -117,36 +117,36 @@ impl Watch {
         self.last_made = None;
         if entry.outcome == "ok" {
             self.last_made = Some(entry.id.clone());
-            note_writes(entry, glance);
-            glance.made.extend(made(entry, None));
+            note_writes(entry, observed);
+            observed.made.extend(made(entry, None));
         }
     }
 
-    fn fault(&mut self, entry: &Entry, glance: &mut Glance) {
+    fn fault(&mut self, entry: &Entry, observed: &mut Observed) {
         // Of two copies of an event one may be lost on its way from region to region.
         let is_other_copy = self.doubled.contains(&entry.id);
         match rule_name(&entry.principal) {
-            Some(name) if name.starts_with(mishaps::LOST) && is_other_copy => {}
-            Some(mishaps::LOST_SET) => self.counts.lost_sets += 1,
-            Some(mishaps::LOST_IMAGE) => self.counts.lost_images += 1,
-            Some(mishaps::DOUBLED) => {
+            Some(name) if name.starts_with(fault_rules::LOST) && is_other_copy => {}
+            Some(fault_rules::LOST_SET) => self.counts.lost_sets += 1,
+            Some(fault_rules::LOST_IMAGE) => self.counts.lost_images += 1,
+            Some(fault_rules::DOUBLED) => {
                 self.counts.doubled += 1;
                 self.doubled.insert(entry.id.clone());
             }
-            Some(mishaps::LATE) => self.counts.late += 1,
-            Some(mishaps::INVOKED_TWICE) => self.counts.invoked_twice += 1,
-            Some(name) if name.starts_with(mishaps::LOST_STOP) => {
+            Some(fault_rules::LATE) => self.counts.late += 1,
+            Some(fault_rules::INVOKED_TWICE) => self.counts.invoked_twice += 1,
+            Some(name) if name.starts_with(fault_rules::LOST_STOP) => {
                 self.counts.lost_stops += 1;
-                let machine = name.trim_start_matches(mishaps::LOST_STOP);
-                glance.lost_stops.extend(InstanceId::parse(machine).ok());
+                let machine = name.trim_start_matches(fault_rules::LOST_STOP);
+                observed.lost_stops.extend(InstanceId::parse(machine).ok());
             }
             _ if entry.outcome.starts_with("is to fail") => self.counts.creations_failed += 1,
-            _ => self.struck(entry, glance),
+            _ => self.struck(entry, observed),
         }
     }
 
     /// A call was struck. One that took effect has a line of its own, just before.
-    fn struck(&mut self, entry: &Entry, glance: &mut Glance) {
+    fn struck(&mut self, entry: &Entry, observed: &mut Observed) {
         let killed = entry.outcome.contains("killed");
         self.counts.killed += u64::from(killed);
         if entry.outcome.contains("after its effect") {
@@ -154,7 +154,7 @@ impl Watch {
                 self.counts.unheard += 1;
                 let made = made(entry, Some(killed));
                 self.counts.unheard_creates += u64::from(made.is_some());
-                glance.made.extend(made);
+                observed.made.extend(made);
             }
             return;
         }
@@ -200,21 +200,21 @@ fn made(entry: &Entry, unheard: Option<bool>) -> Option<Made> {
 }
 
 /// Finds the records of points and replicas in a write, alone or in a transaction.
-fn note_writes(entry: &Entry, glance: &mut Glance) {
+fn note_writes(entry: &Entry, observed: &mut Observed) {
     let at = entry.at.stamp();
     match entry.action.as_str() {
-        "PutItem" => note_item(entry.detail.get("Item"), at, glance),
+        "PutItem" => note_item(entry.detail.get("Item"), at, observed),
         "TransactWriteItems" => {
             let items = entry.detail.get("TransactItems").and_then(Value::as_array);
             for put in items.into_iter().flatten().filter_map(|item| item.get("Put")) {
-                note_item(put.get("Item"), at, glance);
+                note_item(put.get("Item"), at, observed);
             }
         }
         _ => {}
     }
 }
 
-fn note_item(item: Option<&Value>, at: Timestamp, glance: &mut Glance) {
+fn note_item(item: Option<&Value>, at: Timestamp, observed: &mut Observed) {
     let Some(item) = item else { return };
     let text = |value: &Value, name: &str| -> Option<String> {
         Some(value.get(name)?.get("S")?.as_str()?.to_string())
@@ -226,8 +226,8 @@ fn note_item(item: Option<&Value>, at: Timestamp, glance: &mut Glance) {
         None => (key, None),
     };
     let Ok(point) = PointId::parse(point) else { return };
-    glance.touched.insert(point.instance().clone());
+    observed.touched.insert(point.instance().clone());
     let reason = item.get("reason").and_then(|reason| reason.get("M"));
     let reason = reason.and_then(|reason| Some((text(reason, "code")?, text(reason, "text")?)));
-    glance.written.push(Written { at, point, replica, reason });
+    observed.written.push(Written { at, point, replica, reason });
 }

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::Failure;
-use crate::demo::say;
+use crate::demo::format;
 use crate::demo::story::Line;
 use crate::text::blanks;
 
@@ -16,16 +16,16 @@ use crate::text::blanks;
 const DAY_LINES: usize = 8;
 
 #[derive(Debug)]
-pub struct Teller {
+pub struct Printer {
     start: Time,
     lines: BTreeMap<Date, usize>,
     /// Whether somebody watches stderr.
     watched: bool,
 }
 
-impl Teller {
-    pub fn new(start: Time) -> Teller {
-        Teller { start, lines: BTreeMap::new(), watched: io::stderr().is_terminal() }
+impl Printer {
+    pub fn new(start: Time) -> Printer {
+        Printer { start, lines: BTreeMap::new(), watched: io::stderr().is_terminal() }
     }
 
     /// A line of the story; the first of a day says which day it is.
@@ -39,7 +39,7 @@ impl Teller {
         let date =
             if *told == 1 { line.at.strftime("%a %d %b").to_string() } else { String::new() };
         let head = format!("{date:12}{}  ", line.at.strftime("%H:%M"));
-        self.print(&say::wrapped_below(&line.text, &head, &blanks(&head)))
+        self.print(&format::wrapped_below(&line.text, &head, &blanks(&head)))
     }
 
     pub fn print(&mut self, text: &str) -> Result<(), Failure> {
