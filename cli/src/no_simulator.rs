@@ -2,11 +2,11 @@
 
 use crate::Failure;
 
-/// The end of the help: which subcommands this build lacks.
+/// End of the help: the subcommands that this build lacks.
 pub const HELP: &str = "This build has no simulator: `afterimage cloud` and `afterimage demo` are \
                         not in it.";
 
-/// Takes whatever was meant for a subcommand that needs the simulator.
+/// Arguments of a subcommand that needs the simulator. They are ignored.
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true)]
 pub struct Arguments {

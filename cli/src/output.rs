@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use crate::Failure;
+use crate::failure::Failure;
 
 /// Writes a text to stdout, and ends its line.
 ///

@@ -1,24 +1,24 @@
-//! What goes wrong in the demo, and how often: all of it happens at AWS, most of it seldom. Calls
-//! that are struck are only those of Afterimage's own functions.
+//! Fault rules of the demo. All of these faults happen at AWS, most of them seldom. Only calls of
+//! Afterimage's own functions are struck.
 
 use afterimage_cloud::faults::{Creation, Rule, When};
 use serde_json::json;
 
 use crate::demo::fleet::Machine;
 
-/// The functions of the stack.
+/// Names of the functions of the stack.
 const OURS: &str = "afterimage-*";
 
-/// What EC2 says of what it could not make.
+/// Message of EC2 about an artefact that it could not make.
 const INTERNAL: &str = "Internal error";
 
-/// The rules. The name of each says what kind of thing it does, and is how the story knows it.
+/// Makes the rules. The story recognises a rule in the trace by its name.
 pub fn rules(seed: u64, machines: &[Machine]) -> Vec<Rule> {
     let mut rng = fastrand::Rng::with_seed(seed ^ 0x6d69_7368_6170);
     let ec2 = |rule: Rule| rule.function(OURS).service("ec2");
     let stopped: Vec<&Machine> =
         machines.iter().filter(|machine| machine.order.is_stopped_at_times()).collect();
-    // One event is lost for certain; which, that is drawn.
+    // One event is lost for certain. The seed decides which one.
     let unlucky = rng.usize(0..stopped.len().max(1));
     let mut rules: Vec<Rule> = Vec::new();
     for (place, machine) in stopped.into_iter().enumerate() {
@@ -38,7 +38,7 @@ pub fn rules(seed: u64, machines: &[Machine]) -> Vec<Rule> {
         Rule::reorder(120_000).source("aws.ec2").probability(0.1).named(LATE),
         ec2(Rule::fail(When::Before, 500, "InternalError")).probability(0.004).named(FAILED),
         ec2(Rule::throttle()).probability(0.004).named(THROTTLED),
-        // The worst of all: something was made, and nobody was told.
+        // The worst fault: something was made, and the caller got no answer.
         ec2(Rule::fail(When::After, 500, "InternalError")).action("C*").probability(0.01),
         ec2(Rule::fail(When::After, 500, "InternalError")).action("R*").probability(0.01),
         ec2(Rule::kill(When::After)).action("C*").probability(0.008),
@@ -59,9 +59,9 @@ pub fn rules(seed: u64, machines: &[Machine]) -> Vec<Rule> {
     rules
 }
 
-/// How the names of rules begin that lose events.
+/// Prefix of the names of rules that lose events.
 pub const LOST: &str = "lost-";
-/// The name of a rule that loses the word of a stop; what follows is the machine.
+/// Prefix of the name of a rule that loses the event of a stop. The id of the machine follows.
 pub const LOST_STOP: &str = "lost-stop:";
 pub const LOST_SET: &str = "lost-set";
 pub const LOST_IMAGE: &str = "lost-image";

@@ -1,14 +1,14 @@
-//! How numbers and times are said.
+//! Times and lines of the demo.
 
 use jiff::Timestamp;
 
 use crate::text::wrapped_to;
 
-/// Lines are no longer than this.
+/// Widest line of the demo.
 pub const WIDTH: usize = 100;
 
-/// How long it was from one instant to another.
-pub fn minutes(from: Timestamp, until: Timestamp) -> String {
+/// Formats the time between two instants: `12 min`.
+pub fn elapsed(from: Timestamp, until: Timestamp) -> String {
     match until.duration_since(from).as_secs().max(0) {
         secs @ 0..90 => format!("{secs} s"),
         secs @ 90..5400 => format!("{} min", (secs + 30) / 60),
@@ -17,7 +17,7 @@ pub fn minutes(from: Timestamp, until: Timestamp) -> String {
     }
 }
 
-/// `Wed 07 Jan 19:01`.
+/// Formats an instant: `Wed 07 Jan 19:01`.
 pub fn moment(at: Timestamp) -> String {
     at.strftime("%a %d %b %H:%M").to_string()
 }

@@ -1,4 +1,4 @@
-//! The end of the demo: how every machine stands, what it took, and what would have been lost.
+//! The end of the demo: the state of every machine, the totals, and what would have been lost.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use afterimage_core::summary::{Good, MachineSummary};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::demo::fleet::Machine;
-use crate::demo::format::{self, minutes};
+use crate::demo::format::{self, elapsed};
 use crate::demo::story::Story;
 use crate::demo::trace_reader::Counts;
 use crate::text::{blanks, columns, large_count, padded, thousands};
@@ -19,7 +19,7 @@ use crate::text::{blanks, columns, large_count, padded, thousands};
 const HEADS: [&str; 6] =
     ["MACHINE", "REGION", "NEWEST POINT", "GRADE", "REPLICAS", "RECOVERABLE TO"];
 
-/// Every machine, and what it could be brought back to.
+/// Lays out the table of machines: the newest point of each, and the time it can be recovered to.
 pub fn machines(
     machines: &[Machine],
     fleet: &[MachineSummary],
@@ -56,7 +56,7 @@ fn row(
             });
             let why = match (refused, order.backup) {
                 (Some(why), _) => why,
-                (None, Some(_)) => "never: nothing asked for it yet".to_string(),
+                (None, Some(_)) => "never: no point requested yet".to_string(),
                 (None, None) => "never: no policy selects it".to_string(),
             };
             ["none".to_string(), "-".to_string(), "-".to_string(), why]
@@ -79,7 +79,7 @@ fn good_cells(
         Some(Occasion::OnDemand { ordinal }) => format!("request {ordinal}"),
         None => good.point.to_string(),
     };
-    let age = minutes(good.taken_at, now);
+    let age = elapsed(good.taken_at, now);
     let interval = policies.iter().find(|it| it.name == *policy).and_then(|it| interval(it, now));
     let until = match interval {
         Some(interval) => {
@@ -101,7 +101,7 @@ fn short(at: Timestamp) -> String {
     at.strftime("%d %b %H:%M").to_string()
 }
 
-/// From one slot of a policy's schedule to the next.
+/// Finds the time between two slots of a policy's schedule.
 pub fn interval(policy: &Policy, now: Timestamp) -> Option<SignedDuration> {
     let timed = policy.triggers.iter().find_map(|trigger| match trigger {
         Trigger::Schedule(timed) => Some(timed),
@@ -112,11 +112,11 @@ pub fn interval(policy: &Policy, now: Timestamp) -> Option<SignedDuration> {
     Some(after.duration_since(next))
 }
 
-/// How the grades are to be read.
+/// Explanation of the grades.
 pub const GRADES: &str = "crash: the machine was running, its disks are as after a power cut; \
                           at-rest: it was stopped";
 
-/// What there is now, what it took, and what would have been lost.
+/// Formats the totals: artefacts, events, calls, faults, and what would have been lost.
 pub fn totals(story: &Story, counts: &Counts) -> String {
     let images = story.points().filter(|point| is_imaged(point)).count();
     let is_there = |replica: &&Replica| replica.status == ReplicaStatus::Available;
@@ -129,16 +129,16 @@ pub fn totals(story: &Story, counts: &Counts) -> String {
         ),
         ("events", events(counts)),
         ("calls", calls(counts)),
-        ("in the way", in_the_way(counts)),
-        ("otherwise", otherwise(counts)),
+        ("faults", faults(counts)),
+        ("prevented", prevented(counts)),
     ];
     told.map(|(head, told)| entry(head, &told)).concat()
 }
 
-/// A head, and what there is to say of it.
-pub fn entry(head: &str, told: &str) -> String {
+/// Formats a head and the text beside it.
+pub fn entry(head: &str, text: &str) -> String {
     let first = padded(head, HEAD_WIDTH);
-    format!("{}\n", format::wrapped_below(told, &first, &blanks(&first)))
+    format!("{}\n", format::wrapped_below(text, &first, &blanks(&first)))
 }
 
 /// Width of the heads of the totals.
@@ -160,7 +160,7 @@ fn points(story: &Story) -> String {
 
 fn events(counts: &Counts) -> String {
     format!(
-        "{} of EC2, {} lost, {} doubled, {} late; {} came twice",
+        "{} from EC2, {} lost, {} doubled, {} late; {} delivered twice",
         thousands(counts.events),
         counts.lost(),
         counts.doubled,
@@ -179,7 +179,7 @@ fn calls(counts: &Counts) -> String {
     let parts: Vec<String> = counts
         .calls
         .iter()
-        .map(|(service, number)| format!("{} of {}", thousands(*number), named(service)))
+        .map(|(service, number)| format!("{} to {}", thousands(*number), named(service)))
         .collect();
     format!(
         "{} in {}: {}",
@@ -189,28 +189,28 @@ fn calls(counts: &Counts) -> String {
     )
 }
 
-fn in_the_way(counts: &Counts) -> String {
+fn faults(counts: &Counts) -> String {
     format!(
-        "{} throttled, {} failed, {} took effect without an answer; {} killed at work; {} that \
-         EC2 began and could not finish",
+        "{} throttled, {} failed, {} took effect but lost their answers; {} killed while working; \
+         {} that EC2 began and could not finish",
         large_count(counts.throttled, "call"),
         counts.failed,
-        counts.unheard,
+        counts.unanswered,
         large_count(counts.killed, "function"),
-        large_count(counts.creations_failed, "thing"),
+        large_count(counts.creations_failed, "artefact"),
     )
 }
 
-/// Only what the trace shows: how often there was nothing but the sweep, the intent in the ledger,
-/// or another try to go on.
-fn otherwise(counts: &Counts) -> String {
+/// Formats what would have been lost, as far as the trace shows it: how often only the sweep, the
+/// intent in the ledger, or another attempt helped.
+fn prevented(counts: &Counts) -> String {
     let finished = counts.lost_sets + counts.lost_images;
     format!(
-        "without the sweep {} would have no image, and {} would wait for a lost word; without the \
-         intents {} would have been made twice; without a second try {} would be missing",
+        "without the sweep, {} would have no image and {} would wait for a lost event; without the \
+         intents, {} would have been made twice; without another attempt, {} would be missing",
         large_count(counts.lost_stops, "stop"),
         large_count(finished, "finished artefact"),
-        large_count(counts.unheard_creates, "thing"),
+        large_count(counts.unanswered_creates, "artefact"),
         counts.creations_failed,
     )
 }
@@ -219,7 +219,7 @@ fn of(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }
 
-/// Machines that may not be imaged, each with its reason and how often it was said.
+/// Lists the machines that were refused, each with the reason and how often.
 pub fn refused(story: &Story, names: &BTreeMap<InstanceId, String>) -> String {
     let mut reasons: BTreeMap<(&str, String), usize> = BTreeMap::new();
     for point in story.points().filter(|point| point.status == Status::Refused) {

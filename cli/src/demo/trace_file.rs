@@ -9,7 +9,7 @@ use afterimage_cloud::trace::Entry;
 
 use crate::Failure;
 
-/// A file that takes the lines of the trace.
+/// File that takes the lines of the trace.
 #[derive(Debug)]
 pub struct TraceFile {
     path: PathBuf,

@@ -1,5 +1,4 @@
-//! What the trace of the cloud tells: what was called, what went wrong, and what was written down
-//! about which point.
+//! Reader of the cloud's trace: calls, faults, and the records that were written about points.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,19 +11,19 @@ use serde_json::Value;
 
 use crate::demo::fault_rules;
 
-/// How often things happened, since the beginning.
+/// Counts since the beginning of the demo.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Calls of the functions, by service.
     pub calls: BTreeMap<String, u64>,
-    /// Of those, calls that were told to wait.
+    /// Calls that were throttled.
     pub throttled: u64,
-    /// Calls that failed by a fault and took no effect.
+    /// Calls that a fault failed before they took effect.
     pub failed: u64,
-    /// Calls of which nobody learned that they took effect.
-    pub unheard: u64,
-    /// Of those, the ones that made something.
-    pub unheard_creates: u64,
+    /// Calls that took effect but whose answer was lost.
+    pub unanswered: u64,
+    /// Calls among them that made something.
+    pub unanswered_creates: u64,
     pub killed: u64,
     pub events: u64,
     pub lost_stops: u64,
@@ -32,7 +31,7 @@ pub struct Counts {
     pub lost_images: u64,
     pub doubled: u64,
     pub late: u64,
-    /// What EC2 began to make and could not finish.
+    /// Artefacts that EC2 began to make and could not finish.
     pub creations_failed: u64,
     pub invocations: u64,
     pub invoked_twice: u64,
@@ -48,50 +47,51 @@ impl Counts {
     }
 }
 
-/// Something was written about a point or a replica.
+/// Write of the record of a point or a replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
     pub at: Timestamp,
     pub point: PointId,
     pub replica: Option<Region>,
-    /// The reason that was written with it: a code, and particulars.
+    /// Reason in the record: its code and its text.
     pub reason: Option<(String, String)>,
 }
 
-/// A call made something for a point.
+/// Call that made something for a point.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Made {
     pub point: PointId,
     pub region: String,
     pub action: String,
-    /// Calls with the same one make one thing.
+    /// Client token, or the request id of a call without one. Calls with the same token make one
+    /// thing.
     pub token: String,
-    /// Nobody was told; and whether the caller died.
-    pub unheard: Option<bool>,
+    /// For a call whose answer was lost: true if the caller died.
+    pub caller_died: Option<bool>,
 }
 
-/// What happened since the last look.
+/// Observations since the last read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
     pub touched: BTreeSet<InstanceId>,
     pub written: Vec<Written>,
     pub made: Vec<Made>,
-    /// Machines whose stop was told by an event that was lost.
+    /// Machines that stopped without an event, because it was lost.
     pub lost_stops: Vec<InstanceId>,
 }
 
-/// A reader of the trace.
+/// Reader of the trace.
 #[derive(Debug, Default)]
 pub struct TraceReader {
     pub counts: Counts,
-    /// The request that took effect last.
-    last_made: Option<String>,
-    /// Events that came more than once.
+    /// Id of the request that took effect last.
+    last_effective: Option<String>,
+    /// Ids of events that were delivered more than once.
     doubled: BTreeSet<String>,
 }
 
 impl TraceReader {
-    /// Takes in what has happened since it looked last.
+    /// Takes in the entries since the last read.
     pub fn read(&mut self, entries: &[Entry]) -> Observed {
         let mut observed = Observed::default();
         for entry in entries {
@@ -114,9 +114,9 @@ impl TraceReader {
         if is_throttle(&entry.outcome) {
             self.counts.throttled += 1;
         }
-        self.last_made = None;
+        self.last_effective = None;
         if entry.outcome == "ok" {
-            self.last_made = Some(entry.id.clone());
+            self.last_effective = Some(entry.id.clone());
             note_writes(entry, observed);
             observed.made.extend(made(entry, None));
         }
@@ -145,15 +145,15 @@ impl TraceReader {
         }
     }
 
-    /// A call was struck. One that took effect has a line of its own, just before.
+    /// Counts a call that was struck. A call that took effect has an entry of its own, just before.
     fn struck(&mut self, entry: &Entry, observed: &mut Observed) {
         let killed = entry.outcome.contains("killed");
         self.counts.killed += u64::from(killed);
         if entry.outcome.contains("after its effect") {
-            if self.last_made.as_ref() == Some(&entry.id) {
-                self.counts.unheard += 1;
+            if self.last_effective.as_ref() == Some(&entry.id) {
+                self.counts.unanswered += 1;
                 let made = made(entry, Some(killed));
-                self.counts.unheard_creates += u64::from(made.is_some());
+                self.counts.unanswered_creates += u64::from(made.is_some());
                 observed.made.extend(made);
             }
             return;
@@ -167,7 +167,7 @@ impl TraceReader {
     }
 }
 
-/// A call of one of the functions.
+/// True if one of the functions made the call.
 fn is_ours(entry: &Entry) -> bool {
     entry.principal.contains(":assumed-role/afterimage")
 }
@@ -176,13 +176,13 @@ fn is_throttle(outcome: &str) -> bool {
     outcome.contains("RequestLimitExceeded") || outcome.contains("Throttling")
 }
 
-/// `rule 3 'doubled'` is called doubled.
+/// Finds the name in the label of a rule: `doubled` in `rule 3 'doubled'`.
 fn rule_name(label: &str) -> Option<&str> {
     label.split('\'').nth(1)
 }
 
-/// What a call that took effect made. Whose it is, that it says in the tags of what it makes.
-fn made(entry: &Entry, unheard: Option<bool>) -> Option<Made> {
+/// Finds what a call made that took effect. The tags in the call name the point.
+fn made(entry: &Entry, caller_died: Option<bool>) -> Option<Made> {
     if !matches!(entry.action.as_str(), "CreateSnapshots" | "RegisterImage" | "CopyImage") {
         return None;
     }
@@ -195,7 +195,7 @@ fn made(entry: &Entry, unheard: Option<bool>) -> Option<Made> {
         region: entry.region.clone(),
         action: entry.action.clone(),
         token: token.to_string(),
-        unheard,
+        caller_died,
     })
 }
 
