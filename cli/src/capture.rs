@@ -114,8 +114,9 @@ async fn find(stack: &Stack, in_force: &InForce, id: &InstanceId) -> Result<Inst
         return Err(stack.failed(failure));
     }
     Err(Failure::Input(format!(
-        "machine {id} was not found in {}\n  policies select machines in these regions only: check \
-         the id and the account, or add the region of the machine to the `select` of a policy",
+        "machine {id} was not found in {}, the regions of the policies in force\n  check the id \
+         and the account\n  if the machine is in another region, add the region to the `select` of \
+         a policy",
         searched.join(", ")
     )))
 }

@@ -93,7 +93,7 @@ fn unknown(stack: &Stack, in_force: &InForce, id: &InstanceId) -> Failure {
     let regions = regions.join(", ");
     Failure::Input(format!(
         "machine {id} was not found in {regions}, and the ledger has no record of it\n  these are \
-         the regions of the stack and its policies: check the id and the account"
+         the regions of the stack and its policies; check the id and the account"
     ))
 }
 

@@ -1,4 +1,4 @@
-//! `afterimage cloud` as a user starts and ends it.
+//! `afterimage cloud`, as a user starts and ends it.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -96,7 +96,7 @@ impl Served {
     }
 }
 
-/// The answer of a cloud whose clock shows this time.
+/// Answer of a cloud whose clock shows this time.
 fn clock(time: &str) -> String {
     format!("{{\"now\":\"{time}\"}}\n")
 }
@@ -170,7 +170,7 @@ fn control_requests_that_are_wrong_are_answered_with_what_is_right() {
     }
 }
 
-/// Everything of `backup: gold` every hour, in three regions.
+/// Policy that images the machines of `backup: gold` every hour, in three regions.
 const POLICY: &str = "
 policies:
   gold:
@@ -186,7 +186,7 @@ fn policy_file(name: &str, text: &str) -> String {
 }
 
 impl Served {
-    /// The command, as whoever did what stderr says would run it.
+    /// Runs the command in the environment that stderr tells to set.
     fn command(&self, arguments: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_afterimage"))
             .args(arguments)

@@ -1,4 +1,4 @@
-//! `afterimage demo` as somebody sees it who tries Afterimage for the first time.
+//! `afterimage demo`, as a first user of Afterimage sees it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -17,7 +17,7 @@ fn day(seed: &'static str) -> thread::JoinHandle<Output> {
     thread::spawn(move || demo(&["--days", "1", "--seed", seed]))
 }
 
-/// A day with its trace in a file of this name.
+/// Runs a day with its trace in this file.
 fn traced_day(seed: &'static str, file: &Path) -> thread::JoinHandle<Output> {
     let file = file.display().to_string();
     thread::spawn(move || demo(&["--days", "1", "--seed", seed, "--trace", &file]))
@@ -44,7 +44,7 @@ fn the_same_seed_tells_the_same_story_and_the_check_holds() {
     has_every_line(&trace);
 }
 
-/// No line is wider than a terminal, and no day has more to tell than one reads.
+/// Checks that no line is wider than a terminal and no day has too many lines.
 fn reads_well(story: &str) {
     let widest = story.lines().map(|line| line.chars().count()).max();
     assert!(widest.is_some_and(|width| width <= 100), "{story}");
@@ -56,7 +56,7 @@ fn reads_well(story: &str) {
     assert!((4..=12).contains(&lines), "{lines} lines in a day:\n{story}");
 }
 
-/// Every machine of the demo has a row, and all can be brought back but the one of no policy.
+/// Checks that every machine has a row, and that all are recoverable but the one of no policy.
 fn names_every_machine(story: &str) {
     let table = story.lines().skip_while(|line| !line.starts_with("MACHINE")).skip(1);
     let rows: BTreeMap<&str, &str> =
@@ -70,7 +70,7 @@ fn names_every_machine(story: &str) {
     assert_eq!(rows.values().filter(|row| row.contains(" never: ")).count(), 1, "{story}");
 }
 
-/// The trace has the calls of the whole day, from the launch of the machines to the last copies.
+/// Checks that the trace has the whole day, from the launch of the machines to the last copies.
 fn has_every_line(trace: &Path) {
     let lines = fs::read_to_string(trace).expect("the trace was written");
     let lines: Vec<Value> =

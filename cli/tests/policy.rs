@@ -1,4 +1,4 @@
-//! `afterimage policy check` and `afterimage policy schema`, as a user meets them.
+//! `afterimage policy check` and `afterimage policy schema`, as a user runs them.
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};

@@ -23,7 +23,7 @@ fn both() -> String {
     format!("{GOLD}{SILVER}")
 }
 
-/// The lines that tell what becomes of each policy.
+/// Finds the lines that tell what becomes of each policy.
 fn signs(told: &str) -> Vec<&str> {
     told.lines().filter(|line| line.starts_with(['+', '~', '=', '-', '!'])).collect()
 }
@@ -32,7 +32,7 @@ fn names(served: &Served) -> Vec<String> {
     served.in_force().policies.iter().map(|policy| policy.name.to_string()).collect()
 }
 
-/// The schedules that are looked after, and up to which second they have been.
+/// Lists the schedules in the ledger, each with the time up to which its slots are done.
 fn cursors(served: &Served) -> Vec<String> {
     let cursors = served.in_force().cursors;
     let told = cursors.iter().map(|cursor| {

@@ -1,4 +1,4 @@
-//! `afterimage capture`: on a system that is served.
+//! `afterimage capture`, on a served system.
 
 use serde_json::Value;
 
@@ -21,7 +21,7 @@ fn served() -> Served {
     served
 }
 
-/// What a command that ends because of its user says.
+/// Checks that a command ends with exit status 1, and what it says.
 #[track_caller]
 fn refused(served: &Served, arguments: &[&str], said: &[&str]) {
     let output = served.run(arguments);
@@ -77,7 +77,7 @@ fn what_cannot_be_asked_for_is_told_with_what_to_do() {
     let served = served();
     refused(&served, &["capture", "web"], &["`web` is not an instance id (i-...)"]);
     let nowhere =
-        ["machine i-0123456789abcdef0 was not found in eu-west-1, us-east-1\n", "check the id"];
+        ["machine i-0123456789abcdef0 was not found in eu-west-1, us-east-1, ", "check the id"];
     refused(&served, &["capture", "i-0123456789abcdef0"], &nowhere);
     let both = served.machine("al2023-ami-*-x86_64", "web", "gold");
     let paused = served.machine("al2023-ami-*-x86_64", "paused", "gold");

@@ -1,4 +1,4 @@
-//! `afterimage explain`: of machines that are covered, nearly covered, gone, and unheard of.
+//! `afterimage explain`, for machines that are covered, nearly covered, gone, and unknown.
 
 use serde_json::Value;
 

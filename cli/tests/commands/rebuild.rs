@@ -1,4 +1,4 @@
-//! `afterimage rebuild`, as a person runs it whose table is lost.
+//! `afterimage rebuild`, as a person runs it after the table is lost.
 
 use serde_json::Value;
 

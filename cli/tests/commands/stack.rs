@@ -1,4 +1,4 @@
-//! Where a command finds the system, and what it says when it does not.
+//! The stack that a command finds, and what the command says when it finds none.
 
 use std::process::Output;
 

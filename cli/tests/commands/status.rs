@@ -1,4 +1,4 @@
-//! `afterimage status`: of a system that has lived, and as a table of all that can be said.
+//! `afterimage status`, on a served system and as a table of every kind of row.
 
 use std::collections::BTreeMap;
 
@@ -76,7 +76,7 @@ fn region(name: &str) -> Region {
     Region::parse(name).expect("a region")
 }
 
-/// A machine, with how it stands under one policy.
+/// Machine in a certain state under one policy.
 struct Told {
     id: &'static str,
     name: Option<&'static str>,
