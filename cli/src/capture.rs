@@ -1,7 +1,7 @@
-//! `afterimage capture`: asks for a point of a machine, now.
+//! `afterimage capture`: requests a recovery point of a machine, now.
 //!
-//! The request is written to the ledger as every other is, and a worker is woken: what follows is
-//! the work of the functions.
+//! The command writes the request to the ledger, as every other request is written, and wakes a
+//! worker. The functions do the rest.
 
 use std::collections::BTreeSet;
 
@@ -19,54 +19,55 @@ use afterimage_core::work::{Kind, Queue};
 use serde_json::json;
 
 use crate::failure::chain;
-use crate::place::{self, Place, STREAM};
+use crate::stack::{self, STREAM, Stack};
 use crate::{Failure, print};
 
-/// The bus, if nobody says otherwise.
+/// Name of the bus where neither an argument nor the environment gives one.
 const BUS_DEFAULT: &str = "afterimage";
 
-/// So often is a request counted anew that somebody else was faster to count.
-const TRIES_MAX: u32 = 5;
+/// Number of attempts to write a request. An attempt fails when somebody else writes a request for
+/// the same machine and policy at the same time.
+const ATTEMPTS_MAX: u32 = 5;
 
-/// Asks for a recovery point of a machine now, under a policy that selects it.
+/// Requests a recovery point of a machine now, under a policy that selects it.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// The machine, as i-...
+    /// Id of the machine (i-...).
     #[arg(value_name = "INSTANCE")]
     instance: String,
-    /// The policy, if more than one selects the machine.
+    /// Policy to use; required if more than one selects the machine.
     #[arg(long, value_name = "NAME")]
     policy: Option<String>,
-    /// Answer in JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
-    /// The bus of the stack; or else AFTERIMAGE_BUS, or else `afterimage`.
+    /// Event bus of the stack; default: AFTERIMAGE_BUS, then `afterimage`.
     #[arg(long, value_name = "NAME")]
     bus: Option<String>,
     #[command(flatten)]
-    place: place::Where,
+    stack: stack::Arguments,
 }
 
 /// # Errors
-/// There is no such machine, no policy selects it, or AWS cannot be worked with.
+/// The machine does not exist, no policy selects it, or AWS does not answer.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let id = InstanceId::parse(&arguments.instance);
     let id = id.map_err(|error| Failure::Input(error.to_string()))?;
-    place::block_on(ask(arguments, &id))
+    stack::block_on(capture(arguments, &id))
 }
 
-async fn ask(arguments: &Arguments, id: &InstanceId) -> Result<(), Failure> {
-    let place = Place::find(&arguments.place).await?;
-    let ledger = place.ledger();
-    let in_force = ledger.in_force().await.map_err(|failure| place.failed(&failure))?;
+async fn capture(arguments: &Arguments, id: &InstanceId) -> Result<(), Failure> {
+    let stack = Stack::find(&arguments.stack).await?;
+    let ledger = stack.ledger();
+    let in_force = ledger.in_force().await.map_err(|failure| stack.failed(&failure))?;
     if in_force.policies.is_empty() {
-        let text = "no policy is in force: `afterimage policy apply FILE`";
+        let text = "no policy is in force; run `afterimage policy apply FILE`";
         return Err(Failure::Input(text.to_string()));
     }
-    let instance = find(&place, &in_force, id).await?;
+    let instance = find(&stack, &in_force, id).await?;
     let policy = choose(&in_force, &instance, arguments.policy.as_deref())?;
-    let point = request(&place, &ledger, policy, &instance).await?;
-    wake(&place, arguments, &point).await;
+    let point = request(&stack, &ledger, policy, &instance).await?;
+    wake(&stack, arguments, &point).await;
     if arguments.json {
         let answer = json!({
             "point": point.id,
@@ -83,43 +84,44 @@ async fn ask(arguments: &Arguments, id: &InstanceId) -> Result<(), Failure> {
         && point.plan.consistency == Consistency::AtRest
         && instance.state != State::Stopped
     {
-        eprintln!("it waits for the machine to stop, until {until}");
+        eprintln!("the point waits for {} to stop, until {until}", instance.id);
     }
-    eprintln!("`afterimage status` shows how it stands");
+    eprintln!("`afterimage status` shows its progress");
     Ok(())
 }
 
-/// The machine, in whichever region of a policy it is.
-async fn find(place: &Place, in_force: &InForce, id: &InstanceId) -> Result<Instance, Failure> {
+/// Finds the machine in the regions of the policies.
+async fn find(stack: &Stack, in_force: &InForce, id: &InstanceId) -> Result<Instance, Failure> {
     let policies = in_force.policies.iter();
     let regions: BTreeSet<&Region> = policies.flat_map(|policy| &policy.select.regions).collect();
-    let ec2 = Ec2::new(&place.config, STREAM);
-    let (mut looked, mut silent) = (Vec::new(), Vec::new());
+    let ec2 = Ec2::new(&stack.config, STREAM);
+    let (mut searched, mut failures) = (Vec::new(), Vec::new());
     for region in regions {
         match ec2.instances(region, Find::Ids(std::slice::from_ref(id))).await {
             Ok(found) => match found.into_iter().next() {
                 Some(instance) if instance.state.is_gone() => {
                     let state = instance.state.as_str();
-                    let text = format!("{id} in {region} is {state}: nothing is left to image");
+                    let text = format!("cannot capture {id}: the machine in {region} is {state}");
                     return Err(Failure::Input(text));
                 }
                 Some(instance) => return Ok(instance),
-                None => looked.push(region.as_str()),
+                None => searched.push(region.as_str()),
             },
-            Err(failure) => silent.push(failure),
+            Err(failure) => failures.push(failure),
         }
     }
-    if let Some(failure) = silent.first() {
-        return Err(place.failed(failure));
+    if let Some(failure) = failures.first() {
+        return Err(stack.failed(failure));
     }
     Err(Failure::Input(format!(
-        "there is no {id} where a policy protects machines: {}\n  check the id and the account; a \
-         machine elsewhere needs a policy whose `select` names its region",
-        looked.join(", ")
+        "machine {id} was not found in {}, the regions of the policies in force\n  check the id \
+         and the account\n  if the machine is in another region, add the region to the `select` of \
+         a policy",
+        searched.join(", ")
     )))
 }
 
-/// The policy that was named, or the only one that selects the machine.
+/// Chooses the policy that was named, or else the only one that selects the machine.
 fn choose<'a>(
     in_force: &'a InForce,
     instance: &Instance,
@@ -129,12 +131,13 @@ fn choose<'a>(
         let policy = in_force.policies.iter().find(|policy| policy.name.as_str() == name);
         let policy = policy.ok_or_else(|| {
             let names = names(in_force.policies.iter());
-            Failure::Input(format!("no policy in force is called {name}; there are: {names}"))
+            Failure::Input(format!("policy {name} is not in force\n  policies in force: {names}"))
         })?;
         return match why_not_selected(policy, instance) {
             None => Ok(policy),
             Some(why) => {
-                Err(Failure::Input(format!("{name} does not select {}: {why}", instance.id)))
+                let text = format!("policy {name} does not select {}: {why}", instance.id);
+                Err(Failure::Input(text))
             }
         };
     }
@@ -153,7 +156,7 @@ fn choose<'a>(
             others.join("\n  ")
         ))),
         _ => Err(Failure::Input(format!(
-            "more than one policy selects {}: say which with --policy\n  {}",
+            "more than one policy selects {}\n  name one with --policy: {}",
             instance.id,
             names(selecting.into_iter())
         ))),
@@ -165,19 +168,19 @@ fn names<'a>(policies: impl Iterator<Item = &'a Policy>) -> String {
     names.join(", ")
 }
 
-/// Writes the request; whoever counts at the same time is counted one by one.
+/// Writes the request. Requests that are made at the same time get one number each.
 async fn request(
-    place: &Place,
+    stack: &Stack,
     ledger: &Ledger,
     policy: &Policy,
     instance: &Instance,
 ) -> Result<Point, Failure> {
-    let failed = |failure| place.failed(&failure);
+    let failed = |failure| stack.failed(&failure);
     let key: (InstanceId, PolicyName) = (instance.id.clone(), policy.name.clone());
-    let now = Clock::of(&place.config).now();
+    let now = Clock::of(&stack.config).now();
     let holder = format!("{STREAM}/{}/{}", std::process::id(), now.as_nanosecond());
     let mut writer = Writer::new(holder);
-    for _ in 0..TRIES_MAX {
+    for _ in 0..ATTEMPTS_MAX {
         let known = ledger.request_counters(std::slice::from_ref(&key)).await.map_err(failed)?;
         let (point, change) = by_hand(policy, instance, known.get(&key), now);
         let written = ledger.write(&change, LeaseUse::None, &mut writer).await.map_err(failed)?;
@@ -185,22 +188,25 @@ async fn request(
             return Ok(point);
         }
     }
-    let text = format!("others ask for {} at the same time, again and again", instance.id);
-    Err(Failure::Ours(text))
+    Err(Failure::Ours(format!(
+        "cannot request a point of {}: {ATTEMPTS_MAX} times somebody else requested one at the \
+         same time\n  run the command again",
+        instance.id
+    )))
 }
 
-/// Has the work begun at once. The request stands, whatever becomes of this.
-async fn wake(place: &Place, arguments: &Arguments, point: &Point) {
+/// Wakes the worker, so that the work begins at once. A failure is only told: the request stands.
+async fn wake(stack: &Stack, arguments: &Arguments, point: &Point) {
     #[expect(clippy::disallowed_methods, reason = "a command is where the environment is read")]
     let named = std::env::var(environment::BUS).ok().filter(|name| !name.is_empty());
     let name = arguments.bus.clone().or(named).unwrap_or_else(|| BUS_DEFAULT.to_string());
     let queue = Queue { region: point.home.clone(), kind: Kind::Snapshot };
     let wakes = BTreeSet::from([Wake { queue, hop: 0 }]);
-    let bus = Bus::new(&place.config, &name, STREAM);
-    if let Err(failure) = bus.wake(&Clock::of(&place.config), &wakes).await {
+    let bus = Bus::new(&stack.config, &name, STREAM);
+    if let Err(failure) = bus.wake(&Clock::of(&stack.config), &wakes).await {
         eprintln!(
-            "{}\n  the point is requested all the same, and begun by the sweep within five \
-             minutes; --bus says what the bus is called",
+            "{}\n  the point is requested; the sweep starts it within five minutes\n  --bus names \
+             the bus of the stack",
             chain(&failure)
         );
     }

@@ -1,4 +1,4 @@
-//! `afterimage cloud`: serves the embedded cloud on a port until it is told to end.
+//! `afterimage cloud`: serves the embedded cloud on a port until a signal ends it.
 
 mod system;
 
@@ -14,13 +14,13 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Failure;
 
-/// Serves an AWS of your own: EC2 images and snapshots, EventBridge, DynamoDB, KMS, SSM, STS, SQS.
+/// Serves an embedded AWS: EC2 images and snapshots, EventBridge, DynamoDB, KMS, SSM, STS, SQS.
 ///
 /// Point any client at it with AWS_ENDPOINT_URL and any credentials. Nothing leaves this machine,
-/// and everything is forgotten when it ends.
+/// and nothing is kept when the command ends.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Where to listen; port 0 picks a free one.
+    /// Address and port to listen on; port 0 picks a free one.
     #[arg(
         long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:4566",
         value_parser = address
@@ -29,10 +29,10 @@ pub struct Arguments {
     /// Virtual seconds per real second; 0 holds the clock until POST /_cloud/clock moves it.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = speed_range())]
     speed: u32,
-    /// Same seed, same ids, delays and faults.
+    /// Seed of ids, delays and faults: the same seed gives the same ones.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Let new resources stay invisible for a while and snapshots in use, as the real ones do.
+    /// Show new resources late and free snapshots late, as AWS does.
     #[arg(long)]
     lag: bool,
     /// Write each call, event and delivery to stderr.
@@ -45,7 +45,7 @@ pub struct Arguments {
 fn address(text: &str) -> Result<SocketAddr, String> {
     let numbers = text.replacen("localhost:", "127.0.0.1:", 1);
     numbers.parse().map_err(|_| {
-        "it is not an IP address and a port, such as 127.0.0.1:4566; port 0 picks a free one"
+        "expected an IP address and a port, such as 127.0.0.1:4566; port 0 picks a free one"
             .to_string()
     })
 }
@@ -54,11 +54,11 @@ fn speed_range() -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(0..=100_000)
 }
 
-/// How often the lines of the trace are written out.
+/// Time between two writes of the trace.
 const LOG_EVERY: Duration = Duration::from_millis(200);
 
 /// # Errors
-/// It cannot listen there, or a policy is wrong.
+/// The port cannot be listened on, or a policy is wrong.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let plan = arguments.system.plan()?;
     let mut config = Config { open_roles: true, ..Config::seeded(arguments.seed) };
@@ -70,20 +70,23 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let server = Server::start(options).map_err(|error| cannot_listen(listen, &error))?;
     if !server.address().ip().is_loopback() {
         eprintln!(
-            "afterimage: {} can be reached from other machines, and whoever reaches it is the \
+            "warning: {} can be reached from other machines; anybody who reaches it is the \
              administrator of this cloud",
             server.address()
         );
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::Ours(format!("cannot wait: {error}")))?;
+    let runtime = runtime
+        .map_err(|error| Failure::Ours(format!("cannot start the async runtime: {error}")))?;
     if let Some(plan) = plan {
         runtime.block_on(plan.carry_out(&server))?;
     }
     println!("ready {}", server.url());
-    io::stdout().flush().map_err(|error| Failure::Ours(format!("cannot write: {error}")))?;
+    io::stdout()
+        .flush()
+        .map_err(|error| Failure::Ours(format!("cannot write to stdout: {error}")))?;
     let world = arguments.verbose.then(|| server.world().clone());
-    runtime.block_on(until_told(world))?;
+    runtime.block_on(until_signal(world))?;
     server.stop();
     Ok(())
 }
@@ -91,18 +94,19 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn cannot_listen(listen: SocketAddr, error: &io::Error) -> Failure {
     let hint = match error.kind() {
         io::ErrorKind::AddrInUse => {
-            "another program has that port; --listen 127.0.0.1:0 picks a free one"
+            "another program uses the port; --listen 127.0.0.1:0 picks a free one"
         }
-        io::ErrorKind::PermissionDenied => "ports below 1024 are reserved; choose a higher one",
+        io::ErrorKind::PermissionDenied => "ports below 1024 are reserved; choose a higher port",
         io::ErrorKind::AddrNotAvailable => "this machine does not have that address",
-        _ => "choose another with --listen ADDRESS:PORT",
+        _ => "choose another address with --listen ADDRESS:PORT",
     };
     Failure::Input(format!("cannot listen on {listen}: {error}\n  {hint}"))
 }
 
-/// Waits for SIGINT or SIGTERM, and writes the log meanwhile.
-async fn until_told(log: Option<World>) -> Result<(), Failure> {
-    let watch = |kind| signal(kind).map_err(|e| Failure::Ours(format!("no signals: {e}")));
+/// Waits for SIGINT or SIGTERM, and writes the trace meanwhile.
+async fn until_signal(log: Option<World>) -> Result<(), Failure> {
+    let watch =
+        |kind| signal(kind).map_err(|e| Failure::Ours(format!("cannot wait for signals: {e}")));
     let mut interrupt = watch(SignalKind::interrupt())?;
     let mut terminate = watch(SignalKind::terminate())?;
     let mut written = 0;

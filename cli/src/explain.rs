@@ -1,7 +1,7 @@
-//! `afterimage explain`: what a machine is to the policies, and why.
+//! `afterimage explain`: which policies apply to a machine, and why.
 //!
-//! The machine is looked for in EC2 where policies are about, and in the ledger: one that is gone
-//! is explained from there.
+//! The command looks for the machine in EC2, in the regions of the policies, and in the ledger. A
+//! machine that EC2 no longer shows is explained from the ledger.
 
 use std::collections::BTreeSet;
 
@@ -19,34 +19,35 @@ use afterimage_core::summary::MachineSummary;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::place::{self, Place, STREAM};
-use crate::text::{local, minute, span, weekday, wrapped_below};
+use crate::policy::unreadable::unreadable_text;
+use crate::stack::{self, STREAM, Stack};
+use crate::text::{blanks, local, minute, padded, span, weekday, wrapped_below};
 use crate::{Failure, print};
 
-/// Says which policies apply to a machine and why, what they made of it, and what happens next.
+/// Explains which policies apply to a machine and why, its last point, and its next one.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// The id of the machine.
+    /// Id of the machine (i-...).
     #[arg(value_name = "INSTANCE")]
     instance: String,
-    /// Answer in JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    place: place::Where,
+    stack: stack::Arguments,
 }
 
 /// # Errors
-/// There is no such machine, or the ledger or EC2 cannot be read.
+/// The machine is unknown, or the ledger or EC2 cannot be read.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let id = InstanceId::parse(&arguments.instance);
     let id = id.map_err(|error| Failure::Input(error.to_string()))?;
-    place::block_on(show(arguments, &id))
+    stack::block_on(show(arguments, &id))
 }
 
-/// All that is known of the machine.
+/// Everything that EC2 and the ledger know of the machine.
 #[derive(Default)]
-struct Known {
+struct MachineFacts {
     instance: Option<Instance>,
     machine: Option<Machine>,
     summary: Option<MachineSummary>,
@@ -55,12 +56,12 @@ struct Known {
 }
 
 async fn show(arguments: &Arguments, id: &InstanceId) -> Result<(), Failure> {
-    let place = Place::find(&arguments.place).await?;
-    let now = Clock::of(&place.config).now();
-    let in_force = place.ledger().in_force().await.map_err(|failure| place.failed(&failure))?;
-    let known = look(&place, &in_force, id).await.map_err(|failure| place.failed(&failure))?;
+    let stack = Stack::find(&arguments.stack).await?;
+    let now = Clock::of(&stack.config).now();
+    let in_force = stack.ledger().in_force().await.map_err(|failure| stack.failed(&failure))?;
+    let known = find(&stack, &in_force, id).await.map_err(|failure| stack.failed(&failure))?;
     if known.instance.is_none() && known.summary.is_none() {
-        return Err(unknown(&place, &in_force, id));
+        return Err(unknown(&stack, &in_force, id));
     }
     let input = Input {
         now,
@@ -72,46 +73,46 @@ async fn show(arguments: &Arguments, id: &InstanceId) -> Result<(), Failure> {
     };
     let policies = explain(&input);
     for policy in &in_force.unreadable {
-        eprintln!("policy {} cannot be read, and is left out: {}", policy.name, policy.why);
+        eprintln!("{}", unreadable_text(policy));
     }
     if arguments.json {
         return print(&to_json(id, &known, &policies, now).to_string());
     }
-    print(tell(id, &known, &policies, now).trim_end())
+    print(to_text(id, &known, &policies, now).trim_end())
 }
 
-/// Where policies are about, or were.
+/// Collects the regions of the policies that are or were in force.
 fn regions(in_force: &InForce) -> BTreeSet<Region> {
     let homes = in_force.policies.iter().flat_map(|policy| &policy.select.regions);
     in_force.regions.iter().chain(homes).cloned().collect()
 }
 
-fn unknown(place: &Place, in_force: &InForce, id: &InstanceId) -> Failure {
+fn unknown(stack: &Stack, in_force: &InForce, id: &InstanceId) -> Failure {
     let mut regions = regions(in_force);
-    regions.insert(place.region.clone());
+    regions.insert(stack.region.clone());
     let regions: Vec<&str> = regions.iter().map(Region::as_str).collect();
     let regions = regions.join(", ");
     Failure::Input(format!(
-        "there is no machine {id} in {regions}, and the ledger has never heard of it\n  these are \
-         the regions of the policies that are or were in force"
+        "machine {id} was not found in {regions}, and the ledger has no record of it\n  these are \
+         the regions of the stack and its policies; check the id and the account"
     ))
 }
 
-async fn look(
-    place: &Place,
+async fn find(
+    stack: &Stack,
     in_force: &InForce,
     id: &InstanceId,
-) -> Result<Known, afterimage_aws::Failure> {
-    let ledger = place.ledger();
-    let mut known = Known {
+) -> Result<MachineFacts, afterimage_aws::Failure> {
+    let ledger = stack.ledger();
+    let mut known = MachineFacts {
         summary: ledger.summaries(std::slice::from_ref(id)).await?.remove(id),
-        ..Known::default()
+        ..MachineFacts::default()
     };
     let home = known.summary.as_ref().map(|summary| summary.home.clone());
     let mut regions = regions(in_force);
-    regions.insert(place.region.clone());
+    regions.insert(stack.region.clone());
     let others = regions.into_iter().filter(|region| Some(region) != home.as_ref());
-    let ec2 = Ec2::new(&place.config, STREAM);
+    let ec2 = Ec2::new(&stack.config, STREAM);
     for region in home.iter().cloned().chain(others) {
         let ids = std::slice::from_ref(id);
         if let Some(instance) = ec2.instances(&region, Find::Ids(ids)).await?.pop() {
@@ -130,7 +131,12 @@ async fn look(
     Ok(known)
 }
 
-fn to_json(id: &InstanceId, known: &Known, policies: &[UnderPolicy], now: Timestamp) -> Value {
+fn to_json(
+    id: &InstanceId,
+    known: &MachineFacts,
+    policies: &[UnderPolicy],
+    now: Timestamp,
+) -> Value {
     let instance = known.instance.as_ref();
     let region = instance.map(|instance| &instance.region);
     json!({
@@ -146,17 +152,22 @@ fn to_json(id: &InstanceId, known: &Known, policies: &[UnderPolicy], now: Timest
     })
 }
 
-fn name(known: &Known) -> Option<String> {
+fn name(known: &MachineFacts) -> Option<String> {
     let shown = known.instance.as_ref().and_then(|instance| instance.name());
     let kept = known.summary.as_ref().and_then(|summary| summary.name.clone());
     shown.map(str::to_string).or(kept)
 }
 
-fn tell(id: &InstanceId, known: &Known, policies: &[UnderPolicy], now: Timestamp) -> String {
+fn to_text(
+    id: &InstanceId,
+    known: &MachineFacts,
+    policies: &[UnderPolicy],
+    now: Timestamp,
+) -> String {
     let name = name(known).map(|name| format!(" ({name})")).unwrap_or_default();
     let home = known.summary.as_ref().map(|summary| summary.home.to_string()).unwrap_or_default();
     let mut text = match &known.instance {
-        None => format!("{id}{name}: EC2 does not show it; it was in {home}\n"),
+        None => format!("{id}{name}: not found in EC2; last seen in {home}\n"),
         Some(instance) => {
             let Instance { region, state, instance_type, launched, .. } = instance;
             let since = minute(*launched);
@@ -166,35 +177,33 @@ fn tell(id: &InstanceId, known: &Known, policies: &[UnderPolicy], now: Timestamp
         }
     };
     for finding in &known.findings {
-        let told = format!("! {}", finding.reason);
-        text.push_str(&format!("{}\n", wrapped_below(&told, "", "  ")));
+        let reason = format!("! {}", finding.reason);
+        text.push_str(&format!("{}\n", wrapped_below(&reason, "", "  ")));
     }
     if policies.is_empty() {
         text.push_str("\nno policy is in force\n");
     }
     for under in policies {
         text.push('\n');
-        text.push_str(&tell_policy(under, now));
+        text.push_str(&policy_text(under, now));
     }
     text
 }
 
-fn tell_policy(under: &UnderPolicy, now: Timestamp) -> String {
+fn policy_text(under: &UnderPolicy, now: Timestamp) -> String {
     let head = match (under.applies, under.in_force) {
         (true, _) => "applies",
         (false, true) => "does not apply",
         (false, false) => "is no longer in force",
     };
     let mut text = format!("{} {head}\n", under.policy);
-    let mut line = |what: &str, how: &str| {
-        text.push_str(&format!(
-            "{}\n",
-            wrapped_below(how, &format!("  {what:<10}  "), "              ")
-        ));
+    let mut line = |label: &str, words: &str| {
+        let first = format!("  {}  ", padded(label, 10));
+        text.push_str(&format!("{}\n", wrapped_below(words, &first, &blanks(&first))));
     };
     if under.in_force {
-        let what = if under.applies { "selects" } else { "because" };
-        under.why.iter().for_each(|why| line(what, why));
+        let label = if under.applies { "selects" } else { "because" };
+        under.why.iter().for_each(|why| line(label, why));
     }
     if let Some(miss) = &under.near_miss {
         line("but", miss);
@@ -226,7 +235,7 @@ fn tell_policy(under: &UnderPolicy, now: Timestamp) -> String {
     if let Some(last) = &under.last {
         let ago = span(now.duration_since(last.requested_at));
         let unverified = if last.unverified { ", unverified" } else { "" };
-        line("last", &format!("{}{unverified}, asked for {ago} ago: {}", last.status, last.point));
+        line("last", &format!("{}{unverified}, requested {ago} ago: {}", last.status, last.point));
         last.reason.iter().for_each(|reason| line("", &reason.to_string()));
     }
     under.findings.iter().for_each(|finding| line("finding", &finding.to_string()));

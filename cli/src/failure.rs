@@ -1,26 +1,31 @@
-//! Why a command ended early, and how it is told.
+//! Failures of a command, their exit statuses, and the text of an error with its causes.
 
 use std::error::Error;
 use std::fmt;
 
 use afterimage_aws::error;
 
-/// Why a command ended early.
+/// Reason why a command ended early.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// Something the user can put right.
+    /// The user can put it right.
     Input(String),
-    /// Something that should not happen.
+    /// It should not happen.
     Ours(String),
 }
 
 impl Failure {
-    /// 0 is for what is done.
+    /// Exit status of the command. 0 is for success.
     pub const fn exit_status(&self) -> u8 {
         match self {
             Failure::Input(_) => 1,
             Failure::Ours(_) => 2,
         }
+    }
+
+    /// Makes a failure of an error that nobody expected.
+    pub fn unexpected(error: impl Error + 'static) -> Failure {
+        Failure::Ours(chain(&error))
     }
 }
 
@@ -32,7 +37,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// An error and what led to it, each on a line of its own.
+/// Tells an error and its causes, each on a line of its own.
 pub fn chain(error: &(dyn Error + 'static)) -> String {
     error::told(error, "\n  because ")
 }

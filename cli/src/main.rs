@@ -1,15 +1,20 @@
-//! The `afterimage` command: parses its arguments, and says why it failed.
-//! Exit status: 0 done, 1 the user's input, 2 ours.
+//! The `afterimage` command: parses the arguments, and prints the failure.
+//! Exit status: 0 done, 1 the user's input or attention is needed, 2 a fault of ours or of AWS.
 
 use std::process::ExitCode;
 
-use afterimage::{capture, cloud, demo, explain, policy, rebuild, status};
+#[cfg(not(feature = "simulator"))]
+use afterimage::no_simulator;
+use afterimage::{capture, explain, policy, rebuild, status};
+#[cfg(feature = "simulator")]
+use afterimage::{cloud, demo};
 use clap::{Parser, Subcommand};
 
 /// Images EC2 instances when their disks are at rest, and copies the images where they must
 /// survive.
 #[derive(Debug, Parser)]
 #[command(name = "afterimage", version)]
+#[cfg_attr(not(feature = "simulator"), command(after_help = no_simulator::HELP))]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -18,8 +23,16 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Capture(capture::Arguments),
+    #[cfg(feature = "simulator")]
     Cloud(cloud::Arguments),
+    #[cfg(not(feature = "simulator"))]
+    #[command(hide = true)]
+    Cloud(no_simulator::Arguments),
+    #[cfg(feature = "simulator")]
     Demo(demo::Arguments),
+    #[cfg(not(feature = "simulator"))]
+    #[command(hide = true)]
+    Demo(no_simulator::Arguments),
     Explain(explain::Arguments),
     Policy(policy::Arguments),
     Rebuild(rebuild::Arguments),
@@ -27,7 +40,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    // Asking for help or the version is no mistake; everything else that clap reports is.
+    // Help and version are no errors; everything else that clap reports is the user's input.
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -37,8 +50,14 @@ fn main() -> ExitCode {
     };
     let done = match arguments.command {
         Command::Capture(arguments) => capture::run(&arguments),
+        #[cfg(feature = "simulator")]
         Command::Cloud(arguments) => cloud::run(&arguments),
+        #[cfg(not(feature = "simulator"))]
+        Command::Cloud(arguments) => no_simulator::run("cloud", &arguments),
+        #[cfg(feature = "simulator")]
         Command::Demo(arguments) => demo::run(&arguments),
+        #[cfg(not(feature = "simulator"))]
+        Command::Demo(arguments) => no_simulator::run("demo", &arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),
         Command::Rebuild(arguments) => rebuild::run(&arguments),

@@ -1,27 +1,31 @@
-//! How things are told on a terminal: times, spans, columns and lines that fit.
+//! Text for a terminal: times, spans, counts, tables, and lines that fit.
+//!
+//! Widths are columns of a terminal, not characters: a Chinese character fills two columns, a
+//! combining accent none. Names of machines may have both.
 
 use jiff::civil::DateTime;
 use jiff::{SignedDuration, Timestamp};
+use unicode_width::UnicodeWidthStr;
 
-/// Sentences are broken into lines of this width, which a terminal of 80 columns shows whole.
+/// Widest line of a sentence. A terminal of 80 columns shows it whole.
 pub const WIDTH: usize = 78;
 
-/// An instant in UTC, to the minute.
+/// Formats an instant in UTC, to the minute.
 pub fn minute(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M").to_string()
 }
 
-/// An instant in UTC with its weekday.
+/// Formats an instant in UTC, with its weekday.
 pub fn weekday(at: Timestamp) -> String {
     at.strftime("%a %Y-%m-%d %H:%M").to_string()
 }
 
-/// The same on the clocks of a zone.
+/// Formats a local time, with its weekday.
 pub fn local(at: DateTime) -> String {
     at.strftime("%a %Y-%m-%d %H:%M").to_string()
 }
 
-/// How long a time is, in the largest unit of which there are at least two.
+/// Formats a span of time in the largest unit of which it has at least two.
 pub fn span(time: SignedDuration) -> String {
     let secs = time.as_secs().max(0);
     let units = [(86_400, 'd'), (3600, 'h'), (60, 'm')];
@@ -29,17 +33,86 @@ pub fn span(time: SignedDuration) -> String {
     fits.map_or(format!("{secs}s"), |(unit, letter)| format!("{}{letter}", secs / unit))
 }
 
-/// A sentence in lines that fit, each indented.
+/// Formats a number of things: `1 machine`, `2 machines`.
+pub fn count(number: impl TryInto<u64>, noun: &str) -> String {
+    let number = number.try_into().unwrap_or(u64::MAX);
+    format!("{number} {}", plural(number, noun))
+}
+
+/// Formats a number of things that may be large: `1,234 calls`.
+pub fn large_count(number: impl TryInto<u64>, noun: &str) -> String {
+    let number = number.try_into().unwrap_or(u64::MAX);
+    format!("{} {}", thousands(number), plural(number, noun))
+}
+
+fn plural(number: u64, noun: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{noun}{ending}")
+}
+
+/// Formats a number in groups of three digits: `12,345`.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Width of a text, in columns of a terminal.
+pub fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// Fills a text up with blanks to a width.
+pub fn padded(text: &str, to: usize) -> String {
+    format!("{text}{}", " ".repeat(to.saturating_sub(width(text))))
+}
+
+/// Cuts a text to a width. An ellipsis stands for what is cut off.
+pub fn cut(text: &str, to: usize) -> String {
+    if width(text) <= to {
+        return text.to_string();
+    }
+    let mut kept = String::new();
+    for c in text.chars() {
+        kept.push(c);
+        if width(&kept) + width("…") > to {
+            kept.pop();
+            break;
+        }
+    }
+    format!("{kept}…")
+}
+
+/// Makes blanks as wide as a text. Its tabs stay tabs.
+pub fn blanks(text: &str) -> String {
+    let parts: Vec<String> = text.split('\t').map(|part| " ".repeat(width(part))).collect();
+    parts.join("\t")
+}
+
+/// Breaks a text into lines of at most [`WIDTH`], each indented.
 pub fn wrapped(text: &str, indent: &str) -> String {
     wrapped_below(text, indent, indent)
 }
 
-/// The same, with another beginning of the first line than of the others.
+/// Breaks a text into lines of at most [`WIDTH`]: `first` begins the first line, `indent` the
+/// others.
 pub fn wrapped_below(text: &str, first: &str, indent: &str) -> String {
+    wrapped_to(WIDTH, text, first, indent)
+}
+
+/// Breaks a text into lines of at most `max`: `first` begins the first line, `indent` the others.
+/// A word that is wider than a line is not broken.
+pub fn wrapped_to(max: usize, text: &str, first: &str, indent: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= WIDTH => {
+            Some(line) if width(line) + 1 + width(word) <= max => {
                 line.push(' ');
                 line.push_str(word);
             }
@@ -47,28 +120,24 @@ pub fn wrapped_below(text: &str, first: &str, indent: &str) -> String {
             None => lines.push(format!("{first}{word}")),
         }
     }
+    if lines.is_empty() {
+        lines.push(first.trim_end().to_string());
+    }
     lines.join("\n")
 }
 
-/// Lines whose cells stand below each other; a column in which nothing stands is left out.
-pub fn columns<const N: usize>(lines: &[[String; N]], indent: &str) -> String {
-    let widths: Vec<usize> = (0..N)
-        .map(|column| {
-            let cells = lines.iter().filter_map(|line| line.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-        })
-        .collect();
-    let line = |cells: &[String; N]| {
-        let shown = cells.iter().zip(&widths).filter(|(_, width)| **width > 0);
-        let padded: Vec<String> = shown.map(|(cell, width)| format!("{cell:width$}")).collect();
-        let line = padded.join("  ");
-        format!("{indent}{}\n", line.trim_end())
+/// Lays out a table: a line for each row, its cells two blanks apart. A column in which no row has
+/// anything is left out.
+pub fn columns<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+    let widest = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| width(cell)).max().unwrap_or(0)
     };
-    lines.iter().map(line).collect()
-}
-
-/// `1 machine`, `2 machines`.
-pub fn count(number: usize, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {noun}{plural}")
+    let widths: Vec<usize> = (0..N).map(widest).collect();
+    let line = |row: &[String; N]| {
+        let shown = row.iter().zip(&widths).filter(|(_, width)| **width > 0);
+        let cells: Vec<String> = shown.map(|(cell, width)| padded(cell, *width)).collect();
+        cells.join("  ").trim_end().to_string()
+    };
+    rows.iter().map(line).collect()
 }

@@ -1,4 +1,4 @@
-//! `afterimage cloud` as a user starts and ends it.
+//! `afterimage cloud`, as a user starts and ends it.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -80,28 +80,43 @@ fn it_says_where_it_listens_and_ends_cleanly_on_either_signal() {
     }
 }
 
+impl Served {
+    fn clock(&self) -> String {
+        self.request("GET", "/_cloud/clock", "").1
+    }
+
+    /// Asks for the time again and again, until it is at least this.
+    fn wait_until(&self, time: &str) {
+        #[expect(clippy::disallowed_methods, reason = "the test is about real time")]
+        let begun = Instant::now();
+        while self.clock().as_str() < clock(time).as_str() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{} is too slow", self.clock());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// Answer of a cloud whose clock shows this time.
+fn clock(time: &str) -> String {
+    format!("{{\"now\":\"{time}\"}}\n")
+}
+
 #[test]
 fn the_clock_stands_still_at_speed_zero_and_moves_on_demand() {
-    let served = Served::start(&["--speed", "0"]);
-    let clock = |text: &str| format!("{{\"now\":\"{text}\"}}\n");
-    assert_eq!(served.request("GET", "/_cloud/clock", "").1, clock("2026-01-01T00:00:00Z"));
-    std::thread::sleep(Duration::from_millis(300));
-    assert_eq!(served.request("GET", "/_cloud/clock", "").1, clock("2026-01-01T00:00:00Z"));
+    let standing = Served::start(&["--speed", "0"]);
+    // Started later, so that a clock that ran in the first cloud would be ahead of this one.
+    let running = Served::start(&["--speed", "1"]);
+    running.wait_until("2026-01-01T00:00:01Z");
+    assert_eq!(standing.clock(), clock("2026-01-01T00:00:00Z"));
     let week = "{\"advance_seconds\": 604800}";
-    let moved = served.request("POST", "/_cloud/clock", week);
+    let moved = standing.request("POST", "/_cloud/clock", week);
     assert_eq!(moved, (200, clock("2026-01-08T00:00:00Z")));
 }
 
 #[test]
 fn the_clock_runs_as_fast_as_it_is_told() {
-    let served = Served::start(&["--speed", "3600"]);
-    #[expect(clippy::disallowed_methods, reason = "the test is about real time")]
-    let begun = Instant::now();
-    let late = "{\"now\":\"2026-01-01T01";
-    while !served.request("GET", "/_cloud/clock", "").1.starts_with(late) {
-        assert!(begun.elapsed() < Duration::from_secs(20), "an hour takes a second at this speed");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    // An hour takes a second at this speed.
+    Served::start(&["--speed", "3600"]).wait_until("2026-01-01T01:00:00Z");
 }
 
 #[test]
@@ -155,7 +170,7 @@ fn control_requests_that_are_wrong_are_answered_with_what_is_right() {
     }
 }
 
-/// Everything of `backup: gold` every hour, in three regions.
+/// Policy that images the machines of `backup: gold` every hour, in three regions.
 const POLICY: &str = "
 policies:
   gold:
@@ -171,7 +186,7 @@ fn policy_file(name: &str, text: &str) -> String {
 }
 
 impl Served {
-    /// The command, as whoever did what stderr says would run it.
+    /// Runs the command in the environment that stderr tells to set.
     fn command(&self, arguments: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_afterimage"))
             .args(arguments)
@@ -184,7 +199,7 @@ impl Served {
 
     fn ec2(&self, region: &str) -> aws_sdk_ec2::Client {
         let url = format!("http://{}", self.address);
-        aws_sdk_ec2::Client::new(&afterimage::place::of_cloud(&url, region))
+        aws_sdk_ec2::Client::new(&afterimage::stack::cloud_config(&url, region))
     }
 }
 

@@ -1,4 +1,4 @@
-//! `docs/errors.md` against the codes: every code has its section, and every section its code.
+//! The codes in `docs/errors.md`: every code has its section, and every section its code.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -19,7 +19,7 @@ fn document() -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The sections that are named after a code, and what stands in them.
+/// Reads the sections that are named after a code, and their texts.
 fn sections(document: &str) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut open: Option<String> = None;
@@ -38,7 +38,7 @@ fn sections(document: &str) -> BTreeMap<String, String> {
     found
 }
 
-/// The codes that are logged where they stand, as `code = "..."`, by what runs in a function.
+/// Finds the codes that functions log where they stand, as `code = "..."`.
 fn logged() -> BTreeSet<String> {
     let mut codes = BTreeSet::new();
     let mut folders = vec![root().join("shared/aws/src"), root().join("functions")];
@@ -62,7 +62,7 @@ fn logged_in(path: &Path) -> Vec<String> {
     literals.map(str::to_string).collect()
 }
 
-/// All of them; two that are called the same are found by their number.
+/// Collects all codes. Two codes of the same name are found by their number.
 fn codes() -> Vec<String> {
     let fixed = Failure::CODES.into_iter().chain(Unusable::CODES);
     let fixed = Code::ALL.iter().map(|code| code.as_str()).chain(fixed);

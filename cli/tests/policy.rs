@@ -1,7 +1,9 @@
-//! `afterimage policy check` and `afterimage policy schema`, as a user meets them.
+//! `afterimage policy check` and `afterimage policy schema`, as a user runs them.
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
+
+use afterimage::text::width;
 
 /// Runs the check on a file given on standard input.
 fn check(arguments: &[&str], file: &str) -> Output {
@@ -41,12 +43,12 @@ fn a_right_file_is_told_back_in_a_few_lines() {
     let expected = "\
 gold
   selects    backup=gold in us-east-1
-  triggers   cron(0 2 * * ? *) in Asia/Ho_Chi_Minh; the latest of what was missed is made up for
+  triggers   cron(0 2 * * ? *) in Asia/Ho_Chi_Minh; the latest missed run is made up for
   triggers   on stopped, at most every 12h
-  disks      crash: as they are
-  makes      images, by auto
+  disks      crash: machines are imaged as they are, running or stopped
+  makes      images, method auto
   tags       those of the machine
-  replicates to eu-west-1 under alias/dr, within 4h
+  replicates to eu-west-1 with alias/dr, within 4h
   retains    everything
 ";
     assert_eq!(text(&output.stdout), expected);
@@ -91,20 +93,20 @@ fn everything_that_a_policy_says_is_told_back() {
 gold
   selects    backup=gold, env=prod|stag* in us-east-1, us-west-2, if running or stopped
   leaves out backup-pause=*
-  triggers   rate(6 hours) in UTC, waiting 90m at most; what was missed is not made up for
+  triggers   rate(6 hours) in UTC, waits at most 90m; missed runs are not made up for
   triggers   on tag
-  disks      stop-start: stopped for it and started again, 3 at once, given 15m to stop
-  makes      images, by create-image
-  without    the volumes scratch=*, /dev/sdh
+  disks      stop-start: machines are stopped, imaged and started again; 3 at once, 15m to stop
+  makes      images, method create-image
+  without    volumes scratch=*, /dev/sdh
   tags       team=platform
   shares     with 111122223333
-  replicates to eu-west-1 under the region's default key, if encrypted, retains 7 daily
+  replicates to eu-west-1 with the default key of the region, if encrypted, retains 7 daily
   retains    3 last, 24 hourly, 7 daily, 4 weekly, 12 monthly, 2 yearly, all within 2d
-  rpo        no machine without a good point for 26h
+  rpo        newest good point at most 26h old
 discs
   selects    backup=silver in eu-west-1
-  triggers   rate(1 day) in UTC, waiting 4h at most; the latest of what was missed is made up for
-  disks      at-rest: only of a machine that is stopped
+  triggers   rate(1 day) in UTC, waits at most 4h; the latest missed run is made up for
+  disks      at-rest: machines are imaged when they are stopped
   makes      snapshots only
   retains    everything
 ";
@@ -114,10 +116,10 @@ discs
 #[test]
 fn what_a_policy_says_in_vain_is_noted_on_stderr() {
     let noted = [
-        "gold: `retain` is not acted on yet: nothing is deleted",
-        "gold: `rpo` is not acted on yet: nothing is measured",
-        "gold: `image.share` is not acted on yet: nothing is shared",
-        "discs: `stop_start` has no effect: `consistency: at-rest` stops no machine",
+        "policy gold: `retain` is not acted on yet; nothing is deleted",
+        "policy gold: `rpo` is not acted on yet; nothing is measured",
+        "policy gold: `image.share` is not acted on yet; nothing is shared",
+        "policy discs: `stop_start` has no effect; `consistency: at-rest` stops no machine",
     ];
     let lines = noted.map(|note| format!("note: {note}\n"));
     assert_eq!(text(&check(&[], EVERYTHING).stderr), lines.concat());
@@ -163,6 +165,18 @@ standard input:7:13: `on: stoped` is not a known event
    = write `on: stopped` or `on: tag`
 ";
     assert_eq!(text(&output.stderr), expected);
+}
+
+#[test]
+fn a_place_is_marked_below_its_column_whatever_stands_before_it() {
+    let wrong = "policies:\n  gold: {select: {tags: {主机: x}, regions: [us-east-9]}}\n";
+    let output = check(&[], wrong);
+    let told = text(&output.stderr);
+    let lines: Vec<&str> = told.lines().collect();
+    let [.., line, mark, _] = lines[..] else { panic!("{told}") };
+    let (before_word, _) = line.split_once("us-east-9").expect("the line is shown");
+    let before_mark = mark.strip_suffix('^').expect("a mark ends the line below");
+    assert_eq!(width(before_mark), width(before_word), "{told}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `afterimage cloud --system`: Afterimage itself, in the cloud that is served.
+//! `afterimage cloud --system`: Afterimage itself, deployed in the served cloud.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -9,29 +9,29 @@ use aws_types::SdkConfig;
 
 use crate::failure::chain;
 use crate::system::{self, Options, System};
-use crate::{Failure, place, policy};
+use crate::{Failure, policy, stack};
 
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 pub struct Arguments {
-    /// Deploy Afterimage itself: its functions then watch the machines of the default account.
+    /// Deploy Afterimage itself: its functions protect the machines of the default account.
     #[arg(long)]
     system: bool,
     /// Put the policies of this file in force.
     #[arg(long, value_name = "FILE", requires = "system")]
     policies: Option<PathBuf>,
-    /// The regions in which to watch, beside the seat, us-east-1, and those of the policies.
+    /// Regions to watch, beside the seat us-east-1 and the regions of the policies.
     #[arg(
         long, value_name = "REGION,...", value_delimiter = ',', requires = "system",
         default_values = ["eu-west-1", "eu-central-1"]
     )]
     regions: Vec<String>,
-    /// Deploy it with AllowStopStart=true: policies may have machines stopped for their images.
+    /// Deploy with AllowStopStart=true: policies may stop machines to image them.
     #[arg(long, requires = "system")]
     allow_stop_start: bool,
 }
 
-/// What is to be deployed, once everything that it is made of was read.
+/// Deployment to carry out: its options, and the policies to put in force.
 #[derive(Debug)]
 pub struct Plan {
     options: Options,
@@ -39,7 +39,7 @@ pub struct Plan {
 }
 
 impl Arguments {
-    /// Nothing if it was not asked for.
+    /// Plans the deployment. Without `--system` there is none.
     pub fn plan(&self) -> Result<Option<Plan>, Failure> {
         if !self.system {
             return Ok(None);
@@ -64,14 +64,14 @@ impl Arguments {
 }
 
 impl Plan {
-    /// Deploys, puts the policies in force as a user would, and says what to do next.
+    /// Deploys, puts the policies in force as a user would, and tells the next steps.
     pub async fn carry_out(self, server: &Server) -> Result<(), Failure> {
         let Plan { options, policies } = self;
         let regions = options.regions.join(", ");
         let deployed = server.world().act(move |cloud| system::deploy(cloud, &options)).await;
         let deployed = deployed.map_err(|ended| Failure::Ours(ended.to_string()))?;
         let system = deployed.map_err(|refused| Failure::Input(refused.to_string()))?;
-        let config = place::of_cloud(&server.url(), &system.seat);
+        let config = stack::cloud_config(&server.url(), &system.seat);
         put_in_force(&config, &system, &policies).await?;
         eprintln!("{}", next_steps(&system, &regions, &policies, &server.url()));
         Ok(())
@@ -94,7 +94,7 @@ fn next_steps(system: &System, regions: &str, policies: &[Policy], url: &str) ->
     let seat = &system.seat;
     let names: Vec<&str> = policies.iter().map(|policy| policy.name.as_str()).collect();
     let in_force = match names.is_empty() {
-        true => "No policy is in force yet; `afterimage policy apply FILE` puts some.".to_string(),
+        true => "No policy is in force yet; run `afterimage policy apply FILE`.".to_string(),
         false => format!("In force: {}.", names.join(", ")),
     };
     format!(

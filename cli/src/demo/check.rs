@@ -1,7 +1,7 @@
-//! The self-check: what is in EC2 and in the table in the end, held against each other by itself.
+//! The self-check: compares EC2 with the ledger's table at the end of the demo.
 //!
-//! It shares nothing with the code that it checks: it reads raw items and raw listings, and knows
-//! of the ledger only the names that stand in `docs/`.
+//! The check shares nothing with the code that it checks. It reads raw items and raw listings, and
+//! knows only those names of the ledger that stand in `docs/`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -10,39 +10,42 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_ec2::types::{Image, ImageState};
 
 use crate::Failure;
-use crate::demo::{ours, say};
+use crate::demo::fleet::SEAT;
+use crate::text::large_count;
 
-/// What the check found.
+/// Result of the check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
-    /// What holds, a sentence for each.
+    /// Statements that hold.
     pub holds: Vec<String>,
-    /// What does not.
+    /// Statements that are broken, each with the artefact that breaks it.
     pub broken: Vec<String>,
 }
 
-/// What the table says, in so far as it can be held against EC2.
+/// Contents of the table, as far as they can be compared with EC2.
 #[derive(Debug, Default)]
 struct Table {
     points: usize,
-    /// Points and replicas that are not at an end, by their keys.
+    /// Keys of points and replicas that are not finished.
     open: Vec<String>,
-    /// The images that points and replicas have, by region, with their keys.
+    /// Images of points and replicas by region, with the keys of their records.
     images: BTreeMap<(String, String), String>,
     snapshots: BTreeSet<String>,
-    /// What failed tries left: known, and of no use.
+    /// Leftovers of failed attempts: known, but not used.
     leftovers: BTreeSet<String>,
 }
 
+/// Compares EC2 in these regions with the table.
+///
 /// # Errors
-/// Something cannot be read.
+/// EC2 or the table cannot be read.
 pub async fn check(cloud: &Cloud, table: &str, regions: &[&str]) -> Result<Verdict, Failure> {
     let table = read_table(cloud, table).await?;
     let mut verdict = Verdict::default();
-    verdict.say(
+    verdict.record(
         &table.open,
-        &format!("{}, each at an end", say::count(table.points, "point")),
-        "not at an end",
+        &format!("{}, all finished", large_count(table.points, "point")),
+        "not finished",
     );
     let mut images: BTreeMap<(String, String), Image> = BTreeMap::new();
     let mut snapshots = BTreeSet::new();
@@ -61,17 +64,17 @@ pub async fn check(cloud: &Cloud, table: &str, regions: &[&str]) -> Result<Verdi
         .filter(|id| !table.leftovers.contains(*id))
         .cloned()
         .collect();
-    let holds = format!("{}, each of a point", say::count(snapshots.len(), "snapshot"));
-    verdict.say(&unknown, &holds, "a snapshot of no point");
+    let holds = format!("{}, all of a point", large_count(snapshots.len(), "snapshot"));
+    verdict.record(&unknown, &holds, "snapshot of no point");
     Ok(verdict)
 }
 
 impl Verdict {
-    fn say(&mut self, broken: &[String], holds: &str, what: &str) {
+    fn record(&mut self, broken: &[String], holds: &str, fault: &str) {
         if broken.is_empty() {
             self.holds.push(holds.to_string());
         }
-        self.broken.extend(broken.iter().map(|which| format!("{what}: {which}")));
+        self.broken.extend(broken.iter().map(|which| format!("{fault}: {which}")));
     }
 }
 
@@ -84,10 +87,10 @@ fn images_agree(table: &Table, images: &BTreeMap<(String, String), Image>, verdi
         .collect();
     let left = images.keys().filter(|(_, id)| table.leftovers.contains(id)).count();
     let holds = format!(
-        "{} in EC2, each in the ledger, {left} of them left by tries that failed",
-        say::count(images.len(), "image")
+        "{} in EC2, all in the ledger, {left} of them leftovers of failed attempts",
+        large_count(images.len(), "image")
     );
-    verdict.say(&unknown, &holds, "an image that the ledger does not know");
+    verdict.record(&unknown, &holds, "image unknown to the ledger");
     let is_there = |key: &(String, String)| {
         images.get(key).is_some_and(|image| image.state() == Some(&ImageState::Available))
     };
@@ -97,9 +100,9 @@ fn images_agree(table: &Table, images: &BTreeMap<(String, String), Image>, verdi
         .filter(|(key, _)| !is_there(key))
         .map(|(key, record)| format!("{} of {record}", shown(key)))
         .collect();
-    let named = say::count(table.images.len(), "image");
-    let holds = format!("{named} of points and replicas, each available");
-    verdict.say(&missing, &holds, "an image that is not available");
+    let named = large_count(table.images.len(), "image");
+    let holds = format!("{named} of points and replicas, all available");
+    verdict.record(&missing, &holds, "image not available");
     let mut made: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
     for ((region, id), image) in images {
         let tag = image.tags().iter().find(|tag| tag.key() == Some("afterimage:point"));
@@ -113,19 +116,20 @@ fn images_agree(table: &Table, images: &BTreeMap<(String, String), Image>, verdi
         .filter(|(_, ids)| ids.len() > 1)
         .map(|((point, region), ids)| format!("{point} in {region}: {}", ids.join(", ")))
         .collect();
-    verdict.say(&double, "no point with two images in one region", "made twice");
+    verdict.record(&double, "no point with two images in one region", "two images of one point");
 }
 
 async fn own_images(cloud: &Cloud, region: &str) -> Result<Vec<Image>, Failure> {
     let client = aws_sdk_ec2::Client::new(&cloud.sdk_config(region));
     let pages = client.describe_images().owners("self").into_paginator().page_size(1000);
-    pages.items().send().collect::<Result<Vec<Image>, _>>().await.map_err(ours)
+    pages.items().send().collect::<Result<Vec<Image>, _>>().await.map_err(Failure::unexpected)
 }
 
 async fn own_snapshots(cloud: &Cloud, region: &str) -> Result<Vec<String>, Failure> {
     let client = aws_sdk_ec2::Client::new(&cloud.sdk_config(region));
     let pages = client.describe_snapshots().owner_ids("self").into_paginator().page_size(1000);
-    let all = pages.items().send().collect::<Result<Vec<_>, _>>().await.map_err(ours)?;
+    let all =
+        pages.items().send().collect::<Result<Vec<_>, _>>().await.map_err(Failure::unexpected)?;
     Ok(all.iter().filter_map(|snapshot| snapshot.snapshot_id().map(str::to_string)).collect())
 }
 
@@ -135,9 +139,10 @@ fn snapshots_of(image: &Image) -> Vec<String> {
 }
 
 async fn read_table(cloud: &Cloud, table: &str) -> Result<Table, Failure> {
-    let client = aws_sdk_dynamodb::Client::new(&cloud.sdk_config(super::fleet::SEAT));
+    let client = aws_sdk_dynamodb::Client::new(&cloud.sdk_config(SEAT));
     let pages = client.scan().table_name(table).consistent_read(true).into_paginator();
-    let items = pages.items().send().collect::<Result<Vec<_>, _>>().await.map_err(ours)?;
+    let items =
+        pages.items().send().collect::<Result<Vec<_>, _>>().await.map_err(Failure::unexpected)?;
     let mut read = Table::default();
     for item in &items {
         read.take(item);

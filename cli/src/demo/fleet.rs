@@ -11,32 +11,33 @@ use aws_sdk_ec2::types::{
 };
 
 use crate::Failure;
-use crate::demo::ours;
 
-/// Where machines live, where images go besides, and where Afterimage itself is.
+/// Regions of the machines.
 pub const HOMES: [&str; 2] = ["us-east-1", "ap-southeast-1"];
+/// Other regions that get replicas.
 pub const REPLICAS: [&str; 2] = ["eu-west-1", "eu-central-1"];
+/// Region of the stack.
 pub const SEAT: &str = "us-east-1";
 
-/// What the machines are protected by.
+/// Policies of the demo.
 pub const POLICIES: &str = include_str!("policies.yaml");
 
-/// A machine as it is ordered.
+/// Machine to launch.
 #[derive(Clone, Copy, Debug)]
 pub struct Order {
     pub name: &'static str,
     pub region: &'static str,
     image: &'static str,
     kind: &'static str,
-    /// The value of its tag `backup`.
+    /// Value of the tag `backup`.
     pub backup: Option<&'static str>,
-    /// A second disk, in GiB.
+    /// Size of a second disk, in GiB.
     data_gib: Option<i32>,
     encrypted: bool,
     habit: Habit,
 }
 
-/// When people stop and start a machine.
+/// Times at which people stop and start a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Habit {
     Always,
@@ -87,13 +88,13 @@ impl Order {
         Order { habit, ..self }
     }
 
-    /// Whether people ever stop it.
+    /// True if people stop the machine now and then.
     pub fn is_stopped_at_times(&self) -> bool {
         self.habit != Habit::Always
     }
 }
 
-/// Two dozen machines.
+/// Machines of the demo.
 pub const FLEET: [Order; 24] = [
     order("web-1", US, "gold"),
     order("web-2", US, "gold"),
@@ -125,32 +126,33 @@ pub const FLEET: [Order; 24] = [
     Order { backup: None, ..order("sg-lab-1", SG, "") },
 ];
 
-/// A machine that was launched.
+/// Machine that was launched.
 #[derive(Clone, Debug)]
 pub struct Machine {
     pub id: String,
     pub order: Order,
 }
 
-/// What a person does to a machine.
+/// Action of a person on a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deed {
+pub enum Action {
     Stop,
     Start,
 }
 
+/// Action of a person at a certain time.
 #[derive(Clone, Debug)]
 pub struct Act {
     pub at: Time,
-    /// By its place in the fleet.
+    /// Index of the machine in the fleet.
     pub machine: usize,
-    pub deed: Deed,
+    pub action: Action,
 }
 
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
 
-/// What people do in so many days: nobody is on the minute, and nobody works at weekends.
+/// Plans the actions of people. They are never on the minute, and do not work at weekends.
 pub fn acts(seed: u64, start: Time, days: u64) -> Vec<Act> {
     let mut rng = fastrand::Rng::with_seed(seed ^ 0x7065_6f70_6c65);
     let mut acts = Vec::new();
@@ -169,9 +171,9 @@ pub fn acts(seed: u64, start: Time, days: u64) -> Vec<Act> {
                 |hour: u64, late: u64| start + Duration::from_secs(day * DAY + hour * HOUR + late);
             // On the first day everything runs already.
             if day > 0 {
-                acts.push(Act { at: at(from, late[0]), machine, deed: Deed::Start });
+                acts.push(Act { at: at(from, late[0]), machine, action: Action::Start });
             }
-            acts.push(Act { at: at(until, late[1]), machine, deed: Deed::Stop });
+            acts.push(Act { at: at(until, late[1]), machine, action: Action::Stop });
         }
     }
     acts.sort_by_key(|act| (act.at, act.machine));
@@ -184,7 +186,7 @@ fn is_working_day(start: Time, day: u64) -> bool {
     weekday < 5
 }
 
-/// People at work: one client for each region.
+/// People who stop and start machines, with a client for each region.
 #[derive(Debug)]
 pub struct People {
     clients: BTreeMap<&'static str, Client>,
@@ -197,10 +199,12 @@ impl People {
     }
 
     fn client(&self, region: &str) -> Result<&Client, Failure> {
-        self.clients.get(region).ok_or_else(|| Failure::Ours(format!("nobody is in {region}")))
+        self.clients
+            .get(region)
+            .ok_or_else(|| Failure::Ours(format!("there is no client for {region}")))
     }
 
-    /// Launches the fleet, in no more of a hurry than EC2 allows.
+    /// Launches the fleet, at the pace that EC2 allows.
     ///
     /// # Errors
     /// A machine cannot be launched.
@@ -214,16 +218,28 @@ impl People {
         Ok(machines)
     }
 
+    /// Carries out an action.
+    ///
     /// # Errors
-    /// EC2 refuses it.
-    pub async fn act(&self, machine: &Machine, deed: Deed) -> Result<(), Failure> {
+    /// EC2 refuses the action.
+    pub async fn act(&self, machine: &Machine, action: Action) -> Result<(), Failure> {
         let client = self.client(machine.order.region)?;
-        match deed {
-            Deed::Stop => {
-                client.stop_instances().instance_ids(&machine.id).send().await.map_err(ours)?;
+        match action {
+            Action::Stop => {
+                client
+                    .stop_instances()
+                    .instance_ids(&machine.id)
+                    .send()
+                    .await
+                    .map_err(Failure::unexpected)?;
             }
-            Deed::Start => {
-                client.start_instances().instance_ids(&machine.id).send().await.map_err(ours)?;
+            Action::Start => {
+                client
+                    .start_instances()
+                    .instance_ids(&machine.id)
+                    .send()
+                    .await
+                    .map_err(Failure::unexpected)?;
             }
         }
         Ok(())
@@ -232,8 +248,9 @@ impl People {
 
 async fn launch(client: &Client, order: Order) -> Result<String, Failure> {
     let named = Filter::builder().name("name").values(order.image).build();
-    let found = client.describe_images().filters(named).send().await.map_err(ours)?;
-    let missing = || Failure::Ours(format!("there is no image like {}", order.image));
+    let found =
+        client.describe_images().filters(named).send().await.map_err(Failure::unexpected)?;
+    let missing = || Failure::Ours(format!("no image matches {}", order.image));
     let base = found.images().first().ok_or_else(missing)?;
     let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
     let mut tags = vec![tag("Name", order.name)];
@@ -252,12 +269,12 @@ async fn launch(client: &Client, order: Order) -> Result<String, Failure> {
         .max_count(1)
         .send()
         .await
-        .map_err(ours)?;
+        .map_err(Failure::unexpected)?;
     let id = launched.instances().first().and_then(|instance| instance.instance_id());
-    id.map(str::to_string).ok_or_else(|| Failure::Ours("a launch without a machine".into()))
+    id.map(str::to_string).ok_or_else(|| Failure::Ours("RunInstances returned no instance".into()))
 }
 
-/// What differs from the disks of the image.
+/// Lists the disks that differ from those of the image.
 fn disks(order: Order, root: &str) -> Option<Vec<BlockDeviceMapping>> {
     let encrypted = order.encrypted.then_some(true);
     let disk = |device: &str, gib: Option<i32>| {

@@ -1,21 +1,22 @@
-//! `afterimage demo`: a week of Afterimage in an embedded cloud, told as it goes.
+//! `afterimage demo`: a week of Afterimage in an embedded cloud, told as it passes.
 //!
-//! The cloud is in this process, Afterimage is deployed in it from the templates in `infra/`, and
-//! everything that it does it does by itself. The demo only plays the people who stop and start
-//! machines, says what goes wrong, and watches.
+//! The cloud is in this process. Afterimage is deployed in it from the templates in `infra/`, and
+//! works by itself. The demo plays the people who stop and start machines, sets the faults, and
+//! tells what happens.
 
 mod check;
+mod fault_rules;
 mod fleet;
-mod mishap;
+mod format;
 mod mishaps;
-mod say;
+mod printer;
 mod story;
 mod table;
-mod teller;
-mod watch;
+mod trace_file;
+mod trace_reader;
 
 use std::collections::BTreeMap;
-use std::error::Error;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use afterimage_aws::Ledger;
@@ -27,53 +28,56 @@ use afterimage_core::policy::{Policy, Trigger, file};
 use jiff::Timestamp;
 
 use crate::Failure;
-use crate::failure::chain;
-use crate::place::STREAM;
+use crate::stack::STREAM;
 use crate::system;
-use fleet::{Act, Deed, HOMES, Machine, POLICIES, People, REPLICAS, SEAT};
-use say::count;
+use crate::text::{blanks, large_count, padded};
+use fleet::{Act, Action, HOMES, Machine, POLICIES, People, REPLICAS, SEAT};
+use printer::Printer;
 use story::Story;
-use teller::Teller;
-use watch::Watch;
+use trace_file::TraceFile;
+use trace_reader::TraceReader;
 
-/// Shows what Afterimage does, in an embedded cloud: a week of two dozen machines.
+/// Demonstrates Afterimage in an embedded cloud: a week of two dozen machines.
 ///
 /// Nothing leaves this machine, and no account is needed. Events are lost, doubled and late, calls
-/// fail, functions die. Same seed, same story.
+/// fail, functions die.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Same seed, same story.
+    /// Seed of the story: the same seed tells the same story.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// How many days to live through, from 1 to 31.
+    /// Number of days, from 1 to 31.
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = days())]
     days: u64,
+    /// Write every call, event and fault of the embedded cloud to this file, a JSON object a line.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
 }
 
 fn days() -> clap::builder::RangedU64ValueParser<u64> {
     clap::value_parser!(u64).range(1..=31)
 }
 
-/// How far the world goes before the demo looks again. Schedules are at whole minutes, and whole
-/// minutes are within a step: what becomes due together is seen together.
+/// Time that passes between two reads of the trace. Schedules are at whole minutes, and whole
+/// minutes are within a step: points that become due together are read together.
 const STEP: Duration = Duration::from_secs(300);
+/// Offset of the steps from whole minutes.
 const OFFSET: Duration = Duration::from_secs(150);
-/// After the last day nothing goes wrong any more, and what is on its way may end.
-const PATIENCE: Duration = Duration::from_secs(24 * 3600);
+/// Longest time after the last day in which points may finish. No fault happens in it.
+const FINISH_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// # Errors
-/// Something went wrong in the demo itself, or the self-check does not hold.
+/// The trace file cannot be written, the demo itself fails, or the self-check finds a fault.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let config = Config { lag: Lag::as_observed(), ..Config::seeded(arguments.seed) };
+    let trace_file = arguments.trace.as_deref().map(TraceFile::create).transpose()?;
     let (seed, days) = (arguments.seed, arguments.days);
-    Cloud::run(config, async |cloud| Demo::begin(&cloud, seed, days).await?.live().await)
+    Cloud::run(config, async |cloud| {
+        Demo::begin(&cloud, seed, days, trace_file).await?.live().await
+    })
 }
 
-/// An error of AWS where none is expected.
-fn ours(error: impl Error + 'static) -> Failure {
-    Failure::Ours(chain(&error))
-}
-
+/// Running demo.
 struct Demo {
     cloud: Cloud,
     days: u64,
@@ -85,14 +89,20 @@ struct Demo {
     names: BTreeMap<InstanceId, String>,
     people: People,
     acts: Vec<Act>,
-    watch: Watch,
+    trace_reader: TraceReader,
     story: Story,
-    teller: Teller,
+    printer: Printer,
+    trace_file: Option<TraceFile>,
 }
 
 impl Demo {
     /// Deploys the system, puts the policies in force, launches the machines.
-    async fn begin(cloud: &Cloud, seed: u64, days: u64) -> Result<Demo, Failure> {
+    async fn begin(
+        cloud: &Cloud,
+        seed: u64,
+        days: u64,
+        trace_file: Option<TraceFile>,
+    ) -> Result<Demo, Failure> {
         let start = cloud.now();
         let mut regions: Vec<String> =
             HOMES.iter().chain(&REPLICAS).map(ToString::to_string).collect();
@@ -104,7 +114,7 @@ impl Demo {
         let machines = people.launch(cloud).await?;
         system.apply_policies(cloud, POLICIES).await.map_err(Failure::Ours)?;
         let policies = file::read(POLICIES)
-            .map_err(|_| Failure::Ours("the policies of the demo cannot be read".into()))?;
+            .map_err(|_| Failure::Ours("cannot read the policies of the demo".into()))?;
         let named = machines.iter().filter_map(|machine| {
             Some((InstanceId::parse(&machine.id).ok()?, machine.order.name.to_string()))
         });
@@ -121,53 +131,51 @@ impl Demo {
             names,
             people,
             machines,
-            watch: Watch::default(),
-            teller: Teller::new(start),
+            trace_reader: TraceReader::default(),
+            printer: Printer::new(start),
+            trace_file,
         };
         demo.preface()?;
-        let rules = mishaps::rules(seed, &demo.machines);
+        let rules = fault_rules::rules(seed, &demo.machines);
         cloud.with(|model| model.faults.set(rules));
         demo.pass(start + OFFSET).await?;
         Ok(demo)
     }
 
-    /// What is going to happen.
+    /// Prints what is going to happen.
     fn preface(&mut self) -> Result<(), Failure> {
         let text = format!(
-            "Afterimage is deployed in an embedded cloud, at {SEAT}; for {} it looks after {} in \
-             {} and {}, while events are lost, calls fail and functions die. Times are UTC.",
-            count(self.days, "day"),
-            count(self.machines.len(), "machine"),
+            "Afterimage runs in an embedded cloud, with its seat in {SEAT}. For {} it protects {} \
+             in {} and {}, while events are lost, calls fail and functions die. Times are UTC.",
+            large_count(self.days, "day"),
+            large_count(self.machines.len(), "machine"),
             HOMES[0],
             HOMES[1],
         );
-        self.teller.print(&say::wrapped(&text, 0))?;
-        self.teller.print("")?;
+        self.printer.print(&format::wrapped_below(&text, "", ""))?;
+        self.printer.print("")?;
         for policy in &self.policies {
             let text = describe(policy, &self.machines);
-            self.teller.print(&format!(
-                "  {:9}{}",
-                policy.name.as_str(),
-                say::wrapped(&text, 11)
-            ))?;
+            let head = format!("  {}", padded(policy.name.as_str(), 9));
+            self.printer.print(&format::wrapped_below(&text, &head, &blanks(&head)))?;
         }
-        self.teller.print("")
+        self.printer.print("")
     }
 
-    /// Lives through the days, and says what became of everything.
+    /// Lets the days pass, and tells the end.
     async fn live(mut self) -> Result<(), Failure> {
         while self.cloud.now() < self.end {
             self.step().await?;
         }
         self.cloud.with(|model| model.faults.set(Vec::new()));
-        let patience = self.end + PATIENCE;
-        while self.story.under_way() > 0 && self.cloud.now() < patience {
+        let deadline = self.end + FINISH_MAX;
+        while self.story.under_way() > 0 && self.cloud.now() < deadline {
             self.step().await?;
         }
         self.finish().await
     }
 
-    /// Lets time pass until somebody does something, but no longer than a step.
+    /// Lets time pass until the next action of a person, but no longer than a step.
     async fn step(&mut self) -> Result<(), Failure> {
         let now = self.cloud.now();
         let passed = now.since(Time::default() + OFFSET).as_secs() % STEP.as_secs();
@@ -177,71 +185,76 @@ impl Demo {
         self.acts.remove(0);
         self.pass(act.at).await?;
         let Some(machine) = self.machines.get(act.machine) else { return Ok(()) };
-        if act.deed == Deed::Stop
+        if act.action == Action::Stop
             && let Ok(id) = InstanceId::parse(&machine.id)
         {
-            self.story.stop(&id, self.cloud.now().stamp());
+            self.story.add_stop(&id, self.cloud.now().stamp());
         }
-        self.people.act(machine, act.deed).await
+        self.people.act(machine, act.action).await
     }
 
-    /// Lets time pass until then, and tells what happened.
+    /// Lets time pass until this time, and tells what happened.
     async fn pass(&mut self, until: Time) -> Result<(), Failure> {
         self.cloud.advance(until.since(self.cloud.now())).await;
-        let entries = self.cloud.with(|model| std::mem::take(&mut model.trace));
-        let glance = self.watch.read(entries.entries());
-        self.story.hear(&glance);
-        for machine in &glance.touched {
-            for (point, replicas) in self.ledger.points_of(machine).await.map_err(ours)? {
-                self.story.see(point, replicas, &self.watch.counts);
+        let trace = self.cloud.with(|model| std::mem::take(&mut model.trace));
+        if let Some(file) = &mut self.trace_file {
+            file.write(trace.entries())?;
+        }
+        let observed = self.trace_reader.read(trace.entries());
+        self.story.add_observed(&observed);
+        for machine in &observed.touched {
+            for (point, replicas) in
+                self.ledger.points_of(machine).await.map_err(Failure::unexpected)?
+            {
+                self.story.add_point(point, replicas, &self.trace_reader.counts);
             }
         }
-        for line in self.story.tell(&self.watch.counts) {
-            self.teller.tell(&line)?;
+        for line in self.story.new_lines(&self.trace_reader.counts) {
+            self.printer.print_line(&line)?;
         }
-        self.teller.progress(self.cloud.now(), self.days, self.story.under_way());
+        self.printer.progress(self.cloud.now(), self.days, self.story.under_way());
         Ok(())
     }
 
-    /// The table, the totals, and the self-check.
+    /// Prints the table, the totals and the self-check.
     async fn finish(mut self) -> Result<(), Failure> {
         let now: Timestamp = self.cloud.now().stamp();
-        let fleet = self.ledger.fleet().await.map_err(ours)?;
+        let fleet = self.ledger.fleet().await.map_err(Failure::unexpected)?;
         let regions: Vec<&str> = HOMES.into_iter().chain(REPLICAS).collect();
         let verdict = check::check(&self.cloud, &self.table, &regions).await?;
         let machines = table::machines(&self.machines, &fleet, &self.story, &self.policies, now);
-        self.teller.print(&format!("\nHow every machine stands on {}:\n", say::moment(now)))?;
-        self.teller.print(&format!("{machines}\n{}\n", table::GRADES))?;
-        let mut totals = table::totals(&self.story, &self.watch.counts);
+        self.printer.print(&format!("\nState of every machine on {}:\n", format::moment(now)))?;
+        self.printer.print(&format!("{machines}\n{}\n", table::GRADES))?;
+        let mut totals = table::totals(&self.story, &self.trace_reader.counts);
         totals.push_str(&table::refused(&self.story, &self.names));
         totals.push_str(&table::entry("checked", &verdict.holds.join("; ")));
-        self.teller.print(totals.trim_end())?;
+        self.printer.print(totals.trim_end())?;
         if !verdict.broken.is_empty() {
             let broken = verdict.broken.join("\n  ");
-            return Err(Failure::Ours(format!("the self-check does not hold:\n  {broken}")));
+            return Err(Failure::Ours(format!("the self-check failed:\n  {broken}")));
         }
-        self.teller.print(NEXT)
+        self.printer.print(NEXT)
     }
 }
 
 const NEXT: &str = "
-Next: afterimage demo --seed 2           another week, other mishaps
-      afterimage cloud --system          the same to play with, for boto3 and the AWS CLI
-      afterimage policy check FILE       your own policies";
+Next: afterimage demo --seed 2           another week with other faults
+      afterimage cloud --system          the same cloud, for boto3 and the AWS CLI
+      afterimage policy check FILE       what your own policies mean";
 
-/// What a policy does, in a line.
+/// Describes a policy in a line.
 fn describe(policy: &Policy, machines: &[Machine]) -> String {
     let covered = machines.iter().filter(|it| it.order.backup == Some(policy.name.as_str()));
     let when = policy.triggers.iter().map(|trigger| match trigger {
         Trigger::Schedule(timed) => format!("{} {}", timed.expression(), timed.timezone()),
-        Trigger::Stopped(_) => "whenever one is stopped".to_string(),
-        Trigger::Tag => "whenever its tag asks for it".to_string(),
+        Trigger::Stopped(_) => "whenever a machine stops".to_string(),
+        Trigger::Tag => "whenever a machine is tagged `afterimage:now`".to_string(),
     });
     let where_to: Vec<&str> =
         policy.replicate.iter().map(|replica| replica.region.as_str()).collect();
     format!(
         "{}, {}, with replicas in {}",
-        count(covered.count(), "machine"),
+        large_count(covered.count(), "machine"),
         when.collect::<Vec<_>>().join(" and "),
         where_to.join(" and ")
     )

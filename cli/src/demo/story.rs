@@ -1,7 +1,7 @@
-//! The story: what happened to the points, in lines that a person reads as they come.
+//! The story: what happened to the points, a line for each thing that matters.
 //!
-//! Nothing is told that was not seen: when a record was written and what failed is from the trace,
-//! where a point stands is from the ledger.
+//! The story tells only facts: times of writes and failures come from the trace, the states of
+//! points from the ledger.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,16 +12,17 @@ use afterimage_core::slot::{Occasion, PointId};
 use afterimage_core::status::Status;
 use jiff::Timestamp;
 
-use crate::demo::mishap::{self, Records};
-use crate::demo::say::{count, minutes};
-use crate::demo::watch::{Counts, Glance};
+use crate::demo::format::elapsed;
+use crate::demo::mishaps::{self, Records};
+use crate::demo::trace_reader::{Counts, Observed};
+use crate::text::large_count;
 
-/// Something that matters, and when it was.
+/// Line of the story, and its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     pub at: Timestamp,
     pub text: String,
-    /// One of many of its kind: left out on a day that has enough of them.
+    /// True for one of many lines of its kind. It is left out on a day that has enough of them.
     pub minor: bool,
 }
 
@@ -31,37 +32,39 @@ impl Line {
     }
 }
 
-/// A point as it was seen last.
+/// Point in the state that was read last.
 #[derive(Debug)]
-struct Seen {
+struct KnownPoint {
     point: Point,
     replicas: Vec<Replica>,
 }
 
-/// The points of one slot of a schedule.
+/// Points of one slot of a schedule.
 #[derive(Debug)]
-struct Due {
-    /// When the first of its points was requested.
+struct DueSlot {
+    /// Time at which the first of its points was requested.
     begun: Timestamp,
     points: BTreeSet<PointId>,
-    /// What had been counted before it.
+    /// Counts before the slot.
     before: Counts,
+    /// True once the story told that the slot is due.
     told: bool,
 }
 
+/// State of the story: everything that it knows, and what it has told.
 #[derive(Debug, Default)]
 pub struct Story {
     names: BTreeMap<InstanceId, String>,
-    points: BTreeMap<PointId, Seen>,
-    /// What the trace knows of each point.
+    points: BTreeMap<PointId, KnownPoint>,
+    /// Records of each point in the trace.
     records: BTreeMap<PointId, Records>,
-    /// Points that have come to an end, and were told of.
+    /// Finished points that the story has told.
     told: BTreeSet<PointId>,
-    due: BTreeMap<(Timestamp, PolicyName), Due>,
-    /// When people stopped a machine last.
+    due: BTreeMap<(Timestamp, PolicyName), DueSlot>,
+    /// Time at which people last stopped each machine.
     stopped: BTreeMap<InstanceId, Timestamp>,
-    /// Stops of which the event was lost.
-    unheard_stops: BTreeSet<(InstanceId, Timestamp)>,
+    /// Stops whose event was lost.
+    lost_stops: BTreeSet<(InstanceId, Timestamp)>,
     refused: BTreeSet<InstanceId>,
 }
 
@@ -70,34 +73,34 @@ impl Story {
         Story { names, ..Story::default() }
     }
 
-    /// A person stopped a machine.
-    pub fn stop(&mut self, machine: &InstanceId, at: Timestamp) {
+    /// Takes in that a person stopped a machine.
+    pub fn add_stop(&mut self, machine: &InstanceId, at: Timestamp) {
         self.stopped.insert(machine.clone(), at);
     }
 
-    /// Takes in what the trace tells.
-    pub fn hear(&mut self, glance: &Glance) {
-        for machine in &glance.lost_stops {
+    /// Takes in observations from the trace.
+    pub fn add_observed(&mut self, observed: &Observed) {
+        for machine in &observed.lost_stops {
             if let Some(at) = self.stopped.get(machine) {
-                self.unheard_stops.insert((machine.clone(), *at));
+                self.lost_stops.insert((machine.clone(), *at));
             }
         }
-        for written in &glance.written {
+        for written in &observed.written {
             self.records.entry(written.point.clone()).or_default().write(written);
         }
-        for made in &glance.made {
+        for made in &observed.made {
             self.records.entry(made.point.clone()).or_default().make(made);
         }
     }
 
-    /// Takes in how a point stands.
-    pub fn see(&mut self, point: Point, replicas: Vec<Replica>, counts: &Counts) {
+    /// Takes in the state of a point.
+    pub fn add_point(&mut self, point: Point, replicas: Vec<Replica>, counts: &Counts) {
         if self.told.contains(&point.id) {
             return;
         }
         if let Occasion::Scheduled(slot) = point.slot.occasion {
             let key = (slot, point.slot.policy.clone());
-            let due = self.due.entry(key).or_insert_with(|| Due {
+            let due = self.due.entry(key).or_insert_with(|| DueSlot {
                 begun: point.requested_at,
                 points: BTreeSet::new(),
                 before: counts.clone(),
@@ -106,10 +109,10 @@ impl Story {
             due.begun = due.begun.min(point.requested_at);
             due.points.insert(point.id.clone());
         }
-        self.points.insert(point.id.clone(), Seen { point, replicas });
+        self.points.insert(point.id.clone(), KnownPoint { point, replicas });
     }
 
-    /// How many points are on their way.
+    /// Counts the points that are not finished.
     pub fn under_way(&self) -> usize {
         self.points.values().filter(|seen| !seen.point.status.is_final()).count()
     }
@@ -122,9 +125,9 @@ impl Story {
         self.points.values().flat_map(|seen| &seen.replicas)
     }
 
-    /// What is new, in the order in which it happened.
-    pub fn tell(&mut self, counts: &Counts) -> Vec<Line> {
-        let mut lines = self.ended();
+    /// Makes the new lines, in the order of their times.
+    pub fn new_lines(&mut self, counts: &Counts) -> Vec<Line> {
+        let mut lines = self.finished_points();
         lines.extend(self.slots(counts));
         lines.sort_by_key(|line| line.at);
         lines
@@ -134,18 +137,18 @@ impl Story {
         self.names.get(machine).map_or(machine.as_str(), String::as_str)
     }
 
-    /// When the last thing was written about a point.
+    /// Finds the time of the last write of a point.
     fn ended_at(&self, point: &Point) -> Timestamp {
         let written = self.records.get(&point.id).and_then(Records::last);
         written.unwrap_or(point.requested_at)
     }
 
-    /// Points that have come to an end.
-    fn ended(&mut self) -> Vec<Line> {
+    /// Makes the lines of points that are finished.
+    fn finished_points(&mut self) -> Vec<Line> {
         let mut lines = Vec::new();
         let mut refused = Vec::new();
         for seen in self.points.values() {
-            let Seen { point, replicas } = seen;
+            let KnownPoint { point, replicas } = seen;
             if !point.status.is_final() || self.told.contains(&point.id) {
                 continue;
             }
@@ -166,7 +169,7 @@ impl Story {
                 _ => lines.extend(self.stop_imaged(point, at)),
             }
             if let Some(records) = self.records.get(&point.id) {
-                let texts = mishap::lines(name, point, replicas, records);
+                let texts = mishaps::lines(name, point, replicas, records);
                 lines.extend(texts.into_iter().map(|text| Line { at, text, minor: true }));
             }
         }
@@ -176,7 +179,7 @@ impl Story {
         lines
     }
 
-    /// A machine that somebody stopped has its image.
+    /// Makes the line of a machine that somebody stopped and that has its image now.
     fn stop_imaged(&self, point: &Point, at: Timestamp) -> Option<Line> {
         let Occasion::Stopped { .. } = point.slot.occasion else { return None };
         let stopped = *self.stopped.get(point.instance())?;
@@ -186,9 +189,9 @@ impl Story {
             Some(Grade::Reboot | Grade::Crash) => "but not at rest",
             None => "of unknown grade",
         };
-        let word = if self.unheard_stops.contains(&(point.instance().clone(), stopped)) {
-            let found = minutes(stopped, point.requested_at);
-            format!("; the event was lost, the sweep found it after {found}")
+        let word = if self.lost_stops.contains(&(point.instance().clone(), stopped)) {
+            let found = elapsed(stopped, point.requested_at);
+            format!("; its event was lost, and the sweep found the stop after {found}")
         } else {
             String::new()
         };
@@ -196,18 +199,18 @@ impl Story {
             "{name}: stopped at {}; imaged {grade}, {} after {}{word}",
             stopped.strftime("%H:%M"),
             replicas_of([point].into_iter()),
-            minutes(stopped, at),
+            elapsed(stopped, at),
         );
         Some(Line::new(at, text))
     }
 
-    /// Slots that have begun, and slots that are done.
+    /// Makes the lines of slots that have begun and slots that are done.
     fn slots(&mut self, counts: &Counts) -> Vec<Line> {
         let mut lines = Vec::new();
         let mut done = Vec::new();
         for ((slot, policy), due) in &self.due {
             if !due.told {
-                let machines = count(due.points.len(), "machine");
+                let machines = large_count(due.points.len(), "machine");
                 let are = if due.points.len() == 1 { "is" } else { "are" };
                 lines.push(Line::new(due.begun, format!("{policy}: {machines} {are} due")));
             }
@@ -216,12 +219,12 @@ impl Story {
             if points.iter().all(|point| point.status.is_final()) {
                 let last = points.iter().map(|point| self.ended_at(point)).max();
                 let at = last.unwrap_or(*slot);
-                let meanwhile = mishap::meanwhile(&due.before, counts);
+                let meanwhile = mishaps::meanwhile(&due.before, counts);
                 let text = format!(
                     "{policy}: {}, {}, after {}{meanwhile}",
                     imaged(&points),
                     replicas_of(points.iter().copied()),
-                    minutes(*slot, at)
+                    elapsed(*slot, at)
                 );
                 lines.push(Line::new(at, text));
                 done.push((*slot, policy.clone()));
@@ -241,7 +244,7 @@ fn is_good(point: &Point) -> bool {
     matches!(point.status, Status::Imaged | Status::Protected)
 }
 
-/// `14 of 15 imaged, 1 refused`.
+/// Counts the points of a slot by their end: `14 of 15 imaged, 1 refused`.
 fn imaged(points: &[&Point]) -> String {
     let good = points.iter().filter(|point| is_good(point)).count();
     let mut text = format!("{good} of {} imaged", points.len());
@@ -254,7 +257,7 @@ fn imaged(points: &[&Point]) -> String {
     text
 }
 
-/// `28 of 28 replicas`, of the points that have an image.
+/// Counts the replicas of points that have an image: `28 of 28 replicas`.
 fn replicas_of<'a>(points: impl Iterator<Item = &'a Point>) -> String {
     let (mut wanted, mut available) = (0, 0);
     for point in points.filter(|point| point.image.is_some()) {
@@ -262,5 +265,5 @@ fn replicas_of<'a>(points: impl Iterator<Item = &'a Point>) -> String {
         let there = |place: &&Place| **place == Place::Available;
         available += point.replicas.values().filter(there).count();
     }
-    format!("{available} of {}", count(wanted, "replica"))
+    format!("{available} of {}", large_count(wanted, "replica"))
 }

@@ -1,4 +1,4 @@
-//! The end of the demo: how every machine stands, what it took, and what would have been lost.
+//! The end of the demo: the state of every machine, the totals, and what would have been lost.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,15 @@ use afterimage_core::summary::{Good, MachineSummary};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::demo::fleet::Machine;
-use crate::demo::say::{count, minutes, thousands, wrapped};
+use crate::demo::format::{self, elapsed};
 use crate::demo::story::Story;
-use crate::demo::watch::Counts;
+use crate::demo::trace_reader::Counts;
+use crate::text::{blanks, columns, large_count, padded, thousands};
 
 const HEADS: [&str; 6] =
     ["MACHINE", "REGION", "NEWEST POINT", "GRADE", "REPLICAS", "RECOVERABLE TO"];
 
-/// Every machine, and what it could be brought back to.
+/// Lays out the table of machines: the newest point of each, and the time it can be recovered to.
 pub fn machines(
     machines: &[Machine],
     fleet: &[MachineSummary],
@@ -28,26 +29,12 @@ pub fn machines(
 ) -> String {
     let known: BTreeMap<&str, &MachineSummary> =
         fleet.iter().map(|summary| (summary.instance.as_str(), summary)).collect();
-    let rows: Vec<[String; 6]> = machines
-        .iter()
-        .map(|machine| {
-            let summary = known.get(machine.id.as_str()).copied();
-            row(machine, summary, story, policies, now)
-        })
-        .collect();
-    let mut text = String::new();
-    for cells in std::iter::once(&HEADS.map(str::to_string)).chain(&rows) {
-        let widths = (0..HEADS.len()).map(|column| {
-            let cells = rows.iter().filter_map(|row| row.get(column));
-            let head = HEADS.get(column).map_or(0, |head| head.len());
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0).max(head)
-        });
-        let line: Vec<String> =
-            cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        text.push_str(line.join("  ").trim_end());
-        text.push('\n');
-    }
-    text
+    let mut rows = vec![HEADS.map(str::to_string)];
+    rows.extend(machines.iter().map(|machine| {
+        let summary = known.get(machine.id.as_str()).copied();
+        row(machine, summary, story, policies, now)
+    }));
+    columns(&rows).iter().map(|line| format!("{line}\n")).collect()
 }
 
 fn row(
@@ -69,7 +56,7 @@ fn row(
             });
             let why = match (refused, order.backup) {
                 (Some(why), _) => why,
-                (None, Some(_)) => "never: nothing asked for it yet".to_string(),
+                (None, Some(_)) => "never: no point requested yet".to_string(),
                 (None, None) => "never: no policy selects it".to_string(),
             };
             ["none".to_string(), "-".to_string(), "-".to_string(), why]
@@ -92,7 +79,7 @@ fn good_cells(
         Some(Occasion::OnDemand { ordinal }) => format!("request {ordinal}"),
         None => good.point.to_string(),
     };
-    let age = minutes(good.taken_at, now);
+    let age = elapsed(good.taken_at, now);
     let interval = policies.iter().find(|it| it.name == *policy).and_then(|it| interval(it, now));
     let until = match interval {
         Some(interval) => {
@@ -114,7 +101,7 @@ fn short(at: Timestamp) -> String {
     at.strftime("%d %b %H:%M").to_string()
 }
 
-/// From one slot of a policy's schedule to the next.
+/// Finds the time between two slots of a policy's schedule.
 pub fn interval(policy: &Policy, now: Timestamp) -> Option<SignedDuration> {
     let timed = policy.triggers.iter().find_map(|trigger| match trigger {
         Trigger::Schedule(timed) => Some(timed),
@@ -125,32 +112,37 @@ pub fn interval(policy: &Policy, now: Timestamp) -> Option<SignedDuration> {
     Some(after.duration_since(next))
 }
 
-/// How the grades are to be read.
+/// Explanation of the grades.
 pub const GRADES: &str = "crash: the machine was running, its disks are as after a power cut; \
                           at-rest: it was stopped";
 
-/// What there is now, what it took, and what would have been lost.
+/// Formats the totals: artefacts, events, calls, faults, and what would have been lost.
 pub fn totals(story: &Story, counts: &Counts) -> String {
     let images = story.points().filter(|point| is_imaged(point)).count();
     let is_there = |replica: &&Replica| replica.status == ReplicaStatus::Available;
     let replicas = story.replicas().filter(is_there).count();
     let told = [
         ("points", points(story)),
-        ("images", format!("{} at home, {}", thousands(of(images)), count(replicas, "replica"))),
+        (
+            "images",
+            format!("{} at home, {}", thousands(of(images)), large_count(replicas, "replica")),
+        ),
         ("events", events(counts)),
         ("calls", calls(counts)),
-        ("in the way", in_the_way(counts)),
-        ("otherwise", otherwise(counts)),
+        ("faults", faults(counts)),
+        ("prevented", prevented(counts)),
     ];
     told.map(|(head, told)| entry(head, &told)).concat()
 }
 
-/// A head, and what there is to say of it.
-pub fn entry(head: &str, told: &str) -> String {
-    format!("{head:HEAD$}{}\n", wrapped(told, HEAD))
+/// Formats a head and the text beside it.
+pub fn entry(head: &str, text: &str) -> String {
+    let first = padded(head, HEAD_WIDTH);
+    format!("{}\n", format::wrapped_below(text, &first, &blanks(&first)))
 }
 
-const HEAD: usize = 12;
+/// Width of the heads of the totals.
+const HEAD_WIDTH: usize = 12;
 
 fn is_imaged(point: &Point) -> bool {
     matches!(point.status, Status::Imaged | Status::Protected)
@@ -168,12 +160,12 @@ fn points(story: &Story) -> String {
 
 fn events(counts: &Counts) -> String {
     format!(
-        "{} of EC2, {} lost, {} doubled, {} late; {} came twice",
+        "{} from EC2, {} lost, {} doubled, {} late; {} delivered twice",
         thousands(counts.events),
         counts.lost(),
         counts.doubled,
         counts.late,
-        count(counts.invoked_twice, "invocation"),
+        large_count(counts.invoked_twice, "invocation"),
     )
 }
 
@@ -187,38 +179,38 @@ fn calls(counts: &Counts) -> String {
     let parts: Vec<String> = counts
         .calls
         .iter()
-        .map(|(service, number)| format!("{} of {}", thousands(*number), named(service)))
+        .map(|(service, number)| format!("{} to {}", thousands(*number), named(service)))
         .collect();
     format!(
         "{} in {}: {}",
         thousands(counts.calls_in_all()),
-        count(counts.invocations, "invocation"),
+        large_count(counts.invocations, "invocation"),
         parts.join(", "),
     )
 }
 
-fn in_the_way(counts: &Counts) -> String {
+fn faults(counts: &Counts) -> String {
     format!(
-        "{} throttled, {} failed, {} took effect without an answer; {} killed at work; {} that \
-         EC2 began and could not finish",
-        count(counts.throttled, "call"),
+        "{} throttled, {} failed, {} took effect but lost their answers; {} killed while working; \
+         {} that EC2 began and could not finish",
+        large_count(counts.throttled, "call"),
         counts.failed,
-        counts.unheard,
-        count(counts.killed, "function"),
-        count(counts.creations_failed, "thing"),
+        counts.unanswered,
+        large_count(counts.killed, "function"),
+        large_count(counts.creations_failed, "artefact"),
     )
 }
 
-/// Only what the trace shows: how often there was nothing but the sweep, the intent in the ledger,
-/// or another try to go on.
-fn otherwise(counts: &Counts) -> String {
+/// Formats what would have been lost, as far as the trace shows it: how often only the sweep, the
+/// intent in the ledger, or another attempt helped.
+fn prevented(counts: &Counts) -> String {
     let finished = counts.lost_sets + counts.lost_images;
     format!(
-        "without the sweep {} would have no image, and {} would wait for a lost word; without the \
-         intents {} would have been made twice; without a second try {} would be missing",
-        count(counts.lost_stops, "stop"),
-        count(finished, "finished artefact"),
-        count(counts.unheard_creates, "thing"),
+        "without the sweep, {} would have no image and {} would wait for a lost event; without the \
+         intents, {} would have been made twice; without another attempt, {} would be missing",
+        large_count(counts.lost_stops, "stop"),
+        large_count(finished, "finished artefact"),
+        large_count(counts.unanswered_creates, "artefact"),
         counts.creations_failed,
     )
 }
@@ -227,7 +219,7 @@ fn of(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }
 
-/// Machines that may not be imaged, each with its reason and how often it was said.
+/// Lists the machines that were refused, each with the reason and how often.
 pub fn refused(story: &Story, names: &BTreeMap<InstanceId, String>) -> String {
     let mut reasons: BTreeMap<(&str, String), usize> = BTreeMap::new();
     for point in story.points().filter(|point| point.status == Status::Refused) {
@@ -237,7 +229,7 @@ pub fn refused(story: &Story, names: &BTreeMap<InstanceId, String>) -> String {
     }
     let mut text = String::new();
     for ((name, reason), times) in reasons {
-        let told = format!("{name}, {}: {reason}", count(times, "time"));
+        let told = format!("{name}, {}: {reason}", large_count(times, "time"));
         text.push_str(&entry("refused", &told));
     }
     text

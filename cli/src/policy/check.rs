@@ -6,23 +6,23 @@ use afterimage_core::policy::file;
 use afterimage_core::yaml::Problem;
 use serde_json::{Value, json};
 
+use super::policy_file::{display_name, problems_text, read};
 use super::summary::{notes, summary};
-use super::{read, shown};
 use crate::{Failure, print};
 
-/// Reads a policy file and says everything that is wrong with it, or what it means.
+/// Checks a policy file: prints everything that is wrong with it, or what it means.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// The file, or - for standard input.
+    /// Policy file; `-` is standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Answer in JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let name = shown(&arguments.file);
+    let name = display_name(&arguments.file);
     let text = read(&arguments.file)?;
     match file::read(&text) {
         Ok(policies) if arguments.json => {
@@ -41,19 +41,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
                 let list: Vec<Value> = problems.iter().map(to_json).collect();
                 print(&json!({ "file": name, "problems": list }).to_string())?;
             }
-            Err(Failure::Input(tell_all(&name, &text, &problems, "")))
+            Err(Failure::Input(problems_text(&name, &text, &problems, "")))
         }
     }
-}
-
-/// Every problem of a file at its place. `and` is what else there is to say about it.
-pub fn tell_all(name: &str, text: &str, problems: &[Problem], and: &str) -> String {
-    let told: String = problems.iter().map(|problem| tell(name, text, problem)).collect();
-    let count = match problems.len() {
-        1 => "1 problem".to_string(),
-        more => format!("{more} problems"),
-    };
-    format!("{count} in {name}{and}\n\n{told}").trim_end().to_string()
 }
 
 fn to_json(problem: &Problem) -> Value {
@@ -63,18 +53,4 @@ fn to_json(problem: &Problem) -> Value {
         "what": problem.what,
         "instead": problem.instead,
     })
-}
-
-/// A problem with the line it stands in.
-fn tell(name: &str, text: &str, problem: &Problem) -> String {
-    let Problem { at, what, instead } = problem;
-    let line = text.lines().nth(at.line.saturating_sub(1)).unwrap_or_default();
-    let number = at.line.to_string();
-    let margin = " ".repeat(number.len());
-    let indent: String =
-        line.chars().take(at.column - 1).map(|c| if c == '\t' { c } else { ' ' }).collect();
-    format!(
-        "{name}:{at}: {what}\n {margin} |\n {number} | {line}\n {margin} | {indent}^\n \
-         {margin} = {instead}\n\n"
-    )
 }

@@ -1,4 +1,5 @@
-//! What policies will set going: machines, images of those that are stopped already, the next run.
+//! Effects of policies that are about to be applied: selected machines, images of machines that are
+//! already stopped, and the next run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,30 +18,30 @@ use aws_types::SdkConfig;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::place::STREAM;
+use crate::stack::STREAM;
 
-/// What one policy will set going.
+/// Effect of one policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Effect {
     pub policy: PolicyName,
-    /// How many machines it selects, by region.
+    /// Number of selected machines, by region.
     pub machines: BTreeMap<Region, usize>,
-    /// Of those, how many are stopped already and will be imaged, each once.
+    /// Number of selected machines that are already stopped and will be imaged once each.
     pub images_of_stopped: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_run: Option<Run>,
-    /// Why it selects nothing, if so.
+    /// Reason why the policy selects no machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nothing: Option<Reason>,
-    /// Machines that it nearly selects, by what they are.
+    /// Machines that the policy nearly selects, each with what is missing.
     pub near_misses: BTreeMap<InstanceId, String>,
 }
 
-/// What is looked at to say so.
+/// Machines in the regions of policies.
 #[derive(Clone, Debug, Default)]
-pub struct Seen {
+pub struct KnownFleet {
     pub fleet: Fleet,
-    /// Those of the machines that are stopped, and what the ledger has of them.
+    /// Summaries in the ledger of the machines that are stopped.
     pub summaries: BTreeMap<InstanceId, afterimage_core::summary::MachineSummary>,
 }
 
@@ -48,48 +49,48 @@ pub struct Seen {
 ///
 /// # Errors
 /// EC2 or the ledger did not answer.
-pub async fn look(
+pub async fn read_fleet(
     config: &SdkConfig,
     ledger: &Ledger,
     policies: &[&Policy],
-) -> Result<Seen, Failure> {
+) -> Result<KnownFleet, Failure> {
     let homes = policies.iter().flat_map(|policy| &policy.select.regions);
     let replicas = policies.iter().flat_map(|policy| &policy.replicate).map(|r| &r.region);
     let regions: BTreeSet<&Region> = homes.chain(replicas).collect();
     let ec2 = Ec2::new(config, STREAM);
-    let mut seen = Seen::default();
+    let mut known = KnownFleet::default();
     for region in regions {
         let instances = ec2.instances(region, Find::All).await?;
-        seen.fleet.insert(region.clone(), Complete(instances));
+        known.fleet.insert(region.clone(), Complete(instances));
     }
-    let stopped = machines(&seen.fleet).filter(|instance| instance.state == State::Stopped);
+    let stopped = machines(&known.fleet).filter(|instance| instance.state == State::Stopped);
     let stopped: Vec<InstanceId> = stopped.map(|instance| instance.id.clone()).collect();
-    seen.summaries = ledger.summaries(&stopped).await?;
-    Ok(seen)
+    known.summaries = ledger.summaries(&stopped).await?;
+    Ok(known)
 }
 
 fn machines(fleet: &Fleet) -> impl Iterator<Item = &Instance> {
     fleet.values().flat_map(|Complete(instances)| instances)
 }
 
-/// What these policies will set going. Machines that are stopped already count as one stop each,
-/// which the sweep will see: what it will make of them is asked of its own rules.
+/// Predicts the effects of new policies. A machine that is already stopped counts as one stop,
+/// which the sweep will see: the rules of the sweep decide what comes of it.
 ///
-/// `all` are those that will be in force together.
-pub fn effects(all: &[Policy], new: &[&Policy], seen: &Seen, now: Timestamp) -> Vec<Effect> {
+/// `all` are the policies that will be in force together.
+pub fn effects(all: &[Policy], new: &[&Policy], known: &KnownFleet, now: Timestamp) -> Vec<Effect> {
     let mut near: BTreeMap<PolicyName, BTreeMap<InstanceId, String>> = BTreeMap::new();
-    for instance in machines(&seen.fleet) {
+    for instance in machines(&known.fleet) {
         if let Some(miss) = coverage::near_misses(all, instance).into_iter().next() {
-            let told = miss.to_string();
-            near.entry(miss.policy).or_default().insert(instance.id.clone(), told);
+            let text = miss.to_string();
+            near.entry(miss.policy).or_default().insert(instance.id.clone(), text);
         }
     }
     let effect = |policy: &&Policy| Effect {
         policy: policy.name.clone(),
-        machines: selected(policy, &seen.fleet),
-        images_of_stopped: images_of_stopped(policy, seen, now),
+        machines: selected(policy, &known.fleet),
+        images_of_stopped: images_of_stopped(policy, known, now),
         next_run: runs(policy, now, 1).pop(),
-        nothing: coverage::nothing(policy, &seen.fleet),
+        nothing: coverage::nothing(policy, &known.fleet),
         near_misses: near.get(&policy.name).cloned().unwrap_or_default(),
     };
     new.iter().map(effect).collect()
@@ -106,14 +107,14 @@ fn selected(policy: &Policy, fleet: &Fleet) -> BTreeMap<Region, usize> {
     select.regions.iter().filter_map(count).collect()
 }
 
-fn images_of_stopped(policy: &Policy, seen: &Seen, now: Timestamp) -> usize {
+fn images_of_stopped(policy: &Policy, known: &KnownFleet, now: Timestamp) -> usize {
     let in_force = InForce { policies: vec![policy.clone()], ..InForce::default() };
     let asks = |instance: &&Instance| {
-        let summary = seen.summaries.get(&instance.id);
+        let summary = known.summaries.get(&instance.id);
         let decision = stop::requests(instance, &in_force, summary, now);
         decision.commands.iter().any(is_request)
     };
-    machines(&seen.fleet).filter(asks).count()
+    machines(&known.fleet).filter(asks).count()
 }
 
 fn is_request(command: &Command) -> bool {

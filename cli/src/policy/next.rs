@@ -1,4 +1,4 @@
-//! `afterimage policy next`: when the policies run next, in their zones and in UTC.
+//! `afterimage policy next`: the next runs of the policies, in their time zones and in UTC.
 
 use std::path::PathBuf;
 
@@ -8,49 +8,51 @@ use afterimage_core::policy::{Policy, Trigger, print};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::policy_file::from_file;
 use super::show;
-use crate::place::{self, Place};
+use crate::clock;
+use crate::stack::{self, Stack};
 use crate::text::{columns, local, span, weekday};
 use crate::{Failure, print as put};
 
-/// More runs than anyone reads; a schedule of every minute has as many in a week.
+/// Largest number of runs: a week of a schedule that runs every minute.
 const COUNT_MAX: u32 = 10_000;
 
-/// Says when the policies run next, in their zones and in UTC.
+/// Prints the next runs of the policies, in their time zones and in UTC.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Only this policy.
+    /// Show only this policy.
     #[arg(value_name = "NAME")]
     name: Option<String>,
-    /// So many runs of each policy.
+    /// Number of runs of each policy.
     #[arg(long, value_name = "N", default_value_t = 5,
           value_parser = clap::value_parser!(u32).range(1..=i64::from(COUNT_MAX)))]
     count: u32,
-    /// The policies of this file (- for standard input), and not those in force.
+    /// Read the policies from this file, not from the stack; `-` is standard input.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// The runs after this instant, such as 2026-03-28T00:00:00Z, and not after now.
+    /// Print the runs after this instant, such as 2026-03-28T00:00:00Z; default: now.
     #[arg(long, value_name = "INSTANT")]
     after: Option<Timestamp>,
-    /// Answer in JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    place: place::Where,
+    stack: stack::Arguments,
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (policies, now) = match &arguments.file {
         Some(file) => {
-            let policies = super::from_file(file, "")?;
+            let policies = from_file(file, "")?;
             let name = arguments.name.as_deref();
             let policies = match name {
-                Some(name) => show::one(&policies, name, "in the file")?,
+                Some(name) => show::named(&policies, name, "in the file")?,
                 None => policies,
             };
-            (policies, place::now())
+            (policies, clock::now())
         }
-        None => place::block_on(in_force(arguments))?,
+        None => stack::block_on(in_force(arguments))?,
     };
     let after = arguments.after.unwrap_or(now);
     let count = usize::try_from(arguments.count).unwrap_or(usize::MAX);
@@ -68,19 +70,20 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     if all.is_empty() {
         return put("no policies");
     }
-    let told: Vec<String> = all.iter().map(|(policy, runs)| tell(policy, runs, after)).collect();
-    put(told.join("\n").trim_end())
+    let texts: Vec<String> =
+        all.iter().map(|(policy, runs)| to_text(policy, runs, after)).collect();
+    put(texts.join("\n").trim_end())
 }
 
 async fn in_force(arguments: &Arguments) -> Result<(Vec<Policy>, Timestamp), Failure> {
-    let place = Place::find(&arguments.place).await?;
-    let in_force = place.ledger().in_force().await.map_err(|failure| place.failed(&failure))?;
-    let policies = show::chosen(&in_force, arguments.name.as_deref())?;
-    Ok((policies, Clock::of(&place.config).now()))
+    let stack = Stack::find(&arguments.stack).await?;
+    let in_force = stack.ledger().in_force().await.map_err(|failure| stack.failed(&failure))?;
+    let policies = show::in_force_named(&in_force, arguments.name.as_deref())?;
+    Ok((policies, Clock::of(&stack.config).now()))
 }
 
-/// What runs a policy beside its schedules.
-fn others(policy: &Policy) -> Vec<String> {
+/// Describes the triggers of a policy that are no schedules.
+fn other_triggers(policy: &Policy) -> Vec<String> {
     let other = |trigger: &Trigger| match trigger {
         Trigger::Schedule(_) => None,
         Trigger::Stopped(stopped) => {
@@ -93,15 +96,15 @@ fn others(policy: &Policy) -> Vec<String> {
 }
 
 fn to_json(policy: &Policy, runs: &[Run]) -> Value {
-    json!({ "policy": policy.name, "runs": runs, "also": others(policy) })
+    json!({ "policy": policy.name, "runs": runs, "also": other_triggers(policy) })
 }
 
-fn tell(policy: &Policy, runs: &[Run], after: Timestamp) -> String {
+fn to_text(policy: &Policy, runs: &[Run], after: Timestamp) -> String {
     let mut text = format!("{}\n", policy.name);
     let lines: Vec<[String; 3]> = runs
         .iter()
         .map(|run| {
-            // Where the zone is UTC, its own clocks say nothing more.
+            // In the zone UTC, both times would be the same.
             let local = match run.timezone.as_str() {
                 "UTC" => String::new(),
                 zone => format!("{} {zone}", local(run.local)),
@@ -110,13 +113,13 @@ fn tell(policy: &Policy, runs: &[Run], after: Timestamp) -> String {
             [local, format!("{} UTC", weekday(run.at)), ahead]
         })
         .collect();
-    for (line, run) in columns(&lines, "  ").lines().zip(runs) {
-        text.push_str(&format!("{line}\n"));
+    for (line, run) in columns(&lines).iter().zip(runs) {
+        text.push_str(&format!("  {line}\n"));
         if let Some(clocks) = &run.clocks {
             text.push_str(&format!("      ! {clocks}\n"));
         }
     }
-    for other in others(policy) {
+    for other in other_triggers(policy) {
         text.push_str(&format!("  {other}\n"));
     }
     text

@@ -1,5 +1,4 @@
-//! What applying a file would do, before it is done: what becomes of each policy, key by key, and
-//! what that sets going.
+//! Preview of applying a file: the changes of each policy, key by key, and what they start.
 
 use std::collections::BTreeMap;
 
@@ -8,36 +7,36 @@ use afterimage_core::policy::Policy;
 use afterimage_core::policy::difference::{Difference, between};
 use serde::Serialize;
 
-use super::apply::Applied;
+use super::changes::Changes;
 use super::effects::Effect;
 use super::summary::notes;
-use crate::text::{count, local, weekday, wrapped};
+use crate::text::{columns, count, local, weekday, wrapped};
 
-/// Near misses that are told one by one; the rest are counted.
+/// Number of near misses that are listed. The rest are counted.
 const NEAR_MISSES_MAX: usize = 5;
 
+/// Everything that `policy apply` shows before it asks.
 #[derive(Clone, Debug, Serialize)]
 pub struct Preview {
-    pub changes: Applied,
-    /// Whether the policies that are missing from the file go.
+    pub changes: Changes,
+    /// True if policies that are missing from the file are removed.
     pub prune: bool,
-    /// Of every policy that is new or changes.
+    /// Differences of every policy that is new or changes, key by key.
     pub differences: BTreeMap<String, Vec<Difference>>,
-    /// Of the same policies; none if it could not be looked at.
+    /// Effects of the same policies. Absent if EC2 or the ledger did not answer.
     pub effects: Option<Vec<Effect>>,
-    /// What the file says in vain.
+    /// Keys of the file that have no effect, a sentence each.
     pub notes: Vec<String>,
 }
 
 impl Preview {
-    pub fn of(before: &InForce, policies: &[Policy], changes: Applied, prune: bool) -> Preview {
-        let new = || changing(policies, &changes);
+    pub fn of(before: &InForce, policies: &[Policy], changes: Changes, prune: bool) -> Preview {
         let difference = |policy: &&Policy| {
             let was = before.policy(&policy.name);
             (policy.name.to_string(), between(was, policy))
         };
         Preview {
-            differences: new().iter().map(difference).collect(),
+            differences: changes.changing(policies).iter().map(difference).collect(),
             effects: None,
             notes: notes(policies),
             prune,
@@ -45,24 +44,24 @@ impl Preview {
         }
     }
 
-    /// Whether anything would be otherwise.
+    /// True if anything in force would change.
     pub fn is_change(&self) -> bool {
-        let Applied { added, replaced, missing, .. } = &self.changes;
+        let Changes { added, replaced, missing, .. } = &self.changes;
         !added.is_empty() || !replaced.is_empty() || (self.prune && !missing.is_empty())
     }
 
-    pub fn tell(&self) -> String {
+    pub fn to_text(&self) -> String {
         let mut text = self.policies();
         for effect in self.effects.iter().flatten() {
             text.push('\n');
-            text.push_str(&tell_effect(effect));
+            text.push_str(&effect_text(effect));
         }
         text
     }
 
-    /// A line for each policy, and its differences.
+    /// Lists the policies, each with its differences below it.
     fn policies(&self) -> String {
-        let Applied { added, replaced, unchanged, missing, .. } = &self.changes;
+        let Changes { added, replaced, unchanged, missing, .. } = &self.changes;
         let (gone, kept) =
             if self.prune { (missing.as_slice(), &[][..]) } else { (&[][..], missing.as_slice()) };
         let lists: [(char, &[String], &str); 5] = [
@@ -72,15 +71,18 @@ impl Preview {
             ('-', gone, "removed"),
             ('!', kept, "in force, but not in the file; --prune removes it"),
         ];
-        let names = lists.iter().flat_map(|(_, names, _)| names.iter());
-        let width = names.map(|name| name.chars().count()).max().unwrap_or(0);
+        let row = |sign: char, name: &String, what: &str| {
+            (name.clone(), [format!("{sign} {name}"), what.to_string()])
+        };
+        let (names, rows): (Vec<String>, Vec<[String; 2]>) = lists
+            .into_iter()
+            .flat_map(|(sign, names, what)| names.iter().map(move |name| row(sign, name, what)))
+            .unzip();
         let mut text = String::new();
-        for (sign, names, what) in lists {
-            for name in names {
-                text.push_str(&format!("{sign} {name:width$}  {what}\n"));
-                let differences = self.differences.get(name).into_iter().flatten();
-                differences.for_each(|difference| text.push_str(&tell_difference(difference)));
-            }
+        for (name, line) in names.iter().zip(columns(&rows)) {
+            text.push_str(&format!("{line}\n"));
+            let differences = self.differences.get(name).into_iter().flatten();
+            differences.for_each(|difference| text.push_str(&difference_text(difference)));
         }
         if text.is_empty() {
             text.push_str("no policies, in the file or in force\n");
@@ -89,16 +91,7 @@ impl Preview {
     }
 }
 
-/// The policies of the file that are new or change.
-pub fn changing<'a>(policies: &'a [Policy], changes: &Applied) -> Vec<&'a Policy> {
-    let is_changing = |policy: &&Policy| {
-        let mut names = changes.added.iter().chain(&changes.replaced);
-        names.any(|name| name == policy.name.as_str())
-    };
-    policies.iter().filter(is_changing).collect()
-}
-
-fn tell_difference(difference: &Difference) -> String {
+fn difference_text(difference: &Difference) -> String {
     let Difference { key, was, is } = difference;
     let with = |sign: char, value: &str| match value {
         "" => format!("    {sign} {key}\n"),
@@ -112,7 +105,7 @@ fn tell_difference(difference: &Difference) -> String {
     }
 }
 
-fn tell_effect(effect: &Effect) -> String {
+fn effect_text(effect: &Effect) -> String {
     let mut text = format!("{}\n", effect.policy);
     let machines = effect.machines.iter();
     let machines: Vec<String> = machines
@@ -129,12 +122,10 @@ fn tell_effect(effect: &Effect) -> String {
     }
     match effect.images_of_stopped {
         0 => {}
-        1 => text.push_str("  at once   1 machine is stopped already, and is imaged once\n"),
-        more => {
-            let told =
-                format!("  at once   {more} machines are stopped already, and are imaged once\n");
-            text.push_str(&told);
-        }
+        1 => text.push_str("  at once   1 machine is already stopped and will be imaged once\n"),
+        more => text.push_str(&format!(
+            "  at once   {more} machines are already stopped and will be imaged once each\n"
+        )),
     }
     if let Some(reason) = &effect.nothing {
         text.push_str(&format!("{}\n", wrapped(&format!("! {reason}"), "  ")));
@@ -144,7 +135,8 @@ fn tell_effect(effect: &Effect) -> String {
     }
     let more = effect.near_misses.len().saturating_sub(NEAR_MISSES_MAX);
     if more > 0 {
-        text.push_str(&format!("  ! and {more} more that look as if they should be selected\n"));
+        let machines = count(more, "more machine");
+        text.push_str(&format!("  ! {machines} nearly selected\n"));
     }
     text
 }

@@ -1,12 +1,13 @@
-//! `afterimage policy schema`: the language for editors, as a JSON Schema.
+//! `afterimage policy schema`: a JSON Schema of the policy file, for editors.
 
 use crate::{Failure, print};
 
-/// Prints a JSON Schema of the policy file, for editors that complete and check as one writes.
+/// Prints a JSON Schema of the policy file, for editors that complete and check it.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {}
 
-/// Draft 2020-12. What it cannot say, such as which keys cannot stand together, `check` does.
+/// JSON Schema of the policy file, draft 2020-12. `policy check` finds what a schema cannot
+/// express, such as keys that exclude each other.
 pub const SCHEMA: &str = include_str!("schema.json");
 
 pub fn run(Arguments {}: &Arguments) -> Result<(), Failure> {

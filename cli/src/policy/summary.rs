@@ -1,4 +1,4 @@
-//! What a policy means, in a few lines, with what it leaves unsaid; and what it says in vain.
+//! Summary of a policy in a few lines, with its defaults; and notes on keys that have no effect.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use afterimage_core::policy::{
     Trigger,
 };
 
-/// A policy in a few lines.
+/// Summarises a policy in a few lines.
 pub fn summary(policy: &Policy) -> String {
     let mut lines = vec![("selects", selects(policy))];
     if !policy.select.exclude_tags.is_empty() {
@@ -20,33 +20,35 @@ pub fn summary(policy: &Policy) -> String {
     lines.extend(policy.replicate.iter().map(|place| ("replicates", replicates(place))));
     lines.push(("retains", policy.retain.as_ref().map_or("everything".to_string(), counts)));
     if let Some(secs) = policy.rpo_secs {
-        lines.push(("rpo", format!("no machine without a good point for {}", span(secs))));
+        lines.push(("rpo", format!("newest good point at most {} old", span(secs))));
     }
     let lines = lines.iter().map(|(what, how)| format!("  {what:<10} {how}\n"));
     format!("{}\n{}", policy.name, lines.collect::<String>())
 }
 
-/// What these policies say and what nothing follows from, a sentence each: what is not acted on
-/// yet, and what their other words leave without effect.
+/// Lists the keys of policies that have no effect, a sentence each: keys that are not acted on yet,
+/// and keys that other keys leave without effect.
 pub fn notes(policies: &[Policy]) -> Vec<String> {
     let mut notes = Vec::new();
     for policy in policies {
         let name = &policy.name;
         let replicas = policy.replicate.iter().any(|place| place.retain.is_some());
         if policy.retain.is_some() || replicas {
-            notes.push(format!("{name}: `retain` is not acted on yet: nothing is deleted"));
+            notes.push(format!("policy {name}: `retain` is not acted on yet; nothing is deleted"));
         }
         if policy.rpo_secs.is_some() {
-            notes.push(format!("{name}: `rpo` is not acted on yet: nothing is measured"));
+            notes.push(format!("policy {name}: `rpo` is not acted on yet; nothing is measured"));
         }
         if !policy.image.share.is_empty() {
-            notes.push(format!("{name}: `image.share` is not acted on yet: nothing is shared"));
+            notes.push(format!(
+                "policy {name}: `image.share` is not acted on yet; nothing is shared"
+            ));
         }
         if policy.stop_start != StopStart::default() && policy.consistency != Consistency::StopStart
         {
             let mode = policy.consistency.as_str();
             notes.push(format!(
-                "{name}: `stop_start` has no effect: `consistency: {mode}` stops no machine"
+                "policy {name}: `stop_start` has no effect; `consistency: {mode}` stops no machine"
             ));
         }
     }
@@ -82,45 +84,45 @@ fn trigger(trigger: &Trigger, consistency: Consistency) -> String {
 fn schedule(timed: &Timed, consistency: Consistency) -> String {
     let wait = match consistency {
         Consistency::AtRest | Consistency::StopStart => {
-            format!(", waiting {} at most", span(timed.window_secs))
+            format!(", waits at most {}", span(timed.window_secs))
         }
         Consistency::Reboot | Consistency::Crash => String::new(),
     };
     let missed = match timed.catch_up {
-        CatchUp::Latest => "the latest of what was missed is made up for",
-        CatchUp::None => "what was missed is not made up for",
+        CatchUp::Latest => "the latest missed run is made up for",
+        CatchUp::None => "missed runs are not made up for",
     };
     format!("{} in {}{wait}; {missed}", timed.expression(), timed.timezone())
 }
 
 fn disks(consistency: Consistency, stop_start: StopStart) -> String {
     let how = match consistency {
-        Consistency::AtRest => "only of a machine that is stopped".to_string(),
+        Consistency::AtRest => "machines are imaged when they are stopped".to_string(),
         Consistency::StopStart => format!(
-            "stopped for it and started again, {} at once, given {} to stop",
+            "machines are stopped, imaged and started again; {} at once, {} to stop",
             stop_start.at_once,
             span(stop_start.timeout_secs)
         ),
-        Consistency::Reboot => "rebooted for it".to_string(),
-        Consistency::Crash => "as they are".to_string(),
+        Consistency::Reboot => "machines are rebooted to be imaged".to_string(),
+        Consistency::Crash => "machines are imaged as they are, running or stopped".to_string(),
     };
     format!("{}: {how}", consistency.as_str())
 }
 
 fn image(image: &ImageOptions) -> Vec<(&'static str, String)> {
     let made = match image.kind {
-        Artefact::Image => format!("images, by {}", image.method.as_str()),
+        Artefact::Image => format!("images, method {}", image.method.as_str()),
         Artefact::Snapshots => "snapshots only".to_string(),
     };
     let mut lines = vec![("makes", made)];
     let volumes = &image.exclude_volumes;
     let devices = volumes.devices.iter().cloned();
-    let left_out: Vec<String> = match volumes.tags.is_empty() {
+    let excluded: Vec<String> = match volumes.tags.is_empty() {
         true => devices.collect(),
         false => std::iter::once(patterns(&volumes.tags)).chain(devices).collect(),
     };
-    if !left_out.is_empty() {
-        lines.push(("without", format!("the volumes {}", left_out.join(", "))));
+    if !excluded.is_empty() {
+        lines.push(("without", format!("volumes {}", excluded.join(", "))));
     }
     let mut tags: Vec<String> =
         image.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
@@ -137,15 +139,15 @@ fn image(image: &ImageOptions) -> Vec<(&'static str, String)> {
     lines
 }
 
-fn replicates(place: &Replicate) -> String {
-    let key = place.kms_key.as_deref().unwrap_or("the region's default key, if encrypted");
-    let within = place.deadline_secs.map(|secs| format!(", within {}", span(secs)));
-    let kept = place.retain.as_ref().map(|retain| format!(", retains {}", counts(retain)));
+fn replicates(replicate: &Replicate) -> String {
+    let key = replicate.kms_key.as_deref().unwrap_or("the default key of the region, if encrypted");
+    let within = replicate.deadline_secs.map(|secs| format!(", within {}", span(secs)));
+    let kept = replicate.retain.as_ref().map(|retain| format!(", retains {}", counts(retain)));
     let (within, kept) = (within.unwrap_or_default(), kept.unwrap_or_default());
-    format!("to {} under {key}{within}{kept}", place.region)
+    format!("to {} with {key}{within}{kept}", replicate.region)
 }
 
-/// `3 last, 7 daily, all within 2d`.
+/// Lists what a policy retains: `3 last, 7 daily, all within 2d`.
 fn counts(retain: &Retain) -> String {
     let Retain { last, hourly, daily, weekly, monthly, yearly, within_secs } = retain;
     let counts = [

@@ -1,114 +1,88 @@
-//! `afterimage rebuild`: makes the ledger new from tags and facts, for when its table is lost.
+//! `afterimage rebuild`: rebuilds the ledger from tags and facts, for when its table is lost.
 //!
-//! Looks at everything with our tag in every region, works out the points that tags and facts
-//! vouch for, shows them, asks, and writes those of which the ledger has nothing. What is in the
-//! ledger is never touched, so that it may be run as often as one likes.
+//! The command lists everything with our tag in every region, decides which points tags and facts
+//! prove, shows them, asks, and writes the points that the ledger has no record of. It never
+//! changes a record, so that it can be run again at any time.
 
-mod show;
+mod overview;
+mod table;
 
-use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write as _};
 
 use afterimage_aws::ledger::{LeaseUse, Writer, Written};
 use afterimage_aws::{Clock, Ec2, Failure as AwsFailure, Ledger};
 use afterimage_core::command::{Change, Write};
 use afterimage_core::ids::Region;
-use afterimage_core::rebuild::{Found, Rebuilt, Seen, decide};
+use afterimage_core::rebuild::{Found, Seen, decide};
 use afterimage_core::request_counter::RequestCounter;
 use afterimage_core::slot::PointId;
 use aws_types::SdkConfig;
 
-use crate::place::{self, Place, STREAM};
+use crate::stack::{self, STREAM, Stack};
+use crate::text::count;
 use crate::{Failure, print};
 
-pub use show::{table, to_json};
+pub use overview::{Done, Overview};
+pub use table::{table, to_json};
 
-/// Makes the ledger new from the tags of images and snapshots, for when its table is lost.
+/// Rebuilds the ledger from the tags of images and snapshots, for when its table is lost.
 ///
-/// What it writes is unverified: nothing of it is deleted until a person confirms it. What is in
-/// the ledger stays as it is.
+/// Rebuilt points are unverified: nothing of them is deleted until a person confirms them. Records
+/// that are in the ledger stay as they are.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Where to look; or else every region that the account may use.
+    /// Regions to search; default: every region that the account may use.
     #[arg(long, value_name = "REGION", value_delimiter = ',')]
     regions: Vec<String>,
     /// Write without asking.
     #[arg(long)]
     yes: bool,
-    /// Answer in JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    place: place::Where,
-}
-
-/// What was found, held against what the ledger has.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Overview {
-    /// Where was looked.
-    pub regions: Vec<Region>,
-    pub found: Found,
-    /// Of the points that were found, those that are in the ledger already.
-    pub known: BTreeSet<PointId>,
-}
-
-/// What was written of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Done {
-    pub points: usize,
-    pub replicas: usize,
-    /// Points that came into the ledger in the meantime, or of which something was there already.
-    pub left_alone: usize,
+    stack: stack::Arguments,
 }
 
 /// # Errors
-/// A region or the ledger does not answer, or nobody said that it may be written.
+/// A region or the ledger does not answer, or the user did not agree to the write.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    place::block_on(rebuild(arguments))
+    stack::block_on(rebuild(arguments))
 }
 
 async fn rebuild(arguments: &Arguments) -> Result<(), Failure> {
-    let place = Place::find(&arguments.place).await?;
-    let failed = |failure| place.failed(&failure);
-    let asked: Result<Vec<Region>, _> =
+    let stack = Stack::find(&arguments.stack).await?;
+    let failed = |failure| stack.failed(&failure);
+    let regions: Result<Vec<Region>, _> =
         arguments.regions.iter().map(|name| Region::parse(name)).collect();
-    let asked = asked.map_err(|error| Failure::Input(error.to_string()))?;
-    // A table that is not there is told before an hour of listing, not after.
-    let in_force = place.ledger().in_force().await.map_err(failed)?;
+    let regions = regions.map_err(|error| Failure::Input(error.to_string()))?;
+    // A missing table is told before an hour of listing, not after.
+    let in_force = stack.ledger().in_force().await.map_err(failed)?;
     let tell = |text: &str| eprintln!("{text}");
-    let overview = look(&place.config, &place.table, &asked, &tell).await.map_err(failed)?;
+    let overview = look(&stack.config, &stack.table, &regions, &tell).await.map_err(failed)?;
     if !arguments.json {
         print(table(&overview).trim_end())?;
     }
     let new = overview.missing().count();
     let may_write = new == 0 || arguments.yes || confirmed(new)?;
     if !may_write {
-        return Err(Failure::Input("nothing was written".into()));
+        return Err(Failure::Input("not written".into()));
     }
-    let done = write(&place.config, &place.table, &overview, &tell).await.map_err(failed)?;
+    let done = write(&stack.config, &stack.table, &overview, &tell).await.map_err(failed)?;
     if in_force.policies.is_empty() {
-        eprintln!("no policy is in force: policies are not rebuilt, apply your file again");
+        eprintln!("no policy is in force: policies are not rebuilt; apply your policy file again");
     }
     if arguments.json {
         return print(&to_json(&overview, &done).to_string());
     }
-    print(&show::told(&done))
+    print(&table::written_text(&done))
 }
 
-impl Overview {
-    /// What the ledger has nothing of.
-    pub fn missing(&self) -> impl Iterator<Item = &Rebuilt> {
-        let points = self.found.points.iter();
-        points.filter(|rebuilt| !self.known.contains(&rebuilt.point.id))
-    }
-}
-
-/// Looks in these regions, or in every one there is, and works out what can be made of what is
-/// there.
+/// Searches these regions, or every region if none is given, and decides which points can be
+/// rebuilt.
 ///
 /// # Errors
-/// EC2 does not answer in one of the regions, or the ledger does not: from what was not looked
-/// through nothing follows.
+/// EC2 in one of the regions or the ledger does not answer. An incomplete listing proves nothing.
 pub async fn look(
     config: &SdkConfig,
     table: &str,
@@ -121,8 +95,10 @@ pub async fn look(
     for (number, region) in (1..).zip(&regions) {
         let images = ec2.images_tagged(region).await?;
         let snapshots = ec2.snapshots_tagged(region, None).await?;
-        let (i, s, all) = (images.0.len(), snapshots.0.len(), regions.len());
-        tell(&format!("{region}: {i} images, {s} snapshots ({number} of {all} regions)"));
+        let (images_found, all) = (count(images.0.len(), "image"), regions.len());
+        let snapshots_found = count(snapshots.0.len(), "snapshot");
+        let progress = format!("({number} of {all} regions)");
+        tell(&format!("{region}: {images_found}, {snapshots_found} {progress}"));
         seen.images.insert(region.clone(), images);
         seen.snapshots.insert(region.clone(), snapshots);
     }
@@ -133,14 +109,13 @@ pub async fn look(
     Ok(Overview { regions, found, known })
 }
 
-/// So many points between two lines that tell how far it has come.
-const TELL_EVERY: usize = 100;
+/// Number of points between two lines of progress.
+const PROGRESS_EVERY: usize = 100;
 
-/// Writes what the ledger has nothing of.
+/// Writes the points that the ledger has no record of.
 ///
 /// # Errors
-/// The ledger does not answer. What was written until then stays, and running it again completes
-/// it.
+/// The ledger does not answer. What was written until then stays; another run completes it.
 pub async fn write(
     config: &SdkConfig,
     table: &str,
@@ -149,7 +124,7 @@ pub async fn write(
 ) -> Result<Done, AwsFailure> {
     let ledger = Ledger::new(config, table, STREAM);
     let mut done = Done::default();
-    // Whatever becomes of the points, the sweep looks wherever there is something of ours.
+    // The sweep looks at every region that has artefacts of ours, even if a point is not written.
     for region in overview.found.regions() {
         ledger.put_region(&region).await?;
     }
@@ -164,16 +139,16 @@ pub async fn write(
             }
             Written::Lost | Written::NoLease => done.left_alone += 1,
         }
-        if number % TELL_EVERY == 0 {
+        if number % PROGRESS_EVERY == 0 {
             tell(&format!("{number} of {all} points written"));
         }
     }
-    count_requests(&ledger, &overview.found, &mut writer).await?;
+    raise_request_counters(&ledger, &overview.found, &mut writer).await?;
     Ok(done)
 }
 
-/// Requests are counted on from those that there are points of, whoever has asked since.
-async fn count_requests(
+/// Raises the request counters to the points that were found, so that no number is used twice.
+async fn raise_request_counters(
     ledger: &Ledger,
     found: &Found,
     writer: &mut Writer,
@@ -194,15 +169,14 @@ async fn count_requests(
     Ok(())
 }
 
+/// Asks the user.
 fn confirmed(points: usize) -> Result<bool, Failure> {
+    let points = count(points, "point");
     if !io::stdin().is_terminal() {
-        let text = format!(
-            "{} would be written\n  say --yes; nothing was written",
-            show::counted(points, "point")
-        );
-        return Err(Failure::Input(text));
+        let text = "not written: stdin is not a terminal";
+        return Err(Failure::Input(format!("{text}\n  pass --yes to write {points}")));
     }
-    eprint!("write {}, unverified? [y/N] ", show::counted(points, "point"));
+    eprint!("write {points} as unverified? [y/N] ");
     io::stderr().flush().ok();
     let mut answer = String::new();
     let read = io::stdin().read_line(&mut answer);

@@ -1,4 +1,4 @@
-//! What there is to say of each machine under each policy, and in which order.
+//! Rows of the status: each machine under each policy, the most urgent first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,28 +6,28 @@ use afterimage_core::ids::{InstanceId, PolicyName, Region};
 use afterimage_core::status::Status;
 use afterimage_core::summary::{Good, Latest, MachineSummary};
 
-/// A machine under one policy.
+/// Machine under one policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     pub standing: Standing,
     pub instance: InstanceId,
     pub name: Option<String>,
-    /// What a person calls it: its name, or its id where that says more.
+    /// Name of the machine, or its id where the name is missing or not unique.
     pub label: String,
     pub region: Region,
     pub policy: PolicyName,
-    /// The newest point that one could recover from.
+    /// Newest point to recover from.
     pub good: Option<Good>,
-    /// The point that was asked for last.
+    /// Point that was requested last.
     pub latest: Option<Latest>,
 }
 
-/// How the point that was asked for last stands, the most urgent first.
+/// State of the point that was requested last, the most urgent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
-    /// It was given up, refused or missed.
+    /// The point was given up, refused or missed.
     Failed,
-    /// Something is in its way, and it will be tried again.
+    /// The point is held up for a reason, and is tried again.
     Waiting,
     UnderWay,
     Protected,
@@ -64,13 +64,14 @@ impl Standing {
     }
 }
 
-/// Every machine under every policy, in the order in which people should read them.
+/// Makes the rows of a fleet, in the order in which people should read them.
 pub fn rows(fleet: &[MachineSummary]) -> Vec<Row> {
-    let mut named: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut machines_of_name: BTreeMap<&str, usize> = BTreeMap::new();
     for name in fleet.iter().filter_map(|machine| machine.name.as_deref()) {
-        *named.entry(name).or_default() += 1;
+        *machines_of_name.entry(name).or_default() += 1;
     }
-    let mut rows: Vec<Row> = fleet.iter().flat_map(|machine| rows_of(machine, &named)).collect();
+    let mut rows: Vec<Row> =
+        fleet.iter().flat_map(|machine| rows_of(machine, &machines_of_name)).collect();
     rows.sort_by(|a, b| {
         let key = |row: &Row| (row.standing, row.label.clone(), row.policy.clone());
         key(a).cmp(&key(b))
@@ -78,8 +79,8 @@ pub fn rows(fleet: &[MachineSummary]) -> Vec<Row> {
     rows
 }
 
-fn rows_of(machine: &MachineSummary, named: &BTreeMap<&str, usize>) -> Vec<Row> {
-    let unique = |name: &&String| named.get(name.as_str()) == Some(&1);
+fn rows_of(machine: &MachineSummary, machines_of_name: &BTreeMap<&str, usize>) -> Vec<Row> {
+    let unique = |name: &&String| machines_of_name.get(name.as_str()) == Some(&1);
     let label = machine.name.as_ref().filter(unique);
     let label = label.map_or_else(|| machine.instance.to_string(), Clone::clone);
     let policies: BTreeSet<&PolicyName> =

@@ -1,4 +1,4 @@
-//! The functions in process: what each of them runs, as the embedded cloud starts it.
+//! The code of the functions, as the embedded cloud runs it in process.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,11 +9,12 @@ use afterimage_cloud::lambda::{self, BoxFuture, Code, FunctionError, Instance};
 use aws_types::SdkConfig;
 use serde_json::Value;
 
-/// How a function starts, and how it handles an event.
+/// Cold start of a function.
 type Start<F> = fn(Environment, &SdkConfig) -> F;
+/// One invocation of a function.
 type Handle<F> = for<'a> fn(&'a F, Value, Context) -> BoxFuture<'a, Result<Value, Failure>>;
 
-/// Every crate of a function has these two; their types are its own.
+/// Wraps the crate of a function. Every such crate has `start` and `handle`, with types of its own.
 macro_rules! code {
     ($function:ident) => {
         in_process($function::start, |function, event, context| {
@@ -22,7 +23,7 @@ macro_rules! code {
     };
 }
 
-/// The code of every function of the template, by its name there, which begins with the stack's.
+/// Maps the name of every function of the template to its code. The names begin with the stack's.
 pub fn of_stack(stack: &str) -> BTreeMap<String, Code> {
     let all = [
         ("backup-tick", code!(backup_tick)),
@@ -47,7 +48,7 @@ fn in_process<F: Send + Sync + 'static>(start: Start<F>, handle: Handle<F>) -> C
     }))
 }
 
-/// A function that has been started.
+/// Started function.
 struct Started<F> {
     function: F,
     handle: Handle<F>,
@@ -66,7 +67,7 @@ impl<F: Send + Sync> Instance for Started<F> {
     }
 }
 
-/// As Lambda shows it: the code, and the error with what led to it.
+/// Turns a failure into the error that Lambda shows: the code, and the failure with its causes.
 fn to_error(failure: &Failure) -> FunctionError {
     FunctionError::new(failure.code(), chain(failure))
 }

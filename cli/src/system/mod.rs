@@ -1,5 +1,5 @@
-//! Afterimage itself, deployed in an embedded cloud from the templates in `infra/`, with its
-//! functions in process. The scenarios, the demo and `afterimage cloud --system` run it so.
+//! Afterimage deployed in an embedded cloud from the templates in `infra/`, with its functions in
+//! process. The scenarios, the demo and `afterimage cloud --system` run it so.
 
 mod code;
 
@@ -11,29 +11,31 @@ use afterimage_cloud::deploy::{DeployError, Deployment, Stack};
 use afterimage_core::policy::file;
 
 use crate::failure::chain;
-use crate::policy::apply::{self, Applied};
+use crate::policy::{Changes, apply};
 
-/// The templates as they are deployed.
+/// Template of the stack at the seat, as it is deployed.
 pub const TEMPLATE: &str = include_str!("../../../infra/template.yaml");
+/// Template of the stack in every other region, as it is deployed.
 pub const REGION_TEMPLATE: &str = include_str!("../../../infra/region.yaml");
 
-/// The stack at the seat. Its functions, roles and queues have names that begin with this.
+/// Name of the stack at the seat. The names of its functions, roles and queues begin with it.
 const STACK: &str = "afterimage";
-/// The stack in every other region.
+/// Name of the stack in every other region.
 const REGION_STACK: &str = "afterimage-region";
 
-/// Where Afterimage is deployed, and from what.
+/// Options of a deployment: account, regions, templates and parameters.
 #[derive(Clone, Debug)]
 pub struct Options {
     pub account: String,
-    /// The region of the ledger, the bus and the functions.
+    /// Region of the ledger, the bus and the functions.
     pub seat: String,
-    /// Every other region in which there are machines or images.
+    /// Every other region with machines or images.
     pub regions: Vec<String>,
-    /// What goes to the seat, and what goes to the other regions.
+    /// Template for the seat.
     pub template: String,
+    /// Template for the other regions.
     pub region_template: String,
-    /// What the template at the seat is told, beside its defaults.
+    /// Parameters of the template at the seat that differ from its defaults.
     pub parameters: BTreeMap<String, String>,
 }
 
@@ -51,7 +53,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// The same, allowed to stop machines for their images, and to start them again.
+    /// Allows stopping machines to image them, and starting them again.
     #[must_use]
     pub fn allowing_stop_start(mut self) -> Options {
         self.parameters.insert("AllowStopStart".to_string(), "true".to_string());
@@ -59,23 +61,23 @@ impl Options {
     }
 }
 
-/// What was deployed, as far as others have to know it.
+/// Deployed system, as far as its callers need to know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct System {
     pub account: String,
     pub seat: String,
-    /// The ledger's table.
+    /// Table of the ledger.
     pub table: String,
-    /// The name of our own bus.
+    /// Name of our own bus.
     pub bus: String,
-    /// The name of the role of each function, by the name of the function.
+    /// Names of the roles of the functions, by the names of the functions.
     pub roles: BTreeMap<String, String>,
 }
 
-/// A template could not be deployed: everything that is wrong with it.
+/// Refusal of a template, with everything that is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// Which of the two, and where it was to go.
+    /// Template, and the region it was for.
     pub template: String,
     pub errors: Vec<DeployError>,
 }
@@ -89,10 +91,10 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// Deploys Afterimage. What it does from then on it does by itself.
+/// Deploys Afterimage. From then on, it works by itself.
 ///
 /// # Errors
-/// A template is refused. If it is the second one, what the first one says is there.
+/// A template is refused. If it is the template of the other regions, the seat stays deployed.
 pub fn deploy(cloud: &Cloud, options: &Options) -> Result<System, Refused> {
     let at_seat = Deployment {
         account: options.account.clone(),
@@ -133,7 +135,7 @@ impl System {
     ///
     /// # Errors
     /// A policy is wrong, or the ledger cannot be written.
-    pub async fn apply_policies(&self, cloud: &Cloud, yaml: &str) -> Result<Applied, String> {
+    pub async fn apply_policies(&self, cloud: &Cloud, yaml: &str) -> Result<Changes, String> {
         let policies = file::read(yaml).map_err(|problems| {
             let told = problems.iter().map(|problem| format!("{}: {}", problem.at, problem.what));
             told.collect::<Vec<_>>().join("\n")
@@ -144,7 +146,7 @@ impl System {
     }
 }
 
-/// SAM calls the role of a function after its logical id.
+/// Finds the role of each function. SAM names it after the logical id of the function.
 fn roles(stack: &Stack) -> BTreeMap<String, String> {
     let named = stack.functions.keys().filter_map(|id| {
         let function = stack.resources.get(id)?;

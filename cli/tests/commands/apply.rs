@@ -23,7 +23,7 @@ fn both() -> String {
     format!("{GOLD}{SILVER}")
 }
 
-/// The lines that tell what becomes of each policy.
+/// Finds the lines that tell what becomes of each policy.
 fn signs(told: &str) -> Vec<&str> {
     told.lines().filter(|line| line.starts_with(['+', '~', '=', '-', '!'])).collect()
 }
@@ -32,7 +32,7 @@ fn names(served: &Served) -> Vec<String> {
     served.in_force().policies.iter().map(|policy| policy.name.to_string()).collect()
 }
 
-/// The schedules that are looked after, and up to which second they have been.
+/// Lists the schedules in the ledger, each with the time up to which its slots are done.
 fn cursors(served: &Served) -> Vec<String> {
     let cursors = served.in_force().cursors;
     let told = cursors.iter().map(|cursor| {
@@ -84,7 +84,10 @@ fn what_is_missing_from_the_file_is_told_and_goes_only_with_prune() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(text(&output.stdout), "= gold    unchanged\n- silver  removed\n");
     let said = text(&output.stderr);
-    assert!(said.contains("nothing was applied") && said.contains("--yes"), "{said}");
+    assert!(
+        said.contains("error: not applied: stdin is not a terminal") && said.contains("--yes"),
+        "{said}"
+    );
     assert_eq!(names(&served), ["gold", "silver"]);
 
     let told = served.says(&["policy", "apply", "-", "--prune", "--yes"], GOLD);
@@ -159,7 +162,7 @@ fn what_is_not_acted_on_yet_is_said_where_it_is_applied() {
     let output = served.run_with(&APPLY, &format!("{GOLD}    retain: {{daily: 7}}\n"));
     assert_eq!(output.status.code(), Some(0));
     let said = text(&output.stderr);
-    assert!(said.contains("note: gold: `retain` is not acted on yet"), "{said}");
+    assert!(said.contains("note: policy gold: `retain` is not acted on yet"), "{said}");
 }
 
 #[test]
@@ -240,7 +243,7 @@ fn machines_that_are_stopped_already_are_counted_before_they_are_imaged() {
     assert_eq!(dry["effects"][0]["machines"]["us-east-1"], 3);
     assert_eq!(dry["effects"][0]["images_of_stopped"], 2);
     let told = served.says(&APPLY, GOLD);
-    let count = "  at once   2 machines are stopped already, and are imaged once\n";
+    let count = "  at once   2 machines are already stopped and will be imaged once each\n";
     assert!(told.contains(count), "{told}");
     let told = served.says(&["policy", "apply", "-", "--json"], GOLD);
     let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");

@@ -1,4 +1,4 @@
-//! `afterimage capture`: on a system that is served.
+//! `afterimage capture`, on a served system.
 
 use serde_json::Value;
 
@@ -21,7 +21,7 @@ fn served() -> Served {
     served
 }
 
-/// What a command that ends because of its user says.
+/// Checks that a command ends with exit status 1, and what it says.
 #[track_caller]
 fn refused(served: &Served, arguments: &[&str], said: &[&str]) {
     let output = served.run(arguments);
@@ -43,7 +43,7 @@ fn a_machine_is_imaged_when_somebody_asks_and_again_when_they_ask_again() {
     let output = served.run(&capture);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert_eq!(text(&output.stdout), format!("gold-{digits}-ask-1\n"));
-    assert_eq!(text(&output.stderr), "`afterimage status` shows how it stands\n");
+    assert_eq!(text(&output.stderr), "`afterimage status` shows its progress\n");
     // Long before any sweep: the worker was woken.
     served.pass(120);
     assert!(!served.says(&["status"], "").contains("requested"), "it was begun");
@@ -68,14 +68,16 @@ fn the_only_policy_that_selects_a_machine_need_not_be_named() {
     let digits = machine.trim_start_matches("i-");
     assert_eq!(text(&output.stdout), format!("silver-{digits}-ask-1\n"));
     let said = text(&output.stderr);
-    assert!(said.starts_with("it waits for the machine to stop, until 2026-01-01T04:0"), "{said}");
+    let waits = format!("the point waits for {machine} to stop, until 2026-01-01T04:0");
+    assert!(said.starts_with(&waits), "{said}");
 }
 
 #[test]
 fn what_cannot_be_asked_for_is_told_with_what_to_do() {
     let served = served();
     refused(&served, &["capture", "web"], &["`web` is not an instance id (i-...)"]);
-    let nowhere = ["there is no i-0123456789abcdef0", "eu-west-1, us-east-1", "check the id"];
+    let nowhere =
+        ["machine i-0123456789abcdef0 was not found in eu-west-1, us-east-1, ", "check the id"];
     refused(&served, &["capture", "i-0123456789abcdef0"], &nowhere);
     let both = served.machine("al2023-ami-*-x86_64", "web", "gold");
     let paused = served.machine("al2023-ami-*-x86_64", "paused", "gold");
@@ -83,7 +85,7 @@ fn what_cannot_be_asked_for_is_told_with_what_to_do() {
     served.pass(120);
     let ambiguous = ["more than one policy selects", "--policy", "gold, silver"];
     refused(&served, &["capture", &both], &ambiguous);
-    let unknown = ["no policy in force is called iron", "gold, silver"];
+    let unknown = ["policy iron is not in force", "policies in force: gold, silver"];
     refused(&served, &["capture", &both, "--policy", "iron"], &unknown);
     let excluded = ["gold does not select", "for its tag Name"];
     refused(&served, &["capture", &paused, "--policy", "gold"], &excluded);
@@ -94,7 +96,7 @@ fn what_cannot_be_asked_for_is_told_with_what_to_do() {
 #[test]
 fn without_a_policy_nothing_can_be_asked_for() {
     let served = Served::start();
-    let none = ["no policy is in force: `afterimage policy apply FILE`"];
+    let none = ["no policy is in force; run `afterimage policy apply FILE`"];
     refused(&served, &["capture", "i-0123456789abcdef0"], &none);
 }
 

@@ -1,4 +1,4 @@
-//! `afterimage explain`: of machines that are covered, nearly covered, gone, and unheard of.
+//! `afterimage explain`, for machines that are covered, nearly covered, gone, and unknown.
 
 use serde_json::Value;
 
@@ -89,14 +89,14 @@ fn a_machine_that_is_gone_is_explained_from_the_ledger_and_one_unheard_of_is_not
     served.terminate(&machine);
     served.pass(2 * 3600);
     let told = served.says(&["explain", &machine], "");
-    let head = format!("{machine} (web-1): EC2 does not show it; it was in us-east-1\n");
+    let head = format!("{machine} (web-1): not found in EC2; last seen in us-east-1\n");
     assert!(told.starts_with(&head), "{told}");
     assert!(told.contains("at-rest: ami-"), "its newest good point: {told}");
 
     let output = served.run(&["explain", "i-0123456789abcdef0"]);
     assert_eq!(output.status.code(), Some(1));
     let said = text(&output.stderr);
-    assert!(said.contains("there is no machine i-0123456789abcdef0 in us-east-1"), "{said}");
+    assert!(said.contains("machine i-0123456789abcdef0 was not found in us-east-1"), "{said}");
     let output = served.run(&["explain", "web-1"]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
 }

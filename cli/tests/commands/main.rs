@@ -1,11 +1,11 @@
-//! The commands that work with a deployed system, as a user meets them: the real binary, against
+//! The commands that work with a deployed system, as a user runs them: the real binary, against
 //! `afterimage cloud --system` on a port of its own, whose clock stands still until it is moved.
 
 mod apply;
 mod capture;
 mod explain;
-mod place;
 mod policies;
 mod rebuild;
 mod served;
+mod stack;
 mod status;

@@ -37,7 +37,10 @@ fn what_is_in_force_is_shown_as_a_file_that_could_be_applied() {
     let output = served.run(&["policy", "show", "bronze"]);
     assert_eq!(output.status.code(), Some(1));
     let said = text(&output.stderr);
-    assert!(said.contains("no policy is called bronze\n  in force: gold, silver"), "{said}");
+    assert!(
+        said.contains("policy bronze was not found\n  policies in force: gold, silver"),
+        "{said}"
+    );
     let json = served.says(&["policy", "show", "gold", "--json"], "");
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(json["policies"][0]["name"], "gold");
@@ -85,5 +88,5 @@ gold
     let output = run(&nowhere, &["policy", "next", "bronze", "--file", "-"], POLICIES);
     assert_eq!(output.status.code(), Some(1));
     let said = text(&output.stderr);
-    assert!(said.contains("in the file: gold, silver"), "{said}");
+    assert!(said.contains("policies in the file: gold, silver"), "{said}");
 }

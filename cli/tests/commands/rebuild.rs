@@ -1,4 +1,4 @@
-//! `afterimage rebuild`, as a person runs it whose table is lost.
+//! `afterimage rebuild`, as a person runs it after the table is lost.
 
 use serde_json::Value;
 
@@ -22,7 +22,7 @@ fn a_lost_ledger_is_shown_asked_about_written_and_told_apart() {
     served.pass(4 * 3600);
 
     let told = served.says(&["rebuild"], "");
-    assert!(told.contains("\n0 points to write (+), 1 in the ledger already (=)\n"), "{told}");
+    assert!(told.contains("\n0 points to write (+), 1 already in the ledger (=)\n"), "{told}");
     served.lose_the_table();
 
     let point = format!("gold-{}-run-", web.trim_start_matches("i-"));
@@ -31,15 +31,18 @@ fn a_lost_ledger_is_shown_asked_about_written_and_told_apart() {
     let (out, err) = (text(&asked.stdout), text(&asked.stderr));
     assert!(out.starts_with(&format!("+ {point}")), "{out}");
     assert!(out.contains(" protected at-rest ami-"), "{out}");
-    assert!(err.contains("us-east-1: 1 images, 1 snapshots ("), "{err}");
-    assert!(err.contains("error: 1 point would be written\n  say --yes"), "{err}");
+    assert!(err.contains("us-east-1: 1 image, 1 snapshot ("), "{err}");
+    assert!(
+        err.contains("error: not written: stdin is not a terminal\n  pass --yes to write 1 point"),
+        "{err}"
+    );
 
     let told = served.says(&["rebuild", "--regions", "eu-west-1", "--yes"], "");
     assert!(told.contains("NOT USED\n"), "a copy alone is nothing: {told}");
     let told = served.says(&["rebuild", "--yes"], "");
-    assert!(told.ends_with("written, unverified: 1 point, 2 replicas\n"), "{told}");
+    assert!(told.ends_with("written as unverified: 1 point, 2 replicas\n"), "{told}");
     let told = served.says(&["status"], "");
-    assert!(told.contains("protected\n    unverified: made anew"), "{told}");
+    assert!(told.contains("protected\n    unverified: rebuilt from tags"), "{told}");
     let told = served.says(&["rebuild", "--yes", "--json"], "");
     let told: Value = serde_json::from_str(&told).expect("it is JSON");
     assert!(told["in_ledger"][0].as_str().is_some_and(|id| id.starts_with(&point)), "{told}");

@@ -13,7 +13,7 @@ pub struct Served {
 }
 
 impl Served {
-    /// Its clock stands at the beginning of 2026.
+    /// Starts a served cloud. Its clock stands at the beginning of 2026.
     pub fn start() -> Served {
         let mut child = Command::new(env!("CARGO_BIN_EXE_afterimage"))
             .args(["cloud", "--system", "--listen", "127.0.0.1:0", "--speed", "0"])
@@ -33,33 +33,33 @@ impl Served {
         self.run_with(arguments, "")
     }
 
-    /// Runs a command in an environment that says where this cloud is, and nothing else.
+    /// Runs a command in an environment that names this cloud and nothing else.
     pub fn run_with(&self, arguments: &[&str], stdin: &str) -> Output {
         run(&[("AWS_ENDPOINT_URL", &self.url)], arguments, stdin)
     }
 
-    /// What a command that succeeds prints.
+    /// Runs a command that succeeds, and returns what it prints.
     pub fn says(&self, arguments: &[&str], stdin: &str) -> String {
         let output = self.run_with(arguments, stdin);
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         text(&output.stdout)
     }
 
-    /// What the ledger says is in force.
+    /// Reads what is in force from the ledger.
     pub fn in_force(&self) -> InForce {
-        let config = afterimage::place::of_cloud(&self.url, "us-east-1");
+        let config = afterimage::stack::cloud_config(&self.url, "us-east-1");
         let ledger = Ledger::new(&config, "afterimage", "test");
-        let read = afterimage::place::block_on(async {
+        let read = afterimage::stack::block_on(async {
             ledger.in_force().await.map_err(|error| afterimage::Failure::Ours(error.to_string()))
         });
         read.expect("the ledger can be read")
     }
 
-    /// Deletes all that is in the ledger's table.
+    /// Deletes every item of the ledger's table.
     pub fn lose_the_table(&self) {
         let client =
-            aws_sdk_dynamodb::Client::new(&afterimage::place::of_cloud(&self.url, "us-east-1"));
-        let done = afterimage::place::block_on(async {
+            aws_sdk_dynamodb::Client::new(&afterimage::stack::cloud_config(&self.url, "us-east-1"));
+        let done = afterimage::stack::block_on(async {
             let scan = client.scan().table_name("afterimage").projection_expression("pk, sk");
             let scanned = scan.send().await.expect("it is scanned");
             for item in scanned.items() {
@@ -72,13 +72,14 @@ impl Served {
         done.expect("it is lost");
     }
 
+    /// Moves the clock forward.
     pub fn pass(&self, seconds: u32) {
         let body = format!("{{\"advance_seconds\": {seconds}}}");
         let answer = self.request("/_cloud/clock", "", &body);
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 
-    /// A machine of an image of this name, in us-east-1.
+    /// Launches a machine from an image of this name, in us-east-1.
     pub fn machine(&self, image: &str, name: &str, backup: &str) -> String {
         let images = format!(
             "Action=DescribeImages&Owner.1=amazon&Filter.1.Name=name&Filter.1.Value.1={image}"
@@ -97,7 +98,7 @@ impl Served {
         first(&machine, "instanceId")
     }
 
-    /// Starts to stop a machine; that takes a while.
+    /// Stops a machine. The stop takes a while.
     pub fn stop(&self, machine: &str) {
         self.ec2(&format!("Action=StopInstances&InstanceId.1={machine}"));
     }
@@ -172,7 +173,7 @@ pub fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("it writes text")
 }
 
-/// What stands in the first element of this name.
+/// Finds the text of the first element of this name.
 fn first(xml: &str, element: &str) -> String {
     let after = xml.split(&format!("<{element}>")).nth(1);
     let value = after.and_then(|rest| rest.split('<').next());

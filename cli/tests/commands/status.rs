@@ -1,4 +1,4 @@
-//! `afterimage status`: of a system that has lived, and as a table of all that can be said.
+//! `afterimage status`, on a served system and as a table of every kind of row.
 
 use std::collections::BTreeMap;
 
@@ -28,8 +28,11 @@ policies:
 fn a_machine_that_was_stopped_is_protected_and_one_that_may_not_be_imaged_comes_first() {
     let served = Served::start();
     served.says(&["policy", "apply", "-", "--yes"], GOLD);
-    assert_eq!(served.says(&["status"], ""), "no machine has a point yet; in force: gold\n");
-    assert_eq!(served.says(&["status", "--failed"], ""), "nothing failed, and nothing waits\n");
+    assert_eq!(
+        served.says(&["status"], ""),
+        "no machine has a recovery point yet; policies in force: gold\n"
+    );
+    assert_eq!(served.says(&["status", "--failed"], ""), "no machine failed, and none waits\n");
     let web = served.machine("al2023-ami-*-x86_64", "web-1", "gold");
     let licensed = served.machine("RHEL-9*", "licensed", "gold");
     served.pass(120);
@@ -73,7 +76,7 @@ fn region(name: &str) -> Region {
     Region::parse(name).expect("a region")
 }
 
-/// A machine, with how it stands under one policy.
+/// Machine in a certain state under one policy.
 struct Told {
     id: &'static str,
     name: Option<&'static str>,
@@ -185,15 +188,15 @@ a name that is lon…  us-east-1  gold    none              -    -        -     
 i-00000000000000003  us-east-1  gold    2026-01-07 02:00  27h  crash    2/2       ready, waiting
     RequestLimitExceeded (throttled)
 i-00000000000000002  us-east-1  gold    2026-01-08 02:00  3h   crash    1/2       imaged
-    found: tags-left-out, slots-collapsed; `afterimage explain
-    i-00000000000000002` says more
+    findings: tags-left-out, slots-collapsed (details: `afterimage explain
+    i-00000000000000002`)
 calm                 us-east-1  gold    2026-01-08 02:00  3h   at-rest  2/2       protected
 
-policy old cannot be read, and nothing is done for it: it is empty
-(policy-unreadable)
+policy old is not acted on: it cannot be read: it is empty; apply its file
+again (policy-unreadable)
 
 FINDINGS
-ami-0aaaaaaaaaaaaaaaa in eu-west-1, seen 2026-01-07 12:00
+ami-0aaaaaaaaaaaaaaaa in eu-west-1, seen 2026-01-07 12:00 UTC
     the ledger has no such point (foreign)
 ";
     assert_eq!(table(&overview), expected);
@@ -254,7 +257,8 @@ MACHINE  REGION     POLICY  NEWEST GOOD, UTC  AGE  GRADE    REPLICAS  STATE
 db-1     us-east-1  gold    2026-01-08 02:00  3h   at-rest  1/2       requested, waiting
     i-00000000000000001 is running; it is imaged when it stops, until
     2026-01-08T06:00:00Z (waits-for-stop)
-    unverified: made anew by `rebuild`, and not confirmed by anybody
+    unverified: rebuilt from tags by `afterimage rebuild`, not confirmed by a
+    person
 ";
     assert_eq!(table(&overview), expected);
 }

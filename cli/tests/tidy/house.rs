@@ -156,7 +156,11 @@ fn manifest(path: &str, text: &str, functions: &BTreeSet<String>) -> Vec<String>
             section = line;
         } else if section.ends_with("dependencies]") && section != "[workspace.dependencies]" {
             let need = line.split(['.', ' ', '=']).next().unwrap_or_default();
-            if line != format!("{need}.workspace = true") {
+            let forms = [
+                format!("{need}.workspace = true"),
+                format!("{need} = {{ workspace = true, optional = true }}"),
+            ];
+            if forms.iter().all(|form| line != form) {
                 faults.push(format!("{path}: {need} is not taken from the workspace"));
             }
             if section != "[dev-dependencies]" {

@@ -1,4 +1,4 @@
-//! Where a command finds the system, and what it says when it does not.
+//! The stack that a command finds, and what the command says when it finds none.
 
 use std::process::Output;
 
@@ -19,7 +19,7 @@ fn what_is_missing_is_told_and_is_the_users_to_say() {
     let no_region = run(&[("AWS_REGION", "")], &["status"], "");
     fails(&no_region, 1, &["no region is given", "--region", "AWS_REGION"]);
     let nobody = run(&[("AWS_ACCESS_KEY_ID", "")], &["status"], "");
-    fails(&nobody, 1, &["no credentials", "AWS_ACCESS_KEY_ID", "AWS_PROFILE"]);
+    fails(&nobody, 1, &["no AWS credentials were found", "AWS_ACCESS_KEY_ID", "AWS_PROFILE"]);
     let nowhere = run(&[], &["status", "--region", "moon-1"], "");
     fails(&nowhere, 1, &["`moon-1` is not a region of AWS"]);
 }
@@ -28,9 +28,9 @@ fn what_is_missing_is_told_and_is_the_users_to_say() {
 fn a_table_that_is_not_there_is_the_users_to_name() {
     let served = Served::start();
     let output = served.run(&["status", "--table", "nothing"]);
-    fails(&output, 1, &["there is no table `nothing` in us-east-1", "--table", "--region"]);
+    fails(&output, 1, &["table `nothing` does not exist in us-east-1", "--table", "--region"]);
     let elsewhere = served.run(&["status", "--region", "eu-west-1"]);
-    fails(&elsewhere, 1, &["there is no table `afterimage` in eu-west-1"]);
+    fails(&elsewhere, 1, &["table `afterimage` does not exist in eu-west-1"]);
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn an_aws_that_cannot_be_reached_is_told_with_all_that_led_to_it() {
 #[test]
 fn the_region_and_the_table_may_come_from_the_environment() {
     let served = Served::start();
-    let nothing = "no policy is in force: `afterimage policy apply FILE`\n";
+    let nothing = "no policy is in force; run `afterimage policy apply FILE`\n";
     assert_eq!(served.says(&["status"], ""), nothing);
     assert_eq!(served.says(&["status", "--table", "afterimage"], ""), nothing);
     assert_eq!(served.says(&["status", "--region", "us-east-1"], ""), nothing);

@@ -1,11 +1,12 @@
-//! What was found, for people and for programs.
+//! The points that a rebuild finds, as text for people and as JSON for programs.
 
 use afterimage_core::rebuild::{Rebuilt, Unusable};
 use serde_json::{Value, json};
 
-use super::{Done, Overview};
+use super::overview::{Done, Overview};
+use crate::text::count;
 
-/// What was found: the points by machine and time, then what nothing can be made of.
+/// Lists the points by machine and time, then the artefacts that cannot be used.
 pub fn table(overview: &Overview) -> String {
     let mut text = String::new();
     for rebuilt in &overview.found.points {
@@ -13,8 +14,10 @@ pub fn table(overview: &Overview) -> String {
         text.push_str(&format!("{} {}\n", if known { '=' } else { '+' }, line(rebuilt)));
     }
     if overview.found.points.is_empty() {
-        let regions = counted(overview.regions.len(), "region");
-        text.push_str(&format!("no point can be made of what is there, in {regions}\n"));
+        let regions = count(overview.regions.len(), "region");
+        text.push_str(&format!(
+            "no point can be rebuilt from the images and snapshots in {regions}\n"
+        ));
     }
     if !overview.found.unusable.is_empty() {
         text.push_str("\nNOT USED\n");
@@ -24,24 +27,20 @@ pub fn table(overview: &Overview) -> String {
         text.push_str(&format!("{artefact} in {region}{of}\n    {why}\n"));
     }
     let known = overview.known.len();
-    let new = counted(overview.missing().count(), "point");
-    text.push_str(&format!("\n{new} to write (+), {known} in the ledger already (=)\n"));
+    let new = count(overview.missing().count(), "point");
+    text.push_str(&format!("\n{new} to write (+), {known} already in the ledger (=)\n"));
     text
 }
 
-/// What was written.
-pub fn told(done: &Done) -> String {
-    let (points, replicas) = (counted(done.points, "point"), counted(done.replicas, "replica"));
-    let mut text = format!("written, unverified: {points}, {replicas}");
+/// Formats the numbers of what was written.
+pub fn written_text(done: &Done) -> String {
+    let (points, replicas) = (count(done.points, "point"), count(done.replicas, "replica"));
+    let mut text = format!("written as unverified: {points}, {replicas}");
     if done.left_alone > 0 {
-        let left = done.left_alone;
-        text.push_str(&format!("; left alone, as something of them is in the ledger: {left}"));
+        let skipped = count(done.left_alone, "point");
+        text.push_str(&format!("; skipped, already in the ledger: {skipped}"));
     }
     text
-}
-
-pub fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 fn line(rebuilt: &Rebuilt) -> String {
@@ -50,18 +49,18 @@ fn line(rebuilt: &Rebuilt) -> String {
     parts.extend(point.grade.map(|grade| grade.as_str().to_string()));
     parts.extend(point.image.as_ref().map(ToString::to_string));
     if point.image.is_none() && !point.snapshots.is_empty() {
-        parts.push(format!("{} snapshots", point.snapshots.len()));
+        parts.push(count(point.snapshots.len(), "snapshot"));
     }
     for replica in &rebuilt.replicas {
         let image = replica.image.as_ref().map_or("none", |image| image.as_str());
         parts.push(format!("{}={image}", replica.region));
     }
     let left = point.leftovers.len();
-    parts.extend((left > 0).then(|| format!("{left} of failed tries")));
+    parts.extend((left > 0).then(|| count(left, "leftover")));
     parts.join(" ")
 }
 
-/// The same for programs, with what was written.
+/// Formats the points and the numbers of what was written for programs.
 pub fn to_json(overview: &Overview, done: &Done) -> Value {
     let of = |rebuilt: &&Rebuilt| json!({ "point": rebuilt.point, "replicas": rebuilt.replicas });
     let new: Vec<Value> = overview.missing().map(|rebuilt| of(&rebuilt)).collect();

@@ -1,5 +1,4 @@
-//! What the trace of the cloud tells: what was called, what went wrong, and what was written down
-//! about which point.
+//! Reader of the cloud's trace: calls, faults, and the records that were written about points.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,21 +9,21 @@ use afterimage_core::slot::PointId;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::demo::mishaps;
+use crate::demo::fault_rules;
 
-/// How often things happened, since the beginning.
+/// Counts since the beginning of the demo.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Calls of the functions, by service.
     pub calls: BTreeMap<String, u64>,
-    /// Of those, calls that were told to wait.
+    /// Calls that were throttled.
     pub throttled: u64,
-    /// Calls that failed by a fault and took no effect.
+    /// Calls that a fault failed before they took effect.
     pub failed: u64,
-    /// Calls of which nobody learned that they took effect.
-    pub unheard: u64,
-    /// Of those, the ones that made something.
-    pub unheard_creates: u64,
+    /// Calls that took effect but whose answer was lost.
+    pub unanswered: u64,
+    /// Calls among them that made something.
+    pub unanswered_creates: u64,
     pub killed: u64,
     pub events: u64,
     pub lost_stops: u64,
@@ -32,7 +31,7 @@ pub struct Counts {
     pub lost_images: u64,
     pub doubled: u64,
     pub late: u64,
-    /// What EC2 began to make and could not finish.
+    /// Artefacts that EC2 began to make and could not finish.
     pub creations_failed: u64,
     pub invocations: u64,
     pub invoked_twice: u64,
@@ -48,65 +47,66 @@ impl Counts {
     }
 }
 
-/// Something was written about a point or a replica.
+/// Write of the record of a point or a replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
     pub at: Timestamp,
     pub point: PointId,
     pub replica: Option<Region>,
-    /// The reason that was written with it: a code, and particulars.
+    /// Reason in the record: its code and its text.
     pub reason: Option<(String, String)>,
 }
 
-/// A call made something for a point.
+/// Call that made something for a point.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Made {
     pub point: PointId,
     pub region: String,
     pub action: String,
-    /// Calls with the same one make one thing.
+    /// Client token, or the request id of a call without one. Calls with the same token make one
+    /// thing.
     pub token: String,
-    /// Nobody was told; and whether the caller died.
-    pub unheard: Option<bool>,
+    /// For a call whose answer was lost: true if the caller died.
+    pub caller_died: Option<bool>,
 }
 
-/// What happened since the last look.
+/// Observations since the last read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Glance {
+pub struct Observed {
     pub touched: BTreeSet<InstanceId>,
     pub written: Vec<Written>,
     pub made: Vec<Made>,
-    /// Machines whose stop was told by an event that was lost.
+    /// Machines that stopped without an event, because it was lost.
     pub lost_stops: Vec<InstanceId>,
 }
 
-/// A reader of the trace.
+/// Reader of the trace.
 #[derive(Debug, Default)]
-pub struct Watch {
+pub struct TraceReader {
     pub counts: Counts,
-    /// The request that took effect last.
-    last_made: Option<String>,
-    /// Events that came more than once.
+    /// Id of the request that took effect last.
+    last_effective: Option<String>,
+    /// Ids of events that were delivered more than once.
     doubled: BTreeSet<String>,
 }
 
-impl Watch {
-    /// Takes in what has happened since it looked last.
-    pub fn read(&mut self, entries: &[Entry]) -> Glance {
-        let mut glance = Glance::default();
+impl TraceReader {
+    /// Takes in the entries since the last read.
+    pub fn read(&mut self, entries: &[Entry]) -> Observed {
+        let mut observed = Observed::default();
         for entry in entries {
             match entry.what {
-                What::Call => self.call(entry, &mut glance),
-                What::Fault => self.fault(entry, &mut glance),
+                What::Call => self.call(entry, &mut observed),
+                What::Fault => self.fault(entry, &mut observed),
                 What::Event if entry.principal.starts_with("aws.ec2") => self.counts.events += 1,
                 What::Invocation => self.counts.invocations += 1,
                 What::Event | What::Delivery => {}
             }
         }
-        glance
+        observed
     }
 
-    fn call(&mut self, entry: &Entry, glance: &mut Glance) {
+    fn call(&mut self, entry: &Entry, observed: &mut Observed) {
         if !is_ours(entry) {
             return;
         }
@@ -114,47 +114,47 @@ impl Watch {
         if is_throttle(&entry.outcome) {
             self.counts.throttled += 1;
         }
-        self.last_made = None;
+        self.last_effective = None;
         if entry.outcome == "ok" {
-            self.last_made = Some(entry.id.clone());
-            note_writes(entry, glance);
-            glance.made.extend(made(entry, None));
+            self.last_effective = Some(entry.id.clone());
+            note_writes(entry, observed);
+            observed.made.extend(made(entry, None));
         }
     }
 
-    fn fault(&mut self, entry: &Entry, glance: &mut Glance) {
+    fn fault(&mut self, entry: &Entry, observed: &mut Observed) {
         // Of two copies of an event one may be lost on its way from region to region.
         let is_other_copy = self.doubled.contains(&entry.id);
         match rule_name(&entry.principal) {
-            Some(name) if name.starts_with(mishaps::LOST) && is_other_copy => {}
-            Some(mishaps::LOST_SET) => self.counts.lost_sets += 1,
-            Some(mishaps::LOST_IMAGE) => self.counts.lost_images += 1,
-            Some(mishaps::DOUBLED) => {
+            Some(name) if name.starts_with(fault_rules::LOST) && is_other_copy => {}
+            Some(fault_rules::LOST_SET) => self.counts.lost_sets += 1,
+            Some(fault_rules::LOST_IMAGE) => self.counts.lost_images += 1,
+            Some(fault_rules::DOUBLED) => {
                 self.counts.doubled += 1;
                 self.doubled.insert(entry.id.clone());
             }
-            Some(mishaps::LATE) => self.counts.late += 1,
-            Some(mishaps::INVOKED_TWICE) => self.counts.invoked_twice += 1,
-            Some(name) if name.starts_with(mishaps::LOST_STOP) => {
+            Some(fault_rules::LATE) => self.counts.late += 1,
+            Some(fault_rules::INVOKED_TWICE) => self.counts.invoked_twice += 1,
+            Some(name) if name.starts_with(fault_rules::LOST_STOP) => {
                 self.counts.lost_stops += 1;
-                let machine = name.trim_start_matches(mishaps::LOST_STOP);
-                glance.lost_stops.extend(InstanceId::parse(machine).ok());
+                let machine = name.trim_start_matches(fault_rules::LOST_STOP);
+                observed.lost_stops.extend(InstanceId::parse(machine).ok());
             }
             _ if entry.outcome.starts_with("is to fail") => self.counts.creations_failed += 1,
-            _ => self.struck(entry, glance),
+            _ => self.struck(entry, observed),
         }
     }
 
-    /// A call was struck. One that took effect has a line of its own, just before.
-    fn struck(&mut self, entry: &Entry, glance: &mut Glance) {
+    /// Counts a call that was struck. A call that took effect has an entry of its own, just before.
+    fn struck(&mut self, entry: &Entry, observed: &mut Observed) {
         let killed = entry.outcome.contains("killed");
         self.counts.killed += u64::from(killed);
         if entry.outcome.contains("after its effect") {
-            if self.last_made.as_ref() == Some(&entry.id) {
-                self.counts.unheard += 1;
+            if self.last_effective.as_ref() == Some(&entry.id) {
+                self.counts.unanswered += 1;
                 let made = made(entry, Some(killed));
-                self.counts.unheard_creates += u64::from(made.is_some());
-                glance.made.extend(made);
+                self.counts.unanswered_creates += u64::from(made.is_some());
+                observed.made.extend(made);
             }
             return;
         }
@@ -167,7 +167,7 @@ impl Watch {
     }
 }
 
-/// A call of one of the functions.
+/// True if one of the functions made the call.
 fn is_ours(entry: &Entry) -> bool {
     entry.principal.contains(":assumed-role/afterimage")
 }
@@ -176,13 +176,13 @@ fn is_throttle(outcome: &str) -> bool {
     outcome.contains("RequestLimitExceeded") || outcome.contains("Throttling")
 }
 
-/// `rule 3 'doubled'` is called doubled.
+/// Finds the name in the label of a rule: `doubled` in `rule 3 'doubled'`.
 fn rule_name(label: &str) -> Option<&str> {
     label.split('\'').nth(1)
 }
 
-/// What a call that took effect made. Whose it is, that it says in the tags of what it makes.
-fn made(entry: &Entry, unheard: Option<bool>) -> Option<Made> {
+/// Finds what a call made that took effect. The tags in the call name the point.
+fn made(entry: &Entry, caller_died: Option<bool>) -> Option<Made> {
     if !matches!(entry.action.as_str(), "CreateSnapshots" | "RegisterImage" | "CopyImage") {
         return None;
     }
@@ -195,26 +195,26 @@ fn made(entry: &Entry, unheard: Option<bool>) -> Option<Made> {
         region: entry.region.clone(),
         action: entry.action.clone(),
         token: token.to_string(),
-        unheard,
+        caller_died,
     })
 }
 
 /// Finds the records of points and replicas in a write, alone or in a transaction.
-fn note_writes(entry: &Entry, glance: &mut Glance) {
+fn note_writes(entry: &Entry, observed: &mut Observed) {
     let at = entry.at.stamp();
     match entry.action.as_str() {
-        "PutItem" => note_item(entry.detail.get("Item"), at, glance),
+        "PutItem" => note_item(entry.detail.get("Item"), at, observed),
         "TransactWriteItems" => {
             let items = entry.detail.get("TransactItems").and_then(Value::as_array);
             for put in items.into_iter().flatten().filter_map(|item| item.get("Put")) {
-                note_item(put.get("Item"), at, glance);
+                note_item(put.get("Item"), at, observed);
             }
         }
         _ => {}
     }
 }
 
-fn note_item(item: Option<&Value>, at: Timestamp, glance: &mut Glance) {
+fn note_item(item: Option<&Value>, at: Timestamp, observed: &mut Observed) {
     let Some(item) = item else { return };
     let text = |value: &Value, name: &str| -> Option<String> {
         Some(value.get(name)?.get("S")?.as_str()?.to_string())
@@ -226,8 +226,8 @@ fn note_item(item: Option<&Value>, at: Timestamp, glance: &mut Glance) {
         None => (key, None),
     };
     let Ok(point) = PointId::parse(point) else { return };
-    glance.touched.insert(point.instance().clone());
+    observed.touched.insert(point.instance().clone());
     let reason = item.get("reason").and_then(|reason| reason.get("M"));
     let reason = reason.and_then(|reason| Some((text(reason, "code")?, text(reason, "text")?)));
-    glance.written.push(Written { at, point, replica, reason });
+    observed.written.push(Written { at, point, replica, reason });
 }

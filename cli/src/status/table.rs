@@ -1,4 +1,4 @@
-//! The overview as a table for people, and as JSON for programs.
+//! The status as a table for people, and as JSON for programs.
 
 use afterimage_core::command::Finding;
 use afterimage_core::flow::Unreadable;
@@ -6,16 +6,17 @@ use afterimage_core::reason::Code;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Row, Standing};
-use crate::text::{minute, span, wrapped};
+use super::rows::{Row, Standing};
+use crate::policy::unreadable::unreadable_text;
+use crate::text::{columns, cut, minute, span, wrapped};
 
-/// All that `status` has to say.
+/// Everything that `status` shows.
 #[derive(Clone, Debug)]
 pub struct Overview {
     pub now: Timestamp,
-    /// The machines are only those that failed or wait.
+    /// True if the machines are only those that failed or wait.
     pub only_failed: bool,
-    /// In force.
+    /// Names of the policies in force.
     pub policies: Vec<String>,
     pub unreadable: Vec<Unreadable>,
     pub machines: Vec<Row>,
@@ -53,30 +54,25 @@ impl Overview {
     }
 }
 
-/// Longer names of machines and policies are cut; their whole is in the JSON.
+/// Widest name of a machine or a policy in the table. Longer ones are cut; the JSON has them whole.
 const LABEL_MAX: usize = 19;
 
-const HEADS: [&str; 7] =
-    ["MACHINE", "REGION", "POLICY", "NEWEST GOOD, UTC", "AGE", "GRADE", "REPLICAS"];
+const HEADS: [&str; 8] =
+    ["MACHINE", "REGION", "POLICY", "NEWEST GOOD, UTC", "AGE", "GRADE", "REPLICAS", "STATE"];
 
-/// The overview for people.
+/// Formats the overview for people.
 pub fn table(overview: &Overview) -> String {
     let mut text = machines(overview);
     for policy in &overview.unreadable {
-        let told = format!(
-            "policy {} cannot be read, and nothing is done for it: {} ({})",
-            policy.name,
-            policy.why,
-            Code::PolicyUnreadable
-        );
-        text.push_str(&format!("\n{}\n", wrapped(&told, "")));
+        let sentence = format!("{} ({})", unreadable_text(policy), Code::PolicyUnreadable);
+        text.push_str(&format!("\n{}\n", wrapped(&sentence, "")));
     }
     if !overview.findings.is_empty() {
         text.push_str("\nFINDINGS\n");
     }
     for finding in &overview.findings {
         let Finding { region, artefact, reason, seen_at } = finding;
-        text.push_str(&format!("{artefact} in {region}, seen {}\n", minute(*seen_at)));
+        text.push_str(&format!("{artefact} in {region}, seen {} UTC\n", minute(*seen_at)));
         text.push_str(&format!("{}\n", wrapped(&reason.to_string(), "    ")));
     }
     text
@@ -85,34 +81,29 @@ pub fn table(overview: &Overview) -> String {
 fn machines(overview: &Overview) -> String {
     if overview.machines.is_empty() {
         return match (overview.only_failed, overview.policies.as_slice()) {
-            (true, _) => "nothing failed, and nothing waits\n".into(),
-            (false, []) => "no policy is in force: `afterimage policy apply FILE`\n".into(),
+            (true, _) => "no machine failed, and none waits\n".into(),
+            (false, []) => "no policy is in force; run `afterimage policy apply FILE`\n".into(),
             (false, policies) => {
-                format!("no machine has a point yet; in force: {}\n", policies.join(", "))
+                let policies = policies.join(", ");
+                format!("no machine has a recovery point yet; policies in force: {policies}\n")
             }
         };
     }
-    let lines: Vec<[String; 7]> =
-        overview.machines.iter().map(|row| cells(row, overview.now)).collect();
-    let widths: Vec<usize> = HEADS
-        .iter()
-        .enumerate()
-        .map(|(column, head)| {
-            let cells = lines.iter().filter_map(|line| line.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0).max(head.len())
-        })
-        .collect();
-    let mut text = format!("{}STATE\n", line(&HEADS, &widths));
-    for (row, cells) in overview.machines.iter().zip(&lines) {
-        text.push_str(&format!("{}{}\n", line(cells, &widths), state(row)));
-        for note in notes(row) {
+    let mut rows = vec![HEADS.map(str::to_string)];
+    rows.extend(overview.machines.iter().map(|row| cells(row, overview.now)));
+    let below_heads = vec![Vec::new()];
+    let below = below_heads.into_iter().chain(overview.machines.iter().map(notes));
+    let mut text = String::new();
+    for (line, notes) in columns(&rows).iter().zip(below) {
+        text.push_str(&format!("{line}\n"));
+        for note in notes {
             text.push_str(&format!("{}\n", wrapped(&note, "    ")));
         }
     }
     text
 }
 
-/// What stands below a machine: in the columns there is no room for it.
+/// Lists the notes below a machine, for which the columns have no room.
 fn notes(row: &Row) -> Vec<String> {
     let reason = row.latest.as_ref().and_then(|latest| latest.reason.as_ref());
     let mut notes: Vec<String> = reason.map(ToString::to_string).into_iter().collect();
@@ -120,24 +111,18 @@ fn notes(row: &Row) -> Vec<String> {
     let findings: Vec<&str> = findings.map(|code| code.as_str()).collect();
     if !findings.is_empty() {
         let (codes, id) = (findings.join(", "), &row.instance);
-        notes.push(format!("found: {codes}; `afterimage explain {id}` says more"));
+        notes.push(format!("findings: {codes} (details: `afterimage explain {id}`)"));
     }
     let latest = row.latest.as_ref().is_some_and(|latest| latest.unverified);
     if latest || row.good.as_ref().is_some_and(|good| good.unverified) {
-        notes.push("unverified: made anew by `rebuild`, and not confirmed by anybody".to_string());
+        let note =
+            "unverified: rebuilt from tags by `afterimage rebuild`, not confirmed by a person";
+        notes.push(note.to_string());
     }
     notes
 }
 
-fn line(cells: &[impl AsRef<str>], widths: &[usize]) -> String {
-    let padded = cells.iter().zip(widths).map(|(cell, width)| {
-        let cell = cell.as_ref();
-        format!("{cell:width$}  ")
-    });
-    padded.collect()
-}
-
-fn cells(row: &Row, now: Timestamp) -> [String; 7] {
+fn cells(row: &Row, now: Timestamp) -> [String; 8] {
     let [taken, age, grade, replicas] = match &row.good {
         None => ["none", "-", "-", "-"].map(str::to_string),
         Some(good) => [
@@ -150,23 +135,15 @@ fn cells(row: &Row, now: Timestamp) -> [String; 7] {
             },
         ],
     };
-    let region = row.region.to_string();
-    [cut(&row.label), region, cut(row.policy.as_str()), taken, age, grade, replicas]
+    let (label, policy) = (cut(&row.label, LABEL_MAX), cut(row.policy.as_str(), LABEL_MAX));
+    [label, row.region.to_string(), policy, taken, age, grade, replicas, state(row)]
 }
 
-/// Where the point stands that was asked for last.
+/// Formats the status of the point that was requested last.
 fn state(row: &Row) -> String {
     let status = row.latest.as_ref().map_or("protected".into(), |latest| latest.status.to_string());
     match row.standing {
         Standing::Waiting => format!("{status}, waiting"),
         Standing::Failed | Standing::UnderWay | Standing::Protected => status,
     }
-}
-
-fn cut(label: &str) -> String {
-    if label.chars().count() <= LABEL_MAX {
-        return label.to_string();
-    }
-    let kept: String = label.chars().take(LABEL_MAX - 1).collect();
-    format!("{kept}…")
 }

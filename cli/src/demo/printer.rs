@@ -1,4 +1,4 @@
-//! Writes the story: its lines to stdout, and how far it is to stderr.
+//! Printer of the demo: the story goes to stdout, its progress to stderr.
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write as _};
@@ -8,48 +8,50 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::Failure;
-use crate::demo::say;
+use crate::demo::format;
 use crate::demo::story::Line;
+use crate::text::blanks;
 
-/// A day with so many lines gets no more of the minor ones.
-const DAY_LINES: usize = 8;
+/// Number of lines after which a day gets no more minor ones.
+const DAY_LINES_FULL: usize = 8;
 
+/// Printer of the story.
 #[derive(Debug)]
-pub struct Teller {
+pub struct Printer {
     start: Time,
     lines: BTreeMap<Date, usize>,
-    /// Whether somebody watches stderr.
-    watched: bool,
+    /// True if stderr is a terminal.
+    has_terminal: bool,
 }
 
-impl Teller {
-    pub fn new(start: Time) -> Teller {
-        Teller { start, lines: BTreeMap::new(), watched: io::stderr().is_terminal() }
+impl Printer {
+    pub fn new(start: Time) -> Printer {
+        Printer { start, lines: BTreeMap::new(), has_terminal: io::stderr().is_terminal() }
     }
 
-    /// A line of the story; the first of a day says which day it is.
-    pub fn tell(&mut self, line: &Line) -> Result<(), Failure> {
+    /// Prints a line of the story. The first line of a day has its date.
+    pub fn print_line(&mut self, line: &Line) -> Result<(), Failure> {
         let day = line.at.to_zoned(TimeZone::UTC).date();
         let told = self.lines.entry(day).or_default();
-        if line.minor && *told >= DAY_LINES {
+        if line.minor && *told >= DAY_LINES_FULL {
             return Ok(());
         }
         *told += 1;
         let date =
             if *told == 1 { line.at.strftime("%a %d %b").to_string() } else { String::new() };
         let head = format!("{date:12}{}  ", line.at.strftime("%H:%M"));
-        let text = format!("{head}{}", say::wrapped(&line.text, head.chars().count()));
-        self.print(&text)
+        self.print(&format::wrapped_below(&line.text, &head, &blanks(&head)))
     }
 
+    /// Prints a text, in the place of the progress.
     pub fn print(&mut self, text: &str) -> Result<(), Failure> {
         self.clear();
         crate::print(text)
     }
 
-    /// Shows how far it is, to whoever waits.
+    /// Shows the progress, if somebody can see it.
     pub fn progress(&self, now: Time, days: u64, under_way: usize) {
-        if self.watched {
+        if self.has_terminal {
             let hours = now.since(self.start).as_secs() / 3600;
             let (day, hour) = (hours / 24 + 1, hours % 24);
             let text = format!("day {day} of {days}, {hour:02}:00, {under_way} under way");
@@ -58,7 +60,7 @@ impl Teller {
     }
 
     fn clear(&self) {
-        if self.watched {
+        if self.has_terminal {
             write!(io::stderr(), "\r\x1b[K").ok();
         }
     }
