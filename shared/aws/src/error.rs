@@ -42,7 +42,8 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// A failure of an environment variable; `why` completes the sentence that begins with its name.
+    /// The failure of an environment variable. `why` completes the sentence that begins with its
+    /// name.
     pub fn environment(name: &str, why: impl fmt::Display) -> Failure {
         Failure::Environment { name: name.to_string(), why: why.to_string() }
     }
