@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::decision_builder::DecisionBuilder;
+pub use super::guards::Guarded;
 use super::{guards, news};
 use crate::command::{
     Change, Command, Decision, Finding, Intent, Resolved, StartInstance, StopInstance, Write,
@@ -47,16 +48,6 @@ pub struct Input {
     pub machines: BTreeMap<InstanceId, ObservedMachine>,
     /// What was asked about the machine that is [`next`].
     pub guarded: Option<Guarded>,
-}
-
-/// What has to be asked about a machine before it is stopped.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Guarded {
-    pub instance: InstanceId,
-    /// Its attribute `disableApiStop`.
-    pub stop_protected: bool,
-    /// Machines of its type have disks that lose their data when the machine is stopped.
-    pub instance_store: bool,
 }
 
 /// The machine that takes the next place, if it may be stopped.
