@@ -5,9 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use afterimage_core::flow::InForce;
+use afterimage_core::flow::artefact_audit::Tagged;
 use afterimage_core::flow::coverage::Fleet;
 use afterimage_core::flow::on_demand::{self, TagRequests};
-use afterimage_core::flow::reconcile_tick::{Input, Tagged, is_time_to_look};
+use afterimage_core::flow::reconcile_tick::{Input, is_time_to_look};
 use afterimage_core::flow::waiting::{self, Waiting};
 use afterimage_core::ids::{InstanceId, Region};
 use afterimage_core::machine::Instance;

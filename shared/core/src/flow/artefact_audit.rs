@@ -18,12 +18,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::reconcile_tick::Tagged;
+use super::coverage::Fleet;
 use crate::command::{Change, Command, Decision, Finding};
 use crate::ids::{Region, SnapshotId};
 use crate::limits::{ATTEMPTS_MAX, CLOCK_SKEW};
 use crate::names::{TAG_ATTEMPT, TAG_POINT, image_name};
-use crate::observed::{ImageState, ObservedImage, ObservedSnapshot};
+use crate::observed::{Complete, ImageState, ObservedImage, ObservedSnapshot};
 use crate::point::{Point, Replica, ReplicaStatus};
 use crate::policy::Method;
 use crate::reason::{Code, Reason};
@@ -36,6 +36,20 @@ use crate::subject::Subject;
 const FOREIGN_REPORTS_MAX: usize = 200;
 
 type Tags = BTreeMap<String, String>;
+
+/// All that carries our tag, and what the ledger has on it. The ledger is read after the listings:
+/// a point that is younger than them must not look unknown. And every machine, for those that
+/// should carry a tag and do not.
+#[derive(Clone, Debug, Default)]
+pub struct Tagged {
+    pub fleet: Fleet,
+    pub snapshots: BTreeMap<Region, Complete<ObservedSnapshot>>,
+    pub images: BTreeMap<Region, Complete<ObservedImage>>,
+    /// The points that the tags name, as far as there are such points.
+    pub points: BTreeMap<PointId, Point>,
+    pub replicas: BTreeMap<(PointId, Region), Replica>,
+    pub known: Vec<Finding>,
+}
 
 enum Verdict<'a> {
     /// Ours, and the ledger names it; or not to be judged yet.

@@ -1,7 +1,7 @@
 //! What happens when something happens: one file per function, and in it what the function knows
 //! (`Input`) and what it makes of that (`decide`).
 
-mod artefact_audit;
+pub mod artefact_audit;
 pub mod backup_tick;
 pub mod coverage;
 pub mod explain;

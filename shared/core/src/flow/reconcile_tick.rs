@@ -13,15 +13,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::artefact_audit::{self, Tagged};
 use super::waiting::{self, Waiting};
-use super::{InForce, artefact_audit, coverage, on_demand, say_unreadable, stop};
-use crate::command::{Command, Decision, Finding, Wake};
-use crate::ids::{InstanceId, Region};
+use super::{InForce, coverage, on_demand, say_unreadable, stop};
+use crate::command::{Command, Decision, Wake};
+use crate::ids::InstanceId;
 use crate::machine::Instance;
-use crate::observed::{Complete, ObservedImage, ObservedSnapshot};
-use crate::point::{Point, Replica};
 use crate::reason::{Code, Reason};
-use crate::slot::PointId;
 use crate::summary::MachineSummary;
 use crate::work::{Kind, Queue};
 
@@ -44,20 +42,6 @@ pub struct Input {
     pub waiting: Waiting,
     /// All that carries our tag, if it is time to look.
     pub tagged: Option<Tagged>,
-}
-
-/// All that carries our tag, and what the ledger has on it. The ledger is read after the listings:
-/// a point that is younger than them must not look unknown. And every machine, for those that
-/// should carry a tag and do not.
-#[derive(Clone, Debug, Default)]
-pub struct Tagged {
-    pub fleet: coverage::Fleet,
-    pub snapshots: BTreeMap<Region, Complete<ObservedSnapshot>>,
-    pub images: BTreeMap<Region, Complete<ObservedImage>>,
-    /// The points that the tags name, as far as there are such points.
-    pub points: BTreeMap<PointId, Point>,
-    pub replicas: BTreeMap<(PointId, Region), Replica>,
-    pub known: Vec<Finding>,
 }
 
 /// Whether everything of ours is to be looked through now.

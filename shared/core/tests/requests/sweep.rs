@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use afterimage_core::flow::InForce;
-use afterimage_core::flow::reconcile_tick::{Input, Tagged, decide, is_time_to_look};
+use afterimage_core::flow::artefact_audit::Tagged;
+use afterimage_core::flow::reconcile_tick::{Input, decide, is_time_to_look};
 use afterimage_core::flow::waiting::Waiting;
 use afterimage_core::machine::State;
 use afterimage_core::work::{Kind, Queue};

@@ -9,7 +9,8 @@ use crate::render::render;
 
 use afterimage_core::command::{Change, Command, Finding, Record};
 use afterimage_core::flow::InForce;
-use afterimage_core::flow::reconcile_tick::{Input, Tagged, decide};
+use afterimage_core::flow::artefact_audit::Tagged;
+use afterimage_core::flow::reconcile_tick::{Input, decide};
 use afterimage_core::flow::waiting::Waiting;
 use afterimage_core::ids::{AmiId, Region};
 use afterimage_core::machine::{Build, Machine, State, Volume};

@@ -1,6 +1,5 @@
 //! Machines that must not be stopped, each for its own reason, and what to do instead.
 
-use super::power::Guarded;
 use crate::facts::RootDeviceType;
 use crate::ids::InstanceId;
 use crate::observed::ObservedMachine;
@@ -9,6 +8,18 @@ use crate::reason::{Code, Reason};
 /// Auto Scaling puts it on the machines that are its own.
 const TAG_AUTO_SCALING: &str = "aws:autoscaling:groupName";
 
+/// Guards of a machine that no listing shows, asked right before it is stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guarded {
+    pub instance: InstanceId,
+    /// Its attribute `disableApiStop`.
+    pub stop_protected: bool,
+    /// Machines of its type have disks that lose their data when the machine is stopped.
+    pub instance_store: bool,
+}
+
+/// Checks what a describe shows of the machine.
+///
 /// # Errors
 /// What forbids to stop the machine, as far as a describe shows it.
 pub(super) fn check(seen: &ObservedMachine) -> Result<(), Reason> {
@@ -40,6 +51,8 @@ pub(super) fn check(seen: &ObservedMachine) -> Result<(), Reason> {
     Ok(())
 }
 
+/// Checks what was asked about the machine alone.
+///
 /// # Errors
 /// What forbids to stop the machine, of what was asked about it alone.
 pub(super) fn check_asked(guarded: &Guarded, instance_type: &str) -> Result<(), Reason> {

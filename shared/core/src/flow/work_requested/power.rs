@@ -17,6 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::again::Again;
 use super::decision_builder::DecisionBuilder;
 use super::guards;
+pub use super::guards::Guarded;
 use crate::call::{StopInstance, start_instance, stop_instance};
 use crate::command::{Change, Decision, Finding, Resolved, Write};
 use crate::downtime::{Downtime, DowntimeEvent, DowntimeStatus, IllegalForDowntime, Roster};
@@ -49,16 +50,6 @@ pub struct Input {
     pub machines: BTreeMap<InstanceId, ObservedMachine>,
     /// What was asked about the machine that is [`next`].
     pub guarded: Option<Guarded>,
-}
-
-/// What has to be asked about a machine before it is stopped.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Guarded {
-    pub instance: InstanceId,
-    /// Its attribute `disableApiStop`.
-    pub stop_protected: bool,
-    /// Machines of its type have disks that lose their data when the machine is stopped.
-    pub instance_store: bool,
 }
 
 /// The machine that takes the next place, about which it has to be asked whether it may be stopped.
