@@ -18,7 +18,7 @@ pub async fn next_input(aws: &Aws, worker: &mut Worker) -> Result<Option<Input>,
             Move::Wait(until) => aws.clock.sleep(until.duration_since(now)).await,
             Move::See(sight) => {
                 let seen = load::sight(aws, worker.queue(), sight).await?;
-                worker.saw(seen, aws.clock.now());
+                worker.saw(seen, now);
             }
             Move::Claim { until, now } => {
                 let is_ours = apply::claim(aws, worker.queue(), until, now).await?;

@@ -130,12 +130,19 @@ pub struct Worker {
     is_over: bool,
 }
 
+/// The look that was claimed last.
+#[derive(Clone, Copy, Debug)]
+struct Claim {
+    until: Option<Timestamp>,
+    asked_at: Timestamp,
+}
+
 /// The part of a worker that is new with every round.
 #[derive(Clone, Debug, Default)]
 struct Round {
     is_lease_seen: bool,
-    /// The look that was claimed last, by whomever; none if that was not read yet.
-    claim: Option<Option<Timestamp>>,
+    /// The look that was claimed last, by whomever, and when that was asked; none if it was not yet.
+    claim: Option<Claim>,
     in_flight: Option<Vec<InFlight>>,
     /// Whether the worker has rested before this look.
     rested: bool,
@@ -208,17 +215,19 @@ impl Worker {
         }
     }
 
-    /// Takes note of what was read.
-    pub fn saw(&mut self, seen: Seen, now: Timestamp) {
+    /// Takes note of what was read, and when it was asked.
+    pub fn saw(&mut self, seen: Seen, asked_at: Timestamp) {
         match seen {
             Seen::Lease { is_anothers } => {
                 self.is_over = is_anothers;
                 self.round.is_lease_seen = true;
                 self.is_alone = self.queue.kind != Kind::Power;
             }
-            Seen::Claim { until } if self.is_alone => self.round.claim = Some(until),
+            Seen::Claim { until } if self.is_alone => {
+                self.round.claim = Some(Claim { until, asked_at })
+            }
             Seen::Claim { until } => match (self.others_look, until) {
-                (None, Some(until)) if until > now => {
+                (None, Some(until)) if until > asked_at => {
                     self.others_look = Some(until);
                     self.waits_until = Some(later(until, CLAIM_GRACE));
                 }
@@ -229,7 +238,7 @@ impl Worker {
                 let may_lag = self.queue.kind.looks() && in_flight.is_empty();
                 self.round.again.may_lag |= may_lag && !self.round.rested;
                 let later = in_flight.iter().map(|nominated| nominated.due_at);
-                self.round.again.due(later.filter(|due_at| *due_at > now));
+                self.round.again.due(later.filter(|due_at| *due_at > asked_at));
                 self.round.in_flight = Some(in_flight);
             }
         }
@@ -309,16 +318,17 @@ impl Worker {
     /// that look is still to come.
     fn before_look(&self, in_flight: &[InFlight], now: Timestamp) -> Move<'static> {
         let Some(claim) = self.round.claim else { return Move::See(Sight::Claim) };
-        if claim.is_some_and(|until| until > now) {
+        let Claim { until: claimed_until, asked_at } = claim;
+        if claimed_until.is_some_and(|until| until > asked_at) {
             return Move::Quit;
         }
-        let rest = rest(in_flight.len(), claim, now);
+        let rest = rest(in_flight.len(), claimed_until, asked_at);
         if !rest.is_positive() {
             return Move::Load(batch::nominated(self.queue.kind, in_flight, now));
         }
-        let until = later(now, rest);
+        let until = later(asked_at, rest);
         match has_time(self.deadline, until) {
-            true => Move::Claim { until, now },
+            true => Move::Claim { until, now: asked_at },
             false => Move::Quit,
         }
     }

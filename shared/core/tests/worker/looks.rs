@@ -63,11 +63,12 @@ fn after_the_rest_the_queue_is_read_once_more() {
 #[test]
 fn a_rest_that_would_outlast_the_function_is_not_begun() {
     let mut worker = alone(Kind::Confirm);
+    worker.saw(seen(100, 0), at(751));
     // Until 900 less 48 something new may begin.
-    worker.saw(seen(100, 0), at(752));
-    worker.saw(Seen::Claim { until: None }, at(752));
-    assert_eq!(next(&worker, 751), "claim until 851");
-    assert_eq!(next(&worker, 752), "quit");
+    for (secs, then) in [(751, "claim until 851"), (752, "quit")] {
+        worker.saw(Seen::Claim { until: None }, at(secs));
+        assert_eq!(next(&worker, secs), then);
+    }
 }
 
 #[test]
