@@ -74,7 +74,7 @@ fn a_request_is_read_on_the_machine_and_held_against_its_own_record() {
         let event = InstanceTagged { region: region(SEAT), instance: id.clone() };
         let load = load::instance_tagged(&world.aws, event.clone(), &context).await;
         let input = load.expect("all answer");
-        assert!(input.instance.is_some() && input.known.is_empty());
+        assert!(input.instance.is_some() && input.counters.is_empty());
 
         world.ask(&id, "gold").await;
         let policy = PolicyName::parse("gold").expect("it is a name");
@@ -83,7 +83,7 @@ fn a_request_is_read_on_the_machine_and_held_against_its_own_record() {
         let (input, requests) =
             world.requests(load::instance_tagged(&world.aws, event, &context)).await;
         let input = input.expect("all answer");
-        assert_eq!(input.known, BTreeMap::from([((id, policy), asked)]));
+        assert_eq!(input.counters, BTreeMap::from([((id, policy), asked)]));
         let expected = [("BatchGetItem", 1), ("DescribeInstances", 1), ("Query", 1)];
         assert_eq!(requests, expected.map(|(name, times)| (name.to_string(), times)).into());
         let gone = InstanceTagged { region: region(SEAT), instance: instance(1) };

@@ -181,19 +181,23 @@ fn requests_are_seen_where_a_policy_takes_them_and_so_is_what_somebody_left() {
         world.later(300).await;
         let context = world.context();
         let input = load::reconcile_tick(&world.aws, Tick, &context).await.expect("all answer");
-        assert!(input.asking.machines.is_empty() && input.asking.left.is_empty(), "nobody asks");
+        assert!(
+            input.tag_requests.machines.is_empty() && input.tag_requests.abandoned.is_empty(),
+            "nobody asks"
+        );
 
         world.policies(&POLICIES.replace("on: stopped, min_interval: 1h", "on: tag")).await;
         let input = load::reconcile_tick(&world.aws, Tick, &context).await.expect("all answer");
-        let machines: Vec<_> = input.asking.machines.iter().map(|machine| &machine.id).collect();
+        let machines: Vec<_> =
+            input.tag_requests.machines.iter().map(|machine| &machine.id).collect();
         assert_eq!(machines, [&id]);
-        assert_eq!(input.asking.left.len(), 2, "somebody may still be at the third");
-        assert!(all.iter().all(|one| input.asking.left.contains(one)));
-        assert!(input.asking.known.is_empty());
+        assert_eq!(input.tag_requests.abandoned.len(), 2, "somebody may still be at the third");
+        assert!(all.iter().all(|one| input.tag_requests.abandoned.contains(one)));
+        assert!(input.tag_requests.counters.is_empty());
 
         // A region that shows nothing is not one in which no tag is left.
         world.darken(AWAY);
         let input = load::reconcile_tick(&world.aws, Tick, &context).await.expect("one answers");
-        assert_eq!(input.asking.left, all[..1]);
+        assert_eq!(input.tag_requests.abandoned, all[..1]);
     });
 }
