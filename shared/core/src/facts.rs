@@ -135,13 +135,13 @@ words! {
 }
 
 words! {
-    /// What is billed beside the machine itself.
+    /// Billing code of what is charged beside the machine itself.
     #[derive(Default)]
     UsageOperation {
         /// EC2 does not tell.
         #[default]
         Unknown = "",
-        /// Nothing.
+        /// Nothing is charged.
         RunInstances = "RunInstances",
     }
 }
@@ -161,7 +161,7 @@ pub struct StateReason {
     code: String,
 }
 
-/// Who or what brought a machine into the state that it is in.
+/// Origin of the state that a machine is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StateCause {
     /// A call stopped it.
@@ -180,7 +180,7 @@ impl StateReason {
         &self.code
     }
 
-    /// Whether somebody stopped the machine, from outside or from within.
+    /// Tells whether somebody stopped the machine, from outside or from within.
     pub fn is_by_somebody(&self) -> bool {
         match self.cause {
             StateCause::Call | StateCause::Hibernation | StateCause::Shutdown => true,

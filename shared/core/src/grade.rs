@@ -4,8 +4,8 @@ use crate::machine::{Grade, State};
 use crate::point::Point;
 use crate::policy::{Consistency, Method};
 
-/// Whether EC2 takes the machine down for the image of a point: the machine runs, and the policy
-/// wants the reboot.
+/// Tells whether EC2 takes the machine down for the image of a point: the machine runs, and the
+/// policy wants the reboot.
 pub fn reboots(point: &Point) -> bool {
     let machine = point.machine.as_ref();
     let runs = machine.is_some_and(|machine| machine.instance.state == State::Running);

@@ -120,8 +120,8 @@ pub fn misspelt_region(text: &str) -> Option<&'static str> {
 /// The most letters by which a text that is no region may differ from the one that is suggested.
 const REGION_TYPOS_MAX: usize = 2;
 
-/// Whether one of the words of a name is in no known region, and is one letter from a word that is.
-/// Of two letters, which stand for countries, only those that changed places count.
+/// Tells whether one of the words of a name is in no known region, and is one letter from a word
+/// that is. Of two letters, which stand for countries, only those that changed places count.
 fn has_misspelt_word(name: &str) -> bool {
     let known: BTreeSet<&str> = REGIONS.iter().flat_map(|region| region.split('-')).collect();
     let is_near = |word: &str, known: &str| match word.len() {

@@ -17,9 +17,9 @@ use crate::ids::{AmiId, InstanceId, Region, VolumeId};
 pub struct Machine {
     pub instance: Instance,
     pub build: Build,
-    /// In the order of their device names.
+    /// Volumes that are imaged, in the order of their device names.
     pub volumes: Vec<Volume>,
-    /// Its other volumes, which its policy leaves out.
+    /// Volumes that the policy leaves out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
 }
@@ -38,7 +38,7 @@ pub struct Instance {
     pub id: InstanceId,
     pub region: Region,
     pub state: State,
-    /// When the present run, or the one that ended last, was launched: every start resets it.
+    /// Launch time of the present run, or of the one that ended last: every start resets it.
     pub launched: Timestamp,
     /// Stopped by hibernation: its memory is on its disk, which is therefore not at rest.
     pub hibernated: bool,
@@ -59,7 +59,7 @@ impl State {
         State::Terminated,
     ];
 
-    /// Whether a machine that is in this state will never run again.
+    /// Tells whether a machine that is in this state will never run again.
     pub const fn is_gone(self) -> bool {
         matches!(self, State::ShuttingDown | State::Terminated)
     }
@@ -69,7 +69,7 @@ impl State {
         State::ALL.into_iter().find(|state| state.as_str() == text)
     }
 
-    /// As EC2 calls it.
+    /// Name of the state at EC2.
     pub const fn as_str(self) -> &'static str {
         match self {
             State::Pending => "pending",
@@ -112,7 +112,7 @@ pub enum State {
     Terminated,
 }
 
-/// What a machine is made of, apart from its disks: what RegisterImage must be told again.
+/// Attributes of a machine apart from its disks: what RegisterImage must be told again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Build {
     pub image: AmiId,
@@ -137,7 +137,7 @@ pub struct Build {
     pub platform: Option<Platform>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub product_codes: Vec<String>,
-    /// Whether the image that it was launched from could be read; some attributes stand only there.
+    /// True if the image that it was launched from could be read; some attributes stand only there.
     pub image_readable: bool,
 }
 
@@ -154,8 +154,8 @@ pub struct Volume {
     pub throughput: Option<i32>,
     pub delete_on_termination: bool,
     pub encrypted: bool,
-    /// By which a policy may leave it out. They are not kept: a machine may have more of them than
-    /// a record has room for.
+    /// Tags by which a policy may leave it out. They are not kept: a machine may have more of them
+    /// than a record has room for.
     #[serde(skip)]
     pub tags: BTreeMap<String, String>,
 }
@@ -175,7 +175,7 @@ impl Volume {
     }
 }
 
-/// How consistent the disks were.
+/// Consistency of the disks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Grade {
@@ -183,7 +183,7 @@ pub enum Grade {
     AtRest,
     /// EC2 rebooted it, and took its snapshots while it was down.
     Reboot,
-    /// As after a power cut.
+    /// The disks are as after a power cut.
     Crash,
 }
 

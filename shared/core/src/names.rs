@@ -4,14 +4,14 @@
 use crate::point::Replica;
 use crate::slot::PointId;
 
-/// All our tag keys begin with this; they are never copied from a machine.
+/// Prefix of all our tag keys, which are never copied from a machine.
 pub const TAG_PREFIX: &str = "afterimage:";
-/// Who made it: [`MADE_BY`], whatever made it for whom.
+/// Maker of an artefact: always [`MADE_BY`].
 pub const TAG_BY: &str = "afterimage:by";
 /// The point that an artefact belongs to. It nominates; it never authorises.
 pub const TAG_POINT: &str = "afterimage:point";
 pub const TAG_POLICY: &str = "afterimage:policy";
-/// What the policy asked for it on: `at INSTANT`, `run LAUNCHED` or `ask ORDINAL`.
+/// Occasion of the point: `at INSTANT`, `run LAUNCHED` or `ask ORDINAL`.
 pub const TAG_SLOT: &str = "afterimage:slot";
 /// The instance that was imaged.
 pub const TAG_SOURCE: &str = "afterimage:source";
@@ -28,17 +28,17 @@ pub const TAG_ASK: &str = "afterimage:now";
 pub const TAG_ANSWER: &str = "afterimage:answer";
 /// `snapshots` where no image was wanted.
 pub const TAG_KIND: &str = "afterimage:kind";
-/// When the point was requested.
+/// Time at which the point was requested.
 pub const TAG_REQUESTED: &str = "afterimage:requested";
-/// What the machine was when it was imaged: `TYPE STATE LAUNCHED IMAGE`, and `hibernated` or `spot`
+/// State of the machine when it was imaged: `TYPE STATE LAUNCHED IMAGE`, and `hibernated` or `spot`
 /// where it was.
 pub const TAG_MACHINE: &str = "afterimage:machine";
 /// The version of this set of tags.
 pub const TAG_FORMAT: &str = "afterimage:format";
-/// Of snapshots: which volume was which device, `/dev/xvda=vol-0abc`, separated by spaces, so that
+/// Devices of a set of snapshots, `/dev/xvda=vol-0abc`, separated by spaces, so that
 /// the set can be put together again without the ledger. More than one tag if one is too short.
 pub const TAG_DEVICES: &str = "afterimage:devices-";
-/// Of images: the regions that are to have a replica, separated by spaces.
+/// Regions that are to have a replica of an image, separated by spaces.
 pub const TAG_REPLICAS: &str = "afterimage:replicas-";
 
 pub const MADE_BY: &str = "afterimage";

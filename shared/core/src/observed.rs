@@ -22,7 +22,7 @@ pub struct ObservedSnapshot {
     pub id: SnapshotId,
     pub volume: Option<VolumeId>,
     pub state: SnapshotState,
-    /// What EC2 says of it, if anything.
+    /// Message of EC2, if any.
     pub message: Option<String>,
     pub started_at: Timestamp,
     pub tags: BTreeMap<String, String>,
@@ -47,7 +47,7 @@ pub struct ObservedMachine {
 }
 
 impl ObservedMachine {
-    /// Whether somebody has stopped it, from outside or from within; and not EC2, for want of
+    /// Tells whether somebody has stopped it, from outside or from within; and not EC2, for want of
     /// something without which it does not run.
     pub fn was_stopped_by_somebody(&self) -> bool {
         self.state_reason.as_ref().is_some_and(StateReason::is_by_somebody)
@@ -66,7 +66,7 @@ pub struct ObservedImage {
     pub snapshots: Vec<SnapshotId>,
     pub devices: Vec<ObservedDevice>,
     pub attributes: Attributes,
-    /// Of a copy: what it is a copy of.
+    /// Source of a copy.
     pub source: Option<(Region, AmiId)>,
     pub tags: BTreeMap<String, String>,
 }
@@ -85,7 +85,7 @@ pub struct ObservedDevice {
     pub encrypted: Option<bool>,
 }
 
-/// What an image says of the machines that are launched from it.
+/// Attributes that machines launched from an image will have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attributes {
     pub architecture: Option<Architecture>,
@@ -100,7 +100,7 @@ pub struct Attributes {
     pub usage_operation: Option<UsageOperation>,
     pub platform: Option<Platform>,
     pub product_codes: Vec<String>,
-    /// Of an image that EC2 made of a machine.
+    /// Source machine of an image that EC2 made of one.
     pub source_instance: Option<InstanceId>,
 }
 

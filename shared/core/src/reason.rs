@@ -57,13 +57,13 @@ codes! {
     SlotsCollapsed = "slots-collapsed",
     /// Slots came while nothing ran, and its policy makes up for none.
     SlotsMissed = "slots-missed",
-    /// It is to be at rest, and its machine runs.
+    /// The point is to be at rest, and its machine runs.
     WaitsForStop = "waits-for-stop",
-    /// Its machine has not stopped within its window.
+    /// The machine has not stopped within the window of its point.
     WindowClosed = "window-closed",
     /// The machine was started again before its snapshots were begun.
     StartedAgain = "started-again",
-    /// It is stopped, and its disks are not at rest.
+    /// The machine is hibernated: stopped, with disks that are not at rest.
     Hibernated = "hibernated",
     /// Somebody asked for it, by a tag or on the command line.
     AskedFor = "asked-for",
@@ -79,7 +79,7 @@ codes! {
     NotCovered = "not-covered",
     /// The last point of this policy is younger than its `min_interval`.
     TooSoon = "too-soon",
-    /// This stop, or this request, has its point already.
+    /// The stop, or the request, has its point already.
     AlreadyRequested = "already-requested",
     // Why a machine may not be imaged.
     BilledByUsage = "billed-by-usage",
@@ -88,13 +88,13 @@ codes! {
     InstanceStore = "instance-store",
     NoVolumes = "no-volumes",
     SourceUnreadable = "source-unreadable",
-    /// It has a TPM, and a boot mode with which no image can be registered that has one.
+    /// The machine has a TPM, and a boot mode with which no image can be registered that has one.
     TpmBootMode = "tpm-boot-mode",
-    /// Only EC2 can take it down for its image, and does so in CreateImage alone.
+    /// The machine is to be rebooted, which CreateImage alone does.
     NeedsReboot = "needs-reboot",
     /// An image without its root would not boot.
     RootLeftOut = "root-left-out",
-    /// More volumes are left out than one call can be told.
+    /// The policy leaves out more volumes than one call can be told.
     TooManyLeftOut = "too-many-left-out",
     MachineGone = "machine-gone",
     // Why a machine may not be stopped for its image.
@@ -104,23 +104,23 @@ codes! {
     AutoScaling = "auto-scaling",
     Spot = "spot",
     StopProtected = "stop-protected",
-    /// Its instance store would be lost.
+    /// The machine would lose its instance store.
     InstanceStoreVolumes = "instance-store-volumes",
     // How a machine was stopped and started.
-    /// It is stopped for a point, now.
+    /// The machine is being stopped for a point.
     StoppedForPoint = "stopped-for-point",
     /// Somebody else has stopped it, and it is theirs to start.
     NotOurStop = "not-our-stop",
     /// A machine that was stopped for its image is to run again, and why now; or it does.
     RunsAgain = "runs-again",
-    /// It was not imaged within the time that it may be down.
+    /// The machine was not imaged within the time that it may be down.
     StopTimeout = "stop-timeout",
     /// We stopped it, and EC2 does not start it.
     NotStarted = "not-started",
     // How a step went.
     /// The call was made and its outcome never came.
     OutcomeUnknown = "outcome-unknown",
-    /// What an earlier try left was found, and is ours.
+    /// An artefact of an earlier try was found, and is ours.
     Adopted = "adopted",
     /// AWS asks to wait; nothing failed.
     Throttled = "throttled",
@@ -135,15 +135,15 @@ codes! {
     IllegalTransition = "illegal-transition",
     SnapshotFailed = "snapshot-failed",
     ImageFailed = "image-failed",
-    /// What came out of it is not what the machine is.
+    /// The image differs from its machine.
     ImageDiffers = "image-differs",
-    /// Something that was made is no longer there.
+    /// An artefact that was made is no longer there.
     ArtefactGone = "artefact-gone",
-    /// It has been pending for longer than AWS ever takes.
+    /// An artefact has been pending for longer than AWS ever takes.
     TooLong = "too-long",
     TriesUsedUp = "tries-used-up",
     ReplicaFailed = "replica-failed",
-    /// More tags wanted to be on an artefact than EC2 takes.
+    /// An artefact would have more tags than EC2 takes.
     TagsLeftOut = "tags-left-out",
     /// An artefact says another grade than its point, and EC2 does not let it be put right.
     GradeNotCorrected = "grade-not-corrected",
@@ -166,7 +166,7 @@ codes! {
     PolicyMatchesNothing = "policy-matches-nothing",
     /// A machine that no policy selects, though it looks as if one should.
     LooksUncovered = "looks-uncovered",
-    /// What was found is no longer so.
+    /// A finding no longer holds.
     Resolved = "resolved",
     /// A policy in the ledger cannot be read.
     PolicyUnreadable = "policy-unreadable",

@@ -20,12 +20,12 @@ pub struct RequestCounter {
     pub policy: PolicyName,
     /// Counts the writes; whoever writes names the version that they read.
     pub version: u64,
-    /// Of the last request, by whatever way it came; the first is the first.
+    /// Number of the last request, by whatever way it came; the first has 1.
     pub ordinal: u32,
     /// A request by tag whose tag was not seen to go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<Pending>,
-    /// When the last tag went.
+    /// Time at which the last tag was seen to go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consumed_at: Option<Timestamp>,
 }
@@ -36,12 +36,12 @@ pub struct RequestCounter {
 pub struct Pending {
     pub point: PointId,
     pub requested_at: Timestamp,
-    /// Until then whoever took it is at it; from then on they are not, and anybody may be.
+    /// Time until which the function that took it may be at it; from then on anybody may.
     pub due_at: Timestamp,
 }
 
 impl RequestCounter {
-    /// Of a machine that nobody has asked for yet under this policy.
+    /// Counter of a machine that nobody has asked for yet under this policy.
     pub fn never(instance: &InstanceId, home: &Region, policy: &PolicyName) -> RequestCounter {
         RequestCounter {
             instance: instance.clone(),

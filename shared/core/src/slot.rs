@@ -85,7 +85,7 @@ impl PointId {
     }
 }
 
-/// From the end on, since only the name of a policy may have hyphens in it.
+/// Finds the instance in an id, from its end on: the name of a policy may have hyphens in it.
 fn instance_in(text: &str) -> Option<InstanceId> {
     let mut parts = text.rsplitn(4, '-');
     let (at, kind) = (parts.next()?, parts.next()?);

@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{AmiId, InstanceId, SnapshotId};
 
-/// What stands before the name of a policy.
+/// Prefix of the name of a policy.
 const POLICY: &str = "policy ";
 
-/// Something that a finding is about. Kept as a text: an id, or `policy NAME`. In the order of
-/// their texts, in which findings are reported.
+/// Subject of a finding. Kept as a text: an id, or `policy NAME`. In the order of these texts, in
+/// which findings are reported.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub enum Subject {

@@ -27,15 +27,15 @@ pub struct MachineSummary {
     pub good: BTreeMap<PolicyName, Good>,
 }
 
-/// What the summary of a machine is told, under one policy.
+/// News for the summary of a machine, under one policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
     pub instance: InstanceId,
     pub home: Region,
-    /// None leaves the name as it is.
+    /// New name of the machine; none leaves the name as it is.
     pub name: Option<String>,
     pub policy: PolicyName,
-    /// Each stands by itself: one that is older than what is there is left out, the others are
+    /// Entries, each by itself: one that is older than what is there is left out, the others are
     /// told.
     pub news: Vec<News>,
 }
@@ -62,7 +62,7 @@ pub struct Latest {
     pub unverified: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// What a person should know of it; the particulars stand in the point.
+    /// Codes of its findings; the particulars stand in the point.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Code>,
 }
@@ -70,7 +70,7 @@ pub struct Latest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stop {
-    /// When the run was launched that it ended.
+    /// Launch time of the run that the stop ended.
     pub launched: Timestamp,
     pub point: PointId,
 }
@@ -81,12 +81,12 @@ pub struct Good {
     pub point: PointId,
     pub taken_at: Timestamp,
     pub grade: Grade,
-    /// None of a point that is snapshots and nothing else.
+    /// The image; none of a point that is snapshots and nothing else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<AmiId>,
     /// The regions, other than its home, in which it is available.
     pub replicas: Vec<Region>,
-    /// How many there are to be.
+    /// Number of replicas that the point is to have.
     pub replicas_wanted: u32,
     /// Made anew from tags and facts, and confirmed by nobody.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -94,7 +94,7 @@ pub struct Good {
 }
 
 impl Summary {
-    /// Of the machine and the policy of a point; with no news yet.
+    /// Starts a summary for the machine and the policy of a point, with no news yet.
     pub fn of(point: &Point) -> Summary {
         let name = point.machine.as_ref().and_then(|machine| machine.instance.name());
         Summary {
@@ -114,7 +114,7 @@ impl Summary {
 }
 
 impl News {
-    /// Of when it is: what is told of an earlier instant never takes the place of a later one.
+    /// Time of this entry: an older entry never overwrites a newer one.
     pub fn at(&self) -> Timestamp {
         match self {
             News::Latest(latest) => latest.requested_at,
@@ -123,7 +123,7 @@ impl News {
         }
     }
 
-    /// What it is called where it is kept.
+    /// Name under which it is kept.
     pub const fn name(&self) -> &'static str {
         match self {
             News::Latest(_) => "latest",
@@ -134,7 +134,7 @@ impl News {
 }
 
 impl Latest {
-    /// How a point stands.
+    /// Takes the state of a point.
     pub fn of(point: &Point) -> Latest {
         Latest {
             point: point.id.clone(),

@@ -25,7 +25,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// Something wrong in a file: where, what, and what to write instead.
+/// Problem in a file: where, what, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
     pub at: Position,
@@ -59,7 +59,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// What a person would call it.
+    /// Name of its kind, as a person would say it.
     pub const fn noun(&self) -> &'static str {
         match self {
             Value::Scalar { .. } => "a single value",

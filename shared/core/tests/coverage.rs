@@ -277,7 +277,7 @@ fn findings_of_other_kinds_are_left_alone() {
         ),
         seen_at: now(),
     };
-    let decision = look(&InForce::default(), &fleet(Vec::new()), &vec![foreign], now());
+    let decision = look(&InForce::default(), &fleet(Vec::new()), &[foreign], now());
     assert_eq!(render::render(&decision), "");
 }
 

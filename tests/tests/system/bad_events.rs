@@ -81,7 +81,7 @@ fn bad(function: &str, sample: &Value) -> Vec<(&'static str, Value, Option<&'sta
         "work-requested" => {
             let event = with("/detail/kind", json!("delete"));
             bad.push(("with an unknown kind", event, Some("event-impossible")));
-            let event = with("/detail/region", json!("mars-north-1"));
+            let event = with("/detail/region", json!("mars-north"));
             bad.push(("of an unknown region", event, Some("event-impossible")));
         }
         _ => {}

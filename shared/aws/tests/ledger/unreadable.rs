@@ -33,7 +33,7 @@ fn wrongs() -> Vec<(&'static str, AttributeValue)> {
         ("version", text("1")),
         ("version", number("0")),
         ("version", number("1.5")),
-        ("home", text("us-nowhere-1")),
+        ("home", text("us-nowhere")),
         ("requested_at", text("yesterday")),
         ("leftovers", AttributeValue::Ss(vec!["a set".into()])),
         ("id", text("gold-00000000000000002-at-20260101T000000Z")),

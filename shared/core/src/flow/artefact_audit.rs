@@ -31,13 +31,13 @@ use crate::slot::PointId;
 use crate::status::Status;
 use crate::subject::Subject;
 
-/// So many are reported at one look; what is left is there at the next. Whoever plants thousands
-/// must not keep the sweep from its other work.
+/// The most foreign artefacts that are reported at one look; the others are reported at the next.
+/// Somebody who plants thousands must not keep the sweep from its other work.
 const FOREIGN_REPORTS_MAX: usize = 200;
 
 type Tags = BTreeMap<String, String>;
 
-/// All that carries our tag, and what the ledger has on it. The ledger is read after the listings:
+/// Artefacts that carry our tag, and what the ledger has on them. It is read after the listings:
 /// a point that is younger than them must not look unknown. And every machine, for those that
 /// should carry a tag and do not.
 #[derive(Clone, Debug, Default)]
@@ -65,7 +65,7 @@ enum Owner<'a> {
     Replica(&'a Replica),
 }
 
-/// What there is to do about all that carries our tag.
+/// Decides what to do about each artefact that carries our tag.
 pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
     let mut audit = Audit::new(tagged, now);
     // The snapshots of images that are ours, by region.
@@ -140,7 +140,7 @@ fn image_at_home<'a>(point: &'a Point, image: &ObservedImage) -> Verdict<'a> {
     }
 }
 
-/// Whether EC2 has been told to create images for this point: then it is not told of others.
+/// Tells whether EC2 has been told to create images for this point: then it is not told of others.
 fn is_created(point: &Point) -> bool {
     point.method.as_ref().is_some_and(|chosen| chosen.method == Method::CreateImage)
 }
@@ -251,7 +251,7 @@ fn has_our_name(image: &ObservedImage, point: &PointId, attempts: u32) -> bool {
     attempt.is_some_and(|attempt| image.name == image_name(point, attempt))
 }
 
-/// What was found, gathered: one change for each record, one report for each artefact.
+/// Results of the audit: one change for each record, one report for each artefact.
 struct Audit<'a> {
     now: Timestamp,
     known: BTreeSet<(&'a Region, &'a Subject)>,

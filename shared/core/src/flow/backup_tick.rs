@@ -31,17 +31,17 @@ use crate::status::{Event, IllegalTransition};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Due {
     pub policy: Policy,
-    /// As it will be when the slots are looked after.
+    /// Cursor as it will stand when the slots have been looked after.
     pub cursor: Cursor,
-    /// What is imaged: the last slot, into which earlier ones collapse that came while nothing ran.
+    /// Slots that are imaged: the last one stands for earlier ones that came while nothing ran.
     pub image: Option<Slots>,
-    /// What is not made up for.
+    /// Slots that are not made up for.
     pub missed: Option<Slots>,
-    /// How long a slot waits for its machine.
+    /// Time that a slot waits for its machine.
     pub window: SignedDuration,
 }
 
-/// Some slots of a schedule, of which the last one stands for all.
+/// Slots of a schedule, of which the last one stands for all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slots {
     pub last: Timestamp,
@@ -60,13 +60,13 @@ pub struct Input {
 }
 
 impl Due {
-    /// Whether any slot has come, so that the machines have to be known.
+    /// Tells whether any slot has come, so that the machines have to be known.
     pub fn has_slots(&self) -> bool {
         self.image.is_some() || self.missed.is_some()
     }
 }
 
-/// What has come due since it was last looked.
+/// Lists the schedules of which slots have come since the last tick.
 pub fn due(in_force: &InForce, now: Timestamp) -> Vec<Due> {
     let mut due: Vec<Due> = Vec::new();
     for policy in &in_force.policies {
@@ -140,7 +140,7 @@ pub fn decide(input: &Input) -> Decision {
     decision
 }
 
-/// What is being decided.
+/// State of the decision while it is made.
 struct Tick<'a> {
     input: &'a Input,
     /// Two schedules of a policy may come to the same instant, which is one slot.

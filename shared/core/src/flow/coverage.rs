@@ -24,13 +24,14 @@ use crate::policy::select::{Select, glob, matches_any};
 use crate::reason::{Code, Reason};
 use crate::subject::Subject;
 
-/// So many are reported at one look, the others at the next: whoever reads them has enough to do.
+/// The most gaps that are reported at one look, the others at the next: their reader has enough to
+/// do.
 pub const GAP_REPORTS_MAX: usize = 50;
 
 /// Shorter texts are all one letter from each other.
 const LETTERS_MIN: usize = 4;
 
-/// With these a tag says that a machine is not meant: nobody wrote them by mistake.
+/// Values of a tag that say that a machine is not meant: nobody wrote them by mistake.
 const MEANS_NO: [&str; 12] =
     ["", "-", "0", "disabled", "exclude", "false", "ignore", "n/a", "never", "no", "none", "off"];
 
@@ -42,23 +43,23 @@ pub struct NearMiss {
     pub slips: Vec<Slip>,
 }
 
-/// One thing that would have to be otherwise.
+/// Difference that keeps a policy from selecting a machine.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Slip {
     /// The key is right, and its value nearly is.
     Value { key: String, is: String, wanted: String },
     /// The value is right, and its key nearly is.
     Key { is: String, wanted: String, value: String },
-    /// Everything else is right.
+    /// The region is not the policy's, and everything else is right.
     Region(Region),
     /// The policy goes by this key alone, and no policy has this value of it.
     Unheard { key: String, is: String, known: Vec<String> },
 }
 
-/// All machines of some regions.
+/// Machines of some regions, all of them.
 pub type Fleet = BTreeMap<Region, Complete<Instance>>;
 
-/// What there is to report, and what no longer.
+/// Decides what to report, and which findings no longer hold.
 pub fn look(in_force: &InForce, fleet: &Fleet, known: &[Finding], now: Timestamp) -> Decision {
     let mut found: BTreeMap<(Region, Subject), Reason> = BTreeMap::new();
     for policy in &in_force.policies {
@@ -95,7 +96,7 @@ pub fn look(in_force: &InForce, fleet: &Fleet, known: &[Finding], now: Timestamp
     decision
 }
 
-/// Whether a finding is one of those that are made here.
+/// Tells whether a finding is one of those that are made here.
 fn is_ours(finding: &Finding) -> bool {
     matches!(finding.reason.code, Code::LooksUncovered | Code::PolicyMatchesNothing)
 }
@@ -105,8 +106,8 @@ fn subject(policy: &Policy) -> Subject {
     Subject::Policy(policy.name.to_string())
 }
 
-/// Whether enough was seen to say that a finding about a policy no longer holds: all the regions of
-/// the policy, if it is still in force and can be read.
+/// Tells whether enough was seen to say that a finding about a policy no longer holds: all the
+/// regions of the policy, if it is still in force and can be read.
 fn is_settled(finding: &Finding, in_force: &InForce, fleet: &Fleet) -> bool {
     let Subject::Policy(name) = &finding.artefact else { return true };
     if in_force.unreadable.iter().any(|other| other.name == *name) {
@@ -126,7 +127,7 @@ fn machines(fleet: &Fleet) -> impl Iterator<Item = &Instance> {
     all.filter(|instance| !instance.state.is_gone())
 }
 
-/// Why a policy selects nothing, if that is so in all of its regions.
+/// Tells why a policy selects no machine in any of its regions; none if it selects one.
 pub fn nothing(policy: &Policy, fleet: &Fleet) -> Option<Reason> {
     let select = &policy.select;
     if !all_seen(select, fleet) {
@@ -202,7 +203,7 @@ fn rank(miss: &NearMiss) -> (u8, usize) {
     (worst.max().unwrap_or(0), miss.slips.len())
 }
 
-/// What would have to be otherwise for a policy to select a machine, if it is little.
+/// Lists the differences that keep a policy from selecting a machine, if they are small.
 fn slips(policy: &Policy, policies: &[Policy], instance: &Instance) -> Option<Vec<Slip>> {
     let select = &policy.select;
     if select.excluded_by(&instance.tags).is_some() {
@@ -221,7 +222,7 @@ fn slips(policy: &Policy, policies: &[Policy], instance: &Instance) -> Option<Ve
     near.filter(|slips| !slips.is_empty()).or_else(unheard)
 }
 
-/// How a machine nearly has a key of a policy and a value that it wants.
+/// Finds the tag of a machine that nearly is the one that a policy wants.
 fn slip(key: &str, patterns: &[String], policies: &[Policy], instance: &Instance) -> Option<Slip> {
     let close_to = |value: &str| patterns.iter().find(|pattern| is_close(value, pattern));
     if let Some(value) = instance.tags.get(key) {
@@ -262,12 +263,12 @@ fn unheard(select: &Select, policies: &[Policy], instance: &Instance) -> Option<
     Some(Slip::Unheard { key: key.clone(), is: is.clone(), known })
 }
 
-/// All that policies want of a key.
+/// Values of a key that policies select by.
 fn values_of<'a>(key: &'a str, policies: &'a [Policy]) -> impl Iterator<Item = &'a String> {
     policies.iter().filter_map(move |policy| policy.select.tags.get(key)).flatten()
 }
 
-/// Whether a text is what was wanted but for case, blanks and hyphens, or one letter.
+/// Tells whether a text is what was wanted but for case, blanks and hyphens, or one letter.
 pub fn is_close(is: &str, wanted: &str) -> bool {
     let (is, wanted) = (plain(is), plain(wanted));
     if is.is_empty() || is == wanted {

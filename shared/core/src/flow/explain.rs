@@ -18,17 +18,17 @@ use crate::reason::Reason;
 use crate::slot::{Occasion, Slot};
 use crate::summary::{Good, Latest, MachineSummary};
 
-/// What is known of the machine.
+/// Everything that is known of the machine.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
     pub now: Timestamp,
     pub in_force: &'a InForce,
-    /// As EC2 shows it; none if it is gone.
+    /// The machine as EC2 shows it; none if it is gone.
     pub instance: Option<&'a Instance>,
-    /// With its disks, if EC2 shows all of it just now.
+    /// The machine with its disks, if EC2 shows all of it just now.
     pub machine: Option<&'a Machine>,
     pub summary: Option<&'a MachineSummary>,
-    /// Its points that the summary names, as far as they were read.
+    /// Points that the summary names, as far as they were read.
     pub points: &'a [Point],
 }
 
@@ -36,12 +36,12 @@ pub struct Input<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UnderPolicy {
     pub policy: PolicyName,
-    /// Whether it is in force.
+    /// True while the policy is in force.
     pub in_force: bool,
     pub applies: bool,
-    /// What is selected by, or everything that speaks against it.
+    /// Tags that the policy selects by, or every condition that the machine does not meet.
     pub why: Vec<String>,
-    /// What would have to be otherwise, if that is little.
+    /// Small change that would make the policy apply.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub near_miss: Option<String>,
     pub triggers: Vec<Triggered>,
@@ -50,14 +50,14 @@ pub struct UnderPolicy {
     /// The point that was asked for last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last: Option<Latest>,
-    /// What a person should know of that point although all went well.
+    /// Findings of that point.
     pub findings: Vec<Reason>,
     /// The newest point that one could recover from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub good: Option<Good>,
 }
 
-/// What one trigger will do.
+/// Effect of one trigger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Triggered {
     pub trigger: String,
@@ -66,13 +66,13 @@ pub struct Triggered {
     pub would: String,
 }
 
-/// What is made of the machine, and how.
+/// Artefacts that are made of the machine, and the method.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Made {
     Image(Chosen),
     Snapshots,
-    /// Nothing, and why.
+    /// Nothing is made, for this reason.
     Refused(Reason),
 }
 
@@ -121,7 +121,7 @@ fn under(policy: &Policy, input: &Input<'_>) -> UnderPolicy {
     }
 }
 
-/// What the ledger has of the machine under a policy.
+/// Takes from the ledger what it has of the machine under a policy.
 fn no_longer(policy: &PolicyName, input: &Input<'_>) -> UnderPolicy {
     let last = input.summary.and_then(|summary| summary.latest.get(policy));
     let point = last.and_then(|last| input.points.iter().find(|point| point.id == last.point));
@@ -139,8 +139,8 @@ fn no_longer(policy: &PolicyName, input: &Input<'_>) -> UnderPolicy {
     }
 }
 
-/// Whether a policy selects a machine, and why: the tags that it selects by, or every condition
-/// that the machine does not meet.
+/// Tells whether a policy selects a machine, and why: the tags that it selects by, or every
+/// condition that the machine does not meet.
 pub fn selected(policy: &Policy, instance: &Instance) -> (bool, Vec<String>) {
     let select = &policy.select;
     let Instance { region, state, tags, .. } = instance;
@@ -183,7 +183,7 @@ fn triggered(
     }
 }
 
-/// What becomes of a point that is asked for while the machine is as it is.
+/// Tells what becomes of a point that is requested while the machine is in its present state.
 fn on_request(policy: &Policy, instance: &Instance, window_secs: u64, input: &Input<'_>) -> String {
     let window = span(window_secs);
     if instance.is_at_rest() {
@@ -221,7 +221,7 @@ fn may_stop(instance: &Instance, input: &Input<'_>) -> Result<(), Reason> {
     work_requested::foresee_stop(instance, root)
 }
 
-/// What a stop makes, or has made: as the flow of stops would decide.
+/// Tells what a stop makes, or has made, by asking the flow of stops.
 fn on_stop(policy: &Policy, instance: &Instance, least_secs: u64, input: &Input<'_>) -> String {
     if instance.state == State::Stopped {
         let in_force = InForce { policies: vec![policy.clone()], ..InForce::default() };
@@ -247,7 +247,7 @@ fn on_stop(policy: &Policy, instance: &Instance, least_secs: u64, input: &Input<
     }
 }
 
-/// What would be made of the machine, by the rules by which it will be.
+/// Tells what would be made of the machine, by asking the rules that will decide.
 fn made(policy: &Policy, machine: &Machine, now: Timestamp) -> Made {
     let instance = &machine.instance;
     let slot = Slot {

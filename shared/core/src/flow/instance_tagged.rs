@@ -15,7 +15,7 @@ pub struct Input {
     pub now: Timestamp,
     pub event: InstanceTagged,
     pub in_force: InForce,
-    /// As EC2 shows it now; none if it is gone.
+    /// The machine as EC2 shows it now; none if it is gone.
     pub instance: Option<Instance>,
     pub counters: on_demand::RequestCounters,
 }

@@ -30,7 +30,7 @@ use crate::reason::{Code, Reason};
 use crate::slot::PointId;
 use crate::work::{Kind, Queue};
 
-/// What is in force: one read of the ledger.
+/// Policies that are in force, and their state: one read of the ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InForce {
     pub policies: Vec<Policy>,
@@ -38,7 +38,7 @@ pub struct InForce {
     /// Every region in which there may be something of ours: those of all policies that were ever
     /// applied.
     pub regions: Vec<Region>,
-    /// When everything that carries our tag was last looked through.
+    /// Time of the last audit of everything that carries our tag.
     pub looked_at: Option<Timestamp>,
     /// The machines that are down by our doing.
     pub roster: Roster,
@@ -87,7 +87,7 @@ impl InForce {
         queues
     }
 
-    /// Every queue that there can be.
+    /// Lists every queue that there can be.
     pub fn all_queues(&self) -> BTreeSet<Queue> {
         let of = |region: &Region| Kind::ALL.map(|kind| Queue { region: region.clone(), kind });
         self.regions.iter().flat_map(of).chain(self.queues()).collect()
@@ -106,7 +106,7 @@ pub struct InFlight {
     pub awaits: Vec<String>,
 }
 
-/// Whether anything in flight waits for that.
+/// Tells whether anything in flight waits for that.
 fn awaited(in_flight: &[InFlight], artefact: &str) -> bool {
     in_flight.iter().any(|record| record.awaits.iter().any(|awaits| awaits == artefact))
 }

@@ -40,25 +40,25 @@ use crate::request_counter::{Pending, RequestCounter};
 use crate::slot::Occasion;
 use crate::tags::VALUE_MAX;
 
-/// What the ledger has on the requests that may be meant.
+/// Request counters that were read, by machine and policy.
 pub type RequestCounters = BTreeMap<(InstanceId, PolicyName), RequestCounter>;
 
-/// What the sweep sees of requests by tag.
+/// Requests by tag, as the sweep sees them.
 #[derive(Clone, Debug, Default)]
 pub struct TagRequests {
     /// The machines that carry one, in every region that answered.
     pub machines: Vec<Instance>,
     pub counters: RequestCounters,
-    /// In the same regions: whatever was taken so long ago that nobody is at it any more.
+    /// Requests in the same regions that were taken so long ago that nobody is at them any more.
     pub abandoned: Vec<RequestCounter>,
 }
 
-/// What the tag of a machine says; none if it has no such tag.
+/// Returns the value of the request tag; none if the machine has no such tag.
 fn value(instance: &Instance) -> Option<&str> {
     instance.tags.get(TAG_ASK).map(String::as_str)
 }
 
-/// Whether a machine carries a request.
+/// Tells whether a machine carries a request.
 pub fn carries_request(instance: &Instance) -> bool {
     value(instance).is_some()
 }
@@ -69,7 +69,7 @@ pub fn record_of(instance: &Instance) -> Option<(InstanceId, PolicyName)> {
     Some((instance.id.clone(), policy))
 }
 
-/// What follows from the tag of one machine.
+/// Decides what follows from the tag of one machine.
 pub fn by_tag(
     instance: &Instance,
     in_force: &InForce,
@@ -106,7 +106,7 @@ pub fn by_tag(
     }
 }
 
-/// What the sweep makes of all requests by tag. Nothing is said of those that others are at.
+/// Decides about all requests by tag. Nothing is said of those that others are at.
 pub fn sweep(requests: &TagRequests, in_force: &InForce, now: Timestamp) -> Decision {
     let mut decision = Decision::default();
     let mut wakes = BTreeSet::new();
@@ -177,13 +177,13 @@ fn meant<'a>(
     }
 }
 
-/// How a request stands of which there is a record.
+/// State of a request of which there is a record.
 enum Standing<'a> {
-    /// Every request so far was dealt with: what is seen is another one.
+    /// Every request so far was answered: the tag that is seen is another request.
     Over,
-    /// Whoever took it is at it, or it went a moment ago.
+    /// Another function is dealing with it, or the tag went a moment ago.
     Taken(String),
-    /// Whoever took it is at it no longer.
+    /// The function that took it has stopped before the end.
     Left(&'a Pending),
 }
 
@@ -278,7 +278,7 @@ fn consume(
     Command::Consume(Box::new(Consume { region, instance, taken, value, record, answer }))
 }
 
-/// Whether a machine carries the tag of this request.
+/// Tells whether a machine carries the tag of this request.
 fn carries(instance: &Instance, asked: &RequestCounter) -> bool {
     instance.id == asked.instance && value(instance) == Some(asked.policy.as_str())
 }

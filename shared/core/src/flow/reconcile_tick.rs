@@ -36,15 +36,15 @@ pub struct Input {
     /// The stopped machines in the regions of policies with `on: stopped`.
     pub stopped: Vec<Instance>,
     pub summaries: BTreeMap<InstanceId, MachineSummary>,
-    /// Who asks by a tag, where a policy takes such requests.
+    /// Requests by tag, where a policy takes such requests.
     pub tag_requests: on_demand::TagRequests,
     /// The points that wait for their machine to stop.
     pub waiting: Waiting,
-    /// All that carries our tag, if it is time to look.
+    /// Artefacts that carry our tag, if it is time to look.
     pub tagged: Option<Tagged>,
 }
 
-/// Whether everything of ours is to be looked through now.
+/// Tells whether everything of ours is to be looked through now.
 pub fn is_time_to_look(in_force: &InForce, now: Timestamp) -> bool {
     in_force.looked_at.is_none_or(|last| now.duration_since(last) >= LOOK_EVERY)
 }

@@ -23,7 +23,7 @@ pub fn command(point: Point, instance: &Instance, more: Option<News>) -> Command
     Command::Request(Box::new(change(point, instance, more)))
 }
 
-/// How the ledger is asked for it.
+/// Builds the change that requests a point.
 pub fn change(point: Point, instance: &Instance, more: Option<News>) -> Change {
     let latest = News::Latest(Latest::of(&point));
     let mut summary = Summary::of(&point).telling(latest);

@@ -13,14 +13,14 @@ use crate::machine::{Instance, State};
 use crate::point::{Point, Step};
 use crate::reason::{Code, Reason};
 
-/// What waits for machines, and those machines as far as EC2 shows them.
+/// Points that wait for machines, and those machines as far as EC2 shows them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Waiting {
     pub points: Vec<Point>,
     pub machines: Vec<Instance>,
 }
 
-/// Those of a queue that wait for their machine.
+/// Lists the records of a queue that wait for their machine.
 pub fn of_queue(in_flight: &[InFlight]) -> Vec<InFlight> {
     let waits = |record: &&InFlight| {
         let machine = record.point.instance().as_str();

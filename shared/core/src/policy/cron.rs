@@ -42,7 +42,7 @@ pub struct Cron {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Days {
     OfMonth(u64),
-    /// So many days before the last one.
+    /// A number of days before the last one.
     BeforeLast(i8),
     LastWeekdayOfMonth,
     /// The weekday (Monday to Friday) nearest to a day, within its month.
@@ -89,8 +89,8 @@ impl Cron {
         }
     }
 
-    /// Whether the hours are all there are: the schedule follows elapsed time, not the clock on the
-    /// wall.
+    /// Tells whether the hours are all there are: the schedule follows elapsed time, not the clock
+    /// on the wall.
     pub const fn every_hour(&self) -> bool {
         self.hours == EVERY_HOUR
     }

@@ -10,20 +10,20 @@ use serde::Serialize;
 use super::{Policy, print};
 use crate::yaml::{self, Node, Value};
 
-/// One key that is not as it was.
+/// Key whose value has changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// Where it stands: `select.tags.backup`, `replicate(eu-west-1).kms_key`.
+    /// Path of the key: `select.tags.backup`, `replicate(eu-west-1).kms_key`.
     pub key: String,
-    /// None where nothing was said, so that the default held.
+    /// Old value; none where the default held.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub was: Option<String>,
-    /// None where nothing is said any more.
+    /// New value; none where the key is gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub is: Option<String>,
 }
 
-/// What is otherwise, in the order of the file; of a new policy that is all that it says.
+/// Lists the keys that differ, in the order of the file; all keys of a new policy.
 pub fn between(was: Option<&Policy>, is: &Policy) -> Vec<Difference> {
     let before = was.map(keys).unwrap_or_default();
     let after = keys(is);
@@ -43,7 +43,7 @@ fn by_key(keys: &[(String, String)]) -> BTreeMap<&str, &str> {
     keys.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
 }
 
-/// All that a policy says, in the order in which it is printed.
+/// Lists the keys of a policy in the order in which it is printed.
 fn keys(policy: &Policy) -> Vec<(String, String)> {
     let mut keys = Vec::new();
     // What we print can be read; if it could not, there would be nothing to compare.
@@ -55,7 +55,7 @@ fn keys(policy: &Policy) -> Vec<(String, String)> {
     keys
 }
 
-/// What stands behind the only key of a group.
+/// Returns the value of the only key of a group.
 fn inside(node: &Node) -> Option<&Node> {
     match &node.value {
         Value::Map(pairs) => pairs.first().map(|(_, value)| value),

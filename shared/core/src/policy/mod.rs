@@ -37,7 +37,7 @@ pub struct Policy {
     /// For how long points are kept; none keeps all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retain: Option<Retain>,
-    /// How old the newest good point may be.
+    /// Greatest age of the newest good point.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rpo_secs: Option<u64>,
 }
@@ -51,29 +51,29 @@ pub enum Trigger {
     Tag,
 }
 
-/// How consistent the disks have to be.
+/// Consistency that the disks must have.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Consistency {
-    /// Only of a machine that is stopped; a slot waits for that within its window.
+    /// The machine must be stopped; a slot waits for that within its window.
     AtRest,
-    /// It is stopped for that, and started again.
+    /// The machine is stopped for its snapshots, and started again.
     StopStart,
-    /// It is rebooted for that, by EC2.
+    /// EC2 reboots the machine for its image.
     Reboot,
-    /// As it is: a running machine as after a power cut, and a stopped one at rest. So that a
+    /// The machine is imaged as it is: running as after a power cut, stopped at rest. So a
     /// policy that says nothing of it has its images, and their grade tells what they are.
     #[default]
     Crash,
 }
 
-/// How machines are stopped for their images.
+/// Options for stopping machines for their images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StopStart {
-    /// So many machines of the policy are down together, and no more.
+    /// The most machines of the policy that are down together.
     pub at_once: u32,
     /// A machine that takes longer to stop is started again, and not imaged.
     pub timeout_secs: u64,
@@ -85,18 +85,18 @@ impl Default for StopStart {
     }
 }
 
-/// What becomes of slots that were missed while nothing ran.
+/// Treatment of slots that were missed while nothing ran.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CatchUp {
     /// The last of them is imaged now.
     #[default]
     Latest,
-    /// None of them is; that they were missed is recorded.
+    /// None of them is imaged; the last is recorded as missed.
     None,
 }
 
-/// What `restic forget` keeps under the same names. Nothing that is not said is kept for it.
+/// Rules of `restic forget` under the same names. A rule that is absent keeps nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Retain {
@@ -123,12 +123,12 @@ pub struct Timed {
     text: TimedText,
     pub schedule: Schedule,
     pub zone: TimeZone,
-    /// How long a slot waits, for a stop or for its turn to be stopped.
+    /// Time that a slot waits, for a stop or for its turn to be stopped.
     pub window_secs: u64,
     pub catch_up: CatchUp,
 }
 
-/// How long a slot waits, unless its schedule says otherwise; and how long a request does.
+/// Time that a slot waits unless its schedule says otherwise, and that every request waits.
 pub const DEFAULT_WINDOW_SECS: u64 = 4 * 3600;
 
 /// A schedule as it is written.
@@ -213,7 +213,7 @@ pub struct OnStopped {
     pub min_interval_secs: u64,
 }
 
-/// How an image is made.
+/// Method by which an image is made.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -226,7 +226,7 @@ pub enum Method {
     SnapshotRegister,
 }
 
-/// What is made of a machine.
+/// Kind of artefact that is made of a machine.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -234,7 +234,7 @@ pub enum Method {
 pub enum Artefact {
     #[default]
     Image,
-    /// Its disks, and nothing to boot from.
+    /// Snapshots of its disks, and nothing to boot from.
     Snapshots,
 }
 
@@ -286,12 +286,12 @@ const fn yes() -> bool {
     true
 }
 
-/// One more place where every image must be.
+/// Region that must have a copy of every image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Replicate {
     pub region: Region,
-    /// Of that region: a key id, an alias or an ARN.
+    /// Key of that region: a key id, an alias or an ARN.
     pub kms_key: Option<String>,
     pub deadline_secs: Option<u64>,
     /// For how long replicas are kept there, if not as at home.
@@ -300,7 +300,7 @@ pub struct Replicate {
 }
 
 impl Policy {
-    /// Where the images of a machine go: every replica region but its own.
+    /// Lists the replicas of a machine: every replica region but its own.
     pub fn replicas_for(&self, home: &Region) -> Vec<&Replicate> {
         self.replicate.iter().filter(|replica| replica.region != *home).collect()
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Policy, Timed, Trigger};
 
-/// One slot of a schedule.
+/// Slot of a schedule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Run {
     pub at: Timestamp,
@@ -15,7 +15,7 @@ pub struct Run {
     pub local: DateTime,
     pub schedule: String,
     pub timezone: String,
-    /// What clocks do about then, if they do something.
+    /// Change of the clocks around then, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clocks: Option<String>,
 }
@@ -54,7 +54,7 @@ pub fn runs_of(timed: &Timed, after: Timestamp, count: usize) -> Vec<Run> {
     slots.map(run).collect()
 }
 
-/// What the clocks of a zone do between two runs, or at the second of them.
+/// Describes what the clocks of a zone do between two runs, or at the second of them.
 fn clocks(zone: &TimeZone, before: Timestamp, at: Timestamp) -> Option<String> {
     let offset = zone.to_offset(at);
     let is_twice = matches!(

@@ -38,7 +38,7 @@ pub fn span(secs: u64) -> String {
 }
 
 impl Consistency {
-    /// As it is written in a file.
+    /// Word for it in a policy file.
     pub const fn as_str(self) -> &'static str {
         match self {
             Consistency::AtRest => "at-rest",
@@ -50,7 +50,7 @@ impl Consistency {
 }
 
 impl Method {
-    /// As it is written in a file.
+    /// Word for it in a policy file.
     pub const fn as_str(self) -> &'static str {
         match self {
             Method::Auto => "auto",
@@ -61,7 +61,7 @@ impl Method {
 }
 
 impl Artefact {
-    /// As it is written in a file.
+    /// Word for it in a policy file.
     pub const fn as_str(self) -> &'static str {
         match self {
             Artefact::Image => "image",
@@ -71,7 +71,7 @@ impl Artefact {
 }
 
 impl CatchUp {
-    /// As it is written in a file.
+    /// Word for it in a policy file.
     pub const fn as_str(self) -> &'static str {
         match self {
             CatchUp::Latest => "latest",
@@ -80,7 +80,7 @@ impl CatchUp {
     }
 }
 
-/// What is printed so far.
+/// Text that was printed so far.
 #[derive(Default)]
 struct Page(String);
 
@@ -265,7 +265,7 @@ fn expression(text: &str) -> String {
     quoted(text)
 }
 
-/// What other versions of YAML take for truths and for nothing.
+/// Words that other versions of YAML take for truths and for nothing.
 const WORDS: [&str; 9] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
 
 fn is_plain(text: &str) -> bool {
@@ -280,7 +280,7 @@ fn is_plain(text: &str) -> bool {
         && !WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
-/// In double quotes, on one line, with nothing in it that a file could lose on its way.
+/// Writes a text in double quotes, on one line, with nothing that a file could lose on its way.
 fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {

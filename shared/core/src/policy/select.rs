@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{PolicyName, Region};
 use crate::machine::State;
 
-/// All keys must match, any of the values of a key does; one match of `exclude_tags` excludes, and
-/// so does a state that is not among `states`.
+/// Conditions that a machine must meet. All keys must match, any of the values of a key does; one
+/// match of `exclude_tags` excludes, and so does a state that is not among `states`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Select {
@@ -47,7 +47,7 @@ pub enum Obstacle {
 }
 
 impl Select {
-    /// Whether a machine meets every condition. A machine that is gone never does.
+    /// Tells whether a machine meets every condition. A machine that is gone never does.
     pub fn selects(&self, region: &Region, state: State, tags: &BTreeMap<String, String>) -> bool {
         self.regions.contains(region)
             && self.lacking(tags).is_empty()
@@ -143,12 +143,12 @@ fn joined<'a>(texts: impl Iterator<Item = &'a str>, with: &str) -> String {
     texts.collect::<Vec<&str>>().join(with)
 }
 
-/// Whether one of the patterns matches a text.
+/// Tells whether one of the patterns matches a text.
 pub fn matches_any(patterns: &[String], text: &str) -> bool {
     patterns.iter().any(|pattern| glob(pattern, text))
 }
 
-/// Whether a pattern matches a text: `*` stands for any text, `?` for one character.
+/// Tells whether a pattern matches a text: `*` stands for any text, `?` for one character.
 pub fn glob(pattern: &str, text: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
     let text: Vec<char> = text.chars().collect();

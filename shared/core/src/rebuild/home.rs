@@ -12,22 +12,22 @@ use crate::names::image_name;
 use crate::observed::{ImageState, ObservedImage, ObservedSnapshot, SnapshotState};
 use crate::tags::read::Label;
 
-/// What is made of the machine, by volume.
+/// Snapshots of a machine, by volume.
 pub(super) type Set<'a> = BTreeMap<VolumeId, &'a ObservedSnapshot>;
 
-/// What an image at home is to its point.
+/// Verdict on an image in the home region of its point.
 pub(super) enum Judged<'a> {
-    /// Its own, made of these.
+    /// The image of the point, made of these snapshots.
     Good(Set<'a>),
-    /// It may be, some day.
+    /// The image may become the point's, for this reason not yet.
     NotYet(&'static str),
-    /// What a try left.
+    /// Leftover of a failed try.
     Left,
     Foreign(&'static str),
 }
 
-/// Whether a snapshot is what it says it is: of one of the volumes of its set, and not older than
-/// the request for it.
+/// Tells whether a snapshot is what it says it is: of one of the volumes of its set, and not older
+/// than the request for it.
 pub(super) fn is_borne_out(snapshot: &Labelled<ObservedSnapshot>) -> Result<(), &'static str> {
     let Labelled { region, seen, label } = snapshot;
     if **region != label.home {

@@ -37,14 +37,14 @@ use crate::summary::{News, Stop, Summary};
 use crate::tags::read::Label;
 use crate::transition::summary;
 
-/// Everything with our tag, by region.
+/// Artefacts that carry our tag, by region.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     pub images: BTreeMap<Region, Complete<ObservedImage>>,
     pub snapshots: BTreeMap<Region, Complete<ObservedSnapshot>>,
 }
 
-/// What can be made of it.
+/// Points that can be rebuilt, and artefacts that cannot be used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
     pub points: Vec<Rebuilt>,
@@ -56,11 +56,11 @@ pub struct Found {
 pub struct Rebuilt {
     pub point: Point,
     pub replicas: Vec<Replica>,
-    /// What people call its machine.
+    /// Name of the machine.
     pub name: Option<String>,
 }
 
-/// Something with our tag of which nothing can be made.
+/// Artefact with our tag of which nothing can be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unusable {
     pub region: Region,
@@ -71,7 +71,7 @@ pub struct Unusable {
 }
 
 impl Found {
-    /// Every region in which something of ours is.
+    /// Lists every region that has something of ours.
     pub fn regions(&self) -> BTreeSet<Region> {
         let homes = self.points.iter().map(|rebuilt| &rebuilt.point.home);
         let replicas = self.points.iter().flat_map(|rebuilt| &rebuilt.replicas);
@@ -96,7 +96,7 @@ impl Found {
 }
 
 impl Rebuilt {
-    /// All of it, if nothing of it is in the ledger.
+    /// Builds the change that writes all of it, if nothing of it is in the ledger.
     pub fn change(&self) -> Change {
         let new = |record| Write { expected: 0, record };
         let point = new(Record::Point(Box::new(self.point.clone())));
@@ -124,14 +124,14 @@ struct Labelled<'a, T> {
     label: Label,
 }
 
-/// All that says it is of one point.
+/// Artefacts that say that they are of one point.
 #[derive(Clone, Debug, Default)]
 struct Group<'a> {
     images: Vec<Labelled<'a, ObservedImage>>,
     snapshots: BTreeMap<(&'a Region, &'a SnapshotId), Labelled<'a, ObservedSnapshot>>,
 }
 
-/// What can be made of all that was seen.
+/// Rebuilds points from the artefacts that were seen.
 pub fn decide(seen: &Seen) -> Found {
     let mut found = Found::default();
     let mut groups: BTreeMap<PointId, Group> = BTreeMap::new();

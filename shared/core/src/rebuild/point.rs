@@ -13,7 +13,7 @@ use crate::reason::{Code, Reason};
 use crate::status::Status;
 use crate::tags::read::Label;
 
-/// What the home of a point has of it.
+/// Artefacts of a point in its home region.
 struct Home<'a> {
     label: Label,
     image: Option<Labelled<'a, ObservedImage>>,
@@ -92,7 +92,7 @@ fn of_snapshots<'a>(group: &Group<'a>) -> Option<Home<'a>> {
     Some(Home { label: label.clone(), image: None, machine: None, set })
 }
 
-/// Nothing is good, but something was made. What is still being filled may yet become good.
+/// Finds the label of a point of which only leftovers exist. A set that is pending may become good.
 fn of_remains<'a>(group: &Group<'a>) -> Option<Home<'a>> {
     let borne_out = group.snapshots.values().filter(|snap| home::is_borne_out(snap).is_ok());
     let borne_out: Vec<_> = borne_out.collect();
@@ -165,7 +165,7 @@ fn settle(point: &mut Point, replicas: &[Replica]) {
     }
 }
 
-/// What is at home, and not what the point is made of: left by its tries, or not ours.
+/// Lists what is at home and not part of the point: left by its tries, or not ours.
 fn leftovers(group: &Group, home: &Home, found: &mut Found) -> Vec<String> {
     let mut left = Vec::new();
     let is_image = |id| home.image.as_ref().is_some_and(|image| image.seen.id == id);
@@ -212,7 +212,7 @@ fn leave_elsewhere(group: &Group, point: &Point, found: &mut Found) {
     }
 }
 
-/// Nothing at all is as it should be.
+/// Reports every artefact of a group as unusable.
 fn leave_all(group: &Group, found: &mut Found) {
     for image in &group.images {
         match home::judge(group, image) {

@@ -87,7 +87,7 @@ fn missing(point: &Point, source: &AmiId, region: &Region) -> Replica {
     }
 }
 
-/// Where a replica is, as its point knows it.
+/// Place of a replica, as its point knows it.
 pub(super) fn place(replica: &Replica) -> (Region, Place) {
     let place = match replica.status {
         ReplicaStatus::Available => Place::Available,

@@ -11,10 +11,10 @@ pub const TAGS_MAX: usize = 50;
 pub const KEY_MAX: usize = 128;
 /// The longest value of a tag, in characters.
 pub const VALUE_MAX: usize = 256;
-/// What the keys of AWS begin with.
+/// Prefix of the keys of AWS.
 const RESERVED: &str = "aws:";
 
-/// Whether nobody but AWS, or nobody but us, may give a tag of that key.
+/// Tells whether only AWS, or only we, may set a tag of that key.
 pub fn is_reserved(key: &str) -> bool {
     [RESERVED, TAG_PREFIX].iter().any(|prefix| {
         key.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))

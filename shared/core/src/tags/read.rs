@@ -20,7 +20,7 @@ use crate::tags::is_reserved;
 
 type Tags = BTreeMap<String, String>;
 
-/// What an artefact says of itself.
+/// Label of an artefact: what its tags say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
     pub point: PointId,
@@ -31,15 +31,15 @@ pub struct Label {
     pub requested_at: Timestamp,
     pub kind: Artefact,
     pub machine: Run,
-    /// Of snapshots: the devices of the whole set, each with its volume.
+    /// Devices of the whole set of snapshots, each with its volume.
     pub devices: BTreeMap<String, VolumeId>,
-    /// Of images: where there are to be replicas.
+    /// Regions that are to have a replica of the image.
     pub replicas: Vec<Region>,
     /// The tags that are not ours: the policy's, and those of the machine.
     pub others: Tags,
 }
 
-/// What a machine was when it was imaged.
+/// State of a machine when it was imaged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
     pub instance_type: String,
@@ -93,7 +93,7 @@ impl Label {
         })
     }
 
-    /// Whether two artefacts can be of one and the same point: the id says the slot already.
+    /// Tells whether two artefacts can be of one and the same point: the id says the slot already.
     pub fn agrees(&self, other: &Label) -> bool {
         self.point == other.point
             && self.slot == other.slot

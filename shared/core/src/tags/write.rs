@@ -28,7 +28,7 @@ use crate::tags::{KEY_MAX, TAGS_MAX, VALUE_MAX, is_reserved};
 
 type Tags = BTreeMap<String, String>;
 
-/// So many of the keys that were left out are named.
+/// The most keys that are named of those that were left out.
 const NAMED_MAX: usize = 5;
 
 /// The tags of the snapshots of a point, in the call that makes them.
@@ -46,7 +46,7 @@ pub fn grade_tag(grade: Grade) -> Tags {
     BTreeMap::from([(TAG_GRADE.to_string(), grade.as_str().to_string())])
 }
 
-/// What had to be left out, of the machine's tags or the policy's; none if nothing had to.
+/// Names the tags of the machine or the policy that had to be left out; none if none had to.
 pub fn tags_left_out(point: &Point) -> Option<Reason> {
     // Whichever of the two has less room; and neither of them is made, so that the try is none.
     let (_, of_image) = fill(of_image(point, 0), point);
@@ -81,7 +81,7 @@ fn of_image(point: &Point, attempt: u32) -> Tags {
     tags
 }
 
-/// What every artefact says of itself.
+/// Tags that every artefact of a point carries.
 fn ours(point: &Point, attempt: u32) -> Tags {
     let slot = match &point.slot.occasion {
         Occasion::Scheduled(at) => format!("at {at}"),
@@ -112,7 +112,7 @@ fn ours(point: &Point, attempt: u32) -> Tags {
     tags
 }
 
-/// What cannot be read off an image any more.
+/// Facts of a machine that its image does not show.
 fn machine_words(machine: &Machine) -> String {
     let instance = &machine.instance;
     let kind = Some(instance.instance_type.as_str()).filter(|kind| !kind.is_empty());

@@ -11,7 +11,7 @@ use crate::facts::{UsageOperation, VolumeType};
 use crate::machine::{Machine, Volume};
 use crate::observed::{Attributes, ObservedDevice, ObservedImage};
 
-/// Something in which an image is not what it should be.
+/// Difference between an image and its machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Difference {
     pub text: String,
@@ -20,17 +20,17 @@ pub(super) struct Difference {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Weight {
-    /// It boots, and is billed as it should be.
+    /// The image boots, and is billed as it should be.
     Told,
-    /// It has not the disks that the machine had, or not all of them.
+    /// The image has other disks than the machine had.
     Disks,
-    /// It would not boot.
+    /// The image would not boot.
     Boot,
-    /// It would run without what it was billed for.
+    /// The image would run without what the machine was billed for.
     Billing,
 }
 
-/// In what an image is not what its machine is. `uefi_data` is what the image has of it, where that
+/// Lists the differences between an image and its machine. `uefi_data` is the image's, where that
 /// could be asked.
 pub(super) fn with_machine(
     machine: &Machine,

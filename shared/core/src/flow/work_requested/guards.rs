@@ -12,7 +12,7 @@ const TAG_AUTO_SCALING: &str = "aws:autoscaling:groupName";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guarded {
     pub instance: InstanceId,
-    /// Its attribute `disableApiStop`.
+    /// Value of the attribute `disableApiStop`.
     pub stop_protected: bool,
     /// Machines of its type have disks that lose their data when the machine is stopped.
     pub instance_store: bool,

@@ -17,20 +17,20 @@ use crate::reason::{Code, Reason};
 
 const POLICY_SAYS: &str = "its policy says so";
 
-/// What is to be made.
+/// Decision of what is made of a machine, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Choice {
-    /// With the volumes that are imaged, and apart from them those that are not.
+    /// The machine with the volumes that are imaged, and apart from them those that are not.
     pub machine: Machine,
-    /// None where there is to be no image.
+    /// Method of the image; none where there is to be no image.
     pub method: Option<Chosen>,
-    /// Why EC2 has to create the image, if it does.
+    /// Reason why EC2 has to create the image, if it does.
     pub because: Option<Reason>,
-    /// What a person should know of it.
+    /// Finding that a person should see.
     pub finding: Option<Reason>,
 }
 
-/// What is made of a machine for a point.
+/// Chooses what is made of a machine for a point.
 ///
 /// # Errors
 /// Why it may not be made; nothing of that passes by waiting.
@@ -58,7 +58,7 @@ pub(super) fn choose(point: &Point, machine: &Machine) -> Result<Choice, Reason>
 }
 
 impl Choice {
-    /// Whether EC2 is to create the image.
+    /// Tells whether EC2 is to create the image.
     pub fn is_created(&self) -> bool {
         self.method.as_ref().is_some_and(|chosen| chosen.method == Method::CreateImage)
     }
@@ -83,7 +83,7 @@ fn without_left_out(machine: &Machine, exclude: &ExcludeVolumes) -> Machine {
     Machine { volumes, left_out: out.collect(), ..machine.clone() }
 }
 
-/// Whether an image of it, however made, can be what the machine is.
+/// Checks that an image of the machine, however made, can boot.
 fn can_boot(machine: &Machine) -> Result<(), Reason> {
     let build = &machine.build;
     let refuse = |code, text: String| Err(Reason::new(code, text));
@@ -146,7 +146,7 @@ fn method(point: &Point, machine: &Machine) -> Result<(Chosen, Option<Reason>), 
     }
 }
 
-/// What an image that is registered would lack.
+/// Lists what a registered image would lack.
 fn losses(plan: &Plan, machine: &Machine) -> Vec<Reason> {
     let build = &machine.build;
     let mut losses = Vec::new();
@@ -198,7 +198,7 @@ fn too_many_left_out(machine: &Machine) -> Option<Reason> {
     (data > LEFT_OUT_MAX).then(|| Reason::new(Code::TooManyLeftOut, text()))
 }
 
-/// Why the accounts that the images are for will not be able to use them.
+/// Tells why the accounts that the images are for cannot use them.
 fn not_shareable(plan: &Plan, machine: &Machine) -> Option<Reason> {
     if plan.share.is_empty() {
         return None;

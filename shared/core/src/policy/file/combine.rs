@@ -47,7 +47,7 @@ fn replicas(node: &Node, body: &Body, problems: &mut Problems) {
     }
 }
 
-/// Whoever selects by states does not select what has just stopped, unless that is among them.
+/// Refuses `on: stopped` where the states that are selected lack stopped.
 fn states(body: &Body, problems: &mut Problems) {
     let Some(select) = &body.select else { return };
     if select.states.is_empty() || select.states.contains(&State::Stopped) {
@@ -84,7 +84,7 @@ fn snapshots_only(node: &Node, body: &Body, problems: &mut Problems) {
     }
 }
 
-/// Where the value stands to which these keys lead.
+/// Finds the place of the value to which these keys lead.
 fn place(node: &Node, path: &[&str]) -> Position {
     let mut node = node;
     for name in path {

@@ -12,7 +12,7 @@ use crate::yaml::{Node, Value};
 /// every seven disks of a machine: the policy's still fit beside those of a machine with fifty.
 const SET_TAGS_MAX: usize = 30;
 
-/// Longer than the name of any device.
+/// Longest name of a device, in characters.
 const DEVICE_CHARS_MAX: usize = 32;
 
 pub fn read(node: &Node, problems: &mut Problems) -> Option<ImageOptions> {
@@ -78,7 +78,7 @@ fn exclude_volumes(node: &Node, problems: &mut Problems) -> Option<ExcludeVolume
     Some(ExcludeVolumes { tags, devices: devices.unwrap_or_default() })
 }
 
-/// As EC2 names the attachment of a volume; Windows machines may leave `/dev/` out.
+/// Reads the name of a device as EC2 writes it; Windows machines may leave `/dev/` out.
 fn device(node: &Node, problems: &mut Problems) -> Option<String> {
     let text = reader::text(node, "a device", problems)?;
     let name = text.strip_prefix("/dev/").or_else(|| text.starts_with("xvd").then_some(text));

@@ -69,7 +69,7 @@ fn whole(root: &Node, problems: &mut Problems) -> Vec<Policy> {
 
 /// A policy before its name was checked, with the places of what may stand there more than once.
 struct Body {
-    /// None where it could not be read.
+    /// The selection; none where it could not be read.
     select: Option<Select>,
     triggers: Vec<(Position, Trigger)>,
     consistency: Consistency,
@@ -132,7 +132,7 @@ fn consistency(node: &Node, problems: &mut Problems) -> Option<Consistency> {
     reader::choice(node, "`consistency`", &choices, problems)
 }
 
-/// More than this at once is no backup window, it is an outage.
+/// The most machines that a policy may have down at once: more would be an outage.
 const AT_ONCE_MAX: u32 = 1000;
 
 /// Below a minute even a machine that is well is started again before it has stopped; whoever

@@ -17,16 +17,16 @@ pub struct Group<'n> {
     known: Vec<&'static str>,
 }
 
-/// More than this in one list or group is not written by a person who means it.
+/// The most entries of one list or group: nobody writes more on purpose.
 pub const ENTRIES_MAX: usize = 100;
 
 /// The most letters by which a key may differ from the one that is suggested.
 const TYPOS_MAX: usize = 2;
 
-/// Longer than anything is kept or waited for, and short enough to count with.
+/// Longest duration: more than anything is kept or waited for, and short enough to count with.
 const DURATION_SECS_MAX: u64 = 100 * 365 * 86_400;
 
-/// What was wrong so far.
+/// Problems that were found so far.
 #[derive(Debug, Default)]
 pub struct Problems(pub Vec<Problem>);
 
@@ -64,7 +64,7 @@ impl<'n> Group<'n> {
         self.at
     }
 
-    /// Whether there is not a single key in it.
+    /// Tells whether the group has no keys.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -118,7 +118,7 @@ impl<'n> Group<'n> {
     }
 }
 
-/// What a person would call what stands there.
+/// Names the kind of a value as a person would.
 pub fn noun(node: &Node) -> &'static str {
     if node.is_empty() { "nothing" } else { node.value.noun() }
 }
@@ -254,7 +254,7 @@ fn tag_value<'n>(node: &'n Node, problems: &mut Problems) -> Option<&'n str> {
     Some(value)
 }
 
-/// One of a few words.
+/// Reads one of a few words.
 pub fn choice<T: Copy>(
     node: &Node,
     what: &str,

@@ -45,7 +45,7 @@ pub fn read(node: &Node, problems: &mut Problems) -> Option<Select> {
     })
 }
 
-/// What is gone, or going, has nothing left to image.
+/// Reads a state. A machine that is gone, or going, has nothing left to image.
 fn state(node: &Node, problems: &mut Problems) -> Option<State> {
     let states = [State::Running, State::Stopped, State::Pending, State::Stopping];
     let choices = states.map(|state| (state.as_str(), state));

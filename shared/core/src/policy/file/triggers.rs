@@ -4,7 +4,7 @@ use super::reader::{self, Group, Problems};
 use crate::policy::{CatchUp, OnStopped, Timed, Trigger};
 use crate::yaml::{Node, Position};
 
-/// What no schedule needs: a slot that waits for longer is one that nobody waits for any more.
+/// Shortest and longest window: nobody waits any more for a slot that waits for longer.
 const WINDOW_BOUNDS_SECS: (u64, u64) = (60, 7 * 86_400);
 
 /// A machine that stops and starts all day is imaged once in this time, unless the policy says
@@ -25,8 +25,8 @@ pub fn read(node: &Node, problems: &mut Problems) -> Vec<(Position, Trigger)> {
     all
 }
 
-/// Whether two triggers go off at the same moments: a second one adds nothing, and where the two
-/// say different things of them, one is not heeded.
+/// Tells whether two triggers go off at the same moments: a second one adds nothing, and where the
+/// two say different things of them, one is not heeded.
 fn is_same(one: &Trigger, other: &Trigger) -> bool {
     match (one, other) {
         (Trigger::Schedule(one), Trigger::Schedule(other)) => {
