@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::limits::{ATTEMPTS_MAX, FAILURES_MAX, THROTTLED_WAIT, backoff, later};
 use crate::point::{Chosen, IllegalForReplica, Point, Replica, ReplicaEvent, Step};
 use crate::reason::{Code, Reason};
-use crate::status::{Event, IllegalTransition, Status};
+use crate::status::{Event, IllegalTransition, Making};
 
 /// When the next try may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,31 +124,25 @@ pub fn given_up(point: &Point, reason: Reason) -> Result<Point, IllegalTransitio
 /// is not forgotten.
 fn shed(point: &Point) -> Point {
     let mut point = point.clone();
-    match point.status {
-        Status::Snapshotting | Status::Snapshotted => {
+    match point.status.making() {
+        Some(Making::Snapshots) => {
             let set = std::mem::take(&mut point.snapshots);
             leave(&mut point.leftovers, set.into_values().map(String::from));
             point.taken_at = None;
             point.grade = None;
         }
-        Status::Creating | Status::Created => {
+        Some(Making::ImageOfMachine) => {
             point.snapshots.clear();
             point.taken_at = None;
             point.grade = None;
             let image = point.image.take();
             leave(&mut point.leftovers, image.into_iter().map(String::from));
         }
-        Status::Registering | Status::Registered => {
+        Some(Making::Image) => {
             let image = point.image.take();
             leave(&mut point.leftovers, image.into_iter().map(String::from));
         }
-        Status::Requested
-        | Status::Ready
-        | Status::Imaged
-        | Status::Protected
-        | Status::Refused
-        | Status::Missed
-        | Status::Failed => {}
+        None => {}
     }
     point
 }

@@ -2,7 +2,7 @@
 
 use crate::change::Change;
 use crate::point::Point;
-use crate::status::Status;
+use crate::status::Phase;
 use crate::summary::{Good, Latest, News, Summary};
 
 /// The point as it is to be, and what the summary of its machine says from then on.
@@ -13,18 +13,10 @@ pub fn recorded(point: Point) -> Change {
 
 /// Nothing as long as a point is on its way: then what was said when it was requested holds.
 pub fn of(point: &Point) -> Option<Summary> {
-    match point.status {
-        Status::Requested
-        | Status::Snapshotting
-        | Status::Snapshotted
-        | Status::Ready
-        | Status::Registering
-        | Status::Registered
-        | Status::Creating
-        | Status::Created => None,
-        Status::Refused | Status::Missed => Some(latest(point)),
-        // One that failed for want of a replica is still one to recover from.
-        Status::Imaged | Status::Protected | Status::Failed => {
+    match point.status.phase() {
+        Phase::Requested | Phase::Calling | Phase::Pending | Phase::Ready => None,
+        // A point that failed for want of a replica can still be recovered from.
+        Phase::Good | Phase::Ended => {
             let mut summary = latest(point);
             summary.news.extend(Good::of(point).map(News::Good));
             Some(summary)

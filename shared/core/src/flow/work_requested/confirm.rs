@@ -78,23 +78,9 @@ pub fn needs_uefi_data(points: &[Point], images: &BTreeMap<AmiId, ObservedImage>
     images.filter(is_available).cloned().collect()
 }
 
-/// One that EC2 created and that is not graded yet stands in another queue.
+/// Whether its image is pending. One that EC2 created and that is not graded yet is in another queue.
 fn is_pending(point: &Point) -> bool {
-    match point.status {
-        Status::Registered => true,
-        Status::Created => point.grade.is_some(),
-        Status::Requested
-        | Status::Snapshotting
-        | Status::Snapshotted
-        | Status::Ready
-        | Status::Registering
-        | Status::Creating
-        | Status::Imaged
-        | Status::Protected
-        | Status::Refused
-        | Status::Missed
-        | Status::Failed => false,
-    }
+    point.work() == Some(Kind::Confirm)
 }
 
 pub fn decide(input: &Input) -> Decision {

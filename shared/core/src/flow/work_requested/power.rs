@@ -31,7 +31,7 @@ use crate::observed::ObservedMachine;
 use crate::point::{Point, Step};
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
-use crate::status::{Event, IllegalTransition, Status};
+use crate::status::{Event, IllegalTransition, Phase, Status};
 use crate::transition::downtime::{ended_point, until_deadline};
 use crate::work::{Kind, Queue};
 
@@ -111,10 +111,8 @@ pub fn look_again(input: &Input) -> Option<SignedDuration> {
             downtime.deadline().is_some_and(|deadline| later(deadline, SETTLE) < input.now);
         match downtime.status {
             DowntimeStatus::Waiting => Some(LOOK_WAITING),
-            DowntimeStatus::Stopping | DowntimeStatus::Down | DowntimeStatus::Starting => {
-                Some(if is_late { LOOK_HUNG } else { LOOK_DOWN })
-            }
-            DowntimeStatus::Over | DowntimeStatus::NotOurs => None,
+            status if status.is_held() => Some(if is_late { LOOK_HUNG } else { LOOK_DOWN }),
+            _ => None,
         }
     });
     waits.flatten().min()
@@ -126,10 +124,8 @@ pub fn decide(input: &Input) -> Decision {
     for downtime in in_turn(input) {
         let done = match downtime.status {
             DowntimeStatus::Waiting => power.check_waiting(downtime),
-            DowntimeStatus::Stopping | DowntimeStatus::Down | DowntimeStatus::Starting => {
-                power.check_held(downtime)
-            }
-            DowntimeStatus::Over | DowntimeStatus::NotOurs => Ok(()),
+            status if status.is_held() => power.check_held(downtime),
+            _ => Ok(()),
         };
         power.builder.check(&downtime.point, done);
     }
@@ -363,11 +359,9 @@ impl<'a> Power<'a> {
         let Some(point) = self.point(downtime) else {
             return started("its point is not there".to_string());
         };
-        if self.has_its_data(point) {
-            return started(match point.status {
-                Status::Refused | Status::Missed | Status::Failed => {
-                    format!("its point is {}", point.status)
-                }
+        if has_its_data(point) {
+            return started(match point.status.phase() {
+                Phase::Ended => format!("its point is {}", point.status),
                 _ => "its snapshots exist".to_string(),
             });
         }
@@ -378,24 +372,6 @@ impl<'a> Power<'a> {
             downtime.stop_start.timeout_secs
         );
         Some(Reason::new(Code::StopTimeout, text))
-    }
-
-    /// Whether the point needs its machine down no longer. Whether the disks were at rest must have
-    /// been seen before the machine is started.
-    fn has_its_data(&self, point: &Point) -> bool {
-        match point.status {
-            Status::Requested | Status::Snapshotting | Status::Creating => false,
-            // It is graded by a look after all of its snapshots were begun.
-            Status::Snapshotted | Status::Created => point.grade.is_some(),
-            Status::Ready
-            | Status::Registering
-            | Status::Registered
-            | Status::Imaged
-            | Status::Protected
-            | Status::Refused
-            | Status::Missed
-            | Status::Failed => true,
-        }
     }
 
     /// The machine is to run again. One that is still stopping cannot be started yet.
@@ -500,4 +476,11 @@ impl<'a> Power<'a> {
         }
         self.builder.call(change, call);
     }
+}
+
+/// Whether the point no longer needs its machine down: its snapshots are graded, or it has ended.
+/// The grade says that the disks were seen after all of the snapshots were begun, and it goes
+/// with the snapshots when they are made again.
+fn has_its_data(point: &Point) -> bool {
+    point.status.is_final() || point.grade.is_some()
 }
