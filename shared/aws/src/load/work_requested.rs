@@ -15,21 +15,13 @@ use afterimage_core::slot::PointId;
 use afterimage_core::work::{Kind, Queue};
 use afterimage_core::worker::batch::Batch;
 use afterimage_core::worker::memory::Memory;
-use afterimage_core::worker::{Seen, Sight};
+use afterimage_core::worker::{Loaded, Seen, Sight};
 use jiff::Timestamp;
 
 use crate::Aws;
 use crate::ec2::Machines;
 use crate::error::Failure;
 use crate::load::left_out;
-
-/// What was loaded for one round.
-#[derive(Clone, Debug)]
-pub struct Loaded {
-    pub input: Input,
-    /// When the first of the records is due that the index held for due and that are not.
-    pub put_off: Option<Timestamp>,
-}
 
 /// Something about a queue.
 ///

@@ -1,8 +1,8 @@
 //! The worker of one queue: its next move, from what it saw so far.
 //!
 //! A worker is woken by an event that names a queue and nothing else. It goes round until nothing is
-//! left that it could do. Everything that it waits for, reads or claims is a [`Move`], which somebody
-//! else carries out; so that all of this is a table that can be tested.
+//! left that it could do. Everything that it waits for, reads or claims is a [`Move`], which the
+//! function `work-requested` carries out; so that all of this is a table that can be tested.
 //!
 //! ```text
 //!          wait until the      another worker
@@ -73,6 +73,14 @@ pub enum Seen {
     Lease { is_anothers: bool },
     Claim { until: Option<Timestamp> },
     InFlight(Vec<InFlight>),
+}
+
+/// The facts of one round, for a [`Move::Load`].
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    pub input: Input,
+    /// When the first of the records is due that the index held for due and that are not.
+    pub put_off: Option<Timestamp>,
 }
 
 /// What became of a decision.
@@ -258,9 +266,9 @@ impl Worker {
         }
     }
 
-    /// Takes what was loaded. `put_off` is when the first of those records is due that the index
-    /// held for due and that are not.
-    pub fn loaded(&mut self, input: Input, put_off: Option<Timestamp>) {
+    /// Takes what was loaded.
+    pub fn loaded(&mut self, loaded: Loaded) {
+        let Loaded { input, put_off } = loaded;
         self.memory.learn(&input);
         let again = input.again();
         self.round.again.due(again.next_due.into_iter().chain(put_off));

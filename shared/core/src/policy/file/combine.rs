@@ -1,6 +1,6 @@
 //! What cannot stand together in one policy: it would fail each time, or never do anything.
 
-use super::Body;
+use super::body::Body;
 use super::reader::Problems;
 use crate::machine::State;
 use crate::policy::{Artefact, Consistency, Method, Trigger};
