@@ -24,7 +24,7 @@ pub const LOOK_AFTER: SignedDuration = SignedDuration::from_mins(5);
 /// Time after which the holder of a name is visible that EC2 said is taken.
 pub const NAME_VISIBLE: SignedDuration = SignedDuration::from_secs(5);
 
-/// The longest that a snapshot or an image may be pending. Those of large disks take hours, in the
+/// The longest that a snapshot or an image may be pending. Large disks take hours, in the
 /// worst case a day.
 pub const PENDING_MAX: SignedDuration = SignedDuration::from_hours(48);
 
@@ -116,7 +116,7 @@ pub const INDEX_LAG: SignedDuration = SignedDuration::from_secs(6);
 /// left to the sweep, so that nobody pays for the wait.
 pub const WAIT_FOR_DUE_MAX: SignedDuration = SignedDuration::from_secs(90);
 
-/// Wait before a look that is late already. It leaves time for the other calls to be answered.
+/// Wait before a look that is late already. The wait leaves time for the other calls to be answered.
 pub const AT_ONCE: SignedDuration = SignedDuration::from_millis(100);
 
 /// The most rounds of one worker: far more than there is time for, if every round does something.

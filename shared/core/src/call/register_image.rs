@@ -141,7 +141,7 @@ pub fn conclude(
 }
 
 /// Returns the changes that follow from a complete listing of the images with the name of a call.
-/// That call had no outcome, or its name was taken.
+/// The call had no outcome, or its name was taken.
 ///
 /// # Errors
 /// The point is not `Registering`.

@@ -499,8 +499,8 @@ impl<'a> Power<'a> {
         Write::roster(roster)
     }
 
-    /// Adds the call to stop a machine. It is made after the roster was written, on the version of
-    /// the one before.
+    /// Adds the call to stop a machine. The call is made after the roster was written, on the
+    /// version of the one before.
     fn call_stop(&mut self, change: Change, call: StopInstance) {
         if let Some(roster) = change.roster_written() {
             self.roster = roster.clone();
