@@ -1,4 +1,4 @@
-//! The part that acts: the only code of Afterimage that calls AWS.
+//! The acting part of Afterimage: the only code that calls AWS.
 //!
 //! A function is `decode` (EventBridge JSON to a typed event), `load` (what the decision needs to
 //! know), `decide` (in `afterimage-core`) and `apply` (carry out each command, record each

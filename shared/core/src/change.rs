@@ -9,17 +9,16 @@ use crate::request_counter::RequestCounter;
 use crate::summary::Summary;
 use crate::work::Queue;
 
-/// A change of the ledger: all of it, or nothing of it.
+/// A change of the ledger. Either all of it is written, or nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     pub writes: Vec<Write>,
-    /// What the summary of the machine says from now on. Never a reason for the change to fail: a
-    /// summary that is newer stays.
+    /// Summary of the machine from now on. A newer summary stays, and never makes the change fail.
     pub summary: Option<Summary>,
 }
 
-/// A record as it is to be, and the version that it must have now; 0 if it must not exist. The
-/// record's own version is already one higher.
+/// A record to write, and the version that it must have now: 0 if it must not exist. The version in
+/// the record is already one higher.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Write {
     pub expected: u64,
@@ -36,18 +35,19 @@ pub enum Record {
 }
 
 impl Change {
-    /// A new point, requested.
+    /// Returns the change that creates a requested point.
     pub fn create(point: Point, summary: Summary) -> Change {
         let write = Write { expected: 0, record: Record::Point(Box::new(point)) };
         Change { writes: vec![write], summary: Some(summary) }
     }
 
-    /// The point as it is to be; whoever made it from the one that was read left its version alone.
+    /// Returns the change that writes a point. The caller leaves the version of the point as it was
+    /// read.
     pub fn point(point: Point) -> Change {
         Change { writes: vec![Write::point(point)], summary: None }
     }
 
-    /// The replica as it is to be.
+    /// Returns the change that writes a replica. The caller leaves its version as it was read.
     pub fn replica(replica: Replica) -> Change {
         Change { writes: vec![Write::replica(replica)], summary: None }
     }
@@ -58,8 +58,8 @@ impl Change {
         self
     }
 
-    /// An intent, begun now and not when it was decided: calls are paced, and what an intent says
-    /// of its call must be true of the last of them too.
+    /// Returns the intent with `now` as its beginning. Calls are paced, so that the time of the
+    /// decision would be wrong for the last of them.
     #[must_use]
     pub fn begun(mut self, now: Timestamp) -> Change {
         for write in &mut self.writes {
@@ -74,7 +74,7 @@ impl Change {
         self
     }
 
-    /// The point that is written; the last, should there be several.
+    /// Returns the point that is written; the last, if there are several.
     pub fn point_written(&self) -> Option<&Point> {
         self.writes.iter().rev().find_map(|write| match &write.record {
             Record::Point(point) => Some(&**point),
@@ -85,7 +85,7 @@ impl Change {
         })
     }
 
-    /// The replica that is written; the last, should there be several.
+    /// Returns the replica that is written; the last, if there are several.
     pub fn replica_written(&self) -> Option<&Replica> {
         self.writes.iter().rev().find_map(|write| match &write.record {
             Record::Replica(replica) => Some(&**replica),
@@ -96,7 +96,7 @@ impl Change {
         })
     }
 
-    /// The downtime that is written.
+    /// Returns the downtime that is written.
     pub fn downtime_written(&self) -> Option<&Downtime> {
         self.writes.iter().rev().find_map(|write| match &write.record {
             Record::Downtime(downtime) => Some(&**downtime),
@@ -107,7 +107,7 @@ impl Change {
         })
     }
 
-    /// The roster that is written.
+    /// Returns the roster that is written.
     pub fn roster_written(&self) -> Option<&Roster> {
         self.writes.iter().rev().find_map(|write| match &write.record {
             Record::Roster(roster) => Some(&**roster),
@@ -118,7 +118,7 @@ impl Change {
         })
     }
 
-    /// The records that are written, as a person would look them up.
+    /// Returns the names of the records that are written, as a person would look them up.
     pub fn about(&self) -> String {
         let names = self.writes.iter().map(|write| match &write.record {
             Record::Point(point) => point.id.to_string(),
@@ -130,7 +130,8 @@ impl Change {
         names.collect::<Vec<_>>().join(", ")
     }
 
-    /// The same with something that a person should know of the points that it writes.
+    /// Returns the change with a reason that a person should see, added to the points that it
+    /// writes.
     #[must_use]
     pub fn finding(mut self, reason: &Reason) -> Change {
         for write in &mut self.writes {
@@ -149,14 +150,14 @@ impl Change {
 }
 
 impl Write {
-    /// The record as it is to be: whoever made it from what was read left its version alone.
+    /// Returns the write of a request counter. The caller leaves its version as it was read.
     pub fn request_counter(mut asked: RequestCounter) -> Write {
         let expected = asked.version;
         asked.version += 1;
         Write { expected, record: Record::RequestCounter(Box::new(asked)) }
     }
 
-    /// What it writes, if that is a record of requests.
+    /// Returns the request counter that is written, if the record is one.
     pub fn as_request_counter(&self) -> Option<&RequestCounter> {
         match &self.record {
             Record::RequestCounter(asked) => Some(&**asked),
@@ -182,7 +183,7 @@ impl Write {
         Write { expected, record: Record::Downtime(Box::new(downtime)) }
     }
 
-    /// A downtime that was just asked for.
+    /// Returns the write of a downtime that was just requested.
     pub fn new_downtime(downtime: Downtime) -> Write {
         Write { expected: 0, record: Record::Downtime(Box::new(downtime)) }
     }
@@ -195,19 +196,19 @@ impl Write {
 }
 
 impl Record {
-    /// The queue that this record stands in: none once it is settled.
+    /// Returns the queue of the record; none once the record is settled.
     pub fn queue(&self) -> Option<Queue> {
         match self {
             Record::Point(point) => point.queue(),
             Record::Replica(replica) => replica.queue(),
             Record::Downtime(downtime) => downtime.queue(),
             Record::Roster(_) => None,
-            // No worker drains it: the sweep looks after it.
+            // No worker drains request counters: the sweep looks after them.
             Record::RequestCounter(_) => None,
         }
     }
 
-    /// From when on it wants to be worked at, unless something happens before.
+    /// Returns the time at which the record is due, unless something happens before.
     pub fn due_at(&self) -> Option<Timestamp> {
         match self {
             Record::Point(point) => point.step.due_at,
@@ -218,12 +219,12 @@ impl Record {
         }
     }
 
-    /// What EC2 sends events about while it waits.
+    /// Returns the resources whose EC2 events the record waits for.
     pub fn awaits(&self) -> Vec<String> {
         match self {
             Record::Point(point) => point.awaits(),
             Record::Replica(replica) => replica.awaits(),
-            // Its worker looks, and needs no event for that.
+            // The worker of a downtime looks at it, and needs no event for that.
             Record::Downtime(_) | Record::Roster(_) => Vec::new(),
             Record::RequestCounter(_) => Vec::new(),
         }

@@ -1,7 +1,7 @@
-//! What a decision is made of: commands that carry every value they need, and the reasons.
+//! Decisions: commands that carry every value they need, and the reasons for them.
 //!
-//! [`Command`] is closed, and one `match` in `afterimage-aws` carries it out. Execution makes no
-//! choices; the outcome of a call comes back to [`crate::call::conclude`].
+//! [`Command`] is closed, and one `match` in `afterimage-aws` carries it out. The executor makes no
+//! choices. The outcome of a call comes back to [`crate::call::conclude`].
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -17,78 +17,81 @@ use crate::work::Queue;
 pub use crate::change::{Change, Record, Write};
 pub use crate::finding::{Explanation, Finding, Resolved};
 
-/// What is to be done, and why; also why something is not done.
+/// Commands to carry out, with their reasons, and reasons for what is not done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decision {
-    /// Carried out in this order.
+    /// Commands in the order in which they are carried out.
     pub commands: Vec<Command>,
     pub explanations: Vec<Explanation>,
 }
 
-/// Everything that a function can do to the world.
+/// Everything that a function can change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// A new point, unless there is one of that id.
+    /// Create a point, unless the ledger has one of that id.
     Request(Box<Change>),
-    /// A schedule was looked after up to then.
+    /// Record that a schedule was looked after up to this time.
     Advance(Cursor),
-    /// Something was learnt; nothing is called.
+    /// Record a change that was learnt. Nothing is called.
     Record(Box<Change>),
-    /// A request by tag is taken off the machine, and answered.
+    /// Take a request by tag off the machine, and answer it.
     Consume(Box<Consume>),
-    /// A call that changes something in EC2, and its intent.
+    /// Make a call that changes something in EC2, after its intent is written.
     Call(Box<Intent>),
-    /// What artefacts say of themselves is put right, and then something is done.
+    /// Correct the tags of artefacts, and then carry out another command.
     Correct(Box<Correct>),
     /// Wake the worker of a queue.
     Wake(Wake),
-    /// Everything that carries our tag was looked through.
+    /// Record that everything that carries our tag was looked through.
     Looked(Timestamp),
-    /// Something that a person should see: kept where people look.
+    /// Keep a finding for people, where they look.
     Report(Finding),
-    /// What was found is no longer so.
+    /// Remove a finding that no longer holds.
     Resolve(Resolved),
 }
 
-/// How a request by tag is dealt with, in this order: what is `taken` is written, the tag goes, the
-/// answer is given, and that all this is done is written. Whoever is slower with the first of these
-/// leaves the others to whoever was faster. What leaves no record is answered before its tag goes.
+/// The steps of a request by tag, in this order: `taken` is written, the tag is removed, the answer
+/// is set, and the end of all this is written. A worker that is too slow for the first write leaves
+/// the other steps to the faster one. A request that leaves no record is answered before its tag is
+/// removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Consume {
     pub region: Region,
     pub instance: InstanceId,
-    /// The right to go on. A request that is refused leaves nothing in the ledger, and has none.
+    /// The change that gives the right to go on. A request that is refused leaves nothing in the
+    /// ledger, and has none.
     pub taken: Option<Change>,
-    /// The tag goes only if it has this value: another request that was put meanwhile stays. None
-    /// if it has gone.
+    /// The value that the tag must have to be removed: another request that was set meanwhile
+    /// stays. None if the tag has gone.
     pub value: Option<String>,
-    /// The record as it is once that is written.
+    /// The record as it is once `taken` is written.
     pub record: Option<RequestCounter>,
-    /// What is put on the machine.
+    /// The text that is set on the machine.
     pub answer: Option<String>,
 }
 
-/// Tags of ours that turned out to be untrue. Nothing is recorded before: to say the truth twice
-/// does no harm, and whoever looks sees whether it was said.
+/// A correction of our tags that turned out to be untrue. Nothing is recorded before: setting the
+/// right tags twice does no harm, and the next look shows if they were set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Correct {
     pub point: PointId,
     pub call: CreateTags,
-    /// What is done once EC2 has taken them; not before.
+    /// Command that is carried out once EC2 has taken the tags, and not before.
     pub then: Command,
 }
 
-/// How far a schedule of a policy was looked after.
+/// The progress of a schedule of a policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cursor {
     pub policy: PolicyName,
-    /// The expression and the zone: another schedule has another cursor.
+    /// The cron expression and the time zone. Another schedule has another cursor.
     pub schedule: String,
     pub done_until: Timestamp,
 }
 
-/// Wakes the worker of a queue; the successor of one that ran out of time is one hop on.
+/// A message that wakes the worker of a queue. The successor of a worker that ran out of time has
+/// one hop more.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Wake {
     pub queue: Queue,
@@ -96,7 +99,7 @@ pub struct Wake {
 }
 
 impl Command {
-    /// The change of the ledger that the command writes first, if it writes one.
+    /// Returns the change of the ledger that the command writes first, if it writes one.
     pub fn change(&self) -> Option<&Change> {
         match self {
             Command::Request(change) | Command::Record(change) => Some(change),
@@ -111,7 +114,7 @@ impl Command {
         }
     }
 
-    /// The queue in whose pace and under whose lease the command is carried out.
+    /// Returns the queue whose pace and lease the command needs.
     pub fn queue(&self) -> Option<&Queue> {
         match self {
             Command::Call(intent) => Some(&intent.queue),
@@ -127,7 +130,8 @@ impl Command {
         }
     }
 
-    /// The same with something that a person should know of the points that it writes.
+    /// Returns the command with a reason that a person should see, added to the points that it
+    /// writes.
     #[must_use]
     pub fn finding(self, reason: &Reason) -> Command {
         match self {
@@ -149,7 +153,7 @@ impl Command {
 }
 
 impl Correct {
-    /// What is done after EC2 has answered.
+    /// Returns the decision that follows from the answer of EC2.
     pub fn conclude(self, outcome: Outcome<()>) -> Decision {
         let mut decision = Decision::default();
         match create_tags::conclude(outcome) {
@@ -189,7 +193,7 @@ impl Decision {
         self.commands.push(command);
     }
 
-    /// Takes over all that another decision wants.
+    /// Takes over all commands and explanations of another decision.
     pub fn add(&mut self, other: Decision) {
         self.commands.extend(other.commands);
         self.explanations.extend(other.explanations);
@@ -197,7 +201,7 @@ impl Decision {
 }
 
 impl Consume {
-    /// What is written once the tag has gone and the machine is answered.
+    /// Returns the change that is written once the tag has gone and the machine is answered.
     pub fn consumed(&self, now: Timestamp) -> Option<Change> {
         let record = self.record.as_ref()?.consumed(now);
         Some(Change { writes: vec![Write::request_counter(record)], summary: None })

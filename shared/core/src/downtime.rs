@@ -1,5 +1,5 @@
-//! A downtime: one machine that is stopped for one point, and started again. Whatever becomes of
-//! the point, the duty to start the machine is this record's.
+//! The record of a downtime: one machine that is stopped for one point, and started again. Whatever
+//! becomes of the point, this record has the duty to start the machine.
 //!
 //! ```text
 //!           Stop              Stopped        Start            Runs, Vanish
@@ -12,14 +12,15 @@
 //!   └───────────────────────────── Withdraw ────────────────────────────────▶┘
 //! ```
 //!
-//! `Stop` and `Start` are intents, written before their call. StopInstances tells what the machine
-//! was before: running, and it is ours to start; anything else, and somebody else has stopped it,
-//! so that we do not start it. A call whose outcome never came may have stopped it: it is ours.
-//! From `Stopping` on, the record ends only when the machine was seen to run again, or to be gone,
-//! or when EC2 said that the call stopped nothing.
+//! `Stop` and `Start` are intents, written before their call. StopInstances answers with the state
+//! of the machine before the call. If the machine ran, it is ours to start. Otherwise somebody else
+//! has stopped it, and we do not start it. A call without an outcome may have stopped the machine,
+//! so it is ours. From `Stopping` on, the record ends only when the machine was seen to run again,
+//! or to be gone, or when EC2 said that the call stopped nothing.
 //!
-//! [`Roster`] has the machines that are down, or on their way there or back: one item for the
-//! account, written in the same transaction as the record, so that it bounds how many they are.
+//! [`Roster`] has the machines that are down, or on their way there or back. It is one item for the
+//! account, written in the same transaction as the record, so that it limits how many machines are
+//! down.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +36,7 @@ use crate::reason::Reason;
 use crate::slot::PointId;
 use crate::work::{Kind, Queue};
 
-/// One machine that is stopped for one point.
+/// The record of one machine that is stopped for one point.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Downtime {
@@ -45,66 +46,68 @@ pub struct Downtime {
     pub status: DowntimeStatus,
     pub version: u64,
     pub requested_at: Timestamp,
-    /// What the policy said when the point was requested.
+    /// The settings of the policy when the point was requested.
     pub stop_start: StopStart,
     pub step: Step,
-    /// When the run was launched that it ends: a machine that was launched later was started since.
+    /// The launch time of the run that the downtime ends. A machine with a later launch time was
+    /// started since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub launched: Option<Timestamp>,
-    /// When the first intent to stop it was written.
+    /// The time at which the first intent to stop the machine was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub begun_at: Option<Timestamp>,
-    /// A call to stop it has had no outcome: whatever a later one says, it is ours to start.
+    /// True if a call to stop the machine had no outcome. Whatever a later call answers, the
+    /// machine is ours to start.
     #[serde(default)]
     pub unsure: bool,
-    /// When it was seen to run again, or to be gone.
+    /// The time at which the machine was seen to run again, or to be gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
 }
 
-/// Where a downtime stands.
+/// The status of a downtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DowntimeStatus {
-    /// It has no place yet.
+    /// The downtime has no place yet.
     Waiting,
-    /// The intent to stop is written; whether the machine was stopped is not known yet.
+    /// The intent to stop is written. The effect of the call is not known yet.
     Stopping,
-    /// We stopped it, and have to start it.
+    /// We stopped the machine, and have to start it.
     Down,
-    /// It is to run again, and was not seen to yet.
+    /// The machine is to run again, but was not seen to run yet.
     Starting,
     Over,
-    /// It was on its way down before we called: whoever stopped it starts it.
+    /// The machine was on its way down before our call. Somebody else stopped it, and starts it.
     NotOurs,
 }
 
-/// What happens to a downtime.
+/// An event in the life of a downtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DowntimeEvent {
-    /// The intent to stop.
+    /// The intent to stop is written.
     Stop,
-    /// We stopped it, or may have.
+    /// We stopped the machine, or may have.
     Stopped,
     /// The call stopped nothing; it is made again later.
     PutOff,
     /// The call stopped nothing, and is not made again.
     Spare,
-    /// Somebody else has stopped it.
+    /// Somebody else has stopped the machine.
     Disown,
-    /// It is to be started.
+    /// The machine has to be started.
     Start,
-    /// It was seen to run again.
+    /// The machine was seen to run again.
     Runs,
     /// The machine is gone for good.
     Vanish,
-    /// Its point does not want it any more.
+    /// The point does not need its machine stopped any more.
     Withdraw,
 }
 
-/// An event that cannot happen to a downtime where it stands.
+/// An event that cannot happen to a downtime in its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a downtime that is {status:?} cannot have this happen to it: {event:?}")]
 pub struct IllegalForDowntime {
@@ -122,7 +125,8 @@ impl DowntimeStatus {
         DowntimeStatus::NotOurs,
     ];
 
-    /// Whether the machine is down, or on its way there or back, by our doing: it has a place.
+    /// Tells whether the machine is down, or on its way there or back, by our doing. Such a
+    /// downtime has a place in the roster.
     pub const fn is_held(self) -> bool {
         matches!(self, DowntimeStatus::Stopping | DowntimeStatus::Down | DowntimeStatus::Starting)
     }
@@ -153,10 +157,10 @@ impl DowntimeEvent {
     ];
 }
 
-/// The transitions of a downtime.
+/// Returns the status of a downtime after an event.
 ///
 /// # Errors
-/// The event cannot happen to a downtime where it stands.
+/// The event cannot happen to a downtime in that status.
 pub const fn next(
     status: DowntimeStatus,
     event: DowntimeEvent,
@@ -177,7 +181,7 @@ pub const fn next(
 }
 
 impl Downtime {
-    /// A point wants its machine stopped.
+    /// Returns the downtime of a point that needs its machine stopped.
     pub fn wanted(point: &Point, now: Timestamp) -> Downtime {
         Downtime {
             point: point.id.clone(),
@@ -200,10 +204,10 @@ impl Downtime {
         self.point.instance()
     }
 
-    /// Checks that the downtime stands where an event is to happen to it.
+    /// Checks that the downtime has the status in which an event is to happen to it.
     ///
     /// # Errors
-    /// It stands elsewhere.
+    /// The downtime has another status.
     pub fn must_be(
         &self,
         status: DowntimeStatus,
@@ -215,40 +219,42 @@ impl Downtime {
         }
     }
 
-    /// The same downtime after something happened to it.
+    /// Returns the downtime after an event.
     ///
     /// # Errors
-    /// It cannot happen to a downtime where this one stands.
+    /// The event cannot happen to the downtime in its status.
     pub fn after(&self, event: DowntimeEvent) -> Result<Downtime, IllegalForDowntime> {
         Ok(Downtime { status: next(self.status, event)?, ..self.clone() })
     }
 
-    /// When the machine is started again, whether it was imaged or not.
+    /// Returns the time at which the machine is started again, even if it was not imaged.
     pub fn deadline(&self) -> Option<Timestamp> {
         let timeout = seconds(self.stop_start.timeout_secs);
         self.begun_at.map(|begun_at| later(begun_at, timeout))
     }
 
-    /// The queue that it stands in; none once there is nothing left to do.
+    /// Returns the queue of the downtime; none once there is nothing left to do.
     pub fn queue(&self) -> Option<Queue> {
         let in_queue = self.status == DowntimeStatus::Waiting || self.status.is_held();
         in_queue.then(|| Queue { region: self.home.clone(), kind: Kind::Power })
     }
 
+    /// Checks the invariants of the downtime.
+    ///
     /// # Errors
-    /// Says what does not hold of this downtime.
+    /// The text of the error names the invariant that does not hold.
     pub fn check(&self) -> Result<(), String> {
         let that = |holds: bool, why: &str| match holds {
             true => Ok(()),
-            false => Err(format!("{} {why}", self.status.as_str())),
+            false => Err(format!("status {} requires {why}", self.status.as_str())),
         };
-        that(self.version >= 1, "and of version 0, which stands for none")?;
-        that(self.queue().is_none() || self.step.due_at.is_some(), "and never due")?;
+        that(self.version >= 1, "a version of at least 1")?;
+        that(self.queue().is_none() || self.step.due_at.is_some(), "a due time")?;
         let held = self.status.is_held();
-        that(!held || self.launched.is_some(), "without the run that it ends")?;
-        that(!held || self.begun_at.is_some(), "without the time of the intent")?;
+        that(!held || self.launched.is_some(), "the launch time of the run that it ends")?;
+        that(!held || self.begun_at.is_some(), "the time of the intent")?;
         let over = self.status == DowntimeStatus::Over;
-        that(!over || self.over_at.is_some(), "without the time when it was")
+        that(!over || self.over_at.is_some(), "the time of its end")
     }
 }
 
@@ -256,7 +262,7 @@ impl Downtime {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Roster {
-    /// 0 as long as there never was one.
+    /// The number of writes so far; 0 if there never was a roster.
     pub version: u64,
     pub places: BTreeMap<PointId, Held>,
 }
@@ -267,32 +273,32 @@ pub struct Roster {
 pub struct Held {
     pub region: Region,
     pub policy: PolicyName,
-    /// So many machines of that policy may be down together.
+    /// The most machines of that policy that may be down together.
     pub at_once: u32,
 }
 
 impl Roster {
-    /// Whether a machine is down by our doing.
+    /// Tells whether a machine is down by our doing.
     pub fn has(&self, instance: &InstanceId) -> bool {
         self.places.keys().any(|point| point.instance() == instance)
     }
 
-    /// Whether one more machine may go down, of so many in the account.
+    /// Tells whether one more machine may go down, of at most `in_account` in the account.
     pub fn has_room(&self, in_account: u32) -> bool {
         self.places.len() < usize::try_from(in_account).unwrap_or(usize::MAX)
     }
 
-    /// How many machines of a policy are down.
+    /// Returns the number of machines of a policy that are down.
     pub fn count(&self, policy: &PolicyName) -> usize {
         self.places.values().filter(|held| held.policy == *policy).count()
     }
 
-    /// Whether one more machine of that policy may go down, of so many.
+    /// Tells whether one more machine of a policy may go down, of at most `at_once`.
     pub fn has_room_for(&self, policy: &PolicyName, at_once: u32) -> bool {
         self.count(policy) < usize::try_from(at_once).unwrap_or(usize::MAX)
     }
 
-    /// The points of a region whose machines are down.
+    /// Returns the points of a region whose machines are down.
     pub fn points_in(&self, region: &Region) -> Vec<PointId> {
         let there = self.places.iter().filter(|(_, held)| held.region == *region);
         there.map(|(point, _)| point.clone()).collect()
@@ -315,11 +321,13 @@ impl Roster {
         self
     }
 
+    /// Checks the invariants of the roster.
+    ///
     /// # Errors
-    /// Says what does not hold of this roster.
+    /// The text of the error names the invariant that does not hold.
     pub fn check(&self) -> Result<(), String> {
         match self.version {
-            0 => Err("its version is 0, which stands for none".to_string()),
+            0 => Err("version 0 means that there is no record".to_string()),
             _ => Ok(()),
         }
     }

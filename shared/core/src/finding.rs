@@ -1,4 +1,4 @@
-//! Reasons, and what they are about: those that are logged, and those that are kept for people.
+//! Reasons with their subjects: those that are logged, and those that are kept for people.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -7,15 +7,15 @@ use crate::ids::Region;
 use crate::reason::{Code, Reason};
 use crate::subject::Subject;
 
-/// A reason, and what it is about.
+/// A reason, and its subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
-    /// A point, an instance, an image: whatever a person would look up.
+    /// A point, an instance, an image: the name that a person would look up.
     pub about: String,
     pub reason: Reason,
 }
 
-/// Something that a person should see, kept once.
+/// A reason that a person should see, kept once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Finding {
@@ -26,12 +26,12 @@ pub struct Finding {
     pub seen_at: Timestamp,
 }
 
-/// A finding that no longer holds. Should it hold again, it is a new one.
+/// A finding that no longer holds. If it holds again, it is a new one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolved {
     pub region: Region,
     pub artefact: Subject,
-    /// What had been found.
+    /// Code of the finding that was reported.
     pub code: Code,
     pub at: Timestamp,
 }

@@ -1,5 +1,6 @@
-//! Events that cannot happen to a record where it stands. Nothing is changed then, and the log says
-//! so under a code of its own: it is a mistake in this program, and never to be dropped in silence.
+//! Events that cannot happen to a record in its status. Nothing is changed then, and the log has
+//! the event under a code of its own: it is a mistake in this program, and never to be dropped in
+//! silence.
 
 use crate::downtime::IllegalForDowntime;
 use crate::point::IllegalForReplica;
@@ -21,7 +22,7 @@ pub enum Illegal {
 }
 
 impl Illegal {
-    /// The reason under which it is logged.
+    /// Returns the reason under which it is logged.
     pub fn reason(self) -> Reason {
         Reason::new(Code::IllegalTransition, self.to_string())
     }

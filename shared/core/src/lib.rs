@@ -1,5 +1,5 @@
-//! Decides, and nothing else: event, state and the present moment in, a decision with its reasons
-//! out. No AWS, no async, no clock, no environment, no randomness.
+//! The deciding part of Afterimage: event, state and the present moment in, a decision with its
+//! reasons out. No AWS, no async, no clock, no environment, no randomness.
 
 pub mod call;
 pub mod change;

@@ -1,4 +1,4 @@
-//! What is known of a machine, its volumes and its source image: all that an image must carry over.
+//! A machine, its volumes and its source image: every attribute that an image must carry over.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -20,11 +20,11 @@ pub const TAG_LINEAGE: &str = "afterimage:lineage";
 /// `at-rest`, `reboot` or `crash`: as it is expected when the call is made, and put right before
 /// the next step if it turns out otherwise.
 pub const TAG_GRADE: &str = "afterimage:grade";
-/// Which try made it.
+/// Number of the try that made it.
 pub const TAG_ATTEMPT: &str = "afterimage:attempt";
-/// On a machine: asks for a point of it now. Its value names the policy.
+/// Request on a machine for a point of it now. Its value names the policy.
 pub const TAG_ASK: &str = "afterimage:now";
-/// On a machine: what came of the last request by tag.
+/// Answer on a machine to its last request by tag.
 pub const TAG_ANSWER: &str = "afterimage:answer";
 /// `snapshots` where no image was wanted.
 pub const TAG_KIND: &str = "afterimage:kind";

@@ -1,4 +1,4 @@
-//! What EC2 showed of snapshots and images, and how complete the answer was.
+//! Snapshots and images as EC2 showed them, and how complete the answer was.
 
 use std::collections::BTreeMap;
 
@@ -42,7 +42,7 @@ pub enum SnapshotState {
 pub struct ObservedMachine {
     pub instance: Instance,
     pub root_device_type: RootDeviceType,
-    /// Why it is in the state that it is in, if EC2 says so.
+    /// Reason for the state of the machine, if EC2 gives one.
     pub state_reason: Option<StateReason>,
 }
 

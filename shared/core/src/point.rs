@@ -1,4 +1,4 @@
-//! The recovery point as the ledger keeps it: one instance at one moment, and its replicas.
+//! The record of a recovery point, one instance at one moment, and the records of its replicas.
 
 use std::collections::BTreeMap;
 
@@ -18,25 +18,25 @@ use crate::slot::{PointId, Slot};
 use crate::status::{Event, IllegalTransition, Making, Phase, Status, next};
 use crate::work::{Kind, Queue};
 
-/// One instance at one moment.
+/// The record of a recovery point: one instance at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Point {
     pub id: PointId,
     pub slot: Slot,
-    /// Where its machine lives.
+    /// The region of its machine.
     pub home: Region,
     pub status: Status,
-    /// Counts the writes; whoever writes names the version that they read.
+    /// The number of writes so far. A writer names the version that it read.
     pub version: u64,
     pub requested_at: Timestamp,
-    /// What the policy said when the point was requested.
+    /// The settings of the policy when the point was requested.
     pub plan: Plan,
     pub step: Step,
     /// The machine as it was when its snapshots were begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine: Option<Machine>,
-    /// When the call that made the snapshots was begun: their data is from then on.
+    /// The time at which the call that made the snapshots was begun: their data is from then on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -47,22 +47,23 @@ pub struct Point {
     pub image: Option<AmiId>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub replicas: BTreeMap<Region, Place>,
-    /// It must have begun by then, or it is missed; none may wait for ever.
+    /// The end of the window. A point that has not begun by then is missed; none may wait for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
-    /// How its image is made, and why so.
+    /// The method by which its image is made, and the reason for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<Chosen>,
-    /// What a person should know of it although all went well.
+    /// Reasons that a person should see although the point succeeded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Reason>,
-    /// Made anew from tags and facts, and not confirmed by anybody: it is never deleted.
+    /// True if the record was rebuilt from tags and facts, and nobody has confirmed it. Such a
+    /// point is never deleted.
     #[serde(default, skip_serializing_if = "is_false")]
     pub unverified: bool,
-    /// Why it stands where it stands, if not all is well.
+    /// The reason for its status, if not all is well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// What tries that failed left behind: ours, of no use, to be removed by the ordinary steps.
+    /// Leftovers of failed tries. They are ours and cannot be used; the ordinary steps remove them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leftovers: Vec<String>,
 }
@@ -71,7 +72,7 @@ pub struct Point {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Chosen {
-    /// Never [`Method::Auto`].
+    /// The method; never [`Method::Auto`].
     pub method: Method,
     pub why: String,
 }
@@ -81,7 +82,7 @@ pub(crate) const fn is_false(value: &bool) -> bool {
     !*value
 }
 
-/// What the policy said when the point was requested.
+/// The settings of the policy when the point was requested.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
@@ -97,7 +98,7 @@ pub struct Plan {
     pub exclude_volumes: ExcludeVolumes,
     #[serde(default)]
     pub copy_tags: bool,
-    /// The accounts that the images are for.
+    /// The accounts that the images are shared with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub share: Vec<AccountId>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -107,7 +108,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// What a policy wants of a machine that lives there.
+    /// Returns the settings of a policy for a machine whose home is this region.
     pub fn of(policy: &Policy, home: &Region) -> Plan {
         let replicate = policy.replicas_for(home).into_iter().cloned().collect();
         let image = &policy.image;
@@ -125,18 +126,19 @@ impl Plan {
     }
 }
 
-/// How the step that a record is at has gone so far.
+/// The progress of the step that a record is at.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
-    /// Names and tags are derived from it: what a failed try left has another name.
+    /// The number from which names and tags are derived, so that the leftovers of a failed try have
+    /// another name.
     pub attempt: u32,
-    /// How many tries failed. Being told to wait is no failure.
+    /// The number of failed tries. Being told to wait is no failure.
     pub failures: u32,
-    /// When the intent was written; the call has been made, or not, since then.
+    /// The time at which the intent was written. The call may have been made since then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub begun_at: Option<Timestamp>,
-    /// Not before then, unless something happens: the next try, or the next look.
+    /// The time of the next try or the next look, unless something happens before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Timestamp>,
 }
@@ -146,26 +148,27 @@ impl Step {
         self.due_at.is_none_or(|due_at| due_at <= now)
     }
 
-    /// Whether so much time has gone by since the intent was written.
+    /// Tells whether the time `span` has gone by since the intent was written.
     pub fn is_past(&self, span: SignedDuration, now: Timestamp) -> bool {
         self.begun_at.is_none_or(|begun_at| now.duration_since(begun_at) >= span)
     }
 
-    /// An intent that is written later than it was decided counts from then.
+    /// Moves the beginning and the due time to `now`, for an intent that is written later than it
+    /// was decided.
     pub fn begin(&mut self, now: Timestamp) {
         let (Some(begun_at), Some(due_at)) = (self.begun_at, self.due_at) else { return };
         self.due_at = Some(later(now, due_at.duration_since(begun_at)));
         self.begun_at = Some(now);
     }
 
-    /// Nothing is left to be done.
+    /// Returns the step with nothing left to be done.
     #[must_use]
     pub fn settled(&self) -> Step {
         Step { due_at: None, ..self.clone() }
     }
 }
 
-/// How far a replica is, as its point knows it.
+/// The status of a replica, as its point knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
@@ -175,7 +178,7 @@ pub enum Place {
 }
 
 impl Point {
-    /// A point that was just asked for.
+    /// Returns a point that was just requested.
     pub fn requested(slot: Slot, home: Region, plan: Plan, now: Timestamp) -> Point {
         let step = Step { due_at: Some(now), ..Step::default() };
         Point {
@@ -206,12 +209,12 @@ impl Point {
         &self.slot.instance
     }
 
-    /// The queue that it stands in; none if nobody but its replicas has anything left to do.
+    /// Returns the queue of the point; none if nobody but its replicas has anything left to do.
     pub fn queue(&self) -> Option<Queue> {
         self.work().map(|kind| Queue { region: self.home.clone(), kind })
     }
 
-    /// The kind of work that it waits for.
+    /// Returns the kind of work that the point waits for; none if nobody but its replicas has any.
     pub fn work(&self) -> Option<Kind> {
         let makes_image = self.status.making() == Some(Making::Image);
         match self.status.phase() {
@@ -219,7 +222,7 @@ impl Point {
             Phase::Ready => Some(Kind::Register),
             Phase::Calling if makes_image => Some(Kind::Register),
             Phase::Calling => Some(Kind::Snapshot),
-            // Whether the disks were at rest has to be seen soon after the snapshots were made.
+            // The disks must be seen at rest soon after the snapshots were made.
             Phase::Pending if !makes_image && self.grade.is_none() => Some(Kind::Snapshot),
             Phase::Pending if self.status == Status::Snapshotted => Some(Kind::Register),
             Phase::Pending => Some(Kind::Confirm),
@@ -227,7 +230,7 @@ impl Point {
         }
     }
 
-    /// What EC2 sends events about while the point waits.
+    /// Returns the resources whose EC2 events the point waits for.
     pub fn awaits(&self) -> Vec<String> {
         match (self.status.phase(), self.status.making()) {
             (Phase::Requested, _) if self.waits_for_stop() => vec![self.instance().to_string()],
@@ -239,13 +242,13 @@ impl Point {
         }
     }
 
-    /// When the time is over in which it may begin.
+    /// Returns the end of the window in which the point may begin.
     pub fn waits_until(&self) -> Timestamp {
         self.until.unwrap_or_else(|| later(self.requested_at, seconds(DEFAULT_WINDOW_SECS)))
     }
 
-    /// Whether it is to be at rest and its machine runs: it is due when its window closes. Once it
-    /// is due for another reason it waits no longer.
+    /// Tells whether the point has to be at rest and its machine runs. Such a point is due when its
+    /// window closes. A point that is due for another reason does not wait any more.
     pub fn waits_for_stop(&self) -> bool {
         self.status == Status::Requested
             && self.plan.consistency == Consistency::AtRest
@@ -253,7 +256,8 @@ impl Point {
             && self.step.due_at == self.until
     }
 
-    /// From when on it wants what others may keep it from. The wait for a stop is its own.
+    /// Returns the time from which delays by others count. The wait of the point for a stop does
+    /// not count.
     pub fn wanted_since(&self) -> Timestamp {
         match (self.plan.consistency, self.until) {
             (Consistency::AtRest, Some(until)) => until.max(self.requested_at),
@@ -261,7 +265,8 @@ impl Point {
         }
     }
 
-    /// The same point with something that a person should know of it; the last word of each code.
+    /// Returns the point with a reason that a person should see. Of each code the last reason is
+    /// kept.
     #[must_use]
     pub fn found(mut self, finding: Option<Reason>) -> Point {
         if let Some(finding) = finding {
@@ -271,16 +276,16 @@ impl Point {
         self
     }
 
-    /// The same point, due at once.
+    /// Returns the point, due at once.
     #[must_use]
     pub fn due_now(&self, now: Timestamp) -> Point {
         Point { step: Step { due_at: Some(now), ..self.step.clone() }, ..self.clone() }
     }
 
-    /// Checks that the point stands where an event is to happen to it.
+    /// Checks that the point has the status in which an event is to happen to it.
     ///
     /// # Errors
-    /// It stands elsewhere.
+    /// The point has another status.
     pub fn must_be(&self, status: Status, event: Event) -> Result<(), IllegalTransition> {
         match self.status == status {
             true => Ok(()),
@@ -288,16 +293,16 @@ impl Point {
         }
     }
 
-    /// The same point after something happened to it.
+    /// Returns the point after an event.
     ///
     /// # Errors
-    /// It cannot happen to a point where this one stands.
+    /// The event cannot happen to the point in its status.
     pub fn after(&self, event: Event) -> Result<Point, IllegalTransition> {
         Ok(Point { status: next(self.status, event)?, ..self.clone() })
     }
 }
 
-/// A replica: the image of a point in one other region.
+/// The record of a replica: the image of a point in one other region.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Replica {
@@ -308,7 +313,7 @@ pub struct Replica {
     pub status: ReplicaStatus,
     pub version: u64,
     pub step: Step,
-    /// What is copied.
+    /// The image that is copied.
     pub source: AmiId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<AmiId>,
@@ -318,7 +323,7 @@ pub struct Replica {
     pub leftovers: Vec<String>,
 }
 
-/// Where a replica stands.
+/// The status of a replica.
 ///
 /// ```text
 ///             Begin          Made            Available
@@ -329,18 +334,18 @@ pub struct Replica {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReplicaStatus {
-    /// It wants to be copied.
+    /// The replica waits to be copied.
     Waiting,
     /// The intent to copy is written.
     Copying,
     /// The image exists and is pending.
     Pending,
     Available,
-    /// Its tries are used up.
+    /// The tries of the replica are used up.
     Failed,
 }
 
-/// What happens to a replica.
+/// An event in the life of a replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ReplicaEvent {
     Begin,
@@ -350,7 +355,7 @@ pub enum ReplicaEvent {
     Fail,
 }
 
-/// An event that cannot happen to a replica where it stands.
+/// An event that cannot happen to a replica in its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a replica that is {status:?} cannot have this happen to it: {event:?}")]
 pub struct IllegalForReplica {
@@ -385,10 +390,10 @@ impl ReplicaEvent {
     ];
 }
 
-/// The transitions of a replica.
+/// Returns the status of a replica after an event.
 ///
 /// # Errors
-/// The event cannot happen to a replica where it stands.
+/// The event cannot happen to a replica in that status.
 pub const fn next_of_replica(
     status: ReplicaStatus,
     event: ReplicaEvent,
@@ -405,7 +410,7 @@ pub const fn next_of_replica(
 }
 
 impl Replica {
-    /// A replica of a point that has just got its image.
+    /// Returns the replica of a point that has just got its image.
     pub fn wanted(point: &Point, image: &AmiId, region: &Region, now: Timestamp) -> Replica {
         Replica {
             point: point.id.clone(),
@@ -422,15 +427,15 @@ impl Replica {
         }
     }
 
-    /// The replica, as a person would look it up.
+    /// Returns the name of the replica, as a person would look it up.
     pub fn about(&self) -> String {
         format!("{} {}", self.point, self.region)
     }
 
-    /// Checks that the replica stands where an event is to happen to it.
+    /// Checks that the replica has the status in which an event is to happen to it.
     ///
     /// # Errors
-    /// It stands elsewhere.
+    /// The replica has another status.
     pub fn must_be(
         &self,
         status: ReplicaStatus,
@@ -442,15 +447,15 @@ impl Replica {
         }
     }
 
-    /// The same replica after something happened to it.
+    /// Returns the replica after an event.
     ///
     /// # Errors
-    /// It cannot happen to a replica where this one stands.
+    /// The event cannot happen to the replica in its status.
     pub fn after(&self, event: ReplicaEvent) -> Result<Replica, IllegalForReplica> {
         Ok(Replica { status: next_of_replica(self.status, event)?, ..self.clone() })
     }
 
-    /// The queue that it stands in; none once it is settled.
+    /// Returns the queue of the replica; none once it is settled.
     pub fn queue(&self) -> Option<Queue> {
         let kind = match self.status {
             ReplicaStatus::Waiting | ReplicaStatus::Copying => Kind::Copy,
@@ -460,7 +465,7 @@ impl Replica {
         Some(Queue { region: self.region.clone(), kind })
     }
 
-    /// What EC2 sends events about while the replica waits.
+    /// Returns the resources whose EC2 events the replica waits for.
     pub fn awaits(&self) -> Vec<String> {
         match self.status {
             ReplicaStatus::Pending => self.image.iter().map(ToString::to_string).collect(),

@@ -1,5 +1,5 @@
-//! What holds of every record that was ever written: checked before it is written, and again when
-//! it is read, so that a mistake is met where it is made, and nothing builds upon a broken record.
+//! Invariants of every record. They are checked before a record is written, and again when it is
+//! read, so that a mistake is met where it is made, and nothing builds upon a broken record.
 
 use crate::machine::Machine;
 use crate::point::{Place, Point, Replica, ReplicaStatus};
@@ -8,30 +8,37 @@ use crate::slot::PointId;
 use crate::status::Status;
 
 impl Point {
+    /// Checks the invariants of the point.
+    ///
     /// # Errors
-    /// Says what does not hold of this point.
+    /// The text of the error names the invariant that does not hold.
     pub fn check(&self) -> Result<(), String> {
         let slot = PointId::of(&self.slot);
-        that(self.id == slot, || format!("its slot is that of {slot}"))?;
+        that(self.id == slot, || format!("the slot belongs to point {slot}"))?;
         versioned(self.version)?;
         let due = self.queue().is_none() || self.step.due_at.is_some();
-        that(due, || format!("{} and never due", self.status))?;
+        that(due, || format!("status {} requires a due time", self.status))?;
         if let Some(machine) = &self.machine {
             let theirs = &machine.instance;
             let same = theirs.id == self.slot.instance && theirs.region == self.home;
-            that(same, || format!("its machine is {} in {}", theirs.id, theirs.region))?;
+            that(same, || {
+                format!(
+                    "the machine is {} in {}, not the one of the slot",
+                    theirs.id, theirs.region
+                )
+            })?;
         }
         let home = self.replicas.contains_key(&self.home);
-        that(!home, || "it has a replica where it is at home".to_string())?;
+        that(!home, || "a replica is in the home region of the point".to_string())?;
         self.check_status()
     }
 
-    /// What it must have where it stands.
+    /// Checks the members that the status requires.
     fn check_status(&self) -> Result<(), String> {
         match self.status {
             Status::Requested => Ok(()),
             Status::Snapshotting => {
-                self.has("its machine", self.machine.is_some())?;
+                self.has("the machine", self.machine.is_some())?;
                 self.has("the time of the intent", self.step.begun_at.is_some())
             }
             Status::Snapshotted => self.check_snapshots(),
@@ -45,15 +52,15 @@ impl Point {
                 self.has("the time of the intent", self.step.begun_at.is_some())
             }
             Status::Creating => {
-                self.has("its machine", self.machine.is_some())?;
+                self.has("the machine", self.machine.is_some())?;
                 self.has("the time of the intent", self.step.begun_at.is_some())
             }
-            // Its snapshots are known when it is available.
+            // The snapshots of such a point are known once its image is available.
             Status::Created => {
-                self.has("its machine", self.machine.is_some())?;
+                self.has("the machine", self.machine.is_some())?;
                 self.has("an image", self.image.is_some())
             }
-            // What a machine was cannot be told from its disks alone.
+            // The disks alone do not tell what the machine was.
             Status::Protected if self.unverified && self.plan.kind == Artefact::Snapshots => {
                 self.has("the time of its data", self.taken_at.is_some())?;
                 self.has("snapshots", !self.snapshots.is_empty())?;
@@ -67,7 +74,7 @@ impl Point {
             Status::Protected => {
                 self.check_image()?;
                 let all = self.replicas.values().all(|place| *place == Place::Available);
-                self.has("all its replicas", all)
+                self.has("all replicas", all)
             }
             Status::Refused | Status::Missed | Status::Failed => {
                 self.has("a reason", self.reason.is_some())
@@ -83,7 +90,7 @@ impl Point {
             all && volumes.len() == self.snapshots.len() && !volumes.is_empty()
         };
         let complete = self.machine.as_ref().is_some_and(of_machine);
-        self.has("one snapshot of each volume of its machine", complete)
+        self.has("one snapshot of each volume of the machine", complete)
     }
 
     fn check_image(&self) -> Result<(), String> {
@@ -93,32 +100,36 @@ impl Point {
     }
 
     fn has(&self, what: &str, has: bool) -> Result<(), String> {
-        that(has, || format!("{} without {what}", self.status))
+        that(has, || format!("status {} requires {what}", self.status))
     }
 }
 
 impl Replica {
+    /// Checks the invariants of the replica.
+    ///
     /// # Errors
-    /// Says what does not hold of this replica.
+    /// The text of the error names the invariant that does not hold.
     pub fn check(&self) -> Result<(), String> {
         versioned(self.version)?;
         let instance = self.point.instance();
-        that(*instance == self.instance, || format!("its point is of {instance}"))?;
-        that(self.region != self.home, || "it is where its point is at home".to_string())?;
+        that(*instance == self.instance, || format!("the point is of machine {instance}"))?;
+        that(self.region != self.home, || {
+            "the replica is in the home region of its point".to_string()
+        })?;
         let due = self.queue().is_none() || self.step.due_at.is_some();
-        that(due, || format!("{:?} and never due", self.status))?;
+        that(due, || format!("status {:?} requires a due time", self.status))?;
         let (what, has) = match self.status {
             ReplicaStatus::Waiting => return Ok(()),
             ReplicaStatus::Copying => ("the time of the intent", self.step.begun_at.is_some()),
             ReplicaStatus::Pending | ReplicaStatus::Available => ("an image", self.image.is_some()),
             ReplicaStatus::Failed => ("a reason", self.reason.is_some()),
         };
-        that(has, || format!("{:?} without {what}", self.status))
+        that(has, || format!("status {:?} requires {what}", self.status))
     }
 }
 
 fn versioned(version: u64) -> Result<(), String> {
-    that(version >= 1, || "its version is 0, which stands for none".to_string())
+    that(version >= 1, || "version 0 means that there is no record".to_string())
 }
 
 fn that(holds: bool, why: impl FnOnce() -> String) -> Result<(), String> {

@@ -1,4 +1,4 @@
-//! The recovery point: one instance at one moment, and the one table of its transitions.
+//! The status of a recovery point, and the one table of its transitions.
 //!
 //! ```text
 //!                    Refuse                  Fail (any step)
@@ -23,25 +23,25 @@
 //!      └───────────────────┴───────────────┘
 //! ```
 //!
-//! Where snapshots are all that is wanted, `Keep` ends at Snapshotted: they are complete, and the
-//! point is Protected. Where an image that was Registered turns out to have lost its billing code,
-//! `Redo` leads back to Requested, and EC2 creates the next one.
+//! If a policy asks for snapshots only, `Keep` ends at Snapshotted: they are complete, and the
+//! point is Protected. If an image that was Registered has lost its billing code, `Redo` leads back
+//! to Requested, and EC2 creates the next image.
 //!
-//! `Begin` and `Create` are the intent, written before the call; `Made` is its outcome, written
-//! after it. `Retry` leads back to where the step can be begun again, under another attempt. A
-//! point that is Refused, Missed, Failed or Protected stays so.
+//! `Begin` and `Create` are the intent, written before the call. `Made` is its outcome, written
+//! after the call. `Retry` leads back to where the step can be begun again, under another attempt.
+//! A point that is Refused, Missed, Failed or Protected stays so.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Where a point stands.
+/// The status of a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Somebody asked for it, and nothing was begun.
+    /// The point was requested, and nothing was begun.
     Requested,
-    /// The intent to snapshot is written; whether the call was made is not known yet.
+    /// The intent to snapshot is written. The outcome of the call is not known yet.
     Snapshotting,
     /// The snapshots exist and are being filled.
     Snapshotted,
@@ -53,22 +53,22 @@ pub enum Status {
     Registered,
     /// The intent to have EC2 make an image, with its snapshots, is written.
     Creating,
-    /// That image exists and is pending.
+    /// The image that EC2 created exists and is pending.
     Created,
     /// The image is available; its replicas are on their way.
     Imaged,
     /// The image is available, and so is every replica; or the snapshots that were wanted are
     /// complete.
     Protected,
-    /// It may not be made, and trying again would not help.
+    /// The point may not be made, and trying again would not help.
     Refused,
-    /// Its window closed before it could begin.
+    /// The window of the point closed before it could begin.
     Missed,
-    /// Its tries are used up.
+    /// The tries of the point are used up.
     Failed,
 }
 
-/// What happens to a point.
+/// An event in the life of a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Event {
     Begin,
@@ -80,14 +80,14 @@ pub enum Event {
     Protect,
     /// A step failed, and may be begun again.
     Retry,
-    /// What was made is of no use, and the next try goes another way.
+    /// The result cannot be used, and the next try goes another way.
     Redo,
     Refuse,
     Miss,
     Fail,
 }
 
-/// How far a point is, whichever step it is at.
+/// The progress of a point, whichever step it is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {
     /// Nothing was begun.
@@ -115,7 +115,7 @@ pub enum Making {
     ImageOfMachine,
 }
 
-/// An event that cannot happen to a point where it stands.
+/// An event that cannot happen to a point in its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a point that is {status} cannot {event}")]
 pub struct IllegalTransition {
@@ -140,7 +140,7 @@ impl Status {
         Status::Failed,
     ];
 
-    /// How far a point is, whichever step it is at.
+    /// Returns how far a point is, whichever step it is at.
     pub const fn phase(self) -> Phase {
         match self {
             Status::Requested => Phase::Requested,
@@ -152,7 +152,7 @@ impl Status {
         }
     }
 
-    /// The artefacts that the step makes which the point is at; none between two steps.
+    /// Returns the artefacts that the present step makes; none between two steps.
     pub const fn making(self) -> Option<Making> {
         match self {
             Status::Snapshotting | Status::Snapshotted => Some(Making::Snapshots),
@@ -168,7 +168,7 @@ impl Status {
         }
     }
 
-    /// Nothing happens to a point any more that is in a final state.
+    /// Tells whether the status is final. Nothing happens any more to a point in a final status.
     pub const fn is_final(self) -> bool {
         matches!(self, Status::Protected | Status::Refused | Status::Missed | Status::Failed)
     }
@@ -191,10 +191,10 @@ impl Event {
     ];
 }
 
-/// The one table of transitions.
+/// Returns the status after an event, from the one table of transitions.
 ///
 /// # Errors
-/// The event cannot happen to a point where it stands.
+/// The event cannot happen to a point in that status.
 pub const fn next(status: Status, event: Event) -> Result<Status, IllegalTransition> {
     use Event::{
         Available, Begin, Complete, Create, Fail, Keep, Made, Miss, Protect, Redo, Refuse, Retry,

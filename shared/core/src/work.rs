@@ -1,4 +1,4 @@
-//! Work: what is queued in the ledger, by region and kind, and drained by one worker each.
+//! Work: the queues of the ledger, by region and kind, each drained by one worker.
 
 use std::fmt;
 
@@ -9,19 +9,19 @@ use crate::duration::seconds;
 use crate::ids::Region;
 use crate::limits::{FLEET_PASSES, LOOK_AT_ONCE, REST_MAX, REST_MIN};
 
-/// The closed set of kinds; an event of ours names one of them and nothing else.
+/// The closed set of kinds of work. A wake event names one of them and nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// Points that want snapshots, and those whose grade is not known yet.
+    /// Points that wait for snapshots, and points whose grade is not known yet.
     Snapshot,
-    /// Points whose snapshots are being filled, or are complete and want an image.
+    /// Points whose snapshots are being filled, or are complete and have no image yet.
     Register,
     /// Images and replicas that exist and are pending.
     Confirm,
-    /// Replicas that want to be copied into this region.
+    /// Replicas that wait to be copied into this region.
     Copy,
-    /// Machines that are to be stopped for their points, and started again.
+    /// Machines that are stopped for their points, and started again.
     Power,
 }
 
@@ -39,9 +39,9 @@ impl Kind {
         }
     }
 
-    /// How long a worker waits from one call that creates to the next: half of what EC2 grants an
-    /// account and region (5 snapshot sets, 5 registrations, 2 starts and 1 copy a second), since
-    /// the account has other users.
+    /// Returns the wait from one call that creates to the next. The pace is half of what EC2 grants
+    /// an account and region (5 snapshot sets, 5 registrations, 2 starts and 1 copy a second),
+    /// since the account has other users.
     pub const fn pace(self) -> SignedDuration {
         match self {
             Kind::Snapshot | Kind::Register => SignedDuration::from_millis(400),
@@ -51,8 +51,8 @@ impl Kind {
         }
     }
 
-    /// Whether a worker of this kind asks EC2 about everything in its queue, and so has to rest
-    /// between two looks.
+    /// Tells whether a worker of this kind asks EC2 about everything in its queue, and so has to
+    /// rest between two looks.
     pub const fn looks(self) -> bool {
         matches!(self, Kind::Register | Kind::Confirm)
     }
@@ -77,9 +77,9 @@ impl fmt::Display for Queue {
     }
 }
 
-/// How long a look at what is in flight is put off, so that a fleet that completes bit by bit is
-/// asked about in a handful of calls. A handful of items is looked at at once, unless there was a
-/// look that others had rested for just before: then these are the last of a fleet.
+/// Returns the rest before a look at what is in flight, so that a fleet that completes bit by bit
+/// is asked about in a handful of calls. A handful of items needs no rest, unless there was a look
+/// just before that others had rested for: then these items are the last of a fleet.
 pub fn rest(in_flight: usize, looked_at: Option<Timestamp>, now: Timestamp) -> SignedDuration {
     let of_a_fleet = looked_at.is_some_and(|at| now.duration_since(at) < FLEET_PASSES);
     if in_flight == 0 || (in_flight <= LOOK_AT_ONCE && !of_a_fleet) {

@@ -23,7 +23,7 @@ impl Executor<'_> {
     }
 
     /// Writes the intent, and with it the right to call. Returns the intent as it was written, from
-    /// which the outcome is concluded; none if the call is not to be made.
+    /// which the outcome is concluded. None if the call must not be made.
     async fn begin(&mut self, queue: &Queue, change: Change) -> Result<Option<Change>, Failure> {
         if let Some(left) = self.to_create.get_mut(queue) {
             *left = left.saturating_sub(1);
@@ -32,16 +32,16 @@ impl Executor<'_> {
             return Ok(None);
         }
         self.aws.clock.sleep(self.pace.wait(queue.kind, self.aws.clock.now())).await;
-        // The last of many is called long after it was decided: what is written of it is when it
-        // is begun.
+        // The last of many calls is made long after it was decided, so that its intent begins when
+        // it is written.
         let change = change.begun(self.aws.clock.now());
         if !self.has_time() || !self.intend(queue, &change).await? {
             return Ok(None);
         }
         let now = self.aws.clock.now();
         if !outlasts_a_call(self.leases.get(queue).copied(), now) || !self.has_time() {
-            // It took so long to write the intent that the call might outlast the lease, or the
-            // function. The point is settled as one whose outcome never came.
+            // The write of the intent took so long that the call might outlast the lease, or the
+            // function. The point is settled later, as one whose outcome never came.
             tracing::warn!(about = %queue, "the intent took too long to write: nothing is called");
             self.taken.insert(queue.clone());
             return Ok(None);
@@ -50,7 +50,8 @@ impl Executor<'_> {
         Ok(Some(change))
     }
 
-    /// Writes the intent, and takes or renews the lease with it if that is due. True if both are ours.
+    /// Writes the intent, and takes or renews the lease with it if that is due. True if both
+    /// succeeded.
     async fn intend(&mut self, queue: &Queue, change: &Change) -> Result<bool, Failure> {
         let renews = is_to_renew(self.leases.get(queue).copied(), self.aws.clock.now());
         let lease = renews.then(|| self.lease(queue.clone()));

@@ -1,5 +1,6 @@
-//! A request by tag: what it leads to is written, then the tag goes, then the machine is answered,
-//! then that is written. A step that fails ends it: from the ledger, the sweep goes on.
+//! Requests by tag. The change that follows is written, then the tag is removed, then the machine
+//! is answered, and then the end of all this is written. A step that fails ends the sequence: the
+//! sweep goes on from the ledger.
 
 use afterimage_core::command::Consume;
 use afterimage_core::limits::TAG_PACE;
@@ -9,8 +10,9 @@ use crate::Failure;
 use crate::ledger::{LeaseUse, Written};
 
 impl Executor<'_> {
-    /// Only the ledger ends the decision. A machine whose tags cannot be changed does not hold up
-    /// the others; it is told when they have been dealt with.
+    /// Carries out the steps of a request by tag. Only the ledger ends the decision. A machine
+    /// whose tags cannot be changed does not hold up the others; its failure is returned after they
+    /// were dealt with.
     pub(super) async fn consume(&mut self, consume: &Consume) -> Result<(), Failure> {
         if let Some(taken) = &consume.taken {
             let none = LeaseUse::None;
@@ -23,7 +25,8 @@ impl Executor<'_> {
             }
         }
         self.keep_tag_pace().await;
-        // What leaves no record is there to be answered again only while its tag is.
+        // A request that leaves no record is answered before its tag is removed: without the tag
+        // nothing would be left from which to answer it again.
         let leaves_a_record = consume.record.is_some();
         if !leaves_a_record && !self.answer(consume).await {
             return Ok(());

@@ -1,16 +1,17 @@
-//! Carries out a decision: one command after the other, and the outcome of each call recorded
+//! The executor of decisions: one command after the other, and the outcome of each call recorded
 //! before the next is made.
 //!
-//! # The order of things around a call that creates
-//! 1. There is time left before the deadline, and the pace of the queue allows it.
-//! 2. The intent is written, and with it the lease on the queue is taken, or renewed when it nears
-//!    its end. Whoever cannot write the intent does not call: somebody else was faster.
-//! 3. The lease outlasts the call at its longest; the call is made.
-//! 4. What it brought is recorded, and with the last outcome the lease is given back.
+//! # The order of steps around a call that creates
 //!
-//! A failure ends all this at once: what was intended is in the ledger, and is settled from there.
-//! Only a record that cannot be written as it is stops nothing but itself.
-//! Wakes are sent last, each once, and also after a failure: what was written before deserves it.
+//! 1. There is time left before the deadline, and the pace of the queue allows the call.
+//! 2. The intent is written. The lease on the queue is taken with it, or renewed when it nears its
+//!    end. A worker that cannot write the intent does not call: another worker was faster.
+//! 3. The lease outlasts the call at its longest; the call is made.
+//! 4. The outcome is recorded, and with the last outcome the lease is given back.
+//!
+//! A failure ends all this at once: every intent is in the ledger, and is settled from there. A
+//! record that cannot be written as it is stops nothing but itself. Wakes are sent last, each once,
+//! and also after a failure, because they belong to records that are already written.
 #![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
 
 mod call;
@@ -30,7 +31,8 @@ use crate::invocation::Context;
 use crate::ledger::{Lease, LeaseUse, Writer, Written};
 use crate::{Aws, Failure, log};
 
-/// Claims the next look at a queue. False if another worker has claimed one that is still to come.
+/// Claims the next look at a queue. False if another worker has claimed a look that is still to
+/// come.
 ///
 /// # Errors
 /// The ledger cannot be written.
@@ -54,29 +56,29 @@ pub async fn apply(aws: &Aws, context: &Context, decision: Decision) -> Result<A
     carried_out.and(woken).map(|()| hand.applied)
 }
 
-/// What carries out one decision.
+/// The executor of one decision.
 struct Executor<'a> {
     aws: &'a Aws,
     context: &'a Context,
     writer: Writer,
     applied: Applied,
     wakes: BTreeSet<Wake>,
-    /// The leases that it holds, and until when.
+    /// The leases that the executor holds, with their ends.
     leases: BTreeMap<Queue, Timestamp>,
-    /// The queues that another worker is at.
+    /// The queues that another worker holds.
     taken: BTreeSet<Queue>,
-    /// How many calls are still to be made in each queue.
+    /// The number of calls that are still to be made in each queue.
     to_create: BTreeMap<Queue, usize>,
     pace: Pace,
-    /// When the tags of a machine were last changed.
+    /// The time at which the tags of a machine were last changed.
     last_tag: Option<Timestamp>,
-    /// Why the first machine was not answered that was not.
+    /// The failure of the first machine that was not answered.
     unanswered: Option<Failure>,
 }
 
 impl<'a> Executor<'a> {
     fn new(aws: &'a Aws, context: &'a Context) -> Executor<'a> {
-        // Not two of an execution environment write under one name: neither two tries of an event
+        // No two writers of an execution environment have one name: neither two tries of an event
         // nor two decisions of one invocation.
         let (stream, request) = (&aws.environment.stream, &context.request_id);
         let writer =
@@ -104,8 +106,7 @@ impl<'a> Executor<'a> {
         let mut failed = None;
         for command in decision.commands {
             if let Command::Wake(wake) = command {
-                // It takes no time, and is what is done when there is none left, or something
-                // failed.
+                // A wake takes no time, and is sent even if no time is left, or something failed.
                 self.wakes.insert(wake);
             } else if failed.is_none() && self.has_time() {
                 failed = self.follow_through(command).await.err();
@@ -121,13 +122,13 @@ impl<'a> Executor<'a> {
         self.unanswered.take().map_or(Ok(()), Err)
     }
 
-    /// A command, and all that follows from its outcome, whatever the time.
+    /// Carries out a command, and everything that follows from its outcome, whatever the time.
     async fn follow_through(&mut self, command: Command) -> Result<(), Failure> {
         let mut commands = VecDeque::from([command]);
         while let Some(command) = commands.pop_front() {
-            // On the heap: what calls the SDK is large, and deep in other calls.
+            // The future is on the heap: the SDK's are large, and deep in other calls.
             let outcome = match Box::pin(self.command(command)).await {
-                // It is this record that is wrong, and will be: the others are not to wait for it.
+                // Only this record is wrong, and stays wrong. The others must not wait for it.
                 Err(failure @ Failure::Item { .. }) => {
                     log::failure(&failure);
                     continue;
@@ -140,7 +141,8 @@ impl<'a> Executor<'a> {
         Ok(())
     }
 
-    /// The one place where commands become deeds. What a call brought is a decision again.
+    /// Carries out one command; the only place that does. The outcome of a call is a decision
+    /// again.
     async fn command(&mut self, command: Command) -> Result<Decision, Failure> {
         let ledger = &self.aws.ledger;
         match command {
@@ -160,15 +162,15 @@ impl<'a> Executor<'a> {
         Ok(Decision::default())
     }
 
-    /// Whether something new may be begun. Once it may not, it may not any more.
+    /// Tells whether something new may be begun. A no is final.
     fn has_time(&mut self) -> bool {
         let has_time = self.context.has_time(self.aws.clock.now());
         self.applied.out_of_time |= !has_time;
         !self.applied.out_of_time
     }
 
-    /// Writes a change. If it is the last of those that follow from calls, the lease is given back
-    /// in the same transaction.
+    /// Writes a change. If it is the last change that follows from calls of a queue, the lease is
+    /// given back in the same transaction.
     async fn record(&mut self, change: &Change) -> Result<(), Failure> {
         let done = self.leases.keys().find(|queue| self.is_last(queue)).cloned();
         let lease = done.map(|queue| self.lease(queue));
@@ -176,7 +178,7 @@ impl<'a> Executor<'a> {
         let written = self.aws.ledger.write(change, lease_use, &mut self.writer).await?;
         match written {
             Written::Done => self.applied.wrote += 1,
-            // What is held of the lease stays held, and is given back at the end.
+            // A lease that is held stays held, and is given back at the end.
             Written::Lost | Written::NoLease => {
                 self.lost(change);
                 return Ok(());
@@ -193,7 +195,7 @@ impl<'a> Executor<'a> {
         tracing::debug!(records = change.writes.len(), "somebody else was faster");
     }
 
-    /// Kept once; and told once, when it is new.
+    /// Keeps a finding once, and logs it once, when it is new.
     async fn report(&mut self, finding: &Finding) -> Result<(), Failure> {
         if self.aws.ledger.report(finding).await? {
             let about = finding.artefact.to_string();
@@ -202,7 +204,7 @@ impl<'a> Executor<'a> {
         Ok(())
     }
 
-    /// Told when it is new, as the report was.
+    /// Removes a finding that no longer holds, and logs that once.
     async fn resolve(&mut self, resolved: &Resolved) -> Result<(), Failure> {
         if self.aws.ledger.resolve(resolved).await? {
             let Resolved { artefact, region, code, .. } = resolved;
@@ -212,8 +214,8 @@ impl<'a> Executor<'a> {
         Ok(())
     }
 
-    /// Gives a lease back that no outcome gave back: the last call was somebody else's, or time
-    /// ran out. Whoever comes next would find it held.
+    /// Gives a lease back that no outcome gave back: the last call was left to another worker, or
+    /// time ran out. Without this the next worker would find the queue leased.
     async fn give_back(&mut self, queue: &Queue) -> Result<(), Failure> {
         let lease = self.lease(queue.clone());
         let nothing = Change { writes: Vec::new(), summary: None };
@@ -227,7 +229,7 @@ impl<'a> Executor<'a> {
         self.to_create.get(queue).is_none_or(|left| *left == 0)
     }
 
-    /// The lease as it would be if it were taken now.
+    /// Returns the lease as it would be if it were taken now.
     fn lease(&self, queue: Queue) -> Lease {
         let now = self.aws.clock.now();
         let holder = self.aws.environment.stream.clone();

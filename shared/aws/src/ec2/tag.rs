@@ -1,5 +1,5 @@
-//! The two tags of a machine that we touch: the request, which is taken off, and the answer. Both
-//! calls may be repeated without harm, and a machine that is gone needs neither.
+//! The two tags of a machine that Afterimage changes: the request, which is removed, and the
+//! answer. Both calls may be repeated without harm, and a machine that is gone needs neither.
 
 use afterimage_core::ids::{InstanceId, Region};
 use afterimage_core::names::{TAG_ANSWER, TAG_ASK};
@@ -13,7 +13,7 @@ impl Ec2 {
     /// Takes a request off a machine, if it still has this value.
     ///
     /// # Errors
-    /// EC2 did not do so.
+    /// EC2 did not remove the tag.
     pub async fn take_off(
         &self,
         region: &Region,
@@ -25,10 +25,10 @@ impl Ec2 {
         done("DeleteTags", region, call.send().await)
     }
 
-    /// Says on a machine what came of its request.
+    /// Sets the answer to its request on a machine.
     ///
     /// # Errors
-    /// EC2 did not do so.
+    /// EC2 did not set the tag.
     pub async fn answer(
         &self,
         region: &Region,

@@ -1,8 +1,8 @@
 //! Leases and claims: one worker at a queue, and one look at a time.
 //!
-//! Neither is the right to call EC2: that is the conditional write of the intent. They keep workers
-//! out of each other's way. Who holds one, and until when, is decided by the condition of the write
-//! alone, and by the time that the caller names.
+//! Neither gives the right to call EC2: that is the conditional write of the intent. Leases and
+//! claims keep workers out of each other's way. The condition of the write alone, and the time that
+//! the caller names, decide who holds one, and until when.
 
 use std::collections::BTreeSet;
 
@@ -21,11 +21,11 @@ use crate::error::Failure;
 const HOLDER: &str = "holder";
 const UNTIL: &str = "until";
 
-/// What a write does with the lease of its queue, in the same transaction.
+/// Use of the lease of a queue by a write, in the same transaction.
 #[derive(Clone, Copy, Debug)]
 pub enum LeaseUse<'a> {
     None,
-    /// Takes it, or keeps it for longer.
+    /// Takes the lease, or keeps it for longer.
     Take(&'a Lease),
     Release(&'a Lease),
 }
@@ -35,13 +35,13 @@ pub enum LeaseUse<'a> {
 pub struct Lease {
     pub queue: Queue,
     pub holder: String,
-    /// By which it is judged whether another's has run out.
+    /// The time by which another worker's lease is judged to have run out.
     pub now: Timestamp,
     pub until: Timestamp,
 }
 
 impl Lease {
-    /// Free, run out, or ours already.
+    /// Returns the write that takes the lease if it is free, run out, or ours already.
     pub(super) fn take(&self) -> PutIf {
         let holder = AttributeValue::S(self.holder.clone());
         let mut item = Key::lease(&self.queue).item();
@@ -55,7 +55,7 @@ impl Lease {
         PutIf { item, condition }
     }
 
-    /// Ours, or nobody's.
+    /// Returns the write that releases the lease if it is ours, or nobody's.
     pub(super) fn release(&self, table: &str) -> Result<TransactWriteItem, BuildError> {
         let delete = Delete::builder()
             .table_name(table)
@@ -69,8 +69,8 @@ impl Lease {
 }
 
 impl Ledger {
-    /// Whether another than `holder` works at a queue just now. It goes on until nothing is left
-    /// that it could do, so that whoever comes meanwhile need not even ask EC2.
+    /// Tells whether another holder than `holder` works at a queue just now. That worker goes on
+    /// until nothing is left that it could do, so that others need not even ask EC2.
     ///
     /// # Errors
     /// The ledger cannot be read.
@@ -88,7 +88,7 @@ impl Ledger {
         Ok(other && lease.and_then(until).is_some_and(|until| until > now))
     }
 
-    /// When the look that was claimed last is, or was, to be.
+    /// Returns the time of the look that was claimed last. It may be past.
     ///
     /// # Errors
     /// The ledger cannot be read.
@@ -99,7 +99,7 @@ impl Ledger {
     }
 
     /// Claims the next look at what is in flight in a queue, which will be at `until`. False if
-    /// another has claimed it: then that look is still to come.
+    /// another worker has claimed a look that is still to come.
     ///
     /// # Errors
     /// The ledger cannot be written.

@@ -1,5 +1,5 @@
-//! An idle tick costs one read of the ledger. If something is due: one listing of the machines of
-//! each region that is to be imaged.
+//! Loads for a backup tick. An idle tick costs one read of the ledger. If something is due, the
+//! machines of each region with machines to image are listed once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,9 +13,11 @@ use crate::ec2::Find;
 use crate::error::Failure;
 use crate::{Aws, Context};
 
+/// Reads the due slots, and the machines that may be selected.
+///
 /// # Errors
-/// The ledger cannot be read, or no region answered. One that does not answer holds up nothing but
-/// its own machines: what is due in it stays due.
+/// The ledger cannot be read, or no region answered. A region that does not answer holds up only
+/// its own machines: its slots stay due.
 pub async fn backup_tick(aws: &Aws, _tick: Tick, context: &Context) -> Result<Input, Failure> {
     let in_force = aws.ledger.in_force().await?;
     let due = due(&in_force, context.now);
@@ -24,7 +26,7 @@ pub async fn backup_tick(aws: &Aws, _tick: Tick, context: &Context) -> Result<In
     Ok(Input { now: context.now, due, instances, unread, unreadable })
 }
 
-/// The machines that may be selected, and the regions that did not answer.
+/// Returns the machines that may be selected, and the regions that did not answer.
 async fn instances(aws: &Aws, due: &[Due]) -> Result<(Vec<Instance>, BTreeSet<Region>), Failure> {
     let wanted = wanted(due);
     let (mut instances, mut unread) = (Vec::new(), BTreeSet::new());
@@ -44,8 +46,8 @@ async fn instances(aws: &Aws, due: &[Due]) -> Result<(Vec<Instance>, BTreeSet<Re
     Ok((instances, unread))
 }
 
-/// For each region the tag keys by which its machines are looked for. A machine must have all the
-/// keys of a policy, so that the first of them finds every machine that is selected.
+/// Returns for each region the tag keys by which its machines are found. A machine must have all
+/// the keys of a policy, so that the first of them finds every machine that is selected.
 fn wanted(due: &[Due]) -> BTreeMap<Region, BTreeSet<&str>> {
     let mut wanted: BTreeMap<Region, BTreeSet<&str>> = BTreeMap::new();
     for due in due.iter().filter(|due| due.has_slots()) {

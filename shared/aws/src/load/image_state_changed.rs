@@ -1,4 +1,4 @@
-//! One read of the index, which says what each image in flight is.
+//! Loads for an image event: one read of the index, which has the record of each image in flight.
 
 use afterimage_core::flow::ImageStateChanged;
 use afterimage_core::flow::image_state_changed::Input;
@@ -7,6 +7,8 @@ use afterimage_core::work::{Kind, Queue};
 use crate::error::Failure;
 use crate::{Aws, Context};
 
+/// Reads the images and replicas in flight in the region.
+///
 /// # Errors
 /// The ledger cannot be read.
 pub async fn image_state_changed(

@@ -1,4 +1,4 @@
-//! Only a stop is of interest; of everything else nothing is read at all.
+//! Loads for an instance event. Only a stop is of interest; for all other states nothing is read.
 
 use afterimage_core::flow::instance_state_changed::Input;
 use afterimage_core::flow::{InstanceStateChanged, waiting};
@@ -9,6 +9,8 @@ use crate::ec2::Find;
 use crate::error::Failure;
 use crate::{Aws, Context};
 
+/// Reads the machine, the policies in force, and the points that wait for its stop.
+///
 /// # Errors
 /// The ledger or EC2 cannot be read.
 pub async fn instance_state_changed(

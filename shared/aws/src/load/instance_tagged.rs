@@ -1,4 +1,4 @@
-//! The machine as it is now, and what the ledger has on the request that it carries.
+//! Loads for a tag event: the machine as it is now, and the ledger's records of its request.
 
 use afterimage_core::flow::instance_tagged::Input;
 use afterimage_core::flow::{InstanceTagged, on_demand};
@@ -7,6 +7,8 @@ use crate::ec2::Find;
 use crate::error::Failure;
 use crate::{Aws, Context};
 
+/// Reads the machine, the policies in force, and the request counter of its request.
+///
 /// # Errors
 /// The ledger or EC2 cannot be read.
 pub async fn instance_tagged(

@@ -1,6 +1,7 @@
-//! Load: what a decision needs to know, read from the ledger and from EC2 in as few calls as will do.
+//! Loading: the facts that a decision needs, read from the ledger and from EC2 in as few calls as
+//! possible.
 //!
-//! There is one file for each flow, and nothing but reading in it. The core says what follows.
+//! There is one file for each flow, and it only reads. The core decides.
 
 mod backup_tick;
 mod image_state_changed;
@@ -20,7 +21,7 @@ pub use work_requested::{sight, work_requested};
 
 use crate::error::{Failure, chain};
 
-/// Logs that a region did not answer, and is left out of what goes on without it.
+/// Logs that a region did not answer, and that the work goes on without it.
 fn left_out(failure: &Failure) {
     tracing::error!(code = failure.code(), "a region is left out: {}", chain(failure));
 }

@@ -1,6 +1,6 @@
-//! What is overdue, what is stopped, what is asked for by a tag, and now and then everything that
-//! carries our tag, beside all machines. A region that does not answer is left out,
-//! and looked at by the next sweep.
+//! Loads for the sweep: work that is overdue, machines that are stopped, requests by tag, and now
+//! and then all artefacts with our tag beside all machines. A region that does not answer is left
+//! out, and looked at by the next sweep.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,6 +26,8 @@ use crate::ec2::Find;
 use crate::error::Failure;
 use crate::{Aws, Context};
 
+/// Reads what the sweep needs.
+///
 /// # Errors
 /// The ledger cannot be read.
 pub async fn reconcile_tick(aws: &Aws, _tick: Tick, context: &Context) -> Result<Input, Failure> {
@@ -45,10 +47,11 @@ pub async fn reconcile_tick(aws: &Aws, _tick: Tick, context: &Context) -> Result
     Ok(Input { now, in_force, overdue, stopped, summaries, waiting, tag_requests, tagged })
 }
 
-/// Every sweep asks where policies that are in force put their work; now and then all queues are
-/// asked, for what is left of policies that are not.
+/// Returns the queues with overdue work, and the points that wait for their machine. Every sweep
+/// asks the queues of the policies in force. Now and then all queues are asked, for leftovers of
+/// policies that are not in force any more.
 ///
-/// Points that wait for their machine stand among those that want snapshots, and are due later.
+/// Points that wait for their machine stand in the snapshot queue, and are due later.
 async fn overdue(
     aws: &Aws,
     in_force: &InForce,
@@ -72,7 +75,7 @@ async fn overdue(
     Ok((overdue, waiting))
 }
 
-/// The machines that points wait for.
+/// Returns the machines that points wait for.
 async fn awaited(aws: &Aws, waiting: &[Point], context: &Context) -> Vec<Instance> {
     let mut wanted: BTreeMap<&Region, BTreeSet<&InstanceId>> = BTreeMap::new();
     for point in waiting {
@@ -92,7 +95,8 @@ async fn awaited(aws: &Aws, waiting: &[Point], context: &Context) -> Vec<Instanc
     awaited
 }
 
-/// What waits for a place is due for as long as it waits, and its worker is at it all the time.
+/// Tells whether a worker goes on looking at a queue. A machine that waits for a place is due all
+/// the time, and its worker is at it all the time.
 async fn is_looked_after(aws: &Aws, queue: &Queue, now: Timestamp) -> Result<bool, Failure> {
     if queue.kind != Kind::Power {
         return Ok(false);
@@ -100,7 +104,7 @@ async fn is_looked_after(aws: &Aws, queue: &Queue, now: Timestamp) -> Result<boo
     Ok(aws.ledger.claimed_until(queue).await?.is_some_and(|until| until > now))
 }
 
-/// The stopped machines where a policy waits for stops.
+/// Returns the stopped machines in regions where a policy waits for stops.
 async fn stopped(aws: &Aws, in_force: &InForce, context: &Context) -> Vec<Instance> {
     let waits = |policy: &&Policy| {
         policy.triggers.iter().any(|trigger| matches!(trigger, Trigger::Stopped(_)))
@@ -120,8 +124,9 @@ async fn stopped(aws: &Aws, in_force: &InForce, context: &Context) -> Vec<Instan
     stopped
 }
 
-/// The machines that carry a request where a policy takes such requests, and wherever all machines
-/// were listed just now; then what the ledger has on these, and on those that somebody has left.
+/// Reads the machines that carry a request, where a policy takes such requests, and wherever all
+/// machines were listed just now. After that, reads the ledger's records of these and of abandoned
+/// requests.
 async fn tag_requests(
     aws: &Aws,
     in_force: &InForce,
@@ -159,13 +164,13 @@ async fn tag_requests(
     Ok(requests)
 }
 
-/// The listings first, and then the ledger: a point that is younger than they are must not look
-/// unknown.
+/// Lists the artefacts with our tag first, and then reads the ledger: a point that is younger than
+/// the listings must not look unknown.
 async fn tagged(aws: &Aws, in_force: &InForce, context: &Context) -> Result<Tagged, Failure> {
     let mut tagged = Tagged::default();
     let mut named: BTreeSet<(PointId, Region)> = BTreeSet::new();
     for region in &in_force.regions {
-        // Regions that never answer must not keep the sweep from waking those who have work.
+        // Regions that never answer must not keep the sweep from waking the workers that have work.
         if !context.has_time(aws.clock.now()) {
             break;
         }
@@ -202,7 +207,7 @@ async fn listings(
 ) -> Result<(Complete<ObservedSnapshot>, Complete<ObservedImage>, Complete<Instance>), Failure> {
     let snapshots = aws.ec2.snapshots_tagged(region, None).await?;
     let images = aws.ec2.images_tagged(region).await?;
-    // It is read to its last page, or fails.
+    // A listing is read to its last page, or fails.
     let instances = Complete(aws.ec2.instances(region, Find::All).await?);
     Ok((snapshots, images, instances))
 }

@@ -1,4 +1,5 @@
-//! One read of the index, which says what each registration in flight waits for.
+//! Loads for a snapshot event: one read of the index, which has the snapshots that each
+//! registration in flight waits for.
 
 use afterimage_core::flow::SnapshotsCompleted;
 use afterimage_core::flow::snapshots_completed::Input;
@@ -7,6 +8,8 @@ use afterimage_core::work::{Kind, Queue};
 use crate::error::Failure;
 use crate::{Aws, Context};
 
+/// Reads the points in flight in the region that wait for snapshots.
+///
 /// # Errors
 /// The ledger cannot be read.
 pub async fn snapshots_completed(

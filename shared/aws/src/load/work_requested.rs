@@ -1,4 +1,4 @@
-//! What a worker sees of its queue, and what there is to know of the records that it takes up.
+//! Loads for a worker: its view of its queue, and the facts about the records that it takes up.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ use crate::ec2::Machines;
 use crate::error::Failure;
 use crate::load::left_out;
 
-/// Something about a queue.
+/// Reads a fact about a queue.
 ///
 /// # Errors
 /// The ledger cannot be read.
@@ -38,7 +38,7 @@ pub async fn sight(aws: &Aws, queue: &Queue, sight: Sight) -> Result<Seen, Failu
     })
 }
 
-/// The records that a worker takes up, and what there is to know of them.
+/// Reads the records that a worker takes up, and the facts about them.
 ///
 /// # Errors
 /// The ledger or EC2 cannot be read.
@@ -55,7 +55,7 @@ pub async fn work_requested(
     Ok(Loaded { input, put_off })
 }
 
-/// The records as the ledger has them, up to as many as one round takes up.
+/// Reads the records as the ledger has them, up to as many as one round takes up.
 async fn batch(
     aws: &Aws,
     queue: &Queue,
@@ -74,7 +74,7 @@ async fn batch(
     Ok(batch)
 }
 
-/// Everything that the core needs to know of a batch.
+/// Reads every fact that the core needs about a batch.
 async fn known(
     aws: &Aws,
     queue: &Queue,
@@ -130,14 +130,14 @@ async fn known(
             let named = named(aws, region, names).await?;
             Input::Copy(copy::Input { now, replicas, points, named })
         }
-        // It goes by the roster, and not by what the index nominates.
+        // Power goes by the roster, and not by what the index nominates.
         Kind::Power => Input::Power(Box::new(power(aws, queue, now).await?)),
     })
 }
 
-/// The machines that are down for their images, by the roster, and the first of those that wait. No
-/// index has to show what is down. Nothing here fails for want of an answer of EC2: what is down has
-/// to be started, whatever can be seen of it.
+/// Reads the machines that are down for their images, by the roster, and the first of those that
+/// wait. The machines that are down do not depend on an index. A missing answer of EC2 fails
+/// nothing here: these machines have to be started, whatever can be seen of them.
 async fn power(aws: &Aws, queue: &Queue, now: Timestamp) -> Result<power::Input, Failure> {
     let region = &queue.region;
     let roster = aws.ledger.roster().await?;
@@ -168,7 +168,7 @@ fn answered<T>(answer: Result<T, Failure>) -> Option<T> {
     answer.inspect_err(left_out).ok()
 }
 
-/// The variables of the firmware of images, of those that can be asked.
+/// Reads the UEFI variables of images, of those that can be asked.
 async fn uefi_data(
     aws: &Aws,
     region: &Region,
@@ -183,7 +183,7 @@ async fn uefi_data(
     all
 }
 
-/// The images of those names, by name; a name that no image has is among them too.
+/// Lists the images with these names, by name. A name that no image has is in the map too.
 async fn named(
     aws: &Aws,
     region: &Region,
@@ -200,7 +200,8 @@ async fn named(
     Ok(named)
 }
 
-/// The snapshots that carry the tag of each point; a point of which there are none is there too.
+/// Lists the snapshots that carry the tag of each point. A point without snapshots is in the map
+/// too.
 async fn tagged(
     aws: &Aws,
     region: &Region,

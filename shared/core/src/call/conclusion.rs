@@ -11,12 +11,12 @@ use crate::subject::Subject;
 /// Everything that was learnt about one record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Conclusion {
-    /// In the order in which it is written.
+    /// Facts in the order in which they are written.
     pub learnt: Vec<Learnt>,
     pub explanations: Vec<Explanation>,
 }
 
-/// One thing that was learnt. To keep it costs a write, and no call.
+/// A fact that was learnt. Keeping it costs a write and no call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Learnt {
     Record(Box<Change>),
@@ -24,7 +24,7 @@ pub enum Learnt {
 }
 
 impl Conclusion {
-    /// The change that is recorded, and nothing to explain.
+    /// Returns a conclusion that records the change and explains nothing.
     pub fn of(change: Change) -> Conclusion {
         Conclusion { learnt: vec![Learnt::Record(Box::new(change))], explanations: Vec::new() }
     }
@@ -47,7 +47,7 @@ impl Conclusion {
         self.explanations.push(Explanation { about: about.to_string(), reason });
     }
 
-    /// Reports an artefact that carries our tag or a name of ours, and is not ours.
+    /// Reports an artefact that carries our tag or a name of ours, but is not ours.
     pub fn foreign(
         &mut self,
         region: &Region,

@@ -1,8 +1,8 @@
-//! CopyImage: an image is copied from the home of its point into another region.
+//! CopyImage: copies an image from the home of its point into another region.
 //!
 //! The call carries a token, so a call without an outcome is made again, under the same name and
-//! with the same token: either it was not made yet, or EC2 answers with what it made. Only a name
-//! that is taken has to be looked up.
+//! with the same token. Either the call had made nothing yet, or EC2 answers with the image that it
+//! made. Only a name that is taken has to be looked up.
 
 use std::collections::BTreeMap;
 
@@ -22,20 +22,20 @@ use crate::reason::{Code, Reason};
 use crate::tags::write::image_tags;
 use crate::transition::{retry, success};
 
-/// The key with which EBS encrypts in every region where nobody names another.
+/// Key with which EBS encrypts in every region where no other key is named.
 const DEFAULT_KEY: &str = "alias/aws/ebs";
 
-/// The request.
+/// The CopyImage request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CopyImage {
-    /// The region of the copy; the call is made there.
+    /// The region of the copy. The call is made there.
     pub region: Region,
     pub source_region: Region,
     pub source: AmiId,
     pub name: String,
     pub description: String,
     pub token: String,
-    /// A key of the destination; encrypted copies always name one.
+    /// A key of the destination region. Encrypted copies always name one.
     pub kms_key: Option<String>,
     /// The tags of the image and of its snapshots.
     pub tags: BTreeMap<String, String>,
@@ -45,10 +45,10 @@ impl CopyImage {
     pub const NAME: &'static str = "CopyImage";
 }
 
-/// The intent and the request. If no outcome comes, the call is made again after `again_after`.
+/// Returns the intent and the request. A call without an outcome is made again after `again_after`.
 ///
 /// # Errors
-/// The replica cannot begin this where it stands.
+/// The replica cannot begin this in its status.
 pub fn begin(
     point: &Point,
     replica: &Replica,
@@ -80,15 +80,15 @@ fn request(point: &Point, replica: &Replica) -> CopyImage {
     }
 }
 
-/// The name of the copy, in the attempt that the replica is at.
+/// Returns the name of the copy in the current attempt of the replica.
 pub fn name(replica: &Replica) -> String {
     image_name(&replica.point, replica.step.attempt)
 }
 
-/// The changes that follow from the outcome, for a replica that is `Copying`.
+/// Returns the changes that follow from the outcome, for a replica that is `Copying`.
 ///
-/// A replica is given up where its point is at hand: one whose tries are used up is due at once, and
-/// the next round of its worker gives it up.
+/// A replica is given up where its point is loaded too. A replica whose tries are used up is due at
+/// once, and the next round of its worker gives it up.
 ///
 /// # Errors
 /// The replica is not `Copying`.
@@ -105,7 +105,7 @@ pub fn conclude(
             let reason = Some(Reason::new(Code::NameTaken, answer.to_string()));
             Replica { step, reason, ..replica.clone() }
         }
-        // The image was available a moment ago; this region may just not know it yet.
+        // The image was available a moment ago; this region may not know it yet.
         Outcome::Gone(answer) | Outcome::Failed(answer) => {
             let reason = Reason::new(Code::CallFailed, answer.to_string());
             retry::replica_failed(replica, reason, now)?
@@ -128,16 +128,17 @@ pub fn conclude(
     Ok(conclusion)
 }
 
-/// The consequence of a look at who holds the name of a copy.
+/// Result of a search for the holder of the name of a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// What is recorded of it.
+    /// Changes to record.
     Concluded(Conclusion),
-    /// Nothing has the name after all: the call is made again.
+    /// No image has the name after all. The call is made again.
     Nothing,
 }
 
-/// The changes that follow from a complete listing of the images with a name that was taken.
+/// Returns the changes that follow from a complete listing of the images with a name that was
+/// taken.
 ///
 /// # Errors
 /// The replica is not `Copying`.
@@ -146,7 +147,7 @@ pub fn find(
     listed: &[ObservedImage],
     now: Timestamp,
 ) -> Result<Found, IllegalForReplica> {
-    const WHY: &str = "it has our name, and is not a copy of our image";
+    const WHY: &str = "the image has our name, but is not a copy of our image";
     let name = name(replica);
     let named = named::look_for(&name, listed, |image| match is_copy_of(image, replica) {
         true => Verdict::Ours,
@@ -158,19 +159,20 @@ pub fn find(
     }
     let after = match named.holder {
         Holder::Ours(image) => {
-            let text = format!("{} was found: an earlier call without an answer made it", image.id);
+            let text =
+                format!("{} was made by an earlier call that had no answer; it is used", image.id);
             conclusion.say(replica.about(), Reason::new(Code::Adopted, text));
             success::replica(replica, image.id.clone(), now)?
         }
         Holder::Foreign(image) | Holder::Unclear(image) => {
-            let text = format!("{} has the name {name}, and is not ours", image.id);
+            let text = format!("{} has the name {name}, but is not ours", image.id);
             let reason = Reason::new(Code::Foreign, text);
             conclusion.say(replica.about(), reason.clone());
             retry::replica_outdone(replica, reason, now)?
         }
         Holder::Nobody if replica.step.is_past(SETTLE, now) => return Ok(Found::Nothing),
         Holder::Nobody => {
-            let text = format!("no image with the name {name} is visible yet");
+            let text = format!("image {name} is not visible yet; looking again later");
             let reason = Reason::new(Code::NameTaken, text);
             conclusion.say(replica.about(), reason.clone());
             let visible = later(replica.step.begun_at.unwrap_or(now), SETTLE);
@@ -182,8 +184,8 @@ pub fn find(
     Ok(Found::Concluded(conclusion))
 }
 
-/// Whether an image is the copy that a replica wants, whoever made it: it has the same source, and
-/// the name of one of the replica's tries.
+/// Tells whether an image is the copy that a replica waits for, whoever made it. The image has the
+/// same source, and the name of one of the replica's tries.
 pub fn is_copy_of(image: &ObservedImage, replica: &Replica) -> bool {
     let source: Option<(&str, &AmiId)> =
         image.source.as_ref().map(|(region, image)| (region.as_str(), image));

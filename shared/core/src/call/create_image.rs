@@ -1,8 +1,8 @@
 //! CreateImage: EC2 makes an image of a machine, with a snapshot of each of its volumes.
 //!
-//! EC2 takes no token for it, so the call is made once. Its name and the tags of all that it makes
-//! are in it. An image with that name is ours if EC2 made it of this machine, after the intent, and
-//! it carries our tag; otherwise it is foreign.
+//! EC2 takes no token for this call, so it is made once. The request holds the name of the image
+//! and the tags of everything that EC2 makes. An image with that name is ours if EC2 made it of
+//! this machine, after the intent, and it carries our tag. Otherwise the image is foreign.
 
 use std::collections::BTreeMap;
 
@@ -27,14 +27,14 @@ use crate::status::{Event, IllegalTransition, Status};
 use crate::tags::write::{image_tags, snapshot_tags};
 use crate::transition::success;
 
-/// The request.
+/// The CreateImage request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreateImage {
     pub region: Region,
     pub instance: InstanceId,
     pub name: String,
     pub description: String,
-    /// Whether EC2 is to take a running machine down for it.
+    /// True if EC2 reboots a running machine for the image.
     pub reboot: bool,
     /// The devices that are left out.
     pub without: Vec<String>,
@@ -48,10 +48,10 @@ impl CreateImage {
     pub const NAME: &'static str = "CreateImage";
 }
 
-/// The intent and the request, for a point that knows its machine.
+/// Returns the intent and the request, for a point that knows its machine.
 ///
 /// # Errors
-/// The point cannot begin this where it stands.
+/// The point cannot begin this in its status.
 pub fn begin(point: &Point, now: Timestamp) -> Result<(Change, CreateImage), IllegalTransition> {
     let begun = point.after(Event::Create)?;
     let due_at = Some(later(now, SETTLE));
@@ -72,7 +72,7 @@ pub fn begin(point: &Point, now: Timestamp) -> Result<(Change, CreateImage), Ill
     Ok((Change::point(begun), request))
 }
 
-/// The changes that follow from the outcome, for a point that is `Creating`.
+/// Returns the changes that follow from the outcome, for a point that is `Creating`.
 ///
 /// # Errors
 /// The point is not `Creating`.
@@ -93,8 +93,8 @@ pub fn conclude(
     })
 }
 
-/// The changes that follow from a complete listing of the images with the name of a call that had
-/// no outcome, or whose name was taken.
+/// Returns the changes that follow from a complete listing of the images with the name of a call.
+/// The call had no outcome, or its name was taken.
 ///
 /// # Errors
 /// The point is not `Creating`.
@@ -111,7 +111,7 @@ pub fn find(
             adopt(&mut conclusion, image, success::created(point, image.id.clone(), now)?);
         }
         Holder::Unclear(image) => {
-            let text = format!("{} does not show yet what it is made of", image.id);
+            let text = format!("{} does not show its source yet; looking again later", image.id);
             wait(&mut conclusion, point, later(now, LOOK_AFTER), text);
         }
         Holder::Foreign(image) => pass_over(&mut conclusion, point, image, now)?,
@@ -124,11 +124,11 @@ fn verdict(point: &Point, image: &ObservedImage) -> Verdict {
     let Some(begun_at) = point.step.begun_at else { return Verdict::Ours };
     let after_intent = |at: Timestamp| at.duration_since(begun_at) >= -CLOCK_SKEW;
     if image.attributes.source_instance.as_ref() != Some(point.instance()) {
-        Verdict::Foreign("it has our name, and was not made from our machine")
+        Verdict::Foreign("the image has our name, but was not made from our machine")
     } else if !image.created_at.is_some_and(after_intent) {
-        Verdict::Foreign("it has our name, and is older than our call")
+        Verdict::Foreign("the image has our name, but is older than our call")
     } else if image.tags.get(TAG_POINT).map(String::as_str) != Some(point.id.as_str()) {
-        Verdict::Foreign("it has our name, and not our tag")
+        Verdict::Foreign("the image has our name, but not our tag")
     } else {
         Verdict::Ours
     }

@@ -1,9 +1,9 @@
 //! CreateSnapshots: one crash-consistent set of snapshots, of all volumes of a machine.
 //!
-//! EC2 takes no token for it, so the call is made once. A snapshot with the tag of the point is ours
-//! if its volume is the machine's, it carries this attempt, it was started after the intent, and it
-//! is the only one of its volume; otherwise it is foreign. A whole set is adopted; a set that shows
-//! in part is waited for, and given up in the end.
+//! EC2 takes no token for this call, so it is made once. A snapshot with the tag of the point is
+//! ours if its volume is the machine's, it carries this attempt, it was started after the intent,
+//! and it is the only one of its volume. Otherwise the snapshot is foreign. A whole set is adopted.
+//! The worker waits for a set that shows in part, and gives it up in the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,7 +28,7 @@ use crate::tags::write::snapshot_tags;
 use crate::transition::retry::{self, Next};
 use crate::transition::{success, summary};
 
-/// The request.
+/// The CreateSnapshots request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreateSnapshots {
     pub region: Region,
@@ -44,10 +44,10 @@ impl CreateSnapshots {
     pub const NAME: &'static str = "CreateSnapshots";
 }
 
-/// The intent and the request, for a point that knows its machine.
+/// Returns the intent and the request, for a point that knows its machine.
 ///
 /// # Errors
-/// The point cannot begin this where it stands.
+/// The point cannot begin this in its status.
 pub fn begin(
     point: &Point,
     now: Timestamp,
@@ -69,7 +69,8 @@ pub fn begin(
     Ok((Change::point(begun), request))
 }
 
-/// The volumes that the call leaves out: whether the root is one of them, and the others by id.
+/// Returns the volumes that the call leaves out: true if the root is one of them, and the ids of
+/// the others.
 fn left_out(point: &Point) -> (bool, Vec<VolumeId>) {
     let Some(machine) = &point.machine else { return (false, Vec::new()) };
     let root = &machine.build.root_device;
@@ -78,7 +79,7 @@ fn left_out(point: &Point) -> (bool, Vec<VolumeId>) {
     (!roots.is_empty(), others.into_iter().map(|volume| volume.id.clone()).collect())
 }
 
-/// The changes that follow from the outcome, for a point that is `Snapshotting`.
+/// Returns the changes that follow from the outcome, for a point that is `Snapshotting`.
 ///
 /// # Errors
 /// The point is not `Snapshotting`.
@@ -91,7 +92,7 @@ pub fn conclude(
     Ok(match outcome {
         Outcome::Made(set) => made(point, set, now)?,
         Outcome::Gone(answer) => machine_gone(point, &answer)?,
-        // Snapshots have no names.
+        // Snapshots have no names, so this answer counts as a failure.
         Outcome::NameTaken(answer) | Outcome::Failed(answer) => failed(point, &answer, now)?,
         Outcome::Throttled(answer) => throttled(point, &answer, WAITING_MAX, now)?,
         Outcome::Refused(answer) => refused(point, &answer)?,
@@ -110,8 +111,8 @@ fn made(point: &Point, set: SnapshotSet, now: Timestamp) -> Result<Conclusion, I
     Ok(recorded(retry::failed(&left, reason, Next::Backoff, now)?))
 }
 
-/// The changes that follow from a complete listing of the snapshots with the tag of a point whose
-/// call had no outcome.
+/// Returns the changes that follow from a complete listing of the snapshots with the tag of a
+/// point. Its call had no outcome.
 ///
 /// # Errors
 /// The point is not `Snapshotting`.
@@ -128,9 +129,9 @@ pub fn find(
     }
     let shown = found.ours.len();
     if success::is_whole(machine, &found.ours) {
-        let text = format!("{shown} snapshots were found: an earlier call without an answer");
+        let text = format!("{shown} snapshots were made by an earlier call that had no answer");
         let after = success::snapshots(point, found.ours, now)?;
-        conclusion.say(&point.id, Reason::new(Code::Adopted, format!("{text} made them")));
+        conclusion.say(&point.id, Reason::new(Code::Adopted, format!("{text}; they are used")));
         conclusion.record(Change::point(after));
         return Ok(conclusion);
     }
@@ -151,20 +152,21 @@ pub fn find(
     Ok(conclusion)
 }
 
-/// Whether a listing of the snapshots with the tag of a point shows one of each of its volumes.
+/// Tells whether a listing of the snapshots with the tag of a point shows one of each of its
+/// volumes.
 pub fn are_begun(point: &Point, tagged: &[ObservedSnapshot]) -> bool {
     let machine = point.machine.as_ref();
     machine.is_some_and(|machine| success::is_whole(machine, &sort(point, machine, tagged).ours))
 }
 
-/// The snapshots that carry the tag of a point, by whose they are.
+/// The snapshots that carry the tag of a point, by their owner.
 struct Found<'a> {
     ours: SnapshotSet,
     foreign: Vec<(&'a ObservedSnapshot, String)>,
 }
 
-/// Sorts the snapshots that carry the tag of a point. What earlier tries left is in neither group:
-/// the sweep links it to its point.
+/// Sorts the snapshots that carry the tag of a point. Leftovers of earlier tries are in neither
+/// group: the sweep links them to their point.
 fn sort<'a>(point: &Point, machine: &Machine, tagged: &'a [ObservedSnapshot]) -> Found<'a> {
     let mut foreign = Vec::new();
     let mut candidates: BTreeMap<&VolumeId, Vec<&ObservedSnapshot>> = BTreeMap::new();
@@ -183,7 +185,7 @@ fn sort<'a>(point: &Point, machine: &Machine, tagged: &'a [ObservedSnapshot]) ->
         let several = snapshots.len() > 1;
         for snapshot in snapshots {
             if several && start != Some(snapshot.started_at) {
-                foreign.push((snapshot, format!("not the only one of {volume} with this tag")));
+                foreign.push((snapshot, format!("{volume} has several snapshots with this tag")));
             } else {
                 ours.push((volume.clone(), snapshot.id.clone()));
             }
@@ -192,8 +194,9 @@ fn sort<'a>(point: &Point, machine: &Machine, tagged: &'a [ObservedSnapshot]) ->
     Found { ours, foreign }
 }
 
-/// The instant at which the set was started: all of its snapshots start together. Where a volume
-/// has several, the set is where every volume has one that started then.
+/// Returns the instant at which the set was started. All snapshots of a set start together. If a
+/// volume has several snapshots, the set is the one where every volume has a snapshot of that
+/// instant.
 fn start_of_set(
     machine: &Machine,
     candidates: &BTreeMap<&VolumeId, Vec<&ObservedSnapshot>>,
@@ -210,31 +213,31 @@ fn start_of_set(
 
 enum Verdict<'a> {
     Ours(&'a VolumeId),
-    /// An earlier try made it.
+    /// Snapshot of an earlier try.
     Earlier,
     Foreign(&'static str),
 }
 
 fn verdict<'a>(point: &Point, machine: &Machine, snapshot: &'a ObservedSnapshot) -> Verdict<'a> {
     if snapshot.tags.get(TAG_POINT).map(String::as_str) != Some(point.id.as_str()) {
-        return Verdict::Foreign("it is not tagged for this point");
+        return Verdict::Foreign("the snapshot is not tagged for this point");
     }
     let of_machine = |id: &&VolumeId| machine.volumes.iter().any(|volume| volume.id == **id);
     let Some(volume) = snapshot.volume.as_ref().filter(of_machine) else {
-        return Verdict::Foreign("its volume is not one of the machine's");
+        return Verdict::Foreign("the snapshot is of a volume that the machine does not have");
     };
     let attempt = snapshot.tags.get(TAG_ATTEMPT).and_then(|text| text.parse::<u32>().ok());
     match attempt {
         Some(attempt) if attempt == point.step.attempt => {}
         Some(attempt) if attempt < point.step.attempt => return Verdict::Earlier,
-        _ => return Verdict::Foreign("its tag names a try that was not made"),
+        _ => return Verdict::Foreign("the snapshot has the tag of a try that was not made"),
     }
     let in_time = point
         .step
         .begun_at
         .is_some_and(|begun_at| snapshot.started_at.duration_since(begun_at) >= -CLOCK_SKEW);
     if !in_time {
-        return Verdict::Foreign("it was started before this try");
+        return Verdict::Foreign("the snapshot was started before this try");
     }
     Verdict::Ours(volume)
 }

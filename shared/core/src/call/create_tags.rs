@@ -1,7 +1,7 @@
-//! CreateTags: tags of ours that turned out to be untrue are put right.
+//! CreateTags: corrects tags of ours that turned out to be untrue.
 //!
-//! No intent is written: to say the same twice does no harm, and the next look sees whether it was
-//! said.
+//! No intent is written. Setting the same tags twice does no harm, and the next look shows whether
+//! they were set.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::outcome::{Answer, Outcome};
 use crate::ids::Region;
 use crate::reason::{Code, Reason};
 
-/// The request.
+/// The CreateTags request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreateTags {
     pub region: Region,
@@ -21,18 +21,18 @@ impl CreateTags {
     pub const NAME: &'static str = "CreateTags";
 }
 
-/// The meaning of an outcome for what was to be done after the tags are right.
+/// Meaning of an outcome for the command that waits until the tags are right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Corrected {
-    /// It is done.
+    /// EC2 took the tags.
     Yes,
-    /// EC2 never takes the tags: it is done all the same, and a person is told.
+    /// EC2 will never take the tags. The command is carried out all the same, and a person is told.
     Never(Reason),
-    /// The next look tries again.
+    /// The tags could not be set now. The next look tries again.
     NotNow(Reason),
 }
 
-/// The meaning of the outcome.
+/// Returns the meaning of the outcome.
 pub fn conclude(outcome: Outcome<()>) -> Corrected {
     let reason = |code, answer: &Answer| Reason::new(code, answer.to_string());
     match outcome {

@@ -47,12 +47,12 @@ pub enum Call {
     CreateImage(CreateImage),
     RegisterImage(RegisterImage),
     CopyImage(CopyImage),
-    /// Never by force.
+    /// A stop that is never forced.
     StopInstance(StopInstance),
     StartInstance(StartInstance),
 }
 
-/// A call, and the change that is written first. To write it is the right to call.
+/// A call, and the change that is written first. Writing the change is the right to call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intent {
     pub change: Change,
@@ -73,7 +73,8 @@ pub enum Reply {
     StartInstance(Outcome<State>),
 }
 
-/// The changes that follow from the outcome of a call. `begun` is the intent as it was written.
+/// Returns the changes that follow from the outcome of a call. `begun` is the intent as it was
+/// written.
 pub fn conclude(begun: &Change, reply: Reply, now: Timestamp) -> Conclusion {
     let (name, concluded) = match reply {
         Reply::CreateSnapshots(outcome) => {
@@ -108,7 +109,7 @@ pub fn conclude(begun: &Change, reply: Reply, now: Timestamp) -> Conclusion {
 }
 
 impl Call {
-    /// The operation of EC2.
+    /// Returns the name of the EC2 operation.
     pub const fn name(&self) -> &'static str {
         match self {
             Call::CreateSnapshots(_) => CreateSnapshots::NAME,
@@ -120,7 +121,7 @@ impl Call {
         }
     }
 
-    /// The queue whose worker makes the call, at its pace.
+    /// Returns the queue whose worker makes the call, at its pace.
     pub fn queue(&self) -> Queue {
         let (region, kind): (&Region, Kind) = match self {
             Call::CreateSnapshots(call) => (&call.region, Kind::Snapshot),
@@ -141,7 +142,7 @@ impl Intent {
 }
 
 impl Reply {
-    /// What the outcome says about the calls that follow in the same queue.
+    /// Returns the pressure that the outcome puts on the calls that follow in the same queue.
     pub fn pressure(&self) -> Pressure {
         match self {
             Reply::CreateSnapshots(outcome) => outcome.pressure(),

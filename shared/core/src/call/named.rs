@@ -1,14 +1,14 @@
-//! The holder of a name: what an image is whose name a call without an outcome may have given.
+//! The holder of a name: an image whose name a call without an outcome may have given.
 
 use crate::observed::{ImageState, ObservedImage};
 
-/// What the facts say about one image that has a name of ours.
+/// Judgement of one image that has a name of ours, by the facts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Ours,
-    /// Everything that shows is ours, and not everything shows yet.
+    /// Everything that is visible is ours, but not everything is visible yet.
     Unclear,
-    /// Not ours, and why.
+    /// The image is not ours; with the reason.
     Foreign(&'static str),
 }
 
@@ -21,7 +21,7 @@ pub(super) enum Holder<'a> {
     Nobody,
 }
 
-/// The result of a look at a name.
+/// The result of a search for a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Named<'a> {
     pub holder: Holder<'a>,
@@ -30,8 +30,8 @@ pub(super) struct Named<'a> {
 }
 
 /// Finds the holder of a name among images that were listed by it. An image that is ours goes
-/// before one that is unclear, and that before a foreign one. A deregistered image no longer holds
-/// its name.
+/// before one that is unclear, and an unclear one before a foreign one. A deregistered image no
+/// longer holds its name.
 pub(super) fn look_for<'a>(
     name: &str,
     listed: &'a [ObservedImage],

@@ -8,18 +8,18 @@ use crate::ids::{SnapshotId, VolumeId};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome<T> {
     Made(T),
-    /// AWS asks to wait; nothing was made.
+    /// AWS asks to wait. The call made nothing.
     Throttled(Answer),
-    /// Nothing was made, and another try may succeed.
+    /// The call made nothing. Another try may succeed.
     Failed(Answer),
-    /// Nothing was made, and another try would not succeed either.
+    /// The call made nothing. Another try would not succeed either.
     Refused(Answer),
-    /// The machine or the image that the call is about is no longer there.
+    /// The machine or the image of the call is no longer there.
     Gone(Answer),
-    /// An image of this account and region has that name: ours, from a try whose outcome never
-    /// came, or somebody else's.
+    /// An image of this account and region already has the name. The image is ours, from a try
+    /// without an outcome, or it belongs to somebody else.
     NameTaken(Answer),
-    /// No answer, or one that leaves open whether something was made.
+    /// AWS gave no answer, or one that leaves open whether the call made something.
     Unknown(Answer),
 }
 
@@ -34,7 +34,7 @@ pub struct Answer {
 pub type SnapshotSet = Vec<(VolumeId, SnapshotId)>;
 
 impl<T> Outcome<T> {
-    /// What the outcome says about the calls that follow in the same queue.
+    /// Returns the pressure that the outcome puts on the calls that follow in the same queue.
     pub fn pressure(&self) -> Pressure {
         match self {
             Outcome::Made(_) => Pressure::Eased,
@@ -48,10 +48,10 @@ impl<T> Outcome<T> {
     }
 }
 
-/// The sign that an outcome gives of how busy EC2 is with us.
+/// The sign that an outcome gives of how busy EC2 is with our calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pressure {
-    /// EC2 did what it was asked.
+    /// EC2 did the call.
     Eased,
     /// EC2 asked to wait.
     Throttled,

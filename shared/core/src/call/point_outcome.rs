@@ -14,7 +14,7 @@ use crate::status::IllegalTransition;
 use crate::transition::retry::{self, Next};
 use crate::transition::summary;
 
-/// A point and the summary of its machine are recorded; the reason, if there is one, is explained.
+/// Records a point and the summary of its machine, and explains the reason if there is one.
 pub(super) fn recorded(after: Point) -> Conclusion {
     let mut conclusion = Conclusion::default();
     if let Some(reason) = &after.reason {
@@ -24,7 +24,7 @@ pub(super) fn recorded(after: Point) -> Conclusion {
     conclusion
 }
 
-/// The call made nothing; the next try is made after a wait.
+/// Concludes that the call made nothing. The next try is made after a wait.
 pub(super) fn failed(
     point: &Point,
     answer: &Answer,
@@ -34,7 +34,8 @@ pub(super) fn failed(
     retry::failed(point, reason, Next::Backoff, now).map(recorded)
 }
 
-/// EC2 asked to wait: the same try is made later, but not for longer than `waiting_max`.
+/// Concludes that EC2 asked to wait. The same try is made later, but not for longer than
+/// `waiting_max`.
 pub(super) fn throttled(
     point: &Point,
     answer: &Answer,
@@ -44,13 +45,13 @@ pub(super) fn throttled(
     retry::throttled(point, &answer.to_string(), waiting_max, now).map(recorded)
 }
 
-/// EC2 will never accept the call: the point is given up.
+/// Gives up a point whose call EC2 will never accept.
 pub(super) fn refused(point: &Point, answer: &Answer) -> Result<Conclusion, IllegalTransition> {
     let reason = Reason::new(Code::CallRefused, answer.to_string());
     retry::given_up(point, reason).map(recorded)
 }
 
-/// The machine of the point is gone: the point is given up.
+/// Gives up a point whose machine is gone.
 pub(super) fn machine_gone(
     point: &Point,
     answer: &Answer,
@@ -59,20 +60,22 @@ pub(super) fn machine_gone(
     retry::given_up(point, reason).map(recorded)
 }
 
-/// The intent stands. Its worker looks for what the call made as soon as that must be visible.
+/// Keeps the intent of a call without an outcome. Its worker looks for what the call made as soon
+/// as that must be visible.
 pub(super) fn unknown(point: &Point, answer: &Answer) -> Conclusion {
     let reason = Some(Reason::new(Code::OutcomeUnknown, answer.to_string()));
     recorded(Point { reason, ..point.clone() })
 }
 
-/// The name is taken. Its worker looks for the holder as soon as that must be visible.
+/// Keeps the intent of a call whose name is taken. Its worker looks for the holder as soon as that
+/// must be visible.
 pub(super) fn name_taken(point: &Point, answer: &Answer, now: Timestamp) -> Conclusion {
     let step = Step { due_at: Some(later(now, NAME_VISIBLE)), ..point.step.clone() };
     let reason = Some(Reason::new(Code::NameTaken, answer.to_string()));
     recorded(Point { step, reason, ..point.clone() })
 }
 
-/// The images that have our name and are not ours are reported.
+/// Reports the images that have our name but are not ours.
 pub(super) fn report_foreign(point: &Point, named: &Named<'_>, now: Timestamp) -> Conclusion {
     let mut conclusion = Conclusion::default();
     for (image, why) in &named.foreign {
@@ -81,29 +84,29 @@ pub(super) fn report_foreign(point: &Point, named: &Named<'_>, now: Timestamp) -
     conclusion
 }
 
-/// The image that an earlier call made becomes the point's own. `after` is the point with it.
+/// Adopts the image that an earlier call made. `after` is the point with the image.
 pub(super) fn adopt(conclusion: &mut Conclusion, image: &ObservedImage, after: Point) {
-    let text = format!("{} was found: an earlier call without an answer made it", image.id);
+    let text = format!("{} was made by an earlier call that had no answer; it is used", image.id);
     conclusion.say(&after.id, Reason::new(Code::Adopted, text));
     conclusion.record(Change::point(after));
 }
 
-/// Somebody else holds the name: the next try is made under another.
+/// Passes over a name that somebody else holds. The next try uses another name.
 pub(super) fn pass_over(
     conclusion: &mut Conclusion,
     point: &Point,
     holder: &ObservedImage,
     now: Timestamp,
 ) -> Result<(), IllegalTransition> {
-    let text = format!("{} has the name {}, and is not ours", holder.id, holder.name);
+    let text = format!("{} has the name {}, but is not ours", holder.id, holder.name);
     let reason = Reason::new(Code::Foreign, text);
     conclusion.say(&point.id, reason.clone());
     conclusion.record(summary::recorded(retry::outdone(point, reason, now)?));
     Ok(())
 }
 
-/// Nothing has the name. Until everything that EC2 made must be visible this says nothing; from
-/// then on the call has made nothing.
+/// Concludes from a listing in which no image has the name. Until everything that EC2 made must be
+/// visible, such a listing proves nothing. After that the call has made nothing.
 pub(super) fn nobody_has(
     conclusion: &mut Conclusion,
     point: &Point,
@@ -112,7 +115,7 @@ pub(super) fn nobody_has(
 ) -> Result<(), IllegalTransition> {
     if !point.step.is_past(SETTLE, now) {
         let visible = later(point.step.begun_at.unwrap_or(now), SETTLE);
-        let text = format!("no image with the name {name} is visible yet");
+        let text = format!("image {name} is not visible yet; looking again later");
         wait(conclusion, point, visible, text);
         return Ok(());
     }
@@ -122,13 +125,13 @@ pub(super) fn nobody_has(
     Ok(())
 }
 
-/// The reason of a try that left nothing.
+/// Returns the reason of a try that left nothing.
 pub(super) fn nothing_found() -> Reason {
-    let text = "no result was found of the previous call; trying again";
+    let text = "the previous call left no result; trying again";
     Reason::new(Code::OutcomeUnknown, text)
 }
 
-/// Nothing can be said yet; the next look is at `until`.
+/// Waits: nothing can be concluded yet, and the next look is at `until`.
 pub(super) fn wait(conclusion: &mut Conclusion, point: &Point, until: Timestamp, text: String) {
     let reason = Reason::new(Code::OutcomeUnknown, text);
     conclusion.say(&point.id, reason.clone());

@@ -1,7 +1,7 @@
-//! RegisterImage: an image is made of snapshots that are complete.
+//! RegisterImage: makes an image of snapshots that are complete.
 //!
-//! EC2 takes no token for it, so the call is made once. An image with its name is ours if it is
-//! made of exactly this point's snapshots, each in its place; otherwise it is foreign.
+//! EC2 takes no token for this call, so it is made once. An image with its name is ours if it is
+//! made of exactly this point's snapshots, each in its place. Otherwise the image is foreign.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +27,7 @@ use crate::status::{Event, IllegalTransition, Status};
 use crate::tags::write::image_tags;
 use crate::transition::{retry, success};
 
-/// The request.
+/// The RegisterImage request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegisterImage {
     pub region: Region,
@@ -45,8 +45,8 @@ pub struct RegisterImage {
     pub tags: BTreeMap<String, String>,
 }
 
-/// An entry of the block device mapping. It never says anything about encryption: the snapshot
-/// does, and EC2 refuses a request that repeats it.
+/// An entry of the block device mapping. Encryption is never part of the entry: the snapshot has
+/// it, and EC2 refuses a request that repeats it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
     pub name: String,
@@ -62,11 +62,11 @@ impl RegisterImage {
     pub const NAME: &'static str = "RegisterImage";
 }
 
-/// The intent and the request, made of nothing but what the point itself knows. None if its record
-/// does not say what its machine and its disks were.
+/// Returns the intent and the request, made only of what the point itself knows. None if its record
+/// does not hold the machine and its disks.
 ///
 /// # Errors
-/// The point cannot begin this where it stands.
+/// The point cannot begin this in its status.
 pub fn begin(
     point: &Point,
     step: Step,
@@ -118,7 +118,7 @@ fn device(volume: &Volume, snapshot: &SnapshotId) -> Device {
     }
 }
 
-/// The changes that follow from the outcome, for a point that is `Registering`.
+/// Returns the changes that follow from the outcome, for a point that is `Registering`.
 ///
 /// # Errors
 /// The point is not `Registering`.
@@ -131,8 +131,8 @@ pub fn conclude(
     Ok(match outcome {
         Outcome::Made(image) => recorded(success::image(point, image, now)?),
         Outcome::NameTaken(answer) => name_taken(point, &answer, now),
-        // The snapshots were seen a moment ago: they are hardly gone, and whoever answered may just
-        // not know them yet.
+        // The snapshots were visible a moment ago, so they are hardly gone. The host that answered
+        // may not know them yet.
         Outcome::Gone(answer) | Outcome::Failed(answer) => failed(point, &answer, now)?,
         Outcome::Throttled(answer) => throttled(point, &answer, WAITING_LATER_MAX, now)?,
         Outcome::Refused(answer) => refused(point, &answer)?,
@@ -140,8 +140,8 @@ pub fn conclude(
     })
 }
 
-/// The changes that follow from a complete listing of the images with the name of a call that had
-/// no outcome, or whose name was taken.
+/// Returns the changes that follow from a complete listing of the images with the name of a call.
+/// The call had no outcome, or its name was taken.
 ///
 /// # Errors
 /// The point is not `Registering`.
@@ -158,12 +158,12 @@ pub fn find(
             adopt(&mut conclusion, image, success::image(point, image.id.clone(), now)?);
         }
         Holder::Unclear(image) if point.step.is_past(PENDING_MAX, now) => {
-            let text = format!("{} has our name, and never showed what it is made of", image.id);
+            let text = format!("{} has our name, but never showed its snapshots", image.id);
             let after = retry::given_up(point, Reason::new(Code::TooLong, text))?;
             conclusion.add(recorded(after));
         }
         Holder::Unclear(image) => {
-            let text = format!("{} does not show yet what it is made of", image.id);
+            let text = format!("{} does not show its snapshots yet; looking again later", image.id);
             wait(&mut conclusion, point, later(now, LOOK_AFTER), text);
         }
         Holder::Foreign(image) => pass_over(&mut conclusion, point, image, now)?,
@@ -174,7 +174,7 @@ pub fn find(
 
 fn verdict(point: &Point, image: &ObservedImage) -> Verdict {
     const FOREIGN: Verdict =
-        Verdict::Foreign("it has our name, and is not made from our snapshots");
+        Verdict::Foreign("the image has our name, but is not made from our snapshots");
     let ours: BTreeSet<&SnapshotId> = point.snapshots.values().collect();
     let its: BTreeSet<&SnapshotId> = image.snapshots.iter().collect();
     let each_once = its.len() == image.snapshots.len();
@@ -189,7 +189,8 @@ fn verdict(point: &Point, image: &ObservedImage) -> Verdict {
     }
 }
 
-/// Whether a device is made from the snapshot of another's volume: disks in the wrong places.
+/// Tells whether a device is made from the snapshot of another device's volume: disks in the wrong
+/// places.
 fn is_misplaced(point: &Point, image: &ObservedImage) -> bool {
     let of_device = |name: &str| {
         let mut volumes = point.machine.iter().flat_map(|machine| &machine.volumes);

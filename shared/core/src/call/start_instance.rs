@@ -1,8 +1,8 @@
-//! StartInstances: a machine that was stopped for its image is started again.
+//! StartInstances: starts a machine again that was stopped for its image.
 //!
-//! To make the call twice does no harm. Whether the machine runs is seen, not told: whatever EC2
-//! answers, the record stays as it is until the machine was seen to run, and the call is made again
-//! until then.
+//! Making the call twice does no harm. The answer of EC2 does not tell whether the machine runs.
+//! Whatever EC2 answers, the record stays as it is until the machine was seen to run, and the call
+//! is made again until then.
 
 use jiff::Timestamp;
 
@@ -17,7 +17,7 @@ use crate::machine::State;
 use crate::point::Step;
 use crate::reason::{Code, Reason};
 
-/// The request.
+/// The StartInstances request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StartInstance {
     pub region: Region,
@@ -28,10 +28,10 @@ impl StartInstance {
     pub const NAME: &'static str = "StartInstances";
 }
 
-/// The intent and the request. `reason` says why the machine is to run again.
+/// Returns the intent and the request. `reason` says why the machine is to run again.
 ///
 /// # Errors
-/// The downtime cannot begin this where it stands.
+/// The downtime cannot begin this in its status.
 pub fn begin(
     downtime: &Downtime,
     reason: Option<Reason>,
@@ -52,7 +52,7 @@ pub fn begin(
     Ok((Change { writes: vec![Write::downtime(starting)], summary: None }, request))
 }
 
-/// The changes that follow from the outcome: none if EC2 took the call.
+/// Returns the changes that follow from the outcome: none if EC2 took the call.
 pub fn conclude(downtime: &Downtime, outcome: Outcome<State>, now: Timestamp) -> Conclusion {
     let (code, answer) = match outcome {
         Outcome::Made(_) => return Conclusion::default(),

@@ -1,8 +1,9 @@
-//! StopInstances: a machine is stopped for its image.
+//! StopInstances: stops a machine for its image.
 //!
-//! To make the call twice does no harm. EC2 says what the machine was before: if it ran, we stopped
-//! it, and have to start it again; otherwise somebody else stopped it, and starts it. A call whose
-//! outcome never came may have stopped the machine, so the machine is ours.
+//! Making the call twice does no harm. EC2 answers with the state of the machine before the call.
+//! If the machine ran, we stopped it and have to start it again. Otherwise somebody else stopped
+//! it, and starts it. A call without an outcome may have stopped the machine, so the machine is
+//! ours.
 
 use jiff::Timestamp;
 
@@ -20,7 +21,7 @@ use crate::status::Event;
 use crate::transition::downtime::{ended_point, until_deadline};
 use crate::transition::retry::is_used_up;
 
-/// The request.
+/// The StopInstances request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StopInstance {
     pub region: Region,
@@ -36,12 +37,12 @@ impl StopInstance {
     }
 }
 
-/// The intent and the request, for a machine that takes a place in the roster. `launched` is the
-/// start of the run that the stop ends. The point is due at once: its worker looks at the machine
-/// until it is stopped, and needs no event for that.
+/// Returns the intent and the request, for a machine that takes a place in the roster. `launched`
+/// is the start of the run that the stop ends. The point is due at once: its worker looks at the
+/// machine until it is stopped, and needs no event for that.
 ///
 /// # Errors
-/// The downtime cannot begin this where it stands.
+/// The downtime cannot begin this in its status.
 pub fn begin(
     downtime: &Downtime,
     launched: Timestamp,
@@ -64,11 +65,11 @@ pub fn begin(
     Ok((Change { writes, summary: None }, StopInstance::of(downtime)))
 }
 
-/// The intent and the request once more: the call has had no outcome, and has done nothing that
-/// shows. Whatever EC2 says then, the machine is ours to start.
+/// Returns the intent and the request once more. The call before had no outcome and no visible
+/// effect. Whatever EC2 answers now, the machine is ours to start.
 ///
 /// # Errors
-/// The downtime cannot begin this where it stands.
+/// The downtime cannot begin this in its status.
 pub fn begin_again(
     downtime: &Downtime,
     roster: Roster,
@@ -85,10 +86,11 @@ pub fn begin_again(
     Ok((Change { writes, summary: None }, StopInstance::of(downtime)))
 }
 
-/// The changes that follow from the outcome, which says what the machine was before. `begun` is the
-/// intent as it was written; none if it does not write a downtime and the roster.
+/// Returns the changes that follow from the outcome, which tells the state of the machine before
+/// the call. `begun` is the intent as it was written; none if it does not write a downtime and the
+/// roster.
 ///
-/// A machine that was pending is one that was to run.
+/// A machine that was pending counts as one that was to run.
 pub fn conclude(
     begun: &Change,
     outcome: Outcome<State>,
@@ -99,7 +101,7 @@ pub fn conclude(
     Some(end.conclude(outcome))
 }
 
-/// A call to stop a machine, at its end.
+/// The end of a call to stop a machine.
 struct End<'a> {
     downtime: &'a Downtime,
     roster: &'a Roster,
@@ -115,7 +117,7 @@ impl End<'_> {
         self.downtime.must_be(DowntimeStatus::Stopping, DowntimeEvent::Stopped)?;
         match outcome {
             Outcome::Made(State::Running | State::Pending) => self.down(),
-            // What an earlier call did is not known: it may have been ours.
+            // The effect of the earlier call is not known: it may have stopped the machine.
             Outcome::Made(_) if unsure => self.down(),
             Outcome::Made(before) => {
                 let text = format!(
@@ -150,14 +152,15 @@ impl End<'_> {
         }
     }
 
-    /// We stopped it.
+    /// Concludes that we stopped the machine.
     fn down(&self) -> Concluded {
         let down = self.downtime.after(DowntimeEvent::Stopped)?;
         let down = Downtime { step: until_deadline(self.downtime), reason: None, ..down };
         Ok(Conclusion::of(Change { writes: vec![Write::downtime(down)], summary: None }))
     }
 
-    /// The machine may be on its way down, and is ours, whatever is found out.
+    /// Concludes that the outcome is unknown. The machine may be on its way down, and is ours,
+    /// whatever is found out.
     fn unknown(&self, answer: &Answer) -> Conclusion {
         let reason = Reason::new(Code::OutcomeUnknown, answer.to_string());
         let after =
@@ -165,7 +168,7 @@ impl End<'_> {
         self.recorded(vec![Write::downtime(after)], reason)
     }
 
-    /// Nothing was stopped: the place is free, and the machine waits for another.
+    /// Concludes that nothing was stopped. The place is free, and the machine waits for another.
     fn put_off(&self, code: Code, answer: &Answer) -> Concluded {
         let reason = Reason::new(code, answer.to_string());
         let failed = code != Code::Throttled;
@@ -186,7 +189,7 @@ impl End<'_> {
             ..self.downtime.after(DowntimeEvent::PutOff)?
         };
         let mut writes = vec![Write::downtime(after), self.without_its_place()];
-        // The worker of the point need not look at it until the machine has a place again.
+        // The worker of the point does not look at it until the machine has a place again.
         writes.extend(self.point.map(|point| {
             let step = Step { due_at: Some(point.waits_until()), ..point.step.clone() };
             Write::point(Point { step, ..point.clone() })
@@ -194,7 +197,7 @@ impl End<'_> {
         Ok(self.recorded(writes, reason))
     }
 
-    /// Nothing was stopped by us: the place is free, and the machine wants no other.
+    /// Concludes that we stopped nothing. The place is free, and the machine needs no other.
     fn freed(&self, event: DowntimeEvent, reason: Reason, of_point: Option<Event>) -> Concluded {
         let after = self.downtime.after(event)?;
         let after = Downtime {

@@ -1,4 +1,4 @@
-//! What carries our tag: whether it is ours by the ledger and the facts, and whether it is needed.
+//! Artefacts that carry our tag: which are ours by the ledger and the facts, and which are needed.
 //!
 //! A tag nominates, it never authorises: anybody may write one, and whoever copies an image of ours
 //! copies its tags. Ours is what the ledger names, and what its intents and the facts vouch for:

@@ -1,4 +1,4 @@
-//! Every minute: which slots are due, and the points that they ask for.
+//! The slots that are due, every minute, and the points that they ask for.
 //!
 //! What came while nothing ran is made up for as its schedule says (`catch_up`): the last slot is
 //! imaged and its point tells how many it stands for, or it is recorded as missed and its reason

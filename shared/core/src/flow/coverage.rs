@@ -1,4 +1,5 @@
-//! What a policy should cover and does not: silence that nobody would notice until it is too late.
+//! Gaps in the coverage of a policy: machines that it should select and does not, which nobody
+//! would notice until it is too late.
 //!
 //! - A policy that selects no machine at all.
 //! - A machine that no policy selects, and that looks as if one should: its tags are those of a
@@ -35,8 +36,8 @@ const LETTERS_MIN: usize = 4;
 const MEANS_NO: [&str; 12] =
     ["", "-", "0", "disabled", "exclude", "false", "ignore", "n/a", "never", "no", "none", "off"];
 
-/// Why a policy does not select a machine, and how little is missing. Machines of which that is
-/// the same are alike.
+/// Reason why a policy does not select a machine, and how little is missing. Machines with the same
+/// reason are alike.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NearMiss {
     pub policy: PolicyName,
@@ -286,8 +287,8 @@ fn plain(text: &str) -> Vec<char> {
     kept.flat_map(char::to_lowercase).collect()
 }
 
-/// One letter more, less or another, or two that changed places. Digits count things: `web1` is not
-/// meant to be `web2`.
+/// Tells whether two words differ by one letter more, less or another, or by two that changed
+/// places. Digits count things: `web1` is not meant to be `web2`.
 fn is_one_letter_off(is: &[char], wanted: &[char]) -> bool {
     let same = is.iter().zip(wanted).take_while(|(a, b)| a == b).count();
     let (_, is) = is.split_at(same);

@@ -1,5 +1,5 @@
-//! What a machine is to the policies, and why: which apply to it, what they have made of it, and
-//! what would happen next. Nothing is guessed here: the rules are asked that will decide.
+//! The explanation of a machine: the policies that apply to it, the points that they have made of
+//! it, and what would happen next. Nothing is guessed here: the rules are asked that will decide.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -210,8 +210,8 @@ fn on_request(policy: &Policy, instance: &Instance, window_secs: u64, input: &In
     }
 }
 
-/// By the guards that will be asked; a machine that is not shown as a whole just now is taken for
-/// one with an EBS root.
+/// Checks whether a machine may be stopped, by the guards that will be asked. A machine that is not
+/// shown as a whole just now is taken for one with an EBS root.
 fn may_stop(instance: &Instance, input: &Input<'_>) -> Result<(), Reason> {
     let root = input.machine.map(|machine| machine.build.root_device_type.clone());
     let root = root.unwrap_or(RootDeviceType::Ebs);

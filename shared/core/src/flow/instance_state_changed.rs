@@ -15,8 +15,8 @@ pub struct Input {
     pub now: Timestamp,
     pub event: InstanceStateChanged,
     pub in_force: InForce,
-    /// As EC2 shows it now; none if it is gone, or if the event is about no stop, so that nobody
-    /// asked.
+    /// The machine as EC2 shows it now. None if it is gone, or if the event is about no stop, so
+    /// that nobody asked.
     pub instance: Option<Instance>,
     pub summary: Option<MachineSummary>,
     /// The points that wait for it to stop.

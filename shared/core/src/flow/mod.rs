@@ -1,5 +1,5 @@
-//! What happens when something happens: one file per function, and in it what the function knows
-//! (`Input`) and what it makes of that (`decide`).
+//! Flows: one file per function, and in it what the function knows (`Input`) and what it makes of
+//! that (`decide`).
 
 pub mod artefact_audit;
 pub mod backup_tick;

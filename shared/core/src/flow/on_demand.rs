@@ -146,8 +146,8 @@ pub fn by_hand(
     (point, change)
 }
 
-/// Why a policy does not select a machine; none if it does. An exclusion goes before a tag that is
-/// missing: somebody put it there on purpose.
+/// Returns the reason why a policy does not select a machine; none if it does. An exclusion goes
+/// before a tag that is missing: somebody put it there on purpose.
 pub fn why_not_selected(policy: &Policy, instance: &Instance) -> Option<String> {
     let Instance { region, state, tags, .. } = instance;
     let obstacles = policy.select.obstacles(region, *state, tags);

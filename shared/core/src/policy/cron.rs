@@ -38,7 +38,7 @@ pub struct Cron {
     years: Vec<i16>,
 }
 
-/// Which days of a month.
+/// The days of a month.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Days {
     OfMonth(u64),

@@ -1,4 +1,4 @@
-//! What changes between two policies, key by key and in the words of the file.
+//! The differences between two policies, key by key and in the words of the file.
 //!
 //! Both are printed as they would be written, and what is printed is compared: so a difference is
 //! told in words that its reader knows, and no key can be forgotten here.

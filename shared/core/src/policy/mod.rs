@@ -34,7 +34,7 @@ pub struct Policy {
     pub image: ImageOptions,
     #[serde(default)]
     pub replicate: Vec<Replicate>,
-    /// For how long points are kept; none keeps all of them.
+    /// Time for which points are kept; none keeps all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retain: Option<Retain>,
     /// Greatest age of the newest good point.
@@ -261,7 +261,7 @@ pub struct ImageOptions {
     /// The tags of the machine on every artefact.
     #[serde(default = "yes")]
     pub copy_tags: bool,
-    /// On every artefact, beside ours.
+    /// Tags of every artefact, beside ours.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
     /// Accounts that may launch from the images.
@@ -294,7 +294,7 @@ pub struct Replicate {
     /// Key of that region: a key id, an alias or an ARN.
     pub kms_key: Option<String>,
     pub deadline_secs: Option<u64>,
-    /// For how long replicas are kept there, if not as at home.
+    /// Time for which replicas are kept there, if not as at home.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retain: Option<Retain>,
 }

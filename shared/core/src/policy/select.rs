@@ -1,4 +1,4 @@
-//! Which machines a policy selects, and what keeps it from selecting one.
+//! The machines that a policy selects, and the obstacles to selecting one.
 
 use std::collections::BTreeMap;
 
@@ -55,8 +55,8 @@ impl Select {
             && self.is_in_state(state)
     }
 
-    /// Every condition that a machine does not meet; empty if the policy selects the machine. The
-    /// state is named only if it is all that is left.
+    /// Returns the conditions that a machine does not meet; empty if the policy selects the
+    /// machine. The state is named only if it is all that is left.
     pub fn obstacles(
         &self,
         region: &Region,

@@ -1,4 +1,4 @@
-//! What a point has at home: its image with its snapshots, or its snapshots alone.
+//! The home of a point: its image with its snapshots, or its snapshots alone.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};

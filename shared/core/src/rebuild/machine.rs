@@ -1,4 +1,4 @@
-//! What can be told of a machine by the image that was made of it.
+//! The attributes of a machine that can be told by the image that was made of it.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! One point, of all that says it is of it.
+//! A point, rebuilt from all artefacts that say they are of it.
 
 use std::collections::BTreeMap;
 
@@ -65,8 +65,9 @@ fn not_yet<'g, 'a>(
     })
 }
 
-/// Of several that are equally good, the one of which there are copies, or else that of the last
-/// try: what an earlier one made was turned down, or not heard of.
+/// Finds the image of a group. If several are equally good, it is the one of which there are
+/// copies, or else that of the last try: the result of an earlier try was turned down, or not heard
+/// of.
 fn of_image<'a>(group: &Group<'a>) -> Option<Home<'a>> {
     let is_copied = |image: &ObservedImage| {
         group
@@ -202,7 +203,7 @@ fn leftovers(group: &Group, home: &Home, found: &mut Found) -> Vec<String> {
     left
 }
 
-/// Without an image at home there is nothing that a copy could be of.
+/// Leaves the copies elsewhere: without an image at home there is nothing that they could be of.
 fn leave_elsewhere(group: &Group, point: &Point, found: &mut Found) {
     let why = "its source image was not found";
     for image in group.images.iter().filter(|image| *image.region != point.home) {

@@ -1,4 +1,4 @@
-//! What a point has elsewhere: copies of its image.
+//! The replicas of a point: copies of its image in other regions.
 
 use std::collections::{BTreeMap, BTreeSet};
 

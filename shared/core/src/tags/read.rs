@@ -1,4 +1,4 @@
-//! What the tags of an artefact say of it: the other way round of [`crate::tags`].
+//! The reading of our tags from an artefact: the other way round of [`crate::tags`].
 //!
 //! A label nominates and never authorises: anybody may write one. What is read here is consistent
 //! with itself and no more; whether it is true, the facts have to say.

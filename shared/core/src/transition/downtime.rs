@@ -7,14 +7,14 @@ use crate::status::{Event, IllegalTransition, Status};
 use crate::summary::Summary;
 use crate::transition::summary;
 
-/// The step of a downtime that holds a place. Its worker looks at it all the time; the sweep looks
-/// after it once its deadline has passed.
+/// Returns the step of a downtime that holds a place. Its worker looks at it all the time. The
+/// sweep looks after it once its deadline has passed.
 pub fn until_deadline(downtime: &Downtime) -> Step {
     Step { due_at: downtime.deadline(), ..downtime.step.clone() }
 }
 
-/// The point of a machine that is not stopped for it, at its end. None if the point has begun
-/// already: then it goes on by itself.
+/// Returns the point of a machine that is not stopped for it, at its end. None if the point has
+/// begun already: then it goes on by itself.
 ///
 /// # Errors
 /// The event does not end a point that is requested.

@@ -1,5 +1,5 @@
-//! Replicas that came to rest, and their places in their point. Both are written together or not
-//! at all, so that the point knows when the last of them is in place.
+//! Replicas that came to rest, and their places in their point. Both are written together or not at
+//! all, so that the point knows when the last replica is in place.
 
 use crate::change::{Change, Write};
 use crate::point::{Place, Point, Replica, ReplicaStatus};
@@ -11,7 +11,7 @@ use crate::transition::summary;
 /// places only while it is imaged; elsewhere the replicas are recorded alone.
 ///
 /// # Errors
-/// The point cannot take its places where it stands.
+/// The point cannot take its places in its status.
 pub fn settled(point: &Point, replicas: Vec<Replica>) -> Result<Change, IllegalTransition> {
     if point.status != Status::Imaged {
         let writes = replicas.into_iter().map(Write::replica).collect();
@@ -23,7 +23,8 @@ pub fn settled(point: &Point, replicas: Vec<Replica>) -> Result<Change, IllegalT
     Ok(Change { writes: [Write::point(point)].into_iter().chain(replicas).collect(), summary })
 }
 
-/// The point once these replicas have their places; protected, or failed, if they were the last.
+/// Returns the point once these replicas have their places. If they were the last, the point is
+/// protected or failed.
 fn with_places(point: &Point, replicas: &[Replica]) -> Result<Point, IllegalTransition> {
     let mut point = point.clone();
     for replica in replicas {
@@ -45,7 +46,7 @@ fn with_places(point: &Point, replicas: &[Replica]) -> Result<Point, IllegalTran
     }
 }
 
-/// The reason of a point: every region that it will not reach, and why.
+/// Returns the reason of a point: every region that the point will not reach, and why.
 fn also_failed(before: Option<Reason>, replica: &Replica) -> Reason {
     let why = replica.reason.as_ref().map_or(String::new(), ToString::to_string);
     let this = format!("no replica in {}: {why}", replica.region);

@@ -1,8 +1,8 @@
-//! Tries that failed: what is kept of them, when the next may begin, and when it is enough.
+//! Tries that failed: what is kept of them, when the next may begin, and when it is the last.
 //!
-//! Each try has a name of its own, the attempt, so that what an earlier one left is never taken
-//! for what a later one made. Failures are counted apart from attempts: a name that somebody else
-//! holds costs an attempt and is no failure, being asked to wait is neither.
+//! Each try has a name of its own, the attempt, so that the leftovers of an earlier try are never
+//! taken for the result of a later one. Failures are counted apart from attempts. A name that
+//! somebody else holds costs an attempt and is no failure. Being asked to wait costs neither.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -11,15 +11,15 @@ use crate::point::{Chosen, IllegalForReplica, Point, Replica, ReplicaEvent, Step
 use crate::reason::{Code, Reason};
 use crate::status::{Event, IllegalTransition, Making};
 
-/// When the next try may begin.
+/// The time at which the next try may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Time enough has gone by already.
+    /// Enough time has gone by already.
     AtOnce,
     Backoff,
 }
 
-/// A failed try is counted.
+/// Returns the step with one more failed try.
 fn counted(step: &Step, next: Next, now: Timestamp) -> Step {
     let failures = step.failures.saturating_add(1);
     let attempt = step.attempt.saturating_add(1);
@@ -30,13 +30,13 @@ fn counted(step: &Step, next: Next, now: Timestamp) -> Step {
     Step { attempt, failures, begun_at: None, due_at: Some(due_at) }
 }
 
-/// Somebody else holds the name: the next one is tried at once.
+/// Returns the step after a name that somebody else holds. The next name is tried at once.
 fn passed_over(step: &Step, now: Timestamp) -> Step {
     let attempt = step.attempt.saturating_add(1);
     Step { attempt, begun_at: None, due_at: Some(now), ..step.clone() }
 }
 
-/// The same try, later: nothing was made.
+/// Returns the step with the same try, later: nothing was made.
 fn put_off(step: &Step, now: Timestamp) -> Step {
     Step { begun_at: None, due_at: Some(later(now, THROTTLED_WAIT)), ..step.clone() }
 }
@@ -45,7 +45,7 @@ pub fn is_used_up(step: &Step) -> bool {
     step.failures >= FAILURES_MAX || step.attempt >= ATTEMPTS_MAX
 }
 
-/// The reason for a final state: an answer that is final in itself, or the last of many.
+/// Returns the reason for a final state: an answer that is final in itself, or the last of many.
 pub fn final_reason(last: Reason, step: &Step) -> Reason {
     match last.code {
         Code::CallRefused => last,
@@ -56,7 +56,7 @@ pub fn final_reason(last: Reason, step: &Step) -> Reason {
     }
 }
 
-/// A point of which a try failed: where its step can be begun again, or given up.
+/// Returns the point after a failed try: where its step can be begun again, or given up.
 pub fn failed(
     point: &Point,
     reason: Reason,
@@ -66,7 +66,7 @@ pub fn failed(
     again(point, counted(&point.step, next, now), reason)
 }
 
-/// A point whose name somebody else holds.
+/// Returns the point after a try whose name somebody else holds.
 pub fn outdone(point: &Point, reason: Reason, now: Timestamp) -> Result<Point, IllegalTransition> {
     again(point, passed_over(&point.step, now), reason)
 }
@@ -80,7 +80,8 @@ fn again(point: &Point, step: Step, reason: Reason) -> Result<Point, IllegalTran
     Ok(Point { step, reason: Some(reason), ..point })
 }
 
-/// A point whose image is of no use as it was made: all of it is made again, in another way.
+/// Returns the point whose image cannot be used as it was made. Everything is made again, in
+/// another way.
 pub fn redone(
     point: &Point,
     method: Chosen,
@@ -95,7 +96,8 @@ pub fn redone(
     Ok(Point { step, method, reason, taken_at: None, grade: None, ..after })
 }
 
-/// A point that was asked to wait: its try is made later, unless it has waited for too long.
+/// Returns the point after it was asked to wait. Its try is made later, unless it has waited for
+/// too long.
 pub fn throttled(
     point: &Point,
     answer: &str,
@@ -120,8 +122,8 @@ pub fn given_up(point: &Point, reason: Reason) -> Result<Point, IllegalTransitio
     Ok(Point { step: point.step.settled(), reason: Some(reason), ..point })
 }
 
-/// What a step has made is of no use once the step is tried again or given up, but it is ours, and
-/// is not forgotten.
+/// Returns the point without the results of its step. They cannot be used once the step is tried
+/// again or given up, but they are ours, and stay recorded.
 fn shed(point: &Point) -> Point {
     let mut point = point.clone();
     match point.status.making() {
@@ -147,7 +149,7 @@ fn shed(point: &Point) -> Point {
     point
 }
 
-/// Remembers what a try left, each once.
+/// Records the leftovers of a try, each once.
 pub fn leave(leftovers: &mut Vec<String>, left: impl IntoIterator<Item = String>) {
     for artefact in left {
         if !leftovers.contains(&artefact) {
@@ -156,8 +158,8 @@ pub fn leave(leftovers: &mut Vec<String>, left: impl IntoIterator<Item = String>
     }
 }
 
-/// A replica of which a try failed: it waits for the next, or to be given up together with its
-/// place in its point, which whoever makes a call does not know.
+/// Returns the replica after a failed try. It waits for the next try, or to be given up together
+/// with its place in its point, which the caller does not know.
 pub fn replica_failed(
     replica: &Replica,
     reason: Reason,
@@ -166,7 +168,7 @@ pub fn replica_failed(
     replica_again(replica, counted(&replica.step, Next::Backoff, now), reason, now)
 }
 
-/// A replica whose name somebody else holds.
+/// Returns the replica after a try whose name somebody else holds.
 pub fn replica_outdone(
     replica: &Replica,
     reason: Reason,
@@ -175,7 +177,7 @@ pub fn replica_outdone(
     replica_again(replica, passed_over(&replica.step, now), reason, now)
 }
 
-/// A replica that AWS refuses: no further try would help.
+/// Returns the replica that AWS refuses: no further try would help.
 pub fn replica_refused(
     replica: &Replica,
     reason: Reason,

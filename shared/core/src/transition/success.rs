@@ -1,4 +1,4 @@
-//! Records that have what their step was to make: the call itself said so, or it was found later
+//! Records that have the result of their step. The call itself returned it, or it was found later
 //! and is ours.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,15 +13,15 @@ use crate::machine::Machine;
 use crate::point::{IllegalForReplica, Point, Replica, ReplicaEvent, Step};
 use crate::status::{Event, IllegalTransition};
 
-/// Whether a set has one snapshot of each volume of the machine, and of no other.
+/// Tells whether a set has one snapshot of each volume of the machine, and of no other.
 pub fn is_whole(machine: &Machine, set: &SnapshotSet) -> bool {
     let volumes: BTreeSet<&VolumeId> = machine.volumes.iter().map(|volume| &volume.id).collect();
     let covered: BTreeSet<&VolumeId> = set.iter().map(|(volume, _)| volume).collect();
     volumes == covered && set.len() == covered.len()
 }
 
-/// The point with its snapshots. If its machine was at rest, the grade waits until the machine has
-/// been seen again; if it ran, the grade is `crash` at once.
+/// Returns the point with its snapshots. If its machine was at rest, the grade waits until the
+/// machine was seen again. If the machine ran, the grade is `crash` at once.
 pub fn snapshots(
     point: &Point,
     set: SnapshotSet,
@@ -40,8 +40,8 @@ pub fn snapshots(
     })
 }
 
-/// The point whose image EC2 is making from its machine. The grade is as for snapshots, except of a
-/// machine that EC2 rebooted.
+/// Returns the point whose image EC2 is making from its machine. The grade is as for snapshots,
+/// except for a machine that EC2 rebooted.
 pub fn created(point: &Point, image: AmiId, now: Timestamp) -> Result<Point, IllegalTransition> {
     let grade = grade::certain(point);
     let due_at = if grade.is_none() { now } else { later(now, LOOK_AFTER) };

@@ -1,17 +1,18 @@
-//! What a point that has come to rest, or has become good to recover from, tells of its machine.
+//! The summary of a machine from a point that came to rest, or became good to recover from.
 
 use crate::change::Change;
 use crate::point::Point;
 use crate::status::Phase;
 use crate::summary::{Good, Latest, News, Summary};
 
-/// The point as it is to be, and what the summary of its machine says from then on.
+/// Returns the change that writes the point, and the summary of its machine.
 pub fn recorded(point: Point) -> Change {
     let summary = of(&point);
     Change::point(point).telling(summary)
 }
 
-/// Nothing as long as a point is on its way: then what was said when it was requested holds.
+/// Returns the summary of a point; none while the point is on its way, because the summary of its
+/// request still holds.
 pub fn of(point: &Point) -> Option<Summary> {
     match point.status.phase() {
         Phase::Requested | Phase::Calling | Phase::Pending | Phase::Ready => None,
@@ -24,7 +25,7 @@ pub fn of(point: &Point) -> Option<Summary> {
     }
 }
 
-/// Where a point stands, and why.
+/// Returns the summary with the status of a point, and the reason for it.
 pub fn latest(point: &Point) -> Summary {
     Summary::of(point).telling(News::Latest(Latest::of(point)))
 }

@@ -7,8 +7,8 @@ use crate::limits::ROUND_RECORDS_MAX;
 use crate::point::{Point, Replica};
 use crate::work::Kind;
 
-/// The records that are taken up, of those that the index nominates: everything for a kind that
-/// looks, and otherwise what is due, the longest due first.
+/// Returns the records to take up, of those that the index nominates. A kind that looks takes
+/// everything; the others take what is due, the longest due first.
 pub fn nominated(kind: Kind, in_flight: &[InFlight], now: Timestamp) -> Vec<InFlight> {
     if kind.looks() {
         return in_flight.to_vec();
@@ -24,13 +24,14 @@ pub fn nominated(kind: Kind, in_flight: &[InFlight], now: Timestamp) -> Vec<InFl
 pub struct Batch {
     pub points: Vec<Point>,
     pub replicas: Vec<Replica>,
-    /// When the first of those is due that the index held for due and that are not.
+    /// Earliest due time of the records that the index showed as due, but that are not due yet.
     pub put_off: Option<Timestamp>,
 }
 
 impl Batch {
-    /// Adds records that were read. A kind that looks keeps all of them. An index that lags still
-    /// nominates what was done a moment ago, so that the other kinds pass over what is not due.
+    /// Adds records that were read. A kind that looks keeps all of them. The other kinds pass over
+    /// records that are not due, because an index that lags still nominates what was done a moment
+    /// ago.
     pub fn add(&mut self, kind: Kind, points: Vec<Point>, replicas: Vec<Replica>, now: Timestamp) {
         let is_due = |due_at: Option<Timestamp>| due_at.is_none_or(|due| due <= now);
         if !kind.looks() {
@@ -44,7 +45,7 @@ impl Batch {
         self.replicas.extend(replicas.into_iter().filter(|replica| keeps(replica.step.due_at)));
     }
 
-    /// Whether it holds as much as a worker does in one round.
+    /// Tells whether the batch holds as many records as a worker takes up in one round.
     pub fn is_full(&self, kind: Kind) -> bool {
         !kind.looks() && self.points.len() + self.replicas.len() >= ROUND_RECORDS_MAX
     }

@@ -1,5 +1,5 @@
-//! What a worker remembers of the rounds before: whoever is asked to wait need not ask everything
-//! again.
+//! The memory of a worker: the answers of EC2 from the rounds before. A worker that was asked to
+//! wait does not have to ask everything again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,8 +27,9 @@ pub struct Machines {
 }
 
 impl Memory {
-    /// Splits the machines of points. Whether disks were at rest is always looked at afresh; and so
-    /// is a machine of which a try failed, because what was believed of it may be why.
+    /// Splits the machines of points. A machine is always described again if its disks may have
+    /// been at rest. The same goes for a machine with a failed try, because the remembered
+    /// description may be the cause.
     pub fn machines(&self, points: &[Point], now: Timestamp) -> Machines {
         let wanted = snapshot::machines(points, now);
         let fresh: BTreeSet<&InstanceId> =
@@ -53,7 +54,7 @@ impl Memory {
         }
     }
 
-    /// The machine as EC2 described it, if that is recent enough.
+    /// Returns the machine as EC2 described it, if that is recent enough.
     fn believed(&self, id: &InstanceId, now: Timestamp) -> Option<&Machine> {
         let (described_at, machine) = self.machines.get(id)?;
         (now.duration_since(*described_at) <= BELIEVED_FOR).then_some(machine)

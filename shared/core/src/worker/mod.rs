@@ -1,8 +1,8 @@
 //! The worker of one queue: its next move, from what it saw so far.
 //!
-//! A worker is woken by an event that names a queue and nothing else. It goes round until nothing is
-//! left that it could do. Everything that it waits for, reads or claims is a [`Move`], which the
-//! function `work-requested` carries out; so that all of this is a table that can be tested.
+//! A worker is woken by an event that names a queue and nothing else. The worker goes round until
+//! nothing is left that it could do. Every wait, read and claim is a [`Move`], which the caller
+//! carries out, so that the worker is a table that can be tested.
 //!
 //! ```text
 //!          wait until the      another worker
@@ -12,12 +12,12 @@
 //!                                       Claim, Wait └───┘ a fleet is looked at in one go   Quit ┘
 //! ```
 //!
-//! Kinds that look (Register, Confirm) ask EC2 about everything that is in flight. When that is
-//! much, the worker claims the look and rests first, so that a fleet that completes bit by bit is
-//! asked about in a handful of calls. Whoever is woken meanwhile finds the claim and quits, since the
-//! look is still to come. The other kinds take what is due, a batch at a time, so that what EC2 said
-//! of a machine is recent when the machine is imaged. Power claims its next look before it decides,
-//! for as long as a machine is down or waits to be.
+//! Kinds that look (Register, Confirm) ask EC2 about everything that is in flight. If that is much,
+//! the worker claims the look and rests first, so that a fleet that completes bit by bit is asked
+//! about in a handful of calls. A worker that is woken meanwhile finds the claim and quits, since
+//! the look is still to come. The other kinds take what is due, a batch at a time, so that the
+//! description of a machine is recent when the machine is imaged. Power claims its next look before
+//! it decides, for as long as a machine is down or waits to be.
 
 pub mod batch;
 pub mod memory;
@@ -39,7 +39,7 @@ use memory::Memory;
 /// The next thing that a worker does.
 #[derive(Debug)]
 pub enum Move<'a> {
-    /// Nothing is left for this worker.
+    /// Stop: nothing is left for this worker.
     Quit,
     Wait(Timestamp),
     /// Read this about the queue, and hand it to [`Worker::saw`].
@@ -50,16 +50,16 @@ pub enum Move<'a> {
         until: Timestamp,
         now: Timestamp,
     },
-    /// Load what there is to know of these records, and hand it to [`Worker::loaded`].
+    /// Load the facts about these records, and hand them to [`Worker::loaded`].
     Load(Vec<InFlight>),
     /// Decide on this, apply the decision, and tell [`Worker::applied`].
     Decide(&'a Input),
 }
 
-/// Something about a queue that is read by itself.
+/// A fact about a queue that is read by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sight {
-    /// Whether another worker has the lease.
+    /// The lease: another worker may hold it.
     Lease,
     /// The look that was claimed last.
     Claim,
@@ -67,7 +67,7 @@ pub enum Sight {
     InFlight,
 }
 
-/// What was read for a [`Sight`].
+/// The answer to a [`Sight`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {
     Lease { is_anothers: bool },
@@ -79,11 +79,11 @@ pub enum Seen {
 #[derive(Clone, Debug)]
 pub struct Loaded {
     pub input: Input,
-    /// When the first of the records is due that the index held for due and that are not.
+    /// Earliest due time of the records that the index showed as due, but that are not due yet.
     pub put_off: Option<Timestamp>,
 }
 
-/// What became of a decision.
+/// The result of carrying out a decision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
     /// Calls that created something.
@@ -92,9 +92,10 @@ pub struct Applied {
     pub wrote: usize,
     /// Changes that somebody else was faster with.
     pub lost: usize,
-    /// Another worker is at the queue: whatever is to be created there is left to it.
+    /// True if another worker is at the queue. Everything that is to be created there is left to
+    /// it.
     pub no_lease: bool,
-    /// Not everything was begun before time ran out.
+    /// True if time ran out before everything was begun.
     pub out_of_time: bool,
 }
 
@@ -108,7 +109,7 @@ impl AddAssign for Applied {
     }
 }
 
-/// Whether there is time to begin something new before the execution environment is killed.
+/// Tells whether there is time to begin something new before the execution environment is killed.
 pub fn has_time(deadline: Timestamp, now: Timestamp) -> bool {
     deadline.duration_since(now) > WIND_UP
 }
@@ -117,16 +118,17 @@ pub fn has_time(deadline: Timestamp, now: Timestamp) -> bool {
 #[derive(Clone, Debug)]
 pub struct Worker {
     queue: Queue,
-    /// When the execution environment is killed.
+    /// The time at which the execution environment is killed.
     deadline: Timestamp,
     /// The end of the wait that comes next, if there is one.
     waits_until: Option<Timestamp>,
-    /// What EC2 said in the rounds before.
+    /// The answers of EC2 from the rounds before.
     memory: Memory,
-    /// Whether nobody else is at the queue. Power also waits to see whether somebody goes on
-    /// looking at it.
+    /// True if no other worker is at the queue. A worker of Power also waits to see if another goes
+    /// on looking at the queue.
     is_alone: bool,
-    /// The look of another worker at what is down. If it has claimed none after that, it died.
+    /// The look of another worker at the machines that are down. If that worker claims no later
+    /// look, it died.
     others_look: Option<Timestamp>,
     /// The look that this worker has claimed last.
     own_look: Option<Timestamp>,
@@ -149,10 +151,11 @@ struct Claim {
 #[derive(Clone, Debug, Default)]
 struct Round {
     is_lease_seen: bool,
-    /// The look that was claimed last, by whomever, and when that was asked; none if it was not yet.
+    /// The look that was claimed last, by any worker, and when that was asked. None if it was not
+    /// asked yet.
     claim: Option<Claim>,
     in_flight: Option<Vec<InFlight>>,
-    /// Whether the worker has rested before this look.
+    /// True if the worker has rested before this look.
     rested: bool,
     input: Option<Box<Input>>,
     again: Again,
@@ -161,8 +164,8 @@ struct Round {
 impl Worker {
     pub fn new(event: &WorkRequested, now: Timestamp, deadline: Timestamp) -> Worker {
         let queue = event.queue.clone();
-        // Whoever wrote what the worker is woken for has hardly finished. Kinds that look are woken
-        // by an event of EC2, because the index showed what it is about.
+        // The writer of the record for which the worker is woken has hardly finished. Kinds that
+        // look are woken by an event of EC2, because the index already showed the record.
         let waits = event.hop == 0 && !queue.kind.looks();
         Worker {
             queue,
@@ -188,18 +191,18 @@ impl Worker {
         &self.memory
     }
 
-    /// Everything that became of its decisions.
+    /// Returns the sum of all results of this worker's decisions.
     pub fn total(&self) -> &Applied {
         &self.applied
     }
 
-    /// When it looks again at what it has loaded.
+    /// Returns when the worker looks again at what it has loaded.
     pub fn again(&self) -> &Again {
         &self.round.again
     }
 
-    /// The next move. It stays the same until the worker is told what came of it, or the time has
-    /// come that it waits for.
+    /// Returns the next move. The move stays the same until the worker is told the result, or the
+    /// time comes that it waits for.
     pub fn next_move(&self, now: Timestamp) -> Move<'_> {
         if self.is_over {
             return Move::Quit;
@@ -252,7 +255,7 @@ impl Worker {
         }
     }
 
-    /// Takes note of whether the look that it claimed until then is its own.
+    /// Takes note of the answer to a claim: the look at `until` is this worker's, or another's.
     pub fn claimed(&mut self, until: Timestamp, is_ours: bool) {
         if !is_ours {
             self.is_over = true;
@@ -260,7 +263,7 @@ impl Worker {
         }
         self.own_look = Some(until);
         if self.round.input.is_none() {
-            // Everything that comes into flight meanwhile is looked at too.
+            // Everything that comes into flight during the wait is looked at too.
             self.waits_until = Some(until);
             self.round = Round { rested: true, ..Round::default() };
         }
@@ -278,7 +281,7 @@ impl Worker {
         self.round.input = Some(Box::new(input));
     }
 
-    /// Takes note of what became of the decision, and begins the next round if that may help.
+    /// Takes note of the result of a decision, and begins the next round if that may help.
     pub fn applied(&mut self, round: Applied, now: Timestamp) {
         self.applied += round;
         self.rounds += 1;
@@ -292,7 +295,8 @@ impl Worker {
             self.is_over = self.applied.out_of_time;
             return;
         }
-        // What others were faster with is theirs; what nobody could do yet may be done later.
+        // A change that another worker was faster with is left to it. A change that nobody could
+        // make yet may be made later.
         let next_due = again.next_due.or(self.own_look.filter(|_| again.watches));
         let wait = match again.watches {
             true => wait_to_look(next_due, now),
@@ -309,7 +313,8 @@ impl Worker {
         }
     }
 
-    /// Whether another worker is at the queue, or goes on looking at what is down.
+    /// Returns the read that shows if another worker is at the queue, or goes on looking at the
+    /// machines that are down.
     fn see_others(&self) -> Move<'static> {
         match self.round.is_lease_seen {
             false => Move::See(Sight::Lease),
@@ -317,13 +322,13 @@ impl Worker {
         }
     }
 
-    /// Whether EC2 is asked about everything in flight, and not yet rested upon.
+    /// Tells whether EC2 is asked about everything in flight, and the worker has not rested yet.
     fn looks_at(&self, in_flight: &[InFlight]) -> bool {
         self.queue.kind.looks() && !in_flight.is_empty() && !self.round.rested
     }
 
-    /// The look is claimed if there is much to look at. Whoever finds it claimed by another quits:
-    /// that look is still to come.
+    /// Claims the look if there is much to look at. A worker that finds it claimed by another
+    /// quits, because that look is still to come.
     fn before_look(&self, in_flight: &[InFlight], now: Timestamp) -> Move<'static> {
         let Some(claim) = self.round.claim else { return Move::See(Sight::Claim) };
         let Claim { until: claimed_until, asked_at } = claim;
@@ -341,7 +346,7 @@ impl Worker {
         }
     }
 
-    /// The next look at what is down is claimed before anything is decided on it.
+    /// Claims the next look at the machines that are down before anything is decided on them.
     fn before_deciding<'a>(&self, input: &'a Input) -> Move<'a> {
         let (now, after) = (input.now(), self.round.again.look_after);
         let is_claimed = self.own_look.is_some_and(|until| until > now);
@@ -352,15 +357,15 @@ impl Worker {
     }
 }
 
-/// The wait before the next look at what is watched: until it was to be, or hardly any if that has
-/// gone by.
+/// Returns the wait before the next look at what is watched. If its time has passed, the wait is
+/// [`AT_ONCE`].
 fn wait_to_look(next_due: Option<Timestamp>, now: Timestamp) -> Option<SignedDuration> {
     next_due.map(|due| due.duration_since(now).max(AT_ONCE))
 }
 
-/// The wait before the next round, if one may find something to do. An index shows what was written
-/// some seconds ago, so that whoever was woken by a write may come too early to see it. What is due
-/// soon is waited for, because nobody else would come for it before the sweep does.
+/// Returns the wait before the next round, if that round may find something to do. An index shows a
+/// write some seconds late, so that a worker that was woken by a write may come too early to see
+/// it. A record that is due soon is waited for, because only the sweep would come for it otherwise.
 fn wait_for_due(
     may_lag: bool,
     next_due: Option<Timestamp>,
@@ -368,6 +373,7 @@ fn wait_for_due(
 ) -> Option<SignedDuration> {
     let until_due = next_due.map(|due| due.duration_since(now));
     let soon = until_due.filter(|wait| wait.is_positive() && *wait <= WAIT_FOR_DUE_MAX);
-    // What is due before the index has caught up is seen together with what it shows then.
+    // A record that is due before the index has caught up is taken together with what the index
+    // shows then.
     soon.into_iter().chain(may_lag.then_some(INDEX_LAG)).max()
 }

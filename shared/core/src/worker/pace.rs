@@ -10,14 +10,14 @@ use crate::work::Kind;
 #[derive(Clone, Debug, Default)]
 pub struct Pace {
     last_call: Option<Timestamp>,
-    /// How often the pace was halved.
+    /// The number of times that the pace was halved.
     slowed: u32,
-    /// The calls on end that were not asked to wait.
+    /// The calls in a row that EC2 did not ask to wait.
     steady: u32,
 }
 
 impl Pace {
-    /// The wait before the next call of a kind.
+    /// Returns the wait before the next call of a kind.
     pub fn wait(&self, kind: Kind, now: Timestamp) -> SignedDuration {
         let pace = kind.pace().saturating_mul(1_i32 << self.slowed.min(SLOWED_MAX));
         self.last_call.map_or(SignedDuration::ZERO, |last| {
@@ -30,8 +30,8 @@ impl Pace {
         self.last_call = Some(now);
     }
 
-    /// Adapts the pace to how busy EC2 is with us: halved when EC2 asks to wait, doubled again after
-    /// some calls on end that were not asked to.
+    /// Adapts the pace to how busy EC2 is with our calls. The pace is halved when EC2 asks to wait,
+    /// and doubled again after [`STEADY`] calls in a row that were not asked to wait.
     pub fn heed(&mut self, pressure: Pressure) {
         match pressure {
             Pressure::Eased => {
@@ -50,17 +50,18 @@ impl Pace {
     }
 }
 
-/// The end of a lease that is taken now.
+/// Returns the end of a lease that is taken now.
 pub fn lease_until(now: Timestamp) -> Timestamp {
     later(now, LEASE)
 }
 
-/// Whether a lease that ends then has to be renewed with the next intent.
+/// Tells whether a lease that ends at `until` has to be renewed with the next intent.
 pub fn is_to_renew(until: Option<Timestamp>, now: Timestamp) -> bool {
     left(until, now) <= EC2_CALL_MAX.saturating_add(LEASE_MARGIN)
 }
 
-/// Whether a lease that ends then outlasts a call at its longest. No call begins otherwise.
+/// Tells whether a lease that ends at `until` outlasts a call at its longest. No call begins
+/// otherwise.
 pub fn outlasts_a_call(until: Option<Timestamp>, now: Timestamp) -> bool {
     left(until, now) > EC2_CALL_MAX
 }

@@ -61,11 +61,17 @@ fn broken(change: impl FnOnce(&mut Downtime), why: &str) {
 
 #[test]
 fn a_record_that_lacks_what_it_must_have_is_not_written() {
-    broken(|downtime| downtime.version = 0, "down and of version 0, which stands for none");
-    broken(|downtime| downtime.step.due_at = None, "down and never due");
-    broken(|downtime| downtime.launched = None, "down without the run that it ends");
-    broken(|downtime| downtime.begun_at = None, "down without the time of the intent");
-    broken(|downtime| downtime.status = DowntimeStatus::Over, "over without the time when it was");
+    broken(|downtime| downtime.version = 0, "status down requires a version of at least 1");
+    broken(|downtime| downtime.step.due_at = None, "status down requires a due time");
+    broken(
+        |downtime| downtime.launched = None,
+        "status down requires the launch time of the run that it ends",
+    );
+    broken(|downtime| downtime.begun_at = None, "status down requires the time of the intent");
+    broken(
+        |downtime| downtime.status = DowntimeStatus::Over,
+        "status over requires the time of its end",
+    );
     assert_eq!(wanted(&point("gold", 1)).check(), Ok(()));
     assert!(Roster::default().check().is_err(), "a roster that was never written");
 }

@@ -1,4 +1,4 @@
-//! CopyImage. It carries our token, so that the SDK may send it again.
+//! CopyImage. The call carries our token, so that the SDK may send it again.
 
 use afterimage_core::call::{CopyImage, Outcome};
 use afterimage_core::ids::AmiId;
@@ -9,7 +9,7 @@ use super::wire::{image, tags_for};
 use crate::ec2::{Ec2, errors};
 
 impl Ec2 {
-    /// A copy of an image, made in the region where it is to be.
+    /// Copies an image into the region of the copy, where the call is made.
     pub async fn copy_image(&self, wanted: &CopyImage) -> Outcome<AmiId> {
         let kinds = [ResourceType::Image, ResourceType::Snapshot];
         let sent = Sent::default();

@@ -1,4 +1,4 @@
-//! CreateImage. EC2 takes no token for it, so it is sent once.
+//! CreateImage. EC2 takes no token for this call, so it is sent once.
 
 use afterimage_core::call::{CreateImage, Outcome};
 use afterimage_core::ids::AmiId;
@@ -9,9 +9,9 @@ use super::wire::{image, tags_for};
 use crate::ec2::{Ec2, errors};
 
 impl Ec2 {
-    /// An image of a machine, and a snapshot of each of its volumes. Whether a volume goes with its
-    /// machine is taken over from the machine: to say it again, a volume that has just been taken
-    /// off would have to be there.
+    /// Creates an image of a machine, with a snapshot of each of its volumes. EC2 takes over from
+    /// the machine if a volume is deleted with it. A request that repeats this would fail for a
+    /// volume that was just detached.
     pub async fn create_image(&self, wanted: &CreateImage) -> Outcome<AmiId> {
         let without: Vec<BlockDeviceMapping> = wanted.without.iter().map(no_device).collect();
         let tags = [
@@ -26,7 +26,7 @@ impl Ec2 {
             .instance_id(wanted.instance.as_str())
             .name(&wanted.name)
             .description(&wanted.description)
-            // Without it, EC2 would take the machine down.
+            // By default EC2 would reboot the machine.
             .no_reboot(!wanted.reboot)
             .set_block_device_mappings((!without.is_empty()).then_some(without))
             .set_tag_specifications((!tags.is_empty()).then_some(tags))

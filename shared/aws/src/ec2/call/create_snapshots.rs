@@ -1,4 +1,4 @@
-//! CreateSnapshots. EC2 takes no token for it, so it is sent once.
+//! CreateSnapshots. EC2 takes no token for this call, so it is sent once.
 
 use afterimage_core::call::{CreateSnapshots, Outcome, SnapshotSet};
 use afterimage_core::ids::{SnapshotId, VolumeId};
@@ -9,7 +9,7 @@ use super::wire::tags_for;
 use crate::ec2::{Ec2, errors};
 
 impl Ec2 {
-    /// Snapshots of the volumes of a machine, of one and the same moment.
+    /// Creates snapshots of the volumes of a machine, all of the same moment.
     pub async fn create_snapshots(&self, wanted: &CreateSnapshots) -> Outcome<SnapshotSet> {
         let without = wanted.without.iter().map(ToString::to_string).collect::<Vec<_>>();
         let instance = InstanceSpecification::builder()

@@ -1,5 +1,5 @@
-//! CreateTags, on artefacts that are there. To say the same twice does no harm, so that the SDK may
-//! send it again.
+//! CreateTags, on artefacts that exist. Setting the same tags twice does no harm, so that the SDK
+//! may send the call again.
 
 use afterimage_core::call::{CreateTags, Outcome};
 

@@ -1,5 +1,5 @@
-//! The calls that change something: one module each. Each says what it brought, and never fails
-//! otherwise.
+//! The calls that change something, one module each. Each returns its outcome, and has no other
+//! errors.
 
 mod copy_image;
 mod create_image;

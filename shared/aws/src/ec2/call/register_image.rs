@@ -1,4 +1,4 @@
-//! RegisterImage. EC2 takes no token for it, so it is sent once.
+//! RegisterImage. EC2 takes no token for this call, so it is sent once.
 
 use afterimage_core::call::register_image::Device;
 use afterimage_core::call::{Outcome, RegisterImage};
@@ -13,7 +13,7 @@ use super::wire::{image, tags_for};
 use crate::ec2::{Ec2, errors};
 
 impl Ec2 {
-    /// An image of snapshots that are complete.
+    /// Registers an image of snapshots that are complete.
     pub async fn register_image(&self, wanted: &RegisterImage) -> Outcome<AmiId> {
         let devices = wanted.devices.iter().map(device).collect();
         let sent = Sent::default();
@@ -23,7 +23,7 @@ impl Ec2 {
             .name(&wanted.name)
             .description(&wanted.description)
             .architecture(ArchitectureValues::from(wanted.architecture.as_str()))
-            // Without it, the image would be paravirtual.
+            // By default the image would be paravirtual.
             .virtualization_type("hvm")
             .root_device_name(&wanted.root_device)
             .ena_support(wanted.ena)

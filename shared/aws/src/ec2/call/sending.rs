@@ -1,4 +1,4 @@
-//! Sending: how often a call goes out, and how long it may take.
+//! Sending: how often a call is sent, and how long it may take.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,7 +10,7 @@ use aws_sdk_ec2::config::timeout::TimeoutConfig;
 use aws_sdk_ec2::config::{Builder, Config, ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_ec2::error::BoxError;
 
-/// Counts how often a call has gone out, which tells what its end can mean.
+/// The number of times that a call was sent, which decides the meaning of its end.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sent(Arc<AtomicU32>);
 
@@ -37,13 +37,13 @@ impl Intercept for Sent {
     }
 }
 
-/// How a call is made that has to be over in time.
+/// Returns the configuration of a call that has to end in time.
 pub(super) fn in_time(sent: &Sent) -> Builder {
     let timeouts = TimeoutConfig::builder().operation_timeout(EC2_CALL_MAX.unsigned_abs());
     Config::builder().timeout_config(timeouts.build()).interceptor(sent.clone())
 }
 
-/// How a call is made that makes another of the same each time it is sent.
+/// Returns the configuration of a call that creates something each time it is sent.
 pub(super) fn once(sent: &Sent) -> Builder {
     in_time(sent).retry_config(RetryConfig::disabled())
 }

@@ -1,4 +1,4 @@
-//! StartInstances. To make it twice does no harm, so that the SDK may send it again.
+//! StartInstances. Making the call twice does no harm, so that the SDK may send it again.
 
 use afterimage_core::call::{Outcome, StartInstance};
 use afterimage_core::machine::State;
@@ -8,7 +8,7 @@ use super::wire::state_before;
 use crate::ec2::{Ec2, errors};
 
 impl Ec2 {
-    /// What the machine was before it was started.
+    /// Starts a machine. The outcome has the state of the machine before the call.
     pub async fn start_instance(&self, wanted: &StartInstance) -> Outcome<State> {
         let sent = Sent::default();
         let answer = self

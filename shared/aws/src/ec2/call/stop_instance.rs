@@ -1,5 +1,5 @@
-//! StopInstances, never by force and never into hibernation. To make it twice does no harm, so that
-//! the SDK may send it again.
+//! StopInstances, never by force and never into hibernation. Making the call twice does no harm, so
+//! that the SDK may send it again.
 
 use afterimage_core::call::{Answer, Outcome, StopInstance};
 use afterimage_core::machine::State;
@@ -9,10 +9,10 @@ use super::wire::state_before;
 use crate::ec2::{Ec2, errors};
 
 impl Ec2 {
-    /// What the machine was before it was stopped.
+    /// Stops a machine. The outcome has the state of the machine before the call.
     ///
-    /// A call that went out more than once may have stopped it at the first, and then says at the
-    /// second that it was stopping before: that leaves open who did it.
+    /// A call that was sent more than once may have stopped the machine at the first try, and then
+    /// answers at the second that it was stopping before. Such an answer leaves open who stopped it.
     pub async fn stop_instance(&self, wanted: &StopInstance) -> Outcome<State> {
         let sent = Sent::default();
         let answer = self
@@ -33,7 +33,7 @@ impl Ec2 {
                 outcome => outcome,
             },
             Err(error) => match errors::of_failed(&error, sent.count()) {
-                // The last try was asked to wait; an earlier one may have stopped it.
+                // The last try was asked to wait; an earlier one may have stopped the machine.
                 Outcome::Throttled(answer) if sent.count() > 1 => Outcome::Unknown(answer),
                 outcome => outcome,
             },

@@ -20,8 +20,8 @@ pub(super) fn wire_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
     tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }
 
-/// The same tags for all kinds of what a call makes; no tags are no specification, which EC2 wants
-/// to have some.
+/// Returns the same tags for every kind of artefact that a call makes. Without tags there is no
+/// specification, because EC2 refuses an empty one.
 pub(super) fn tags_for(
     kinds: &[ResourceType],
     tags: &BTreeMap<String, String>,

@@ -1,5 +1,5 @@
-//! DescribeImages: those of this account, disabled ones too; and, for what machines were launched
-//! from, also those of others.
+//! DescribeImages: the images of this account, disabled ones too; and, for the sources of machines,
+//! also images of others.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::ec2::Ec2;
 use crate::error::Failure;
 use crate::log;
 
-/// Whose images are looked through.
+/// The owners whose images are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Owner {
     Us,
@@ -22,7 +22,7 @@ pub(super) enum Owner {
 }
 
 impl Ec2 {
-    /// The images of those ids, as far as there are any of this account.
+    /// Returns the images with these ids that this account has.
     ///
     /// # Errors
     /// EC2 did not answer.
@@ -35,7 +35,7 @@ impl Ec2 {
         Ok(found.into_iter().map(|image| (image.id.clone(), image)).collect())
     }
 
-    /// The images that carry our tag.
+    /// Returns the images that carry our tag.
     ///
     /// # Errors
     /// EC2 did not answer.
@@ -43,7 +43,7 @@ impl Ec2 {
         Ok(Complete(self.images_by("tag-key", region, &[TAG_POINT.to_string()]).await?))
     }
 
-    /// The images that have one of those names.
+    /// Returns the images that have one of these names.
     ///
     /// # Errors
     /// EC2 did not answer.
@@ -56,8 +56,8 @@ impl Ec2 {
         Ok(Complete(self.images_by("name", region, &names).await?))
     }
 
-    /// The variables of the UEFI firmware that an image has; none if EC2 does not tell. What is
-    /// made is not to wait for an answer by which it is only compared.
+    /// Returns the variables of the UEFI firmware of an image; none if EC2 does not tell. The
+    /// answer is only compared, so that no image has to wait for it.
     pub async fn uefi_data_of_image(
         &self,
         region: &Region,

@@ -12,22 +12,21 @@ use super::{FILTER_VALUES_MAX, PAGE, Reading, filter, literally};
 use crate::ec2::Ec2;
 use crate::error::Failure;
 
-/// Which instances are looked for. Those that are terminated are described for an hour, and shown
-/// as such.
+/// The instances to look for. EC2 shows terminated instances for an hour, in that state.
 #[derive(Clone, Copy, Debug)]
 pub enum Find<'a> {
     Ids(&'a [InstanceId]),
-    /// That have a tag with any of these keys, whatever its value.
+    /// Instances that have a tag with any of these keys, whatever its value.
     Tagged(&'a [String]),
     Stopped,
     All,
 }
 
 impl Ec2 {
-    /// The instances of a region, in the order of their ids.
+    /// Returns the instances of a region, in the order of their ids.
     ///
     /// # Errors
-    /// EC2 did not answer; what it had shown until then is forgotten.
+    /// EC2 did not answer; pages that were read until then are dropped.
     pub async fn instances(
         &self,
         region: &Region,
@@ -59,7 +58,7 @@ impl Ec2 {
     }
 }
 
-/// The filters of each call that has to be made.
+/// Returns the filters of each call that has to be made.
 fn filters(find: Find<'_>) -> Vec<Vec<Filter>> {
     match find {
         Find::Ids(ids) => {
@@ -97,7 +96,7 @@ pub(super) fn instance(wire: &types::Instance, region: &Region) -> Result<Instan
     })
 }
 
-/// Why the machine is in the state that it is in, if EC2 says so.
+/// Returns the reason for the state of the machine, if EC2 gives one.
 pub(super) fn state_reason(wire: &types::Instance) -> Option<StateReason> {
     wire::word(wire.state_reason().and_then(|reason| reason.code()))
 }

@@ -1,5 +1,5 @@
-//! Machines with all that an image of them needs: DescribeInstances, DescribeVolumes,
-//! DescribeImages of what they were launched from, and GetInstanceUefiData.
+//! Machines with all attributes that their images need: DescribeInstances, DescribeVolumes,
+//! DescribeImages of their source images, and GetInstanceUefiData.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,16 +20,16 @@ use crate::log;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Machines {
     pub whole: BTreeMap<InstanceId, Machine>,
-    /// There, but not all that belongs to them is shown just now: a volume that was just attached,
-    /// or is just being taken off; the variables of a machine that is just stopping; a state that
-    /// we do not know.
+    /// Machines that exist, but that EC2 shows only in part just now: a volume that was just
+    /// attached, or is just being detached; the variables of a machine that is just stopping; a
+    /// state that we do not know.
     pub unsettled: BTreeSet<InstanceId>,
 }
 
 /// The variables of a machine's UEFI firmware.
 enum Uefi {
     Is(Option<String>),
-    /// It cannot be asked just now.
+    /// The machine cannot be asked just now.
     Unsettled,
     /// No machine can be asked just now.
     Throttled,
@@ -39,10 +39,10 @@ enum Uefi {
 type Volumes = BTreeMap<InstanceId, Vec<Volume>>;
 
 impl Ec2 {
-    /// The machines of those ids, as far as there are any.
+    /// Returns the machines with these ids that exist.
     ///
     /// # Errors
-    /// EC2 did not answer one of the questions.
+    /// EC2 did not answer one of the calls.
     pub async fn machines(&self, region: &Region, ids: &[InstanceId]) -> Result<Machines, Failure> {
         let instances = self.described_instances(region, Find::Ids(ids)).await?;
         let volumes = self.attached_volumes(region, &instances).await?;
@@ -57,13 +57,13 @@ impl Ec2 {
                 Ok(Machine { instance, build: build(wire, image)?, volumes, left_out: Vec::new() })
             };
             let Some(mut machine) = wire::readable("machine", [()], |()| read()).pop() else {
-                // There, in a way that we cannot read: it is not gone, and not to be missed.
+                // The machine exists, but cannot be read: it is not gone, and must not be missed.
                 let id = wire.instance_id().and_then(|id| InstanceId::parse(id).ok());
                 machines.unsettled.extend(id);
                 continue;
             };
-            // Of one that is gone EC2 shows for an hour that it was there, and no more than that:
-            // nothing else of it comes to light.
+            // EC2 shows a machine that is gone for an hour, but only that it existed: nothing else
+            // of it becomes visible.
             if machine.instance.state.is_gone() {
                 machines.whole.insert(machine.instance.id.clone(), machine);
                 continue;
@@ -73,8 +73,8 @@ impl Ec2 {
                 continue;
             }
             if wire.current_instance_boot_mode() == Some(&InstanceBootModeValues::Uefi) {
-                // One question for each machine: those for whom there is an answer are not to wait
-                // until there is one for all.
+                // Each machine costs one call. Machines with an answer must not wait until all have
+                // one.
                 let data = if has_to_wait {
                     Uefi::Unsettled
                 } else {
@@ -105,11 +105,11 @@ impl Ec2 {
             let reading = Reading { operation: "DescribeVolumes", region };
             let call = self.client(region).describe_volumes();
             let call = call.filters(filter("attachment.instance-id", ids)).max_results(PAGE);
-            // Volumes that a service looks after may be hidden, and are imaged all the same.
+            // Volumes that a service manages may be hidden, but are imaged all the same.
             let call = call.include_managed_resources(true);
             let pages = reading.pages(call.into_paginator().send()).await?;
             for volume in pages.iter().flat_map(|page| page.volumes()) {
-                // One volume may be attached to more machines than one.
+                // One volume may be attached to several machines.
                 let attached = volume
                     .attachments()
                     .iter()
@@ -126,7 +126,7 @@ impl Ec2 {
         Ok(volumes)
     }
 
-    /// The images that the machines were launched from, as far as we may see them.
+    /// Returns the images that the machines were launched from, as far as we may see them.
     async fn source_images(
         &self,
         region: &Region,
@@ -154,14 +154,15 @@ impl Ec2 {
                 if errors::has_no_uefi_data(code) {
                     return Ok(Uefi::Is(None));
                 }
-                // Only this one machine is in between; the others are not to wait for it.
+                // Only this machine is changing; the others must not wait for it.
                 if errors::is_in_wrong_state(code) || errors::is_instance_gone(code) {
                     return Ok(Uefi::Unsettled);
                 }
                 if errors::is_throttled(code) {
                     return Ok(Uefi::Throttled);
                 }
-                // Nor are they if it is refused for this one, as by a policy that denies it.
+                // The others must not wait either if EC2 refuses the call for this machine, for
+                // example because a policy denies it.
                 let status = error.raw_response().map(|answer| answer.status().as_u16());
                 let is_refused = status.is_some_and(|status| status < 500);
                 let failure = reading.failed(error);
@@ -175,7 +176,7 @@ impl Ec2 {
     }
 }
 
-/// Whether each disk that the instance says it has is among its volumes.
+/// Tells whether each disk that the instance says it has is among its volumes.
 fn shows_all(wire: &types::Instance, volumes: &[Volume]) -> bool {
     let mut disks = wire.block_device_mappings().iter().filter_map(|device| device.ebs());
     disks.all(|disk| {
@@ -205,7 +206,8 @@ fn attached_volume(
     Ok((machine, volume))
 }
 
-/// What stands on the instance goes before what stands on its image: it may have been changed.
+/// Returns the build of a machine. Attributes of the instance take precedence over those of its
+/// image, because they may have been changed.
 fn build(wire: &types::Instance, image: Option<&types::Image>) -> Result<Build, Odd> {
     let kind = wire.root_device_type().map(|kind| kind.as_str());
     let virtualization = wire.virtualization_type().map(|kind| kind.as_str());

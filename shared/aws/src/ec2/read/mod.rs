@@ -1,9 +1,9 @@
-//! The calls that read: every one of them to its last page, since from half a listing it would
-//! follow that the other half is not there.
+//! The calls that read, each to its last page. Half a listing would say that the other half does
+//! not exist.
 //!
 //! Single things are asked for by filters and not by their ids: one id that EC2 does not know, or
 //! does not show yet, would fail the call for all others. An empty list of ids would mean
-//! everything, so that then nothing is asked at all.
+//! everything, so that no call is made for it.
 
 mod images;
 mod instances;
@@ -28,20 +28,20 @@ pub use machines::Machines;
 const PAGE: i32 = 1000;
 
 /// The longest listing that is read, in pages: twice the images and snapshots that an account may
-/// have in a region. A listing that goes on has gone wrong.
+/// have in a region. A longer listing has gone wrong.
 const PAGES_MAX: usize = 300;
 
-/// EC2 takes so many values in the filters of one call.
+/// The most values that EC2 takes in the filters of one call.
 const FILTER_VALUES_MAX: usize = 200;
 
-/// A call that reads, for the errors that it may end in.
+/// A call that reads, named for the errors that it may end in.
 struct Reading<'a> {
     operation: &'static str,
     region: &'a Region,
 }
 
 impl Reading<'_> {
-    /// All pages of a listing, or an error: never some of them.
+    /// Returns all pages of a listing, or an error: never some of them.
     async fn pages<O, E>(
         &self,
         mut pages: PaginationStream<Result<O, SdkError<E>>>,
@@ -77,7 +77,7 @@ fn filter<T: AsRef<str>>(name: &str, values: &[T]) -> Filter {
     Filter::builder().name(name).set_values(Some(values)).build()
 }
 
-/// A value that stands for itself in a filter, whatever is in it.
+/// Returns a filter value that stands for itself, whatever is in the text.
 fn literally(text: &str) -> String {
     let mut literal = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,4 +1,4 @@
-//! What is asked about a machine before it is stopped, and while it is: DescribeInstances,
+//! Reads about a machine before it is stopped, and while it is: DescribeInstances,
 //! DescribeInstanceAttribute and DescribeInstanceTypes.
 
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use crate::ec2::Ec2;
 use crate::error::Failure;
 
 impl Ec2 {
-    /// The machines of those ids as they are now, as far as EC2 shows them.
+    /// Returns the machines with these ids as they are now, as far as EC2 shows them.
     ///
     /// # Errors
     /// EC2 did not answer.
@@ -30,10 +30,10 @@ impl Ec2 {
         Ok(found.into_iter().map(|seen| (seen.instance.id.clone(), seen)).collect())
     }
 
-    /// What forbids to stop a machine, of what a listing does not show.
+    /// Returns the protections from being stopped that a listing does not show.
     ///
     /// # Errors
-    /// EC2 did not answer, or did not say.
+    /// EC2 did not answer, or left the answer out.
     pub async fn guarded(&self, region: &Region, machine: &Instance) -> Result<Guarded, Failure> {
         Ok(Guarded {
             instance: machine.id.clone(),

@@ -1,4 +1,4 @@
-//! DescribeRegions: those that this account may use.
+//! DescribeRegions: the regions that this account may use.
 
 use afterimage_core::ids::Region;
 use aws_sdk_ec2::Client;
@@ -8,8 +8,8 @@ use crate::ec2::Ec2;
 use crate::error::Failure;
 
 impl Ec2 {
-    /// The regions that are switched on for this account, in order, as the one says whose
-    /// configuration this is.
+    /// Returns the regions that are switched on for this account, in order, as the configured
+    /// region tells.
     ///
     /// # Errors
     /// EC2 did not answer.

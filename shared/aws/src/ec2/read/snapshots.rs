@@ -1,4 +1,4 @@
-//! DescribeSnapshots: of this account alone. Without an owner it would list every public snapshot.
+//! DescribeSnapshots, of this account alone. Without an owner it would list every public snapshot.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::ec2::Ec2;
 use crate::error::Failure;
 
 impl Ec2 {
-    /// The snapshots of those ids, as far as there are any.
+    /// Returns the snapshots with these ids that exist.
     ///
     /// # Errors
     /// EC2 did not answer.
@@ -31,7 +31,7 @@ impl Ec2 {
         Ok(found.into_iter().map(|snapshot| (snapshot.id.clone(), snapshot)).collect())
     }
 
-    /// The snapshots that carry our tag: of these points, or of any.
+    /// Returns the snapshots that carry our tag, of these points or of any.
     ///
     /// # Errors
     /// EC2 did not answer.
@@ -70,7 +70,7 @@ impl Ec2 {
 fn snapshot(wire: &types::Snapshot) -> Result<ObservedSnapshot, Odd> {
     Ok(ObservedSnapshot {
         id: SnapshotId::parse(wire::need(wire.snapshot_id(), "id")?)?,
-        // That of a copied snapshot is made up, though it looks like one.
+        // The volume id of a copied snapshot is made up, although it looks like one.
         volume: wire.volume_id().and_then(|id| VolumeId::parse(id).ok()),
         state: match wire.state() {
             Some(types::SnapshotState::Pending) => SnapshotState::Pending,

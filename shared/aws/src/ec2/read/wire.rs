@@ -1,5 +1,5 @@
-//! From what EC2 sends to what the core knows. What cannot be read is left out, with a warning: it
-//! is nothing of ours, and must not keep us from the rest.
+//! Conversions from answers of EC2 to the types of the core. An item that cannot be read is left
+//! out, with a warning: it is not ours, and must not keep us from the rest.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::Tag;
 use jiff::Timestamp;
 
-/// Why something was left out of what EC2 showed.
+/// The reason why an item of an answer was left out.
 #[derive(Debug, thiserror::Error)]
 pub enum Odd {
     #[error("it has no {0}")]
@@ -19,7 +19,7 @@ pub enum Odd {
     Unknown { what: &'static str, value: String },
 }
 
-/// What can be read of a listing; the rest is warned of.
+/// Returns the items of a listing that can be read, and warns of the others.
 pub fn readable<W, T>(
     kind: &str,
     wires: impl IntoIterator<Item = W>,
@@ -41,7 +41,7 @@ pub fn need<'a>(text: Option<&'a str>, what: &'static str) -> Result<&'a str, Od
     text.filter(|text| !text.is_empty()).ok_or(Odd::Missing(what))
 }
 
-/// A word of EC2 as what it means; none where EC2 says nothing.
+/// Converts a word of EC2; none if EC2 says nothing.
 pub fn word<T: for<'a> From<&'a str>>(text: Option<&str>) -> Option<T> {
     text.filter(|text| !text.is_empty()).map(T::from)
 }

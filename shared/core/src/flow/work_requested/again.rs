@@ -2,14 +2,14 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-/// When a worker looks again at what it has loaded.
+/// The time of a worker's next look at what it has loaded, and the reasons for one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Again {
-    /// When the first of what is not due yet will be.
+    /// The earliest due time of the records that are not due yet.
     pub next_due: Option<Timestamp>,
-    /// Whether the index may not have shown yet what the worker was woken for.
+    /// True if the index may not have shown yet what the worker was woken for.
     pub may_lag: bool,
-    /// Whether something has to be looked at again, by this worker or its successor.
+    /// True if something has to be looked at again, by this worker or its successor.
     pub watches: bool,
     /// The time until the next look, which is claimed before anything is decided.
     pub look_after: Option<SignedDuration>,

@@ -1,4 +1,4 @@
-//! Is the image what the machine is? Attribute by attribute, as it turned out.
+//! The comparison of an image with its machine, attribute by attribute.
 //!
 //! What RegisterImage is told and what CreateImage takes over is one thing, what EC2 then shows is
 //! another: whoever launches from the image gets what it shows. Some differences mean that it would

@@ -1,15 +1,15 @@
 //! Images and replicas that are pending: available, failed, gone, or still on their way.
 //!
-//! - The image of a point is available: that, and the replicas that its policy wants, are one
-//!   write. With no replicas to wait for, the point is protected at once.
-//! - A replica is available: that, and its place in its point, are one write. The last one makes
-//!   the point protected; or failed, if another was given up. None waits for another, and none
-//!   that fails touches another.
-//! - One that failed, or is no longer there: the next try, under another name.
+//! - The image of a point is available: this fact and the replicas that its policy asks for are one
+//!   write. A point without replicas is protected at once.
+//! - A replica is available: this fact and its place in its point are one write. The last replica
+//!   makes the point protected, or failed if another replica was given up. No replica waits for
+//!   another, and no failure touches another.
+//! - A replica or an image failed, or is no longer there: the next try is made, under another name.
 //!
-//! Whatever is available is compared with the machine first: an image that would not boot, or would
-//! run without its licence, is of no use, and one that differs otherwise is told of. Of an image
-//! that EC2 created the snapshots are learnt here, from its mapping.
+//! Every image that is available is compared with its machine first. An image that would not boot,
+//! or would run without its licence, cannot be used. Any other difference is reported. If EC2
+//! created the image, its snapshots are read here, from its mapping.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,13 +43,14 @@ pub struct Input {
     pub replicas: Vec<Replica>,
     /// The points of the replicas.
     pub points_of_replicas: BTreeMap<PointId, Point>,
-    /// Their images. One that is missing is gone, or not visible yet.
+    /// The images of the points and replicas. An image that is missing here is gone, or not visible
+    /// yet.
     pub images: BTreeMap<AmiId, ObservedImage>,
-    /// The variables of their UEFI firmware, of the images that could be asked.
+    /// The variables of the UEFI firmware of the images that could be asked.
     pub uefi_data: BTreeMap<AmiId, Option<String>>,
 }
 
-/// What has to be read before anything is decided.
+/// Returns the facts that have to be read before anything is decided.
 pub(super) fn needs(points: &[Point], replicas: &[Replica]) -> Needs {
     let pending = points.iter().filter(|point| is_pending(point));
     let copies = replicas.iter().filter(|replica| replica.status == ReplicaStatus::Pending);
@@ -63,9 +64,9 @@ pub(super) fn needs(points: &[Point], replicas: &[Replica]) -> Needs {
     }
 }
 
-/// The images of points whose UEFI variables have to be asked for before anything is decided:
-/// those that EC2 created of machines that have some, once they are available. It is one question
-/// for each image; what RegisterImage was told of them is not asked again.
+/// Returns the images of points whose UEFI variables have to be asked for before anything is
+/// decided: those that EC2 created of machines with such variables, once they are available. Each
+/// image costs one call. An image that was registered with its variables is not asked.
 pub fn needs_uefi_data(points: &[Point], images: &BTreeMap<AmiId, ObservedImage>) -> Vec<AmiId> {
     let has_data = |point: &&Point| {
         let machine = point.machine.as_ref();
@@ -78,7 +79,8 @@ pub fn needs_uefi_data(points: &[Point], images: &BTreeMap<AmiId, ObservedImage>
     images.filter(is_available).cloned().collect()
 }
 
-/// Whether its image is pending. One that EC2 created and that is not graded yet is in another queue.
+/// Tells whether the image of a point is pending. A point whose image EC2 created, and that is not
+/// graded yet, stands in another queue.
 fn is_pending(point: &Point) -> bool {
     point.work() == Some(Kind::Confirm)
 }
@@ -111,10 +113,10 @@ pub fn decide(input: &Input) -> Decision {
     builder.decision()
 }
 
-/// What has become of an image.
+/// The result of a look at an image.
 enum Look {
     Available,
-    /// It is of no use, and another try may fare better.
+    /// The image cannot be used, and another try may succeed.
     Lost(Reason),
     TooLong(Reason),
     Pending,
@@ -131,7 +133,7 @@ fn look(image: &AmiId, step: &Step, input: &Input) -> Look {
     let gone =
         || Look::Lost(Reason::new(Code::ArtefactGone, format!("{image} is no longer there")));
     match input.images.get(image) {
-        // What was made just now may not be visible yet.
+        // An image that was just made may not be visible yet.
         None if step.is_past(SETTLE, input.now) => gone(),
         None => Look::Pending,
         Some(seen) => match seen.state {
@@ -174,7 +176,8 @@ fn look_at_image(
     Ok(())
 }
 
-/// What EC2 made for an image goes with it, as far as the mapping shows it.
+/// Returns the point with the snapshots that EC2 made for its image as leftovers, as far as the
+/// mapping shows them.
 fn with_leftovers(point: &Point, image: &AmiId, input: &Input) -> Point {
     let mut point = point.clone();
     if point.status == Status::Created {
@@ -184,7 +187,7 @@ fn with_leftovers(point: &Point, image: &AmiId, input: &Input) -> Point {
     point
 }
 
-/// An image that is available is compared with its machine.
+/// Compares an image that is available with its machine.
 fn judge(
     builder: &mut DecisionBuilder,
     point: &Point,
@@ -215,7 +218,7 @@ fn judge(
     let left = with_leftovers(point, image, input);
     builder.say(&point.id, reason.clone());
     let after = match weight {
-        // EC2 took the machine as it was when it came to it: a disk more, or one less.
+        // EC2 imaged the machine as it was a moment later: with one disk more, or one less.
         Some(Weight::Disks) if is_created => {
             retry::failed(&left, reason, retry::Next::Backoff, input.now)?
         }
@@ -230,29 +233,29 @@ fn judge(
     Ok(())
 }
 
-/// Whether an image that is just available does not show all of its mapping yet.
+/// Tells whether an image that is just available does not show all of its mapping yet.
 fn is_unfinished(point: &Point, image: &ObservedImage, now: Timestamp) -> bool {
     let lacks = image.devices.iter().any(|device| device.snapshot.is_none());
     point.status == Status::Created && lacks && !point.step.is_past(PARTIAL, now)
 }
 
-/// All for which an image is of no use; nothing if it is of use.
+/// Returns the differences for which an image cannot be used; none if it can be used.
 fn is_of_no_use(image: &AmiId, differences: &[Difference]) -> Option<Reason> {
     told(image, differences.iter().filter(|difference| difference.weight > Weight::Told))
 }
 
-/// In what an image differs, if it does.
+/// Returns the differences of an image as a reason, if there are any.
 fn told<'a>(
     image: &AmiId,
     differences: impl IntoIterator<Item = &'a Difference>,
 ) -> Option<Reason> {
     let texts = differences.into_iter().map(|difference| difference.text.as_str());
     let texts: Vec<&str> = texts.collect();
-    let text = || format!("{image} is not what the machine is: {}", texts.join("; "));
+    let text = || format!("{image} differs from its machine: {}", texts.join("; "));
     (!texts.is_empty()).then(|| Reason::new(Code::ImageDiffers, text()))
 }
 
-/// The snapshots of an image that EC2 created, by the volumes that have its devices.
+/// Returns the snapshots of an image that EC2 created, by the volumes that have its devices.
 fn snapshots_of(machine: &Machine, image: &ObservedImage) -> BTreeMap<VolumeId, SnapshotId> {
     let pair = |volume: &Volume| {
         let device = image.devices.iter().find(|device| device.name == volume.device)?;
@@ -292,8 +295,9 @@ fn imaged(
     Ok(())
 }
 
-/// The image and its snapshots, if it says another grade than the point has: where EC2 made them
-/// in one call they all say the same, and where it did not, it was made when the grade was known.
+/// Returns the image and its snapshots, if their tag has another grade than the point. EC2 tags an
+/// image that it created and its snapshots in one call, so that all have the same grade. An image
+/// that was registered was tagged when the grade was known.
 fn untrue(point: &Point, image: &ObservedImage) -> Vec<String> {
     if !grade_tag::is_untrue(point, &image.tags) {
         return Vec::new();
@@ -302,8 +306,8 @@ fn untrue(point: &Point, image: &ObservedImage) -> Vec<String> {
     [image.id.to_string()].into_iter().chain(snapshots).collect()
 }
 
-/// The replicas of one point. Those that came to rest are one change with their point; those that
-/// are tried again have nothing to tell it.
+/// Looks at the replicas of one point. Replicas that came to rest are one change with their point.
+/// Replicas that are tried again are written alone.
 fn look_at_replicas(
     builder: &mut DecisionBuilder,
     point: &Point,
@@ -336,7 +340,7 @@ fn look_at_replicas(
     Ok(())
 }
 
-/// None if nothing has happened to it.
+/// Looks at one replica. None if nothing has happened to it.
 fn look_at_replica(
     point: &Point,
     replica: &Replica,

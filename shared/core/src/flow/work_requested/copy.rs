@@ -1,11 +1,11 @@
-//! Replicas that want to be copied into this region.
+//! Replicas that wait to be copied into this region.
 //!
-//! CopyImage takes a token, so that a call without an outcome is simply made again, under the same
-//! name and with the same token: either it was not made yet, or EC2 answers with what it made. Only
-//! a name that is taken has to be looked up.
+//! CopyImage takes a token, so that a call without an outcome is made again, under the same name
+//! and with the same token. Either the call had made nothing yet, or EC2 answers with the image
+//! that it made. Only a name that is taken has to be looked up.
 //!
-//! A replica whose tries are used up is given up here, as this is where its point is at hand: its
-//! place in it is written with it.
+//! A replica whose tries are used up is given up here, because its point is loaded here: its place
+//! in the point is written with it.
 
 use std::collections::BTreeMap;
 
@@ -27,15 +27,15 @@ use crate::transition::{replicas, retry};
 #[derive(Clone, Debug)]
 pub struct Input {
     pub now: Timestamp,
-    /// What the queue holds.
+    /// The replicas of the queue.
     pub replicas: Vec<Replica>,
     pub points: BTreeMap<PointId, Point>,
-    /// For each name that turned out to be taken: the images of this account and region of that
-    /// name.
+    /// The images of this account and region with a name, for each name that turned out to be
+    /// taken.
     pub named: BTreeMap<String, Complete<ObservedImage>>,
 }
 
-/// What has to be read before anything is decided.
+/// Returns the facts that have to be read before anything is decided.
 pub(super) fn needs(replicas: &[Replica], now: Timestamp) -> Needs {
     let taken = replicas.iter().filter(|replica| is_taken(replica) && replica.step.is_due(now));
     Needs {
@@ -45,7 +45,7 @@ pub(super) fn needs(replicas: &[Replica], now: Timestamp) -> Needs {
     }
 }
 
-/// The last answer was that the name is in use.
+/// Tells whether the last answer was that the name is in use.
 fn is_taken(replica: &Replica) -> bool {
     replica.status == ReplicaStatus::Copying
         && replica.reason.as_ref().is_some_and(|reason| reason.code == Code::NameTaken)
@@ -77,8 +77,8 @@ pub fn decide(input: &Input) -> Decision {
     builder.decision()
 }
 
-/// When a replica is to be there: copies are slow to begin, one in two seconds, and those go first
-/// that are wanted first.
+/// Returns the time at which a replica should be available. Copies begin slowly, one in two
+/// seconds, so that the replicas with the earliest deadline go first.
 fn deadline(point: &Point, replica: &Replica) -> Option<Timestamp> {
     let place = point.plan.replicate.iter().find(|place| place.region == replica.region)?;
     Some(later(point.requested_at, seconds(place.deadline_secs?)))
@@ -117,8 +117,8 @@ fn begin(
     Ok(())
 }
 
-/// Whether the call was made is not known: the same again. It counts as a failure, so that a region
-/// that never answers does not keep us busy for ever.
+/// Makes a call again that may or may not have been made. The call counts as a failure, so that a
+/// region that never answers does not keep us busy for ever.
 fn again(
     builder: &mut DecisionBuilder,
     point: &Point,
@@ -137,7 +137,7 @@ fn again(
     begin(builder, point, &waiting, COPY_AGAIN.max(backoff(failures)), now)
 }
 
-/// The name is taken: what has it is the copy, or somebody else's.
+/// Finds the holder of a name that is taken: the holder is the copy, or belongs to somebody else.
 fn find(
     builder: &mut DecisionBuilder,
     point: &Point,
@@ -154,7 +154,7 @@ fn find(
     }
 }
 
-/// The replica is given up, and its place in its point with it.
+/// Gives up the replica, together with its place in its point.
 fn give_up(
     builder: &mut DecisionBuilder,
     point: &Point,

@@ -1,6 +1,6 @@
-//! What one round of a worker does, in the order in which it is carried out: first what was
-//! learnt, which costs only a write and may free what others wait for; then what is created, which
-//! is paced; at last the wakes, one for each queue.
+//! The decision of one round of a worker, in the order in which it is carried out. Facts that were
+//! learnt come first: they cost only a write, and may free what others wait for. Calls that create
+//! come next, at their pace. The wakes come last, one for each queue.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ impl DecisionBuilder {
         self.learn(Command::Record(Box::new(change)));
     }
 
-    /// What was learnt, in whatever it has to be wrapped.
+    /// Adds a command that records a fact.
     pub fn learn(&mut self, command: Command) {
         self.learnt.push(command);
     }
@@ -32,13 +32,13 @@ impl DecisionBuilder {
         self.created.push(command);
     }
 
-    /// A call, after its intent.
+    /// Adds a call, after its intent.
     pub fn call(&mut self, change: Change, call: impl Into<Call>) {
         let intent = Intent::new(change, call.into());
         self.create(Command::Call(Box::new(intent)));
     }
 
-    /// Everything that was concluded from a look.
+    /// Adds everything that was concluded from a look.
     pub fn conclude(&mut self, conclusion: Conclusion) {
         self.learnt.extend(conclusion.learnt.into_iter().map(Command::from));
         self.explanations.extend(conclusion.explanations);
@@ -59,12 +59,12 @@ impl DecisionBuilder {
         self.explanations.push(Explanation { about: about.to_string(), reason });
     }
 
-    /// Something that a person should see, kept once.
+    /// Reports a finding that a person should see, kept once.
     pub fn report(&mut self, finding: Finding) {
         self.learnt.push(Command::Report(finding));
     }
 
-    /// What a person was told is no longer so.
+    /// Removes a finding that no longer holds.
     pub fn resolve(&mut self, resolved: Resolved) {
         self.learnt.push(Command::Resolve(resolved));
     }

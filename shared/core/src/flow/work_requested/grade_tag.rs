@@ -1,9 +1,9 @@
-//! What artefacts say of themselves is true before anything is made of them.
+//! Corrections of the grade tag: artefacts carry the true grade before anything is made of them.
 //!
-//! The grade is in the call that makes an artefact, as it is expected. When the look afterwards
-//! shows another (the machine was started in between), the tag is put right before the next step
-//! is taken, so that nothing that follows from it is made of what says otherwise. In the ordinary
-//! case the two agree, and nothing is called.
+//! The call that makes an artefact has the expected grade in its tags. If the look afterwards shows
+//! another grade (the machine was started in between), the tag is corrected before the next step is
+//! taken, so that nothing is made of an artefact with a wrong tag. Usually the two agree, and
+//! nothing is called.
 
 use std::collections::BTreeMap;
 
@@ -18,14 +18,14 @@ use crate::point::Point;
 use crate::reason::{Code, Reason};
 use crate::tags::write::grade_tag;
 
-/// Whether an artefact says another grade than its point has. One that says none is not what we
-/// made, or does not show its tags yet.
+/// Tells whether the grade tag of an artefact differs from the grade of its point. An artefact
+/// without the tag is not ours, or does not show its tags yet.
 pub(super) fn is_untrue(point: &Point, tags: &BTreeMap<String, String>) -> bool {
     let told = tags.get(TAG_GRADE).map(String::as_str);
     told.zip(point.grade).is_some_and(|(told, grade)| told != grade.as_str())
 }
 
-/// A command, after the artefacts that say something untrue of the point have been put right.
+/// Returns the command, after a correction of the artefacts whose grade tag is untrue.
 pub(super) fn first(
     builder: &mut DecisionBuilder,
     point: &Point,

@@ -1,4 +1,4 @@
-//! What is imaged of a machine, and how: or why it is not.
+//! The method by which a machine is imaged, or the reason why it is not.
 //!
 //! RegisterImage makes an image that bills nothing beside the machine, boots as it is told, and
 //! has the disks of its snapshots. CreateImage makes one that takes over what only EC2 knows of the

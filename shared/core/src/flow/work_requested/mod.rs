@@ -1,5 +1,5 @@
-//! The records of one queue, and what is done with each of them, by the kind of the queue. When a
-//! worker sees, loads and decides is its own matter: see [`crate::worker`].
+//! The work of one queue: each of its records, and the decision on it, by the kind of the queue.
+//! The worker decides when to look, to load and to decide: see [`crate::worker`].
 
 pub mod again;
 mod compare;
@@ -30,7 +30,7 @@ use crate::work::Kind;
 use again::Again;
 use needs::Needs;
 
-/// What a worker knows, by its kind.
+/// The facts that a worker has loaded, by its kind.
 #[derive(Clone, Debug)]
 pub enum Input {
     Snapshot(snapshot::Input),
@@ -40,8 +40,8 @@ pub enum Input {
     Power(Box<power::Input>),
 }
 
-/// What has to be read before anything is decided, by the kind of the queue. The worker of `Power`
-/// goes by the roster instead of the queue: see [`power::to_look_at`].
+/// Returns the facts that have to be read before anything is decided, by the kind of the queue. The
+/// worker of `Power` goes by the roster instead of the queue: see [`power::to_look_at`].
 pub fn needs(kind: Kind, points: &[Point], replicas: &[Replica], now: Timestamp) -> Needs {
     match kind {
         Kind::Snapshot => snapshot::needs(points, now),
@@ -53,7 +53,7 @@ pub fn needs(kind: Kind, points: &[Point], replicas: &[Replica], now: Timestamp)
 }
 
 impl Input {
-    /// The instant that is decided on.
+    /// Returns the time that is decided on.
     pub fn now(&self) -> Timestamp {
         match self {
             Input::Snapshot(input) => input.now,
@@ -64,7 +64,7 @@ impl Input {
         }
     }
 
-    /// When this is looked at again, as far as what was loaded tells.
+    /// Returns when the worker looks again, as far as the loaded facts tell.
     pub fn again(&self) -> Again {
         match self {
             Input::Snapshot(input) => snapshot::again(input),
@@ -84,8 +84,8 @@ pub fn decide(input: &Input) -> Decision {
     }
 }
 
-/// What a worker leaves behind whose time was over before its work was: a successor, unless there
-/// have been so many that something must be wrong.
+/// Returns the wake of a successor, for a worker that ran out of time. After too many successors
+/// something must be wrong, and there is none.
 pub fn successor(event: &WorkRequested) -> Decision {
     let mut decision = Decision::default();
     let WorkRequested { queue, hop } = event;
@@ -99,11 +99,11 @@ pub fn successor(event: &WorkRequested) -> Decision {
     decision
 }
 
-/// Whether a machine may be stopped for its snapshots, as far as a listing shows it. Whether it is
-/// protected against that is asked right before.
+/// Checks whether a machine may be stopped for its snapshots, as far as a listing shows. Its
+/// protection from being stopped is asked for right before the stop.
 ///
 /// # Errors
-/// Why it must not be.
+/// The machine must not be stopped; with the reason.
 pub fn foresee_stop(instance: &Instance, root_device_type: RootDeviceType) -> Result<(), Reason> {
     guards::check(&ObservedMachine {
         instance: instance.clone(),
@@ -112,10 +112,10 @@ pub fn foresee_stop(instance: &Instance, root_device_type: RootDeviceType) -> Re
     })
 }
 
-/// How an image of a machine would be made for a point; none where there is to be no image.
+/// Returns how an image of a machine would be made for a point; none if there is to be no image.
 ///
 /// # Errors
-/// Why it would be refused.
+/// The image would be refused; with the reason.
 pub fn foresee(point: &Point, machine: &Machine) -> Result<Option<Chosen>, Reason> {
     method::choose(point, machine).map(|choice| choice.method)
 }

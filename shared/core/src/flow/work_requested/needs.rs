@@ -1,17 +1,17 @@
-//! Needs: what has to be read before anything is decided about the records of a queue.
+//! Needs: the facts that are read before anything is decided about the records of a queue.
 
 use crate::ids::{AmiId, InstanceId, SnapshotId};
 use crate::slot::PointId;
 
-/// The facts that are read. The listings are read first: more can be said of a machine that is
-/// described after them.
+/// The facts that are read. The listings are read first, because a machine that is described after
+/// them tells more.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// The points of which every snapshot with their tag is listed.
+    /// The points whose tag is looked for: every snapshot with it is listed.
     pub tagged: Vec<PointId>,
     /// The names of which every image is listed.
     pub names: Vec<String>,
-    /// The points of which the downtime is read.
+    /// The points whose downtimes are read.
     pub downtimes: Vec<PointId>,
     /// The points that are read beside those of the queue.
     pub points: Vec<PointId>,

@@ -1,14 +1,15 @@
 //! Machines that are stopped for their points, and started again.
 //!
-//! - One that waits takes its place in turn, if its policy and the account have one left, and if
-//!   nothing forbids to stop it: these facts are as fresh as can be, so that no more than one
-//!   machine is stopped in a builder.
-//! - One that is down is started as soon as its snapshots exist and were graded; or its point is
-//!   final; or its time is over.
-//! - One that is to run again is started again and again, until it is seen to run, or to be gone.
+//! - A machine that waits takes its place in turn, if its policy and the account have a place left,
+//!   and if nothing forbids to stop it. These facts have to be fresh, so that at most one machine
+//!   is stopped in a decision.
+//! - A machine that is down is started as soon as its snapshots exist and were graded, or its point
+//!   is final, or its time is over.
+//! - A machine that is to run again is started again and again, until it is seen to run, or to be
+//!   gone.
 //!
-//! The machines that are down are looked at every few seconds, since every second of a downtime is
-//! somebody's; no event is needed for that.
+//! The machines that are down are looked at every few seconds, since every second of a downtime
+//! costs its owner. No event is needed for that.
 
 use std::collections::BTreeMap;
 
@@ -39,25 +40,27 @@ use crate::work::{Kind, Queue};
 pub struct Input {
     pub now: Timestamp,
     pub region: Region,
-    /// So many machines may be down together in the account: none where the stack was deployed
-    /// without the right to stop any.
+    /// The most machines that may be down together in the account: none if the stack was deployed
+    /// without the right to stop machines.
     pub at_once: u32,
     pub roster: Roster,
-    /// Those of the region that have a place, and the first of those that wait for one.
+    /// The downtimes of the region that have a place, and the first of those that wait for one.
     pub downtimes: Vec<Downtime>,
     pub points: BTreeMap<PointId, Point>,
-    /// As EC2 shows them. One that is missing may be gone, or not be shown just now.
+    /// The machines of the downtimes, as EC2 shows them. A machine that is missing may be gone, or
+    /// not be shown just now.
     pub machines: BTreeMap<InstanceId, ObservedMachine>,
-    /// What was asked about the machine that is [`next`].
+    /// The answers of EC2 about the machine of [`next`], asked right before it is stopped.
     pub guarded: Option<Guarded>,
 }
 
-/// The machine that takes the next place, about which it has to be asked whether it may be stopped.
+/// Returns the machine that takes the next place, for which EC2 has to be asked if it may be
+/// stopped.
 pub fn next_machine(input: &Input) -> Option<&ObservedMachine> {
     input.machines.get(next(input)?.instance())
 }
 
-/// The machine that takes the next place, if it may be stopped.
+/// Returns the downtime that takes the next place, if its machine may be stopped.
 pub fn next(input: &Input) -> Option<&Downtime> {
     in_turn(input).into_iter().find(|downtime| {
         let is_wanted = input.points.get(&downtime.point).is_some_and(|point| {
@@ -81,8 +84,8 @@ fn in_turn(input: &Input) -> Vec<&Downtime> {
     downtimes
 }
 
-/// The points whose machines are down or are about to be: those that the roster names, and the first
-/// of those that wait, of policies that have a place left.
+/// Returns the points whose machines are down or are about to be: those that the roster names, and
+/// the first of those that wait, of policies that have a place left.
 pub fn to_look_at(roster: &Roster, region: &Region, in_flight: &[InFlight]) -> Vec<PointId> {
     let is_full = |point: &PointId| {
         let theirs = roster.places.values().find(|held| held.policy.as_str() == point.policy());
@@ -95,8 +98,8 @@ pub fn to_look_at(roster: &Roster, region: &Region, in_flight: &[InFlight]) -> V
     points
 }
 
-/// When this is looked at again: soon, as long as there is anything to look at; otherwise once more,
-/// for what the index may not have shown yet.
+/// Returns when the worker looks again: soon, as long as there is anything to look at; otherwise
+/// once more, for records that the index may not have shown yet.
 pub(super) fn again(input: &Input) -> Again {
     match look_again(input) {
         Some(after) => Again { watches: true, look_after: Some(after), ..Again::default() },
@@ -104,7 +107,7 @@ pub(super) fn again(input: &Input) -> Again {
     }
 }
 
-/// How long until the next look, if there is anything to look at.
+/// Returns the time until the next look, if there is anything to look at.
 pub fn look_again(input: &Input) -> Option<SignedDuration> {
     let waits = input.downtimes.iter().map(|downtime| {
         let is_late =
@@ -138,8 +141,8 @@ pub fn decide(input: &Input) -> Decision {
 
 type Done = Result<(), Illegal>;
 
-/// The decision as far as it is made. The roster is as it will be once everything that was decided so
-/// far is written: the writes are made in this order, each on the version of the one before.
+/// The decision so far. The roster is as it will be once everything decided so far is written: the
+/// writes are made in this order, each on the version of the one before.
 struct Power<'a> {
     input: &'a Input,
     roster: Roster,
@@ -161,11 +164,11 @@ impl<'a> Power<'a> {
 
     // --- Waiting -------------------------------------------------------------------------------
 
-    /// A machine that waits: is it still to be stopped, and may it be?
+    /// Checks a machine that waits: it still has to be stopped, and may be.
     fn check_waiting(&mut self, downtime: &Downtime) -> Done {
         let Some(point) = self.point(downtime).filter(|point| point.status == Status::Requested)
         else {
-            let text = "its point does not want it stopped any more";
+            let text = "the point does not need its machine stopped any more";
             return self.withdraw(downtime, Reason::new(Code::NotStopped, text), None);
         };
         if self.input.at_once == 0 {
@@ -183,7 +186,8 @@ impl<'a> Power<'a> {
         }
     }
 
-    /// It is not stopped. A point that still wants to be made is due, as things are.
+    /// Withdraws a downtime whose machine is not stopped. A point that is still requested is due at
+    /// once, with the machine as it is.
     fn withdraw(&mut self, downtime: &Downtime, reason: Reason, point: Option<&Point>) -> Done {
         let after = self.ended(downtime, DowntimeEvent::Withdraw, reason)?;
         let mut change = Change { writes: vec![Write::downtime(after)], summary: None };
@@ -206,7 +210,7 @@ impl<'a> Power<'a> {
         Ok(())
     }
 
-    /// It is its turn. What was asked about it decides whether it is stopped, now.
+    /// Gives a machine the next place, and stops it if the answers about it allow that.
     fn take_place(&mut self, downtime: &Downtime) -> Done {
         let guarded = self.input.guarded.as_ref();
         let guarded = guarded.filter(|guarded| guarded.instance == *downtime.instance());
@@ -222,7 +226,8 @@ impl<'a> Power<'a> {
         let roster = self.roster.clone();
         let (change, call) =
             stop_instance::begin(downtime, launched, roster, point, self.input.now)?;
-        let text = format!("{} is stopped for its image, and started again", downtime.instance());
+        let text =
+            format!("{} is stopped for its image, and will be started again", downtime.instance());
         self.builder.say(&downtime.point, Reason::new(Code::StoppedForPoint, text));
         self.builder.wake(self.queue(Kind::Snapshot));
         self.call_stop(change, call);
@@ -231,7 +236,7 @@ impl<'a> Power<'a> {
 
     // --- Down ----------------------------------------------------------------------------------
 
-    /// A machine that is down, or on its way there or back.
+    /// Checks a machine that is down, or on its way there or back.
     fn check_held(&mut self, downtime: &Downtime) -> Done {
         let now = self.input.now;
         let seen = self.seen(downtime);
@@ -249,12 +254,12 @@ impl<'a> Power<'a> {
         }
         let is_due = downtime.step.is_due(now);
         match (downtime.status, state) {
-            // Whoever wrote the intent may be about to write what the call brought.
+            // The worker that wrote the intent may be about to write the outcome of its call.
             (DowntimeStatus::Stopping | DowntimeStatus::Starting, _) if !is_due => Ok(()),
             (DowntimeStatus::Starting, Some(State::Running)) => self.check_never_stopped(downtime),
             (DowntimeStatus::Starting, Some(State::Pending | State::Stopping)) => Ok(()),
             (DowntimeStatus::Starting, None) if self.is_lost(downtime) => {
-                let text = format!("EC2 does not know {} any more", downtime.instance());
+                let text = format!("{} is not known to EC2 any more", downtime.instance());
                 let reason = Reason::new(Code::MachineGone, text);
                 self.finish(downtime, DowntimeEvent::Vanish, reason)
             }
@@ -267,7 +272,8 @@ impl<'a> Power<'a> {
             }
             _ => match self.reason_to_start(downtime) {
                 Some(reason) => self.start_after(downtime, reason, state),
-                // Not on the word of a look that showed nothing: somebody may just have started it.
+                // A look that showed no machine is no reason to stop it again: somebody may just
+                // have started it.
                 None if downtime.status == DowntimeStatus::Stopping
                     && state == Some(State::Running) =>
                 {
@@ -278,17 +284,17 @@ impl<'a> Power<'a> {
         }
     }
 
-    /// EC2 may take the call to start it time and again, and the machine not come to run: as where
-    /// a key of its disks may not be used. A person is told.
+    /// Tells a person about a machine that does not run although it was started time and again. EC2
+    /// takes such a call even if, for example, a key of the disks may not be used.
     fn tell_if_late(&mut self, downtime: &Downtime) {
         let late = downtime.deadline().map(|deadline| later(deadline, SETTLE));
         if late.is_some_and(|late| late <= self.input.now) {
-            let text = format!("{} was started, and does not come to run", downtime.instance());
+            let text = format!("{} was started, but does not run", downtime.instance());
             self.report(downtime, Reason::new(Code::NotStarted, text));
         }
     }
 
-    /// Somebody has started it since, we for the most part.
+    /// Checks a machine that was started since its stop, in most cases by us.
     fn check_started(&mut self, downtime: &Downtime, seen: &ObservedMachine) -> Done {
         let instance = downtime.instance();
         match seen.instance.state {
@@ -300,7 +306,7 @@ impl<'a> Power<'a> {
                 let text = format!("{instance} was started, and then stopped by somebody else");
                 let reason = Reason::new(Code::NotOurStop, text);
                 if downtime.status != DowntimeStatus::Starting {
-                    // Somebody else has started it too: whether it is to run, they know.
+                    // Somebody else has started the machine too, and decides if it is to run.
                     self.report(downtime, reason.clone());
                 }
                 self.finish(downtime, DowntimeEvent::Runs, reason)
@@ -308,7 +314,7 @@ impl<'a> Power<'a> {
             State::Stopped if downtime.step.is_due(self.input.now) => {
                 let why = seen.state_reason.as_ref();
                 let why = why.map_or("EC2 does not say why", StateReason::as_str);
-                let text = format!("{instance} was started, and did not come to run: {why}");
+                let text = format!("{instance} was started, but did not run: {why}");
                 let reason = Reason::new(Code::NotStarted, text);
                 self.report(downtime, reason.clone());
                 self.start(downtime, Some(reason), downtime.step.failures.saturating_add(1))
@@ -317,26 +323,26 @@ impl<'a> Power<'a> {
         }
     }
 
-    /// To be started, and it runs, in the run that was to be ended: the call to stop it was never
-    /// made, or EC2 does not show yet what it did.
+    /// Checks a machine that is to be started, but runs in the run that was to be ended. The call
+    /// to stop it was never made, or EC2 does not show its effect yet.
     fn check_never_stopped(&mut self, downtime: &Downtime) -> Done {
         let stopped_at = downtime.begun_at.unwrap_or(self.input.now);
         let last = downtime.step.begun_at.unwrap_or(stopped_at).max(stopped_at);
         if self.input.now.duration_since(last) < SETTLE {
             return Ok(());
         }
-        let text = format!("{} runs, and was never stopped", downtime.instance());
+        let text = format!("{} runs and was never stopped", downtime.instance());
         self.finish(downtime, DowntimeEvent::Runs, Reason::new(Code::RunsAgain, text))
     }
 
-    /// EC2 has said that there is no such machine, long after it was seen.
+    /// Tells whether EC2 has said that there is no such machine, long after it was seen.
     fn is_lost(&self, downtime: &Downtime) -> bool {
         let told = downtime.reason.as_ref().is_some_and(|reason| reason.code == Code::MachineGone);
         let since = downtime.begun_at.unwrap_or(self.input.now);
         told && self.input.now.duration_since(since) >= SETTLE
     }
 
-    /// A call without an outcome, and the machine is down: it is ours.
+    /// Records that a machine is down after a call without an outcome: the machine is ours.
     fn mark_down(&mut self, downtime: &Downtime) -> Done {
         let down = downtime.after(DowntimeEvent::Stopped)?;
         let down = Downtime { unsure: true, step: until_deadline(downtime), ..down };
@@ -344,8 +350,8 @@ impl<'a> Power<'a> {
         Ok(())
     }
 
-    /// The call has had no outcome, and has done nothing that shows: it is made again, and whatever
-    /// is said of it then, the machine is ours.
+    /// Makes a call again that had no outcome and no visible effect. Whatever EC2 answers now, the
+    /// machine is ours.
     fn stop_again(&mut self, downtime: &Downtime) -> Done {
         let roster = self.roster.clone();
         let (change, call) = stop_instance::begin_again(downtime, roster, self.input.now)?;
@@ -353,28 +359,28 @@ impl<'a> Power<'a> {
         Ok(())
     }
 
-    /// Why a machine is to run again, if it is.
+    /// Returns the reason why a machine is to run again, if there is one.
     fn reason_to_start(&self, downtime: &Downtime) -> Option<Reason> {
         let started = |text: String| Some(Reason::new(Code::RunsAgain, text));
         let Some(point) = self.point(downtime) else {
-            return started("its point is not there".to_string());
+            return started("the point does not exist".to_string());
         };
         if has_its_data(point) {
             return started(match point.status.phase() {
-                Phase::Ended => format!("its point is {}", point.status),
-                _ => "its snapshots exist".to_string(),
+                Phase::Ended => format!("the point is {}", point.status),
+                _ => "the snapshots exist".to_string(),
             });
         }
         let deadline = downtime.deadline().filter(|deadline| *deadline <= self.input.now)?;
         let text = format!(
-            "{} was not imaged within the {} seconds until {deadline} that it may be down",
+            "{} was not imaged within the {} seconds, until {deadline}, that it may be down",
             downtime.instance(),
             downtime.stop_start.timeout_secs
         );
         Some(Reason::new(Code::StopTimeout, text))
     }
 
-    /// The machine is to run again. One that is still stopping cannot be started yet.
+    /// Starts a machine again. A machine that is still stopping cannot be started yet.
     fn start_after(&mut self, downtime: &Downtime, reason: Reason, state: Option<State>) -> Done {
         self.builder.say(&downtime.point, reason.clone());
         if state != Some(State::Stopping) {
@@ -404,7 +410,7 @@ impl<'a> Power<'a> {
 
     // --- The end -------------------------------------------------------------------------------
 
-    /// Its place is free again, in the same transaction.
+    /// Ends a downtime, and frees its place in the same transaction.
     fn finish(&mut self, downtime: &Downtime, event: DowntimeEvent, reason: Reason) -> Done {
         let after = self.ended(downtime, event, reason.clone())?;
         let roster = self.roster.clone().without(&downtime.point);
@@ -431,8 +437,8 @@ impl<'a> Power<'a> {
         })
     }
 
-    /// A point that has not begun when its machine runs again, or is gone, will not begin: a
-    /// machine is not stopped twice for one point.
+    /// Ends a point that has not begun when its machine runs again, or is gone. Such a point will
+    /// not begin, because a machine is not stopped twice for one point.
     fn miss(
         &self,
         downtime: &Downtime,
@@ -452,7 +458,7 @@ impl<'a> Power<'a> {
         self.builder.report(Finding { region, artefact, reason, seen_at: self.input.now });
     }
 
-    /// What a person may have been told of it is no longer so.
+    /// Resolves the findings that a person may have been told, and that no longer hold.
     fn resolve(&mut self, downtime: &Downtime) {
         let told = downtime.reason.as_ref().map(|reason| reason.code);
         if downtime.step.failures == 0 && told != Some(Code::StopTimeout) {
@@ -469,7 +475,8 @@ impl<'a> Power<'a> {
         Write::roster(roster)
     }
 
-    /// The call is made after the roster was written, on the version of the one before.
+    /// Adds the call to stop a machine. The call is made after the roster was written, on the
+    /// version of the one before.
     fn call_stop(&mut self, change: Change, call: StopInstance) {
         if let Some(roster) = change.roster_written() {
             self.roster = roster.clone();
@@ -478,7 +485,7 @@ impl<'a> Power<'a> {
     }
 }
 
-/// Whether the point no longer needs its machine down: its snapshots are graded, or it has ended.
+/// Tells whether the point no longer needs its machine down: its snapshots are graded, or it ended.
 /// The grade says that the disks were seen after all of the snapshots were begun, and it goes
 /// with the snapshots when they are made again.
 fn has_its_data(point: &Point) -> bool {

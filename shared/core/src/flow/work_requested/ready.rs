@@ -1,10 +1,10 @@
-//! What a point wants of its machine before its snapshots are begun: how consistent the disks have
-//! to be.
+//! The check before the snapshots of a point are begun: the machine must be as consistent as the
+//! point requires.
 //!
-//! A point that is to be at rest is begun when its machine is stopped, whenever that is seen. Until
-//! then it waits, and stands in its queue as due when its window closes: whoever sees the machine
-//! stop makes it due at once. It is looked at again when the window has closed, and is missed if
-//! the machine still runs.
+//! A point that has to be at rest is begun when its machine is seen stopped. Until then it waits,
+//! and stands in its queue as due when its window closes. The function that sees the machine stop
+//! makes the point due at once. When the window has closed, the point is looked at again, and is
+//! missed if the machine still runs.
 
 use jiff::Timestamp;
 
@@ -15,14 +15,15 @@ use crate::policy::Consistency;
 use crate::reason::{Code, Reason};
 use crate::slot::Occasion;
 
-/// Whether a point may be begun.
+/// Result of the check: the point is begun, waits, or is missed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Ready {
-    /// Now; with what a person should know of it, if it is not quite what was asked for.
+    /// The point is begun now. The reason is one that a person should see, if the point gets less
+    /// than it asked for.
     Now(Option<Reason>),
-    /// Not yet. It is looked at again then, unless something happens before.
+    /// The point waits, and is looked at again at this time, unless something happens before.
     Wait(Timestamp, Reason),
-    /// Not any more.
+    /// The point will not be begun any more.
     Miss(Reason),
 }
 
@@ -45,14 +46,18 @@ fn at_rest(point: &Point, instance: &Instance, now: Timestamp) -> Ready {
     let state = instance.state.as_str();
     match (&point.slot.occasion, point.until) {
         (Occasion::Stopped { launched }, _) => {
-            // Every start resets the launch time: with the same one, EC2 shows a moment ago.
+            // Every start resets the launch time. The same launch time means that EC2 shows the
+            // state of a moment ago.
             let visible = later(point.requested_at, SETTLE);
             if instance.launched <= *launched && now < visible {
-                let text = format!("{id} has stopped, and EC2 shows it {state} still");
+                let text = format!(
+                    "{id} has stopped, but EC2 still shows it as {state}; looking again later"
+                );
                 return Ready::Wait(visible, Reason::new(Code::WaitsForStop, text));
             }
-            let text =
-                format!("{id} is {state} again, and no longer in the stop that was asked for");
+            let text = format!(
+                "{id} is {state} again: the stop for which the point was requested is over"
+            );
             Ready::Miss(Reason::new(Code::StartedAgain, text))
         }
         (Occasion::Scheduled(_) | Occasion::OnDemand { .. }, Some(until)) if now < until => {

@@ -1,11 +1,11 @@
-//! Points whose snapshots are being filled, and those that want an image made of them.
+//! Points whose snapshots are being filled, and points that wait for an image made of them.
 //!
-//! - Every snapshot of a point is complete: that, and the intent to register, are one write; then
-//!   the call is made, with every attribute that the machine had. Where snapshots are all that is
-//!   wanted, the point is protected.
-//! - One of them failed or is gone: the whole set is of no use, and the next is made.
-//! - A call without an outcome, or a name that is taken: what has that name is ours if it is made
-//!   of exactly this point's snapshots, and foreign otherwise.
+//! - Every snapshot of a point is complete: this fact and the intent to register are one write.
+//!   Then the call is made, with every attribute that the machine had. If only snapshots are asked
+//!   for, the point is protected.
+//! - A snapshot failed or is gone: the whole set cannot be used, and the next is made.
+//! - A call without an outcome, or a name that is taken: an image with that name is ours if it is
+//!   made of exactly this point's snapshots, and foreign otherwise.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,15 +29,15 @@ use crate::transition::{retry, summary};
 #[derive(Clone, Debug)]
 pub struct Input {
     pub now: Timestamp,
-    /// What the queue holds.
+    /// The points of the queue.
     pub points: Vec<Point>,
-    /// The snapshots of all points that wait for them. One that is missing is gone.
+    /// The snapshots of all points that wait for them. A snapshot that is missing here is gone.
     pub snapshots: BTreeMap<SnapshotId, ObservedSnapshot>,
-    /// For each name of a try that has had no outcome: the images of this account of that name.
+    /// The images of this account with a name, for each name of a try that had no outcome.
     pub named: BTreeMap<String, Complete<ObservedImage>>,
 }
 
-/// What has to be read before anything is decided.
+/// Returns the facts that have to be read before anything is decided.
 pub(super) fn needs(points: &[Point], now: Timestamp) -> Needs {
     let waiting = |point: &&Point| point.status == Status::Snapshotted;
     let snapshots: BTreeSet<&SnapshotId> =
@@ -104,18 +104,19 @@ fn look_at_snapshots(
             builder.learn(command);
             return Ok(());
         }
-        // A new step, with tries of its own.
+        // Registering is a new step, with tries of its own.
         return begin(builder, &point.after(Event::Complete)?, Step::default(), untrue, now);
     }
     if point.step.is_past(PENDING_MAX, now) {
         let hours = PENDING_MAX.as_hours();
-        let text = format!("its snapshots are still not complete after {hours} hours");
+        let text = format!("the snapshots are still not complete after {hours} hours");
         return give_up(builder, point, Reason::new(Code::TooLong, text));
     }
     Ok(())
 }
 
-/// Why a set will never be complete. What is not visible so soon after it was made may yet be.
+/// Returns the reason why a set will never be complete. A snapshot that was just made and is not
+/// visible yet is no such reason.
 fn what_failed(point: &Point, input: &Input) -> Option<Reason> {
     point.snapshots.values().find_map(|id| match input.snapshots.get(id) {
         Some(snapshot) if snapshot.state == SnapshotState::Error => {
@@ -129,7 +130,7 @@ fn what_failed(point: &Point, input: &Input) -> Option<Reason> {
     })
 }
 
-/// `untrue` are the snapshots that say another grade than the point has.
+/// Begins the registration. `untrue` are the snapshots whose tag has another grade than the point.
 fn begin(
     builder: &mut DecisionBuilder,
     point: &Point,
@@ -138,7 +139,7 @@ fn begin(
     now: Timestamp,
 ) -> Result<(), IllegalTransition> {
     let Some((change, call)) = register_image::begin(point, step, now)? else {
-        let text = "the record of the point does not say what its machine and its disks were";
+        let text = "the record of the point lacks the attributes of its machine or its disks";
         return give_up(builder, point, Reason::new(Code::ArtefactGone, text));
     };
     let command = Command::Call(Box::new(Intent::new(change, call.into())));

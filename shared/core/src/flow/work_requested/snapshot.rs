@@ -1,15 +1,15 @@
-//! Points that want snapshots: may the machine be imaged, has an earlier try left a set, and were
-//! its disks at rest.
+//! Points that need snapshots, and points whose grade is not known yet.
 //!
-//! - A point that is requested and due: its machine may be imaged, and is as it has to be for that
-//!   ([`super::ready`]), then the intent is written and the one call is made for all of its
-//!   volumes; or it waits for that, is refused, or its machine is gone.
-//! - A point whose call has had no outcome: once everything that EC2 made must be visible, what
-//!   carries its tag is held against the facts. A whole set is adopted; of nothing at all the next
-//!   try is made; a set that shows in part is waited for, and given up in the end.
-//! - A point whose machine was at rest when its snapshots were made: is it still, in the same stop?
-//!   Those that EC2 makes for an image of its own begin when EC2 comes to it: only a look after all
-//!   of them are there tells.
+//! - A requested point that is due: if its machine may be imaged, and is as consistent as the point
+//!   requires ([`super::ready`]), the intent is written and one call is made for all volumes.
+//!   Otherwise the point waits, is refused, or is missed because its machine is gone.
+//! - A point whose call had no outcome: once everything that EC2 made must be visible, the
+//!   artefacts with its tag are compared with the facts. A whole set is adopted. If there is
+//!   nothing, the next try is made. A set that shows in part is waited for, and given up in the
+//!   end.
+//! - A point whose machine was at rest when its snapshots were made: a look shows if the machine is
+//!   still in the same stop. The snapshots that EC2 makes for an image of its own begin later than
+//!   the call, so that only a look after all of them are visible counts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,23 +43,23 @@ use crate::work::Kind;
 #[derive(Clone, Debug)]
 pub struct Input {
     pub now: Timestamp,
-    /// What the queue holds, whether due or not.
+    /// The points of the queue, due or not.
     pub points: Vec<Point>,
-    /// The machines of the points that are due, described after the points were read. One that is
-    /// missing is gone.
+    /// The machines of the points that are due, described after the points were read. A machine
+    /// that is missing here is gone.
     pub machines: BTreeMap<InstanceId, Machine>,
-    /// Those of them that are there, and that EC2 does not show as a whole just now.
+    /// The machines that exist, but that EC2 does not show as a whole just now.
     pub unsettled: BTreeSet<InstanceId>,
-    /// For each point whose try has had no outcome, or whose snapshots EC2 may not have begun yet:
-    /// every snapshot of this account with its tag.
+    /// All snapshots of this account with the tag of a point, for each point whose try had no
+    /// outcome, or whose snapshots EC2 may not have begun yet.
     pub tagged: BTreeMap<PointId, Complete<ObservedSnapshot>>,
-    /// How far those are whose machine is to be stopped for them.
+    /// The downtimes of the points whose machine is stopped for them.
     pub downtimes: BTreeMap<PointId, Downtime>,
-    /// For each name of an image that EC2 may be making: the images of this account of that name.
+    /// The images of this account with a name, for each name of an image that EC2 may be making.
     pub named: BTreeMap<String, Complete<ObservedImage>>,
 }
 
-/// What has to be read before anything is decided.
+/// Returns the facts that have to be read before anything is decided.
 pub(super) fn needs(points: &[Point], now: Timestamp) -> Needs {
     let that = |wanted: fn(&Point, Want) -> bool| {
         points.iter().filter(move |point| wants(point, now).is_some_and(|want| wanted(point, want)))
@@ -80,7 +80,7 @@ pub(super) fn needs(points: &[Point], now: Timestamp) -> Needs {
     }
 }
 
-/// The machines that have to be known before anything is decided.
+/// Returns the machines that have to be known before anything is decided.
 pub fn machines(points: &[Point], now: Timestamp) -> Vec<InstanceId> {
     let wanted = points
         .iter()
@@ -89,13 +89,13 @@ pub fn machines(points: &[Point], now: Timestamp) -> Vec<InstanceId> {
     machines.into_iter().cloned().collect()
 }
 
-/// When this is looked at again.
+/// Returns when the worker looks at these points again.
 pub(super) fn again(input: &Input) -> Again {
     if is_about_to_begin(input) {
         let next_due = Some(later(input.now, LOOK_DOWN));
         return Again { next_due, watches: true, ..Again::default() };
     }
-    // What has not come to light for some minutes is left to the sweep.
+    // A machine that does not become visible as a whole for some minutes is left to the sweep.
     let is_unsettled = |point: &Point| {
         input.unsettled.contains(point.instance())
             && input.now.duration_since(point.requested_at) < BELIEVED_FOR
@@ -105,7 +105,7 @@ pub(super) fn again(input: &Input) -> Again {
     Again { next_due, ..Again::default() }
 }
 
-/// Whether a machine is being stopped, so that its point is begun in a moment.
+/// Tells whether a machine is being stopped, so that its point is begun in a moment.
 fn is_about_to_begin(input: &Input) -> bool {
     input.points.iter().any(|point| {
         let downtime = input.downtimes.get(&point.id);
@@ -115,7 +115,8 @@ fn is_about_to_begin(input: &Input) -> bool {
     })
 }
 
-/// Whether a machine is at rest, and its point is graded as soon as EC2 has begun its snapshots.
+/// Tells whether a machine is at rest, so that its point is graded as soon as EC2 has begun its
+/// snapshots.
 fn is_about_to_be_graded(input: &Input) -> bool {
     input.points.iter().any(|point| {
         let machine = input.machines.get(point.instance());
@@ -126,7 +127,7 @@ fn is_about_to_be_graded(input: &Input) -> bool {
     })
 }
 
-/// What a point in this queue wants now.
+/// The next need of a point in this queue.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Want {
     Snapshots,
@@ -187,8 +188,8 @@ pub fn decide(input: &Input) -> Decision {
     builder.decision()
 }
 
-/// Without all of its disks a machine must not be imaged, and it is not gone either: its point is
-/// left alone, but not for ever.
+/// Waits for a machine that EC2 does not show with all of its disks. Such a machine must not be
+/// imaged, but is not gone either. The wait ends after [`WAITING_MAX`].
 fn wait(
     builder: &mut DecisionBuilder,
     point: &Point,
@@ -203,7 +204,10 @@ fn wait(
         return grade(builder, point, None, input);
     }
     let hours = WAITING_MAX.as_hours();
-    let text = format!("EC2 has not shown {} as a whole for {hours} hours", point.instance());
+    let text = format!(
+        "{} has not been shown by EC2 with all its volumes for {hours} hours",
+        point.instance()
+    );
     let reason = Reason::new(Code::TooLong, text);
     builder.say(&point.id, reason.clone());
     builder.record(summary::recorded(retry::given_up(point, reason)?));
@@ -261,7 +265,8 @@ fn begin(
     Ok(())
 }
 
-/// It waits for its machine, and whoever asks how the machine stands is told what for.
+/// Puts the point off until its machine is ready, and tells the reason in the summary of the
+/// machine.
 fn put_off(
     builder: &mut DecisionBuilder,
     point: &Point,
@@ -277,7 +282,7 @@ fn put_off(
     builder.record(Change::point(waits).telling(Some(summary)));
 }
 
-/// It will not be made; nothing was begun.
+/// Ends a point of which nothing was begun.
 fn turn_down(
     builder: &mut DecisionBuilder,
     point: &Point,
@@ -294,8 +299,8 @@ fn turn_down(
     Ok(())
 }
 
-/// Stopped when the call was made, and still in the same stop: nothing has written to its disks in
-/// between.
+/// Tells whether the machine was stopped when the call was made, and is still in the same stop.
+/// Then nothing has written to its disks in between.
 fn is_rested(point: &Point, machine: Option<&Machine>) -> bool {
     let before = point.machine.as_ref().map(|machine| &machine.instance);
     let after = machine.map(|machine| &machine.instance);
@@ -304,8 +309,8 @@ fn is_rested(point: &Point, machine: Option<&Machine>) -> bool {
     })
 }
 
-/// Whether every snapshot of a point has been begun: CreateSnapshots begins them, and CreateImage
-/// only says that it will.
+/// Tells whether every snapshot of a point has been begun. CreateSnapshots begins them; CreateImage
+/// only promises to.
 fn are_begun(point: &Point, input: &Input) -> bool {
     if point.status != Status::Created {
         return true;
@@ -314,7 +319,8 @@ fn are_begun(point: &Point, input: &Input) -> bool {
     tagged.is_some_and(|Complete(tagged)| create_snapshots::are_begun(point, tagged))
 }
 
-/// At rest is what was at rest before its snapshots were begun, and after.
+/// Grades a point. The grade is at rest if the machine was at rest before its snapshots were begun,
+/// and after.
 fn grade(
     builder: &mut DecisionBuilder,
     point: &Point,
@@ -329,16 +335,17 @@ fn grade(
     let rested = rested && begun;
     let mut found = None;
     if !rested {
-        let text = "it was started, or went, while its snapshots were made: graded as a crash";
+        let text =
+            "the machine did not stay stopped while its snapshots were made: graded as a crash";
         let reason = Reason::new(Code::NotStopped, text);
         builder.say(&point.id, reason.clone());
-        // Where nobody asked for more than that, the grade says it all.
+        // A point that did not ask for more than a crash grade needs no further finding.
         found = (point.plan.consistency == Consistency::AtRest).then_some(reason);
     }
     let grade = if rested { Grade::AtRest } else { Grade::Crash };
     let step = Step { due_at: Some(later(now, LOOK_AFTER)), ..point.step.clone() };
     let graded = Point { grade: Some(grade), step, ..point.clone() }.found(found);
-    // Its snapshots may have been completed while it stood in this queue.
+    // The snapshots may have been completed while the point stood in this queue.
     if let Some(queue) = graded.queue() {
         builder.wake(queue);
     }

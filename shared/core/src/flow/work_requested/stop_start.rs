@@ -1,4 +1,4 @@
-//! Points whose machine is stopped for them, as long as it is not.
+//! Points whose machine has to be stopped for them, until it is stopped.
 
 use jiff::Timestamp;
 
@@ -13,14 +13,14 @@ use crate::status::{Event, IllegalTransition};
 use crate::transition::downtime::ended_point;
 use crate::work::{Kind, Queue};
 
-/// Whether a point has to wait until its machine was stopped. One that is stopped already, whoever
-/// did it, is imaged as it is, and never started for that.
+/// Tells whether a point has to wait until its machine was stopped. A machine that is stopped
+/// already, by whomever, is imaged as it is, and never started for that.
 pub(super) fn is_to_stop(point: &Point, machine: &Machine) -> bool {
     let wants = point.plan.consistency == Consistency::StopStart;
     wants && machine.instance.state != State::Stopped
 }
 
-/// Whether the machine will be stopped in a moment, or never.
+/// Tells whether the machine will be stopped in a moment, or never.
 pub(super) fn is_being_stopped(downtime: Option<&Downtime>, state: Option<State>) -> bool {
     match downtime.map(|downtime| downtime.status) {
         Some(DowntimeStatus::Stopping | DowntimeStatus::Down) => state != Some(State::Stopped),
@@ -31,8 +31,8 @@ pub(super) fn is_being_stopped(downtime: Option<&Downtime>, state: Option<State>
     }
 }
 
-/// The point of a machine that is not stopped: it is asked to be, once; and the point waits until
-/// it is, or until its window closes.
+/// Waits for a machine that is not stopped yet. Its downtime is requested once. The point waits
+/// until the machine is stopped, or until its window closes.
 pub(super) fn wait(
     builder: &mut DecisionBuilder,
     point: &Point,
@@ -69,7 +69,8 @@ pub(super) fn wait(
     }
 }
 
-/// As long as we hold it down, the deadline of the downtime ends it, and the point with it.
+/// Tells whether we hold the machine down. Then the deadline of the downtime ends it, and the point
+/// with it.
 fn is_ours(downtime: Option<&Downtime>) -> bool {
     downtime.is_some_and(|downtime| downtime.status.is_held())
 }

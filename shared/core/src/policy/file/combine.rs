@@ -1,4 +1,5 @@
-//! What cannot stand together in one policy: it would fail each time, or never do anything.
+//! Settings that cannot stand together in one policy: it would fail each time, or never do
+//! anything.
 
 use super::body::Body;
 use super::reader::Problems;
