@@ -116,7 +116,8 @@ pub const INDEX_LAG: SignedDuration = SignedDuration::from_secs(6);
 /// left to the sweep, so that nobody pays for the wait.
 pub const WAIT_FOR_DUE_MAX: SignedDuration = SignedDuration::from_secs(90);
 
-/// Wait before a look that is late already. The wait leaves time for the other calls to be answered.
+/// Wait before a look that is late already. The wait leaves time for the other calls to be
+/// answered.
 pub const AT_ONCE: SignedDuration = SignedDuration::from_millis(100);
 
 /// The most rounds of one worker: far more than there is time for, if every round does something.

@@ -183,7 +183,8 @@ impl Scene {
         self.cloud.advance(Duration::from_secs(60 * minutes)).await;
     }
 
-    /// Lets time pass, one step after the other, until something is so: within a bound, or it fails.
+    /// Lets time pass, one step after the other, until something is so: within a bound, or it
+    /// fails.
     pub async fn pass_until(
         &self,
         step: Duration,

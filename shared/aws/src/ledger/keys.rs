@@ -3,7 +3,8 @@
 //! | `pk` | `sk` | item |
 //! |---|---|---|
 //! | `policies` | `policy#NAME` | a policy |
-//! | `policies` | `cursor#POLICY#SCHEDULE` | the cursor of a schedule: its slots until then are done |
+//! | `policies` | `cursor#POLICY#SCHEDULE` | the cursor of a schedule: its slots until then are
+//! done |
 //! | `policies` | `region#REGION` | a region that may have resources of ours |
 //! | `policies` | `looked` | the time of the last audit of everything with our tag |
 //! | `policies` | `roster` | the machines that are stopped for their images |

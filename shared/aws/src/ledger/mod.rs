@@ -49,8 +49,8 @@ pub const BATCH_MAX: usize = 100;
 /// Number of successive batches without any item after which a read fails.
 pub const IDLE_BATCHES_MAX: u32 = 8;
 
-/// Largest number of pages of a listing. A page is 1 MB: thousands of records in flight, or hundreds
-/// of policies. A listing with more pages is a mistake and never taken for complete.
+/// Largest number of pages of a listing. A page is 1 MB: thousands of records in flight, or
+/// hundreds of policies. A listing with more pages is a mistake and never taken for complete.
 pub const PAGES_MAX: usize = 1000;
 
 /// Number of tries of a write that conflicts with another. Transactions do not wait for each other.
@@ -96,8 +96,8 @@ impl Writer {
 }
 
 impl Ledger {
-    /// A client of this table. It has a retry budget of its own: one for the whole process would let
-    /// a service in trouble spend the retries of the others.
+    /// A client of this table. It has a retry budget of its own: one for the whole process would
+    /// let a service in trouble spend the retries of the others.
     pub fn new(config: &SdkConfig, table: &str, stream: &str) -> Ledger {
         let region = config.region().map(ToString::to_string).unwrap_or_default();
         let partition = format!("{stream} dynamodb {region}");

@@ -28,8 +28,8 @@ enum Incomplete {
 }
 
 impl Ledger {
-    /// Reads the records in a queue that are due by then, or all of them, the longest due first. From
-    /// the index, which may lag.
+    /// Reads the records in a queue that are due by then, or all of them, the longest due first.
+    /// From the index, which may lag.
     ///
     /// # Errors
     /// The ledger cannot be read.
@@ -55,8 +55,8 @@ impl Ledger {
         Ok(items.iter().filter_map(|item| readable(in_flight(item))).collect())
     }
 
-    /// Reads the records that the index nominated, in the same order. Those that have left the queue
-    /// since then are left out.
+    /// Reads the records that the index nominated, in the same order. Those that have left the
+    /// queue since then are left out.
     ///
     /// # Errors
     /// The ledger cannot be read.

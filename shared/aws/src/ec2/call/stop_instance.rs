@@ -12,7 +12,8 @@ impl Ec2 {
     /// Stops a machine. The outcome has the state of the machine before the call.
     ///
     /// A call that was sent more than once may have stopped the machine at the first try, and then
-    /// answers at the second that it was stopping before. Such an answer leaves open who stopped it.
+    /// answers at the second that it was stopping before. Such an answer leaves open who stopped
+    /// it.
     pub async fn stop_instance(&self, wanted: &StopInstance) -> Outcome<State> {
         let sent = Sent::default();
         let answer = self
