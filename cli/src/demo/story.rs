@@ -9,7 +9,7 @@ use afterimage_core::ids::{InstanceId, PolicyName};
 use afterimage_core::machine::Grade;
 use afterimage_core::point::{Place, Point, Replica};
 use afterimage_core::slot::{Occasion, PointId};
-use afterimage_core::status::Status;
+use afterimage_core::status::{Phase, Status};
 use jiff::Timestamp;
 
 use crate::demo::format::elapsed;
@@ -241,7 +241,7 @@ impl Story {
 }
 
 fn is_good(point: &Point) -> bool {
-    matches!(point.status, Status::Imaged | Status::Protected)
+    point.status.phase() == Phase::Good
 }
 
 /// Counts the points of a slot by their end: `14 of 15 imaged, 1 refused`.

@@ -6,7 +6,7 @@ use afterimage_core::ids::{InstanceId, PolicyName};
 use afterimage_core::point::{Point, Replica, ReplicaStatus};
 use afterimage_core::policy::{Policy, Trigger};
 use afterimage_core::slot::Occasion;
-use afterimage_core::status::Status;
+use afterimage_core::status::{Phase, Status};
 use afterimage_core::summary::{Good, MachineSummary};
 use jiff::{SignedDuration, Timestamp};
 
@@ -145,7 +145,7 @@ pub fn entry(head: &str, text: &str) -> String {
 const HEAD_WIDTH: usize = 12;
 
 fn is_imaged(point: &Point) -> bool {
-    matches!(point.status, Status::Imaged | Status::Protected)
+    point.status.phase() == Phase::Good
 }
 
 fn points(story: &Story) -> String {

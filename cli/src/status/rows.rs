@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use afterimage_core::ids::{InstanceId, PolicyName, Region};
-use afterimage_core::status::Status;
+use afterimage_core::status::{Phase, Status};
 use afterimage_core::summary::{Good, Latest, MachineSummary};
 
 /// Machine under one policy.
@@ -45,21 +45,11 @@ impl Standing {
 
     fn of(latest: Option<&Latest>) -> Standing {
         let Some(latest) = latest else { return Standing::Protected };
-        match latest.status {
-            Status::Failed | Status::Refused | Status::Missed => Standing::Failed,
-            Status::Protected => Standing::Protected,
-            Status::Requested
-            | Status::Snapshotting
-            | Status::Snapshotted
-            | Status::Ready
-            | Status::Registering
-            | Status::Registered
-            | Status::Creating
-            | Status::Created
-            | Status::Imaged => match latest.reason {
-                Some(_) => Standing::Waiting,
-                None => Standing::UnderWay,
-            },
+        match latest.status.phase() {
+            Phase::Ended => Standing::Failed,
+            _ if latest.status == Status::Protected => Standing::Protected,
+            _ if latest.reason.is_some() => Standing::Waiting,
+            _ => Standing::UnderWay,
         }
     }
 }

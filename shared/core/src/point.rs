@@ -15,7 +15,7 @@ use crate::policy::{
 };
 use crate::reason::Reason;
 use crate::slot::{PointId, Slot};
-use crate::status::{Event, IllegalTransition, Status, next};
+use crate::status::{Event, IllegalTransition, Making, Phase, Status, next};
 use crate::work::{Kind, Queue};
 
 /// The record of a recovery point: one instance at one moment.
@@ -211,39 +211,34 @@ impl Point {
 
     /// Returns the queue of the point; none if nobody but its replicas has anything left to do.
     pub fn queue(&self) -> Option<Queue> {
-        let kind = match self.status {
-            Status::Requested | Status::Snapshotting | Status::Creating => Kind::Snapshot,
+        self.work().map(|kind| Queue { region: self.home.clone(), kind })
+    }
+
+    /// Returns the kind of work that the point waits for.
+    pub fn work(&self) -> Option<Kind> {
+        let makes_image = self.status.making() == Some(Making::Image);
+        match self.status.phase() {
+            Phase::Requested => Some(Kind::Snapshot),
+            Phase::Ready => Some(Kind::Register),
+            Phase::Calling if makes_image => Some(Kind::Register),
+            Phase::Calling => Some(Kind::Snapshot),
             // The disks must be seen at rest soon after the snapshots were made.
-            Status::Snapshotted | Status::Created if self.grade.is_none() => Kind::Snapshot,
-            Status::Snapshotted | Status::Ready | Status::Registering => Kind::Register,
-            Status::Registered | Status::Created => Kind::Confirm,
-            Status::Imaged
-            | Status::Protected
-            | Status::Refused
-            | Status::Missed
-            | Status::Failed => return None,
-        };
-        Some(Queue { region: self.home.clone(), kind })
+            Phase::Pending if !makes_image && self.grade.is_none() => Some(Kind::Snapshot),
+            Phase::Pending if self.status == Status::Snapshotted => Some(Kind::Register),
+            Phase::Pending => Some(Kind::Confirm),
+            Phase::Good | Phase::Ended => None,
+        }
     }
 
     /// Returns the resources whose EC2 events the point waits for.
     pub fn awaits(&self) -> Vec<String> {
-        match self.status {
-            Status::Requested if self.waits_for_stop() => vec![self.instance().to_string()],
-            Status::Snapshotted => self.snapshots.values().map(ToString::to_string).collect(),
-            Status::Registered | Status::Created => {
-                self.image.iter().map(ToString::to_string).collect()
+        match (self.status.phase(), self.status.making()) {
+            (Phase::Requested, _) if self.waits_for_stop() => vec![self.instance().to_string()],
+            (Phase::Pending, Some(Making::Snapshots)) => {
+                self.snapshots.values().map(ToString::to_string).collect()
             }
-            Status::Requested
-            | Status::Snapshotting
-            | Status::Ready
-            | Status::Registering
-            | Status::Creating
-            | Status::Imaged
-            | Status::Protected
-            | Status::Refused
-            | Status::Missed
-            | Status::Failed => Vec::new(),
+            (Phase::Pending, _) => self.image.iter().map(ToString::to_string).collect(),
+            _ => Vec::new(),
         }
     }
 
@@ -376,6 +371,13 @@ impl ReplicaStatus {
         ReplicaStatus::Available,
         ReplicaStatus::Failed,
     ];
+}
+
+impl ReplicaStatus {
+    /// Tells whether a replica came to rest: it is available, or given up.
+    pub const fn is_settled(self) -> bool {
+        matches!(self, ReplicaStatus::Available | ReplicaStatus::Failed)
+    }
 }
 
 impl ReplicaEvent {

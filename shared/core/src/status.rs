@@ -87,6 +87,34 @@ pub enum Event {
     Fail,
 }
 
+/// The phase of a point, whichever step it is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// The point was requested, and nothing was begun.
+    Requested,
+    /// The intent of a call is written, and its outcome is not known.
+    Calling,
+    /// EC2 is completing what a call made.
+    Pending,
+    /// The last step is done, and the next is not begun.
+    Ready,
+    /// The image, or the snapshots that were wanted, can be recovered from.
+    Good,
+    /// The point came to an end on its way.
+    Ended,
+}
+
+/// The artefacts that a step of a point makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Making {
+    /// A set of snapshots: CreateSnapshots.
+    Snapshots,
+    /// An image from snapshots: RegisterImage.
+    Image,
+    /// An image from the machine, with its snapshots: CreateImage.
+    ImageOfMachine,
+}
+
 /// An event that cannot happen to a point in its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a point that is {status} cannot {event}")]
@@ -111,6 +139,34 @@ impl Status {
         Status::Missed,
         Status::Failed,
     ];
+
+    /// Returns the phase of a point, whichever step it is at.
+    pub const fn phase(self) -> Phase {
+        match self {
+            Status::Requested => Phase::Requested,
+            Status::Snapshotting | Status::Registering | Status::Creating => Phase::Calling,
+            Status::Snapshotted | Status::Registered | Status::Created => Phase::Pending,
+            Status::Ready => Phase::Ready,
+            Status::Imaged | Status::Protected => Phase::Good,
+            Status::Refused | Status::Missed | Status::Failed => Phase::Ended,
+        }
+    }
+
+    /// Returns the artefacts that the current step makes; none between two steps.
+    pub const fn making(self) -> Option<Making> {
+        match self {
+            Status::Snapshotting | Status::Snapshotted => Some(Making::Snapshots),
+            Status::Registering | Status::Registered => Some(Making::Image),
+            Status::Creating | Status::Created => Some(Making::ImageOfMachine),
+            Status::Requested
+            | Status::Ready
+            | Status::Imaged
+            | Status::Protected
+            | Status::Refused
+            | Status::Missed
+            | Status::Failed => None,
+        }
+    }
 
     /// Tells whether the status is final. Nothing happens any more to a point in a final status.
     pub const fn is_final(self) -> bool {

@@ -226,11 +226,8 @@ fn snapshot_at_home<'a>(point: &'a Point, snapshot: &ObservedSnapshot) -> Verdic
 }
 
 fn snapshot_elsewhere<'a>(replica: &'a Replica, snapshot: &ObservedSnapshot) -> Verdict<'a> {
-    let is_underway = match replica.status {
-        // The image that it belongs to may not show its mapping yet, or not be known of.
-        ReplicaStatus::Waiting | ReplicaStatus::Copying | ReplicaStatus::Pending => true,
-        ReplicaStatus::Available | ReplicaStatus::Failed => false,
-    };
+    // Until then the image that it belongs to may not show its mapping yet, or not be known of.
+    let is_underway = !replica.status.is_settled();
     if is_underway || is_leftover(&replica.leftovers, snapshot.id.as_str()) {
         return Verdict::Leave;
     }

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::limits::{ATTEMPTS_MAX, FAILURES_MAX, THROTTLED_WAIT, backoff, later};
 use crate::point::{Chosen, IllegalForReplica, Point, Replica, ReplicaEvent, Step};
 use crate::reason::{Code, Reason};
-use crate::status::{Event, IllegalTransition, Status};
+use crate::status::{Event, IllegalTransition, Making};
 
 /// The time at which the next try may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,31 +126,25 @@ pub fn given_up(point: &Point, reason: Reason) -> Result<Point, IllegalTransitio
 /// again or given up, but they are ours, and stay recorded.
 fn shed(point: &Point) -> Point {
     let mut point = point.clone();
-    match point.status {
-        Status::Snapshotting | Status::Snapshotted => {
+    match point.status.making() {
+        Some(Making::Snapshots) => {
             let set = std::mem::take(&mut point.snapshots);
             leave(&mut point.leftovers, set.into_values().map(String::from));
             point.taken_at = None;
             point.grade = None;
         }
-        Status::Creating | Status::Created => {
+        Some(Making::ImageOfMachine) => {
             point.snapshots.clear();
             point.taken_at = None;
             point.grade = None;
             let image = point.image.take();
             leave(&mut point.leftovers, image.into_iter().map(String::from));
         }
-        Status::Registering | Status::Registered => {
+        Some(Making::Image) => {
             let image = point.image.take();
             leave(&mut point.leftovers, image.into_iter().map(String::from));
         }
-        Status::Requested
-        | Status::Ready
-        | Status::Imaged
-        | Status::Protected
-        | Status::Refused
-        | Status::Missed
-        | Status::Failed => {}
+        None => {}
     }
     point
 }

@@ -2,7 +2,7 @@
 
 use crate::change::Change;
 use crate::point::Point;
-use crate::status::Status;
+use crate::status::Phase;
 use crate::summary::{Good, Latest, News, Summary};
 
 /// Returns the change that writes the point, and the summary of its machine.
@@ -14,18 +14,10 @@ pub fn recorded(point: Point) -> Change {
 /// Returns the summary of a point; none while the point is on its way, because the summary of its
 /// request still holds.
 pub fn of(point: &Point) -> Option<Summary> {
-    match point.status {
-        Status::Requested
-        | Status::Snapshotting
-        | Status::Snapshotted
-        | Status::Ready
-        | Status::Registering
-        | Status::Registered
-        | Status::Creating
-        | Status::Created => None,
-        Status::Refused | Status::Missed => Some(latest(point)),
+    match point.status.phase() {
+        Phase::Requested | Phase::Calling | Phase::Pending | Phase::Ready => None,
         // A point that failed for want of a replica can still be recovered from.
-        Status::Imaged | Status::Protected | Status::Failed => {
+        Phase::Good | Phase::Ended => {
             let mut summary = latest(point);
             summary.news.extend(Good::of(point).map(News::Good));
             Some(summary)

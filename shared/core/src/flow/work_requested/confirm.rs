@@ -82,21 +82,7 @@ pub fn needs_uefi_data(points: &[Point], images: &BTreeMap<AmiId, ObservedImage>
 /// Tells whether the image of a point is pending. A point whose image EC2 created, and that is not
 /// graded yet, stands in another queue.
 fn is_pending(point: &Point) -> bool {
-    match point.status {
-        Status::Registered => true,
-        Status::Created => point.grade.is_some(),
-        Status::Requested
-        | Status::Snapshotting
-        | Status::Snapshotted
-        | Status::Ready
-        | Status::Registering
-        | Status::Creating
-        | Status::Imaged
-        | Status::Protected
-        | Status::Refused
-        | Status::Missed
-        | Status::Failed => false,
-    }
+    point.work() == Some(Kind::Confirm)
 }
 
 pub fn decide(input: &Input) -> Decision {

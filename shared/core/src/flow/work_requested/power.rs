@@ -32,7 +32,7 @@ use crate::observed::ObservedMachine;
 use crate::point::{Point, Step};
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
-use crate::status::{Event, IllegalTransition, Status};
+use crate::status::{Event, IllegalTransition, Phase, Status};
 use crate::transition::downtime::{ended_point, until_deadline};
 use crate::work::{Kind, Queue};
 
@@ -114,10 +114,8 @@ pub fn look_again(input: &Input) -> Option<SignedDuration> {
             downtime.deadline().is_some_and(|deadline| later(deadline, SETTLE) < input.now);
         match downtime.status {
             DowntimeStatus::Waiting => Some(LOOK_WAITING),
-            DowntimeStatus::Stopping | DowntimeStatus::Down | DowntimeStatus::Starting => {
-                Some(if is_late { LOOK_HUNG } else { LOOK_DOWN })
-            }
-            DowntimeStatus::Over | DowntimeStatus::NotOurs => None,
+            status if status.is_held() => Some(if is_late { LOOK_HUNG } else { LOOK_DOWN }),
+            _ => None,
         }
     });
     waits.flatten().min()
@@ -129,10 +127,8 @@ pub fn decide(input: &Input) -> Decision {
     for downtime in in_turn(input) {
         let done = match downtime.status {
             DowntimeStatus::Waiting => power.check_waiting(downtime),
-            DowntimeStatus::Stopping | DowntimeStatus::Down | DowntimeStatus::Starting => {
-                power.check_held(downtime)
-            }
-            DowntimeStatus::Over | DowntimeStatus::NotOurs => Ok(()),
+            status if status.is_held() => power.check_held(downtime),
+            _ => Ok(()),
         };
         power.builder.check(&downtime.point, done);
     }
@@ -369,11 +365,9 @@ impl<'a> Power<'a> {
         let Some(point) = self.point(downtime) else {
             return started("the point does not exist".to_string());
         };
-        if self.has_its_data(point) {
-            return started(match point.status {
-                Status::Refused | Status::Missed | Status::Failed => {
-                    format!("the point is {}", point.status)
-                }
+        if has_its_data(point) {
+            return started(match point.status.phase() {
+                Phase::Ended => format!("the point is {}", point.status),
                 _ => "the snapshots exist".to_string(),
             });
         }
@@ -384,24 +378,6 @@ impl<'a> Power<'a> {
             downtime.stop_start.timeout_secs
         );
         Some(Reason::new(Code::StopTimeout, text))
-    }
-
-    /// Tells whether the point does not need its machine down any more. The disks must have been
-    /// seen at rest before the machine is started.
-    fn has_its_data(&self, point: &Point) -> bool {
-        match point.status {
-            Status::Requested | Status::Snapshotting | Status::Creating => false,
-            // The grade comes from a look after all snapshots were begun.
-            Status::Snapshotted | Status::Created => point.grade.is_some(),
-            Status::Ready
-            | Status::Registering
-            | Status::Registered
-            | Status::Imaged
-            | Status::Protected
-            | Status::Refused
-            | Status::Missed
-            | Status::Failed => true,
-        }
     }
 
     /// Starts a machine again. A machine that is still stopping cannot be started yet.
@@ -507,4 +483,11 @@ impl<'a> Power<'a> {
         }
         self.builder.call(change, call);
     }
+}
+
+/// Tells whether the point does not need its machine down any more: its snapshots are graded, or the
+/// point has ended. The grade comes from a look at the disks after all snapshots were begun, and is
+/// dropped with the snapshots when they are made again.
+fn has_its_data(point: &Point) -> bool {
+    point.status.is_final() || point.grade.is_some()
 }

@@ -69,18 +69,7 @@ pub fn decide(input: &Input) -> Decision {
                     None => Ok(()),
                 }
             }
-            Status::Requested
-            | Status::Snapshotting
-            | Status::Ready
-            | Status::Registering
-            | Status::Registered
-            | Status::Creating
-            | Status::Created
-            | Status::Imaged
-            | Status::Protected
-            | Status::Refused
-            | Status::Missed
-            | Status::Failed => Ok(()),
+            _ => Ok(()),
         };
         builder.check(&point.id, done);
     }

@@ -34,10 +34,11 @@ use crate::point::{Point, Step};
 use crate::policy::Consistency;
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
-use crate::status::{Event, IllegalTransition, Status};
+use crate::status::{Event, IllegalTransition, Making, Phase, Status};
 use crate::summary::Summary;
 use crate::tags::write::tags_left_out;
 use crate::transition::{retry, summary};
+use crate::work::Kind;
 
 #[derive(Clone, Debug)]
 pub struct Input {
@@ -138,25 +139,16 @@ enum Want {
 }
 
 fn wants(point: &Point, now: Timestamp) -> Option<Want> {
+    if point.work() != Some(Kind::Snapshot) {
+        return None;
+    }
     let due = point.step.is_due(now);
-    match point.status {
-        Status::Requested if due => Some(Want::Snapshots),
-        Status::Snapshotting if due => Some(Want::Set),
-        Status::Creating if due => Some(Want::Image),
-        Status::Snapshotted | Status::Created if point.grade.is_none() => Some(Want::Grade),
-        Status::Requested
-        | Status::Snapshotting
-        | Status::Snapshotted
-        | Status::Ready
-        | Status::Registering
-        | Status::Registered
-        | Status::Creating
-        | Status::Created
-        | Status::Imaged
-        | Status::Protected
-        | Status::Refused
-        | Status::Missed
-        | Status::Failed => None,
+    match (point.status.phase(), point.status.making()) {
+        (Phase::Requested, _) if due => Some(Want::Snapshots),
+        (Phase::Calling, Some(Making::Snapshots)) if due => Some(Want::Set),
+        (Phase::Calling, _) if due => Some(Want::Image),
+        (Phase::Pending, _) => Some(Want::Grade),
+        _ => None,
     }
 }
 
