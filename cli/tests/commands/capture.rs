@@ -87,9 +87,10 @@ fn what_cannot_be_asked_for_is_told_with_what_to_do() {
     refused(&served, &["capture", &both], &ambiguous);
     let unknown = ["policy iron is not in force", "policies in force: gold, silver"];
     refused(&served, &["capture", &both, "--policy", "iron"], &unknown);
-    let excluded = ["gold does not select", "for its tag Name"];
+    let excluded = ["gold does not select", "excludes tag `Name`"];
     refused(&served, &["capture", &paused, "--policy", "gold"], &excluded);
-    let uncovered = ["no policy selects", "gold wants", "silver wants", "the tag backup"];
+    let uncovered =
+        ["no policy selects", "policy gold requires", "policy silver requires", "tag `backup`"];
     refused(&served, &["capture", &none], &uncovered);
 }
 

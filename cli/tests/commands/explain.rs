@@ -34,14 +34,13 @@ fn a_machine_is_explained_before_and_after_it_was_imaged() {
         "gold applies",
         "  selects     backup=gold, in us-east-1",
         "  on stopped  a stop now makes a point at rest",
-        "  then        the machine is imaged while it runs, with grade crash (as after a \
-         power cut)",
+        "  then        the machine is imaged while it runs, with grade crash",
         "  image       snapshot-register: nothing is lost by it",
         "  good        none yet",
         "silver does not apply",
         "  because     policy silver covers us-west-2; this machine is in us-east-1",
-        "  because     policy silver requires tag `backup` = `silver`; this machine has \
-         `backup=gold`",
+        "  because     policy silver requires tag `backup` = `silver`; this machine has",
+        "              `backup=gold`",
     ];
     for line in expected {
         assert!(lines.contains(&line), "no {line} in\n{told}");
@@ -69,7 +68,7 @@ fn a_near_miss_is_told_with_what_to_write() {
     let gold = &json["policies"][0];
     assert_eq!((&gold["policy"], &gold["applies"]), (&"gold".into(), &false.into()));
     let miss = gold["near_miss"].as_str().expect("a text");
-    assert!(miss.contains("if its tag `backup` were `gold`, not `Gold`"), "{miss}");
+    assert!(miss.contains("tag `backup` is `Gold`, not `gold`"), "{miss}");
     // The hourly look has found it as well, by then.
     served.pass(2 * 3600);
     let json = explained(&served, &machine);

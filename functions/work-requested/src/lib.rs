@@ -1,9 +1,9 @@
 //! There is work in a queue. Its worker goes round until there is nothing left that it could do, or
 //! its time is over; then it wakes a successor.
 
-use afterimage_aws::{Aws, Context, Environment, Failure, apply, decode, response, worker_loop};
+use afterimage_aws::{Aws, Context, Environment, Failure, apply, decode, load, response};
 use afterimage_core::flow::work_requested;
-use afterimage_core::worker::Worker;
+use afterimage_core::worker::{Move, Worker};
 use aws_types::SdkConfig;
 use serde_json::Value;
 
@@ -25,14 +25,30 @@ impl Function {
             Ok(event) => event,
             Err(unusable) => return Ok(response::unusable(&unusable)),
         };
-        let mut worker = Worker::new(&event, self.aws.clock.now(), context.deadline);
-        while let Some(input) = worker_loop::next_input(&self.aws, &mut worker).await? {
-            let decision = work_requested::decide(&input);
-            let applied = apply::apply(&self.aws, &context, decision).await?;
-            worker.applied(applied, self.aws.clock.now());
+        let (aws, queue) = (&self.aws, &event.queue);
+        let mut worker = Worker::new(&event, aws.clock.now(), context.deadline);
+        loop {
+            let now = aws.clock.now();
+            match worker.next_move(now) {
+                Move::Quit => break,
+                Move::Wait(until) => aws.clock.sleep(until.duration_since(now)).await,
+                Move::See(sight) => worker.saw(load::sight(aws, queue, sight).await?, now),
+                Move::Claim { until, now } => {
+                    worker.claimed(until, apply::claim(aws, queue, until, now).await?);
+                }
+                Move::Load(nominated) => {
+                    let memory = worker.memory();
+                    worker.loaded(load::work_requested(aws, queue, &nominated, memory).await?);
+                }
+                Move::Decide(input) => {
+                    let decision = work_requested::decide(input);
+                    let applied = apply::apply(aws, &context, decision).await?;
+                    worker.applied(applied, aws.clock.now());
+                }
+            }
         }
         if worker.total().out_of_time {
-            apply::apply(&self.aws, &context, work_requested::successor(&event)).await?;
+            apply::apply(aws, &context, work_requested::successor(&event)).await?;
         }
         Ok(response::done(worker.total()))
     }

@@ -17,7 +17,6 @@ pub mod load;
 pub mod log;
 pub mod response;
 pub mod start;
-pub mod worker_loop;
 
 use std::sync::Arc;
 

@@ -180,11 +180,7 @@ fn a_slot_is_told_with_what_becomes_of_it() {
     assert_eq!(next.map(|run| run.at), Some(at("2026-01-06T19:00:00Z")));
     let mode = |consistency: &str| format!("{}    consistency: {consistency}\n", with(daily));
     let running = gold(State::Running);
-    would(
-        &with(daily),
-        &running,
-        "the machine is imaged while it runs, with grade crash (as after a power cut)",
-    );
+    would(&with(daily), &running, "the machine is imaged while it runs, with grade crash");
     would(&mode("reboot"), &running, "EC2 reboots the machine for its image");
     would(
         &mode("at-rest"),

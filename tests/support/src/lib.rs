@@ -6,6 +6,7 @@
 
 pub mod machines;
 pub mod records;
+pub mod worker;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -17,7 +17,7 @@ pub use instance_state_changed::instance_state_changed;
 pub use instance_tagged::instance_tagged;
 pub use reconcile_tick::reconcile_tick;
 pub use snapshots_completed::snapshots_completed;
-pub use work_requested::{Loaded, sight, work_requested};
+pub use work_requested::{sight, work_requested};
 
 use crate::error::{Failure, chain};
 

@@ -15,21 +15,13 @@ use afterimage_core::slot::PointId;
 use afterimage_core::work::{Kind, Queue};
 use afterimage_core::worker::batch::Batch;
 use afterimage_core::worker::memory::Memory;
-use afterimage_core::worker::{Seen, Sight};
+use afterimage_core::worker::{Loaded, Seen, Sight};
 use jiff::Timestamp;
 
 use crate::Aws;
 use crate::ec2::Machines;
 use crate::error::Failure;
 use crate::load::left_out;
-
-/// The facts that were loaded for one round.
-#[derive(Clone, Debug)]
-pub struct Loaded {
-    pub input: Input,
-    /// Earliest due time of the records that the index showed as due, but that are not due yet.
-    pub put_off: Option<Timestamp>,
-}
 
 /// Reads a fact about a queue.
 ///

@@ -8,14 +8,14 @@ mod waking;
 use std::time::Duration;
 
 use afterimage_aws::ledger::{Lease, LeaseUse, Writer, Written};
-use afterimage_aws::{Aws, Context, worker_loop};
+use afterimage_aws::{Aws, Context};
 use afterimage_cloud::trace::{Entry, What};
 use afterimage_cloud::{Cloud, Time};
 use afterimage_core::command::{Change, Decision};
 use afterimage_core::flow::{WorkRequested, work_requested};
 use afterimage_core::work::{Kind, Queue};
 use afterimage_core::worker::Worker;
-use afterimage_support::{SEAT, machines, records};
+use afterimage_support::{SEAT, machines, records, worker};
 use jiff::SignedDuration;
 
 fn queue() -> Queue {
@@ -39,8 +39,8 @@ async fn snapshots_of(cloud: &Cloud, aws: &Aws, count: i32) -> Decision {
         records::put(&aws.ledger, point).await;
     }
     let event = WorkRequested { queue: queue(), hop: 0 };
-    let mut worker = Worker::new(&event, aws.clock.now(), context(aws, 900).deadline);
-    let input = worker_loop::next_input(aws, &mut worker).await.expect("the ledger is read");
+    let mut woken = Worker::new(&event, aws.clock.now(), context(aws, 900).deadline);
+    let input = worker::next_input(aws, &mut woken).await.expect("the ledger is read");
     let decision = work_requested::decide(&input.expect("nobody else is at it"));
     assert_eq!(decision.commands.len(), machines.len(), "{decision:#?}");
     decision

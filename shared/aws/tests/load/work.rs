@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use afterimage_aws::worker_loop::next_input;
 use afterimage_aws::{Aws, Context};
 use afterimage_core::flow::WorkRequested;
 use afterimage_core::flow::work_requested::Input;
@@ -12,6 +11,7 @@ use afterimage_core::status::Status;
 use afterimage_core::work::{Kind, Queue};
 use afterimage_core::worker::Worker;
 use afterimage_support::records;
+use afterimage_support::worker::next_input;
 use jiff::Timestamp;
 
 use super::{SEAT, World, instance, region, secs, started, world, world_with};

@@ -194,10 +194,7 @@ fn on_request(policy: &Policy, instance: &Instance, window_secs: u64, input: &In
             .into();
     }
     match policy.consistency {
-        Consistency::Crash => {
-            "the machine is imaged while it runs, with grade crash (as after a power cut)"
-                .to_string()
-        }
+        Consistency::Crash => "the machine is imaged while it runs, with grade crash".to_string(),
         Consistency::Reboot => "EC2 reboots the machine for its image".to_string(),
         Consistency::AtRest => {
             format!("the point waits up to {window} for the machine to stop, or is missed")

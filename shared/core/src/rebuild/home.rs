@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::{Group, Labelled};
+use super::found::{Group, Labelled};
 use crate::ids::{SnapshotId, VolumeId};
 use crate::limits::CLOCK_SKEW;
 use crate::names::image_name;

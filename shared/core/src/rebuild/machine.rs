@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Labelled;
+use super::found::Labelled;
 use super::home::Set;
 use crate::ids::VolumeId;
 use crate::machine::{Build, Instance, Machine, Volume};

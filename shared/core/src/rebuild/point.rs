@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::found::{Found, Group, Labelled, Rebuilt};
 use super::home::{self, Judged, Set};
-use super::{Found, Group, Labelled, Rebuilt, machine, replicas};
+use super::{machine, replicas};
 use crate::ids::{SnapshotId, VolumeId};
 use crate::machine::Machine;
 use crate::observed::{ObservedImage, ObservedSnapshot, SnapshotState};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Found, Group, Labelled};
+use super::found::{Found, Group, Labelled};
 use crate::ids::{AmiId, Region, SnapshotId};
 use crate::names::image_name;
 use crate::observed::{ImageState, ObservedImage};

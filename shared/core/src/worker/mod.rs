@@ -1,8 +1,8 @@
 //! The worker of one queue: its next move, from what it saw so far.
 //!
 //! A worker is woken by an event that names a queue and nothing else. The worker goes round until
-//! nothing is left that it could do. Every wait, read and claim is a [`Move`], which the caller
-//! carries out, so that the worker is a table that can be tested.
+//! nothing is left that it could do. Every wait, read and claim is a [`Move`], which the function
+//! `work-requested` carries out, so that the worker is a table that can be tested.
 //!
 //! ```text
 //!          wait until the      another worker
@@ -73,6 +73,14 @@ pub enum Seen {
     Lease { is_anothers: bool },
     Claim { until: Option<Timestamp> },
     InFlight(Vec<InFlight>),
+}
+
+/// The facts of one round, for a [`Move::Load`].
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    pub input: Input,
+    /// Earliest due time of the records that the index showed as due, but that are not due yet.
+    pub put_off: Option<Timestamp>,
 }
 
 /// The result of carrying out a decision.
@@ -261,9 +269,9 @@ impl Worker {
         }
     }
 
-    /// Takes what was loaded. `put_off` is the earliest due time of the records that the index
-    /// showed as due, but that are not due yet.
-    pub fn loaded(&mut self, input: Input, put_off: Option<Timestamp>) {
+    /// Takes what was loaded.
+    pub fn loaded(&mut self, loaded: Loaded) {
+        let Loaded { input, put_off } = loaded;
         self.memory.learn(&input);
         let again = input.again();
         self.round.again.due(again.next_due.into_iter().chain(put_off));

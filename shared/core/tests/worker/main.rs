@@ -15,7 +15,7 @@ use afterimage_core::point::{Plan, Point};
 use afterimage_core::policy::Consistency;
 use afterimage_core::slot::{Occasion, Slot};
 use afterimage_core::work::{Kind, Queue};
-use afterimage_core::worker::{Move, Seen, Sight, Worker};
+use afterimage_core::worker::{Loaded, Move, Seen, Sight, Worker};
 use jiff::{SignedDuration, Timestamp};
 
 /// So many seconds after the worker was woken.
@@ -80,13 +80,14 @@ fn seen(count: usize, due_at: i64) -> Seen {
 }
 
 /// What was loaded of a queue that looks.
-fn registers(secs: i64) -> Input {
+fn registers(secs: i64, put_off: Option<Timestamp>) -> Loaded {
     let (points, snapshots, named) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-    Input::Register(register::Input { now: at(secs), points, snapshots, named })
+    let input = Input::Register(register::Input { now: at(secs), points, snapshots, named });
+    Loaded { input, put_off }
 }
 
 /// What was loaded of the machines that are down: one, or none.
-fn powers(secs: i64, is_down: bool) -> Input {
+fn powers(secs: i64, is_down: bool, put_off: Option<Timestamp>) -> Loaded {
     let point = point(1);
     let mut downtime = Downtime::wanted(&point, at(0));
     downtime.status = afterimage_core::downtime::DowntimeStatus::Down;
@@ -94,7 +95,7 @@ fn powers(secs: i64, is_down: bool) -> Input {
     let mut roster = Roster::default();
     let (region, policy) = (home(), point.slot.policy.clone());
     roster.places.insert(point.id.clone(), Held { region, policy, at_once: 1 });
-    Input::Power(Box::new(power::Input {
+    let input = Input::Power(Box::new(power::Input {
         now: at(secs),
         region: home(),
         at_once: 1,
@@ -103,5 +104,6 @@ fn powers(secs: i64, is_down: bool) -> Input {
         points: BTreeMap::new(),
         machines: BTreeMap::new(),
         guarded: None,
-    }))
+    }));
+    Loaded { input, put_off }
 }

@@ -14,7 +14,7 @@ const WROTE: Applied = Applied { wrote: 1, ..NOTHING };
 fn decided(kind: Kind, count: usize, due_at: i64, secs: i64) -> Worker {
     let mut worker = alone(kind);
     worker.saw(seen(count, due_at), at(secs));
-    worker.loaded(registers(secs), None);
+    worker.loaded(registers(secs, None));
     assert_eq!(next(&worker, secs), "decide");
     worker
 }
@@ -46,7 +46,7 @@ fn an_index_is_given_time_to_catch_up_once() {
     assert_eq!(next(&worker, 10), "wait until 16");
     assert_eq!(next(&worker, 16), "see the queue");
     worker.saw(seen(0, 0), at(16));
-    worker.loaded(registers(16), None);
+    worker.loaded(registers(16, None));
     worker.applied(NOTHING, at(16));
     assert_eq!(next(&worker, 16), "quit");
 }
@@ -55,7 +55,7 @@ fn an_index_is_given_time_to_catch_up_once() {
 fn a_record_that_was_put_off_is_waited_for_as_well() {
     let mut worker = alone(Kind::Copy);
     worker.saw(seen(1, 0), at(10));
-    worker.loaded(registers(10), Some(at(40)));
+    worker.loaded(registers(10, Some(at(40))));
     worker.applied(NOTHING, at(10));
     assert_eq!(next(&worker, 10), "wait until 40");
 }

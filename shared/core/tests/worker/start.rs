@@ -67,7 +67,7 @@ fn the_next_look_at_what_is_down_is_claimed_before_anything_is_decided() {
     let mut worker = worker(Kind::Power, 1);
     worker.saw(Seen::Lease { is_anothers: false }, at(0));
     worker.saw(Seen::Claim { until: None }, at(0));
-    worker.loaded(powers(1, true), None);
+    worker.loaded(powers(1, true, None));
     assert_eq!(next(&worker, 1), "claim until 6");
     let mut other = worker.clone();
     other.claimed(at(6), false);
@@ -77,7 +77,7 @@ fn the_next_look_at_what_is_down_is_claimed_before_anything_is_decided() {
     // In the next round, before that look is due, there is nothing to claim.
     worker.applied(afterimage_core::worker::Applied { wrote: 1, ..Default::default() }, at(2));
     assert_eq!(next(&worker, 2), "load 0");
-    worker.loaded(powers(2, true), None);
+    worker.loaded(powers(2, true, None));
     assert_eq!(next(&worker, 2), "decide");
     worker.applied(Default::default(), at(2));
     assert_eq!(next(&worker, 2), "wait until 6");

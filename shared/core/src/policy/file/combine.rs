@@ -1,7 +1,7 @@
 //! Settings that cannot stand together in one policy: it would fail each time, or never do
 //! anything.
 
-use super::Body;
+use super::body::Body;
 use super::reader::Problems;
 use crate::machine::State;
 use crate::policy::{Artefact, Consistency, Method, Trigger};

@@ -3,6 +3,7 @@
 //! `docs/policies.md` says what each key means, and is held to what is read here. One file for each
 //! group of keys; [`combine`] looks at what cannot stand together.
 
+mod body;
 mod combine;
 mod image;
 mod reader;
@@ -13,10 +14,10 @@ mod triggers;
 
 use std::collections::BTreeMap;
 
-use super::select::Select;
-use super::{Consistency, ImageOptions, Policy, Replicate, Retain, StopStart, Trigger};
+use super::{Consistency, Policy, StopStart};
 use crate::ids::PolicyName;
 use crate::yaml::{self, Node, Position, Problem, Value};
+use body::Body;
 use reader::{Group, Problems};
 
 /// Reads a file.
@@ -65,35 +66,6 @@ fn whole(root: &Node, problems: &mut Problems) -> Vec<Policy> {
         }
     }
     policies
-}
-
-/// A policy before its name was checked, with the places of what may stand there more than once.
-struct Body {
-    /// The selection; none where it could not be read.
-    select: Option<Select>,
-    triggers: Vec<(Position, Trigger)>,
-    consistency: Consistency,
-    stop_start: StopStart,
-    image: ImageOptions,
-    replicate: Vec<(Position, Replicate)>,
-    retain: Option<Retain>,
-    rpo_secs: Option<u64>,
-}
-
-impl Body {
-    fn named(self, name: PolicyName) -> Option<Policy> {
-        Some(Policy {
-            name,
-            select: self.select?,
-            triggers: self.triggers.into_iter().map(|(_, trigger)| trigger).collect(),
-            consistency: self.consistency,
-            stop_start: self.stop_start,
-            image: self.image,
-            replicate: self.replicate.into_iter().map(|(_, replica)| replica).collect(),
-            retain: self.retain,
-            rpo_secs: self.rpo_secs,
-        })
-    }
 }
 
 fn body(node: &Node, name: &str, problems: &mut Problems) -> Option<Body> {

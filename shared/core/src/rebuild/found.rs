@@ -1,0 +1,127 @@
+//! The result of a rebuild, and the artefacts that it is made from.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::command::{Change, Record, Write};
+use crate::ids::{InstanceId, PolicyName, Region, SnapshotId};
+use crate::names::TAG_POINT;
+use crate::observed::{ObservedImage, ObservedSnapshot};
+use crate::point::{Point, Replica};
+use crate::request_counter::RequestCounter;
+use crate::slot::{Occasion, PointId};
+use crate::summary::{News, Stop, Summary};
+use crate::tags::read::Label;
+use crate::transition::summary;
+
+/// Points that can be rebuilt, and artefacts that cannot be used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    pub points: Vec<Rebuilt>,
+    pub unusable: Vec<Unusable>,
+}
+
+/// A point that tags and facts vouch for, with its replicas.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rebuilt {
+    pub point: Point,
+    pub replicas: Vec<Replica>,
+    /// Name of the machine.
+    pub name: Option<String>,
+}
+
+/// Artefact with our tag of which nothing can be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unusable {
+    pub region: Region,
+    pub artefact: String,
+    /// The point that it says it is of, if that is the id of one.
+    pub point: Option<PointId>,
+    pub why: String,
+}
+
+impl Found {
+    /// Lists every region that has something of ours.
+    pub fn regions(&self) -> BTreeSet<Region> {
+        let homes = self.points.iter().map(|rebuilt| &rebuilt.point.home);
+        let replicas = self.points.iter().flat_map(|rebuilt| &rebuilt.replicas);
+        homes.chain(replicas.map(|replica| &replica.region)).cloned().collect()
+    }
+}
+
+impl Found {
+    /// The requests that there were, at least so many as there are points of: the next one must
+    /// not take the place of one of these.
+    pub fn asked(&self) -> Vec<RequestCounter> {
+        let mut all: BTreeMap<(&InstanceId, &PolicyName), RequestCounter> = BTreeMap::new();
+        for point in self.points.iter().map(|rebuilt| &rebuilt.point) {
+            let Occasion::OnDemand { ordinal } = point.slot.occasion else { continue };
+            let (instance, policy) = (&point.slot.instance, &point.slot.policy);
+            let never = || RequestCounter::never(instance, &point.home, policy);
+            let asked = all.entry((instance, policy)).or_insert_with(never);
+            asked.ordinal = asked.ordinal.max(ordinal);
+        }
+        all.into_values().collect()
+    }
+}
+
+impl Rebuilt {
+    /// Builds the change that writes all of it, if nothing of it is in the ledger.
+    pub fn change(&self) -> Change {
+        let new = |record| Write { expected: 0, record };
+        let point = new(Record::Point(Box::new(self.point.clone())));
+        let replicas = self.replicas.iter().cloned();
+        let replicas = replicas.map(|replica| new(Record::Replica(Box::new(replica))));
+        Change { writes: [point].into_iter().chain(replicas).collect(), summary: self.summary() }
+    }
+
+    fn summary(&self) -> Option<Summary> {
+        let mut summary = summary::of(&self.point)?;
+        summary.name.clone_from(&self.name);
+        if let Occasion::Stopped { launched } = self.point.slot.occasion {
+            let point = self.point.id.clone();
+            summary.news.push(News::Stop(Stop { launched, point }));
+        }
+        Some(summary)
+    }
+}
+
+/// An artefact, where it is, and what it says of itself.
+#[derive(Clone, Debug)]
+pub(super) struct Labelled<'a, T> {
+    pub region: &'a Region,
+    pub seen: &'a T,
+    pub label: Label,
+}
+
+/// Artefacts that say that they are of one point.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Group<'a> {
+    pub images: Vec<Labelled<'a, ObservedImage>>,
+    pub snapshots: BTreeMap<(&'a Region, &'a SnapshotId), Labelled<'a, ObservedSnapshot>>,
+}
+
+impl Found {
+    pub(super) fn leave(
+        &mut self,
+        region: &Region,
+        artefact: &impl ToString,
+        tags: &BTreeMap<String, String>,
+        why: impl Into<String>,
+    ) {
+        let point = tags.get(TAG_POINT).and_then(|text| PointId::parse(text).ok());
+        let artefact = artefact.to_string();
+        self.unusable.push(Unusable { region: region.clone(), artefact, point, why: why.into() });
+    }
+
+    pub(super) fn leave_image(&mut self, image: &Labelled<ObservedImage>, why: impl Into<String>) {
+        self.leave(image.region, &image.seen.id, &image.seen.tags, why);
+    }
+
+    pub(super) fn leave_snapshot(
+        &mut self,
+        snapshot: &Labelled<ObservedSnapshot>,
+        why: impl Into<String>,
+    ) {
+        self.leave(snapshot.region, &snapshot.seen.id, &snapshot.seen.tags, why);
+    }
+}
