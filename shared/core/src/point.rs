@@ -214,7 +214,7 @@ impl Point {
         self.work().map(|kind| Queue { region: self.home.clone(), kind })
     }
 
-    /// Returns the kind of work that the point waits for.
+    /// Returns the kind of work that the point waits for; none if nobody but its replicas has any.
     pub fn work(&self) -> Option<Kind> {
         let makes_image = self.status.making() == Some(Making::Image);
         match self.status.phase() {

@@ -87,7 +87,7 @@ pub enum Event {
     Fail,
 }
 
-/// The phase of a point, whichever step it is at.
+/// The progress of a point, whichever step it is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {
     /// The point was requested, and nothing was begun.
@@ -140,7 +140,7 @@ impl Status {
         Status::Failed,
     ];
 
-    /// Returns the phase of a point, whichever step it is at.
+    /// Returns how far a point is, whichever step it is at.
     pub const fn phase(self) -> Phase {
         match self {
             Status::Requested => Phase::Requested,
@@ -152,7 +152,7 @@ impl Status {
         }
     }
 
-    /// Returns the artefacts that the current step makes; none between two steps.
+    /// Returns the artefacts that the present step makes; none between two steps.
     pub const fn making(self) -> Option<Making> {
         match self {
             Status::Snapshotting | Status::Snapshotted => Some(Making::Snapshots),

@@ -1,8 +1,8 @@
 //! The worker of one queue: its next move, from what it saw so far.
 //!
 //! A worker is woken by an event that names a queue and nothing else. The worker goes round until
-//! nothing is left that it could do. Every wait, read and claim is a [`Move`], which the function
-//! `work-requested` carries out, so that the worker is a table that can be tested.
+//! nothing is left that it could do. Every wait, read and claim is a [`Move`], which the caller
+//! carries out, so that the worker is a table that can be tested.
 //!
 //! ```text
 //!          wait until the      another worker

@@ -485,9 +485,9 @@ impl<'a> Power<'a> {
     }
 }
 
-/// Tells whether the point does not need its machine down any more: its snapshots are graded, or the
-/// point has ended. The grade comes from a look at the disks after all snapshots were begun, and is
-/// dropped with the snapshots when they are made again.
+/// Tells whether the point no longer needs its machine down: its snapshots are graded, or it ended.
+/// The grade says that the disks were seen after all of the snapshots were begun, and it goes
+/// with the snapshots when they are made again.
 fn has_its_data(point: &Point) -> bool {
     point.status.is_final() || point.grade.is_some()
 }
