@@ -374,7 +374,7 @@ impl ReplicaStatus {
 }
 
 impl ReplicaStatus {
-    /// Whether a replica came to rest: it is available, or given up.
+    /// Tells whether a replica came to rest: it is available, or given up.
     pub const fn is_settled(self) -> bool {
         matches!(self, ReplicaStatus::Available | ReplicaStatus::Failed)
     }

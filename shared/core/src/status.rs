@@ -90,13 +90,13 @@ pub enum Event {
 /// The progress of a point, whichever step it is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {
-    /// Nothing was begun.
+    /// The point was requested, and nothing was begun.
     Requested,
     /// The intent of a call is written, and its outcome is not known.
     Calling,
     /// EC2 is completing what a call made.
     Pending,
-    /// One step is done, and the next is not begun.
+    /// The last step is done, and the next is not begun.
     Ready,
     /// The image, or the snapshots that were wanted, can be recovered from.
     Good,
