@@ -20,8 +20,8 @@ pub async fn next_input(aws: &Aws, worker: &mut Worker) -> Result<Option<Input>,
                 worker.claimed(until, apply::claim(aws, &queue, until, now).await?);
             }
             Move::Load(nominated) => {
-                let loaded = load::work_requested(aws, &queue, &nominated, worker.memory()).await?;
-                worker.loaded(loaded.input, loaded.put_off);
+                let memory = worker.memory();
+                worker.loaded(load::work_requested(aws, &queue, &nominated, memory).await?);
             }
             Move::Decide(input) => return Ok(Some(input.clone())),
         }

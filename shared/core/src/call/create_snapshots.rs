@@ -106,7 +106,7 @@ fn made(point: &Point, set: SnapshotSet, now: Timestamp) -> Result<Conclusion, I
     }
     let mut left = point.clone();
     retry::leave(&mut left.leftovers, set.into_iter().map(|(_, id)| id.into()));
-    let text = "the volumes of the machine changed while its snapshots were made; trying again";
+    let text = "the volumes of the machine changed while its snapshots were made";
     let reason = Reason::new(Code::SnapshotFailed, text);
     Ok(recorded(retry::failed(&left, reason, Next::Backoff, now)?))
 }

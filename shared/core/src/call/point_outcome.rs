@@ -127,7 +127,7 @@ pub(super) fn nobody_has(
 
 /// Returns the reason of a try that left nothing.
 pub(super) fn nothing_found() -> Reason {
-    let text = "the previous call left no result; trying again";
+    let text = "the previous call left no result";
     Reason::new(Code::OutcomeUnknown, text)
 }
 
