@@ -10,7 +10,7 @@ use afterimage_aws::error;
 pub enum Failure {
     /// The user can put it right.
     Input(String),
-    /// It should not happen.
+    /// A mistake in this program.
     Ours(String),
 }
 

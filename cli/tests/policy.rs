@@ -169,12 +169,12 @@ standard input:7:13: `on: stoped` is not a known event
 
 #[test]
 fn a_place_is_marked_below_its_column_whatever_stands_before_it() {
-    let wrong = "policies:\n  gold: {select: {tags: {主机: x}, regions: [us-east-9]}}\n";
+    let wrong = "policies:\n  gold: {select: {tags: {主机: x}, regions: [us-eats-1]}}\n";
     let output = check(&[], wrong);
     let told = text(&output.stderr);
     let lines: Vec<&str> = told.lines().collect();
     let [.., line, mark, _] = lines[..] else { panic!("{told}") };
-    let (before_word, _) = line.split_once("us-east-9").expect("the line is shown");
+    let (before_word, _) = line.split_once("us-eats-1").expect("the line is shown");
     let before_mark = mark.strip_suffix('^').expect("a mark ends the line below");
     assert_eq!(width(before_mark), width(before_word), "{told}");
 }

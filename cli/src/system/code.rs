@@ -11,7 +11,7 @@ use serde_json::Value;
 
 /// Cold start of a function.
 type Start<F> = fn(Environment, &SdkConfig) -> F;
-/// One invocation of a function.
+/// Invocation of a function.
 type Handle<F> = for<'a> fn(&'a F, Value, Context) -> BoxFuture<'a, Result<Value, Failure>>;
 
 /// Wraps the crate of a function. Every such crate has `start` and `handle`, with types of its own.

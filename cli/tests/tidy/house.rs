@@ -317,7 +317,7 @@ fn a_function_that_does_more_than_a_function_is_found() {
     let sdk = format!("{path}: a function calls AWS through shared/aws");
     assert_eq!(found(path, "use serde_json", "use aws_sdk_ec2::Client;\nuse serde_json"), [sdk]);
     let long = format!("{path}: more than 60 lines");
-    assert_eq!(found(path, "/// One event.", &"//\n".repeat(60)), [long]);
+    assert_eq!(found(path, "/// Handles one event.", &"//\n".repeat(60)), [long]);
     let path = "functions/work-requested/src/main.rs";
     for (before, after) in [("start::main(", "run("), ("work_requested::start", "other::start")] {
         assert_eq!(found(path, before, after), [format!("{path}: it does not start its function")]);

@@ -14,10 +14,10 @@ pub fn start(environment: Environment, config: &SdkConfig) -> Function {
 }
 
 impl Function {
-    /// One event.
+    /// Handles one event.
     ///
     /// # Errors
-    /// AWS did not answer; the same event may fare better later.
+    /// AWS did not answer. A later delivery of the event may succeed.
     pub async fn handle(&self, event: Value, context: Context) -> Result<Value, Failure> {
         let event = match decode::instance_state_changed(&event, &self.aws.environment) {
             Ok(event) => event,

@@ -1,4 +1,4 @@
-//! A set of snapshots is complete, or failed: whoever registers images has a look.
+//! A set of snapshots is complete, or failed: the worker that registers images is woken.
 
 use afterimage_aws::{Aws, Context, Environment, Failure, apply, decode, load, response};
 use afterimage_core::flow::snapshots_completed;
@@ -14,10 +14,10 @@ pub fn start(environment: Environment, config: &SdkConfig) -> Function {
 }
 
 impl Function {
-    /// One event.
+    /// Handles one event.
     ///
     /// # Errors
-    /// AWS did not answer; the same event may fare better later.
+    /// AWS did not answer. A later delivery of the event may succeed.
     pub async fn handle(&self, event: Value, context: Context) -> Result<Value, Failure> {
         let event = match decode::snapshots_completed(&event, &self.aws.environment) {
             Ok(event) => event,

@@ -67,12 +67,12 @@ impl Failure {
         }
     }
 
-    /// Checks whether the account and region have no such table.
+    /// Tells whether the account and region have no such table.
     pub fn is_table_missing(&self) -> bool {
         causes(self).any(|cause| cause.is::<ResourceNotFoundException>())
     }
 
-    /// Checks whether the same invocation may succeed later without anybody doing anything.
+    /// Tells whether the same invocation may succeed later without anybody doing anything.
     pub fn is_retryable(&self) -> bool {
         !matches!(self, Failure::Environment { .. } | Failure::Item { .. })
     }

@@ -14,7 +14,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// Checks whether there is time to start new work.
+    /// Tells whether there is time to start new work.
     pub fn has_time(&self, now: Timestamp) -> bool {
         has_time(self.deadline, now)
     }

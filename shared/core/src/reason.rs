@@ -67,9 +67,9 @@ codes! {
     Hibernated = "hibernated",
     /// Somebody asked for it, by a tag or on the command line.
     AskedFor = "asked-for",
-    /// A request by tag that means no policy, or one that it may not mean.
+    /// The request tag names no policy that selects the machine and has `on: tag`.
     RequestRefused = "request-refused",
-    /// A request by tag that whoever took it did not end.
+    /// A function began a request by tag and did not finish it.
     RequestLeft = "request-left",
     /// The event says that the machine carries a request, EC2 says otherwise.
     NotAsked = "not-asked",
@@ -128,7 +128,7 @@ codes! {
     CallFailed = "call-failed",
     /// AWS refused the call, and will again.
     CallRefused = "call-refused",
-    /// A name that we wanted is in use; by what, is looked up.
+    /// The image name is already in use; its holder is looked up.
     NameTaken = "name-taken",
     /// Something happened to a record that cannot happen to it where it stands: a mistake in this
     /// program. Nothing was changed.
@@ -154,7 +154,7 @@ codes! {
     NotShareable = "not-shareable",
     /// Carries our tag or a name of ours, and is not ours.
     Foreign = "foreign",
-    /// Ours, and not needed: what a try left that was not heard of again.
+    /// An artefact that is ours but not needed, from a call without an outcome.
     Surplus = "surplus",
     /// An event that is about nothing that is in flight.
     NotInFlight = "not-in-flight",

@@ -58,7 +58,7 @@ fn read<'de, S: DeserializeSeed<'de>>(
     seed.deserialize(deserializer).map_err(|why| Error::custom(format!("`{name}`: {why}")))
 }
 
-/// Checks whether an attribute is of a type that the ledger writes.
+/// Tells whether an attribute is of a type that the ledger writes.
 fn is_written(attribute: &AttributeValue) -> bool {
     match attribute {
         AttributeValue::L(values) => values.iter().all(is_written),

@@ -213,12 +213,12 @@ fn judge<'a>(reasons: &[CancellationReason], parts: &Parts<'a>, id: &str) -> Opt
     is_less.then(|| Tried::Without(Box::new(less)))
 }
 
-/// Checks whether a condition failed.
+/// Tells whether a condition failed.
 fn is_condition(reason: &CancellationReason) -> bool {
     reason.code() == Some("ConditionalCheckFailed")
 }
 
-/// Checks whether a reason goes away soon: another transaction, or more load than the table is
+/// Tells whether a reason goes away soon: another transaction, or more load than the table is
 /// scaled for.
 fn is_temporary(reason: &CancellationReason) -> bool {
     matches!(
@@ -227,7 +227,7 @@ fn is_temporary(reason: &CancellationReason) -> bool {
     )
 }
 
-/// Checks whether the item that is there was written by this write.
+/// Tells whether the item that is there was written by this write.
 fn is_ours(there: Option<&Item>, id: &str) -> bool {
     there.and_then(|item| item.get(WRITTEN_BY)).is_some_and(|by| by.as_s().is_ok_and(|by| by == id))
 }

@@ -18,7 +18,7 @@ const USES: [&str; 5] = [
     "kms:ReEncryptTo",
 ];
 
-/// Checks whether EBS may use the key for the caller. The error is the message with which the
+/// Tells whether EBS may use the key for the caller. The error is the message with which the
 /// snapshot or the image fails later on. It never fails a call: EC2 finds out only while it works.
 ///
 /// The caller's policies and the key's have to allow each use, through EC2. A key that EBS can use

@@ -121,7 +121,7 @@ impl End<'_> {
             Outcome::Made(_) if unsure => self.down(),
             Outcome::Made(before) => {
                 let text = format!(
-                    "{} was {} before our call: somebody else stopped it, and starts it again",
+                    "{} was {} before our call: somebody else stopped it, and we do not start it",
                     self.downtime.instance(),
                     before.as_str()
                 );

@@ -140,7 +140,7 @@ fn image_at_home<'a>(point: &'a Point, image: &ObservedImage) -> Verdict<'a> {
     }
 }
 
-/// Tells whether EC2 has been told to create images for this point: then it is not told of others.
+/// Tells whether the method of the point is CreateImage.
 fn is_created(point: &Point) -> bool {
     point.method.as_ref().is_some_and(|chosen| chosen.method == Method::CreateImage)
 }

@@ -27,7 +27,7 @@ use crate::reason::{Code, Reason};
 use crate::slot::{Occasion, PointId};
 use crate::status::{Event, IllegalTransition};
 
-/// A schedule of which slots have come, or that is seen for the first time, and of which none has.
+/// A schedule that has due slots, or a new schedule that has none yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Due {
     pub policy: Policy,

@@ -210,7 +210,7 @@ fn on_request(policy: &Policy, instance: &Instance, window_secs: u64, input: &In
     }
 }
 
-/// Checks whether a machine may be stopped, by the guards that will be asked. A machine that is not
+/// Tells whether a machine may be stopped, by the guards that will be asked. A machine that is not
 /// shown as a whole just now is taken for one with an EBS root.
 fn may_stop(instance: &Instance, input: &Input<'_>) -> Result<(), Reason> {
     let root = input.machine.map(|machine| machine.build.root_device_type.clone());

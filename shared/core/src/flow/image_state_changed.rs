@@ -1,4 +1,4 @@
-//! An image is available, or failed: whoever confirms images has a look.
+//! An image is available, or failed: the worker that confirms images is woken.
 
 use super::{ImageStateChanged, InFlight, awaited};
 use crate::command::{Command, Decision, Wake};

@@ -8,13 +8,13 @@
 //!    write that; the others leave the rest to it.
 //! 2. The tag goes, if it still has this value: another request that was put meanwhile stays.
 //! 3. Another tag, which triggers nothing, says what came of it.
-//! 4. That all this is done is written.
+//! 4. The ledger records that the request is complete.
 //!
 //! A request that is refused is written nowhere: it is answered before its tag goes, so that it is
 //! there to be answered again for as long as it was not.
 //!
-//! Whoever dies in between is at it no longer after [`SETTLE`]: then the sweep takes the tag off,
-//! if it is still there, and asks for nothing more. A tag that is seen right after it went may be
+//! If a function dies in between, the sweep removes the tag after [`SETTLE`], if it is still there,
+//! and requests nothing more. A tag that is seen right after it went may be
 //! what EC2 showed before, and is left to the sweep; one that is seen later is another request.
 //!
 //! # Caveats
@@ -63,7 +63,8 @@ pub fn carries_request(instance: &Instance) -> bool {
     value(instance).is_some()
 }
 
-/// The record that has to be counters of a machine, to tell what its tag means.
+/// Returns the key of the request counter that must be read to interpret the tag of a machine; none
+/// if the tag cannot name a policy.
 pub fn record_of(instance: &Instance) -> Option<(InstanceId, PolicyName)> {
     let policy = PolicyName::parse(value(instance)?).ok()?;
     Some((instance.id.clone(), policy))

@@ -1,4 +1,4 @@
-//! A set of snapshots is complete, or failed: whoever registers images has a look.
+//! A set of snapshots is complete, or failed: the worker that registers images is woken.
 //!
 //! An event is a hint: which snapshots are complete is seen by the worker, for the whole queue at
 //! once.

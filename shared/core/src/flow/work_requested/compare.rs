@@ -65,8 +65,8 @@ pub(super) fn with_machine(
     found.0
 }
 
-/// The same of a copy, as far as it makes the copy of no use: with what else it lacks its source
-/// was found, and told of; and a copy may have another key.
+/// Lists the differences that make a copy unusable. Other differences were already reported for its
+/// source image, and a copy may have another key.
 pub(super) fn of_copy(machine: &Machine, image: &ObservedImage) -> Vec<Difference> {
     let mut found = with_machine(machine, image, None);
     found.retain(|difference| difference.weight > Weight::Told);

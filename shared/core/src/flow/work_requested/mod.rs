@@ -99,7 +99,7 @@ pub fn successor(event: &WorkRequested) -> Decision {
     decision
 }
 
-/// Checks whether a machine may be stopped for its snapshots, as far as a listing shows. Its
+/// Tells whether a machine may be stopped for its snapshots, as far as a listing shows. Its
 /// protection from being stopped is asked for right before the stop.
 ///
 /// # Errors

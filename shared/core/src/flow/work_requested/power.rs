@@ -373,7 +373,7 @@ impl<'a> Power<'a> {
         }
         let deadline = downtime.deadline().filter(|deadline| *deadline <= self.input.now)?;
         let text = format!(
-            "{} was not imaged within the {} seconds, until {deadline}, that it may be down",
+            "{} was not imaged before its deadline, {} seconds after the stop: {deadline}",
             downtime.instance(),
             downtime.stop_start.timeout_secs
         );
