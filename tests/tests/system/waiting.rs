@@ -255,7 +255,7 @@ fn slots_that_came_while_nothing_ran_are_recorded_where_none_is_to_be_made_up_fo
         ];
         assert_eq!(told(&points), expected);
         assert_eq!(codes(&points[1], "reason"), ["slots-missed"], "{:#?}", points[1]);
-        assert!(points[1]["reason"].contains("so were 2 before it"), "{:#?}", points[1]);
+        assert!(points[1]["reason"].contains("and 2 before it"), "{:#?}", points[1]);
         assert_eq!(scene.count("CreateSnapshots", HOME), 2);
     });
 }
