@@ -87,6 +87,30 @@ pub const LATE: SignedDuration = SignedDuration::from_mins(5);
 /// number is one a minute for nearly two years.
 pub const SLOTS_MAX: usize = 1_000_000;
 
+// The pace of calls, and of the sweep.
+
+/// The wait between two sets of snapshots, and between two registrations: half of what EC2 allows an
+/// account and region (5 a second of each), because the account has other users.
+pub const SNAPSHOT_PACE: SignedDuration = SignedDuration::from_millis(400);
+
+/// The wait between two machines that are stopped or started: half of what EC2 allows (2 a second).
+pub const POWER_PACE: SignedDuration = SignedDuration::from_secs(1);
+
+/// The wait between two copies into a region: half of what EC2 allows (1 a second).
+pub const COPY_PACE: SignedDuration = SignedDuration::from_secs(2);
+
+/// Listing everything of ours, and every machine, costs three describes a region; what it finds is
+/// in no hurry.
+pub const LOOK_EVERY: SignedDuration = SignedDuration::from_hours(1);
+
+/// The most gaps that are reported at one look, the others at the next: their reader has enough to
+/// do.
+pub const GAP_REPORTS_MAX: usize = 50;
+
+/// The most foreign artefacts that are reported at one look; the others are reported at the next.
+/// Somebody who plants thousands must not keep the sweep from its other work.
+pub const FOREIGN_REPORTS_MAX: usize = 200;
+
 // A worker and its rounds.
 
 /// The longest that a call that creates something may take, with all its tries. No such call begins

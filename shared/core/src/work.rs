@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::duration::seconds;
 use crate::ids::Region;
-use crate::limits::{FLEET_PASSES, LOOK_AT_ONCE, REST_MAX, REST_MIN};
+use crate::limits::{
+    COPY_PACE, FLEET_PASSES, LOOK_AT_ONCE, POWER_PACE, REST_MAX, REST_MIN, SNAPSHOT_PACE,
+};
 
 /// The closed set of kinds of work. A wake event names one of them and nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -39,15 +41,13 @@ impl Kind {
         }
     }
 
-    /// Returns the wait from one call that creates to the next. The pace is half of what EC2 grants
-    /// an account and region (5 snapshot sets, 5 registrations, 2 starts and 1 copy a second),
-    /// since the account has other users.
+    /// Returns the wait from one call that creates to the next.
     pub const fn pace(self) -> SignedDuration {
         match self {
-            Kind::Snapshot | Kind::Register => SignedDuration::from_millis(400),
+            Kind::Snapshot | Kind::Register => SNAPSHOT_PACE,
             Kind::Confirm => SignedDuration::ZERO,
-            Kind::Power => SignedDuration::from_secs(1),
-            Kind::Copy => SignedDuration::from_secs(2),
+            Kind::Power => POWER_PACE,
+            Kind::Copy => COPY_PACE,
         }
     }
 

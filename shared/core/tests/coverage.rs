@@ -6,9 +6,10 @@ mod render;
 use std::collections::BTreeMap;
 
 use afterimage_core::command::{Command, Finding};
-use afterimage_core::flow::coverage::{GAP_REPORTS_MAX, is_close, look, near_misses};
+use afterimage_core::flow::coverage::{is_close, look, near_misses};
 use afterimage_core::flow::{InForce, Unreadable};
 use afterimage_core::ids::{InstanceId, Region};
+use afterimage_core::limits::GAP_REPORTS_MAX;
 use afterimage_core::machine::{Instance, State};
 use afterimage_core::observed::Complete;
 use afterimage_core::policy::file::read;

@@ -2,8 +2,8 @@
 
 use afterimage_aws::decode::Tick;
 use afterimage_aws::load;
-use afterimage_core::flow::reconcile_tick::LOOK_EVERY;
 use afterimage_core::ids::PolicyName;
+use afterimage_core::limits::LOOK_EVERY;
 use afterimage_core::machine::State;
 use afterimage_core::names::TAG_POINT;
 use afterimage_core::request_counter::{Pending, RequestCounter};

@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use super::coverage::Fleet;
 use crate::command::{Change, Command, Decision, Finding};
 use crate::ids::{Region, SnapshotId};
-use crate::limits::{ATTEMPTS_MAX, CLOCK_SKEW};
+use crate::limits::{ATTEMPTS_MAX, CLOCK_SKEW, FOREIGN_REPORTS_MAX};
 use crate::names::{TAG_ATTEMPT, TAG_POINT, image_name};
 use crate::observed::{Complete, ImageState, ObservedImage, ObservedSnapshot};
 use crate::point::{Point, Replica, ReplicaStatus};
@@ -30,10 +30,6 @@ use crate::reason::{Code, Reason};
 use crate::slot::PointId;
 use crate::status::Status;
 use crate::subject::Subject;
-
-/// The most foreign artefacts that are reported at one look; the others are reported at the next.
-/// Somebody who plants thousands must not keep the sweep from its other work.
-const FOREIGN_REPORTS_MAX: usize = 200;
 
 type Tags = BTreeMap<String, String>;
 

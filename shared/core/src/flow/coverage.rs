@@ -18,16 +18,13 @@ use jiff::Timestamp;
 use super::InForce;
 use crate::command::{Command, Decision, Finding, Resolved};
 use crate::ids::{InstanceId, PolicyName, Region};
+use crate::limits::GAP_REPORTS_MAX;
 use crate::machine::Instance;
 use crate::observed::Complete;
 use crate::policy::Policy;
 use crate::policy::select::{Select, glob, matches_any};
 use crate::reason::{Code, Reason};
 use crate::subject::Subject;
-
-/// The most gaps that are reported at one look, the others at the next: their reader has enough to
-/// do.
-pub const GAP_REPORTS_MAX: usize = 50;
 
 /// Shorter texts are all one letter from each other.
 const LETTERS_MIN: usize = 4;

@@ -11,21 +11,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::artefact_audit::{self, Tagged};
 use super::waiting::{self, Waiting};
 use super::{InForce, coverage, on_demand, say_unreadable, stop};
 use crate::command::{Command, Decision, Wake};
 use crate::ids::InstanceId;
+use crate::limits::LOOK_EVERY;
 use crate::machine::Instance;
 use crate::reason::{Code, Reason};
 use crate::summary::MachineSummary;
 use crate::work::{Kind, Queue};
-
-/// Listing everything of ours, and every machine, costs three describes a region; what it finds is
-/// in no hurry.
-pub const LOOK_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
 #[derive(Clone, Debug)]
 pub struct Input {
