@@ -180,6 +180,16 @@ fn a_place_is_marked_below_its_column_whatever_stands_before_it() {
 }
 
 #[test]
+fn a_region_that_is_newer_than_the_release_is_accepted_with_a_note() {
+    let newer = GOOD.replacen("us-east-1", "nz-central-1", 1);
+    assert_ne!(newer, GOOD);
+    let output = check(&[], &newer);
+    let note =
+        "note: policy gold: this release does not know the region nz-central-1; check its name\n";
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), note.into()));
+}
+
+#[test]
 fn a_file_without_policies_says_so() {
     let output = check(&[], "policies: {}\n");
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), "no policies\n".into()));

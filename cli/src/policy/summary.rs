@@ -1,7 +1,9 @@
-//! Summary of a policy in a few lines, with its defaults; and notes on keys that have no effect.
+//! Summary of a policy in a few lines, with its defaults; and notes on keys that have no effect, and
+//! on regions that this release does not know.
 
 use std::collections::BTreeMap;
 
+use afterimage_core::ids::REGIONS;
 use afterimage_core::policy::print::span;
 use afterimage_core::policy::{
     Artefact, CatchUp, Consistency, ImageOptions, Policy, Replicate, Retain, StopStart, Timed,
@@ -26,8 +28,8 @@ pub fn summary(policy: &Policy) -> String {
     format!("{}\n{}", policy.name, lines.collect::<String>())
 }
 
-/// Lists the keys of policies that have no effect, a sentence each: keys that are not acted on yet,
-/// and keys that other keys leave without effect.
+/// Lists what a person should check in policies, a sentence each: keys that are not acted on yet,
+/// keys that other keys leave without effect, and regions that are newer than this release, or none.
 pub fn notes(policies: &[Policy]) -> Vec<String> {
     let mut notes = Vec::new();
     for policy in policies {
@@ -51,6 +53,12 @@ pub fn notes(policies: &[Policy]) -> Vec<String> {
                 "policy {name}: `stop_start` has no effect; `consistency: {mode}` stops no machine"
             ));
         }
+        let places = policy.replicate.iter().map(|place| &place.region);
+        let regions = policy.select.regions.iter().chain(places);
+        let unknown = regions.filter(|region| !REGIONS.contains(&region.as_str()));
+        notes.extend(unknown.map(|region| {
+            format!("policy {name}: this release does not know the region {region}; check its name")
+        }));
     }
     notes
 }
