@@ -1,5 +1,5 @@
-//! Summary of a policy in a few lines, with its defaults; and notes on keys that have no effect, and
-//! on regions that this release does not know.
+//! Summary of a policy in a few lines, with its defaults; and notes on keys that have no effect,
+//! and on regions that this release does not know.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,8 @@ pub fn summary(policy: &Policy) -> String {
 }
 
 /// Lists what a person should check in policies, a sentence each: keys that are not acted on yet,
-/// keys that other keys leave without effect, and regions that are newer than this release, or none.
+/// keys that other keys leave without effect, and regions that are newer than this release, or
+/// none.
 pub fn notes(policies: &[Policy]) -> Vec<String> {
     let mut notes = Vec::new();
     for policy in policies {

@@ -89,8 +89,8 @@ pub const SLOTS_MAX: usize = 1_000_000;
 
 // The pace of calls, and of the sweep.
 
-/// The wait between two sets of snapshots, and between two registrations: half of what EC2 allows an
-/// account and region (5 a second of each), because the account has other users.
+/// The wait between two sets of snapshots, and between two registrations: half of what EC2 allows
+/// an account and region (5 a second of each), because the account has other users.
 pub const SNAPSHOT_PACE: SignedDuration = SignedDuration::from_millis(400);
 
 /// The wait between two machines that are stopped or started: half of what EC2 allows (2 a second).
