@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use afterimage_cloud::Config;
@@ -74,7 +75,12 @@ fn be_the_runtime(api: &str) {
                 exchange(api, "POST", &format!("invocation/{id}/error"), &body.to_string());
             }
             Some("exit") => std::process::exit(7),
-            Some("hang") => std::thread::sleep(10 * PATIENCE),
+            Some("hang") => {
+                if let Some(mark) = event["mark"].as_str() {
+                    std::fs::write(mark, "begun").expect("the folder is there");
+                }
+                std::thread::sleep(10 * PATIENCE);
+            }
             _ => {
                 exchange(api, "POST", &format!("invocation/{id}/response"), "{}");
             }
@@ -87,7 +93,10 @@ fn be_the_runtime(api: &str) {
 struct World {
     server: Server,
     runtime: tokio::runtime::Runtime,
-    arn: String,
+    /// A function with a timeout of two seconds.
+    hasty: String,
+    /// A function whose timeout no test reaches.
+    patient: String,
 }
 
 impl World {
@@ -97,20 +106,41 @@ impl World {
         let server = server.expect("a port is free");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.expect("a runtime");
-        let program = env::current_exe().expect("this test has a file");
-        let scope = Scope::new("123456789012", "us-east-1");
-        let mut spec = FunctionSpec::new(&scope, "worker", ROLE, Code::Binary(program));
-        spec.timeout = Duration::from_secs(2);
-        spec.retry_attempts = 0;
-        spec.variables = BTreeMap::from([("TABLE".to_string(), "points".to_string())]);
-        let added = runtime.block_on(server.world().act(move |cloud| cloud.add_function(spec)));
-        let arn = added.expect("the world lives").expect("within the limits");
-        World { server, runtime, arn }
+        let add = |name: &str, timeout| {
+            let program = env::current_exe().expect("this test has a file");
+            let scope = Scope::new("123456789012", "us-east-1");
+            let mut spec = FunctionSpec::new(&scope, name, ROLE, Code::Binary(program));
+            spec.timeout = timeout;
+            spec.retry_attempts = 0;
+            spec.variables = BTreeMap::from([("TABLE".to_string(), "points".to_string())]);
+            let added = runtime.block_on(server.world().act(move |cloud| cloud.add_function(spec)));
+            added.expect("the world lives").expect("within the limits")
+        };
+        let hasty = add("hasty", Duration::from_secs(2));
+        let patient = add("patient", 10 * PATIENCE);
+        World { server, runtime, hasty, patient }
     }
 
     fn invoke(&self, what: &str) {
-        let (arn, event) = (self.arn.clone(), json!({ "do": what }));
-        let sent = self.server.world().with(move |model| enqueue(model, &arn, event));
+        self.send(&self.hasty, json!({ "do": what }));
+    }
+
+    /// Sends an event on which the patient function hangs, and returns once its program does.
+    fn hang(&self) {
+        let mark = Path::new(env!("CARGO_TARGET_TMPDIR")).join("real-program-hangs");
+        let _ = std::fs::remove_file(&mark);
+        self.send(&self.patient, json!({ "do": "hang", "mark": mark }));
+        #[expect(clippy::disallowed_methods, reason = "the test is about real time")]
+        let began = Instant::now();
+        while !mark.exists() {
+            assert!(began.elapsed() < PATIENCE, "the program was not given its event");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn send(&self, function: &str, event: Value) {
+        let function = function.to_string();
+        let sent = self.server.world().with(move |model| enqueue(model, &function, event));
         self.runtime.block_on(sent).expect("the world lives").expect("there is such a function");
     }
 
@@ -139,7 +169,7 @@ impl World {
     }
 
     fn kill(&self) {
-        let arn = self.arn.clone();
+        let arn = self.patient.clone();
         let killed = self.server.world().with(move |model| {
             for environment in environments_of(model, &arn) {
                 kill(model, environment);
@@ -169,10 +199,9 @@ fn drive() {
 
     world.invoke("nothing");
     assert_eq!(world.outcome(5), ended("ok", true));
-    world.invoke("hang");
-    std::thread::sleep(Duration::from_millis(200));
+    world.hang();
     world.kill();
-    assert_eq!(world.outcome(6), ended("Runtime.ExitError", false));
+    assert_eq!(world.outcome(6), ended("Runtime.ExitError", true));
 
     // The server ends at once although a program waits for its next invocation.
     world.invoke("nothing");

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::downtime::{Downtime, Roster};
+use crate::ids::ResourceId;
 use crate::point::{Point, Replica};
 use crate::reason::Reason;
 use crate::request_counter::RequestCounter;
@@ -220,7 +221,7 @@ impl Record {
     }
 
     /// Returns the resources whose EC2 events the record waits for.
-    pub fn awaits(&self) -> Vec<String> {
+    pub fn awaits(&self) -> Vec<ResourceId> {
         match self {
             Record::Point(point) => point.awaits(),
             Record::Replica(replica) => replica.awaits(),

@@ -94,6 +94,64 @@ id!(
     is_region
 );
 
+/// Id of a resource whose kind its prefix tells. Kept as a text.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum ResourceId {
+    Image(AmiId),
+    Machine(InstanceId),
+    Snapshot(SnapshotId),
+}
+
+impl fmt::Display for ResourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ResourceId::Image(id) => id.fmt(f),
+            ResourceId::Machine(id) => id.fmt(f),
+            ResourceId::Snapshot(id) => id.fmt(f),
+        }
+    }
+}
+
+impl TryFrom<String> for ResourceId {
+    type Error = NotAnId;
+
+    fn try_from(text: String) -> Result<ResourceId, NotAnId> {
+        let machine = || InstanceId::parse(&text).map(ResourceId::Machine);
+        let image = || AmiId::parse(&text).map(ResourceId::Image);
+        let snapshot = || SnapshotId::parse(&text).map(ResourceId::Snapshot);
+        let expected = "the id of an instance, an image or a snapshot";
+        machine()
+            .or_else(|_| image())
+            .or_else(|_| snapshot())
+            .map_err(|NotAnId { text, .. }| NotAnId { text, expected })
+    }
+}
+
+impl From<ResourceId> for String {
+    fn from(id: ResourceId) -> String {
+        id.to_string()
+    }
+}
+
+impl From<AmiId> for ResourceId {
+    fn from(id: AmiId) -> ResourceId {
+        ResourceId::Image(id)
+    }
+}
+
+impl From<InstanceId> for ResourceId {
+    fn from(id: InstanceId) -> ResourceId {
+        ResourceId::Machine(id)
+    }
+}
+
+impl From<SnapshotId> for ResourceId {
+    fn from(id: SnapshotId) -> ResourceId {
+        ResourceId::Snapshot(id)
+    }
+}
+
 /// `us-east-1`, `us-gov-west-1`, `eusc-de-east-1`: words and at last a number.
 fn is_region(text: &str) -> bool {
     let Some((words, number)) = text.rsplit_once('-') else { return false };

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::duration::seconds;
-use crate::ids::{AccountId, AmiId, InstanceId, Region, SnapshotId, VolumeId};
+use crate::ids::{AccountId, AmiId, InstanceId, Region, ResourceId, SnapshotId, VolumeId};
 use crate::limits::later;
 use crate::machine::{Grade, Machine};
 use crate::policy::{
@@ -65,7 +65,7 @@ pub struct Point {
     pub reason: Option<Reason>,
     /// Leftovers of failed tries. They are ours and cannot be used; the ordinary steps remove them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub leftovers: Vec<String>,
+    pub leftovers: Vec<ResourceId>,
 }
 
 /// A method that was chosen.
@@ -231,13 +231,13 @@ impl Point {
     }
 
     /// Returns the resources whose EC2 events the point waits for.
-    pub fn awaits(&self) -> Vec<String> {
+    pub fn awaits(&self) -> Vec<ResourceId> {
         match (self.status.phase(), self.status.making()) {
-            (Phase::Requested, _) if self.waits_for_stop() => vec![self.instance().to_string()],
+            (Phase::Requested, _) if self.waits_for_stop() => vec![self.instance().clone().into()],
             (Phase::Pending, Some(Making::Snapshots)) => {
-                self.snapshots.values().map(ToString::to_string).collect()
+                self.snapshots.values().cloned().map(ResourceId::from).collect()
             }
-            (Phase::Pending, _) => self.image.iter().map(ToString::to_string).collect(),
+            (Phase::Pending, _) => self.image.iter().cloned().map(ResourceId::from).collect(),
             _ => Vec::new(),
         }
     }
@@ -320,7 +320,7 @@ pub struct Replica {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub leftovers: Vec<String>,
+    pub leftovers: Vec<ResourceId>,
 }
 
 /// The status of a replica.
@@ -466,9 +466,9 @@ impl Replica {
     }
 
     /// Returns the resources whose EC2 events the replica waits for.
-    pub fn awaits(&self) -> Vec<String> {
+    pub fn awaits(&self) -> Vec<ResourceId> {
         match self.status {
-            ReplicaStatus::Pending => self.image.iter().map(ToString::to_string).collect(),
+            ReplicaStatus::Pending => self.image.iter().cloned().map(ResourceId::from).collect(),
             ReplicaStatus::Waiting
             | ReplicaStatus::Copying
             | ReplicaStatus::Available

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AmiId, InstanceId, SnapshotId};
+use crate::ids::{AmiId, InstanceId, ResourceId, SnapshotId};
 
 /// Prefix of the name of a policy.
 const POLICY: &str = "policy ";
@@ -57,6 +57,16 @@ impl From<String> for Subject {
 impl From<Subject> for String {
     fn from(subject: Subject) -> String {
         subject.to_string()
+    }
+}
+
+impl From<ResourceId> for Subject {
+    fn from(id: ResourceId) -> Subject {
+        match id {
+            ResourceId::Image(id) => Subject::Image(id),
+            ResourceId::Machine(id) => Subject::Machine(id),
+            ResourceId::Snapshot(id) => Subject::Snapshot(id),
+        }
     }
 }
 

@@ -225,10 +225,10 @@ fn what_earlier_tries_left_belongs_to_the_point() {
     let point = the_point(&found);
     assert_eq!((point.status, &point.image), (Status::Protected, &Some(ami(2))));
     assert_eq!(point.step.attempt, 1);
-    assert_eq!(point.leftovers, [ami(1).to_string(), snap(9).to_string()]);
+    assert_eq!(point.leftovers, [ami(1).into(), snap(9).into()]);
     let replica = &found.points[0].replicas[0];
     assert_eq!((&replica.image, replica.step.attempt), (&Some(ami(6)), 1));
-    assert_eq!(replica.leftovers, [ami(5).to_string()]);
+    assert_eq!(replica.leftovers, [ami(5).into()]);
     assert_eq!(found.unusable, []);
 }
 
@@ -237,7 +237,7 @@ fn of_two_images_the_one_counts_that_was_copied_and_else_that_of_the_last_try() 
     let home = [image(1, [11, 12], 0), image(2, [11, 12], 1)];
     let found = decide(&seen(&home, &set(), &[]));
     assert_eq!(the_point(&found).image, Some(ami(2)));
-    assert_eq!(the_point(&found).leftovers, [ami(1).to_string()]);
+    assert_eq!(the_point(&found).leftovers, [ami(1).into()]);
     let found = decide(&seen(&home, &set(), &[copy(5, 1, 0)]));
     assert_eq!(the_point(&found).image, Some(ami(1)));
 }
@@ -247,7 +247,7 @@ fn a_point_of_which_only_remains_are_there_has_failed() {
     let found = decide(&seen(&[], &set(), &[]));
     let point = the_point(&found);
     assert_eq!((point.status, &point.image, &point.grade), (Status::Failed, &None, &None));
-    assert_eq!(point.leftovers, [snap(11).to_string(), snap(12).to_string()]);
+    assert_eq!(point.leftovers, [snap(11).into(), snap(12).into()]);
     let failed = ObservedImage {
         state: ImageState::Failed,
         snapshots: Vec::new(),
@@ -255,7 +255,7 @@ fn a_point_of_which_only_remains_are_there_has_failed() {
         ..image(1, [11, 12], 0)
     };
     let found = decide(&seen(&[failed], &[], &[]));
-    assert_eq!(the_point(&found).leftovers, [ami(1).to_string()]);
+    assert_eq!(the_point(&found).leftovers, [ami(1).into()]);
 }
 
 #[test]
@@ -309,7 +309,7 @@ fn what_the_facts_do_not_bear_out_is_told_and_the_point_is_what_is_left_of_it() 
     let found = decide(&seen(&home, &all, &[copy(5, 1, 0), copied, other]));
     let point = the_point(&found);
     assert_eq!((point.status, &point.image), (Status::Protected, &Some(ami(1))));
-    assert_eq!(point.leftovers, Vec::<String>::new());
+    assert_eq!(point.leftovers, []);
     let told: BTreeMap<String, String> = whys(&found).into_iter().collect();
     let expected = [
         (ami(3).to_string(), "its name"),

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use afterimage_core::call::register_image::Device;
 use afterimage_core::call::{CopyImage, CreateImage, CreateSnapshots, Intent, RegisterImage};
 use afterimage_core::command::{Change, Command, Decision, Wake, Write};
+use afterimage_core::ids::ResourceId;
 use afterimage_core::point::{Plan, Point, Replica, ReplicaStatus};
 use afterimage_core::reason::{Code, Reason};
 use afterimage_core::slot::{Occasion, Slot};
@@ -149,7 +150,7 @@ fn a_change_of_several_records_is_one_line_with_the_reason_of_each() {
     let mut failed = point(Status::Failed);
     failed.step.due_at = None;
     failed.reason = Some(Reason::new(Code::ImageFailed, "Client.InternalError"));
-    failed.leftovers = vec!["ami-00000001".into()];
+    failed.leftovers = vec![ResourceId::try_from("ami-00000001".to_string()).expect("an id")];
     let (image, region) = (id("ami-00000001"), id("eu-west-1"));
     let replica = Replica::wanted(&failed, &image, &region, failed.requested_at);
     let new = Write { expected: 0, ..Write::replica(replica) };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use afterimage_core::downtime::{self, Downtime, DowntimeEvent, DowntimeStatus};
-use afterimage_core::ids::{AmiId, Region, SnapshotId, VolumeId};
+use afterimage_core::ids::{AmiId, Region, ResourceId, SnapshotId, VolumeId};
 use afterimage_core::machine::Grade;
 use afterimage_core::point::{Plan, Point, Replica, ReplicaEvent, ReplicaStatus, next_of_replica};
 use afterimage_core::policy::Consistency;
@@ -99,12 +99,11 @@ fn region(name: &str) -> Region {
 }
 
 /// The sample of the event that tells of an artefact.
-fn event_of(awaited: &str) -> &'static str {
-    match awaited.split_once('-').expect("an id").0 {
-        "i" => "`instance-state-changed`",
-        "snap" => "`snapshots-completed`",
-        "ami" => "`image-state-changed`",
-        other => panic!("no event tells of {other}"),
+fn event_of(awaited: &ResourceId) -> &'static str {
+    match awaited {
+        ResourceId::Machine(_) => "`instance-state-changed`",
+        ResourceId::Snapshot(_) => "`snapshots-completed`",
+        ResourceId::Image(_) => "`image-state-changed`",
     }
 }
 
@@ -121,7 +120,7 @@ fn points() {
         let queues = [&ungraded, &graded].into_iter().filter_map(|point| point.queue());
         let queues: BTreeSet<String> = queues.map(|queue| queue.kind.to_string()).collect();
         assert_eq!(kinds(&row.queue), queues, "{status}");
-        let events: BTreeSet<&str> = graded.awaits().iter().map(|id| event_of(id)).collect();
+        let events: BTreeSet<&str> = graded.awaits().iter().map(event_of).collect();
         for event in ["`instance-state-changed`", "`snapshots-completed`", "`image-state-changed`"]
         {
             let (told, waits) = (row.waits_for.contains(event), events.contains(event));

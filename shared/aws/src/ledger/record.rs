@@ -36,7 +36,8 @@ pub fn item_to_put(write: &Write, id: &str) -> Result<Item, Failure> {
     item.insert(WRITTEN_BY.into(), AttributeValue::S(id.to_string()));
     // A settled record has none of these: it has no place in the index and costs no sweep.
     if let (Some(due_in), Some(due_at)) = (place(&write.record), write.record.due_at()) {
-        let awaits = write.record.awaits().into_iter().map(AttributeValue::S).collect();
+        let awaits =
+            write.record.awaits().into_iter().map(|id| AttributeValue::S(id.into())).collect();
         item.insert(QUEUE.into(), AttributeValue::S(due_in));
         item.insert(DUE_AT.into(), AttributeValue::N(due_at.as_millisecond().to_string()));
         item.insert(AWAITS.into(), AttributeValue::L(awaits));

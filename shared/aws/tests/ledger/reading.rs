@@ -5,6 +5,7 @@ use std::time::Duration;
 use afterimage_aws::Ledger;
 use afterimage_core::command::Change;
 use afterimage_core::flow::InFlight;
+use afterimage_core::ids::ResourceId;
 use afterimage_core::point::Point;
 use afterimage_core::reason::{Code, Reason};
 use afterimage_core::status::Event;
@@ -18,6 +19,10 @@ use super::{AWAY, SEAT, TABLE, World, instance, queue, region, second, world, wo
 
 async fn in_flight(world: &World, of: &Queue, until: Option<i64>) -> Vec<InFlight> {
     world.ledger.queue(of, until.map(second)).await.expect("the ledger can be read")
+}
+
+fn resource(text: &str) -> ResourceId {
+    ResourceId::try_from(text.to_string()).expect("an id")
 }
 
 fn missed(point: &Point) -> Change {
@@ -53,7 +58,7 @@ fn a_queue_tells_what_is_awaited_and_forgets_what_is_settled() {
         world.write(&new(&point), "a").await;
         let register = queue(Kind::Register, SEAT);
         let found = in_flight(&world, &register, None).await;
-        assert_eq!(found[0].awaits, ["snap-00000001", "snap-00000002"]);
+        assert_eq!(found[0].awaits, [resource("snap-00000001"), resource("snap-00000002")]);
         let mut settled = protected(instance(1), 0);
         settled.step = point.step.clone();
         world.write(&Change::point(settled), "b").await;
@@ -78,7 +83,7 @@ fn each_kind_of_queue_finds_its_records() {
         assert_eq!(records(&home).await, (vec![points[0].clone()], vec![]));
         assert_eq!(records(&away).await, (vec![], vec![pending(&other, 9)]));
         assert_eq!(records(&queue(Kind::Copy, AWAY)).await, (vec![], copies.to_vec()));
-        assert_eq!(in_flight(&world, &away, None).await[0].awaits, ["ami-00000002"]);
+        assert_eq!(in_flight(&world, &away, None).await[0].awaits, [resource("ami-00000002")]);
     });
 }
 
@@ -130,7 +135,7 @@ fn what_a_batch_left_over_is_asked_for_again() {
         let points: Vec<Point> = (0..70)
             .map(|nth| {
                 let mut point = requested(instance(nth), 0);
-                point.leftovers = vec!["x".repeat(300_000)];
+                point.leftovers = vec![resource(&format!("snap-{}", "a".repeat(300_000)))];
                 point
             })
             .collect();

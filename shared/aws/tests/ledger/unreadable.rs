@@ -35,7 +35,8 @@ fn wrongs() -> Vec<(&'static str, AttributeValue)> {
         ("version", number("1.5")),
         ("home", text("us-nowhere")),
         ("requested_at", text("yesterday")),
-        ("leftovers", AttributeValue::Ss(vec!["a set".into()])),
+        ("leftovers", AttributeValue::Ss(vec!["snap-00000001".into()])),
+        ("leftovers", AttributeValue::L(vec![text("no id")])),
         ("id", text("gold-00000000000000002-at-20260101T000000Z")),
         ("status", text("registered")),
     ]

@@ -105,7 +105,7 @@ fn made(point: &Point, set: SnapshotSet, now: Timestamp) -> Result<Conclusion, I
         return Ok(recorded(success::snapshots(point, set, now)?));
     }
     let mut left = point.clone();
-    retry::leave(&mut left.leftovers, set.into_iter().map(|(_, id)| id.into()));
+    retry::leave(&mut left.leftovers, set.into_iter().map(|(_, id)| id));
     let text = "the volumes of the machine changed while its snapshots were made";
     let reason = Reason::new(Code::SnapshotFailed, text);
     Ok(recorded(retry::failed(&left, reason, Next::Backoff, now)?))
@@ -147,7 +147,7 @@ pub fn find(
     };
     conclusion.say(&point.id, reason.clone());
     let mut left = point.clone();
-    retry::leave(&mut left.leftovers, found.ours.into_iter().map(|(_, id)| id.into()));
+    retry::leave(&mut left.leftovers, found.ours.into_iter().map(|(_, id)| id));
     conclusion.record(summary::recorded(retry::failed(&left, reason, Next::AtOnce, now)?));
     Ok(conclusion)
 }

@@ -20,7 +20,7 @@ use jiff::Timestamp;
 
 use super::coverage::Fleet;
 use crate::command::{Change, Command, Decision, Finding};
-use crate::ids::{Region, SnapshotId};
+use crate::ids::{Region, ResourceId, SnapshotId};
 use crate::limits::{ATTEMPTS_MAX, CLOCK_SKEW, FOREIGN_REPORTS_MAX};
 use crate::names::{TAG_ATTEMPT, TAG_POINT, image_name};
 use crate::observed::{Complete, ImageState, ObservedImage, ObservedSnapshot};
@@ -72,14 +72,14 @@ pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
             if !matches!(verdict, Verdict::Foreign(_)) {
                 mapped.extend(image.snapshots.iter().map(|snapshot| (region, snapshot)));
             }
-            audit.take(region, Subject::from(&image.id), verdict);
+            audit.take(region, image.id.clone().into(), verdict);
         }
     }
     for (region, snapshots) in &tagged.snapshots {
         for snapshot in &snapshots.0 {
             let is_mapped = mapped.contains(&(region, &snapshot.id));
             let verdict = snapshot_verdict(tagged, region, snapshot, is_mapped);
-            audit.take(region, Subject::from(&snapshot.id), verdict);
+            audit.take(region, snapshot.id.clone().into(), verdict);
         }
     }
     audit.into_decision()
@@ -105,7 +105,7 @@ fn image_verdict<'a>(tagged: &'a Tagged, region: &Region, image: &ObservedImage)
 
 fn image_at_home<'a>(point: &'a Point, image: &ObservedImage) -> Verdict<'a> {
     let is_named = point.image.as_ref() == Some(&image.id);
-    if is_named || is_leftover(&point.leftovers, image.id.as_str()) {
+    if is_named || is_leftover(&point.leftovers, &image.id) {
         return Verdict::Leave;
     }
     // It takes a moment until an image shows its mapping.
@@ -123,7 +123,7 @@ fn image_at_home<'a>(point: &'a Point, image: &ObservedImage) -> Verdict<'a> {
     };
     let is_of_point = |snapshot: &SnapshotId| {
         point.snapshots.values().any(|ours| ours == snapshot)
-            || is_leftover(&point.leftovers, snapshot.as_str())
+            || is_leftover(&point.leftovers, snapshot)
     };
     if !has_our_name(image, &point.id, attempts) {
         Verdict::Foreign("its name does not match any attempt of its recovery point")
@@ -156,7 +156,7 @@ fn created_at_home<'a>(point: &'a Point, image: &ObservedImage) -> Verdict<'a> {
 
 fn image_elsewhere<'a>(replica: &'a Replica, image: &ObservedImage) -> Verdict<'a> {
     let is_named = replica.image.as_ref() == Some(&image.id);
-    if is_named || is_leftover(&replica.leftovers, image.id.as_str()) {
+    if is_named || is_leftover(&replica.leftovers, &image.id) {
         return Verdict::Leave;
     }
     // Asked to wait, it will be asked for again under the same token: what an earlier call of that
@@ -195,7 +195,7 @@ fn snapshot_verdict<'a>(
 
 fn snapshot_at_home<'a>(point: &'a Point, snapshot: &ObservedSnapshot) -> Verdict<'a> {
     let is_named = point.snapshots.values().any(|ours| *ours == snapshot.id);
-    if is_named || is_leftover(&point.leftovers, snapshot.id.as_str()) {
+    if is_named || is_leftover(&point.leftovers, &snapshot.id) {
         return Verdict::Leave;
     }
     let attempts = match point.status {
@@ -224,14 +224,14 @@ fn snapshot_at_home<'a>(point: &'a Point, snapshot: &ObservedSnapshot) -> Verdic
 fn snapshot_elsewhere<'a>(replica: &'a Replica, snapshot: &ObservedSnapshot) -> Verdict<'a> {
     // Until then the image that it belongs to may not show its mapping yet, or not be known of.
     let is_underway = !replica.status.is_settled();
-    if is_underway || is_leftover(&replica.leftovers, snapshot.id.as_str()) {
+    if is_underway || is_leftover(&replica.leftovers, &snapshot.id) {
         return Verdict::Leave;
     }
     Verdict::Foreign("no replica of its point uses it")
 }
 
-fn is_leftover(leftovers: &[String], artefact: &str) -> bool {
-    leftovers.iter().any(|leftover| leftover == artefact)
+fn is_leftover(leftovers: &[ResourceId], artefact: &(impl Clone + Into<ResourceId>)) -> bool {
+    leftovers.contains(&artefact.clone().into())
 }
 
 fn attempt_of(tags: &Tags) -> Option<u32> {
@@ -267,15 +267,15 @@ impl<'a> Audit<'a> {
         }
     }
 
-    fn take(&mut self, region: &Region, artefact: Subject, verdict: Verdict<'a>) {
+    fn take(&mut self, region: &Region, artefact: ResourceId, verdict: Verdict<'a>) {
         match verdict {
             Verdict::Leave => {}
             Verdict::Surplus(owner) => self.link(artefact, owner),
-            Verdict::Foreign(why) => self.report(region, artefact, why),
+            Verdict::Foreign(why) => self.report(region, artefact.into(), why),
         }
     }
 
-    fn link(&mut self, artefact: Subject, owner: Owner<'a>) {
+    fn link(&mut self, artefact: ResourceId, owner: Owner<'a>) {
         let leftovers = match owner {
             Owner::Point(point) => {
                 let entry = self.points.entry(&point.id);
@@ -286,7 +286,7 @@ impl<'a> Audit<'a> {
                 &mut entry.or_insert_with(|| replica.clone()).leftovers
             }
         };
-        leftovers.push(artefact.to_string());
+        leftovers.push(artefact.clone());
         let point = match owner {
             Owner::Point(point) => &point.id,
             Owner::Replica(replica) => &replica.point,

@@ -24,7 +24,7 @@ pub fn decide(input: &Input) -> Decision {
         | ImageState::Disabled
         | ImageState::Deregistered => {}
     }
-    if awaited(&input.in_flight, image.as_str()) {
+    if awaited(&input.in_flight, &image.clone().into()) {
         let queue = Queue { region: region.clone(), kind: Kind::Confirm };
         decision.command(Command::Wake(Wake { queue, hop: 0 }));
     } else {

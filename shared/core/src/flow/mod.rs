@@ -22,7 +22,7 @@ use jiff::Timestamp;
 
 use crate::command::{Cursor, Decision};
 use crate::downtime::Roster;
-use crate::ids::{AmiId, InstanceId, PolicyName, Region, SnapshotId};
+use crate::ids::{AmiId, InstanceId, PolicyName, Region, ResourceId, SnapshotId};
 use crate::machine::State;
 use crate::observed::ImageState;
 use crate::policy::{Consistency, Policy};
@@ -103,12 +103,12 @@ impl InForce {
 pub struct InFlight {
     pub point: PointId,
     pub due_at: Timestamp,
-    pub awaits: Vec<String>,
+    pub awaits: Vec<ResourceId>,
 }
 
 /// Tells whether anything in flight waits for that.
-fn awaited(in_flight: &[InFlight], artefact: &str) -> bool {
-    in_flight.iter().any(|record| record.awaits.iter().any(|awaits| awaits == artefact))
+fn awaited(in_flight: &[InFlight], artefact: &ResourceId) -> bool {
+    in_flight.iter().any(|record| record.awaits.contains(artefact))
 }
 
 /// EC2 Instance State-change Notification.

@@ -5,6 +5,7 @@
 
 use super::{InFlight, SnapshotsCompleted, awaited};
 use crate::command::{Command, Decision, Wake};
+use crate::ids::ResourceId;
 use crate::reason::{Code, Reason};
 use crate::work::{Kind, Queue};
 
@@ -18,7 +19,8 @@ pub struct Input {
 pub fn decide(input: &Input) -> Decision {
     let mut decision = Decision::default();
     let SnapshotsCompleted { region, snapshots } = &input.event;
-    if snapshots.iter().any(|snapshot| awaited(&input.in_flight, snapshot.as_str())) {
+    let mut ids = snapshots.iter().cloned().map(ResourceId::from);
+    if ids.any(|snapshot| awaited(&input.in_flight, &snapshot)) {
         let queue = Queue { region: region.clone(), kind: Kind::Register };
         decision.command(Command::Wake(Wake { queue, hop: 0 }));
     } else if let Some(first) = snapshots.first() {

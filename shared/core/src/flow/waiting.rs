@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::InFlight;
 use crate::command::{Change, Command, Decision};
+use crate::ids::ResourceId;
 use crate::machine::{Instance, State};
 use crate::point::{Point, Step};
 use crate::reason::{Code, Reason};
@@ -23,8 +24,8 @@ pub struct Waiting {
 /// Lists the records of a queue that wait for their machine.
 pub fn of_queue(in_flight: &[InFlight]) -> Vec<InFlight> {
     let waits = |record: &&InFlight| {
-        let machine = record.point.instance().as_str();
-        record.awaits.iter().any(|awaits| awaits == machine)
+        let machine = ResourceId::Machine(record.point.instance().clone());
+        record.awaits.contains(&machine)
     };
     in_flight.iter().filter(waits).cloned().collect()
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::found::{Found, Group, Labelled, Rebuilt};
 use super::home::{self, Judged, Set};
 use super::{machine, replicas};
-use crate::ids::{SnapshotId, VolumeId};
+use crate::ids::{ResourceId, SnapshotId, VolumeId};
 use crate::machine::Machine;
 use crate::observed::{ObservedImage, ObservedSnapshot, SnapshotState};
 use crate::point::{Chosen, Place, Plan, Point, Replica, Step};
@@ -168,7 +168,7 @@ fn settle(point: &mut Point, replicas: &[Replica]) {
 }
 
 /// Lists what is at home and not part of the point: left by its tries, or not ours.
-fn leftovers(group: &Group, home: &Home, found: &mut Found) -> Vec<String> {
+fn leftovers(group: &Group, home: &Home, found: &mut Found) -> Vec<ResourceId> {
     let mut left = Vec::new();
     let is_image = |id| home.image.as_ref().is_some_and(|image| image.seen.id == id);
     for image in &group.images {
@@ -182,7 +182,7 @@ fn leftovers(group: &Group, home: &Home, found: &mut Found) -> Vec<String> {
             }
             Judged::Foreign(why) => found.leave_image(image, why),
             Judged::Good(_) | Judged::NotYet(_) | Judged::Left => {
-                left.push(image.seen.id.to_string());
+                left.push(image.seen.id.clone().into());
             }
         }
     }
@@ -197,7 +197,7 @@ fn leftovers(group: &Group, home: &Home, found: &mut Found) -> Vec<String> {
                 found.leave_snapshot(snapshot, "its tags contradict those of its point");
             }
             Err(why) => found.leave_snapshot(snapshot, why),
-            Ok(()) => left.push(snapshot.seen.id.to_string()),
+            Ok(()) => left.push(snapshot.seen.id.clone().into()),
         }
     }
     left

@@ -43,7 +43,7 @@ pub(super) fn of(group: &Group, point: &Point, found: &mut Found) -> Option<Vec<
             | ImageState::Failed
             | ImageState::Disabled
             | ImageState::Deregistered
-            | ImageState::Other => replica.leftovers.push(image.seen.id.to_string()),
+            | ImageState::Other => replica.leftovers.push(image.seen.id.clone().into()),
         }
         if replica.image.is_none() {
             replica.step.attempt = replica.step.attempt.max(image.label.attempt);

@@ -6,6 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::ids::ResourceId;
 use crate::limits::{ATTEMPTS_MAX, FAILURES_MAX, THROTTLED_WAIT, backoff, later};
 use crate::point::{Chosen, IllegalForReplica, Point, Replica, ReplicaEvent, Step};
 use crate::reason::{Code, Reason};
@@ -91,7 +92,7 @@ pub fn redone(
     let step = counted(&point.step, Next::AtOnce, now);
     let mut after = shed(point).after(Event::Redo)?;
     let set = std::mem::take(&mut after.snapshots);
-    leave(&mut after.leftovers, set.into_values().map(String::from));
+    leave(&mut after.leftovers, set.into_values());
     let (method, reason) = (Some(method), Some(reason));
     Ok(Point { step, method, reason, taken_at: None, grade: None, ..after })
 }
@@ -129,7 +130,7 @@ fn shed(point: &Point) -> Point {
     match point.status.making() {
         Some(Making::Snapshots) => {
             let set = std::mem::take(&mut point.snapshots);
-            leave(&mut point.leftovers, set.into_values().map(String::from));
+            leave(&mut point.leftovers, set.into_values());
             point.taken_at = None;
             point.grade = None;
         }
@@ -138,11 +139,11 @@ fn shed(point: &Point) -> Point {
             point.taken_at = None;
             point.grade = None;
             let image = point.image.take();
-            leave(&mut point.leftovers, image.into_iter().map(String::from));
+            leave(&mut point.leftovers, image);
         }
         Some(Making::Image) => {
             let image = point.image.take();
-            leave(&mut point.leftovers, image.into_iter().map(String::from));
+            leave(&mut point.leftovers, image);
         }
         None => {}
     }
@@ -150,8 +151,11 @@ fn shed(point: &Point) -> Point {
 }
 
 /// Records the leftovers of a try, each once.
-pub fn leave(leftovers: &mut Vec<String>, left: impl IntoIterator<Item = String>) {
-    for artefact in left {
+pub fn leave(
+    leftovers: &mut Vec<ResourceId>,
+    left: impl IntoIterator<Item = impl Into<ResourceId>>,
+) {
+    for artefact in left.into_iter().map(Into::into) {
         if !leftovers.contains(&artefact) {
             leftovers.push(artefact);
         }
@@ -206,12 +210,12 @@ fn replica_again(
         step.due_at = Some(now);
     }
     let mut replica = replica.after(ReplicaEvent::Retry)?;
-    leave(&mut replica.leftovers, replica.image.take().map(String::from));
+    leave(&mut replica.leftovers, replica.image.take());
     Ok(Replica { step, reason: Some(reason), ..replica })
 }
 
 pub fn replica_given_up(replica: &Replica, reason: Reason) -> Result<Replica, IllegalForReplica> {
     let mut replica = replica.after(ReplicaEvent::Fail)?;
-    leave(&mut replica.leftovers, replica.image.take().map(String::from));
+    leave(&mut replica.leftovers, replica.image.take());
     Ok(Replica { step: replica.step.settled(), reason: Some(reason), ..replica })
 }

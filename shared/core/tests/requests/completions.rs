@@ -6,13 +6,13 @@ use afterimage_core::flow::{
 use afterimage_core::observed::ImageState;
 use afterimage_core::slot::PointId;
 
-use crate::{at, check, region};
+use crate::{at, check, region, resource};
 
 fn waiting_for(artefacts: &[&str]) -> Vec<InFlight> {
     let in_flight = |artefact: &&str| InFlight {
         point: PointId::parse("gold-0aaaaaaaaaaaaaaa1-at-20260102T190000Z").expect("an id"),
         due_at: at("2026-01-02T19:05:00Z"),
-        awaits: vec!["snap-0000000a".into(), artefact.to_string()],
+        awaits: vec![resource("snap-0000000a"), resource(artefact)],
     };
     artefacts.iter().map(in_flight).collect()
 }

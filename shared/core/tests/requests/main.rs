@@ -22,7 +22,7 @@ use crate::render::render;
 
 use afterimage_core::command::Decision;
 use afterimage_core::flow::InForce;
-use afterimage_core::ids::Region;
+use afterimage_core::ids::{Region, ResourceId};
 use afterimage_core::machine::{Instance, State};
 use afterimage_core::policy::file::read;
 use jiff::Timestamp;
@@ -33,6 +33,10 @@ fn at(text: &str) -> Timestamp {
 
 fn region(name: &str) -> Region {
     Region::parse(name).expect("a region")
+}
+
+fn resource(text: &str) -> ResourceId {
+    ResourceId::try_from(text.to_string()).expect("an id")
 }
 
 fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {

@@ -24,7 +24,7 @@ use afterimage_core::slot::{Occasion, PointId, Slot};
 use afterimage_core::status::Status;
 use jiff::Timestamp;
 
-use crate::{at, machine, region, tags};
+use crate::{at, machine, region, resource, tags};
 
 const HOME: &str = "us-east-1";
 const AWAY: &str = "eu-west-1";
@@ -236,11 +236,11 @@ const SURPLUS: &str = "created for gold-0aaaaaaaaaaaaaaa1-at-20260106T190000Z by
 fn what_the_ledger_names_is_fine() {
     check(&[], |_| {});
     check(&[], |world| {
-        world.point.leftovers = vec!["snap-00000003".into(), "ami-00000003".into()];
+        world.point.leftovers = vec![resource("snap-00000003"), resource("ami-00000003")];
         world.snapshots.push((HOME, snapshot("snap-00000003", "vol-00000009")));
         world.images.push((HOME, image("ami-00000003", &["snap-00000009"])));
         let replica = world.replica.as_mut().expect("it has one");
-        replica.leftovers = vec!["ami-0000000c".into()];
+        replica.leftovers = vec![resource("ami-0000000c")];
         world.images.push((AWAY, image("ami-0000000c", &["snap-0000000c"])));
         world.snapshots.push((AWAY, snapshot("snap-0000000c", "vol-ffffffff")));
     });
@@ -269,7 +269,7 @@ fn what_is_linked_is_written_against_the_version_that_was_read() {
     let mut world = World::new();
     world.point.version = 7;
     world.snapshots.push((HOME, snapshot("snap-00000003", "vol-00000001")));
-    let expected = Point { version: 8, leftovers: vec!["snap-00000003".into()], ..point() };
+    let expected = Point { version: 8, leftovers: vec![resource("snap-00000003")], ..point() };
     let decision = world.look();
     let [Command::Record(change), Command::Looked(_)] = &decision.commands[..] else {
         panic!("{}", render(&decision))

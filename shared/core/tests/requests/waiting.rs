@@ -13,7 +13,8 @@ use afterimage_core::point::{Plan, Point};
 use afterimage_core::policy::Consistency;
 use afterimage_core::slot::{Occasion, Slot};
 
-use crate::{at, check, in_force, machine, region};
+use crate::{at, check, in_force, machine, region, resource};
+use afterimage_core::ids::ResourceId;
 
 const ON_STOP: &str = "
 policies:
@@ -146,13 +147,13 @@ fn what_is_due_already_or_begun_is_left_alone() {
 
 #[test]
 fn only_what_awaits_its_own_machine_waits_for_it() {
-    let in_flight = |awaits: Vec<String>| InFlight {
+    let in_flight = |awaits: Vec<ResourceId>| InFlight {
         point: waiting(1).id,
         due_at: at("2026-01-07T00:00:20Z"),
         awaits,
     };
     let waits = in_flight(waiting(1).awaits());
-    let others = [in_flight(Vec::new()), in_flight(vec!["snap-0123456789abcdef0".into()])];
+    let others = [in_flight(Vec::new()), in_flight(vec![resource("snap-0123456789abcdef0")])];
     let queue = [others.to_vec(), vec![waits.clone()]].concat();
     assert_eq!(of_queue(&queue), [waits]);
 }

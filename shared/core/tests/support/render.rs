@@ -21,6 +21,7 @@ use afterimage_core::command::{
     Change, Command, Consume, Correct, Decision, Explanation, Record, Wake,
 };
 use afterimage_core::downtime::{Downtime, Roster};
+use afterimage_core::ids::ResourceId;
 use afterimage_core::point::{Point, Replica, ReplicaStatus, Step};
 use afterimage_core::request_counter::RequestCounter;
 use afterimage_core::summary::News;
@@ -234,9 +235,10 @@ fn add(line: &mut String, parts: impl Iterator<Item = String>) {
     });
 }
 
-fn add_leftovers(line: &mut String, leftovers: &[String]) {
+fn add_leftovers(line: &mut String, leftovers: &[ResourceId]) {
     if !leftovers.is_empty() {
-        let _ = write!(line, ", leftovers {}", leftovers.join(" "));
+        let ids: Vec<String> = leftovers.iter().map(ToString::to_string).collect();
+        let _ = write!(line, ", leftovers {}", ids.join(" "));
     }
 }
 

@@ -58,7 +58,7 @@ fn what_would_not_boot_or_lost_its_licence_fails_the_point() {
         assert_eq!((point.status, code(&point)), (Status::Failed, Some(Code::ImageDiffers)));
         let reason = point.reason.expect("a reason").text;
         assert!(reason.contains(what), "{what}: {reason}");
-        assert_eq!(point.leftovers, [ami(1).to_string()], "{what}");
+        assert_eq!(point.leftovers, [ami(1).into()], "{what}");
     }
 }
 
@@ -169,7 +169,7 @@ fn a_copy_that_would_not_boot_is_made_again() {
         let replica = copied(edit);
         assert_eq!((replica.status, replica.step.attempt), (ReplicaStatus::Waiting, 1));
         assert_eq!(replica.reason.map(|reason| reason.code), Some(Code::ImageDiffers));
-        assert_eq!(replica.leftovers, [ami(2).to_string()]);
+        assert_eq!(replica.leftovers, [ami(2).into()]);
     }
     // What has another key is a copy all the same.
     let fine: [Edit; 2] =

@@ -108,14 +108,14 @@ fn an_image_that_is_lost_is_left_and_the_next_is_registered_after_a_wait() {
         let decision = look(&registered(), &seen, mins(16));
         let after = point_in(&decision);
         assert_eq!((after.status, code(&after)), (Status::Ready, Some(expected)));
-        assert_eq!((after.image, after.leftovers), (None, vec![ami(1).to_string()]));
+        assert_eq!((after.image, after.leftovers), (None, vec![ami(1).into()]));
         assert_eq!((after.step.attempt, after.step.failures), (1, 1));
         assert_eq!(after.step.due_at, Some(at(mins(17))));
         assert_eq!(codes_said(&decision), [expected]);
         let step = Step { attempt: 7, failures: 7, ..registered().step };
         let after = point_in(&look(&Point { step, ..registered() }, &seen, mins(16)));
         assert_eq!((after.status, code(&after)), (Status::Failed, Some(Code::TriesUsedUp)));
-        assert_eq!(after.leftovers, [ami(1).to_string()]);
+        assert_eq!(after.leftovers, [ami(1).into()]);
     }
 }
 
@@ -170,7 +170,7 @@ fn a_replica_that_fails_is_tried_again_and_touches_nothing_else() {
     let failed = replicas.iter().find(|replica| replica.region == region(IRELAND));
     let failed = failed.expect("written");
     assert_eq!((failed.status, failed.image.as_ref()), (ReplicaStatus::Waiting, None));
-    assert_eq!(failed.leftovers, [ami(2).to_string()]);
+    assert_eq!(failed.leftovers, [ami(2).into()]);
     assert_eq!((failed.step.attempt, failed.step.due_at), (1, Some(at(mins(31)))));
     assert_eq!(codes_said(&decision), [Code::ImageFailed]);
 }
@@ -183,7 +183,7 @@ fn a_replica_that_fails_for_good_fails_its_point_when_the_others_are_settled() {
     let last_try = Replica { step, ..pending(IRELAND, 2) };
     let (points, replicas) = written(&look_at_replicas(&point, &[last_try], &seen, mins(30)));
     assert_eq!((replicas[0].status, replicas[0].step.due_at), (ReplicaStatus::Failed, None));
-    assert_eq!(replicas[0].leftovers, [ami(2).to_string()]);
+    assert_eq!(replicas[0].leftovers, [ami(2).into()]);
     assert_eq!(points[0].status, Status::Imaged);
     assert_eq!(place(&points[0], IRELAND), Some(Place::Failed));
     let decision = look_at_replicas(&points[0], &[pending(FRANKFURT, 3)], &seen, mins(31));

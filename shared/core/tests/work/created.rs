@@ -7,6 +7,7 @@ use afterimage_core::call::{Call, CreateImage, Outcome};
 use afterimage_core::command::{Command, Decision};
 use afterimage_core::flow::work_requested::snapshot::{Input, decide};
 use afterimage_core::flow::work_requested::{self, confirm, needs, snapshot};
+use afterimage_core::ids::ResourceId;
 use afterimage_core::machine::{Grade, LeftOut, Machine, State};
 use afterimage_core::observed::{Complete, ImageState, ObservedImage, ObservedSnapshot};
 use afterimage_core::point::{Chosen, Point};
@@ -95,7 +96,7 @@ fn the_grade_tells_how_the_disks_were() {
         assert_eq!((made.status, made.grade), (Status::Created, grade));
         assert_eq!((made.taken_at, &made.image), (Some(at(5)), &Some(ami(1))));
         assert_eq!(made.queue().map(|queue| queue.kind), Some(kind));
-        assert_eq!(made.awaits(), [ami(1).to_string()]);
+        assert_eq!(made.awaits(), [ami(1).into()]);
         assert_eq!(made.check(), Ok(()));
     }
     let mut restarted = stopped();
@@ -193,7 +194,7 @@ fn ours_is_what_was_made_of_our_machine_after_the_intent_with_our_tag() {
         let after = point_in(&decision);
         assert_eq!((after.status, after.step.attempt), (Status::Requested, 1), "{what}");
         assert_eq!((after.step.failures, after.step.due_at), (0, Some(at(mins(6)))), "{what}");
-        assert_eq!(after.leftovers, Vec::<String>::new(), "{what}");
+        assert_eq!(after.leftovers, [], "{what}");
     }
 }
 
@@ -251,11 +252,11 @@ fn with_a_disk_more_or_less_than_the_machine_had_it_is_made_again() {
         assert_eq!((point.step.attempt, point.step.failures), (1, 1), "{what}");
         assert_eq!(point.step.due_at, Some(at(mins(21))), "{what}");
         assert_eq!((&point.image, point.snapshots.len(), point.grade), (&None, 0, None));
-        let expected: Vec<String> = left
+        let expected: Vec<ResourceId> = left
             .iter()
             .map(|name| match name.parse::<u32>() {
-                Ok(number) => snap(number).to_string(),
-                Err(_) => ami(1).to_string(),
+                Ok(number) => snap(number).into(),
+                Err(_) => ami(1).into(),
             })
             .collect();
         let (mut is, mut expected) = (point.leftovers, expected);
@@ -285,7 +286,7 @@ fn one_that_fails_or_goes_is_made_again_under_another_name() {
     let gone = confirm_input(at(mins(20)), vec![created(&running())], &[]);
     let after = point_in(&confirm::decide(&gone));
     assert_eq!((after.status, code(&after)), (Status::Requested, Some(Code::ArtefactGone)));
-    assert_eq!(after.leftovers, [ami(1).to_string()]);
+    assert_eq!(after.leftovers, [ami(1).into()]);
 }
 
 #[test]
@@ -311,7 +312,7 @@ fn a_registered_image_that_lost_its_licence_is_created_the_next_time() {
     assert_eq!((point.snapshots.len(), point.taken_at, point.grade), (0, None, None));
     let mut left = point.leftovers.clone();
     left.sort();
-    assert_eq!(left, [ami(1).to_string(), snap(11).to_string(), snap(12).to_string()]);
+    assert_eq!(left, [ami(1).into(), snap(11).into(), snap(12).into()]);
     // The next try does not forget what the last one showed.
     let now = point.step.due_at.expect("it is due");
     let again = decide(&snapshot_input(now, vec![point.clone()], Some(&running())));
@@ -321,7 +322,7 @@ fn a_registered_image_that_lost_its_licence_is_created_the_next_time() {
     insists.plan.method = Method::SnapshotRegister;
     let point = point_in(&confirm(insists, image.clone()));
     assert_eq!((point.status, code(&point)), (Status::Failed, Some(Code::ImageDiffers)));
-    assert_eq!(point.leftovers, [ami(1).to_string()]);
+    assert_eq!(point.leftovers, [ami(1).into()]);
     // Nor is there one where EC2 has created it.
     let mut created_one = created_image(1, ImageState::Available);
     lost(&mut created_one);

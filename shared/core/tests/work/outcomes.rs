@@ -3,7 +3,7 @@
 use crate::scene::conclude;
 use afterimage_core::call::Outcome;
 use afterimage_core::command::Decision;
-use afterimage_core::ids::AmiId;
+use afterimage_core::ids::{AmiId, ResourceId};
 use afterimage_core::machine::{Grade, Machine};
 use afterimage_core::point::{Point, ReplicaStatus, Step};
 use afterimage_core::reason::Code;
@@ -53,7 +53,7 @@ fn a_whole_set_is_taken_down_with_the_instant_of_its_intent() {
 #[test]
 fn a_set_of_other_volumes_is_left_and_made_anew() {
     for set in [vec![(volume(1), snap(11))], vec![(volume(1), snap(11)), (volume(3), snap(13))]] {
-        let left: Vec<String> = set.iter().map(|(_, id)| id.to_string()).collect();
+        let left: Vec<ResourceId> = set.iter().map(|(_, id)| id.clone().into()).collect();
         let point = snapshotting(&running());
         let after = point_in(&conclude::snapshots(&point, Outcome::Made(set), at(2)));
         assert_eq!((after.status, code(&after)), (Status::Requested, Some(Code::SnapshotFailed)));

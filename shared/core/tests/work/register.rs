@@ -116,7 +116,7 @@ fn snapshots_that_are_being_filled_are_waited_for_without_a_write_but_not_for_ev
         assert_eq!(look(&point, &seen, hours(48) - 1), Decision::default());
         let after = point_in(&look(&point, &seen, hours(48)));
         assert_eq!((after.status, code(&after)), (Status::Failed, Some(Code::TooLong)));
-        assert_eq!(after.leftovers, [snap(11).to_string(), snap(12).to_string()]);
+        assert_eq!(after.leftovers, [snap(11).into(), snap(12).into()]);
     }
 }
 
@@ -128,7 +128,7 @@ fn a_set_of_which_one_failed_is_left_and_the_next_is_made_after_a_wait() {
     let after = point_in(&decision);
     assert_eq!((after.status, code(&after)), (Status::Requested, Some(Code::SnapshotFailed)));
     assert!(after.reason.expect("said").text.contains("Given key ID is not accessible"));
-    assert_eq!(after.leftovers, [snap(11).to_string(), snap(12).to_string()]);
+    assert_eq!(after.leftovers, [snap(11).into(), snap(12).into()]);
     assert!(after.snapshots.is_empty() && after.grade.is_none() && after.taken_at.is_none());
     assert_eq!((after.step.attempt, after.step.failures), (1, 1));
     assert_eq!(after.step.due_at, Some(at(mins(11))));

@@ -232,7 +232,7 @@ fn of_two_snapshots_of_a_volume_the_set_is_what_started_together() {
     let tagged = vec![seen_snapshot(5, 1), seen_snapshot(11, 1), seen_snapshot(12, 2)];
     let decision = look(&snapshotting(&running()), tagged, 30);
     let after = point_in(&decision);
-    assert_eq!((after.status, after.leftovers), (Status::Requested, vec![snap(12).to_string()]));
+    assert_eq!((after.status, after.leftovers), (Status::Requested, vec![snap(12).into()]));
 }
 
 #[test]
@@ -252,7 +252,7 @@ fn a_set_that_shows_in_part_is_waited_for_and_then_remembered_as_left_over() {
     assert_eq!((waiting.status, waiting.step.attempt), (Status::Snapshotting, 0));
     assert_eq!(waiting.step.due_at, Some(at(mins(29 + 5))));
     let after = point_in(&look(&point, part(), 30));
-    assert_eq!((after.status, after.leftovers), (Status::Requested, vec![snap(11).to_string()]));
+    assert_eq!((after.status, after.leftovers), (Status::Requested, vec![snap(11).into()]));
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn a_machine_that_runs_is_waited_for_until_its_window_closes() {
         let waits = point_in(&decision);
         assert_eq!((waits.status, code(&waits)), (Status::Requested, Some(Code::WaitsForStop)));
         assert_eq!(waits.step.due_at, Some(at(WINDOW)), "{state:?}");
-        assert_eq!(waits.awaits(), [instance().to_string()]);
+        assert_eq!(waits.awaits(), [instance().into()]);
         assert_eq!(codes_said(&decision), [Code::WaitsForStop]);
         let [Command::Record(change)] = &decision.commands[..] else { panic!("{decision:?}") };
         let summary = change.summary.as_ref().expect("told");
@@ -93,7 +93,7 @@ fn a_machine_that_is_stopped_is_imaged_whenever_that_is_seen() {
     let waits = point_in(&look(&at_rest(), &running(), 5));
     let mut woken = waits.clone();
     woken.step.due_at = Some(at(mins(90)));
-    assert_eq!(woken.awaits(), Vec::<String>::new(), "it waits no longer");
+    assert_eq!(woken.awaits(), [], "it waits no longer");
     let begun = look(&woken, &stopped(), mins(90));
     assert!(is_begun(&begun));
     assert_eq!(point_in(&begun).reason, None, "what it waited for is no reason any more");
@@ -174,7 +174,7 @@ fn who_waits_for_nothing_does_not_await_the_machine() {
         let plan = Plan { consistency, ..at_rest().plan };
         let mut point = Point { plan, ..at_rest() };
         point.step.due_at = point.until;
-        assert_eq!(point.awaits(), Vec::<String>::new(), "{consistency:?}");
+        assert_eq!(point.awaits(), [], "{consistency:?}");
     }
 }
 

@@ -182,7 +182,7 @@ fn with_leftovers(point: &Point, image: &AmiId, input: &Input) -> Point {
     let mut point = point.clone();
     if point.status == Status::Created {
         let made = input.images.get(image).into_iter().flat_map(|seen| &seen.snapshots);
-        retry::leave(&mut point.leftovers, made.map(ToString::to_string));
+        retry::leave(&mut point.leftovers, made.cloned());
     }
     point
 }
