@@ -114,7 +114,7 @@ impl Story {
 
     /// Counts the points that are not finished.
     pub fn under_way(&self) -> usize {
-        self.points.values().filter(|seen| !seen.point.status.is_final()).count()
+        self.points.values().filter(|seen| !seen.point.status.is_settled()).count()
     }
 
     pub fn points(&self) -> impl Iterator<Item = &Point> {
@@ -149,7 +149,7 @@ impl Story {
         let mut refused = Vec::new();
         for seen in self.points.values() {
             let KnownPoint { point, replicas } = seen;
-            if !point.status.is_final() || self.told.contains(&point.id) {
+            if !point.status.is_settled() || self.told.contains(&point.id) {
                 continue;
             }
             let at = self.ended_at(point);
@@ -173,7 +173,7 @@ impl Story {
                 lines.extend(texts.into_iter().map(|text| Line { at, text, minor: true }));
             }
         }
-        let ended = self.points.values().filter(|seen| seen.point.status.is_final());
+        let ended = self.points.values().filter(|seen| seen.point.status.is_settled());
         self.told.extend(ended.map(|seen| seen.point.id.clone()));
         self.refused.extend(refused);
         lines
@@ -216,7 +216,7 @@ impl Story {
             }
             let points: Vec<&Point> =
                 due.points.iter().filter_map(|id| Some(&self.points.get(id)?.point)).collect();
-            if points.iter().all(|point| point.status.is_final()) {
+            if points.iter().all(|point| point.status.is_settled()) {
                 let last = points.iter().map(|point| self.ended_at(point)).max();
                 let at = last.unwrap_or(*slot);
                 let meanwhile = mishaps::meanwhile(&due.before, counts);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::duration::seconds;
 use crate::ids::{AccountId, AmiId, InstanceId, Region, ResourceId, SnapshotId, VolumeId};
-use crate::limits::later;
+use crate::limits::{ATTEMPTS_MAX, later};
 use crate::machine::{Grade, Machine};
 use crate::policy::{
     Artefact, Consistency, DEFAULT_WINDOW_SECS, ExcludeVolumes, Method, Policy, Replicate,
@@ -45,6 +45,9 @@ pub struct Point {
     pub snapshots: BTreeMap<VolumeId, SnapshotId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<AmiId>,
+    /// The state of the image at home, or of the snapshots that were wanted, once they were made.
+    #[serde(default, skip_serializing_if = "Place::is_available")]
+    pub home_place: Place,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub replicas: BTreeMap<Region, Place>,
     /// The end of the window. A point that has not begun by then is missed; none may wait for ever.
@@ -66,6 +69,12 @@ pub struct Point {
     /// Leftovers of failed tries. They are ours and cannot be used; the ordinary steps remove them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leftovers: Vec<ResourceId>,
+    /// The first look at which an artefact that was good was not shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing_since: Option<Timestamp>,
+    /// The times at which the artefact at home was made again, the latest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub healed: Vec<Timestamp>,
 }
 
 /// A method that was chosen.
@@ -75,6 +84,11 @@ pub struct Chosen {
     /// The method; never [`Method::Auto`].
     pub method: Method,
     pub why: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(value: &u32) -> bool {
+    *value == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -133,6 +147,9 @@ pub struct Step {
     /// The number from which names and tags are derived, so that the leftovers of a failed try have
     /// another name.
     pub attempt: u32,
+    /// The attempt at which the record began anew; a step has so many attempts from there.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub first: u32,
     /// The number of failed tries. Being told to wait is no failure.
     pub failures: u32,
     /// The time at which the intent was written. The call may have been made since then.
@@ -161,6 +178,11 @@ impl Step {
         self.begun_at = Some(now);
     }
 
+    /// Returns the attempt after the last that the step may have.
+    pub const fn attempts_end(&self) -> u32 {
+        self.first.saturating_add(ATTEMPTS_MAX)
+    }
+
     /// Returns the step with nothing left to be done.
     #[must_use]
     pub fn settled(&self) -> Step {
@@ -168,13 +190,29 @@ impl Step {
     }
 }
 
-/// The status of a replica, as its point knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// The state of a place, as its point knows it.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
     Underway,
+    #[default]
     Available,
     Failed,
+    /// The artefact is gone.
+    Lost,
+    /// The artefact exists and cannot be used, because it was disabled, for example.
+    Unusable,
+    /// Nobody wants the place any more.
+    Withdrawn,
+}
+
+impl Place {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    pub(crate) const fn is_available(&self) -> bool {
+        matches!(self, Place::Available)
+    }
 }
 
 impl Point {
@@ -202,6 +240,9 @@ impl Point {
             unverified: false,
             reason: None,
             leftovers: Vec::new(),
+            home_place: Place::Available,
+            missing_since: None,
+            healed: Vec::new(),
         }
     }
 
@@ -226,7 +267,10 @@ impl Point {
             Phase::Pending if !makes_image && self.grade.is_none() => Some(Kind::Snapshot),
             Phase::Pending if self.status == Status::Snapshotted => Some(Kind::Register),
             Phase::Pending => Some(Kind::Confirm),
-            Phase::Good | Phase::Ended => None,
+            // An artefact is missing, or is to be made again.
+            Phase::Good => self.step.due_at.map(|_| Kind::Confirm),
+            Phase::Ended if self.status == Status::Lost => self.step.due_at.map(|_| Kind::Confirm),
+            Phase::Ended => None,
         }
     }
 
@@ -315,12 +359,21 @@ pub struct Replica {
     pub step: Step,
     /// The image that is copied.
     pub source: AmiId,
+    /// The region of the image that is copied; none if that is the home of the point.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_region: Option<Region>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<AmiId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leftovers: Vec<ResourceId>,
+    /// The first look at which the image that was good was not shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing_since: Option<Timestamp>,
+    /// The times at which the replica was made again after a loss, the latest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub healed: Vec<Timestamp>,
 }
 
 /// The status of a replica.
@@ -331,6 +384,9 @@ pub struct Replica {
 ///     ▲                  │ Retry        │ Retry
 ///     └──────────────────┴──────────────┘            any but Available ──Fail──▶ Failed
 /// ```
+///
+/// A replica that is available can become Unusable or Lost. One that is Lost, Failed or Withdrawn
+/// and is wanted waits `Again`. One that only waits, and is not wanted any more, is Withdrawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReplicaStatus {
@@ -343,6 +399,12 @@ pub enum ReplicaStatus {
     Available,
     /// The tries of the replica are used up.
     Failed,
+    /// The image is gone.
+    Lost,
+    /// The image exists and cannot be used.
+    Unusable,
+    /// Nobody wants the replica any more.
+    Withdrawn,
 }
 
 /// An event in the life of a replica.
@@ -353,6 +415,16 @@ pub enum ReplicaEvent {
     Available,
     Retry,
     Fail,
+    /// The image is gone.
+    Lose,
+    /// The image exists and cannot be used.
+    Disable,
+    /// The image is there after all, and can be used.
+    Restore,
+    /// Nobody wants the replica any more.
+    Withdraw,
+    /// The replica is wanted, and is made anew.
+    Again,
 }
 
 /// An event that cannot happen to a replica in its status.
@@ -364,29 +436,37 @@ pub struct IllegalForReplica {
 }
 
 impl ReplicaStatus {
-    pub const ALL: [ReplicaStatus; 5] = [
+    pub const ALL: [ReplicaStatus; 8] = [
         ReplicaStatus::Waiting,
         ReplicaStatus::Copying,
         ReplicaStatus::Pending,
         ReplicaStatus::Available,
         ReplicaStatus::Failed,
+        ReplicaStatus::Lost,
+        ReplicaStatus::Unusable,
+        ReplicaStatus::Withdrawn,
     ];
 }
 
 impl ReplicaStatus {
-    /// Tells whether a replica came to rest: it is available, or given up.
+    /// Tells whether a replica came to rest, so that nothing is under way for it.
     pub const fn is_settled(self) -> bool {
-        matches!(self, ReplicaStatus::Available | ReplicaStatus::Failed)
+        !matches!(self, ReplicaStatus::Waiting | ReplicaStatus::Copying | ReplicaStatus::Pending)
     }
 }
 
 impl ReplicaEvent {
-    pub const ALL: [ReplicaEvent; 5] = [
+    pub const ALL: [ReplicaEvent; 10] = [
         ReplicaEvent::Begin,
         ReplicaEvent::Made,
         ReplicaEvent::Available,
         ReplicaEvent::Retry,
         ReplicaEvent::Fail,
+        ReplicaEvent::Lose,
+        ReplicaEvent::Disable,
+        ReplicaEvent::Restore,
+        ReplicaEvent::Withdraw,
+        ReplicaEvent::Again,
     ];
 }
 
@@ -398,13 +478,18 @@ pub const fn next_of_replica(
     status: ReplicaStatus,
     event: ReplicaEvent,
 ) -> Result<ReplicaStatus, IllegalForReplica> {
-    use ReplicaStatus::{Available, Copying, Failed, Pending, Waiting};
+    use ReplicaStatus::{Available, Copying, Failed, Lost, Pending, Unusable, Waiting, Withdrawn};
     Ok(match (status, event) {
         (Waiting, ReplicaEvent::Begin) => Copying,
         (Copying, ReplicaEvent::Made) => Pending,
         (Copying | Pending, ReplicaEvent::Retry) => Waiting,
         (Pending, ReplicaEvent::Available) => Available,
         (Waiting | Copying | Pending, ReplicaEvent::Fail) => Failed,
+        (Available | Unusable, ReplicaEvent::Lose) => Lost,
+        (Available, ReplicaEvent::Disable) => Unusable,
+        (Unusable | Lost, ReplicaEvent::Restore) => Available,
+        (Waiting | Failed | Lost, ReplicaEvent::Withdraw) => Withdrawn,
+        (Failed | Lost | Withdrawn, ReplicaEvent::Again) => Waiting,
         (status, event) => return Err(IllegalForReplica { status, event }),
     })
 }
@@ -421,9 +506,12 @@ impl Replica {
             version: 1,
             step: Step { due_at: Some(now), ..Step::default() },
             source: image.clone(),
+            source_region: None,
             image: None,
             reason: None,
             leftovers: Vec::new(),
+            missing_since: None,
+            healed: Vec::new(),
         }
     }
 
@@ -460,7 +548,12 @@ impl Replica {
         let kind = match self.status {
             ReplicaStatus::Waiting | ReplicaStatus::Copying => Kind::Copy,
             ReplicaStatus::Pending => Kind::Confirm,
-            ReplicaStatus::Available | ReplicaStatus::Failed => return None,
+            // The image is missing, or is to be made again.
+            ReplicaStatus::Available | ReplicaStatus::Lost | ReplicaStatus::Unusable => {
+                self.step.due_at?;
+                Kind::Confirm
+            }
+            ReplicaStatus::Failed | ReplicaStatus::Withdrawn => return None,
         };
         Some(Queue { region: self.region.clone(), kind })
     }
@@ -472,7 +565,10 @@ impl Replica {
             ReplicaStatus::Waiting
             | ReplicaStatus::Copying
             | ReplicaStatus::Available
-            | ReplicaStatus::Failed => Vec::new(),
+            | ReplicaStatus::Failed
+            | ReplicaStatus::Lost
+            | ReplicaStatus::Unusable
+            | ReplicaStatus::Withdrawn => Vec::new(),
         }
     }
 }

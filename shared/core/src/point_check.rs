@@ -70,15 +70,21 @@ impl Point {
                 self.check_snapshots()?;
                 self.has("a grade", self.grade.is_some())
             }
+            Status::Imaged if self.home_place != Place::Available => {
+                self.has("a reason", self.reason.is_some())
+            }
             Status::Registered | Status::Imaged => self.check_image(),
             Status::Protected => {
                 self.check_image()?;
-                let all = self.replicas.values().all(|place| *place == Place::Available);
-                self.has("all replicas", all)
+                let is_fine = |place| matches!(place, Place::Available | Place::Withdrawn);
+                let all = self.replicas.values().copied().all(is_fine);
+                self.has("all replicas", all && self.home_place.is_available())
             }
-            Status::Refused | Status::Missed | Status::Failed => {
-                self.has("a reason", self.reason.is_some())
-            }
+            Status::Refused
+            | Status::Missed
+            | Status::Failed
+            | Status::Withdrawn
+            | Status::Lost => self.has("a reason", self.reason.is_some()),
         }
     }
 
@@ -113,16 +119,18 @@ impl Replica {
         versioned(self.version)?;
         let instance = self.point.instance();
         that(*instance == self.instance, || format!("the point is of machine {instance}"))?;
-        that(self.region != self.home, || {
-            "the replica is in the home region of its point".to_string()
-        })?;
+        let source = self.source_region.as_ref().unwrap_or(&self.home);
+        that(self.region != *source, || "the replica is a copy of itself".to_string())?;
         let due = self.queue().is_none() || self.step.due_at.is_some();
         that(due, || format!("status {:?} requires a due time", self.status))?;
         let (what, has) = match self.status {
             ReplicaStatus::Waiting => return Ok(()),
             ReplicaStatus::Copying => ("the time of the intent", self.step.begun_at.is_some()),
             ReplicaStatus::Pending | ReplicaStatus::Available => ("an image", self.image.is_some()),
-            ReplicaStatus::Failed => ("a reason", self.reason.is_some()),
+            ReplicaStatus::Failed
+            | ReplicaStatus::Lost
+            | ReplicaStatus::Unusable
+            | ReplicaStatus::Withdrawn => ("a reason", self.reason.is_some()),
         };
         that(has, || format!("status {:?} requires {what}", self.status))
     }

@@ -29,7 +29,11 @@
 //!
 //! `Begin` and `Create` are the intent, written before the call. `Made` is its outcome, written
 //! after the call. `Retry` leads back to where the step can be begun again, under another attempt.
-//! A point that is Refused, Missed, Failed or Protected stays so.
+//!
+//! What is no longer wanted before it has begun is Withdrawn. What is Protected can be lost: `Lose`
+//! leads back to Imaged as long as one place is left, `LoseAll` to Lost. A point that is Lost,
+//! Failed, Refused or Withdrawn and is wanted (again) begins `Again`, under another attempt. An
+//! image that is lost, but not its snapshots, is registered again (`Remake`).
 
 use std::fmt;
 
@@ -66,6 +70,10 @@ pub enum Status {
     Missed,
     /// The tries of the point are used up.
     Failed,
+    /// The point was no longer wanted before it had begun.
+    Withdrawn,
+    /// Everything that was made for the point is gone.
+    Lost,
 }
 
 /// An event in the life of a point.
@@ -85,6 +93,18 @@ pub enum Event {
     Refuse,
     Miss,
     Fail,
+    /// Nobody wants the point any more, and nothing of it was begun.
+    Withdraw,
+    /// An artefact in one of its places is gone or of no use.
+    Lose,
+    /// The artefact in its last place is gone.
+    LoseAll,
+    /// Its image is made again from its snapshots.
+    Remake,
+    /// An artefact that was given up or taken for lost is there, or is to be made after all.
+    Restore,
+    /// The point is wanted, and begins anew.
+    Again,
 }
 
 /// The progress of a point, whichever step it is at.
@@ -124,7 +144,7 @@ pub struct IllegalTransition {
 }
 
 impl Status {
-    pub const ALL: [Status; 13] = [
+    pub const ALL: [Status; 15] = [
         Status::Requested,
         Status::Snapshotting,
         Status::Snapshotted,
@@ -138,6 +158,8 @@ impl Status {
         Status::Refused,
         Status::Missed,
         Status::Failed,
+        Status::Withdrawn,
+        Status::Lost,
     ];
 
     /// Returns how far a point is, whichever step it is at.
@@ -148,7 +170,11 @@ impl Status {
             Status::Snapshotted | Status::Registered | Status::Created => Phase::Pending,
             Status::Ready => Phase::Ready,
             Status::Imaged | Status::Protected => Phase::Good,
-            Status::Refused | Status::Missed | Status::Failed => Phase::Ended,
+            Status::Refused
+            | Status::Missed
+            | Status::Failed
+            | Status::Withdrawn
+            | Status::Lost => Phase::Ended,
         }
     }
 
@@ -164,18 +190,20 @@ impl Status {
             | Status::Protected
             | Status::Refused
             | Status::Missed
-            | Status::Failed => None,
+            | Status::Failed
+            | Status::Withdrawn
+            | Status::Lost => None,
         }
     }
 
-    /// Tells whether the status is final. Nothing happens any more to a point in a final status.
-    pub const fn is_final(self) -> bool {
-        matches!(self, Status::Protected | Status::Refused | Status::Missed | Status::Failed)
+    /// Tells whether a point came to rest: it is protected, or it ended on its way.
+    pub const fn is_settled(self) -> bool {
+        matches!(self, Status::Protected) || matches!(self.phase(), Phase::Ended)
     }
 }
 
 impl Event {
-    pub const ALL: [Event; 12] = [
+    pub const ALL: [Event; 18] = [
         Event::Begin,
         Event::Create,
         Event::Made,
@@ -188,6 +216,12 @@ impl Event {
         Event::Refuse,
         Event::Miss,
         Event::Fail,
+        Event::Withdraw,
+        Event::Lose,
+        Event::LoseAll,
+        Event::Remake,
+        Event::Restore,
+        Event::Again,
     ];
 }
 
@@ -197,17 +231,19 @@ impl Event {
 /// The event cannot happen to a point in that status.
 pub const fn next(status: Status, event: Event) -> Result<Status, IllegalTransition> {
     use Event::{
-        Available, Begin, Complete, Create, Fail, Keep, Made, Miss, Protect, Redo, Refuse, Retry,
+        Again, Available, Begin, Complete, Create, Fail, Keep, Lose, LoseAll, Made, Miss, Protect,
+        Redo, Refuse, Remake, Restore, Retry, Withdraw,
     };
     use Status::{
-        Created, Creating, Failed, Imaged, Missed, Protected, Ready, Refused, Registered,
-        Registering, Requested, Snapshotted, Snapshotting,
+        Created, Creating, Failed, Imaged, Lost, Missed, Protected, Ready, Refused, Registered,
+        Registering, Requested, Snapshotted, Snapshotting, Withdrawn,
     };
     Ok(match (status, event) {
         (Requested, Begin) => Snapshotting,
         (Requested, Create) => Creating,
         (Requested, Refuse) => Refused,
         (Requested, Miss) => Missed,
+        (Requested, Withdraw) => Withdrawn,
         (Snapshotting, Made) => Snapshotted,
         (Snapshotting | Snapshotted | Creating | Created, Retry) => Requested,
         (Snapshotted, Complete) => Ready,
@@ -219,6 +255,10 @@ pub const fn next(status: Status, event: Event) -> Result<Status, IllegalTransit
         (Creating, Made) => Created,
         (Registered | Created, Available) => Imaged,
         (Imaged, Protect) => Protected,
+        (Imaged | Protected, Lose) | (Failed | Lost, Restore) => Imaged,
+        (Imaged | Protected, LoseAll) => Lost,
+        (Imaged | Lost, Remake) => Ready,
+        (Failed | Refused | Withdrawn | Lost, Again) => Requested,
         (
             Requested | Snapshotting | Snapshotted | Ready | Registering | Registered | Creating
             | Created | Imaged,
@@ -244,6 +284,8 @@ impl fmt::Display for Status {
             Status::Refused => "refused",
             Status::Missed => "missed",
             Status::Failed => "failed",
+            Status::Withdrawn => "withdrawn",
+            Status::Lost => "lost",
         })
     }
 }
@@ -263,6 +305,12 @@ impl fmt::Display for Event {
             Event::Refuse => "be refused",
             Event::Miss => "be missed",
             Event::Fail => "fail",
+            Event::Withdraw => "be withdrawn",
+            Event::Lose => "lose an artefact",
+            Event::LoseAll => "lose its last artefact",
+            Event::Remake => "have its image made again",
+            Event::Restore => "have an artefact back",
+            Event::Again => "begin again",
         })
     }
 }

@@ -138,8 +138,8 @@ fn some_things_are_needed_everywhere() {
 #[test]
 fn some_things_are_needed_from_some_step_on() {
     use Status::{
-        Created, Creating, Failed, Imaged, Missed, Protected, Ready, Refused, Registered,
-        Registering, Requested, Snapshotted, Snapshotting,
+        Created, Creating, Failed, Imaged, Lost, Missed, Protected, Ready, Refused, Registered,
+        Registering, Requested, Snapshotted, Snapshotting, Withdrawn,
     };
     let queued =
         [Requested, Snapshotting, Snapshotted, Ready, Registering, Registered, Creating, Created];
@@ -169,7 +169,7 @@ fn some_things_are_needed_from_some_step_on() {
         point.replicas = BTreeMap::from([(region("eu-west-1"), Place::Underway)]);
     };
     assert_eq!(needed_in(underway), [Protected]);
-    assert_eq!(needed_in(|point| point.reason = None), [Refused, Missed, Failed]);
+    assert_eq!(needed_in(|point| point.reason = None), [Refused, Missed, Failed, Withdrawn, Lost]);
 }
 
 fn whole_replica(status: ReplicaStatus) -> Replica {
@@ -193,7 +193,7 @@ fn replica_needs(remove: impl Fn(&mut Replica)) -> Vec<ReplicaStatus> {
 
 #[test]
 fn a_replica_has_what_it_needs_where_it_stands() {
-    use ReplicaStatus::{Available, Copying, Failed, Pending, Waiting};
+    use ReplicaStatus::{Available, Copying, Failed, Lost, Pending, Unusable, Waiting, Withdrawn};
     let everywhere = ReplicaStatus::ALL.to_vec();
     assert_eq!(replica_needs(|_| ()), []);
     assert_eq!(replica_needs(|replica| replica.version = 0), everywhere);
@@ -202,5 +202,6 @@ fn a_replica_has_what_it_needs_where_it_stands() {
     assert_eq!(replica_needs(|replica| replica.step.due_at = None), [Waiting, Copying, Pending]);
     assert_eq!(replica_needs(|replica| replica.step.begun_at = None), [Copying]);
     assert_eq!(replica_needs(|replica| replica.image = None), [Pending, Available]);
-    assert_eq!(replica_needs(|replica| replica.reason = None), [Failed]);
+    let ended = [Failed, Lost, Unusable, Withdrawn];
+    assert_eq!(replica_needs(|replica| replica.reason = None), ended);
 }

@@ -43,6 +43,7 @@ pub fn begin(
         failures,
         begun_at: Some(now),
         due_at: Some(later(now, start_again(failures))),
+        ..downtime.step.clone()
     };
     let starting = downtime.after(DowntimeEvent::Start)?;
     let reason = reason.or_else(|| downtime.reason.clone());

@@ -176,8 +176,13 @@ impl End<'_> {
         let failures = before.failures.saturating_add(u32::from(failed));
         let wait = if failed { backoff(failures) } else { THROTTLED_WAIT };
         let due_at = Some(later(self.now, wait));
-        let step =
-            Step { attempt: before.attempt.saturating_add(1), failures, begun_at: None, due_at };
+        let step = Step {
+            attempt: before.attempt.saturating_add(1),
+            failures,
+            begun_at: None,
+            due_at,
+            ..before.clone()
+        };
         if is_used_up(&step) {
             return self.freed(DowntimeEvent::Spare, reason, Some(Event::Fail));
         }

@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use super::coverage::Fleet;
 use crate::command::{Change, Command, Decision, Finding};
 use crate::ids::{Region, ResourceId, SnapshotId};
-use crate::limits::{ATTEMPTS_MAX, CLOCK_SKEW, FOREIGN_REPORTS_MAX};
+use crate::limits::{CLOCK_SKEW, FOREIGN_REPORTS_MAX};
 use crate::names::{TAG_ATTEMPT, TAG_POINT, image_name};
 use crate::observed::{Complete, ImageState, ObservedImage, ObservedSnapshot};
 use crate::point::{Point, Replica, ReplicaStatus};
@@ -119,7 +119,7 @@ fn image_at_home<'a>(point: &'a Point, image: &ObservedImage) -> Verdict<'a> {
         Status::Ready | Status::Registered => point.step.attempt,
         Status::Requested | Status::Created if is_created => point.step.attempt,
         // The step counts the attempts at something else by now.
-        _ => ATTEMPTS_MAX,
+        _ => point.step.attempts_end(),
     };
     let is_of_point = |snapshot: &SnapshotId| {
         point.snapshots.values().any(|ours| ours == snapshot)
@@ -206,7 +206,7 @@ fn snapshot_at_home<'a>(point: &'a Point, snapshot: &ObservedSnapshot) -> Verdic
         }
         Status::Requested | Status::Snapshotted | Status::Created => point.step.attempt,
         // The step counts the attempts at something else by now.
-        _ => ATTEMPTS_MAX,
+        _ => point.step.attempts_end(),
     };
     let volumes = point.machine.iter().flat_map(|machine| &machine.volumes);
     let mut volumes = volumes.map(|volume| &volume.id);

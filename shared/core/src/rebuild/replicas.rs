@@ -84,6 +84,9 @@ fn missing(point: &Point, source: &AmiId, region: &Region) -> Replica {
         image: None,
         reason: Some(Reason::new(Code::NotRebuilt, text)),
         leftovers: Vec::new(),
+        source_region: None,
+        missing_since: None,
+        healed: Vec::new(),
     }
 }
 
@@ -92,6 +95,9 @@ pub(super) fn place(replica: &Replica) -> (Region, Place) {
     let place = match replica.status {
         ReplicaStatus::Available => Place::Available,
         ReplicaStatus::Failed => Place::Failed,
+        ReplicaStatus::Lost => Place::Lost,
+        ReplicaStatus::Unusable => Place::Unusable,
+        ReplicaStatus::Withdrawn => Place::Withdrawn,
         ReplicaStatus::Waiting | ReplicaStatus::Copying | ReplicaStatus::Pending => Place::Underway,
     };
     (replica.region.clone(), place)

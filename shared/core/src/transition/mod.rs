@@ -6,8 +6,10 @@
 //! | [`retry`] | failed a try: the next one, or giving up |
 //! | [`replicas`] | is a replica that came to rest, and the place of that in its point |
 //! | [`downtime`] | is a machine that is stopped for its point |
+//! | [`again`] | ended, and is wanted: it begins again |
 //! | [`summary`] | came to rest: the entry in the summary of its machine |
 
+pub mod again;
 pub mod downtime;
 pub mod replicas;
 pub mod retry;

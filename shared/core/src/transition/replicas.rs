@@ -31,6 +31,9 @@ fn with_places(point: &Point, replicas: &[Replica]) -> Result<Point, IllegalTran
         let place = match replica.status {
             ReplicaStatus::Available => Place::Available,
             ReplicaStatus::Failed => Place::Failed,
+            ReplicaStatus::Lost => Place::Lost,
+            ReplicaStatus::Unusable => Place::Unusable,
+            ReplicaStatus::Withdrawn => Place::Withdrawn,
             ReplicaStatus::Waiting | ReplicaStatus::Copying | ReplicaStatus::Pending => continue,
         };
         point.replicas.insert(replica.region.clone(), place);

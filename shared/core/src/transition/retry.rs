@@ -7,7 +7,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::ids::ResourceId;
-use crate::limits::{ATTEMPTS_MAX, FAILURES_MAX, THROTTLED_WAIT, backoff, later};
+use crate::limits::{FAILURES_MAX, THROTTLED_WAIT, backoff, later};
 use crate::point::{Chosen, IllegalForReplica, Point, Replica, ReplicaEvent, Step};
 use crate::reason::{Code, Reason};
 use crate::status::{Event, IllegalTransition, Making};
@@ -28,7 +28,7 @@ fn counted(step: &Step, next: Next, now: Timestamp) -> Step {
         Next::AtOnce => now,
         Next::Backoff => later(now, backoff(failures)),
     };
-    Step { attempt, failures, begun_at: None, due_at: Some(due_at) }
+    Step { attempt, failures, begun_at: None, due_at: Some(due_at), ..step.clone() }
 }
 
 /// Returns the step after a name that somebody else holds. The next name is tried at once.
@@ -43,7 +43,7 @@ fn put_off(step: &Step, now: Timestamp) -> Step {
 }
 
 pub fn is_used_up(step: &Step) -> bool {
-    step.failures >= FAILURES_MAX || step.attempt >= ATTEMPTS_MAX
+    step.failures >= FAILURES_MAX || step.attempt >= step.attempts_end()
 }
 
 /// Returns the reason for a final state: an answer that is final in itself, or the last of many.

@@ -96,7 +96,7 @@ impl Checker {
                 self.round(call);
             }
             Happens::Point(status) => {
-                if !self.world.point(1).status.is_final() {
+                if !self.world.point(1).status.is_settled() {
                     self.world.change_point(1, |point| point.status = status);
                     if status == Status::Snapshotted {
                         self.world.snapshotted(1);

@@ -256,5 +256,8 @@ const fn replica_status(status: ReplicaStatus) -> &'static str {
         ReplicaStatus::Pending => "pending",
         ReplicaStatus::Available => "available",
         ReplicaStatus::Failed => "failed",
+        ReplicaStatus::Lost => "lost",
+        ReplicaStatus::Unusable => "unusable",
+        ReplicaStatus::Withdrawn => "withdrawn",
     }
 }

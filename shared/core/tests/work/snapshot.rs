@@ -237,7 +237,8 @@ fn of_two_snapshots_of_a_volume_the_set_is_what_started_together() {
 
 #[test]
 fn what_an_earlier_try_left_is_neither_adopted_nor_foreign() {
-    let step = Step { attempt: 1, begun_at: Some(at(0)), due_at: Some(at(0)), failures: 1 };
+    let step =
+        Step { attempt: 1, begun_at: Some(at(0)), due_at: Some(at(0)), failures: 1, first: 0 };
     let point = Point { step, ..snapshotting(&running()) };
     let decision = look(&point, vec![seen_snapshot(11, 1), seen_snapshot(12, 2)], 6);
     assert_eq!(point_in(&decision).status, Status::Requested);
@@ -260,7 +261,7 @@ fn a_try_that_left_nothing_is_made_again_at_once_and_not_for_ever() {
     let mut point = snapshotting(&running());
     for failures in 1..8 {
         point = point_in(&look(&point, Vec::new(), 6));
-        let Step { attempt, failures: failed, begun_at, due_at } = point.step.clone();
+        let Step { attempt, failures: failed, begun_at, due_at, .. } = point.step.clone();
         assert_eq!((point.status, attempt, failed), (Status::Requested, failures, failures));
         assert_eq!((begun_at, due_at), (None, Some(at(mins(6)))));
         point.status = Status::Snapshotting;

@@ -327,11 +327,9 @@ fn look_at_replicas(
         if let Some(reason) = &after.reason {
             builder.say(after.about(), reason.clone());
         }
-        match after.status {
-            ReplicaStatus::Available | ReplicaStatus::Failed => settled.push(after),
-            ReplicaStatus::Waiting | ReplicaStatus::Copying | ReplicaStatus::Pending => {
-                builder.record(Change::replica(after));
-            }
+        match after.status.is_settled() {
+            true => settled.push(after),
+            false => builder.record(Change::replica(after)),
         }
     }
     if !settled.is_empty() {

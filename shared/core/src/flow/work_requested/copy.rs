@@ -70,7 +70,12 @@ pub fn decide(input: &Input) -> Decision {
                 }
             }
             ReplicaStatus::Copying => again(&mut builder, point, replica, input.now),
-            ReplicaStatus::Pending | ReplicaStatus::Available | ReplicaStatus::Failed => Ok(()),
+            ReplicaStatus::Pending
+            | ReplicaStatus::Available
+            | ReplicaStatus::Failed
+            | ReplicaStatus::Lost
+            | ReplicaStatus::Unusable
+            | ReplicaStatus::Withdrawn => Ok(()),
         };
         builder.check(replica.about(), done);
     }

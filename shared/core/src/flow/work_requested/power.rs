@@ -489,5 +489,5 @@ impl<'a> Power<'a> {
 /// The grade says that the disks were seen after all of the snapshots were begun, and it goes
 /// with the snapshots when they are made again.
 fn has_its_data(point: &Point) -> bool {
-    point.status.is_final() || point.grade.is_some()
+    point.status.is_settled() || point.grade.is_some()
 }
