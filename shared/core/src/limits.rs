@@ -99,6 +99,23 @@ pub const POWER_PACE: SignedDuration = SignedDuration::from_secs(1);
 /// The wait between two copies into a region: half of what EC2 allows (1 a second).
 pub const COPY_PACE: SignedDuration = SignedDuration::from_secs(2);
 
+/// Time after the first look at which an artefact that was good is missing, before it is called
+/// lost: EC2 may hide for minutes what it has.
+pub const LOST_AFTER: SignedDuration = SETTLE;
+
+/// Time between two looks at a place that is lost and cannot be made again yet.
+pub const HEAL_AGAIN: SignedDuration = SignedDuration::from_hours(6);
+
+/// Time in which a place that is lost may be made again [`HEALS_MAX`] times. After that somebody is
+/// at work, and a person has to look.
+pub const HEALS_WITHIN: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// The most times that a place is made again within [`HEALS_WITHIN`].
+pub const HEALS_MAX: usize = 2;
+
+/// The window of a point that begins again because everything of it was lost.
+pub const HEAL_WINDOW: SignedDuration = SignedDuration::from_hours(1);
+
 /// Listing everything of ours, and every machine, costs three describes a region; what it finds is
 /// in no hurry.
 pub const LOOK_EVERY: SignedDuration = SignedDuration::from_hours(1);

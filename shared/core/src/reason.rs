@@ -149,6 +149,17 @@ codes! {
     GradeNotCorrected = "grade-not-corrected",
     /// A replica or an image that was wanted was not there when the ledger was made anew.
     NotRebuilt = "not-rebuilt",
+    // What is lost, and made again.
+    /// An artefact that was good is gone.
+    Lost = "lost",
+    /// An artefact that was lost is made again.
+    Healing = "healing",
+    /// An artefact was lost again soon after it was made again; a person has to look.
+    LostAgain = "lost-again",
+    /// An image that was good was disabled.
+    ImageDisabled = "image-disabled",
+    /// An artefact of ours has lost our tag.
+    TagGone = "tag-gone",
     // What else is said.
     /// Other accounts are to have it, and cannot use it.
     NotShareable = "not-shareable",

@@ -6,6 +6,7 @@ mod coverage;
 mod economy;
 mod every_call;
 mod images;
+mod lost;
 mod mutations;
 mod not_fooled;
 mod path;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use afterimage_core::flow::InFlight;
 use afterimage_core::flow::work_requested::needs::Needs;
 use afterimage_core::flow::work_requested::{
-    self, Input, confirm, copy, power, register, snapshot,
+    self, Input, confirm, copy, missing, power, register, snapshot,
 };
 use afterimage_core::ids::{AmiId, InstanceId, Region};
 use afterimage_core::limits::ROUND_RECORDS_MAX;
@@ -19,7 +19,7 @@ use afterimage_core::worker::{Loaded, Seen, Sight};
 use jiff::Timestamp;
 
 use crate::Aws;
-use crate::ec2::Machines;
+use crate::ec2::{Find, Machines};
 use crate::error::Failure;
 use crate::load::left_out;
 
@@ -116,6 +116,16 @@ async fn known(
             let uefi_data =
                 uefi_data(aws, region, confirm::needs_uefi_data(&points, &images)).await;
             let points_of_replicas = aws.ledger.points(&other_points).await?;
+            let snapshots = aws.ec2.snapshots(region, &needs.snapshots).await?;
+            let recalled = missing::machines_to_recall(&points, &replicas, &images, now);
+            let history = aws.ledger.histories(&recalled).await?;
+            let instances = match recalled.is_empty() {
+                true => Vec::new(),
+                false => {
+                    let ids: Vec<InstanceId> = recalled.into_iter().collect();
+                    answered(aws.ec2.instances(region, Find::Ids(&ids)).await).unwrap_or_default()
+                }
+            };
             Input::Confirm(confirm::Input {
                 now,
                 points,
@@ -123,6 +133,9 @@ async fn known(
                 points_of_replicas,
                 images,
                 uefi_data,
+                snapshots,
+                history,
+                instances: instances.into_iter().map(|one| (one.id.clone(), one)).collect(),
             })
         }
         Kind::Copy => {

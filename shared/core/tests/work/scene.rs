@@ -224,7 +224,17 @@ pub fn confirm_input(now: Timestamp, points: Vec<Point>, seen: &[ObservedImage])
     let images = seen.iter().map(|seen| (seen.id.clone(), seen.clone())).collect();
     let (replicas, points_of_replicas) = (Vec::new(), BTreeMap::new());
     let uefi_data = BTreeMap::new();
-    confirm::Input { now, points, replicas, points_of_replicas, images, uefi_data }
+    confirm::Input {
+        now,
+        points,
+        replicas,
+        points_of_replicas,
+        images,
+        uefi_data,
+        snapshots: BTreeMap::new(),
+        history: BTreeMap::new(),
+        instances: BTreeMap::new(),
+    }
 }
 
 /// Snapshots with these numbers, of the volumes of the machine.

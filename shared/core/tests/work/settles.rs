@@ -76,6 +76,9 @@ impl World {
             replicas: replicas.clone(),
             points_of_replicas: self.points.clone(),
             uefi_data: BTreeMap::new(),
+            snapshots: BTreeMap::new(),
+            history: BTreeMap::new(),
+            instances: BTreeMap::new(),
         });
         let copy = copy::decide(&copy::Input {
             now,

@@ -8,7 +8,9 @@ pub mod copy;
 pub(crate) mod decision_builder;
 mod grade_tag;
 mod guards;
+pub mod images;
 mod method;
+pub mod missing;
 pub mod needs;
 pub mod power;
 mod ready;
@@ -46,7 +48,7 @@ pub fn needs(kind: Kind, points: &[Point], replicas: &[Replica], now: Timestamp)
     match kind {
         Kind::Snapshot => snapshot::needs(points, now),
         Kind::Register => register::needs(points, now),
-        Kind::Confirm => confirm::needs(points, replicas),
+        Kind::Confirm => confirm::needs(points, replicas, now),
         Kind::Copy => copy::needs(replicas, now),
         Kind::Power => Needs::default(),
     }
