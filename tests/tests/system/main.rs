@@ -9,6 +9,7 @@ mod images;
 mod mutations;
 mod not_fooled;
 mod path;
+mod powers;
 mod rebuild;
 mod scene;
 mod stop_start;

@@ -195,7 +195,12 @@ fn on_request(policy: &Policy, instance: &Instance, window_secs: u64, input: &In
     }
     match policy.consistency {
         Consistency::Crash => "the machine is imaged while it runs, with grade crash".to_string(),
-        Consistency::Reboot => "EC2 reboots the machine for its image".to_string(),
+        Consistency::Reboot => match work_requested::foresee_reboot(instance) {
+            Err(why) => format!("refused: {why}"),
+            Ok(()) => "EC2 reboots the machine for its image, if the stack was deployed with \
+                       AllowReboot=true; otherwise the point is refused"
+                .to_string(),
+        },
         Consistency::AtRest => {
             format!("the point waits up to {window} for the machine to stop, or is missed")
         }
@@ -203,7 +208,7 @@ fn on_request(policy: &Policy, instance: &Instance, window_secs: u64, input: &In
             Err(why) => format!("refused: {why}"),
             Ok(()) => {
                 "the machine is stopped for its snapshots and started again, if the stack was \
-                 deployed with AllowStopStart=true"
+                 deployed with AllowStopStart=true; otherwise the point is refused"
                     .to_string()
             }
         },
