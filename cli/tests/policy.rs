@@ -119,8 +119,8 @@ fn what_a_policy_says_in_vain_is_noted_on_stderr() {
         "policy gold: `retain` is not acted on yet; nothing is deleted",
         "policy gold: `rpo` is not acted on yet; nothing is measured",
         "policy gold: `image.share` is not acted on yet; nothing is shared",
-        "policy gold: `consistency: stop-start` stops running machines; unless the stack was deployed \
-         with AllowStopStart=true, their points are refused",
+        "policy gold: `consistency: stop-start` stops running machines; unless the stack was \
+         deployed with AllowStopStart=true, their points are refused",
         "policy discs: `stop_start` has no effect; `consistency: at-rest` stops no machine",
     ];
     let lines = noted.map(|note| format!("note: {note}\n"));

@@ -189,6 +189,10 @@ fn a_slot_is_told_with_what_becomes_of_it() {
         &running,
         "the point waits up to 90m for the machine to stop, or is missed",
     );
+    let on_tag = format!("{}    consistency: reboot\n", with("[{on: tag}]"));
+    let told =
+        format!("tag `afterimage:now=gold` requests a point at once, at most once in 1h: {told}");
+    would(&on_tag, &running, &told);
     for consistency in ["crash", "reboot", "at-rest", "stop-start"] {
         would(
             &mode(consistency),

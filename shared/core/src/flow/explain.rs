@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{InForce, coverage, stop, work_requested};
+use super::{InForce, coverage, on_demand, stop, work_requested};
 use crate::duration::seconds;
 use crate::facts::RootDeviceType;
 use crate::ids::PolicyName;
@@ -173,11 +173,13 @@ fn triggered(
         Trigger::Tag => {
             let window = crate::policy::DEFAULT_WINDOW_SECS;
             let then = on_request(policy, instance, window, input);
-            let name = &policy.name;
+            let limit = on_demand::tag_limit(policy);
+            let limit = limit.map(|(_, limit)| format!(", at most once in {limit:#}"));
+            let (name, limit) = (&policy.name, limit.unwrap_or_default());
             Triggered {
                 trigger: "on tag".to_string(),
                 next: None,
-                would: format!("tag `{TAG_ASK}={name}` requests a point at once: {then}"),
+                would: format!("tag `{TAG_ASK}={name}` requests a point at once{limit}: {then}"),
             }
         }
     }

@@ -27,7 +27,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{InForce, request};
 use crate::command::{Change, Command, Consume, Decision, Write};
@@ -211,17 +211,23 @@ fn standing(record: &RequestCounter, now: Timestamp) -> Standing<'_> {
     }
 }
 
+/// Returns what a policy does to a running machine and the shortest time between two requests by
+/// tag for that; none if every request is heard.
+pub fn tag_limit(policy: &Policy) -> Option<(&'static str, SignedDuration)> {
+    match policy.consistency {
+        Consistency::StopStart => Some(("stops", ASKED_AGAIN)),
+        Consistency::Reboot => Some(("reboots", ASKED_AGAIN)),
+        Consistency::AtRest | Consistency::Crash => None,
+    }
+}
+
 /// Returns why a request comes too soon after the last one; none if it may be heard.
 fn too_soon(policy: &Policy, record: &RequestCounter, now: Timestamp) -> Option<String> {
-    let what = match policy.consistency {
-        Consistency::StopStart => "stops",
-        Consistency::Reboot => "reboots",
-        Consistency::AtRest | Consistency::Crash => return None,
-    };
-    let again = later(record.consumed_at?, ASKED_AGAIN);
+    let (what, limit) = tag_limit(policy)?;
+    let again = later(record.consumed_at?, limit);
     (now < again).then(|| {
         format!(
-            "policy {} {what} this machine at most once in {ASKED_AGAIN:#} by tag; set the tag \
+            "policy {} {what} this machine at most once in {limit:#} by tag; set the tag \
              again from {} on",
             policy.name,
             to_the_second(again)

@@ -244,7 +244,7 @@ fn a_policy_that_takes_the_machine_down_hears_one_tag_an_hour() {
             world.carry_out(&world.event(), ALL);
             assert_eq!((world.tag(), world.points.len()), (None, 1));
             let says = format!(
-                "refused: policy gold {what} this machine at most once in 1 hour by tag: set the \
+                "refused: policy gold {what} this machine at most once in 1h by tag: set the \
                  tag again from 2026-01-06T21:00:05Z on"
             );
             let answer = world.answers.last().expect("it is answered");
