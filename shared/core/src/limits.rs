@@ -76,6 +76,12 @@ pub const LOOK_HUNG: SignedDuration = SignedDuration::from_secs(30);
 /// Time between two looks for a place for the machines that wait for one.
 pub const LOOK_WAITING: SignedDuration = SignedDuration::from_secs(30);
 
+/// The shortest time between two requests by tag for one machine and policy, if the policy stops or
+/// reboots the machine. Whoever may set a tag can then take a machine down once an hour, and not
+/// again and again. It is longer than most downtimes, and short enough to ask again the same day. A
+/// person who may write the ledger can use `afterimage capture` at any time.
+pub const ASKED_AGAIN: SignedDuration = SignedDuration::from_hours(1);
+
 /// The most volumes that CreateSnapshots can be told to leave out, not counting the root.
 pub const LEFT_OUT_MAX: usize = 40;
 

@@ -106,6 +106,10 @@ codes! {
     StopProtected = "stop-protected",
     /// The machine would lose its instance store.
     InstanceStoreVolumes = "instance-store-volumes",
+    /// EC2 could not start the machine again.
+    NotStartable = "not-startable",
+    /// The stack was deployed without the right to reboot machines.
+    RebootNotAllowed = "reboot-not-allowed",
     // How a machine was stopped and started.
     /// The machine is being stopped for a point.
     StoppedForPoint = "stopped-for-point",

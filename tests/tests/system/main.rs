@@ -10,6 +10,7 @@ mod lost;
 mod mutations;
 mod not_fooled;
 mod path;
+mod powers;
 mod rebuild;
 mod scene;
 mod stop_start;

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use afterimage_core::flow::InFlight;
 use afterimage_core::flow::work_requested::needs::Needs;
+use afterimage_core::flow::work_requested::power::Guarded;
 use afterimage_core::flow::work_requested::{
     self, Input, confirm, copy, missing, power, register, snapshot,
 };
 use afterimage_core::ids::{AmiId, InstanceId, Region};
 use afterimage_core::limits::ROUND_RECORDS_MAX;
+use afterimage_core::machine::Instance;
 use afterimage_core::names::TAG_POINT;
 use afterimage_core::observed::{Complete, ObservedImage, ObservedSnapshot};
 use afterimage_core::slot::PointId;
@@ -104,6 +106,7 @@ async fn known(
                 tagged,
                 named,
                 downtimes,
+                allow_reboot: aws.environment.allow_reboot,
             })
         }
         Kind::Register => {
@@ -172,9 +175,17 @@ async fn power(aws: &Aws, queue: &Queue, now: Timestamp) -> Result<power::Input,
         guarded: None,
     };
     if let Some(machine) = power::next_machine(&input) {
-        input.guarded = answered(aws.ec2.guarded(region, &machine.instance).await);
+        input.guarded = answered(guarded(aws, region, &machine.instance).await);
     }
     Ok(input)
+}
+
+/// Reads everything that may forbid to stop a machine and that no listing of machines shows.
+async fn guarded(aws: &Aws, region: &Region, machine: &Instance) -> Result<Guarded, Failure> {
+    let guarded = aws.ec2.guarded(region, machine).await?;
+    let keys = aws.ec2.keys_of_disks(region, &machine.id).await?;
+    let keys = aws.kms.disk_keys(region, keys).await?;
+    Ok(Guarded { keys, ..guarded })
 }
 
 fn answered<T>(answer: Result<T, Failure>) -> Option<T> {

@@ -202,7 +202,8 @@ pub fn snapshot_input(
     let machines = machines.into_iter().collect();
     let (unsettled, tagged, named) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
     let downtimes = BTreeMap::new();
-    snapshot::Input { now, points, machines, unsettled, tagged, named, downtimes }
+    let allow_reboot = true;
+    snapshot::Input { now, points, machines, unsettled, tagged, named, downtimes, allow_reboot }
 }
 
 pub fn register_input(

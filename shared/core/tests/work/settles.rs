@@ -60,6 +60,7 @@ impl World {
             unsettled: BTreeSet::new(),
             tagged: listed.into_iter().map(tagged).collect(),
             downtimes: BTreeMap::new(),
+            allow_reboot: false,
             named: self.named(needs(Kind::Snapshot, &points, &[], now).names),
         });
         let seen = self.snapshots.iter().map(|seen| (seen.id.clone(), seen.clone()));

@@ -114,6 +114,15 @@ pub fn foresee_stop(instance: &Instance, root_device_type: RootDeviceType) -> Re
     })
 }
 
+/// Tells whether EC2 may reboot a machine for its image, as far as a listing shows and if the stack
+/// allows it.
+///
+/// # Errors
+/// The machine must not be rebooted; with the reason.
+pub fn foresee_reboot(instance: &Instance) -> Result<(), Reason> {
+    guards::check_reboot(instance, true)
+}
+
 /// Returns how an image of a machine would be made for a point; none if there is to be no image.
 ///
 /// # Errors
