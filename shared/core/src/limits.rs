@@ -99,6 +99,10 @@ pub const POWER_PACE: SignedDuration = SignedDuration::from_secs(1);
 /// The wait between two copies into a region: half of what EC2 allows (1 a second).
 pub const COPY_PACE: SignedDuration = SignedDuration::from_secs(2);
 
+/// The most copies that are begun by one decision: a minute's work. The next decision asks the
+/// policies in force again.
+pub const COPIES_AT_ONCE: usize = 30;
+
 /// Listing everything of ours, and every machine, costs three describes a region; what it finds is
 /// in no hurry.
 pub const LOOK_EVERY: SignedDuration = SignedDuration::from_hours(1);

@@ -3,6 +3,7 @@
 
 pub mod artefact_audit;
 pub mod backup_tick;
+pub mod cancel;
 pub mod coverage;
 pub mod explain;
 pub mod image_state_changed;
@@ -14,6 +15,7 @@ mod request;
 pub mod snapshots_completed;
 pub mod stop;
 pub mod waiting;
+pub mod wanted;
 pub mod work_requested;
 
 use std::collections::BTreeSet;
