@@ -1,5 +1,6 @@
-//! Points and copies that are still wanted, by the policies in force and by the tags of the machine.
-//! Asked right before the first call that creates something, before a stop, and before a copy.
+//! Points and copies that are still wanted, by the policies in force and by the tags of the
+//! machine. Asked right before the first call that creates something, before a stop, and before a
+//! copy.
 //!
 //! Only two things tell that nobody wants a point any more: the policies were read, and the policy
 //! of the point is not among them; or EC2 shows the machine with tags that the policy does not

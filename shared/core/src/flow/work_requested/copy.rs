@@ -4,8 +4,8 @@
 //! and with the same token. Either the call had made nothing yet, or EC2 answers with the image
 //! that it made. Only a name that is taken has to be looked up.
 //!
-//! Before a copy begins, the policies in force are asked again. A copy that nobody wants any more is
-//! withdrawn, together with its place in its point.
+//! Before a copy begins, the policies in force are asked again. A copy that nobody wants any more
+//! is withdrawn, together with its place in its point.
 //!
 //! A replica whose tries are used up is given up here, because its point is loaded here: its place
 //! in the point is written with it.

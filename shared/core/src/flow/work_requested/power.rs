@@ -21,8 +21,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::again::Again;
 use super::decision_builder::DecisionBuilder;
+use super::guards;
 pub use super::guards::Guarded;
-use super::{guards, sharing};
+use super::sharing::{self, Sharing, has_its_data};
 use crate::call::{StopInstance, start_instance, stop_instance};
 use crate::command::{Change, Decision, Finding, Resolved, Write};
 use crate::downtime::{Downtime, DowntimeEvent, DowntimeStatus, IllegalForDowntime, Roster};
@@ -188,6 +189,11 @@ impl<'a> Power<'a> {
         self.input.machines.get(downtime.instance())
     }
 
+    fn sharing(&self) -> Sharing<'a> {
+        let Input { now, downtimes, points, .. } = self.input;
+        Sharing { now: *now, downtimes, points }
+    }
+
     fn queue(&self, kind: Kind) -> Queue {
         Queue { region: self.input.region.clone(), kind }
     }
@@ -196,7 +202,7 @@ impl<'a> Power<'a> {
 
     /// Checks a machine that waits: it still has to be stopped, and may be.
     fn check_waiting(&mut self, downtime: &Downtime) -> Done {
-        if let Some(holder) = sharing::holder(self.input, downtime.instance()) {
+        if let Some(holder) = self.sharing().holder(downtime.instance()) {
             return self.check_sharing(downtime, holder);
         }
         let Some(point) = self.point(downtime).filter(|point| point.status == Status::Requested)
@@ -226,8 +232,8 @@ impl<'a> Power<'a> {
         }
     }
 
-    /// Checks a machine that is down for another point. The snapshots are made in the same stop, and
-    /// the downtime of this point is not needed once they are graded.
+    /// Checks a machine that is down for another point. The snapshots are made in the same stop,
+    /// and the downtime of this point is not needed once they are graded.
     fn check_sharing(&mut self, downtime: &Downtime, holder: &Downtime) -> Done {
         let Some(point) = self.point(downtime).filter(|point| !has_its_data(point)) else {
             let text = format!("imaged while the machine was down for {}", holder.point);
@@ -434,18 +440,9 @@ impl<'a> Power<'a> {
     }
 
     /// Wakes the worker of snapshots if the machine is stopped and a point of it is overdue: the
-    /// answer of a call was lost, for example. The sweep may come too late for that. Every second
-    /// of a downtime costs, but one wake a minute is enough.
+    /// answer of a call was lost, for example. The sweep may come too late for that.
     fn wake_snapshot_worker(&mut self, downtime: &Downtime, state: Option<State>) {
-        let points = self.point(downtime).into_iter();
-        let mut points = points.chain(sharing::points(self.input, downtime));
-        let is_overdue = points.any(|point| {
-            let late = point.step.due_at.map(|due_at| self.input.now.duration_since(due_at));
-            let is_minute = |late: SignedDuration| late.as_secs() % 60 < LOOK_DOWN.as_secs();
-            point.work() == Some(Kind::Snapshot)
-                && late.is_some_and(|late| !late.is_negative() && is_minute(late))
-        });
-        if state == Some(State::Stopped) && is_overdue {
+        if state == Some(State::Stopped) && self.sharing().is_overdue(downtime) {
             self.builder.wake(self.queue(Kind::Snapshot));
         }
     }
@@ -456,7 +453,7 @@ impl<'a> Power<'a> {
         let Some(point) = self.point(downtime) else {
             return started("the point does not exist".to_string());
         };
-        let mut sharing = sharing::points(self.input, downtime);
+        let mut sharing = self.sharing().points(downtime);
         let sharing = sharing.next();
         if has_its_data(point) && sharing.is_none() {
             return started(match point.status.phase() {
@@ -469,7 +466,7 @@ impl<'a> Power<'a> {
         if let Some(Verdict::Unwanted(reason)) = verdict(self.input, point).filter(|_| is_to_stop) {
             return Some(reason);
         }
-        let deadline = sharing::deadline(self.input, downtime);
+        let deadline = self.sharing().deadline(downtime);
         let deadline = deadline.filter(|deadline| *deadline <= self.input.now)?;
         let late = sharing.filter(|_| has_its_data(point)).unwrap_or(point);
         let text = format!("{} was not imaged before the deadline: {deadline}", late.id);
@@ -584,11 +581,4 @@ impl<'a> Power<'a> {
         }
         self.builder.call(change, call);
     }
-}
-
-/// Tells whether the point no longer needs its machine down: its snapshots are graded, or it ended.
-/// The grade says that the disks were seen after all of the snapshots were begun, and it goes
-/// with the snapshots when they are made again.
-pub(super) fn has_its_data(point: &Point) -> bool {
-    point.status.is_settled() || point.grade.is_some()
 }

@@ -1,7 +1,7 @@
 //! Points that need snapshots, and points whose grade is not known yet.
 //!
-//! - A requested point that is due: if nobody wants it any more, it is withdrawn. If its machine may
-//!   be imaged, and is as consistent as the point
+//! - A requested point that is due: if nobody wants it any more, it is withdrawn. If its machine
+//!   may be imaged, and is as consistent as the point
 //!   requires ([`super::ready`]), the intent is written and one call is made for all volumes.
 //!   Otherwise the point waits, is refused, or is missed because its machine is gone.
 //! - A point whose call had no outcome: once everything that EC2 made must be visible, the
