@@ -45,8 +45,8 @@ impl<'a> Sharing<'a> {
         self.others(holder).map(|(downtime, _)| of(downtime)).chain([of(holder)]).min()
     }
 
-    /// Tells whether a point of the machine should have its snapshots begun or looked at by now. The
-    /// answer is yes once a minute, which is often enough to wake its worker.
+    /// Tells whether a point of the machine should have its snapshots begun or looked at by now.
+    /// The answer is yes once a minute, which is often enough to wake its worker.
     pub fn is_overdue(&self, holder: &Downtime) -> bool {
         let own = self.points.get(&holder.point).into_iter();
         own.chain(self.points(holder)).any(|point| {
