@@ -2,6 +2,7 @@
 //!
 //! Data goes to stdout, everything else to stderr.
 
+pub mod cancel;
 pub mod capture;
 pub mod clock;
 #[cfg(feature = "simulator")]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 #[cfg(not(feature = "simulator"))]
 use afterimage::no_simulator;
-use afterimage::{capture, explain, heal, policy, rebuild, status};
+use afterimage::{cancel, capture, explain, heal, policy, rebuild, status};
 #[cfg(feature = "simulator")]
 use afterimage::{cloud, demo};
 use clap::{Parser, Subcommand};
@@ -22,6 +22,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Cancel(cancel::Arguments),
     Capture(capture::Arguments),
     #[cfg(feature = "simulator")]
     Cloud(cloud::Arguments),
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         }
     };
     let done = match arguments.command {
+        Command::Cancel(arguments) => cancel::run(&arguments),
         Command::Capture(arguments) => capture::run(&arguments),
         #[cfg(feature = "simulator")]
         Command::Cloud(arguments) => cloud::run(&arguments),

@@ -30,6 +30,8 @@ pub enum Standing {
     /// The point is held up for a reason, and is tried again.
     Waiting,
     UnderWay,
+    /// Nobody wanted the point any more before it had begun.
+    Withdrawn,
     Protected,
 }
 
@@ -39,6 +41,7 @@ impl Standing {
             Standing::Failed => "failed",
             Standing::Waiting => "waiting",
             Standing::UnderWay => "under way",
+            Standing::Withdrawn => "withdrawn",
             Standing::Protected => "protected",
         }
     }
@@ -46,6 +49,7 @@ impl Standing {
     fn of(latest: Option<&Latest>) -> Standing {
         let Some(latest) = latest else { return Standing::Protected };
         match latest.status.phase() {
+            Phase::Ended if latest.status == Status::Withdrawn => Standing::Withdrawn,
             Phase::Ended => Standing::Failed,
             _ if latest.status == Status::Protected => Standing::Protected,
             _ if latest.reason.is_some() => Standing::Waiting,

@@ -147,6 +147,6 @@ fn state(row: &Row) -> String {
     let status = row.latest.as_ref().map_or("protected".into(), |latest| latest.status.to_string());
     match row.standing {
         Standing::Waiting => format!("{status}, waiting"),
-        Standing::Failed | Standing::UnderWay | Standing::Protected => status,
+        Standing::Failed | Standing::UnderWay | Standing::Withdrawn | Standing::Protected => status,
     }
 }

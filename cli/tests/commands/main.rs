@@ -2,6 +2,7 @@
 //! `afterimage cloud --system` on a port of its own, whose clock stands still until it is moved.
 
 mod apply;
+mod cancel;
 mod capture;
 mod explain;
 mod policies;

@@ -209,7 +209,8 @@ fn a_point_stands_by_its_status_and_by_whether_something_is_in_its_way() {
     for status in Status::ALL {
         let calm = match status {
             Status::Protected => Standing::Protected,
-            Status::Failed | Status::Refused | Status::Missed => Standing::Failed,
+            Status::Failed | Status::Refused | Status::Missed | Status::Lost => Standing::Failed,
+            Status::Withdrawn => Standing::Withdrawn,
             _ => Standing::UnderWay,
         };
         let hindered = if calm == Standing::UnderWay { Standing::Waiting } else { calm };

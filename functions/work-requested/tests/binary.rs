@@ -7,6 +7,14 @@ const NAME: &str = "work-requested";
 const BINARY: &str = env!("CARGO_BIN_EXE_work-requested");
 const EVENT: &str = include_str!("../../../events/work-requested.json");
 
+/// The policy of the point, in force.
+const POLICY: &str = "
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{on: tag}]
+";
+
 /// The calls of a worker that change anything.
 const WRITES: [&str; 7] = [
     "PutItem",
@@ -21,6 +29,7 @@ const WRITES: [&str; 7] = [
 #[test]
 fn the_worker_of_snapshots_takes_them_and_gives_its_lease_back() {
     with_binary(NAME, BINARY, async |world| {
+        world.policies(POLICY).await;
         let machine = world.machine("backup", "gold").await;
         let point = records::requested("gold", &machine, now());
         let id = point.id.clone();

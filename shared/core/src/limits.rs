@@ -122,6 +122,10 @@ pub const HEALS_MAX: usize = 2;
 /// The window of a point that begins again because everything of it was lost.
 pub const HEAL_WINDOW: SignedDuration = SignedDuration::from_hours(1);
 
+/// The most copies that are begun by one decision: a minute's work. The next decision asks the
+/// policies in force again.
+pub const COPIES_AT_ONCE: usize = 30;
+
 /// Listing everything of ours, and every machine, costs three describes a region; what it finds is
 /// in no hurry.
 pub const LOOK_EVERY: SignedDuration = SignedDuration::from_hours(1);

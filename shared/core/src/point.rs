@@ -275,6 +275,10 @@ impl Point {
             // An artefact is missing, or is to be made again.
             Phase::Good => self.step.due_at.map(|_| Kind::Confirm),
             Phase::Ended if self.status == Status::Lost => self.step.due_at.map(|_| Kind::Confirm),
+            // The point may be wanted again until its window closes.
+            Phase::Ended if self.status == Status::Withdrawn => {
+                self.step.due_at.map(|_| Kind::Snapshot)
+            }
             Phase::Ended => None,
         }
     }
@@ -283,6 +287,9 @@ impl Point {
     pub fn awaits(&self) -> Vec<ResourceId> {
         match (self.status.phase(), self.status.making()) {
             (Phase::Requested, _) if self.waits_for_stop() => vec![self.instance().clone().into()],
+            (Phase::Ended, _) if self.is_kept_to_begin_again() => {
+                vec![self.instance().clone().into()]
+            }
             (Phase::Pending, Some(Making::Snapshots)) => {
                 self.snapshots.values().cloned().map(ResourceId::from).collect()
             }
@@ -318,6 +325,11 @@ impl Point {
             && self.plan.consistency == Consistency::AtRest
             && self.until.is_some()
             && self.step.due_at == self.until
+    }
+
+    /// Tells whether the point was withdrawn, and is taken up again if it is wanted in its window.
+    pub fn is_kept_to_begin_again(&self) -> bool {
+        self.status == Status::Withdrawn && self.step.due_at.is_some()
     }
 
     /// Returns the time from which delays by others count. The wait of the point for a stop does

@@ -81,6 +81,12 @@ codes! {
     TooSoon = "too-soon",
     /// The stop, or the request, has its point already.
     AlreadyRequested = "already-requested",
+    /// No policy in force wants the point, or the place, any more.
+    Withdrawn = "withdrawn",
+    /// A person has called it off.
+    Cancelled = "cancelled",
+    /// The point was withdrawn, and is wanted again.
+    WantedAgain = "wanted-again",
     // Why a machine may not be imaged.
     BilledByUsage = "billed-by-usage",
     ProductCode = "product-code",

@@ -175,6 +175,8 @@ impl Good {
         if !is_whole {
             return None;
         }
+        let withdrawn = point.replicas.values().filter(|place| **place == Place::Withdrawn);
+        let wanted = point.plan.replicate.len().saturating_sub(withdrawn.count());
         Some(Good {
             point: point.id.clone(),
             taken_at: point.taken_at?,
@@ -182,7 +184,7 @@ impl Good {
             image: point.image.clone().filter(|_| is_home),
             home_lost: !is_home,
             replicas: point.replicas.iter().filter_map(available).collect(),
-            replicas_wanted: u32::try_from(point.plan.replicate.len()).unwrap_or(u32::MAX),
+            replicas_wanted: u32::try_from(wanted).unwrap_or(u32::MAX),
             unverified: point.unverified,
         })
     }

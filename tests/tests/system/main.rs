@@ -17,3 +17,4 @@ mod stop_start;
 mod template;
 mod truth;
 mod waiting;
+mod withdrawn;

@@ -33,17 +33,17 @@ policies:
 /// Beside the time that EC2 takes to stop a machine and to start it: what is ours of a downtime.
 const OURS_SECS_MAX: i64 = 20;
 
-fn allowed() -> Stage {
+pub fn allowed() -> Stage {
     let options = Options::default().allowing_stop_start();
     Stage { options, ..Stage::default() }
 }
 
 /// Plays a scene in which machines may be stopped, and holds it to what must hold of every one.
-fn play(scene: impl AsyncFnOnce(&Scene)) {
+pub fn play(scene: impl AsyncFnOnce(&Scene)) {
     play_on(allowed(), scene);
 }
 
-fn play_on(stage: Stage, scene: impl AsyncFnOnce(&Scene)) {
+pub fn play_on(stage: Stage, scene: impl AsyncFnOnce(&Scene)) {
     scene::play_on(stage, async |world| {
         scene(&world).await;
         Power::of(&world).check();
@@ -213,7 +213,7 @@ impl Scene {
         all.map(state).collect()
     }
 
-    async fn assert_all_run(&self) {
+    pub async fn assert_all_run(&self) {
         let states = self.states().await;
         assert!(states.values().all(|state| state == "running"), "{states:?}");
     }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use afterimage_core::flow::InFlight;
 use afterimage_core::flow::work_requested::needs::Needs;
 use afterimage_core::flow::work_requested::power::Guarded;
 use afterimage_core::flow::work_requested::{
     self, Input, confirm, copy, missing, power, register, snapshot,
 };
+use afterimage_core::flow::{InFlight, InForce};
 use afterimage_core::ids::{AmiId, InstanceId, Region};
 use afterimage_core::limits::ROUND_RECORDS_MAX;
 use afterimage_core::machine::Instance;
@@ -98,6 +98,7 @@ async fn known(
                 aws.ec2.machines(region, &machines.to_describe).await?;
             whole.extend(machines.believed);
             let machines = whole;
+            let in_force = policies(aws, needs.policies).await?;
             Input::Snapshot(snapshot::Input {
                 now,
                 points,
@@ -107,6 +108,7 @@ async fn known(
                 named,
                 downtimes,
                 allow_reboot: aws.environment.allow_reboot,
+                in_force,
             })
         }
         Kind::Register => {
@@ -144,11 +146,20 @@ async fn known(
         Kind::Copy => {
             let points = aws.ledger.points(&other_points).await?;
             let named = named(aws, region, names).await?;
-            Input::Copy(copy::Input { now, replicas, points, named })
+            let in_force = policies(aws, needs.policies).await?;
+            Input::Copy(copy::Input { now, replicas, points, in_force, named })
         }
         // Power goes by the roster, and not by what the index nominates.
         Kind::Power => Input::Power(Box::new(power(aws, queue, now).await?)),
     })
+}
+
+/// Reads the policies in force, right before something may begin.
+async fn policies(aws: &Aws, are_needed: bool) -> Result<InForce, Failure> {
+    match are_needed {
+        true => aws.ledger.in_force().await,
+        false => Ok(InForce::default()),
+    }
 }
 
 /// Reads the machines that are down for their images, by the roster, and the first of those that
@@ -172,9 +183,15 @@ async fn power(aws: &Aws, queue: &Queue, now: Timestamp) -> Result<power::Input,
         downtimes: downtimes.into_values().collect(),
         points,
         machines,
+        in_force: None,
         guarded: None,
     };
-    if let Some(machine) = power::next_machine(&input) {
+    if power::may_stop(&input) {
+        input.in_force = answered(aws.ledger.in_force().await);
+    }
+    if input.in_force.is_some()
+        && let Some(machine) = power::next_machine(&input)
+    {
         input.guarded = answered(guarded(aws, region, &machine.instance).await);
     }
     Ok(input)

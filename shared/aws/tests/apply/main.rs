@@ -13,10 +13,19 @@ use afterimage_cloud::trace::{Entry, What};
 use afterimage_cloud::{Cloud, Time};
 use afterimage_core::command::{Change, Decision};
 use afterimage_core::flow::{WorkRequested, work_requested};
+use afterimage_core::policy;
 use afterimage_core::work::{Kind, Queue};
 use afterimage_core::worker::Worker;
 use afterimage_support::{SEAT, machines, records, worker};
 use jiff::SignedDuration;
+
+/// The policy of the points.
+const GOLD: &str = "
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{on: tag}]
+";
 
 fn queue() -> Queue {
     Queue { region: records::region(SEAT), kind: Kind::Snapshot }
@@ -31,6 +40,10 @@ fn context(aws: &Aws, secs: i64) -> Context {
 
 /// What a worker decides on whose queue holds points of so many machines: to take their snapshots.
 async fn snapshots_of(cloud: &Cloud, aws: &Aws, count: i32) -> Decision {
+    let policies = policy::file::read(GOLD).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    for policy in &policies {
+        aws.ledger.put_policy(policy, aws.clock.now()).await.expect("it is written");
+    }
     let config = cloud.sdk_config(SEAT);
     let machines = machines::launch(&config, count, ("backup", "gold")).await;
     cloud.advance(Duration::from_secs(60)).await;

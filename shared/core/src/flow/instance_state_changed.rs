@@ -43,6 +43,7 @@ pub fn decide(input: &Input) -> Decision {
 
 fn stopped(input: &Input, instance: &Instance) -> Decision {
     let mut decision = waiting::due(instance, &input.waiting, input.now);
+    decision.add(waiting::again(instance, &input.waiting, &input.in_force, input.now));
     let waited = !decision.commands.is_empty();
     let mut requests = stop::requests(instance, &input.in_force, input.summary.as_ref(), input.now);
     if waited {

@@ -3,6 +3,7 @@
 
 pub mod artefact_audit;
 pub mod backup_tick;
+pub mod cancel;
 pub mod coverage;
 pub mod explain;
 pub mod held;
@@ -15,6 +16,7 @@ mod request;
 pub mod snapshots_completed;
 pub mod stop;
 pub mod waiting;
+pub mod wanted;
 pub mod work_requested;
 
 use std::collections::BTreeSet;

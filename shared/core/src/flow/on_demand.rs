@@ -18,12 +18,14 @@
 //! there to be answered again for as long as it was not.
 //!
 //! If a function dies in between, the sweep removes the tag after [`SETTLE`], if it is still there,
-//! and requests nothing more. A tag that is seen right after it went may be
-//! what EC2 showed before, and is left to the sweep; one that is seen later is another request.
+//! and requests nothing more. A tag that is seen right after it went may be what EC2 showed before.
+//! The answer tells: it is set after the tag went, so that a tag which is seen beside the answer to
+//! the last request is another request, and is heard at once. Without that answer it is left to the
+//! sweep, and is another request once [`SETTLE`] has passed.
 //!
 //! # Caveats
-//! A request that is put again, with the same value, after a tag went and before that could be
-//! written, is taken for the one that was there: the two are one point.
+//! A request that is put again, with the same value, after a tag went and before it was answered,
+//! is taken for the one that was there: the two are one point.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,7 +37,7 @@ use crate::duration::seconds;
 use crate::ids::{InstanceId, PolicyName};
 use crate::limits::{ASKED_AGAIN, SETTLE, later};
 use crate::machine::Instance;
-use crate::names::TAG_ASK;
+use crate::names::{TAG_ANSWER, TAG_ASK};
 use crate::point::Point;
 use crate::policy::select::Obstacle;
 use crate::policy::{Consistency, DEFAULT_WINDOW_SECS, Policy, Trigger};
@@ -97,7 +99,7 @@ pub fn by_tag(
         Err(why) => return refuse(value, instance, &why, now),
     };
     let record = counters.get(&(instance.id.clone(), policy.name.clone()));
-    match record.map(|record| (record, standing(record, now))) {
+    match record.map(|record| (record, standing(record, instance, now))) {
         None => {
             let never = RequestCounter::never(&instance.id, &instance.region, &policy.name);
             take(policy, instance, &never, now)
@@ -195,7 +197,10 @@ enum Standing<'a> {
     Left(&'a Pending),
 }
 
-fn standing(record: &RequestCounter, now: Timestamp) -> Standing<'_> {
+fn standing<'a>(record: &'a RequestCounter, instance: &Instance, now: Timestamp) -> Standing<'a> {
+    if shows_answer(record, instance) {
+        return Standing::Over;
+    }
     match (&record.pending, record.consumed_at) {
         (Some(pending), _) if pending.due_at <= now => Standing::Left(pending),
         (Some(pending), _) => {
@@ -233,6 +238,21 @@ fn too_soon(policy: &Policy, record: &RequestCounter, now: Timestamp) -> Option<
             to_the_second(again)
         )
     })
+}
+
+/// Tells whether EC2 shows a machine as it was after its last request was answered. The tag of that
+/// request had gone by then. The answer names the point of the request, or is one to a request that
+/// came after the tag was seen to go.
+fn shows_answer(record: &RequestCounter, instance: &Instance) -> bool {
+    let Some(answer) = instance.tags.get(TAG_ANSWER) else { return false };
+    let last = match &record.pending {
+        Some(pending) => pending.point.clone(),
+        None => record.last(),
+    };
+    let at = answer.split(' ').next().and_then(|at| at.parse::<Timestamp>().ok());
+    let is_later = record.pending.is_none()
+        && at.zip(record.consumed_at).is_some_and(|(at, consumed_at)| at >= consumed_at);
+    is_later || answer.ends_with(&format!(": {last}"))
 }
 
 /// A new request.

@@ -93,7 +93,8 @@ fn stops(input: &Input) -> Decision {
     let mut decision = Decision::default();
     let mut wakes: BTreeSet<Wake> = BTreeSet::new();
     for instance in &input.waiting.machines {
-        let due = waiting::due(instance, &input.waiting.points, input.now);
+        let mut due = waiting::due(instance, &input.waiting.points, input.now);
+        due.add(waiting::again(instance, &input.waiting.points, &input.in_force, input.now));
         if !due.commands.is_empty() {
             let queue = Queue { region: instance.region.clone(), kind: Kind::Snapshot };
             wakes.insert(Wake { queue, hop: 0 });

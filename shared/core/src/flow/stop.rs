@@ -95,11 +95,11 @@ fn judge(
     Verdict::No(Reason::new(Code::TooSoon, text))
 }
 
-/// The last point, and when it was requested. One that was missed has made nothing: then it is the
-/// one before that is any good, and the time of its disks.
+/// The last point, and when it was requested. One that was missed or withdrawn has made nothing:
+/// then it is the one before that is any good, and the time of its disks.
 fn last_made<'a>(policy: &Policy, summary: &'a MachineSummary) -> Option<(&'a PointId, Timestamp)> {
     let latest = summary.latest.get(&policy.name)?;
-    if latest.status != Status::Missed {
+    if !matches!(latest.status, Status::Missed | Status::Withdrawn) {
         return Some((&latest.point, latest.requested_at));
     }
     summary.good.get(&policy.name).map(|good| (&good.point, good.taken_at))

@@ -9,7 +9,7 @@ use afterimage_core::status::Status;
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, prop_oneof, proptest};
 
-use crate::scene::{World, answer, begin_stop, is_snapshots};
+use crate::scene::{World, answer, begin_stop, is_snapshots, point};
 
 /// What can happen between two rounds, or in one.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,8 @@ enum Happens {
     UserStarts,
     /// What EC2 has begun to start does not come to run.
     FailsToStart,
+    /// The machine gets a tag with which no policy selects it, or loses it again.
+    Wanted(bool),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +42,7 @@ enum Call {
 }
 
 fn happens() -> impl Strategy<Value = Happens> {
-    use Happens::{Dies, FailsToStart, Passes, Point, Round, UserStarts, UserStops};
+    use Happens::{Dies, FailsToStart, Passes, Point, Round, UserStarts, UserStops, Wanted};
     prop_oneof![
         5 => (1..400_i64).prop_map(Passes),
         6 => prop_oneof![
@@ -63,6 +65,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         1 => Just(UserStops),
         1 => Just(UserStarts),
         1 => Just(FailsToStart),
+        1 => proptest::bool::ANY.prop_map(Wanted),
     ]
 }
 
@@ -116,6 +119,13 @@ impl Checker {
                 // for one of somebody else depends on whether we were about to start it too.
                 self.stopped_by = Some(if self.started_by_us { By::Us } else { By::Somebody });
                 self.unsure = !self.started_by_us;
+            }
+            Happens::Wanted(is_wanted) => {
+                let tags = &mut self.world.seen(1).instance.tags;
+                match is_wanted {
+                    true => drop(tags.insert("backup".to_string(), "yes".to_string())),
+                    false => drop(tags.remove("backup")),
+                }
             }
             Happens::UserStops | Happens::UserStarts | Happens::FailsToStart => {}
         }
@@ -189,8 +199,13 @@ impl Checker {
 
 proptest! {
     #[test]
-    fn whatever_happens(story in vec(happens(), 1..60)) {
-        let world = World::of(&["gold"]);
+    fn whatever_happens(story in vec(happens(), 1..60), is_shared in proptest::bool::ANY) {
+        let mut world = World::of(&["gold"]);
+        if is_shared {
+            // A point of another policy wants the same machine stopped.
+            let silver = point("silver", 1);
+            world.points.insert(silver.id.clone(), silver);
+        }
         let mut checker = Checker { world, stopped_by: None, unsure: false, started_by_us: false };
         for what in story {
             checker.happen(what);

@@ -4,5 +4,6 @@ mod always_runs_again;
 mod guards;
 mod places;
 mod scene;
+mod sharing;
 mod stopped_and_started;
 mod table;

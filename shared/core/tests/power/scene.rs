@@ -6,12 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use afterimage_core::call::{self, Answer, Call, Outcome, Reply};
 use afterimage_core::command::{Command, Decision, Record};
 use afterimage_core::downtime::{Downtime, DowntimeStatus, Roster};
+use afterimage_core::flow::InForce;
 use afterimage_core::flow::work_requested::power::{self, DiskKey, Guarded, Input, next};
 use afterimage_core::flow::work_requested::snapshot;
 use afterimage_core::ids::{AmiId, InstanceId, Region, VolumeId};
 use afterimage_core::machine::{Build, Grade, Instance, Machine, State, Volume};
 use afterimage_core::observed::ObservedMachine;
 use afterimage_core::point::{Plan, Point, Step};
+use afterimage_core::policy::file::read;
 use afterimage_core::policy::{Consistency, StopStart};
 use afterimage_core::reason::Code;
 use afterimage_core::slot::{Occasion, PointId, Slot};
@@ -45,6 +47,20 @@ pub fn point(policy: &str, machine: u32) -> Point {
     Point { until, ..Point::requested(slot, home(), plan, at(0)) }
 }
 
+/// The policies of the points, in force.
+pub fn in_force() -> InForce {
+    let policy = |name: &str| {
+        format!(
+            "  {name}:\n    select: {{regions: [us-east-1], tags: {{backup: '*'}}}}\n    triggers: \
+             [{{on: tag}}]\n"
+        )
+    };
+    let policies = ["gold", "silver", "tin"].map(policy).concat();
+    let policies = read(&format!("policies:\n{policies}"));
+    let policies = policies.unwrap_or_else(|problems| panic!("{problems:#?}"));
+    InForce { policies, ..InForce::default() }
+}
+
 pub fn wanted(point: &Point) -> Downtime {
     Downtime::wanted(point, at(0))
 }
@@ -70,7 +86,7 @@ pub fn running(number: u32) -> ObservedMachine {
             hibernated: false,
             instance_type: "t3.micro".to_string(),
             spot: false,
-            tags: BTreeMap::new(),
+            tags: BTreeMap::from([("backup".to_string(), "yes".to_string())]),
         },
         root_device_type: "ebs".into(),
         state_reason: None,
@@ -180,6 +196,7 @@ impl World {
             named: BTreeMap::new(),
             downtimes: self.downtimes.clone(),
             allow_reboot: false,
+            in_force: InForce { roster: self.roster.clone(), ..in_force() },
         })
     }
 
@@ -192,6 +209,7 @@ impl World {
             downtimes: self.downtimes.values().cloned().collect(),
             points: self.points.clone(),
             machines: self.machines.clone(),
+            in_force: Some(in_force()),
             guarded: None,
         };
         input.guarded = next(&input).map(|downtime| Guarded {

@@ -8,7 +8,7 @@ use afterimage_core::flow::on_demand::{RequestCounters, TagRequests, by_hand, re
 use afterimage_core::flow::{InForce, InstanceTagged, Unreadable, instance_tagged, reconcile_tick};
 use afterimage_core::limits::SETTLE;
 use afterimage_core::machine::{Instance, State};
-use afterimage_core::names::TAG_ASK;
+use afterimage_core::names::{TAG_ANSWER, TAG_ASK};
 use afterimage_core::point::Point;
 use afterimage_core::reason::Code;
 use afterimage_core::request_counter::RequestCounter;
@@ -404,6 +404,31 @@ fn a_tag_that_is_seen_right_after_it_went_is_left_to_the_sweep() {
     world.later(SETTLE);
     world.carry_out(&world.sweep(), ALL);
     assert_eq!(world.points.len(), 2, "it is still there, and so it is another one");
+}
+
+#[test]
+fn a_tag_that_is_seen_beside_the_answer_to_the_last_request_is_another_request() {
+    let seconds = SignedDuration::from_secs(3);
+    let answered = |world: &mut World, answer: &str| {
+        world.machine.tags.insert(TAG_ANSWER.to_string(), answer.to_string());
+        world.later(seconds);
+        world.carry_out(&world.event(), ALL);
+        world.points.len()
+    };
+    let mut world = World::asking("gold");
+    world.carry_out(&world.event(), ALL);
+    let first = world.answers[0].clone();
+    world.put("gold");
+    let before = "2026-01-06T19:00:05Z silver: silver-0aaaaaaaaaaaaaaa1-ask-1";
+    assert_eq!(answered(&mut world, before), 1, "EC2 shows what was before");
+    assert_eq!(answered(&mut world, &first), 2);
+    // So is one that is seen beside the answer to a later request under another policy.
+    world.put("silver");
+    assert_eq!(answered(&mut world, &first), 3);
+    world.put("gold");
+    let last = world.answers.last().expect("an answer").clone();
+    assert!(last.contains("silver"), "{last}");
+    assert_eq!(answered(&mut world, &last), 4);
 }
 
 #[test]

@@ -16,6 +16,7 @@ use afterimage_core::summary::{Good, News};
 use afterimage_core::work::Kind;
 
 use crate::render::render;
+use crate::scene::gold;
 use crate::scene::{
     FRANKFURT, IRELAND, ami, at, code, codes_said, confirm_input, hours, imaged, mins, place,
     point_in, region, registered, replica_in, seen_image, written,
@@ -31,7 +32,8 @@ fn pending(name: &str, number: u32) -> Replica {
     let replica = replicas.into_iter().find(|replica| replica.region == region(name));
     let points = BTreeMap::from([(point.id.clone(), point)]);
     let replicas = vec![replica.expect("a replica")];
-    let input = copy::Input { now: at(mins(20)), replicas, points, named: BTreeMap::new() };
+    let (in_force, named) = (gold(), BTreeMap::new());
+    let input = copy::Input { now: at(mins(20)), replicas, points, in_force, named };
     let copying = replica_in(&copy::decide(&input));
     replica_in(&conclude::copy(&copying, Outcome::Made(ami(number)), at(mins(20))))
 }

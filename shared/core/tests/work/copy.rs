@@ -14,6 +14,7 @@ use afterimage_core::reason::Code;
 use afterimage_core::slot::{Occasion, PointId, Slot};
 use afterimage_core::work::Kind;
 
+use crate::scene::gold;
 use crate::scene::{
     FRANKFURT, HOME, IRELAND, NAME, ami, answer, at, codes_said, hours, imaged, instance, mins,
     only_call, our_tags, place, region, replica_in, reported, seen_image, written,
@@ -33,7 +34,7 @@ fn look_with(point: Point, replica: &Replica, named: &[ObservedImage], secs: i64
     let named =
         needs(Kind::Copy, &[], &replicas, at(secs)).names.into_iter().map(of_name).collect();
     let points = BTreeMap::from([(point.id.clone(), point)]);
-    decide(&Input { now: at(secs), replicas, points, named })
+    decide(&Input { now: at(secs), replicas, points, in_force: gold(), named })
 }
 
 fn look(replica: &Replica, named: &[ObservedImage], secs: i64) -> Decision {
@@ -227,7 +228,8 @@ fn the_replica_that_is_wanted_first_is_copied_first() {
         let points = [&point, &urgent_point].map(|point| (point.id.clone(), point.clone()));
         let replicas = vec![relaxed.clone(), urgent.clone()];
         let (points, named) = (BTreeMap::from(points), BTreeMap::new());
-        let decision = decide(&Input { now: at(mins(20)), replicas, points, named });
+        let decision =
+            decide(&Input { now: at(mins(20)), replicas, points, in_force: gold(), named });
         let Some(Command::Call(intent)) = decision.commands.first() else { panic!("{decision:?}") };
         let Call::CopyImage(call) = &intent.call else { panic!("{decision:?}") };
         assert_eq!(call.name, format!("{}-0", first.point), "{secs:?}");

@@ -16,3 +16,4 @@ mod settles;
 mod snapshot;
 mod truth;
 mod waiting;
+mod wanted;

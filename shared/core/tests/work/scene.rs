@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use afterimage_core::call::{Answer, Call, Outcome, SnapshotSet};
 use afterimage_core::command::{Command, Decision, Record};
+use afterimage_core::flow::InForce;
 use afterimage_core::flow::work_requested::{confirm, needs, register, snapshot};
 use afterimage_core::ids::{AmiId, InstanceId, Region, SnapshotId, VolumeId};
 use afterimage_core::machine::{Build, Instance, Machine, State, Volume};
@@ -12,6 +13,7 @@ use afterimage_core::observed::{
     SnapshotState,
 };
 use afterimage_core::point::{Place, Plan, Point, Replica};
+use afterimage_core::policy::file::read;
 use afterimage_core::policy::{Method, Replicate};
 use afterimage_core::reason::Code;
 use afterimage_core::slot::{Occasion, Slot};
@@ -201,9 +203,35 @@ pub fn snapshot_input(
     let machines = machine.map(|machine| (instance(), machine.clone()));
     let machines = machines.into_iter().collect();
     let (unsettled, tagged, named) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
-    let downtimes = BTreeMap::new();
-    let allow_reboot = true;
-    snapshot::Input { now, points, machines, unsettled, tagged, named, downtimes, allow_reboot }
+    let (downtimes, in_force) = (BTreeMap::new(), gold());
+    snapshot::Input {
+        now,
+        points,
+        machines,
+        unsettled,
+        tagged,
+        named,
+        downtimes,
+        in_force,
+        allow_reboot: true,
+    }
+}
+
+/// The policies of the points, in force: for every machine at home, into both regions.
+pub fn gold() -> InForce {
+    let policy = |name: &str| {
+        format!(
+            "  {name}:
+    select: {{regions: [us-east-1], tags: {{Name: '*'}}}}
+    triggers: [{{on: tag}}]
+    replicate: [{{region: eu-west-1}}, {{region: eu-central-1}}]
+"
+        )
+    };
+    let policies = ["gold", "silver", "urgent", "a", "b", "c"].map(policy).concat();
+    let policies = read(&format!("policies:\n{policies}"));
+    let policies = policies.unwrap_or_else(|problems| panic!("{problems:#?}"));
+    InForce { policies, ..InForce::default() }
 }
 
 pub fn register_input(

@@ -14,6 +14,7 @@ use afterimage_core::slot::PointId;
 use afterimage_core::work::Kind;
 use jiff::Timestamp;
 
+use crate::scene::gold;
 use crate::scene::{
     FRANKFURT, HOME, IRELAND, NAME, ami, at, created, created_image, creating, hours, imaged, mins,
     region, registered, registering, requested, running, seen_image, seen_snapshot, snap,
@@ -61,6 +62,7 @@ impl World {
             tagged: listed.into_iter().map(tagged).collect(),
             downtimes: BTreeMap::new(),
             allow_reboot: false,
+            in_force: gold(),
             named: self.named(needs(Kind::Snapshot, &points, &[], now).names),
         });
         let seen = self.snapshots.iter().map(|seen| (seen.id.clone(), seen.clone()));
@@ -86,6 +88,7 @@ impl World {
             named: self.named(needs(Kind::Copy, &[], &replicas, now).names),
             replicas,
             points: self.points.clone(),
+            in_force: gold(),
         });
         [snapshot, register, confirm, copy]
     }

@@ -103,6 +103,7 @@ fn powers(secs: i64, is_down: bool, put_off: Option<Timestamp>) -> Loaded {
         downtimes: if is_down { vec![downtime] } else { Vec::new() },
         points: BTreeMap::new(),
         machines: BTreeMap::new(),
+        in_force: None,
         guarded: None,
     }));
     Loaded { input, put_off }

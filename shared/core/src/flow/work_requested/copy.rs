@@ -4,6 +4,9 @@
 //! and with the same token. Either the call had made nothing yet, or EC2 answers with the image
 //! that it made. Only a name that is taken has to be looked up.
 //!
+//! Before a copy begins, the policies in force are asked again. A copy that nobody wants any more
+//! is withdrawn, together with its place in its point.
+//!
 //! A replica whose tries are used up is given up here, because its point is loaded here: its place
 //! in the point is written with it.
 
@@ -16,13 +19,15 @@ use super::needs::Needs;
 use crate::call::copy_image::{self, Found};
 use crate::command::Decision;
 use crate::duration::seconds;
+use crate::flow::InForce;
+use crate::flow::wanted::{self, Verdict};
 use crate::illegal::Illegal;
-use crate::limits::{COPY_AGAIN, WAITING_LATER_MAX, backoff, later};
+use crate::limits::{COPIES_AT_ONCE, COPY_AGAIN, WAITING_LATER_MAX, backoff, later};
 use crate::observed::{Complete, ObservedImage};
 use crate::point::{Point, Replica, ReplicaEvent, ReplicaStatus, Step};
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
-use crate::transition::{replicas, retry};
+use crate::transition::{replicas, retry, withdrawn};
 
 #[derive(Clone, Debug)]
 pub struct Input {
@@ -30,6 +35,8 @@ pub struct Input {
     /// The replicas of the queue.
     pub replicas: Vec<Replica>,
     pub points: BTreeMap<PointId, Point>,
+    /// The policies in force, read after the replicas; empty if no copy may begin.
+    pub in_force: InForce,
     /// The images of this account and region with a name, for each name that turned out to be
     /// taken.
     pub named: BTreeMap<String, Complete<ObservedImage>>,
@@ -41,6 +48,7 @@ pub(super) fn needs(replicas: &[Replica], now: Timestamp) -> Needs {
     Needs {
         names: taken.map(copy_image::name).collect(),
         points: replicas.iter().map(|replica| replica.point.clone()).collect(),
+        policies: replicas.iter().any(|replica| replica.status == ReplicaStatus::Waiting),
         ..Needs::default()
     }
 }
@@ -59,10 +67,18 @@ pub fn decide(input: &Input) -> Decision {
         (deadline, replica.step.due_at, &replica.point, &replica.region)
     });
     let mut builder = DecisionBuilder::default();
-    for replica in replicas.into_iter().filter(|replica| replica.step.is_due(input.now)) {
+    let due = replicas.into_iter().filter(|replica| replica.step.is_due(input.now));
+    for replica in due.take(COPIES_AT_ONCE) {
         let Some(point) = input.points.get(&replica.point) else { continue };
         let done = match replica.status {
-            ReplicaStatus::Waiting => wants_a_copy(&mut builder, point, replica, input.now),
+            ReplicaStatus::Waiting => match wanted::copy(point, &replica.region, &input.in_force) {
+                Verdict::Wanted => wants_a_copy(&mut builder, point, replica, input.now),
+                Verdict::Unknown(reason) => {
+                    builder.say(replica.about(), reason);
+                    Ok(())
+                }
+                Verdict::Unwanted(reason) => withdraw(&mut builder, point, replica, reason),
+            },
             ReplicaStatus::Copying if is_taken(replica) => {
                 match input.named.get(&copy_image::name(replica)) {
                     Some(Complete(named)) => find(&mut builder, point, replica, named, input.now),
@@ -157,6 +173,19 @@ fn find(
         }
         Found::Nothing => again(builder, point, replica, now),
     }
+}
+
+/// Withdraws the replica, together with its place in its point.
+fn withdraw(
+    builder: &mut DecisionBuilder,
+    point: &Point,
+    replica: &Replica,
+    reason: Reason,
+) -> Result<(), Illegal> {
+    let after = withdrawn::replica(replica, reason.clone())?;
+    builder.say(replica.about(), reason);
+    builder.record(replicas::settled(point, vec![after])?);
+    Ok(())
 }
 
 /// Gives up the replica, together with its place in its point.

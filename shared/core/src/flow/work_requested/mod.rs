@@ -15,6 +15,7 @@ pub mod needs;
 pub mod power;
 mod ready;
 pub mod register;
+mod sharing;
 pub mod snapshot;
 mod stop_start;
 

@@ -17,6 +17,8 @@ pub struct Needs {
     pub points: Vec<PointId>,
     /// The machines that are described, as far as they are not known.
     pub machines: Vec<InstanceId>,
+    /// True if something may begin, so that the policies in force have to be read.
+    pub policies: bool,
     pub snapshots: Vec<SnapshotId>,
     pub images: Vec<AmiId>,
 }

@@ -8,6 +8,10 @@
 //! - A machine that is to run again is started again and again, until it is seen to run, or to be
 //!   gone.
 //!
+//! Right before a machine is stopped, the policies in force are read, and the points that nobody
+//! wants any more are withdrawn. A machine that is down may serve several points, of other policies
+//! for example: those that wait for it are imaged in the same stop ([`super::sharing`]).
+//!
 //! The machines that are down are looked at every few seconds, since every second of a downtime
 //! costs its owner. No event is needed for that.
 
@@ -19,11 +23,13 @@ use super::again::Again;
 use super::decision_builder::DecisionBuilder;
 use super::guards;
 pub use super::guards::{DiskKey, Guarded, KeyAccess};
+use super::sharing::{self, Sharing, has_its_data};
 use crate::call::{StopInstance, start_instance, stop_instance};
 use crate::command::{Change, Decision, Finding, Resolved, Write};
 use crate::downtime::{Downtime, DowntimeEvent, DowntimeStatus, IllegalForDowntime, Roster};
 use crate::facts::StateReason;
-use crate::flow::InFlight;
+use crate::flow::wanted::{self, Verdict};
+use crate::flow::{InFlight, InForce};
 use crate::ids::{InstanceId, Region};
 use crate::illegal::Illegal;
 use crate::limits::{DOWNTIMES_WAITING_MAX, LOOK_DOWN, LOOK_HUNG, LOOK_WAITING, SETTLE, later};
@@ -34,6 +40,7 @@ use crate::reason::{Code, Reason};
 use crate::slot::PointId;
 use crate::status::{Event, IllegalTransition, Phase, Status};
 use crate::transition::downtime::{ended_point, until_deadline};
+use crate::transition::{summary, withdrawn};
 use crate::work::{Kind, Queue};
 
 #[derive(Clone, Debug)]
@@ -50,6 +57,9 @@ pub struct Input {
     /// The machines of the downtimes, as EC2 shows them. A machine that is missing may be gone, or
     /// not be shown just now.
     pub machines: BTreeMap<InstanceId, ObservedMachine>,
+    /// The policies in force, read if a machine may be stopped: see [`may_stop`]. None if they
+    /// could not be read; then no machine is stopped.
+    pub in_force: Option<InForce>,
     /// The answers of EC2 about the machine of [`next`], asked right before it is stopped.
     pub guarded: Option<Guarded>,
 }
@@ -60,11 +70,27 @@ pub fn next_machine(input: &Input) -> Option<&ObservedMachine> {
     input.machines.get(next(input)?.instance())
 }
 
+/// Tells whether a machine may be stopped, so that the policies in force have to be read.
+pub fn may_stop(input: &Input) -> bool {
+    let stops_again = |downtime: &Downtime| {
+        downtime.status == DowntimeStatus::Stopping && downtime.step.is_due(input.now)
+    };
+    next(input).is_some() || input.downtimes.iter().any(stops_again)
+}
+
+/// Returns the verdict on a point, by the policies in force and by its machine.
+fn verdict(input: &Input, point: &Point) -> Option<Verdict> {
+    let shown = input.machines.get(point.instance()).map(|seen| &seen.instance);
+    Some(wanted::point(point, shown, input.in_force.as_ref()?))
+}
+
 /// Returns the downtime that takes the next place, if its machine may be stopped.
 pub fn next(input: &Input) -> Option<&Downtime> {
     in_turn(input).into_iter().find(|downtime| {
         let is_wanted = input.points.get(&downtime.point).is_some_and(|point| {
-            point.status == Status::Requested && point.waits_until() > input.now
+            point.status == Status::Requested
+                && point.waits_until() > input.now
+                && verdict(input, point).is_none_or(|verdict| verdict == Verdict::Wanted)
         });
         let is_running = input.machines.get(downtime.instance()).is_some_and(|seen| {
             seen.instance.state == State::Running && guards::check(seen).is_ok()
@@ -84,17 +110,22 @@ fn in_turn(input: &Input) -> Vec<&Downtime> {
     downtimes
 }
 
-/// Returns the points whose machines are down or are about to be: those that the roster names, and
-/// the first of those that wait, of policies that have a place left.
+/// Returns the points whose machines are down or are about to be: those that the roster names,
+/// those that wait for the same machines, and the first of the others that wait, of policies that
+/// have a place left.
 pub fn to_look_at(roster: &Roster, region: &Region, in_flight: &[InFlight]) -> Vec<PointId> {
     let is_full = |point: &PointId| {
         let theirs = roster.places.values().find(|held| held.policy.as_str() == point.policy());
         theirs.is_some_and(|held| !roster.has_room_for(&held.policy, held.at_once))
     };
     let waiting = in_flight.iter().map(|nominated| &nominated.point);
-    let waiting = waiting.filter(|point| !roster.places.contains_key(point) && !is_full(point));
+    let waiting = waiting.filter(|point| !roster.places.contains_key(point));
+    let (sharing, others): (Vec<_>, Vec<_>) =
+        waiting.partition(|point| roster.has(point.instance()));
+    let others = others.into_iter().filter(|point| !is_full(point)).take(DOWNTIMES_WAITING_MAX);
+    let sharing = sharing.into_iter().take(DOWNTIMES_WAITING_MAX);
     let mut points = roster.points_in(region);
-    points.extend(waiting.take(DOWNTIMES_WAITING_MAX).cloned());
+    points.extend(sharing.chain(others).cloned());
     points
 }
 
@@ -158,6 +189,11 @@ impl<'a> Power<'a> {
         self.input.machines.get(downtime.instance())
     }
 
+    fn sharing(&self) -> Sharing<'a> {
+        let Input { now, downtimes, points, .. } = self.input;
+        Sharing { now: *now, downtimes, points }
+    }
+
     fn queue(&self, kind: Kind) -> Queue {
         Queue { region: self.input.region.clone(), kind }
     }
@@ -166,6 +202,9 @@ impl<'a> Power<'a> {
 
     /// Checks a machine that waits: it still has to be stopped, and may be.
     fn check_waiting(&mut self, downtime: &Downtime) -> Done {
+        if let Some(holder) = self.sharing().holder(downtime.instance()) {
+            return self.check_sharing(downtime, holder);
+        }
         let Some(point) = self.point(downtime).filter(|point| point.status == Status::Requested)
         else {
             let text = "the point does not need its machine stopped any more";
@@ -174,8 +213,15 @@ impl<'a> Power<'a> {
         if self.input.at_once == 0 {
             return self.refuse(downtime, point, guards::not_allowed(downtime.instance()));
         }
+        if let Some(Verdict::Unwanted(reason)) = verdict(self.input, point) {
+            return self.unwanted(downtime, point, reason);
+        }
         let Some(seen) = self.seen(downtime) else { return Ok(()) };
         let state = seen.instance.state;
+        // A machine that is about to run again for another point is stopped for this one later.
+        if self.input.roster.has(downtime.instance()) && !state.is_gone() {
+            return Ok(());
+        }
         if state == State::Stopped || state.is_gone() {
             let text = format!("{} is {} already", downtime.instance(), state.as_str());
             return self.withdraw(downtime, Reason::new(Code::NotOurStop, text), Some(point));
@@ -184,6 +230,32 @@ impl<'a> Power<'a> {
             Ok(()) => Ok(()),
             Err(reason) => self.refuse(downtime, point, reason),
         }
+    }
+
+    /// Checks a machine that is down for another point. The snapshots are made in the same stop,
+    /// and the downtime of this point is not needed once they are graded.
+    fn check_sharing(&mut self, downtime: &Downtime, holder: &Downtime) -> Done {
+        let Some(point) = self.point(downtime).filter(|point| !has_its_data(point)) else {
+            let text = format!("imaged while the machine was down for {}", holder.point);
+            return self.withdraw(downtime, Reason::new(Code::StoppedForPoint, text), None);
+        };
+        let is_stopped =
+            self.seen(downtime).is_some_and(|seen| seen.instance.state == State::Stopped);
+        if is_stopped && sharing::waits_for_stop(point, self.input.now) {
+            self.builder.record(Change::point(point.due_now(self.input.now)));
+            self.builder.wake(self.queue(Kind::Snapshot));
+        }
+        Ok(())
+    }
+
+    /// Withdraws a point that nobody wants any more, together with its downtime.
+    fn unwanted(&mut self, downtime: &Downtime, point: &Point, reason: Reason) -> Done {
+        let after = self.ended(downtime, DowntimeEvent::Withdraw, reason.clone())?;
+        let point = withdrawn::point(point, reason.clone(), self.input.now)?;
+        let name = self.seen(downtime).and_then(|seen| seen.instance.name());
+        self.builder.say(&downtime.point, reason);
+        self.builder.record(withdrawn::recorded(point, name).with(Write::downtime(after)));
+        Ok(())
     }
 
     /// Withdraws a downtime whose machine is not stopped. A point that is still requested is due at
@@ -214,8 +286,8 @@ impl<'a> Power<'a> {
     fn take_place(&mut self, downtime: &Downtime) -> Done {
         let guarded = self.input.guarded.as_ref();
         let guarded = guarded.filter(|guarded| guarded.instance == *downtime.instance());
-        let (Some(guarded), Some(point), Some(seen)) =
-            (guarded, self.point(downtime), self.seen(downtime))
+        let (Some(guarded), Some(point), Some(seen), Some(_)) =
+            (guarded, self.point(downtime), self.seen(downtime), &self.input.in_force)
         else {
             return Ok(());
         };
@@ -270,7 +342,7 @@ impl<'a> Power<'a> {
             (DowntimeStatus::Stopping, Some(State::Stopping | State::Stopped)) => {
                 self.mark_down(downtime)
             }
-            _ => match self.reason_to_start(downtime) {
+            _ => match self.reason_to_start(downtime, state) {
                 Some(reason) => self.start_after(downtime, reason, state),
                 // A look that showed no machine is no reason to stop it again: somebody may just
                 // have started it.
@@ -279,7 +351,10 @@ impl<'a> Power<'a> {
                 {
                     self.stop_again(downtime)
                 }
-                None => Ok(()),
+                None => {
+                    self.wake_snapshot_worker(downtime, state);
+                    Ok(())
+                }
             },
         }
     }
@@ -353,30 +428,48 @@ impl<'a> Power<'a> {
     /// Makes a call again that had no outcome and no visible effect. Whatever EC2 answers now, the
     /// machine is ours.
     fn stop_again(&mut self, downtime: &Downtime) -> Done {
+        // Without the policies, it is not known if the point is wanted.
+        let Some(point) = self.point(downtime) else { return Ok(()) };
+        if verdict(self.input, point) != Some(Verdict::Wanted) {
+            return Ok(());
+        }
         let roster = self.roster.clone();
         let (change, call) = stop_instance::begin_again(downtime, roster, self.input.now)?;
         self.call_stop(change, call);
         Ok(())
     }
 
+    /// Wakes the worker of snapshots if the machine is stopped and a point of it is overdue: the
+    /// answer of a call was lost, for example. The sweep may come too late for that.
+    fn wake_snapshot_worker(&mut self, downtime: &Downtime, state: Option<State>) {
+        if state == Some(State::Stopped) && self.sharing().is_overdue(downtime) {
+            self.builder.wake(self.queue(Kind::Snapshot));
+        }
+    }
+
     /// Returns the reason why a machine is to run again, if there is one.
-    fn reason_to_start(&self, downtime: &Downtime) -> Option<Reason> {
+    fn reason_to_start(&self, downtime: &Downtime, state: Option<State>) -> Option<Reason> {
         let started = |text: String| Some(Reason::new(Code::RunsAgain, text));
         let Some(point) = self.point(downtime) else {
             return started("the point does not exist".to_string());
         };
-        if has_its_data(point) {
+        let mut sharing = self.sharing().points(downtime);
+        let sharing = sharing.next();
+        if has_its_data(point) && sharing.is_none() {
             return started(match point.status.phase() {
                 Phase::Ended => format!("the point is {}", point.status),
                 _ => "the snapshots exist".to_string(),
             });
         }
-        let deadline = downtime.deadline().filter(|deadline| *deadline <= self.input.now)?;
-        let text = format!(
-            "{} was not imaged before its deadline, {} seconds after the stop: {deadline}",
-            downtime.instance(),
-            downtime.stop_start.timeout_secs
-        );
+        let is_to_stop =
+            downtime.status == DowntimeStatus::Stopping && state == Some(State::Running);
+        if let Some(Verdict::Unwanted(reason)) = verdict(self.input, point).filter(|_| is_to_stop) {
+            return Some(reason);
+        }
+        let deadline = self.sharing().deadline(downtime);
+        let deadline = deadline.filter(|deadline| *deadline <= self.input.now)?;
+        let late = sharing.filter(|_| has_its_data(point)).unwrap_or(point);
+        let text = format!("{} was not imaged before the deadline: {deadline}", late.id);
         Some(Reason::new(Code::StopTimeout, text))
     }
 
@@ -446,6 +539,11 @@ impl<'a> Power<'a> {
         reason: Reason,
     ) -> Result<Change, IllegalTransition> {
         let Some(point) = self.point(downtime) else { return Ok(change) };
+        if reason.code == Code::Withdrawn && point.status == Status::Requested {
+            let point = withdrawn::point(point, reason, self.input.now)?;
+            let summary = summary::latest(&point);
+            return Ok(change.with(Write::point(point)).telling(Some(summary)));
+        }
         Ok(match ended_point(point, Event::Miss, reason)? {
             Some((point, summary)) => change.with(Write::point(point)).telling(Some(summary)),
             None => change,
@@ -483,11 +581,4 @@ impl<'a> Power<'a> {
         }
         self.builder.call(change, call);
     }
-}
-
-/// Tells whether the point no longer needs its machine down: its snapshots are graded, or it ended.
-/// The grade says that the disks were seen after all of the snapshots were begun, and it goes
-/// with the snapshots when they are made again.
-fn has_its_data(point: &Point) -> bool {
-    point.status.is_settled() || point.grade.is_some()
 }

@@ -1,6 +1,7 @@
 //! Points that need snapshots, and points whose grade is not known yet.
 //!
-//! - A requested point that is due: if its machine may be imaged, and is as consistent as the point
+//! - A requested point that is due: if nobody wants it any more, it is withdrawn. If its machine
+//!   may be imaged, and is as consistent as the point
 //!   requires ([`super::ready`]), the intent is written and one call is made for all volumes.
 //!   Otherwise the point waits, is refused, or is missed because its machine is gone.
 //! - A point whose call had no outcome: once everything that EC2 made must be visible, the
@@ -23,6 +24,8 @@ use super::{guards, method, stop_start};
 use crate::call::{create_image, create_snapshots};
 use crate::command::{Change, Decision};
 use crate::downtime::Downtime;
+use crate::flow::InForce;
+use crate::flow::wanted::{self, Verdict};
 use crate::grade;
 use crate::ids::InstanceId;
 use crate::limits::{
@@ -38,7 +41,7 @@ use crate::slot::PointId;
 use crate::status::{Event, IllegalTransition, Making, Phase, Status};
 use crate::summary::Summary;
 use crate::tags::write::tags_left_out;
-use crate::transition::{retry, summary};
+use crate::transition::{retry, summary, withdrawn};
 use crate::work::Kind;
 
 #[derive(Clone, Debug)]
@@ -56,6 +59,8 @@ pub struct Input {
     pub tagged: BTreeMap<PointId, Complete<ObservedSnapshot>>,
     /// The downtimes of the points whose machine is stopped for them.
     pub downtimes: BTreeMap<PointId, Downtime>,
+    /// The policies in force, read after the points; empty if no point may begin.
+    pub in_force: InForce,
     /// The images of this account with a name, for each name of an image that EC2 may be making.
     pub named: BTreeMap<String, Complete<ObservedImage>>,
     /// True if the stack was deployed with the right to have machines rebooted.
@@ -79,6 +84,7 @@ pub(super) fn needs(points: &[Point], now: Timestamp) -> Needs {
         names: names.map(|point| image_name(&point.id, point.step.attempt)).collect(),
         downtimes: stops.map(|point| point.id.clone()).collect(),
         machines: machines(points, now),
+        policies: points.iter().any(|point| wants(point, now) == Some(Want::Snapshots)),
         ..Needs::default()
     }
 }
@@ -139,6 +145,8 @@ enum Want {
     /// The image that a call without an outcome may have made.
     Image,
     Grade,
+    /// The point was withdrawn, and its window has closed: it leaves the queue.
+    End,
 }
 
 fn wants(point: &Point, now: Timestamp) -> Option<Want> {
@@ -151,6 +159,7 @@ fn wants(point: &Point, now: Timestamp) -> Option<Want> {
         (Phase::Calling, Some(Making::Snapshots)) if due => Some(Want::Set),
         (Phase::Calling, _) if due => Some(Want::Image),
         (Phase::Pending, _) => Some(Want::Grade),
+        (Phase::Ended, _) if due => Some(Want::End),
         _ => None,
     }
 }
@@ -181,6 +190,11 @@ pub fn decide(input: &Input) -> Decision {
                 }
             }
             Some(Want::Grade) => grade(&mut builder, point, machine, input),
+            Some(Want::End) => {
+                let step = point.step.settled();
+                builder.record(Change::point(Point { step, ..point.clone() }));
+                Ok(())
+            }
             None => Ok(()),
         };
         builder.check(&point.id, done);
@@ -231,6 +245,16 @@ fn begin(
             Reason::new(Code::MachineGone, text),
         );
     };
+    match wanted::point(point, Some(&machine.instance), &input.in_force) {
+        Verdict::Wanted => {}
+        Verdict::Unknown(reason) => return wait_for_policy(builder, point, reason, now),
+        Verdict::Unwanted(reason) => {
+            builder.say(&point.id, reason.clone());
+            let after = withdrawn::point(point, reason, now)?;
+            builder.record(withdrawn::recorded(after, machine.instance.name()));
+            return Ok(());
+        }
+    }
     let choice = match method::choose(point, machine) {
         Ok(choice) => choice,
         Err(reason) => return turn_down(builder, point, Some(machine), Event::Refuse, reason),
@@ -245,9 +269,13 @@ fn begin(
             return turn_down(builder, point, Some(machine), Event::Miss, reason);
         }
     };
+    let downtime = input.downtimes.get(&point.id);
     if stop_start::is_to_stop(point, machine) {
-        let downtime = input.downtimes.get(&point.id);
         return stop_start::wait(builder, point, machine.instance.state, downtime, now);
+    }
+    if downtime.is_none() && stop_start::is_shared(point, &input.in_force.roster) {
+        stop_start::share(builder, point, now);
+        return Ok(());
     }
     let is_created = choice.is_created();
     let chosen = choice.for_point(point).found(found);
@@ -268,6 +296,20 @@ fn begin(
     } else {
         let (change, call) = create_snapshots::begin(&chosen, now)?;
         builder.call(change, call);
+    }
+    Ok(())
+}
+
+/// Waits for a policy that cannot be read. The wait ends after [`WAITING_MAX`].
+fn wait_for_policy(
+    builder: &mut DecisionBuilder,
+    point: &Point,
+    reason: Reason,
+    now: Timestamp,
+) -> Result<(), IllegalTransition> {
+    builder.say(&point.id, reason.clone());
+    if now.duration_since(point.wanted_since()) >= WAITING_MAX {
+        builder.record(summary::recorded(retry::given_up(point, reason)?));
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::decision_builder::DecisionBuilder;
 use crate::command::{Change, Write};
-use crate::downtime::{Downtime, DowntimeStatus};
+use crate::downtime::{Downtime, DowntimeStatus, Roster};
 use crate::machine::{Machine, State};
 use crate::point::{Point, Step};
 use crate::policy::Consistency;
@@ -18,6 +18,19 @@ use crate::work::{Kind, Queue};
 pub(super) fn is_to_stop(point: &Point, machine: &Machine) -> bool {
     let wants = point.plan.consistency == Consistency::StopStart;
     wants && machine.instance.state != State::Stopped
+}
+
+/// Tells whether the machine of a point is down for another point of ours.
+pub(super) fn is_shared(point: &Point, roster: &Roster) -> bool {
+    point.plan.consistency == Consistency::StopStart && roster.has(point.instance())
+}
+
+/// Requests the downtime of a point whose machine is down for another point, so that the machine
+/// is not started before both points have their data.
+pub(super) fn share(builder: &mut DecisionBuilder, point: &Point, now: Timestamp) {
+    let downtime = Write::new_downtime(Downtime::wanted(point, now));
+    builder.record(Change { writes: vec![downtime], summary: None });
+    builder.wake(Queue { region: point.home.clone(), kind: Kind::Power });
 }
 
 /// Tells whether the machine will be stopped in a moment, or never.
@@ -50,19 +63,27 @@ pub(super) fn wait(
     }
     let step = Step { due_at: Some(until), ..point.step.clone() };
     let waiting = Change::point(Point { step, ..point.clone() });
-    match downtime.map(|downtime| downtime.status) {
-        None => {
-            let downtime = Downtime::wanted(point, now);
-            builder.record(waiting.with(Write::new_downtime(downtime)));
-            builder.wake(Queue { region: point.home.clone(), kind: Kind::Power });
-            Ok(())
+    let new = match downtime {
+        None => Some(Write::new_downtime(Downtime::wanted(point, now))),
+        // The machine was never stopped for the point.
+        Some(before) if before.status == DowntimeStatus::Over && before.begun_at.is_none() => {
+            let version = before.version;
+            Some(Write::downtime(Downtime { version, ..Downtime::wanted(point, now) }))
         }
+        Some(_) => None,
+    };
+    if let Some(new) = new {
+        builder.record(waiting.with(new));
+        builder.wake(Queue { region: point.home.clone(), kind: Kind::Power });
+        return Ok(());
+    }
+    match downtime.map(|downtime| downtime.status) {
         Some(DowntimeStatus::Waiting) => {
             builder.record(waiting);
             Ok(())
         }
         // A machine is not stopped twice for one point.
-        Some(_) => {
+        _ => {
             let text = format!("{} was stopped, and is {} again", point.instance(), state.as_str());
             miss(builder, point, Reason::new(Code::NotStopped, text))
         }

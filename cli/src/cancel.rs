@@ -1,0 +1,212 @@
+//! `afterimage cancel`: calls off points and copies that have not begun.
+//!
+//! The command writes to the ledger, each record on condition of its version. A worker that begins
+//! a point at the same moment is faster or slower, and the command says which. What has begun is
+//! finished.
+
+use std::collections::BTreeSet;
+
+use afterimage_aws::ledger::{LeaseUse, Writer, Written};
+use afterimage_aws::{Clock, Ledger};
+use afterimage_core::flow::InForce;
+use afterimage_core::flow::cancel::{Cancelled, Scope, Target, decide};
+use afterimage_core::ids::{InstanceId, PolicyName, Region};
+use afterimage_core::slot::PointId;
+use afterimage_core::work::Kind;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::stack::{self, STREAM, Stack};
+use crate::{Failure, print};
+
+/// Number of attempts to write. An attempt fails when a worker writes the same record at the same
+/// time.
+const ATTEMPTS_MAX: u32 = 5;
+
+/// Calls off points and copies that have not begun, and says what goes on.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Id of a point, or of a machine (i-...).
+    #[arg(value_name = "POINT|INSTANCE", required_unless_present = "policy")]
+    target: Option<String>,
+    /// Call off everything of this policy; with a machine, everything of it under this policy.
+    #[arg(long, value_name = "NAME")]
+    policy: Option<String>,
+    /// Call off only the copy of the point into this region.
+    #[arg(long, value_name = "REGION", requires = "target")]
+    place: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    stack: stack::Arguments,
+}
+
+/// The points that are meant.
+enum Meant {
+    Point(PointId),
+    Machine(InstanceId),
+    All,
+}
+
+/// # Errors
+/// The arguments name nothing, or the ledger does not answer.
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let meant = match arguments.target.as_deref() {
+        None => Meant::All,
+        Some(text) => match (InstanceId::parse(text), PointId::parse(text)) {
+            (Ok(id), _) => Meant::Machine(id),
+            (_, Ok(id)) => Meant::Point(id),
+            _ => {
+                let text = format!("`{text}` is not the id of a point or of a machine (i-...)");
+                return Err(Failure::Input(text));
+            }
+        },
+    };
+    let scope = match &arguments.place {
+        None => Scope::All,
+        Some(_) if !matches!(meant, Meant::Point(_)) => {
+            return Err(Failure::Input("--place needs the id of a point".to_string()));
+        }
+        Some(region) => {
+            let region = Region::parse(region);
+            Scope::Place(region.map_err(|error| Failure::Input(error.to_string()))?)
+        }
+    };
+    let policy = arguments.policy.as_deref().map(|name| PolicyName::parse(name));
+    let policy = policy.transpose().map_err(|error| Failure::Input(error.to_string()))?;
+    stack::block_on(cancel(arguments, &meant, &scope, policy.as_ref()))
+}
+
+async fn cancel(
+    arguments: &Arguments,
+    meant: &Meant,
+    scope: &Scope,
+    policy: Option<&PolicyName>,
+) -> Result<(), Failure> {
+    let stack = Stack::find(&arguments.stack).await?;
+    let ledger = stack.ledger();
+    let now = Clock::of(&stack.config).now();
+    let in_force = ledger.in_force().await.map_err(|failure| stack.failed(&failure))?;
+    let mut ids = points(&ledger, &in_force, meant).await.map_err(|why| stack.failed(&why))?;
+    ids.retain(|id| policy.is_none_or(|policy| id.policy() == policy.as_str()));
+    let mut done = Vec::new();
+    for id in ids {
+        if let Some(cancelled) = call_off(&stack, &ledger, &id, scope, now).await? {
+            done.push((id, cancelled));
+        }
+    }
+    if let (Meant::Point(id), true) = (meant, done.is_empty()) {
+        return Err(Failure::Input(format!("the ledger has no point {id}")));
+    }
+    let counts = |of: fn(&Cancelled) -> bool| done.iter().filter(|(_, one)| of(one)).count();
+    let is_off = |one: &Cancelled| one.change.is_some();
+    let goes_on = |one: &Cancelled| one.image_goes_on || !one.copies_go_on.is_empty();
+    let (off, on) = (counts(is_off), counts(goes_on));
+    if arguments.json {
+        let points: Vec<Value> = done.iter().map(|(id, one)| to_json(id, one)).collect();
+        print(&json!({ "now": now, "points": points }).to_string())?;
+    } else {
+        for line in done.iter().flat_map(|(id, one)| lines(id, one)) {
+            print(&line)?;
+        }
+    }
+    match (off, on) {
+        (0, 0) => eprintln!("nothing waits that could be called off"),
+        (0, _) => eprintln!("nothing is called off: what has begun is finished"),
+        (_, 0) => eprintln!("called off: {off}"),
+        (_, _) => eprintln!("called off: {off}; what has begun goes on: {on}"),
+    }
+    Ok(())
+}
+
+/// Returns the points that are meant, as far as anything of them waits.
+async fn points(
+    ledger: &Ledger,
+    in_force: &InForce,
+    meant: &Meant,
+) -> Result<BTreeSet<PointId>, afterimage_aws::Failure> {
+    match meant {
+        Meant::Point(id) => Ok(BTreeSet::from([id.clone()])),
+        Meant::Machine(id) => {
+            let points = ledger.points_of(id).await?.into_iter();
+            let open = points.filter(|(point, replicas)| {
+                point.queue().is_some() || replicas.iter().any(|one| one.queue().is_some())
+            });
+            Ok(open.map(|(point, _)| point.id).collect())
+        }
+        Meant::All => {
+            let mut points = BTreeSet::new();
+            for queue in in_force.all_queues() {
+                if queue.kind != Kind::Power {
+                    let in_flight = ledger.queue(&queue, None).await?;
+                    points.extend(in_flight.into_iter().map(|nominated| nominated.point));
+                }
+            }
+            Ok(points)
+        }
+    }
+}
+
+/// Calls off what has not begun of one point. None if there is no such point.
+async fn call_off(
+    stack: &Stack,
+    ledger: &Ledger,
+    id: &PointId,
+    scope: &Scope,
+    now: Timestamp,
+) -> Result<Option<Cancelled>, Failure> {
+    let failed = |failure| stack.failed(&failure);
+    let holder = format!("{STREAM}/{}/{}", std::process::id(), now.as_nanosecond());
+    let mut writer = Writer::new(holder);
+    for _ in 0..ATTEMPTS_MAX {
+        let point = ledger.points(std::slice::from_ref(id)).await.map_err(failed)?.remove(id);
+        let Some(point) = point else { return Ok(None) };
+        let places = point.replicas.keys().map(|region| (id.clone(), region.clone()));
+        let places: Vec<(PointId, Region)> = places.collect();
+        let replicas = ledger.replicas_of(&places).await.map_err(failed)?.into_values().collect();
+        let cancelled = decide(&Target { point, replicas }, scope, now);
+        let cancelled = cancelled.map_err(|illegal| Failure::Ours(illegal.to_string()))?;
+        let Some(change) = &cancelled.change else { return Ok(Some(cancelled)) };
+        let written = ledger.write(change, LeaseUse::None, &mut writer).await.map_err(failed)?;
+        if written == Written::Done {
+            return Ok(Some(cancelled));
+        }
+    }
+    Err(Failure::Ours(format!(
+        "cannot call off {id}: {ATTEMPTS_MAX} times a worker wrote it at the same time\n  run the \
+         command again"
+    )))
+}
+
+/// Formats what becomes of a point: a line for what is called off, and one for what goes on.
+fn lines(id: &PointId, cancelled: &Cancelled) -> Vec<String> {
+    let mut lines = Vec::new();
+    if cancelled.point {
+        lines.push(format!("{id}: called off"));
+    }
+    if !cancelled.places.is_empty() {
+        lines.push(format!("{id}: copy called off: {}", joined(&cancelled.places)));
+    }
+    if cancelled.image_goes_on {
+        lines.push(format!("{id}: goes on: its image is being made"));
+    }
+    if !cancelled.copies_go_on.is_empty() {
+        lines.push(format!("{id}: goes on: copy to {}", joined(&cancelled.copies_go_on)));
+    }
+    lines
+}
+
+fn joined(regions: &BTreeSet<Region>) -> String {
+    regions.iter().map(Region::as_str).collect::<Vec<&str>>().join(", ")
+}
+
+fn to_json(id: &PointId, cancelled: &Cancelled) -> Value {
+    json!({
+        "point": id,
+        "cancelled": cancelled.point,
+        "cancelled_places": cancelled.places,
+        "image_goes_on": cancelled.image_goes_on,
+        "copies_go_on": cancelled.copies_go_on,
+    })
+}

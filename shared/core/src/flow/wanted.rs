@@ -1,0 +1,79 @@
+//! Points and copies that are still wanted, by the policies in force and by the tags of the
+//! machine. Asked right before the first call that creates something, before a stop, and before a
+//! copy.
+//!
+//! Only two things tell that nobody wants a point any more: the policies were read, and the policy
+//! of the point is not among them; or EC2 shows the machine with tags that the policy does not
+//! select. A policy that cannot be read and a machine that is not shown tell nothing.
+
+use super::InForce;
+use crate::ids::{PolicyName, Region};
+use crate::machine::Instance;
+use crate::point::Point;
+use crate::policy::Policy;
+use crate::policy::select::Obstacle;
+use crate::reason::{Code, Reason};
+
+/// Answer to the question if something is still wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Wanted,
+    /// Not known: it waits.
+    Unknown(Reason),
+    /// Not wanted any more, for this reason.
+    Unwanted(Reason),
+}
+
+/// Tells whether a point is still wanted. `shown` is the machine as EC2 shows it.
+pub fn point(point: &Point, shown: Option<&Instance>, in_force: &InForce) -> Verdict {
+    let policy = match policy(&point.slot.policy, in_force) {
+        Ok(policy) => policy,
+        Err(verdict) => return verdict,
+    };
+    // EC2 takes the tags off a machine that is gone, after a while.
+    let Some(shown) = shown.filter(|shown| !shown.state.is_gone()) else { return Verdict::Wanted };
+    match obstacle(policy, shown) {
+        None => Verdict::Wanted,
+        Some(obstacle) => unwanted(obstacle.text(&policy.name)),
+    }
+}
+
+/// Tells whether the copy of a point into a region is still wanted. The image of the point exists,
+/// so that the tags of its machine no longer matter.
+pub fn copy(point: &Point, region: &Region, in_force: &InForce) -> Verdict {
+    let policy = match policy(&point.slot.policy, in_force) {
+        Ok(policy) => policy,
+        Err(verdict) => return verdict,
+    };
+    let named = policy.replicas_for(&point.home);
+    match named.iter().any(|place| place.region == *region) {
+        true => Verdict::Wanted,
+        false => unwanted(format!("policy {} no longer replicates to {region}", policy.name)),
+    }
+}
+
+/// Returns the policy of that name, or the verdict that follows from its absence.
+fn policy<'a>(name: &PolicyName, in_force: &'a InForce) -> Result<&'a Policy, Verdict> {
+    if let Some(policy) = in_force.policy(name) {
+        return Ok(policy);
+    }
+    if let Some(unreadable) = in_force.unreadable.iter().find(|one| one.name == name.as_str()) {
+        let text = format!("policy {name} cannot be read: {}", unreadable.why);
+        return Err(Verdict::Unknown(Reason::new(Code::PolicyUnreadable, text)));
+    }
+    Err(unwanted(format!("policy {name} is no longer in force")))
+}
+
+/// Returns the first condition that a machine does not meet, its state aside: a machine that was
+/// selected while it ran may be stopped by now. An exclusion goes before a tag that is missing,
+/// because somebody put it there on purpose.
+fn obstacle(policy: &Policy, instance: &Instance) -> Option<Obstacle> {
+    let Instance { region, state, tags, .. } = instance;
+    let obstacles = policy.select.obstacles(region, *state, tags).into_iter();
+    let obstacles = obstacles.filter(|one| !matches!(one, Obstacle::State { .. }));
+    obstacles.min_by_key(|one| matches!(one, Obstacle::Tag { .. }))
+}
+
+fn unwanted(text: String) -> Verdict {
+    Verdict::Unwanted(Reason::new(Code::Withdrawn, text))
+}

@@ -1,0 +1,47 @@
+//! Records that have not begun, and that nobody wants any more.
+
+use jiff::Timestamp;
+
+use crate::change::Change;
+use crate::point::{IllegalForReplica, Point, Replica, ReplicaEvent, Step};
+use crate::reason::Reason;
+use crate::status::{Event, IllegalTransition};
+use crate::transition::summary;
+
+/// Returns the point that is not wanted any more. It stands in its queue until its window closes:
+/// if it is wanted again by then, it is taken up again.
+///
+/// # Errors
+/// The point has begun.
+pub fn point(point: &Point, reason: Reason, now: Timestamp) -> Result<Point, IllegalTransition> {
+    let until = Some(point.waits_until()).filter(|until| *until > now);
+    let after = cancelled(point, reason)?;
+    Ok(Point { step: Step { due_at: until, ..after.step.clone() }, ..after })
+}
+
+/// Returns the point that a person has called off. It is not taken up again.
+///
+/// # Errors
+/// The point has begun.
+pub fn cancelled(point: &Point, reason: Reason) -> Result<Point, IllegalTransition> {
+    let after = point.after(Event::Withdraw)?;
+    let step = Step { begun_at: None, ..point.step.settled() };
+    Ok(Point { step, reason: Some(reason), ..after })
+}
+
+/// Returns the change that writes a withdrawn point and tells the summary of its machine.
+pub fn recorded(point: Point, name: Option<&str>) -> Change {
+    let mut summary = summary::latest(&point);
+    summary.name = name.map(str::to_string).or(summary.name);
+    Change::point(point).telling(Some(summary))
+}
+
+/// Returns the replica that is not wanted any more.
+///
+/// # Errors
+/// The copy has begun, or was made.
+pub fn replica(replica: &Replica, reason: Reason) -> Result<Replica, IllegalForReplica> {
+    let after = replica.after(ReplicaEvent::Withdraw)?;
+    let step = Step { begun_at: None, ..replica.step.settled() };
+    Ok(Replica { step, reason: Some(reason), ..after })
+}
