@@ -168,7 +168,7 @@ fn stop_together(count: usize) {
         );
         assert_eq!((fared.uefi_most, fared.uefi_total), (1, count), "{fared:?}");
         assert!(fared.refused.is_empty(), "{fared:?}");
-        assert!(describes <= 20 + count / 10, "{fared:?}");
+        assert!(describes <= 30 + count / 10, "{fared:?}");
         assert!(last_image <= 5 + u64::try_from(count / 40).unwrap_or(0), "{fared:?}");
     });
 }

@@ -19,6 +19,9 @@
 //! the look is still to come. The other kinds take what is due, a batch at a time, so that the
 //! description of a machine is recent when the machine is imaged. Power claims its next look before
 //! it decides, for as long as a machine is down or waits to be.
+//!
+//! A worker of snapshots first follows the hints: machines that may have stopped. It takes the
+//! lease before it describes several machines, so that no other worker describes them too.
 
 pub mod batch;
 pub mod memory;
