@@ -117,7 +117,8 @@ async fn find(
         let ids = std::slice::from_ref(id);
         if let Some(instance) = ec2.instances(&region, Find::Ids(ids)).await?.pop() {
             if !instance.state.is_gone() {
-                known.machine = ec2.machines(&region, ids).await?.whole.remove(id);
+                known.machine =
+                    ec2.machines(&region, ids, &Default::default()).await?.whole.remove(id);
             }
             known.instance = Some(instance);
             break;

@@ -1,7 +1,6 @@
 //! The real binary, in the embedded cloud, with the role that the template gives it.
 
-use afterimage_core::slot::Occasion;
-use afterimage_core::status::Status;
+use afterimage_support::records::region;
 use afterimage_support::{SEAT, sample, with_binary};
 
 const NAME: &str = "instance-state-changed";
@@ -20,7 +19,7 @@ policies:
 ";
 
 #[test]
-fn a_machine_that_stopped_gets_a_point_of_that_stop() {
+fn a_machine_that_stopped_gets_a_hint_and_its_worker_is_woken() {
     with_binary(NAME, BINARY, async |world| {
         let machine = world.machine("backup", "gold").await;
         world.stop(&machine).await;
@@ -28,16 +27,17 @@ fn a_machine_that_stopped_gets_a_point_of_that_stop() {
         // that was there was no policy.
         let first = world.ended(1).await;
         assert_eq!(first.outcome, "ok", "{first:#?}");
+        let home = region(SEAT);
+        assert!(world.ledger.hints(&home).await.expect("the ledger is read").is_empty());
         world.policies(POLICY).await;
 
         let event = sample(EVENT, &[("i-0123456789abcdef0", machine.as_str())]);
         let ended = world.invoke(event).await;
         assert_eq!(ended.outcome, "ok", "{ended:#?}");
 
-        let points = world.ledger.points_of(&machine).await.expect("the ledger is read");
-        let [(point, _)] = &points[..] else { panic!("{points:#?}") };
-        assert_eq!(point.status, Status::Requested);
-        assert!(matches!(point.slot.occasion, Occasion::Stopped { .. }), "{point:#?}");
+        let hints = world.ledger.hints(&home).await.expect("the ledger is read");
+        let [hint] = &hints[..] else { panic!("{hints:#?}") };
+        assert_eq!((&hint.region, &hint.instance), (&home, &machine));
         assert_eq!(world.wakes().await, [("snapshot".to_string(), SEAT.to_string())]);
     });
 }

@@ -36,13 +36,16 @@ impl Function {
                 Move::Claim { until, now } => {
                     worker.claimed(until, apply::claim(aws, queue, until, now).await?);
                 }
+                Move::Lease => worker.leased(apply::lease(aws, queue).await?),
+                Move::Follow(hints) => worker.loaded(load::hinted(aws, queue, hints).await?),
                 Move::Load(nominated) => {
                     let memory = worker.memory();
                     worker.loaded(load::work_requested(aws, queue, &nominated, memory).await?);
                 }
                 Move::Decide(input) => {
                     let decision = work_requested::decide(input);
-                    let applied = apply::apply(aws, &context, decision).await?;
+                    let lease = worker.lease();
+                    let applied = apply::apply_leased(aws, &context, decision, lease).await?;
                     worker.applied(applied, aws.clock.now());
                 }
             }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::call::create_tags::{self, Corrected};
 use crate::call::{Conclusion, CreateTags, Intent, Learnt, Outcome};
+use crate::hint::Hint;
 use crate::ids::{InstanceId, PolicyName, Region};
 use crate::reason::Reason;
 use crate::request_counter::RequestCounter;
@@ -40,6 +41,10 @@ pub enum Command {
     Call(Box<Intent>),
     /// Correct the tags of artefacts, and then carry out another command.
     Correct(Box<Correct>),
+    /// Tell the worker of a region that a machine may have stopped.
+    Hint(Hint),
+    /// Remove a hint that was followed.
+    Forget(Hint),
     /// Wake the worker of a queue.
     Wake(Wake),
     /// Record that everything that carries our tag was looked through.
@@ -107,6 +112,8 @@ impl Command {
             Command::Consume(consume) => consume.taken.as_ref(),
             Command::Correct(correct) => correct.then.change(),
             Command::Advance(_)
+            | Command::Hint(_)
+            | Command::Forget(_)
             | Command::Wake(_)
             | Command::Looked(_)
             | Command::Report(_)
@@ -123,6 +130,8 @@ impl Command {
             | Command::Consume(_)
             | Command::Advance(_)
             | Command::Record(_)
+            | Command::Hint(_)
+            | Command::Forget(_)
             | Command::Wake(_)
             | Command::Looked(_)
             | Command::Report(_)
@@ -145,6 +154,8 @@ impl Command {
             | Command::Consume(_)
             | Command::Resolve(_)
             | Command::Advance(_)
+            | Command::Hint(_)
+            | Command::Forget(_)
             | Command::Wake(_)
             | Command::Looked(_)
             | Command::Report(_) => self,

@@ -10,6 +10,7 @@ pub mod facts;
 pub mod finding;
 pub mod flow;
 pub mod grade;
+pub mod hint;
 pub mod ids;
 pub mod illegal;
 pub mod limits;

@@ -126,6 +126,11 @@ pub const HEAL_WINDOW: SignedDuration = SignedDuration::from_hours(1);
 /// policies in force again.
 pub const COPIES_AT_ONCE: usize = 30;
 
+/// The wait between two reads that EC2 answers for one machine or image at a time: less than half
+/// of what EC2 allows an account and region (20 a second), so that a single read beside them is
+/// within that half too.
+pub const ITEM_READ_PACE: SignedDuration = SignedDuration::from_millis(125);
+
 /// Listing everything of ours, and every machine, costs three describes a region; what it finds is
 /// in no hurry.
 pub const LOOK_EVERY: SignedDuration = SignedDuration::from_hours(1);
@@ -177,6 +182,15 @@ pub const ROUNDS_MAX: u32 = 1000;
 /// The most records that a worker of a kind that does not look takes up in one round: at the pace
 /// of snapshots, less than two minutes' work.
 pub const ROUND_RECORDS_MAX: usize = 250;
+
+/// Time that a worker of snapshots needs for one round: to describe as many machines as it takes
+/// up, and to begin their snapshots. A worker with less time left hands over to its successor
+/// first, because the successor would have to describe the same machines again.
+pub const SNAPSHOT_ROUND: SignedDuration = SignedDuration::from_secs(150);
+
+/// The most machines with a hint that a worker describes and decides about in one round. All that
+/// follows is written within the lease.
+pub const HINTS_MAX: usize = 100;
 
 /// The most items in flight that are looked at whenever something happens to one of them.
 pub const LOOK_AT_ONCE: usize = 10;

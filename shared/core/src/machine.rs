@@ -32,6 +32,22 @@ pub struct LeftOut {
     pub device: String,
 }
 
+/// The UEFI variables of a machine, as they were read in one of its runs. EC2 answers for one
+/// machine at a time, so that they are read once in a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Firmware {
+    /// Launch time of that run.
+    pub launched: Timestamp,
+    pub uefi_data: Option<String>,
+}
+
+impl Firmware {
+    pub fn of(machine: &Machine) -> Firmware {
+        let Machine { instance, build, .. } = machine;
+        Firmware { launched: instance.launched, uefi_data: build.uefi_data.clone() }
+    }
+}
+
 /// An instance as a listing shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instance {

@@ -19,6 +19,8 @@ pub async fn next_input(aws: &Aws, worker: &mut Worker) -> Result<Option<Input>,
             Move::Claim { until, now } => {
                 worker.claimed(until, apply::claim(aws, &queue, until, now).await?);
             }
+            Move::Lease => worker.leased(apply::lease(aws, &queue).await?),
+            Move::Follow(hints) => worker.loaded(load::hinted(aws, &queue, hints).await?),
             Move::Load(nominated) => {
                 let memory = worker.memory();
                 worker.loaded(load::work_requested(aws, &queue, &nominated, memory).await?);

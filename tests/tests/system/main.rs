@@ -8,6 +8,7 @@ mod every_call;
 mod images;
 mod lost;
 mod mutations;
+mod neighbour;
 mod not_fooled;
 mod path;
 mod powers;

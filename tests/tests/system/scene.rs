@@ -15,6 +15,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_ec2::types as ec2;
 use serde_json::Value;
 
+use crate::neighbour;
+
 /// What a person puts on a machine, and what they read there afterwards.
 pub const TAG_ASK: &str = "afterimage:now";
 pub const TAG_ANSWER: &str = "afterimage:answer";
@@ -120,7 +122,9 @@ pub fn play_on<T>(stage: Stage, scene: impl AsyncFnOnce(Scene) -> T) -> T {
     Cloud::run(stage.config, async move |cloud| {
         let system = system::deploy(&cloud, &stage.options)
             .unwrap_or_else(|errors| panic!("the template is refused: {errors}"));
-        scene(Scene { cloud, system }).await
+        let told = scene(Scene { cloud: cloud.clone(), system }).await;
+        cloud.with(|model| neighbour::assert_shares(model.trace.entries()));
+        told
     })
 }
 

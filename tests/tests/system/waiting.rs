@@ -171,7 +171,9 @@ fn who_asks_for_the_image_of_a_stop_misses_it_when_the_machine_is_started_again(
     scene::play(async |scene| {
         let machine = scene.machine(1).await;
         scene.policies(&format!("{ON_STOP}    consistency: at-rest\n")).await;
-        scene.delay_worker(3);
+        // The first wake is for the hint of the stop, the second for the point.
+        let late = 3 * 60_000;
+        scene.fault(Rule::delay(late..=late).detail(json!({"kind": "snapshot"})).nth(2));
         scene.stop(&machine).await;
         scene.start(&machine).await;
         scene.pass(10).await;
@@ -182,6 +184,25 @@ fn who_asks_for_the_image_of_a_stop_misses_it_when_the_machine_is_started_again(
         let points = by_name(&scene).await;
         let states: Vec<&str> = points.iter().map(|point| point["status"].as_str()).collect();
         assert_eq!(states, ["missed", "protected"]);
+    });
+}
+
+#[test]
+fn a_stop_that_is_over_before_a_worker_looks_asks_for_nothing() {
+    scene::play(async |scene| {
+        let machine = scene.machine(1).await;
+        scene.policies(ON_STOP).await;
+        scene.delay_worker(3);
+        scene.stop(&machine).await;
+        scene.start(&machine).await;
+        scene.pass(10).await;
+        assert_eq!(scene.strikes(), [1], "the worker was late");
+        assert!(scene.points().await.is_empty());
+        let hints = scene.ledger().await;
+        assert!(!hints.iter().any(|item| item["pk"].starts_with("hints#")), "{hints:#?}");
+        scene.stop(&machine).await;
+        scene.pass(AN_HOUR).await;
+        scene.assert_at_rest().await;
     });
 }
 

@@ -45,12 +45,36 @@ pub async fn claim(
     aws.ledger.claim(queue, until, now).await
 }
 
+/// Takes the lease of a queue before anything is decided. Returns its end; none if another worker
+/// holds it.
+///
+/// # Errors
+/// The ledger cannot be written.
+pub async fn lease(aws: &Aws, queue: &Queue) -> Result<Option<Timestamp>, Failure> {
+    let lease = lease_now(aws, queue.clone());
+    Ok(aws.ledger.take(&lease).await?.then_some(lease.until))
+}
+
 /// Carries out a decision, as far as time allows.
 ///
 /// # Errors
 /// The ledger or the bus does not answer.
 pub async fn apply(aws: &Aws, context: &Context, decision: Decision) -> Result<Applied, Failure> {
+    apply_leased(aws, context, decision, None).await
+}
+
+/// Carries out a decision under a lease that was taken before, and gives the lease back.
+///
+/// # Errors
+/// The ledger or the bus does not answer.
+pub async fn apply_leased(
+    aws: &Aws,
+    context: &Context,
+    decision: Decision,
+    lease: Option<(Queue, Timestamp)>,
+) -> Result<Applied, Failure> {
     let mut hand = Executor::new(aws, context);
+    hand.leases.extend(lease);
     let carried_out = hand.carry_out(decision).await;
     let woken = aws.bus.wake(&aws.clock, &hand.wakes).await;
     carried_out.and(woken).map(|()| hand.applied)
@@ -154,6 +178,8 @@ impl<'a> Executor<'a> {
                 let outcome = self.aws.ec2.create_tags(&correct.call).await;
                 return Ok(correct.conclude(outcome));
             }
+            Command::Hint(hint) => self.count(ledger.put_hint(&hint).await?),
+            Command::Forget(hint) => self.count(ledger.forget(&hint).await?),
             Command::Wake(wake) => drop(self.wakes.insert(wake)),
             Command::Looked(at) => ledger.looked(at).await?,
             Command::Report(finding) => self.report(&finding).await?,
@@ -188,6 +214,12 @@ impl<'a> Executor<'a> {
             self.leases.remove(&lease.queue);
         }
         Ok(())
+    }
+
+    /// Counts a write of a hint, which somebody else may have been faster with.
+    fn count(&mut self, is_written: bool) {
+        self.applied.wrote += usize::from(is_written);
+        self.applied.lost += usize::from(!is_written);
     }
 
     fn lost(&mut self, change: &Change) {
@@ -225,14 +257,20 @@ impl<'a> Executor<'a> {
         Ok(())
     }
 
+    /// Tells whether the last call of a queue was begun. Without any call, a lease is held to the
+    /// end of the decision.
     fn is_last(&self, queue: &Queue) -> bool {
-        self.to_create.get(queue).is_none_or(|left| *left == 0)
+        self.to_create.get(queue).is_some_and(|left| *left == 0)
     }
 
-    /// Returns the lease as it would be if it were taken now.
     fn lease(&self, queue: Queue) -> Lease {
-        let now = self.aws.clock.now();
-        let holder = self.aws.environment.stream.clone();
-        Lease { queue, holder, now, until: lease_until(now) }
+        lease_now(self.aws, queue)
     }
+}
+
+/// Returns the lease of a queue as it would be if it were taken now.
+fn lease_now(aws: &Aws, queue: Queue) -> Lease {
+    let now = aws.clock.now();
+    let holder = aws.environment.stream.clone();
+    Lease { queue, holder, now, until: lease_until(now) }
 }

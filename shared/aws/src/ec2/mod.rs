@@ -21,6 +21,7 @@ use aws_sdk_ec2::config::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use jiff::SignedDuration;
 
+use crate::clock::Clock;
 pub use read::{Find, Machines};
 
 /// The longest that one try of a call that reads may take. A full page of instances comes within
@@ -36,13 +37,15 @@ pub struct Ec2 {
     /// Name that separates the retries of this execution environment from those of all others.
     stream: String,
     clients: Arc<Mutex<BTreeMap<Region, Client>>>,
+    clock: Clock,
 }
 
 impl Ec2 {
     /// Creates the client. `stream` is the name that separates this execution environment from all
     /// others.
     pub fn new(config: &SdkConfig, stream: &str) -> Ec2 {
-        Ec2 { config: config.clone(), stream: stream.to_string(), clients: Arc::default() }
+        let (config, clock) = (config.clone(), Clock::of(config));
+        Ec2 { config, stream: stream.to_string(), clients: Arc::default(), clock }
     }
 
     /// Returns the client of a region, which is made when it is first needed.

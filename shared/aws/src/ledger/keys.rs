@@ -15,6 +15,7 @@
 //! | `machine#INSTANCE` | `point#POINT#downtime` | the downtime of its machine |
 //! | `lease#REGION#KIND` | `lease` | the lease of a queue: the worker that has it |
 //! | `claim#REGION#KIND` | `claim` | the claim on the next look at a queue |
+//! | `hints#REGION` | `stopped#INSTANCE` | a machine that may have stopped, as an event told |
 //! | `findings` | `finding#REGION#ARTEFACT` | a finding for people to see |
 //!
 //! The index `due` has the points, replicas and downtimes in a queue and the counters with an open
@@ -26,6 +27,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use afterimage_core::command::{Cursor, Finding};
+use afterimage_core::hint::Hint;
 use afterimage_core::ids::{InstanceId, PolicyName, Region};
 use afterimage_core::slot::PointId;
 use afterimage_core::subject::Subject;
@@ -66,6 +68,7 @@ pub const ROSTER: &str = "roster";
 pub const POINT: &str = "point#";
 const REQUESTS: &str = "asked#";
 pub const FINDINGS: &str = "findings";
+pub const HINTED: &str = "stopped#";
 const MACHINE: &str = "machine";
 const REPLICA: &str = "#replica#";
 const DOWNTIME: &str = "#downtime";
@@ -130,6 +133,10 @@ impl Key {
         Key::new(format!("claim#{}#{}", queue.region, queue.kind), "claim")
     }
 
+    pub fn hint(hint: &Hint) -> Key {
+        Key::new(hints(&hint.region), format!("{HINTED}{}", hint.instance))
+    }
+
     pub fn finding(finding: &Finding) -> Key {
         Key::found(&finding.region, &finding.artefact)
     }
@@ -190,6 +197,11 @@ pub fn cursors(policy: &PolicyName) -> String {
 /// The `queue` attribute of the records in a queue.
 pub fn queue(queue: &Queue) -> String {
     format!("{}#{}", queue.kind, queue.region)
+}
+
+/// The partition of the hints of a region.
+pub fn hints(region: &Region) -> String {
+    format!("hints#{region}")
 }
 
 /// The `queue` attribute of the counters of a region with an open request: the tag was not seen to

@@ -88,6 +88,14 @@ impl Ledger {
         Ok(other && lease.and_then(until).is_some_and(|until| until > now))
     }
 
+    /// Takes a lease by itself. False if another worker holds it.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn take(&self, lease: &Lease) -> Result<bool, Failure> {
+        self.put_own(lease.take(), lease.now).await
+    }
+
     /// Returns the time of the look that was claimed last. It may be past.
     ///
     /// # Errors

@@ -11,6 +11,7 @@
 
 mod condition;
 mod findings;
+mod hints;
 pub mod item;
 pub mod keys;
 mod lease;

@@ -4,6 +4,7 @@
 //! There is one file for each flow, and it only reads. The core decides.
 
 mod backup_tick;
+mod hinted;
 mod image_state_changed;
 mod instance_state_changed;
 mod instance_tagged;
@@ -12,6 +13,7 @@ mod snapshots_completed;
 mod work_requested;
 
 pub use backup_tick::backup_tick;
+pub use hinted::hinted;
 pub use image_state_changed::image_state_changed;
 pub use instance_state_changed::instance_state_changed;
 pub use instance_tagged::instance_tagged;

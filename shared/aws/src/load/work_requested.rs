@@ -8,7 +8,7 @@ use afterimage_core::flow::work_requested::{
     self, Input, confirm, copy, missing, power, register, snapshot,
 };
 use afterimage_core::flow::{InFlight, InForce};
-use afterimage_core::ids::{AmiId, InstanceId, Region};
+use afterimage_core::ids::{InstanceId, Region};
 use afterimage_core::limits::ROUND_RECORDS_MAX;
 use afterimage_core::machine::Instance;
 use afterimage_core::names::TAG_POINT;
@@ -36,6 +36,7 @@ pub async fn sight(aws: &Aws, queue: &Queue, sight: Sight) -> Result<Seen, Failu
             Seen::Lease { is_anothers: aws.ledger.is_leased_to_another(queue, holder, now).await? }
         }
         Sight::Claim => Seen::Claim { until: aws.ledger.claimed_until(queue).await? },
+        Sight::Hints => Seen::Hints(aws.ledger.hints(&queue.region).await?),
         Sight::InFlight => Seen::InFlight(aws.ledger.queue(queue, None).await?),
     })
 }
@@ -95,7 +96,7 @@ async fn known(
             let downtimes = aws.ledger.downtimes(&downtimes).await?;
             let machines = memory.machines(&points, now);
             let Machines { mut whole, unsettled } =
-                aws.ec2.machines(region, &machines.to_describe).await?;
+                aws.ec2.machines(region, &machines.to_describe, &machines.firmware).await?;
             whole.extend(machines.believed);
             let machines = whole;
             let in_force = policies(aws, needs.policies).await?;
@@ -118,8 +119,8 @@ async fn known(
         }
         Kind::Confirm => {
             let images = aws.ec2.images(region, &needs.images).await?;
-            let uefi_data =
-                uefi_data(aws, region, confirm::needs_uefi_data(&points, &images)).await;
+            let to_ask = confirm::needs_uefi_data(&points, &images);
+            let uefi_data = aws.ec2.uefi_data_of_images(region, to_ask).await;
             let points_of_replicas = aws.ledger.points(&other_points).await?;
             let snapshots = aws.ec2.snapshots(region, &needs.snapshots).await?;
             let recalled = missing::machines_to_recall(&points, &replicas, &images, now);
@@ -207,21 +208,6 @@ async fn guarded(aws: &Aws, region: &Region, machine: &Instance) -> Result<Guard
 
 fn answered<T>(answer: Result<T, Failure>) -> Option<T> {
     answer.inspect_err(left_out).ok()
-}
-
-/// Reads the UEFI variables of images, of those that can be asked.
-async fn uefi_data(
-    aws: &Aws,
-    region: &Region,
-    images: Vec<AmiId>,
-) -> BTreeMap<AmiId, Option<String>> {
-    let mut all = BTreeMap::new();
-    for image in images {
-        if let Some(data) = aws.ec2.uefi_data_of_image(region, &image).await {
-            all.insert(image, data);
-        }
-    }
-    all
 }
 
 /// Lists the images with these names, by name. A name that no image has is in the map too.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use afterimage_aws::apply::{Applied, apply};
+use afterimage_aws::apply::{Applied, apply, apply_leased, lease};
 use afterimage_cloud::faults::{Rule, When};
 use afterimage_core::command::Command;
 use afterimage_core::limits::WIND_UP;
@@ -112,6 +112,22 @@ fn a_queue_that_another_worker_is_at_is_left_to_it() {
         assert_eq!(actions(&deeds(&cloud, begun)), ["TransactWriteItems"], "it is asked once");
         let due = aws.ledger.queue(&queue(), None).await.expect("the ledger is read");
         assert_eq!(due.len(), 3);
+    });
+}
+
+#[test]
+fn a_lease_that_was_taken_before_is_not_taken_again_and_is_given_back() {
+    in_process(async |cloud, aws| {
+        let decision = snapshots_of(&cloud, &aws, 2).await;
+        let until = lease(&aws, &queue()).await.expect("the ledger is written");
+        let held = Some((queue(), until.expect("nobody else is at it")));
+        let begun = cloud.now();
+        let applied = apply_leased(&aws, &context(&aws, 900), decision, held).await;
+        assert_eq!(applied.expect("all is well").made, 2);
+        let deeds = deeds(&cloud, begun);
+        assert_eq!(of_lease(&deeds).len(), 1, "given back: {:?}", actions(&deeds));
+        assert!(is_free(&aws).await, "and now it is not any more");
+        assert_eq!(lease(&aws, &queue()).await.expect("the ledger is written"), None);
     });
 }
 

@@ -7,6 +7,7 @@ mod waking;
 
 use std::time::Duration;
 
+use afterimage_aws::apply::apply_leased;
 use afterimage_aws::ledger::{Lease, LeaseUse, Writer, Written};
 use afterimage_aws::{Aws, Context};
 use afterimage_cloud::trace::{Entry, What};
@@ -56,6 +57,9 @@ async fn snapshots_of(cloud: &Cloud, aws: &Aws, count: i32) -> Decision {
     let input = worker::next_input(aws, &mut woken).await.expect("the ledger is read");
     let decision = work_requested::decide(&input.expect("nobody else is at it"));
     assert_eq!(decision.commands.len(), machines.len(), "{decision:#?}");
+    let (context, nothing) = (context(aws, 900), Decision::default());
+    let given_back = apply_leased(aws, &context, nothing, woken.lease()).await;
+    given_back.expect("the ledger is written");
     decision
 }
 

@@ -25,7 +25,8 @@ fn a_machine_is_described_with_all_that_its_image_needs() {
         let plain = plain(&cloud, HOME);
         let home = region(HOME);
 
-        let described = ec2(&cloud).machines(&home, std::slice::from_ref(&id)).await;
+        let described =
+            ec2(&cloud).machines(&home, std::slice::from_ref(&id), &Default::default()).await;
         let mut described = described.expect("EC2 answers");
         assert!(described.unsettled.is_empty());
         let machine = described.whole.remove(&id).expect("it is there");
@@ -80,7 +81,11 @@ fn what_is_billed_beside_the_machine_is_seen() {
         let windows = machine_of(&cloud, "Windows_Server-2022*", &[], &[]).await;
         let bought = machine_of(&cloud, "acme-firewall*", &[], &[]).await;
         let ids = [windows.clone(), bought.clone()];
-        let machines = ec2(&cloud).machines(&region(HOME), &ids).await.expect("EC2 answers").whole;
+        let machines = ec2(&cloud)
+            .machines(&region(HOME), &ids, &Default::default())
+            .await
+            .expect("EC2 answers")
+            .whole;
         assert_eq!(machines[&windows].build.usage_operation.as_str(), "RunInstances:0002");
         assert!(machines[&windows].build.product_codes.is_empty());
         assert_eq!(machines[&bought].build.usage_operation, UsageOperation::RunInstances);
@@ -93,7 +98,11 @@ fn a_machine_that_boots_the_old_way_is_not_asked_for_variables() {
     world(async |cloud| {
         let id = machine_of(&cloud, "Windows_Server-2022*", &[], &[]).await;
         let ids = [id.clone()];
-        let machines = ec2(&cloud).machines(&region(HOME), &ids).await.expect("EC2 answers").whole;
+        let machines = ec2(&cloud)
+            .machines(&region(HOME), &ids, &Default::default())
+            .await
+            .expect("EC2 answers")
+            .whole;
         assert_eq!(machines[&id].build.boot_mode, Some(BootMode::LegacyBios));
         assert_eq!(machines[&id].build.uefi_data, None);
         assert_eq!(sent(&cloud, "GetInstanceUefiData"), 0);
@@ -108,11 +117,17 @@ fn a_machine_whose_variables_cannot_be_asked_just_now_is_unsettled() {
         let stop = plain(&cloud, HOME).stop_instances().instance_ids(id.as_str());
         stop.send().await.expect("it is stopping");
         let ids = [id.clone(), other.clone()];
-        let machines = ec2(&cloud).machines(&region(HOME), &ids).await.expect("EC2 answers");
+        let machines = ec2(&cloud)
+            .machines(&region(HOME), &ids, &Default::default())
+            .await
+            .expect("EC2 answers");
         assert!(machines.unsettled.contains(&id), "{machines:?}");
         assert!(machines.whole.contains_key(&other), "the other is not held up by it");
         cloud.advance(Duration::from_secs(60)).await;
-        let machines = ec2(&cloud).machines(&region(HOME), &ids).await.expect("EC2 answers");
+        let machines = ec2(&cloud)
+            .machines(&region(HOME), &ids, &Default::default())
+            .await
+            .expect("EC2 answers");
         assert_eq!(machines.whole[&id].instance.state, State::Stopped);
     });
 }
@@ -127,7 +142,10 @@ fn a_machine_whose_variables_are_refused_does_not_hold_up_the_others() {
         denied.turns.nth = Some(1);
         cloud.with(|model| model.faults.add(denied));
         let ids = [one, other];
-        let machines = ec2(&cloud).machines(&region(HOME), &ids).await.expect("EC2 answers");
+        let machines = ec2(&cloud)
+            .machines(&region(HOME), &ids, &Default::default())
+            .await
+            .expect("EC2 answers");
         assert_eq!((machines.unsettled.len(), machines.whole.len()), (1, 1), "{machines:?}");
     });
 }
@@ -144,7 +162,10 @@ fn a_machine_that_cannot_be_read_is_there_all_the_same() {
             instance.platform.root_device_type.clear();
         });
         let ids = [odd.clone(), other.clone()];
-        let machines = ec2(&cloud).machines(&region(HOME), &ids).await.expect("EC2 answers");
+        let machines = ec2(&cloud)
+            .machines(&region(HOME), &ids, &Default::default())
+            .await
+            .expect("EC2 answers");
         assert_eq!(machines.unsettled.iter().collect::<Vec<_>>(), [&odd], "{machines:?}");
         assert_eq!(machines.whole.keys().collect::<Vec<_>>(), [&other]);
     });
@@ -176,7 +197,11 @@ fn a_machine_that_sleeps_is_not_at_rest() {
         stop.send().await.expect("it hibernates");
         cloud.advance(Duration::from_secs(120)).await;
         let ids = [InstanceId::parse(id).expect("it is an id")];
-        let machines = ec2(&cloud).machines(&region(HOME), &ids).await.expect("EC2 answers").whole;
+        let machines = ec2(&cloud)
+            .machines(&region(HOME), &ids, &Default::default())
+            .await
+            .expect("EC2 answers")
+            .whole;
         let machine = &machines[&ids[0]];
         assert_eq!(machine.instance.state, State::Stopped);
         assert!(machine.instance.hibernated && !machine.instance.is_at_rest());
@@ -193,7 +218,10 @@ fn a_machine_that_was_terminated_is_gone_for_as_long_as_it_is_shown() {
         let ids = [id.clone()];
         for minutes in [0, 10] {
             cloud.advance(Duration::from_secs(60 * minutes)).await;
-            let machines = ec2(&cloud).machines(&region(HOME), &ids).await.expect("EC2 answers");
+            let machines = ec2(&cloud)
+                .machines(&region(HOME), &ids, &Default::default())
+                .await
+                .expect("EC2 answers");
             assert!(machines.unsettled.is_empty(), "{machines:?}");
             assert!(machines.whole[&id].instance.state.is_gone(), "{machines:?}");
         }
@@ -222,7 +250,10 @@ fn a_machine_is_never_shown_without_one_of_its_disks() {
             let ec2 = ec2(&cloud);
             let (mut unsettled, mut whole) = (0, 0);
             for _ in 0..40 {
-                let seen = ec2.machines(&region(HOME), &ids).await.expect("EC2 answers");
+                let seen = ec2
+                    .machines(&region(HOME), &ids, &Default::default())
+                    .await
+                    .expect("EC2 answers");
                 unsettled += seen.unsettled.len();
                 for machine in seen.whole.values() {
                     assert_eq!(machine.volumes.len(), 5);
@@ -241,7 +272,10 @@ fn a_machine_that_there_is_not_is_left_out_of_the_answer() {
         let id = machine_of(&cloud, AMAZON_LINUX, &[], &[]).await;
         let none = InstanceId::parse("i-0123456789abcdef0").expect("it is an id");
         let ids = [none, id.clone()];
-        let machines = ec2(&cloud).machines(&region(HOME), &ids).await.expect("EC2 answers");
+        let machines = ec2(&cloud)
+            .machines(&region(HOME), &ids, &Default::default())
+            .await
+            .expect("EC2 answers");
         assert_eq!(machines.whole.keys().collect::<Vec<_>>(), [&id]);
         assert!(machines.unsettled.is_empty());
     });

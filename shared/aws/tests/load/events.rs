@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use afterimage_aws::load;
+use afterimage_core::flow::work_requested::Input;
 use afterimage_core::flow::{ImageStateChanged, InstanceStateChanged, InstanceTagged};
+use afterimage_core::hint::Hint;
 use afterimage_core::ids::{AmiId, InstanceId, PolicyName};
 use afterimage_core::machine::State;
 use afterimage_core::observed::ImageState;
 use afterimage_core::request_counter::RequestCounter;
+use afterimage_core::work::{Kind, Queue};
 
 use super::{SEAT, instance, region, waits_for_stop, world};
 
@@ -23,30 +26,26 @@ fn a_machine_that_did_not_stop_is_not_looked_at() {
             let load =
                 load::instance_state_changed(&world.aws, event(&instance(1), state), &context);
             let (input, requests) = world.requests(load).await;
-            assert_eq!(input.expect("nobody is asked").instance, None);
+            assert!(input.expect("nobody is asked").in_flight.is_empty());
             assert_eq!(requests, BTreeMap::new(), "{state:?}");
         }
     });
 }
 
 #[test]
-fn a_machine_that_stopped_is_seen_as_it_is_now() {
+fn a_machine_that_stopped_is_not_described_and_costs_two_reads_of_the_ledger() {
     world(async |world| {
-        // It runs: the event is older than that.
-        let id = world.machine(SEAT, "Backup").await;
         let context = world.context();
-        let stopped = event(&id, State::Stopped);
-        let input = load::instance_state_changed(&world.aws, stopped, &context).await;
-        let seen = input.expect("all answer").instance.expect("it is there");
-        assert_eq!((seen.id, seen.state), (id, State::Running));
-        let gone = event(&instance(1), State::Stopped);
-        let input = load::instance_state_changed(&world.aws, gone, &context).await;
-        assert_eq!(input.expect("all answer").instance, None);
+        let stopped = event(&instance(1), State::Stopped);
+        let load = load::instance_state_changed(&world.aws, stopped, &context);
+        let (input, requests) = world.requests(load).await;
+        input.expect("the ledger answers");
+        assert_eq!(requests, BTreeMap::from([("Query".to_string(), 2)]));
     });
 }
 
 #[test]
-fn a_machine_that_stopped_comes_with_the_points_that_wait_for_it() {
+fn machines_that_stopped_are_described_together_with_the_points_that_wait_for_them() {
     world(async |world| {
         let (id, other) =
             (world.machine(SEAT, "Backup").await, world.machine(SEAT, "Backup").await);
@@ -56,13 +55,20 @@ fn a_machine_that_stopped_comes_with_the_points_that_wait_for_it() {
         // Requested of the same machine, and not waiting.
         world.point(&id, |_| ()).await;
         world.later(60).await;
-        let context = world.context();
-        let load = load::instance_state_changed(&world.aws, event(&id, State::Stopped), &context);
-        let (input, requests) = world.requests(load).await;
-        let waiting = input.expect("all answer").waiting;
-        assert_eq!(waiting.iter().map(|point| &point.id).collect::<Vec<_>>(), [&waits.id]);
-        // Of what is in force, of the machine's summary, and of the queue.
+        let queue = Queue { region: region(SEAT), kind: Kind::Snapshot };
+        let at = world.context().now;
+        let hint = |id: &InstanceId| Hint { region: region(SEAT), instance: id.clone(), at };
+        let hints = vec![hint(&id), hint(&instance(1))];
+        let (loaded, requests) = world.requests(load::hinted(&world.aws, &queue, hints)).await;
+        let Input::Hinted(input) = loaded.expect("all answer").input else { panic!("hints") };
+        let points: Vec<_> = input.waiting.iter().map(|point| &point.id).collect();
+        assert_eq!(points, [&waits.id]);
+        // It runs: the event is older than that. The other machine is gone.
+        let seen: Vec<_> = input.machines.values().map(|seen| (&seen.id, seen.state)).collect();
+        assert_eq!(seen, [(&id, State::Running)]);
+        // Of what is in force, and of the queue.
         assert_eq!(requests["Query"], 2, "{requests:?}");
+        assert_eq!(requests["DescribeInstances"], 1, "{requests:?}");
     });
 }
 

@@ -75,9 +75,10 @@ fn an_empty_queue_is_a_few_reads_of_the_ledger() {
             let (loaded, requests) = world.requests(load(&world, kind)).await;
             assert_eq!(loaded.expect("nobody else is at it").next_due, None);
             // The index, and whether another worker is at the queue; and for what is down, whether
-            // another looks at it, and the roster.
+            // another looks at it, and the roster. The hints stand in the table.
             let gets = if kind == Kind::Power { 3 } else { 1 };
-            let asked = [("BatchGetItem".to_string(), gets), ("Query".to_string(), 1)];
+            let queries = if kind == Kind::Snapshot { 2 } else { 1 };
+            let asked = [("BatchGetItem".to_string(), gets), ("Query".to_string(), queries)];
             assert_eq!(requests, BTreeMap::from(asked), "{kind}");
         });
     }

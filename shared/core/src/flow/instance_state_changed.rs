@@ -1,58 +1,55 @@
-//! A machine stopped: its disks are at rest, policies that wait for that ask for a point, and
-//! points that wait for it are begun.
+//! A machine stopped: the worker of its region is told to look at it.
+//!
+//! The event is a hint, and EC2 is not asked about it here: many machines may stop together, and a
+//! worker describes all of them at once ([`super::work_requested::hinted`]). Nothing is written for
+//! a machine that no policy and no point can be about.
 
 use jiff::Timestamp;
 
-use super::{InForce, InstanceStateChanged, request, say_unreadable, stop, waiting};
-use crate::command::Decision;
-use crate::machine::{Instance, State};
-use crate::point::Point;
+use super::{InFlight, InForce, InstanceStateChanged, awaited, request, say_unreadable};
+use crate::command::{Command, Decision};
+use crate::hint::Hint;
+use crate::ids::ResourceId;
+use crate::machine::State;
+use crate::policy::Trigger;
 use crate::reason::{Code, Reason};
-use crate::summary::MachineSummary;
 
 #[derive(Clone, Debug)]
 pub struct Input {
     pub now: Timestamp,
     pub event: InstanceStateChanged,
+    /// The policies in force; none if the event is about no stop, so that nobody asked.
     pub in_force: InForce,
-    /// The machine as EC2 shows it now. None if it is gone, or if the event is about no stop, so
-    /// that nobody asked.
-    pub instance: Option<Instance>,
-    pub summary: Option<MachineSummary>,
-    /// The points that wait for it to stop.
-    pub waiting: Vec<Point>,
+    /// The records of the region's snapshot queue, some of which wait for their machine.
+    pub in_flight: Vec<InFlight>,
 }
 
 pub fn decide(input: &Input) -> Decision {
     let mut decision = Decision::default();
-    if input.event.state != State::Stopped {
+    let InstanceStateChanged { region, instance, state } = &input.event;
+    if *state != State::Stopped {
         return decision;
     }
     say_unreadable(&mut decision, &input.in_force.unreadable);
-    let shown = match &input.instance {
-        Some(instance) if instance.state == State::Stopped => {
-            decision.add(stopped(input, instance));
-            return decision;
-        }
-        Some(instance) => format!("EC2 shows this machine as {}", instance.state.as_str()),
-        None => "EC2 shows no such instance".to_string(),
-    };
-    decision.say(&input.event.instance, Reason::new(Code::NotStopped, shown));
-    decision
-}
-
-fn stopped(input: &Input, instance: &Instance) -> Decision {
-    let mut decision = waiting::due(instance, &input.waiting, input.now);
-    decision.add(waiting::again(instance, &input.waiting, &input.in_force, input.now));
-    let waited = !decision.commands.is_empty();
-    let mut requests = stop::requests(instance, &input.in_force, input.summary.as_ref(), input.now);
-    if waited {
-        // A policy that has waited for the stop covers the machine, if not `on: stopped`.
-        requests.explanations.retain(|said| said.reason.code != Code::NotCovered);
-        if requests.commands.is_empty() {
-            requests.command(request::wake(&instance.region));
-        }
+    let is_awaited = awaited(&input.in_flight, &ResourceId::Machine(instance.clone()));
+    if !is_awaited && input.in_force.roster.has(instance) {
+        let text = "this machine is stopped for another point, and will be started again";
+        decision.say(instance, Reason::new(Code::StoppedForPoint, text));
+        return decision;
     }
-    decision.add(requests);
+    let mut policies = input.in_force.policies.iter();
+    let is_covered = policies.any(|policy| {
+        let mut triggers = policy.triggers.iter();
+        policy.select.regions.contains(region)
+            && triggers.any(|trigger| matches!(trigger, Trigger::Stopped(_)))
+    });
+    if !is_awaited && !is_covered {
+        let text = format!("no policy selects machines of {region} `on: stopped`");
+        decision.say(instance, Reason::new(Code::NotCovered, text));
+        return decision;
+    }
+    let (region, instance) = (region.clone(), instance.clone());
+    decision.command(Command::Hint(Hint { region: region.clone(), instance, at: input.now }));
+    decision.command(request::wake(&region));
     decision
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::flow::work_requested::{Input, snapshot};
 use crate::ids::InstanceId;
 use crate::limits::BELIEVED_FOR;
-use crate::machine::Machine;
+use crate::machine::{Firmware, Machine};
 use crate::point::Point;
 use crate::policy::Consistency;
 use crate::status::Status;
@@ -17,6 +17,11 @@ use crate::status::Status;
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     machines: BTreeMap<InstanceId, (Timestamp, Machine)>,
+    /// The UEFI variables that were read, by machine. A machine that is described again is not
+    /// asked for them again in the same run.
+    firmware: BTreeMap<InstanceId, Firmware>,
+    /// The machines that this worker has asked EC2 about, whatever the answer was.
+    described: BTreeSet<InstanceId>,
 }
 
 /// The machines of a batch: those that have to be described, and those that are still believed.
@@ -24,6 +29,8 @@ pub struct Memory {
 pub struct Machines {
     pub to_describe: Vec<InstanceId>,
     pub believed: BTreeMap<InstanceId, Machine>,
+    /// The UEFI variables that are known of machines, from the ledger and from earlier rounds.
+    pub firmware: BTreeMap<InstanceId, Firmware>,
 }
 
 impl Memory {
@@ -34,7 +41,8 @@ impl Memory {
         let wanted = snapshot::machines(points, now);
         let fresh: BTreeSet<&InstanceId> =
             points.iter().filter(|point| is_seen_afresh(point)).map(Point::instance).collect();
-        let mut machines = Machines::default();
+        let mut machines =
+            Machines { firmware: self.known_firmware(points), ..Machines::default() };
         for id in wanted {
             match self.believed(&id, now).filter(|_| !fresh.contains(&id)) {
                 Some(machine) => drop(machines.believed.insert(id, machine.clone())),
@@ -48,10 +56,27 @@ impl Memory {
     pub fn learn(&mut self, input: &Input) {
         let Input::Snapshot(input) = input else { return };
         for id in self.machines(&input.points, input.now).to_describe {
+            self.described.insert(id.clone());
             if let Some(machine) = input.machines.get(&id) {
+                self.firmware.insert(id.clone(), Firmware::of(machine));
                 self.machines.insert(id, (input.now, machine.clone()));
             }
         }
+    }
+
+    /// Tells whether this worker has not asked EC2 about a machine yet.
+    pub fn is_new(&self, id: &InstanceId) -> bool {
+        !self.described.contains(id)
+    }
+
+    /// Returns the UEFI variables that the points have recorded, or that this worker has read.
+    fn known_firmware(&self, points: &[Point]) -> BTreeMap<InstanceId, Firmware> {
+        let mut recorded: Vec<&Machine> =
+            points.iter().filter_map(|point| point.machine.as_ref()).collect();
+        recorded.sort_by_key(|machine| machine.instance.launched);
+        let recorded = recorded.into_iter();
+        let recorded = recorded.map(|machine| (machine.instance.id.clone(), Firmware::of(machine)));
+        recorded.chain(self.firmware.clone()).collect()
     }
 
     /// Returns the machine as EC2 described it, if that is recent enough.

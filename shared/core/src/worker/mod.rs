@@ -10,6 +10,7 @@
 //!  woken ─────────────────▶ See ─────────────────▶ See ─────▶ Load ─────▶ Decide ─────▶ applied ┤
 //!                                                   │   ▲                                       │
 //!                                       Claim, Wait └───┘ a fleet is looked at in one go   Quit ┘
+//!                                             Lease └───┘ several machines are described by one
 //! ```
 //!
 //! Kinds that look (Register, Confirm) ask EC2 about everything that is in flight. If that is much,
@@ -18,11 +19,15 @@
 //! the look is still to come. The other kinds take what is due, a batch at a time, so that the
 //! description of a machine is recent when the machine is imaged. Power claims its next look before
 //! it decides, for as long as a machine is down or waits to be.
+//!
+//! A worker of snapshots first follows the hints: machines that may have stopped. It takes the
+//! lease before it describes several machines, so that no other worker describes them too.
 
 pub mod batch;
 pub mod memory;
 pub mod pace;
 
+use std::collections::BTreeSet;
 use std::ops::AddAssign;
 
 use jiff::{SignedDuration, Timestamp};
@@ -30,8 +35,11 @@ use jiff::{SignedDuration, Timestamp};
 use crate::flow::work_requested::Input;
 use crate::flow::work_requested::again::Again;
 use crate::flow::{InFlight, WorkRequested};
+use crate::hint::Hint;
+use crate::ids::InstanceId;
 use crate::limits::{
-    AT_ONCE, CLAIM_GRACE, INDEX_LAG, ROUNDS_MAX, WAIT_FOR_DUE_MAX, WIND_UP, later,
+    AT_ONCE, CLAIM_GRACE, HINTS_MAX, INDEX_LAG, ROUNDS_MAX, SNAPSHOT_ROUND, WAIT_FOR_DUE_MAX,
+    WIND_UP, later,
 };
 use crate::work::{Kind, Queue, rest};
 use memory::Memory;
@@ -50,6 +58,11 @@ pub enum Move<'a> {
         until: Timestamp,
         now: Timestamp,
     },
+    /// Take the lease of the queue, and hand its end to [`Worker::leased`]; none if another worker
+    /// holds it.
+    Lease,
+    /// Load the facts about the machines of these hints, and hand them to [`Worker::loaded`].
+    Follow(Vec<Hint>),
     /// Load the facts about these records, and hand them to [`Worker::loaded`].
     Load(Vec<InFlight>),
     /// Decide on this, apply the decision, and tell [`Worker::applied`].
@@ -63,6 +76,8 @@ pub enum Sight {
     Lease,
     /// The look that was claimed last.
     Claim,
+    /// The machines that events told of.
+    Hints,
     /// The records that the index nominates.
     InFlight,
 }
@@ -72,6 +87,7 @@ pub enum Sight {
 pub enum Seen {
     Lease { is_anothers: bool },
     Claim { until: Option<Timestamp> },
+    Hints(Vec<Hint>),
     InFlight(Vec<InFlight>),
 }
 
@@ -154,7 +170,11 @@ struct Round {
     /// The look that was claimed last, by any worker, and when that was asked. None if it was not
     /// asked yet.
     claim: Option<Claim>,
+    /// The machines that events told of; only the worker of Snapshot asks for them.
+    hints: Option<Vec<Hint>>,
     in_flight: Option<Vec<InFlight>>,
+    /// The end of the lease, if it was taken before the facts were loaded.
+    leased_until: Option<Timestamp>,
     /// True if the worker has rested before this look.
     rested: bool,
     input: Option<Box<Input>>,
@@ -219,10 +239,21 @@ impl Worker {
         if self.queue.kind == Kind::Power {
             return Move::Load(Vec::new());
         }
+        if self.queue.kind == Kind::Snapshot
+            && let Some(next) = self.before_records()
+        {
+            return next;
+        }
         match &self.round.in_flight {
             None => Move::See(Sight::InFlight),
             Some(in_flight) if self.looks_at(in_flight) => self.before_look(in_flight, now),
-            Some(in_flight) => Move::Load(batch::nominated(self.queue.kind, in_flight, now)),
+            Some(in_flight) => {
+                let nominated = batch::nominated(self.queue.kind, in_flight, now);
+                match self.needs_lease(&nominated) {
+                    true => Move::Lease,
+                    false => Move::Load(nominated),
+                }
+            }
         }
     }
 
@@ -245,6 +276,7 @@ impl Worker {
                 (Some(before), Some(again)) if again > before => self.is_over = true,
                 _ => self.is_alone = true,
             },
+            Seen::Hints(hints) => self.round.hints = Some(hints),
             Seen::InFlight(in_flight) => {
                 let may_lag = self.queue.kind.looks() && in_flight.is_empty();
                 self.round.again.may_lag |= may_lag && !self.round.rested;
@@ -269,6 +301,17 @@ impl Worker {
         }
     }
 
+    /// Takes note of the end of the lease that was taken; none if another worker holds it.
+    pub fn leased(&mut self, until: Option<Timestamp>) {
+        self.round.leased_until = until;
+        self.is_over = until.is_none();
+    }
+
+    /// Returns the lease under which the next decision is carried out, if it is held already.
+    pub fn lease(&self) -> Option<(Queue, Timestamp)> {
+        Some((self.queue.clone(), self.round.leased_until?))
+    }
+
     /// Takes what was loaded.
     pub fn loaded(&mut self, loaded: Loaded) {
         let Loaded { input, put_off } = loaded;
@@ -289,9 +332,11 @@ impl Worker {
         if self.applied.no_lease || self.applied.out_of_time || self.rounds >= ROUNDS_MAX {
             return;
         }
-        let again = std::mem::take(&mut self.round).again;
-        if round.made > 0 || round.wrote > 0 {
-            self.applied.out_of_time = !has_time(self.deadline, now);
+        let Round { again, leased_until, .. } = std::mem::take(&mut self.round);
+        // Workers that were woken meanwhile have found the lease, and left their records to this
+        // one.
+        if round.made > 0 || round.wrote > 0 || leased_until.is_some() {
+            self.applied.out_of_time = !has_time(self.deadline, later(now, self.round_at_most()));
             self.is_over = self.applied.out_of_time;
             return;
         }
@@ -313,6 +358,14 @@ impl Worker {
         }
     }
 
+    /// Returns the time that has to be left for another round.
+    fn round_at_most(&self) -> SignedDuration {
+        match self.queue.kind {
+            Kind::Snapshot => SNAPSHOT_ROUND,
+            Kind::Register | Kind::Confirm | Kind::Copy | Kind::Power => SignedDuration::ZERO,
+        }
+    }
+
     /// Returns the read that shows if another worker is at the queue, or goes on looking at the
     /// machines that are down.
     fn see_others(&self) -> Move<'static> {
@@ -320,6 +373,26 @@ impl Worker {
             false => Move::See(Sight::Lease),
             true => Move::See(Sight::Claim),
         }
+    }
+
+    /// Returns the next move while there are hints, which the worker follows before it takes up the
+    /// records.
+    fn before_records(&self) -> Option<Move<'static>> {
+        let Some(hints) = &self.round.hints else { return Some(Move::See(Sight::Hints)) };
+        match hints.len() {
+            0 => None,
+            2.. if self.round.leased_until.is_none() => Some(Move::Lease),
+            _ => Some(Move::Follow(hints.iter().take(HINTS_MAX).cloned().collect())),
+        }
+    }
+
+    /// Tells whether the lease has to be taken before the facts are loaded: several machines have
+    /// to be described, and no other worker should describe them too. For a single machine, the
+    /// first intent takes the lease at no cost.
+    fn needs_lease(&self, nominated: &[InFlight]) -> bool {
+        let machines = nominated.iter().map(|nominated| nominated.point.instance());
+        let new: BTreeSet<&InstanceId> = machines.filter(|id| self.memory.is_new(id)).collect();
+        self.queue.kind == Kind::Snapshot && self.round.leased_until.is_none() && new.len() > 1
     }
 
     /// Tells whether EC2 is asked about everything in flight, and the worker has not rested yet.

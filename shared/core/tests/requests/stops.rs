@@ -1,9 +1,12 @@
 //! Machines that stopped, as their event tells, and as the sweep sees them.
 
-use afterimage_core::command::Decision;
-use afterimage_core::flow::instance_state_changed::{self, decide};
+use afterimage_core::command::{Command, Decision};
 use afterimage_core::flow::waiting::Waiting;
-use afterimage_core::flow::{InForce, InstanceStateChanged, Unreadable, reconcile_tick};
+use afterimage_core::flow::work_requested::hinted;
+use afterimage_core::flow::{
+    InForce, InstanceStateChanged, Unreadable, instance_state_changed, reconcile_tick,
+};
+use afterimage_core::hint::Hint;
 use afterimage_core::machine::{Grade, Instance, State};
 use afterimage_core::status::Status;
 use afterimage_core::summary::Good;
@@ -33,20 +36,29 @@ policies:
     triggers: [{on: stopped, min_interval: 1h}, {schedule: rate(1 day), timezone: UTC}]
 ";
 
-/// What the event of a stop leads to.
+/// What the event of a stop leads to, once its hint is followed.
 fn event(in_force: &InForce, ledger: &Ledger, instance: &Instance, now: &str) -> Decision {
-    decide(&instance_state_changed::Input {
+    follow(in_force, ledger, Some(instance), now)
+}
+
+/// What the worker makes of the hint of the first machine, or of the machine that is shown, beside
+/// removing the hint.
+fn follow(in_force: &InForce, ledger: &Ledger, shown: Option<&Instance>, now: &str) -> Decision {
+    let first = stopped(1);
+    let Instance { region, id, .. } = shown.unwrap_or(&first);
+    let hint = Hint { region: region.clone(), instance: id.clone(), at: at(now) };
+    let machines = shown.map(|instance| (instance.id.clone(), instance.clone()));
+    let mut decision = hinted::decide(&hinted::Input {
         now: at(now),
-        event: InstanceStateChanged {
-            region: instance.region.clone(),
-            instance: instance.id.clone(),
-            state: State::Stopped,
-        },
+        hints: vec![hint.clone()],
         in_force: in_force.clone(),
-        instance: Some(instance.clone()),
-        summary: ledger.summaries.get(&instance.id).cloned(),
+        machines: machines.into_iter().collect(),
+        summaries: ledger.summaries.clone(),
         waiting: Vec::new(),
-    })
+    });
+    // The hint is removed last, when all that follows from it is written.
+    assert_eq!(decision.commands.pop(), Some(Command::Forget(hint)));
+    decision
 }
 
 /// What the sweep makes of the same machines.
@@ -259,30 +271,51 @@ fn a_machine_that_no_policy_covers_is_told_once_and_left_alone() {
 
 #[test]
 fn only_what_ec2_shows_as_stopped_counts() {
-    let shown = |event_state, instance: Option<Instance>| {
-        decide(&instance_state_changed::Input {
-            now: at("2026-01-06T20:00:05Z"),
-            event: InstanceStateChanged {
-                region: stopped(1).region,
-                instance: stopped(1).id,
-                state: event_state,
-            },
-            in_force: in_force(GOLD),
-            instance,
-            summary: None,
-            waiting: Vec::new(),
-        })
+    let shown = |instance: Option<Instance>| {
+        let nothing = Ledger::default();
+        follow(&in_force(GOLD), &nothing, instance.as_ref(), "2026-01-06T20:00:05Z")
     };
-    use State::{Pending, Running, ShuttingDown, Stopped, Stopping, Terminated};
+    use State::{Pending, Running, ShuttingDown, Stopping, Terminated};
     let gone = ["- i-0aaaaaaaaaaaaaaa1: EC2 shows no such instance (not-stopped)"];
-    check(&shown(Stopped, None), &gone);
+    check(&shown(None), &gone);
     for state in [Pending, Running, Stopping, ShuttingDown, Terminated] {
         let line = format!(
             "- i-0aaaaaaaaaaaaaaa1: EC2 shows this machine as {} (not-stopped)",
             state.as_str()
         );
-        check(&shown(Stopped, Some(Instance { state, ..stopped(1) })), &[&line]);
-        check(&shown(state, Some(stopped(1))), &[]);
+        check(&shown(Some(Instance { state, ..stopped(1) })), &[&line]);
+    }
+}
+
+/// What the function makes of an event about the first machine.
+fn told(in_force: InForce, state: State) -> Decision {
+    instance_state_changed::decide(&instance_state_changed::Input {
+        now: at("2026-01-06T20:00:05Z"),
+        event: InstanceStateChanged { region: stopped(1).region, instance: stopped(1).id, state },
+        in_force,
+        in_flight: Vec::new(),
+    })
+}
+
+#[test]
+fn an_event_leaves_a_hint_for_the_worker_of_the_region() {
+    let hint = ["? us-east-1 i-0aaaaaaaaaaaaaaa1", "> snapshot us-east-1"];
+    check(&told(in_force(GOLD), State::Stopped), &hint);
+    use State::{Pending, Running, ShuttingDown, Stopping, Terminated};
+    for state in [Pending, Running, Stopping, ShuttingDown, Terminated] {
+        check(&told(in_force(GOLD), state), &[]);
+    }
+}
+
+#[test]
+fn an_event_that_no_policy_can_be_about_leaves_nothing() {
+    let not = "- i-0aaaaaaaaaaaaaaa1: no policy selects machines of us-east-1 `on: stopped` \
+               (not-covered)";
+    let elsewhere = GOLD.replace("us-east-1", "eu-west-1");
+    let scheduled = GOLD.replace("on: stopped", "schedule: rate(1 hour)");
+    let scheduled = scheduled.replace("min_interval: 12h", "timezone: UTC");
+    for policies in [elsewhere, scheduled] {
+        check(&told(in_force(&policies), State::Stopped), &[not]);
     }
 }
 

@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use afterimage_core::command::Decision;
+use afterimage_core::command::{Command, Decision};
 use afterimage_core::flow::waiting::{Waiting, of_queue};
+use afterimage_core::flow::work_requested::hinted;
 use afterimage_core::flow::{
     InFlight, InForce, InstanceStateChanged, instance_state_changed, reconcile_tick,
 };
+use afterimage_core::hint::Hint;
 use afterimage_core::machine::{Instance, State};
 use afterimage_core::point::{Plan, Point};
 use afterimage_core::policy::Consistency;
@@ -41,18 +43,39 @@ fn waiting(number: u8) -> Point {
 
 fn event(in_force: &InForce, shown: Option<Instance>, waiting: Vec<Point>) -> Decision {
     let stopped = machine(1, "us-east-1", State::Stopped);
-    instance_state_changed::decide(&instance_state_changed::Input {
+    let hint = Hint { region: stopped.region, instance: stopped.id, at: at(NOW) };
+    let mut decision = hinted::decide(&hinted::Input {
         now: at(NOW),
-        event: InstanceStateChanged {
-            region: stopped.region,
-            instance: stopped.id,
-            state: State::Stopped,
-        },
+        hints: vec![hint.clone()],
         in_force: in_force.clone(),
-        instance: shown,
-        summary: None,
+        machines: shown.into_iter().map(|instance| (instance.id.clone(), instance)).collect(),
+        summaries: BTreeMap::new(),
         waiting,
-    })
+    });
+    assert_eq!(decision.commands.pop(), Some(Command::Forget(hint)));
+    decision
+}
+
+#[test]
+fn the_event_of_a_stop_that_is_waited_for_leaves_a_hint() {
+    let stopped = machine(1, "us-east-1", State::Stopped);
+    let event = InstanceStateChanged {
+        region: stopped.region,
+        instance: stopped.id.clone(),
+        state: State::Stopped,
+    };
+    let waits = InFlight {
+        point: waiting(1).id,
+        due_at: at(NOW),
+        awaits: vec![ResourceId::Machine(stopped.id)],
+    };
+    let decision = instance_state_changed::decide(&instance_state_changed::Input {
+        now: at(NOW),
+        event,
+        in_force: InForce::default(),
+        in_flight: vec![waits],
+    });
+    check(&decision, &["? us-east-1 i-0aaaaaaaaaaaaaaa1", "> snapshot us-east-1"]);
 }
 
 fn sweep(points: Vec<Point>, machines: Vec<Instance>) -> Decision {

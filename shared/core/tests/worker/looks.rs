@@ -73,10 +73,15 @@ fn a_rest_that_would_outlast_the_function_is_not_begun() {
 
 #[test]
 fn other_kinds_take_up_what_is_due_without_a_claim() {
-    let mut worker = alone(Kind::Snapshot);
-    worker.saw(seen(100, 0), at(0));
-    assert_eq!(next(&worker, 0), "load 100");
-    let mut worker = alone(Kind::Snapshot);
-    worker.saw(seen(100, 1), at(0));
-    assert_eq!(next(&worker, 0), "load 0");
+    for kind in [Kind::Copy, Kind::Snapshot] {
+        for (due_at, then) in [(0, "load 100"), (1, "load 0")] {
+            let mut worker = alone(kind);
+            worker.saw(Seen::Hints(Vec::new()), at(0));
+            worker.saw(seen(100, due_at), at(0));
+            if kind == Kind::Snapshot && due_at == 0 {
+                worker.leased(Some(at(60)));
+            }
+            assert_eq!(next(&worker, 0), then, "{kind}");
+        }
+    }
 }

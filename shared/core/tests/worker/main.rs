@@ -1,5 +1,6 @@
 //! The moves of a worker: when it waits, reads, claims, loads, decides and quits.
 
+mod leases;
 mod looks;
 mod pace;
 mod rounds;
@@ -49,8 +50,11 @@ fn word(next: &Move<'_>) -> String {
         Move::Wait(until) => format!("wait until {}", secs(until)),
         Move::See(Sight::Lease) => "see the lease".to_string(),
         Move::See(Sight::Claim) => "see the claim".to_string(),
+        Move::See(Sight::Hints) => "see the hints".to_string(),
         Move::See(Sight::InFlight) => "see the queue".to_string(),
         Move::Claim { until, .. } => format!("claim until {}", secs(until)),
+        Move::Lease => "take the lease".to_string(),
+        Move::Follow(hints) => format!("follow {}", hints.len()),
         Move::Load(nominated) => format!("load {}", nominated.len()),
         Move::Decide(_) => "decide".to_string(),
     }

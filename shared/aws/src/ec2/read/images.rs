@@ -9,7 +9,7 @@ use afterimage_core::observed::{Attributes, Complete, ImageState, ObservedDevice
 use aws_sdk_ec2::types::{self, Filter};
 
 use super::wire::{self, Odd, word};
-use super::{FILTER_VALUES_MAX, PAGE, Reading, filter, literally};
+use super::{FILTER_VALUES_MAX, ItemPace, PAGE, Reading, filter, literally};
 use crate::ec2::Ec2;
 use crate::error::Failure;
 use crate::log;
@@ -65,13 +65,26 @@ impl Ec2 {
         Ok(Complete(self.images_by("name", region, &names).await?))
     }
 
-    /// Returns the variables of the UEFI firmware of an image; none if EC2 does not tell. The
-    /// answer is only compared, so that no image has to wait for it.
-    pub async fn uefi_data_of_image(
+    /// Returns the variables of the UEFI firmware of images, of those that can be asked.
+    pub async fn uefi_data_of_images(
         &self,
         region: &Region,
-        image: &AmiId,
-    ) -> Option<Option<String>> {
+        images: Vec<AmiId>,
+    ) -> BTreeMap<AmiId, Option<String>> {
+        let mut pace = ItemPace::new(&self.clock);
+        let mut all = BTreeMap::new();
+        for image in images {
+            pace.wait().await;
+            if let Some(data) = self.uefi_data_of_image(region, &image).await {
+                all.insert(image, data);
+            }
+        }
+        all
+    }
+
+    /// Returns the variables of the UEFI firmware of an image; none if EC2 does not tell. The
+    /// answer is only compared, so that no image has to wait for it.
+    async fn uefi_data_of_image(&self, region: &Region, image: &AmiId) -> Option<Option<String>> {
         let reading = Reading { operation: "DescribeImageAttribute", region };
         let call = self.client(region).describe_image_attribute().image_id(image.as_str());
         match call.attribute(types::ImageAttributeName::UefiData).send().await {

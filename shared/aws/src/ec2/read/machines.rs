@@ -4,14 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use afterimage_core::ids::{AmiId, InstanceId, Region, VolumeId};
-use afterimage_core::machine::{Build, Machine, Volume};
+use afterimage_core::machine::{Build, Firmware, Machine, Volume};
 use aws_sdk_ec2::error::ProvideErrorMetadata;
 use aws_sdk_ec2::types::{self, AttachmentStatus, InstanceBootModeValues, VolumeAttachmentState};
 
 use super::images::Owner;
 use super::instances::{Find, instance};
 use super::wire::{self, Odd, word};
-use super::{FILTER_VALUES_MAX, PAGE, Reading, filter};
+use super::{FILTER_VALUES_MAX, ItemPace, PAGE, Reading, filter};
 use crate::ec2::{Ec2, errors};
 use crate::error::Failure;
 use crate::log;
@@ -39,16 +39,23 @@ enum Uefi {
 type Volumes = BTreeMap<InstanceId, Vec<Volume>>;
 
 impl Ec2 {
-    /// Returns the machines with these ids that exist.
+    /// Returns the machines with these ids that exist. Machines whose firmware is known are not
+    /// asked for it again in the same run.
     ///
     /// # Errors
     /// EC2 did not answer one of the calls.
-    pub async fn machines(&self, region: &Region, ids: &[InstanceId]) -> Result<Machines, Failure> {
+    pub async fn machines(
+        &self,
+        region: &Region,
+        ids: &[InstanceId],
+        known: &BTreeMap<InstanceId, Firmware>,
+    ) -> Result<Machines, Failure> {
         let instances = self.described_instances(region, Find::Ids(ids)).await?;
         let volumes = self.attached_volumes(region, &instances).await?;
         let images = self.source_images(region, &instances).await?;
         let mut machines = Machines::default();
         let mut has_to_wait = false;
+        let mut pace = ItemPace::new(&self.clock);
         for wire in &instances {
             let image = wire.image_id().and_then(|id| images.get(id));
             let read = || -> Result<Machine, Odd> {
@@ -75,10 +82,14 @@ impl Ec2 {
             if wire.current_instance_boot_mode() == Some(&InstanceBootModeValues::Uefi) {
                 // Each machine costs one call. Machines with an answer must not wait until all have
                 // one.
-                let data = if has_to_wait {
-                    Uefi::Unsettled
-                } else {
-                    self.uefi_data(region, &machine.instance.id).await?
+                let known = known.get(&machine.instance.id);
+                let data = match known.filter(|of| of.launched == machine.instance.launched) {
+                    Some(known) => Uefi::Is(known.uefi_data.clone()),
+                    None if has_to_wait => Uefi::Unsettled,
+                    None => {
+                        pace.wait().await;
+                        self.uefi_data(region, &machine.instance.id).await?
+                    }
                 };
                 has_to_wait |= matches!(data, Uefi::Throttled);
                 match data {

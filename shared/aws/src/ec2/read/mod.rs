@@ -16,10 +16,13 @@ mod wire;
 use std::error::Error;
 
 use afterimage_core::ids::Region;
+use afterimage_core::limits::ITEM_READ_PACE;
 use aws_sdk_ec2::error::SdkError;
 use aws_sdk_ec2::types::Filter;
 use aws_smithy_async::future::pagination_stream::PaginationStream;
+use jiff::{SignedDuration, Timestamp};
 
+use crate::clock::Clock;
 use crate::error::Failure;
 pub use instances::Find;
 pub use machines::Machines;
@@ -65,6 +68,26 @@ impl Reading<'_> {
             region: self.region.to_string(),
             source: Box::new(source),
         }
+    }
+}
+
+/// The pace of reads that EC2 answers for one machine or image at a time.
+struct ItemPace<'a> {
+    clock: &'a Clock,
+    last: Option<Timestamp>,
+}
+
+impl ItemPace<'_> {
+    fn new(clock: &Clock) -> ItemPace<'_> {
+        ItemPace { clock, last: None }
+    }
+
+    /// Waits until the next read may be made.
+    async fn wait(&mut self) {
+        let now = self.clock.now();
+        let wait = self.last.map(|last| ITEM_READ_PACE.saturating_sub(now.duration_since(last)));
+        self.clock.sleep(wait.unwrap_or(SignedDuration::ZERO)).await;
+        self.last = Some(self.clock.now());
     }
 }
 

@@ -8,6 +8,7 @@ pub mod copy;
 pub(crate) mod decision_builder;
 mod grade_tag;
 mod guards;
+pub mod hinted;
 pub mod images;
 mod method;
 pub mod missing;
@@ -41,6 +42,8 @@ pub enum Input {
     Confirm(confirm::Input),
     Copy(copy::Input),
     Power(Box<power::Input>),
+    /// The machines that events told of.
+    Hinted(Box<hinted::Input>),
 }
 
 /// Returns the facts that have to be read before anything is decided, by the kind of the queue. The
@@ -64,6 +67,7 @@ impl Input {
             Input::Confirm(input) => input.now,
             Input::Copy(input) => input.now,
             Input::Power(input) => input.now,
+            Input::Hinted(input) => input.now,
         }
     }
 
@@ -72,7 +76,9 @@ impl Input {
         match self {
             Input::Snapshot(input) => snapshot::again(input),
             Input::Power(input) => power::again(input),
-            Input::Register(_) | Input::Confirm(_) | Input::Copy(_) => Again::default(),
+            Input::Register(_) | Input::Confirm(_) | Input::Copy(_) | Input::Hinted(_) => {
+                Again::default()
+            }
         }
     }
 }
@@ -84,6 +90,7 @@ pub fn decide(input: &Input) -> Decision {
         Input::Confirm(input) => confirm::decide(input),
         Input::Copy(input) => copy::decide(input),
         Input::Power(input) => power::decide(input),
+        Input::Hinted(input) => hinted::decide(input),
     }
 }
 
