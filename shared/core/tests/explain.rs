@@ -11,6 +11,7 @@ use afterimage_core::policy::Method;
 use afterimage_core::policy::file::read;
 use afterimage_core::reason::Code;
 use afterimage_core::slot::{Occasion, Slot};
+use afterimage_core::status::Status;
 use afterimage_core::summary::{Latest, MachineSummary, Stop};
 use jiff::Timestamp;
 
@@ -220,6 +221,10 @@ fn whether_a_stop_makes_a_point_is_told_as_it_would_be_decided() {
         "a stop now makes no point: the last point is less than 12h old; a stop makes one from \
          2026-01-06 13:30 UTC on"
     );
+    let (mut refused, _) = summary("2026-01-06T01:30:00Z", false);
+    refused.latest.values_mut().for_each(|latest| latest.status = Status::Refused);
+    let under = explained(&on_stop, &gold(State::Running), Some(&refused));
+    assert_eq!(under.triggers[0].would, "a stop now makes a point at rest", "it made nothing");
     assert_eq!(told(State::Stopped, old), "the machine is stopped, and imaged within minutes");
     let told_young = told(State::Stopped, young);
     assert!(told_young.ends_with("(too-soon)"), "{told_young}");

@@ -230,9 +230,8 @@ fn on_stop(policy: &Policy, instance: &Instance, least_secs: u64, input: &Input<
         let said = said.map(|said| said.reason.to_string()).unwrap_or_default();
         return format!("the machine is stopped, and no point is requested: {said}");
     }
-    let latest = input.summary.and_then(|summary| summary.latest.get(&policy.name));
-    let free_at =
-        latest.map(|latest| crate::limits::later(latest.requested_at, seconds(least_secs)));
+    let last = input.summary.and_then(|summary| stop::counts_from(policy, summary));
+    let free_at = last.map(|(_, at)| crate::limits::later(at, seconds(least_secs)));
     match free_at {
         Some(free_at) if free_at > input.now => format!(
             "a stop now makes no point: the last point is less than {} old; a stop makes one from \
