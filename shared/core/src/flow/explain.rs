@@ -186,6 +186,11 @@ fn triggered(
 /// Tells what becomes of a point that is requested while the machine is in its present state.
 fn on_request(policy: &Policy, instance: &Instance, window_secs: u64, input: &Input<'_>) -> String {
     let window = span(window_secs);
+    let shared = input.machine.and_then(Machine::shared_volume);
+    if let Some(volume) = shared.filter(|_| instance.is_at_rest()) {
+        let id = &volume.id;
+        return format!("the machine is stopped, and imaged with grade crash: {id} is shared");
+    }
     if instance.is_at_rest() {
         return "the machine is stopped, and imaged at rest".to_string();
     }

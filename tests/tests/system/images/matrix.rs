@@ -47,8 +47,8 @@ fn free_machines() -> Vec<Case> {
             "ubuntu/*",
             "snapshot-register",
             "x86_64 hvm uefi-preferred ena simple tpm=- imds=- RunInstances 'Linux/UNIX' codes=0 \
-             root=/dev/sda1 | /dev/sda1 gp3 8GiB 3000iops 125MiB/s goes | \
-             /dev/sdh gp3 10GiB 3000iops 125MiB/s goes encrypted",
+             root=/dev/sda1 | /dev/sda1 gp3 8GiB 3000iops 125MiB/s goes | /dev/sdb ephemeral0 | \
+             /dev/sdc ephemeral1 | /dev/sdh gp3 10GiB 3000iops 125MiB/s goes encrypted",
         )
         .on("t2.micro")
         .with(&[secret()]),
@@ -152,7 +152,8 @@ fn of_replica(expected: &str) -> String {
     let (attributes, disks) = expected.split_once(" | ").expect("it has disks");
     let disks = disks.split(" | ").map(|disk| {
         let disk = disk.trim_end_matches(" encrypted");
-        format!(" | {disk} encrypted")
+        let is_store = disk.contains(" ephemeral");
+        format!(" | {disk}{}", if is_store { "" } else { " encrypted" })
     });
     attributes.to_string() + &disks.collect::<String>()
 }
