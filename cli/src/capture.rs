@@ -20,7 +20,8 @@ use serde_json::json;
 
 use crate::failure::chain;
 use crate::stack::{self, STREAM, Stack};
-use crate::{Failure, print};
+use crate::text::printable;
+use crate::{Failure, machine_name, print};
 
 /// Name of the bus where neither an argument nor the environment gives one.
 const BUS_DEFAULT: &str = "afterimage";
@@ -32,7 +33,7 @@ const ATTEMPTS_MAX: u32 = 5;
 /// Requests a recovery point of a machine now, under a policy that selects it.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Id of the machine (i-...).
+    /// Id of the machine (i-...), or its Name if no other machine has it.
     #[arg(value_name = "INSTANCE")]
     instance: String,
     /// Policy to use; required if more than one selects the machine.
@@ -51,12 +52,10 @@ pub struct Arguments {
 /// # Errors
 /// The machine does not exist, no policy selects it, or AWS does not answer.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let id = InstanceId::parse(&arguments.instance);
-    let id = id.map_err(|error| Failure::Input(error.to_string()))?;
-    stack::block_on(capture(arguments, &id))
+    stack::block_on(capture(arguments))
 }
 
-async fn capture(arguments: &Arguments, id: &InstanceId) -> Result<(), Failure> {
+async fn capture(arguments: &Arguments) -> Result<(), Failure> {
     let stack = Stack::find(&arguments.stack).await?;
     let ledger = stack.ledger();
     let in_force = ledger.in_force().await.map_err(|failure| stack.failed(&failure))?;
@@ -64,7 +63,8 @@ async fn capture(arguments: &Arguments, id: &InstanceId) -> Result<(), Failure> 
         let text = "no policy is in force; run `afterimage policy apply FILE`";
         return Err(Failure::Input(text.to_string()));
     }
-    let instance = find(&stack, &in_force, id).await?;
+    let id = machine_name::find(&stack, &in_force, &arguments.instance).await?;
+    let instance = find(&stack, &in_force, &id).await?;
     let policy = choose(&in_force, &instance, arguments.policy.as_deref())?;
     let point = request(&stack, &ledger, policy, &instance).await?;
     wake(&stack, arguments, &point).await;
@@ -136,6 +136,7 @@ fn choose<'a>(
         return match why_not_selected(policy, instance) {
             None => Ok(policy),
             Some(why) => {
+                let why = printable(&why);
                 let text = format!("policy {name} does not select {}: {why}", instance.id);
                 Err(Failure::Input(text))
             }
@@ -145,7 +146,7 @@ fn choose<'a>(
     for policy in &in_force.policies {
         match why_not_selected(policy, instance) {
             None => selecting.push(policy),
-            Some(why) => others.push(why),
+            Some(why) => others.push(printable(&why)),
         }
     }
     match selecting[..] {

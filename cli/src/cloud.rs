@@ -9,10 +9,11 @@ use std::time::Duration;
 use afterimage_cloud::Config;
 use afterimage_cloud::config::Lag;
 use afterimage_cloud::door::port::{Options, Server, World};
+use afterimage_cloud::time::Time;
 use afterimage_cloud::trace::{Entry, What};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::Failure;
+use crate::{Failure, clock, text};
 
 /// Serves an embedded AWS: EC2 images and snapshots, EventBridge, DynamoDB, KMS, SSM, STS, SQS.
 ///
@@ -20,18 +21,24 @@ use crate::Failure;
 /// and nothing is kept when the command ends.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Address and port to listen on; port 0 picks a free one.
+    /// Address and port to listen on, or a port of this machine alone; port 0 picks a free one.
     #[arg(
         long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:4566",
-        value_parser = address
+        value_parser = address, allow_hyphen_values = true
     )]
     listen: SocketAddr,
     /// Virtual seconds per real second; 0 holds the clock until POST /_cloud/clock moves it.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = speed_range())]
+    #[arg(
+        long, value_name = "N", default_value_t = 1, value_parser = speed,
+        allow_hyphen_values = true
+    )]
     speed: u32,
     /// Seed of ids, delays and faults: the same seed gives the same ones.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    /// Time on the clock at the start: `now`, or an instant or a date in UTC.
+    #[arg(long, value_name = "TIME", default_value = "2026-01-01", value_parser = start)]
+    start: Time,
     /// Show new resources late and free snapshots late, as AWS does.
     #[arg(long)]
     lag: bool,
@@ -43,15 +50,30 @@ pub struct Arguments {
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
-    let numbers = text.replacen("localhost:", "127.0.0.1:", 1);
-    numbers.parse().map_err(|_| {
-        "expected an IP address and a port, such as 127.0.0.1:4566; port 0 picks a free one"
-            .to_string()
+    let port = text.strip_prefix("localhost:").or_else(|| text.strip_prefix(':')).unwrap_or(text);
+    let here = port.parse::<u16>().map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+    here.or_else(|_| text.parse()).map_err(|_| {
+        "expected an IP address and a port, such as 127.0.0.1:4566, or a port; port 0 picks a free \
+         one"
+        .to_string()
     })
 }
 
-fn speed_range() -> clap::builder::RangedI64ValueParser<u32> {
-    clap::value_parser!(u32).range(0..=100_000)
+fn start(text: &str) -> Result<Time, String> {
+    let instant = match text {
+        "now" => clock::now(),
+        text => text::date_or_instant(text).map_err(|wrong| format!("{wrong}, or now"))?,
+    };
+    let millis = u64::try_from(instant.as_millisecond());
+    millis.map(Time::from_millis).map_err(|_| "no clock goes back to before 1970".to_string())
+}
+
+/// Largest number of virtual seconds per real second.
+const SPEED_MAX: u32 = 100_000;
+
+fn speed(text: &str) -> Result<u32, String> {
+    let speed = text.parse().ok().filter(|speed| *speed <= SPEED_MAX);
+    speed.ok_or_else(|| format!("expected a whole number from 0 to {SPEED_MAX}"))
 }
 
 /// Time between two writes of the trace.
@@ -61,7 +83,8 @@ const LOG_EVERY: Duration = Duration::from_millis(200);
 /// The port cannot be listened on, or a policy is wrong.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let plan = arguments.system.plan()?;
-    let mut config = Config { open_roles: true, ..Config::seeded(arguments.seed) };
+    let seeded = Config::seeded(arguments.seed);
+    let mut config = Config { open_roles: true, start: arguments.start, ..seeded };
     if arguments.lag {
         config.lag = Lag::as_observed();
     }

@@ -3,8 +3,6 @@
 //! The command looks for the machine in EC2, in the regions of the policies, and in the ledger. A
 //! machine that EC2 no longer shows is explained from the ledger.
 
-use std::collections::BTreeSet;
-
 use afterimage_aws::ec2::Find;
 use afterimage_aws::{Clock, Ec2};
 use afterimage_core::command::Finding;
@@ -22,12 +20,12 @@ use serde_json::{Value, json};
 use crate::policy::unreadable::unreadable_text;
 use crate::stack::{self, STREAM, Stack};
 use crate::text::{blanks, local, minute, padded, span, weekday, wrapped_below};
-use crate::{Failure, print};
+use crate::{Failure, machine_name, print};
 
 /// Explains which policies apply to a machine and why, its last point, and its next one.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Id of the machine (i-...).
+    /// Id of the machine (i-...), or its Name if no other machine has it.
     #[arg(value_name = "INSTANCE")]
     instance: String,
     /// Print JSON.
@@ -40,9 +38,7 @@ pub struct Arguments {
 /// # Errors
 /// The machine is unknown, or the ledger or EC2 cannot be read.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let id = InstanceId::parse(&arguments.instance);
-    let id = id.map_err(|error| Failure::Input(error.to_string()))?;
-    stack::block_on(show(arguments, &id))
+    stack::block_on(show(arguments))
 }
 
 /// Everything that EC2 and the ledger know of the machine.
@@ -55,10 +51,11 @@ struct MachineFacts {
     findings: Vec<Finding>,
 }
 
-async fn show(arguments: &Arguments, id: &InstanceId) -> Result<(), Failure> {
+async fn show(arguments: &Arguments) -> Result<(), Failure> {
     let stack = Stack::find(&arguments.stack).await?;
     let now = Clock::of(&stack.config).now();
     let in_force = stack.ledger().in_force().await.map_err(|failure| stack.failed(&failure))?;
+    let id = &machine_name::find(&stack, &in_force, &arguments.instance).await?;
     let known = find(&stack, &in_force, id).await.map_err(|failure| stack.failed(&failure))?;
     if known.instance.is_none() && known.summary.is_none() {
         return Err(unknown(&stack, &in_force, id));
@@ -81,15 +78,8 @@ async fn show(arguments: &Arguments, id: &InstanceId) -> Result<(), Failure> {
     print(to_text(id, &known, &policies, now).trim_end())
 }
 
-/// Collects the regions of the policies that are or were in force.
-fn regions(in_force: &InForce) -> BTreeSet<Region> {
-    let homes = in_force.policies.iter().flat_map(|policy| &policy.select.regions);
-    in_force.regions.iter().chain(homes).cloned().collect()
-}
-
 fn unknown(stack: &Stack, in_force: &InForce, id: &InstanceId) -> Failure {
-    let mut regions = regions(in_force);
-    regions.insert(stack.region.clone());
+    let regions = machine_name::regions(stack, in_force);
     let regions: Vec<&str> = regions.iter().map(Region::as_str).collect();
     let regions = regions.join(", ");
     Failure::Input(format!(
@@ -109,8 +99,7 @@ async fn find(
         ..MachineFacts::default()
     };
     let home = known.summary.as_ref().map(|summary| summary.home.clone());
-    let mut regions = regions(in_force);
-    regions.insert(stack.region.clone());
+    let regions = machine_name::regions(stack, in_force);
     let others = regions.into_iter().filter(|region| Some(region) != home.as_ref());
     let ec2 = Ec2::new(&stack.config, STREAM);
     for region in home.iter().cloned().chain(others) {
@@ -167,16 +156,17 @@ fn to_text(
 ) -> String {
     let name = name(known).map(|name| format!(" ({name})")).unwrap_or_default();
     let home = known.summary.as_ref().map(|summary| summary.home.to_string()).unwrap_or_default();
-    let mut text = match &known.instance {
-        None => format!("{id}{name}: not found in EC2; last seen in {home}\n"),
+    let head = match &known.instance {
+        None => format!("{id}{name}: not found in EC2; last seen in {home}"),
         Some(instance) => {
             let Instance { region, state, instance_type, launched, .. } = instance;
             let since = minute(*launched);
             let hibernated = if instance.hibernated { ", hibernated" } else { "" };
             let state = format!("{}{hibernated}", state.as_str());
-            format!("{id}{name} in {region}: {state}, {instance_type}, launched {since} UTC\n")
+            format!("{id}{name} in {region}: {state}, {instance_type}, launched {since} UTC")
         }
     };
+    let mut text = format!("{}\n", wrapped_below(&head, "", "  "));
     for finding in &known.findings {
         let reason = format!("! {}", finding.reason);
         text.push_str(&format!("{}\n", wrapped_below(&reason, "", "  ")));

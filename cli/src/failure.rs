@@ -10,6 +10,8 @@ use afterimage_aws::error;
 pub enum Failure {
     /// The user can put it right.
     Input(String),
+    /// The user was asked, and said no.
+    Declined(String),
     /// A mistake in this program.
     Ours(String),
 }
@@ -18,7 +20,7 @@ impl Failure {
     /// Exit status of the command. 0 is for success.
     pub const fn exit_status(&self) -> u8 {
         match self {
-            Failure::Input(_) => 1,
+            Failure::Input(_) | Failure::Declined(_) => 1,
             Failure::Ours(_) => 2,
         }
     }
@@ -32,12 +34,19 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Input(text) | Failure::Ours(text) => f.write_str(text),
+            Failure::Input(text) | Failure::Declined(text) | Failure::Ours(text) => {
+                f.write_str(text)
+            }
         }
     }
 }
 
-/// Tells an error and its causes, each on a line of its own.
+/// Tells an error, and on a line of its own the cause of all causes. Those in between are steps
+/// of the SDK, which say nothing to a person.
 pub fn chain(error: &(dyn Error + 'static)) -> String {
-    error::told(error, "\n  because ")
+    let told = error.to_string();
+    match error::causes(error).last().map(ToString::to_string) {
+        Some(cause) if !told.contains(&cause) => format!("{told}\n  because {cause}"),
+        _ => told,
+    }
 }

@@ -9,9 +9,11 @@ pub mod clock;
 pub mod cloud;
 #[cfg(feature = "simulator")]
 pub mod demo;
+pub mod endpoint;
 pub mod explain;
 pub mod failure;
 pub mod heal;
+pub mod machine_name;
 #[cfg(not(feature = "simulator"))]
 pub mod no_simulator;
 pub mod output;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 #[cfg(not(feature = "simulator"))]
 use afterimage::no_simulator;
-use afterimage::{cancel, capture, explain, heal, policy, rebuild, status};
+use afterimage::{Failure, cancel, capture, explain, heal, policy, rebuild, status};
 #[cfg(feature = "simulator")]
 use afterimage::{cloud, demo};
 use clap::{Parser, Subcommand};
@@ -46,7 +46,10 @@ fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            error.print().ok();
+            if let Err(failed) = error.print() {
+                eprintln!("error: cannot write to stdout: {failed}");
+                return ExitCode::from(2);
+            }
             return ExitCode::from(u8::from(error.use_stderr()));
         }
     };
@@ -70,7 +73,9 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            // The choice of a user is no error.
+            let label = if matches!(failure, Failure::Declined(_)) { "" } else { "error: " };
+            eprintln!("{label}{failure}");
             ExitCode::from(failure.exit_status())
         }
     }

@@ -19,9 +19,9 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_smithy_async::time::SharedTimeSource;
 use aws_types::SdkConfig;
 
-use crate::Failure;
 use crate::clock::CloudClock;
 use crate::failure::chain;
+use crate::{Failure, endpoint};
 
 /// Name of the table where neither an argument nor the environment gives one.
 const TABLE_DEFAULT: &str = "afterimage";
@@ -54,7 +54,7 @@ impl Stack {
     /// clock of an embedded cloud.
     ///
     /// # Errors
-    /// The region or the credentials are missing, or are wrong.
+    /// The region, the credentials or an endpoint are missing, or are wrong.
     pub async fn find(arguments: &Arguments) -> Result<Stack, Failure> {
         log_warnings();
         let region = region(arguments).await?;
@@ -67,7 +67,7 @@ impl Stack {
         let loader = loader
             .region(aws_config::Region::new(region.to_string()))
             .credentials_provider(credentials);
-        let config = loader.load().await;
+        let config = endpoint::without_empty(&loader.load().await)?;
         let config = match config.endpoint_url().and_then(CloudClock::of) {
             None => config,
             Some(clock) => config.into_builder().time_source(SharedTimeSource::new(clock)).build(),

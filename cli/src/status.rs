@@ -3,10 +3,15 @@
 //! Machines that failed or wait come first, each with its reason; then those under way; then the
 //! rest.
 
+mod gone;
 mod rows;
 mod table;
 
 use afterimage_aws::Clock;
+use afterimage_core::command::Finding;
+use afterimage_core::reason::Code;
+use afterimage_core::subject::Subject;
+use afterimage_core::summary::MachineSummary;
 use serde_json::json;
 
 use crate::stack::{self, Stack};
@@ -39,11 +44,14 @@ async fn show(arguments: &Arguments) -> Result<(), Failure> {
     let ledger = stack.ledger();
     let failed = |failure| stack.failed(&failure);
     let in_force = ledger.in_force().await.map_err(failed)?;
-    let mut machines = rows(&ledger.fleet().await.map_err(failed)?);
+    let fleet = ledger.fleet().await.map_err(failed)?;
+    let mut machines = rows(&fleet);
     if arguments.failed {
         machines.retain(|row| row.standing <= Standing::Waiting);
     }
-    let findings = ledger.findings().await.map_err(failed)?;
+    gone::mark(&stack, &mut machines).await;
+    let mut findings = ledger.findings().await.map_err(failed)?;
+    findings.retain(|finding| !is_outdated(finding, &fleet));
     let now = Clock::of(&stack.config).now();
     let policies = in_force.policies.iter().map(|policy| policy.name.to_string()).collect();
     let overview = Overview {
@@ -61,4 +69,14 @@ async fn show(arguments: &Arguments) -> Result<(), Failure> {
         return print(&answer.to_string());
     }
     print(table(&overview).trim_end())
+}
+
+/// Tells whether the ledger contradicts a finding that the next look will resolve: a policy that
+/// selected no machine has requested a point since.
+fn is_outdated(finding: &Finding, fleet: &[MachineSummary]) -> bool {
+    let Subject::Policy(name) = &finding.artefact else { return false };
+    let latest = fleet.iter().flat_map(|machine| &machine.latest);
+    let mut latest = latest.filter(|(policy, _)| policy.as_str() == name);
+    finding.reason.code == Code::PolicyMatchesNothing
+        && latest.any(|(_, latest)| latest.requested_at > finding.seen_at)
 }

@@ -1,14 +1,28 @@
 //! Text for a terminal: times, spans, counts, tables, and lines that fit.
 //!
+//! Names of machines, tags and images are anybody's words. Tables and wrapped lines show them
+//! [`printable`]; what is printed in another way has to be made printable by its caller.
+//!
 //! Widths are columns of a terminal, not characters: a Chinese character fills two columns, a
 //! combining accent none. Names of machines may have both.
 
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use unicode_width::UnicodeWidthStr;
 
 /// Widest line of a sentence. A terminal of 80 columns shows it whole.
 pub const WIDTH: usize = 78;
+
+/// Reads an instant, or the date in UTC at whose beginning it is.
+///
+/// # Errors
+/// The text is neither.
+pub fn date_or_instant(text: &str) -> Result<Timestamp, String> {
+    let start = |date: Date| Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp());
+    let instant = text.parse().ok().or_else(|| start(text.parse().ok()?));
+    instant.ok_or_else(|| "write a date or an instant: 2026-03-28, 2026-03-28T06:00:00Z".into())
+}
 
 /// Formats an instant in UTC, to the minute.
 pub fn minute(at: Timestamp) -> String {
@@ -63,6 +77,17 @@ pub fn thousands(number: u64) -> String {
     text
 }
 
+/// Replaces every character that would move the cursor, end the line or turn the direction of the
+/// text: whoever names a machine does not write rows of the table.
+pub fn printable(text: &str) -> String {
+    let is_hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}')
+            || matches!(c, '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if is_hidden(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
 /// Width of a text, in columns of a terminal.
 pub fn width(text: &str) -> usize {
     text.width()
@@ -110,7 +135,8 @@ pub fn wrapped_below(text: &str, first: &str, indent: &str) -> String {
 /// A word that is wider than a line is not broken.
 pub fn wrapped_to(max: usize, text: &str, first: &str, indent: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
+    for word in text.split_whitespace().map(printable) {
+        let word = word.as_str();
         match lines.last_mut() {
             Some(line) if width(line) + 1 + width(word) <= max => {
                 line.push(' ');
@@ -129,6 +155,8 @@ pub fn wrapped_to(max: usize, text: &str, first: &str, indent: &str) -> String {
 /// Lays out a table: a line for each row, its cells two blanks apart. A column in which no row has
 /// anything is left out.
 pub fn columns<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+    let rows: Vec<[String; N]> =
+        rows.iter().map(|row| row.each_ref().map(|cell| printable(cell))).collect();
     let widest = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
         cells.map(|cell| width(cell)).max().unwrap_or(0)

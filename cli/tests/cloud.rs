@@ -122,6 +122,12 @@ fn the_clock_runs_as_fast_as_it_is_told() {
 #[test]
 fn a_port_that_is_taken_is_the_users_to_change() {
     let served = Served::start(&[]);
+    let (_, port) = served.address.split_once(':').expect("it has a port");
+    for bare in [port, &format!(":{port}"), &format!("localhost:{port}")] {
+        let said =
+            String::from_utf8_lossy(&fails(&["cloud", "--listen", bare]).stderr).into_owned();
+        assert!(said.contains(&format!("cannot listen on 127.0.0.1:{port}")), "{bare}: {said}");
+    }
     let second = fails(&["cloud", "--listen", &served.address]);
     assert_eq!(second.status.code(), Some(1));
     let said = String::from_utf8_lossy(&second.stderr);
@@ -141,8 +147,16 @@ fn wrong_arguments_are_told_and_exit_with_1() {
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
         assert!(!output.stderr.is_empty(), "{arguments:?}");
     }
-    let said = fails(&["cloud", "--listen", "4566"]).stderr;
-    assert!(String::from_utf8_lossy(&said).contains("such as 127.0.0.1:4566"));
+    let told = [
+        (["cloud", "--listen", "-1"], "such as 127.0.0.1:4566"),
+        (["cloud", "--listen", "65536"], "such as 127.0.0.1:4566"),
+        (["cloud", "--speed", "-1"], "expected a whole number from 0 to 100000"),
+        (["cloud", "--speed", "1e9"], "expected a whole number from 0 to 100000"),
+    ];
+    for (arguments, told) in told {
+        let said = fails(&arguments).stderr;
+        assert!(String::from_utf8_lossy(&said).contains(told), "{arguments:?}");
+    }
     assert_eq!(fails(&["--help"]).status.code(), Some(0));
     assert_eq!(fails(&["--version"]).status.code(), Some(0));
 }
@@ -244,6 +258,7 @@ async fn with_the_system_a_tagged_machine_is_imaged_in_three_regions() {
         "ap-southeast-1, eu-central-1, eu-west-1",
         "In force: gold.",
         "export AWS_ENDPOINT_URL=http://127.0.0.1:",
+        "export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1",
         "afterimage status",
     ];
     for step in steps {
@@ -257,7 +272,10 @@ fn what_is_wrong_with_the_system_is_told_before_anything_is_ready() {
     let cases = [
         (&["--system", "--policies", &wrong][..], "selct"),
         (&["--system", "--policies", "nowhere.yaml"], "nowhere.yaml"),
-        (&["--system", "--regions", "moon-1"], "moon-1"),
+        (
+            &["--system", "--regions", "eu-west-9"],
+            "error: the embedded cloud has no region `eu-west-9`\n",
+        ),
         (&["--policies", &wrong], "--system"),
         (&["--regions", "eu-west-1"], "--system"),
     ];
@@ -272,4 +290,14 @@ fn what_is_wrong_with_the_system_is_told_before_anything_is_ready() {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn help_that_cannot_be_written_is_no_success() {
+    let full = std::fs::File::create("/dev/full").expect("the device is there");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_afterimage"));
+    let output = command.arg("--help").stdout(full).stderr(Stdio::piped()).spawn();
+    let output = output.expect("the command starts").wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("cannot write to stdout"), "{}", text(&output.stderr));
 }

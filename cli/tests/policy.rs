@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use afterimage::text::width;
 
@@ -229,4 +230,32 @@ fn a_file_that_cannot_be_read_is_the_users_to_find() {
     let said = text(&output.stderr);
     assert!(said.starts_with("error: cannot read no-such-file.yaml: "), "{said}");
     assert!(said.contains("check the path"), "{said}");
+}
+
+#[test]
+fn a_schedule_that_is_over_is_refused_with_what_to_write() {
+    let over = GOOD.replace("cron(0 2 * * ? *)", "cron(0 3 1 1 ? 1999)");
+    let output = check(&[], &over);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
+    let said = text(&output.stderr);
+    assert!(said.contains("`cron(0 3 1 1 ? 1999)` never comes again"), "{said}");
+    assert!(said.contains(" = write a year that is to come, or `*`"), "{said}");
+}
+
+#[test]
+fn a_file_with_thousands_of_mistakes_is_told_back_in_time() {
+    // Four thousand policies with a mistake each, and one with four thousand keys.
+    let mut file = GOOD.to_string();
+    for number in 0..4000 {
+        let policy = "select: {regions: [us-east-1], tags: {a: b}}\n    triggers: [{on: started}]";
+        file.push_str(&format!("  many-{number}:\n    {policy}\n"));
+    }
+    file.push_str("  odd:\n    select: {regions: [us-east-1], tags: {a: b}}\n");
+    file.push_str("    triggers: [{on: stopped}]\n");
+    (0..4000).for_each(|number| file.push_str(&format!("    k{number}: 1\n")));
+    let began = Instant::now();
+    let output = check(&[], &file);
+    let took = began.elapsed();
+    assert!(text(&output.stderr).starts_with("error: 8000 problems"), "{}", output.status);
+    assert!(took < Duration::from_secs(4), "8000 mistakes took {took:?}");
 }

@@ -2,8 +2,8 @@
 //! combining accent none.
 
 use afterimage::text::{
-    blanks, columns, count, cut, large_count, padded, thousands, width, wrapped, wrapped_below,
-    wrapped_to,
+    blanks, columns, count, cut, large_count, padded, printable, thousands, width, wrapped,
+    wrapped_below, wrapped_to,
 };
 
 fn rows<const N: usize>(rows: &[[&str; N]]) -> Vec<[String; N]> {
@@ -33,6 +33,19 @@ fn widths_are_columns_of_a_terminal() {
         assert_eq!(width(text), expected, "{text}");
     }
     assert!(COMBINING.chars().count() > COMPOSED.chars().count());
+}
+
+#[test]
+fn a_name_neither_ends_the_line_nor_turns_it() {
+    let hidden = "a\nb\tc\u{1b}[2Jd\u{85}e\u{2028}f\u{202e}g\u{200f}h\u{2066}i\u{61c}j";
+    let shown =
+        "a\u{fffd}b\u{fffd}c\u{fffd}[2Jd\u{fffd}e\u{fffd}f\u{fffd}g\u{fffd}h\u{fffd}i\u{fffd}j";
+    assert_eq!(printable(hidden), shown);
+    for kept in [CHINESE, COMPOSED, COMBINING, "عربي", "👩‍💻", "a b"] {
+        assert_eq!(printable(kept), kept);
+    }
+    assert_eq!(columns(&rows(&[[hidden, "x"]])), [format!("{shown}  x")]);
+    assert_eq!(wrapped("a\nb\u{202e}\u{1b}c", ""), "a b\u{fffd}\u{fffd}c");
 }
 
 #[test]

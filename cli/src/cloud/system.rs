@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use afterimage_cloud::door::port::Server;
+use afterimage_cloud::kernel::regions::is_known;
 use afterimage_core::policy::Policy;
 use aws_types::SdkConfig;
 
@@ -56,6 +57,9 @@ impl Arguments {
             regions.extend(policy.select.regions.iter().map(ToString::to_string));
             regions.extend(policy.replicate.iter().map(|replica| replica.region.to_string()));
         }
+        if let Some(unknown) = regions.iter().find(|region| !is_known(region)) {
+            return Err(Failure::Input(format!("the embedded cloud has no region `{unknown}`")));
+        }
         let options = Options::default();
         regions.remove(&options.seat);
         let mut options = Options { regions: regions.into_iter().collect(), ..options };
@@ -107,7 +111,8 @@ fn next_steps(system: &System, regions: &str, policies: &[Policy], url: &str) ->
         "Afterimage has its seat in {seat}, and watches {regions} as well.\n{in_force}\n\
          In another terminal:\n  \
          export AWS_ENDPOINT_URL={url}\n  \
-         export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any AWS_DEFAULT_REGION={seat}\n  \
+         export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any\n  \
+         export AWS_REGION={seat} AWS_DEFAULT_REGION={seat}\n  \
          afterimage status"
     )
 }

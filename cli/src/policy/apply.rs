@@ -19,7 +19,7 @@ use serde_json::json;
 
 use super::changes::Changes;
 use super::effects;
-use super::policy_file::from_file;
+use super::policy_file::PolicyFile;
 use super::preview::Preview;
 use crate::failure::chain;
 use crate::stack::{self, Stack};
@@ -47,17 +47,23 @@ pub struct Arguments {
     stack: stack::Arguments,
 }
 
+/// Follows the number of problems of a file.
+const CONSEQUENCE: &str = "; nothing was applied";
+
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let policies = from_file(&arguments.file, "; nothing was applied")?;
-    stack::block_on(put_in_force(arguments, &policies))
+    let file = PolicyFile::open(&arguments.file)?;
+    // What is wrong with the file is told before anything is asked of AWS.
+    file.policies(None, CONSEQUENCE)?;
+    stack::block_on(put_in_force(arguments, &file))
 }
 
-async fn put_in_force(arguments: &Arguments, policies: &[Policy]) -> Result<(), Failure> {
+async fn put_in_force(arguments: &Arguments, file: &PolicyFile) -> Result<(), Failure> {
     let stack = Stack::find(&arguments.stack).await?;
     let failed = |failure| stack.failed(&failure);
     let ledger = stack.ledger();
     let before = ledger.in_force().await.map_err(failed)?;
     let now = Clock::of(&stack.config).now();
+    let policies = &file.policies(Some(now), CONSEQUENCE)?;
     let changes = Changes::between(&before, policies);
     let mut preview = Preview::of(&before, policies, changes.clone(), arguments.prune);
     let new = changes.changing(policies);
@@ -188,6 +194,6 @@ fn may_apply(arguments: &Arguments, preview: &Preview) -> Result<(), Failure> {
     let read = io::stdin().read_line(&mut answer);
     match read {
         Ok(_) if matches!(answer.trim(), "y" | "Y" | "yes") => Ok(()),
-        _ => Err(Failure::Input("not applied".into())),
+        _ => Err(Failure::Declined("nothing was applied".into())),
     }
 }

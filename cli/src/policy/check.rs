@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::policy_file::{display_name, problems_text, read};
 use super::summary::{notes, summary};
-use crate::{Failure, print};
+use crate::{Failure, clock, print};
 
 /// Checks a policy file: prints everything that is wrong with it, or what it means.
 #[derive(Debug, clap::Args)]
@@ -24,7 +24,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let name = display_name(&arguments.file);
     let text = read(&arguments.file)?;
-    match file::read(&text) {
+    match file::read_at(&text, clock::now()) {
         Ok(policies) if arguments.json => {
             let notes = notes(&policies);
             let answer =

@@ -12,7 +12,7 @@ use super::policy_file::from_file;
 use super::show;
 use crate::clock;
 use crate::stack::{self, Stack};
-use crate::text::{columns, local, span, weekday};
+use crate::text::{columns, date_or_instant, local, span, weekday};
 use crate::{Failure, print as put};
 
 /// Largest number of runs: a week of a schedule that runs every minute.
@@ -31,8 +31,9 @@ pub struct Arguments {
     /// Read the policies from this file, not from the stack; `-` is standard input.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Print the runs after this instant, such as 2026-03-28T00:00:00Z; default: now.
-    #[arg(long, value_name = "INSTANT")]
+    /// Print the runs after this date or instant, such as 2026-03-28 or 2026-03-28T06:00:00Z, in
+    /// UTC; default: now.
+    #[arg(long, value_name = "DATE", value_parser = date_or_instant)]
     after: Option<Timestamp>,
     /// Print JSON.
     #[arg(long)]

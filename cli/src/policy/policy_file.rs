@@ -5,6 +5,7 @@ use std::path::Path;
 
 use afterimage_core::policy::{Policy, file};
 use afterimage_core::yaml::Problem;
+use jiff::Timestamp;
 
 use crate::Failure;
 use crate::text::{blanks, count};
@@ -12,15 +13,46 @@ use crate::text::{blanks, count};
 /// Largest policy file, in bytes: more than anyone can have meant to write.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
+/// A policy file, as it was written.
+#[derive(Clone, Debug)]
+pub struct PolicyFile {
+    name: String,
+    text: String,
+}
+
+impl PolicyFile {
+    /// # Errors
+    /// The file cannot be read.
+    pub fn open(path: &Path) -> Result<PolicyFile, Failure> {
+        Ok(PolicyFile { name: display_name(path), text: read(path)? })
+    }
+
+    /// Reads the policies. Now, if it is given, a schedule that never comes again is wrong as
+    /// well. `consequence` follows the number of problems in the failure.
+    ///
+    /// # Errors
+    /// The file is wrong: the failure tells every problem.
+    pub fn policies(
+        &self,
+        now: Option<Timestamp>,
+        consequence: &str,
+    ) -> Result<Vec<Policy>, Failure> {
+        let read = match now {
+            Some(now) => file::read_at(&self.text, now),
+            None => file::read(&self.text),
+        };
+        read.map_err(|problems| {
+            Failure::Input(problems_text(&self.name, &self.text, &problems, consequence))
+        })
+    }
+}
+
 /// Reads the policies of a file. `consequence` follows the number of problems in the failure.
 ///
 /// # Errors
 /// The file cannot be read, or is wrong: the failure tells every problem.
 pub fn from_file(path: &Path, consequence: &str) -> Result<Vec<Policy>, Failure> {
-    let text = read(path)?;
-    file::read(&text).map_err(|problems| {
-        Failure::Input(problems_text(&display_name(path), &text, &problems, consequence))
-    })
+    PolicyFile::open(path)?.policies(None, consequence)
 }
 
 /// Names a file as the user did.
@@ -64,15 +96,16 @@ pub fn read(path: &Path) -> Result<String, Failure> {
 
 /// Tells every problem of a file at its place. `consequence` follows their number.
 pub fn problems_text(name: &str, text: &str, problems: &[Problem], consequence: &str) -> String {
-    let list: String = problems.iter().map(|problem| problem_text(name, text, problem)).collect();
+    let lines: Vec<&str> = text.lines().collect();
+    let list: String = problems.iter().map(|problem| problem_text(name, &lines, problem)).collect();
     let number = count(problems.len(), "problem");
     format!("{number} in {name}{consequence}\n\n{list}").trim_end().to_string()
 }
 
 /// Tells a problem, below it the line that has it.
-fn problem_text(name: &str, text: &str, problem: &Problem) -> String {
+fn problem_text(name: &str, lines: &[&str], problem: &Problem) -> String {
     let Problem { at, what, instead } = problem;
-    let line = text.lines().nth(at.line.saturating_sub(1)).unwrap_or_default();
+    let line = lines.get(at.line.saturating_sub(1)).copied().unwrap_or_default();
     let number = at.line.to_string();
     let margin = " ".repeat(number.len());
     let before: String = line.chars().take(at.column - 1).collect();

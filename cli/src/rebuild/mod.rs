@@ -66,7 +66,7 @@ async fn rebuild(arguments: &Arguments) -> Result<(), Failure> {
     let new = overview.missing().count();
     let may_write = new == 0 || arguments.yes || confirmed(new)?;
     if !may_write {
-        return Err(Failure::Input("not written".into()));
+        return Err(Failure::Declined("nothing was written".into()));
     }
     let done = write(&stack.config, &stack.table, &overview, &tell).await.map_err(failed)?;
     if in_force.policies.is_empty() {

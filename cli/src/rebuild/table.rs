@@ -4,7 +4,7 @@ use afterimage_core::rebuild::{Rebuilt, Unusable};
 use serde_json::{Value, json};
 
 use super::overview::{Done, Overview};
-use crate::text::count;
+use crate::text::{count, printable};
 
 /// Lists the points by machine and time, then the artefacts that cannot be used.
 pub fn table(overview: &Overview) -> String {
@@ -24,7 +24,7 @@ pub fn table(overview: &Overview) -> String {
     }
     for Unusable { region, artefact, point, why } in &overview.found.unusable {
         let of = point.as_ref().map(|point| format!(", tagged for {point}")).unwrap_or_default();
-        text.push_str(&format!("{artefact} in {region}{of}\n    {why}\n"));
+        text.push_str(&format!("{artefact} in {region}{of}\n    {}\n", printable(why)));
     }
     let known = overview.known.len();
     let new = count(overview.missing().count(), "point");

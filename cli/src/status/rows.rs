@@ -6,15 +6,19 @@ use afterimage_core::ids::{InstanceId, PolicyName, Region};
 use afterimage_core::status::{Phase, Status};
 use afterimage_core::summary::{Good, Latest, MachineSummary};
 
+use crate::text::printable;
+
 /// Machine under one policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     pub standing: Standing,
     pub instance: InstanceId,
     pub name: Option<String>,
-    /// Name of the machine, or its id where the name is missing or not unique.
+    /// Name of the machine, made printable, or its id where the name is missing or not unique.
     pub label: String,
     pub region: Region,
+    /// True if EC2 no longer shows the machine; none where nobody asked, or got no answer.
+    pub gone: Option<bool>,
     pub policy: PolicyName,
     /// Newest point to recover from.
     pub good: Option<Good>,
@@ -60,8 +64,8 @@ impl Standing {
 
 /// Makes the rows of a fleet, in the order in which people should read them.
 pub fn rows(fleet: &[MachineSummary]) -> Vec<Row> {
-    let mut machines_of_name: BTreeMap<&str, usize> = BTreeMap::new();
-    for name in fleet.iter().filter_map(|machine| machine.name.as_deref()) {
+    let mut machines_of_name: BTreeMap<String, usize> = BTreeMap::new();
+    for name in fleet.iter().filter_map(|machine| machine.name.as_deref().map(printable)) {
         *machines_of_name.entry(name).or_default() += 1;
     }
     let mut rows: Vec<Row> =
@@ -73,10 +77,10 @@ pub fn rows(fleet: &[MachineSummary]) -> Vec<Row> {
     rows
 }
 
-fn rows_of(machine: &MachineSummary, machines_of_name: &BTreeMap<&str, usize>) -> Vec<Row> {
-    let unique = |name: &&String| machines_of_name.get(name.as_str()) == Some(&1);
-    let label = machine.name.as_ref().filter(unique);
-    let label = label.map_or_else(|| machine.instance.to_string(), Clone::clone);
+fn rows_of(machine: &MachineSummary, machines_of_name: &BTreeMap<String, usize>) -> Vec<Row> {
+    let unique = |name: &String| machines_of_name.get(name) == Some(&1);
+    let label = machine.name.as_deref().map(printable).filter(unique);
+    let label = label.unwrap_or_else(|| machine.instance.to_string());
     let policies: BTreeSet<&PolicyName> =
         machine.latest.keys().chain(machine.good.keys()).collect();
     let row = |policy: &PolicyName| {
@@ -87,6 +91,7 @@ fn rows_of(machine: &MachineSummary, machines_of_name: &BTreeMap<&str, usize>) -
             name: machine.name.clone(),
             label: label.clone(),
             region: machine.home.clone(),
+            gone: None,
             policy: policy.clone(),
             good: machine.good.get(policy).cloned(),
             latest: latest.cloned(),

@@ -37,6 +37,13 @@ impl Overview {
         })
     }
 
+    /// Tells whether the policy of a row is in force, be it one that cannot be read.
+    fn is_in_force(&self, row: &Row) -> bool {
+        let name = row.policy.as_str();
+        let mut unreadable = self.unreadable.iter().map(|policy| policy.name.as_str());
+        self.policies.iter().any(|policy| policy == name) || unreadable.any(|other| other == name)
+    }
+
     fn row(&self, row: &Row) -> Value {
         let mut good = json!(row.good);
         if let Some(point) = &row.good {
@@ -46,7 +53,9 @@ impl Overview {
             "instance": row.instance,
             "name": row.name,
             "region": row.region,
+            "gone": row.gone,
             "policy": row.policy,
+            "policy_in_force": self.is_in_force(row),
             "standing": row.standing.as_str(),
             "newest_good": good,
             "latest": row.latest,
@@ -72,7 +81,8 @@ pub fn table(overview: &Overview) -> String {
     }
     for finding in &overview.findings {
         let Finding { region, artefact, reason, seen_at } = finding;
-        text.push_str(&format!("{artefact} in {region}, seen {} UTC\n", minute(*seen_at)));
+        let head = format!("{artefact} in {region}, seen {} UTC", minute(*seen_at));
+        text.push_str(&format!("{}\n", wrapped(&head, "")));
         text.push_str(&format!("{}\n", wrapped(&reason.to_string(), "    ")));
     }
     text
@@ -92,7 +102,8 @@ fn machines(overview: &Overview) -> String {
     let mut rows = vec![HEADS.map(str::to_string)];
     rows.extend(overview.machines.iter().map(|row| cells(row, overview.now)));
     let below_heads = vec![Vec::new()];
-    let below = below_heads.into_iter().chain(overview.machines.iter().map(notes));
+    let below =
+        below_heads.into_iter().chain(overview.machines.iter().map(|row| notes(overview, row)));
     let mut text = String::new();
     for (line, notes) in columns(&rows).iter().zip(below) {
         text.push_str(&format!("{line}\n"));
@@ -104,7 +115,7 @@ fn machines(overview: &Overview) -> String {
 }
 
 /// Lists the notes below a machine, for which the columns have no room.
-fn notes(row: &Row) -> Vec<String> {
+fn notes(overview: &Overview, row: &Row) -> Vec<String> {
     let reason = row.latest.as_ref().and_then(|latest| latest.reason.as_ref());
     let mut notes: Vec<String> = reason.map(ToString::to_string).into_iter().collect();
     let findings = row.latest.iter().flat_map(|latest| &latest.findings);
@@ -118,6 +129,12 @@ fn notes(row: &Row) -> Vec<String> {
         let note =
             "unverified: rebuilt from tags by `afterimage rebuild`, not confirmed by a person";
         notes.push(note.to_string());
+    }
+    if row.gone == Some(true) {
+        notes.push("gone: EC2 no longer shows this machine".to_string());
+    }
+    if !overview.is_in_force(row) {
+        notes.push(format!("policy {} is no longer in force", row.policy));
     }
     notes
 }

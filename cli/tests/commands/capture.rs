@@ -75,7 +75,7 @@ fn the_only_policy_that_selects_a_machine_need_not_be_named() {
 #[test]
 fn what_cannot_be_asked_for_is_told_with_what_to_do() {
     let served = served();
-    refused(&served, &["capture", "web"], &["`web` is not an instance id (i-...)"]);
+    refused(&served, &["capture", "web"], &["no machine is named `web` in ", "by its id"]);
     let nowhere =
         ["machine i-0123456789abcdef0 was not found in eu-west-1, us-east-1, ", "check the id"];
     refused(&served, &["capture", "i-0123456789abcdef0"], &nowhere);

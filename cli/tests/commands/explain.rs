@@ -28,8 +28,8 @@ fn a_machine_is_explained_before_and_after_it_was_imaged() {
     served.pass(120);
     let told = served.says(&["explain", &machine], "");
     let lines: Vec<&str> = told.lines().collect();
-    let head = format!("{machine} (web-1) in us-east-1: running, t3.micro, launched 2026-01-01");
-    assert!(lines[0].starts_with(&head), "{told}");
+    let head = format!("{machine} (web-1) in us-east-1: running, t3.micro, launched");
+    assert!(lines[0] == head && lines[1].starts_with("  2026-01-01 "), "{told}");
     let expected = [
         "gold applies",
         "  selects     backup=gold, in us-east-1",
@@ -96,6 +96,29 @@ fn a_machine_that_is_gone_is_explained_from_the_ledger_and_one_unheard_of_is_not
     assert_eq!(output.status.code(), Some(1));
     let said = text(&output.stderr);
     assert!(said.contains("machine i-0123456789abcdef0 was not found in us-east-1"), "{said}");
-    let output = served.run(&["explain", "web-1"]);
-    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let by_name = served.says(&["explain", "web-1"], "");
+    assert_eq!(by_name, told, "the ledger knows its name");
+}
+
+#[test]
+fn a_machine_is_named_by_its_id_or_by_a_name_that_only_it_has() {
+    let served = Served::start();
+    served.says(&["policy", "apply", "-", "--yes"], POLICIES);
+    let web = served.machine("al2023-ami-*-x86_64", "web", "gold");
+    let twins = [1, 2].map(|_| served.machine("al2023-ami-*-x86_64", "twin", "gold"));
+    served.pass(120);
+    assert_eq!(served.says(&["explain", "web"], ""), served.says(&["explain", &web], ""));
+    let captured = served.says(&["capture", "web", "--policy", "gold"], "");
+    assert!(captured.starts_with(&format!("gold-{}-", web.trim_start_matches("i-"))), "{captured}");
+    for command in ["explain", "capture"] {
+        let output = served.run(&[command, "twin"]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("2 machines are named `twin`; name one by its id\n"), "{said}");
+        assert!(twins.iter().all(|id| said.contains(&format!("\n  {id} (us-east-1, "))), "{said}");
+        let output = served.run(&[command, "w*b"]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("no machine is named `w*b` in "), "{said}");
+    }
 }

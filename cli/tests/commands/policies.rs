@@ -63,6 +63,11 @@ silver
 ";
     let after = ["policy", "next", "--count", "2", "--after", "2026-01-01T00:00:00Z"];
     assert_eq!(served.says(&after, ""), expected);
+    let date = ["policy", "next", "--count", "2", "--after", "2026-01-01"];
+    assert_eq!(served.says(&date, ""), expected);
+    let wrong = served.run(&["policy", "next", "--after", "yesterday"]);
+    let said = crate::served::text(&wrong.stderr);
+    assert!(said.contains("write a date or an instant: 2026-03-28"), "{said}");
     let silver = served.says(&["policy", "next", "silver"], "");
     assert_eq!(silver.lines().count(), 6, "five runs: {silver}");
 }

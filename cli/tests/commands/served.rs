@@ -45,6 +45,10 @@ impl Served {
         text(&output.stdout)
     }
 
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Reads what is in force from the ledger.
     pub fn in_force(&self) -> InForce {
         let config = afterimage::stack::cloud_config(&self.url, "us-east-1");

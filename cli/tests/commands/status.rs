@@ -68,6 +68,49 @@ fn a_machine_that_was_stopped_is_protected_and_one_that_may_not_be_imaged_comes_
     assert!((3 * 3600..4 * 3600).contains(&age), "by the clock of the cloud: {age}");
 }
 
+#[test]
+fn what_is_gone_or_no_longer_in_force_is_marked_and_nobody_writes_rows_but_the_status() {
+    let served = Served::start();
+    served.says(&["policy", "apply", "-", "--yes"], GOLD);
+    served.pass(2 * 3600);
+    let told = served.says(&["status"], "");
+    assert!(told.contains("policy-matches-nothing"), "{told}");
+    let forger = "web%0Adb-1%09%E2%80%AEus-east-1";
+    let forger = served.machine("al2023-ami-*-x86_64", forger, "gold");
+    let stays = served.machine("al2023-ami-*-x86_64", "stays", "gold");
+    served.pass(120);
+    served.stop(&forger);
+    served.stop(&stays);
+    served.pass(20 * 60);
+    let told = served.says(&["status"], "");
+    assert!(!told.contains("policy-matches-nothing"), "it has requested points: {told}");
+    let rows = [1, 2].map(|row| told.lines().nth(row).unwrap_or_default());
+    assert_eq!(told.lines().count(), 3, "{told}");
+    assert!(rows[1].starts_with("web\u{fffd}db-1\u{fffd}\u{fffd}us-"), "{told}");
+    let explained = served.says(&["explain", &forger], "");
+    let head = explained.lines().next().expect("a line");
+    assert!(head.starts_with(&format!("{forger} (web db-1 \u{fffd}us-east-1) in ")), "{explained}");
+
+    served.terminate(&forger);
+    served.pass(60);
+    let told = served.says(&["status"], "");
+    let notes: Vec<&str> = told.lines().filter(|line| line.starts_with("    ")).collect();
+    assert_eq!(notes, ["    gone: EC2 no longer shows this machine"], "{told}");
+    assert!(told.trim_end().ends_with(notes[0]), "below the machine that is gone: {told}");
+    served.pass(2 * 3600);
+    let silver = GOLD.replace("gold", "silver");
+    served.says(&["policy", "apply", "-", "--yes", "--prune"], &silver);
+    let told = served.says(&["status", "--json"], "");
+    let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+    let machines = told["machines"].as_array().expect("a list");
+    let gone =
+        |id: &str| machines.iter().find(|row| row["instance"] == id).expect(id)["gone"].clone();
+    assert_eq!((gone(&forger), gone(&stays)), (true.into(), false.into()));
+    assert!(machines.iter().all(|row| row["policy_in_force"] == false), "{told}");
+    let told = served.says(&["status"], "");
+    assert_eq!(told.matches("    policy gold is no longer in force\n").count(), 2, "{told}");
+}
+
 fn at(text: &str) -> Timestamp {
     text.parse().expect("an instant")
 }

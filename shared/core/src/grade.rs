@@ -15,10 +15,10 @@ pub fn reboots(point: &Point) -> bool {
 /// The grade that a look afterwards will show, if nothing happens to the machine; none for a point
 /// that does not know its machine yet.
 pub fn expected(point: &Point) -> Option<Grade> {
-    let instance = &point.machine.as_ref()?.instance;
+    let machine = point.machine.as_ref()?;
     let is_created =
         point.method.as_ref().is_some_and(|chosen| chosen.method == Method::CreateImage);
-    Some(if instance.is_at_rest() {
+    Some(if machine.is_at_rest() {
         Grade::AtRest
     } else if is_created && reboots(point) {
         Grade::Reboot

@@ -1,6 +1,6 @@
 //! A machine, its volumes and its source image: every attribute that an image must carry over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
@@ -22,6 +22,34 @@ pub struct Machine {
     /// Volumes that the policy leaves out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
+}
+
+impl Machine {
+    /// Stopped, and nobody writes to its disks.
+    pub fn is_at_rest(&self) -> bool {
+        self.instance.is_at_rest() && self.shared_volume().is_none()
+    }
+
+    /// Returns a volume that is imaged, and that another machine has attached as well.
+    pub fn shared_volume(&self) -> Option<&Volume> {
+        self.volumes.iter().find(|volume| volume.shared)
+    }
+
+    /// Lists the volumes of the instance store, without those whose device has an EBS volume.
+    pub fn instance_store(&self) -> BTreeMap<String, String> {
+        let volumes = self.volumes.iter().map(|volume| volume.device.as_str());
+        let left_out = self.left_out.iter().map(|volume| volume.device.as_str());
+        let taken: BTreeSet<&str> = volumes.chain(left_out).map(letter).collect();
+        let store = self.build.instance_store.iter();
+        let free = store.filter(|(device, _)| !taken.contains(letter(device)));
+        free.map(|(device, name)| (device.clone(), name.clone())).collect()
+    }
+}
+
+/// The part of a device name by which EC2 tells devices apart: `/dev/sdb` and `xvdb` are one.
+fn letter(device: &str) -> &str {
+    let name = device.strip_prefix("/dev/").unwrap_or(device);
+    name.strip_prefix("sd").or_else(|| name.strip_prefix("xvd")).unwrap_or(name)
 }
 
 /// A volume that is attached and not imaged.
@@ -148,6 +176,10 @@ pub struct Build {
     /// The variables of its UEFI firmware, base64 as EC2 gives and takes them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uefi_data: Option<String>,
+    /// Volumes of the instance store that its image maps: `ephemeral0` and so on, by device. Their
+    /// data is in no image; only the mapping is.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub instance_store: BTreeMap<String, String>,
     pub usage_operation: UsageOperation,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<Platform>,
@@ -170,6 +202,9 @@ pub struct Volume {
     pub throughput: Option<i32>,
     pub delete_on_termination: bool,
     pub encrypted: bool,
+    /// True if another machine has it attached as well (Multi-Attach), and may write to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shared: bool,
     /// Tags by which a policy may leave it out. They are not kept: a machine may have more of them
     /// than a record has room for.
     #[serde(skip)]

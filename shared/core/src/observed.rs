@@ -100,6 +100,8 @@ pub struct Attributes {
     pub usage_operation: Option<UsageOperation>,
     pub platform: Option<Platform>,
     pub product_codes: Vec<String>,
+    /// Volumes of the instance store that it maps, by device.
+    pub instance_store: BTreeMap<String, String>,
     /// Source machine of an image that EC2 made of one.
     pub source_instance: Option<InstanceId>,
 }

@@ -155,6 +155,8 @@ codes! {
     ReplicaFailed = "replica-failed",
     /// An artefact would have more tags than EC2 takes.
     TagsLeftOut = "tags-left-out",
+    /// Another machine may write to a volume that both have attached.
+    SharedVolume = "shared-volume",
     /// An artefact says another grade than its point, and EC2 does not let it be put right.
     GradeNotCorrected = "grade-not-corrected",
     /// A replica or an image that was wanted was not there when the ledger was made anew.

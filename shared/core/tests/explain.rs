@@ -11,6 +11,7 @@ use afterimage_core::policy::Method;
 use afterimage_core::policy::file::read;
 use afterimage_core::reason::Code;
 use afterimage_core::slot::{Occasion, Slot};
+use afterimage_core::status::Status;
 use afterimage_core::summary::{Latest, MachineSummary, Stop};
 use jiff::Timestamp;
 
@@ -230,6 +231,10 @@ fn whether_a_stop_makes_a_point_is_told_as_it_would_be_decided() {
         "a stop now makes no point: the last point is less than 12h old; a stop makes one from \
          2026-01-06 13:30 UTC on"
     );
+    let (mut refused, _) = summary("2026-01-06T01:30:00Z", false);
+    refused.latest.values_mut().for_each(|latest| latest.status = Status::Refused);
+    let under = explained(&on_stop, &gold(State::Running), Some(&refused));
+    assert_eq!(under.triggers[0].would, "a stop now makes a point at rest", "it made nothing");
     assert_eq!(told(State::Stopped, old), "the machine is stopped, and imaged within minutes");
     let told_young = told(State::Stopped, young);
     assert!(told_young.ends_with("(too-soon)"), "{told_young}");
@@ -276,6 +281,7 @@ fn machine(usage_operation: &str) -> Machine {
             tpm: None,
             imds: None,
             uefi_data: None,
+            instance_store: BTreeMap::new(),
             usage_operation: usage_operation.into(),
             product_codes: Vec::new(),
             image_readable: true,
@@ -289,6 +295,7 @@ fn machine(usage_operation: &str) -> Machine {
             throughput: None,
             delete_on_termination: true,
             encrypted: false,
+            shared: false,
             tags: BTreeMap::new(),
         }],
         left_out: Vec::new(),

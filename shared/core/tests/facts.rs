@@ -73,6 +73,7 @@ fn the_record_of_a_machine_is_the_same_byte_for_byte() {
         tpm: None,
         imds: None,
         uefi_data: None,
+        instance_store: Default::default(),
         platform: None,
         product_codes: Vec::new(),
         usage_operation: UsageOperation::Unknown,

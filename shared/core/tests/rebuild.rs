@@ -52,6 +52,7 @@ fn machine() -> Machine {
         throughput: Some(125),
         delete_on_termination: true,
         encrypted: true,
+        shared: false,
         tags: BTreeMap::new(),
     };
     Machine {
@@ -77,6 +78,7 @@ fn machine() -> Machine {
             tpm: None,
             imds: None,
             uefi_data: None,
+            instance_store: BTreeMap::new(),
             usage_operation: "RunInstances".into(),
             platform: None,
             product_codes: Vec::new(),

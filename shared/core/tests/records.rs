@@ -65,6 +65,7 @@ fn machine() -> Machine {
         tpm: None,
         imds: None,
         uefi_data: None,
+        instance_store: BTreeMap::new(),
         usage_operation: "RunInstances".into(),
         product_codes: Vec::new(),
         image_readable: true,
@@ -79,6 +80,7 @@ fn machine() -> Machine {
         throughput: None,
         delete_on_termination: true,
         encrypted: true,
+        shared: false,
     };
     Machine { left_out: Vec::new(), instance, build, volumes: vec![disk('1'), disk('2')] }
 }

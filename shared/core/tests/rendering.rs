@@ -100,6 +100,7 @@ fn an_image_is_registered_from_its_devices() {
         tpm: None,
         imds: None,
         uefi_data: None,
+        instance_store: BTreeMap::new(),
         devices: vec![device("/dev/xvda", "snap-00000001"), device("/dev/sdb", "snap-00000002")],
         tags: BTreeMap::new(),
     };

@@ -87,6 +87,7 @@ fn machine<'v>(point: &Point, volumes: impl Iterator<Item = &'v VolumeId>) -> Ma
         tpm: None,
         imds: None,
         uefi_data: None,
+        instance_store: BTreeMap::new(),
         usage_operation: "RunInstances".into(),
         product_codes: Vec::new(),
         image_readable: true,
@@ -101,6 +102,7 @@ fn machine<'v>(point: &Point, volumes: impl Iterator<Item = &'v VolumeId>) -> Ma
         throughput: None,
         delete_on_termination: true,
         encrypted: false,
+        shared: false,
     });
     Machine { left_out: Vec::new(), instance, build, volumes: volumes.collect() }
 }

@@ -99,7 +99,7 @@ fn every_example_is_as_right_or_as_wrong_as_the_document_says() {
         fs::write(&path, &file).expect("a file can be written");
         let told = match from_file(&path, "") {
             Ok(_) => None,
-            Err(Failure::Input(told) | Failure::Ours(told)) => Some(told),
+            Err(Failure::Input(told) | Failure::Declined(told) | Failure::Ours(told)) => Some(told),
         };
         let shown = |told: String| told.replace(&path.display().to_string(), "policies.yaml");
         let told = told.map(|told| format!("error: {}\n", shown(told)));

@@ -82,6 +82,7 @@ fn registration(set: &SnapshotSet) -> RegisterImage {
         tpm: Some("v2.0".to_string()),
         imds: Some("v2.0".to_string()),
         uefi_data: None,
+        instance_store: BTreeMap::new(),
         devices: devices.map(device).collect(),
         tags: tags(&[("afterimage:point", "nightly-1")]),
     }

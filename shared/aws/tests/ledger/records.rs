@@ -120,6 +120,7 @@ fn machine(id: InstanceId) -> Machine {
         tpm: None,
         imds: Some("v2.0".into()),
         uefi_data: None,
+        instance_store: BTreeMap::new(),
         usage_operation: "RunInstances".into(),
         product_codes: Vec::new(),
         image_readable: true,
@@ -143,6 +144,7 @@ fn volume(number: u32, device: &str) -> Volume {
         throughput: None,
         delete_on_termination: true,
         encrypted: false,
+        shared: false,
     }
 }
 

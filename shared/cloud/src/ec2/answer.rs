@@ -2,7 +2,8 @@
 
 use super::launch_templates as templates;
 use super::{
-    furniture, groups, images, instances, network, snapshots, tags, throttle, types, volumes,
+    furniture, groups, images, instances, key_pairs, network, snapshots, tags, throttle, types,
+    volumes,
 };
 use crate::kernel::access::Call;
 use crate::kernel::error::ApiError;
@@ -17,8 +18,10 @@ pub fn answer(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, Ap
         "AttachVolume" => volumes::attach::attach(model, call, fields),
         "AuthorizeSecurityGroupEgress" => groups::authorize(model, call, fields, true),
         "AuthorizeSecurityGroupIngress" => groups::authorize(model, call, fields, false),
+        "CreateKeyPair" | "ImportKeyPair" => key_pairs::create(model, call, fields),
         "CreateSecurityGroup" => groups::create(model, call, fields),
         "CreateVolume" => volumes::create::create(model, call, fields),
+        "DeleteKeyPair" => key_pairs::delete(model, call, fields),
         "DeleteSecurityGroup" => groups::delete(model, call, fields),
         "DeleteVolume" => volumes::delete(model, call, fields),
         "DescribeAvailabilityZones" => furniture::describe_zones(model, call, fields),
@@ -26,6 +29,7 @@ pub fn answer(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, Ap
         "DescribeInstanceStatus" => instances::status::describe(model, call, fields),
         "DescribeInstanceTypes" => types::describe(model, call, fields),
         "DescribeInstances" => instances::describe::describe(model, call, fields),
+        "DescribeKeyPairs" => key_pairs::describe(model, call, fields),
         "DescribeRegions" => furniture::describe_regions(model, call, fields),
         "DescribeSecurityGroups" => groups::describe(model, call, fields),
         "DescribeSubnets" => network::describe_subnets(model, call, fields),

@@ -16,7 +16,8 @@ use crate::model::Model;
 impl Region {
     /// A region as a new account finds it.
     pub fn furnished(scope: &Scope) -> Region {
-        let furniture = Furniture { network: Network::default_of(scope) };
+        let network = Network::default_of(scope);
+        let furniture = Furniture { network, ..Furniture::default() };
         Region { furniture, ..Region::default() }
     }
 }

@@ -8,6 +8,7 @@ pub mod furniture;
 pub mod groups;
 pub mod images;
 pub mod instances;
+pub mod key_pairs;
 pub mod launch_templates;
 pub mod lookup;
 pub mod merge;

@@ -77,6 +77,8 @@ pub struct Pace {
     pub image_registers: Duration,
     /// A deregistered image is described, by its id, for this long.
     pub image_vanishes: Duration,
+    /// From then on its id finds nothing, and is an error only after this long.
+    pub image_forgotten: Duration,
     pub copy_base: Duration,
     /// Added per GiB of a full copy; an incremental one takes a tenth of it.
     pub copy_per_gib: Duration,
@@ -114,6 +116,7 @@ impl Default for Pace {
             snapshot_per_gib: secs(4),
             image_registers: secs(20),
             image_vanishes: secs(60),
+            image_forgotten: secs(3600),
             copy_base: secs(180),
             copy_per_gib: secs(10),
             spread_percent: 20,
@@ -222,6 +225,8 @@ pub struct Quirks {
     pub failed_image_keeps_name: bool,
     /// CreateImage's reboot sends instance state events.
     pub create_image_reboot_sends_events: bool,
+    /// An image that CreateImage makes has the UEFI variables of its machine.
+    pub create_image_keeps_uefi_variables: bool,
     /// An own image of a Marketplace machine can be copied within the account.
     pub own_marketplace_image_copies: bool,
     /// Volumes that come and go with an instance send createVolume and deleteVolume too.
@@ -266,6 +271,7 @@ impl Default for Quirks {
             tag_on_create_sends_event: true,
             failed_image_keeps_name: true,
             create_image_reboot_sends_events: false,
+            create_image_keeps_uefi_variables: true,
             own_marketplace_image_copies: true,
             instance_volumes_send_events: true,
             copy_failure_code: "Server.InternalError".to_string(),

@@ -41,6 +41,8 @@ pub struct RegisterImage {
     pub tpm: Option<String>,
     pub imds: Option<String>,
     pub uefi_data: Option<String>,
+    /// Volumes of the instance store, by device.
+    pub instance_store: BTreeMap<String, String>,
     pub devices: Vec<Device>,
     pub tags: BTreeMap<String, String>,
 }
@@ -101,6 +103,7 @@ fn request(point: &Point) -> Option<RegisterImage> {
         tpm: build.tpm.clone().map(String::from),
         imds: build.imds.clone().map(String::from),
         uefi_data: build.uefi_data.clone(),
+        instance_store: machine.instance_store(),
         devices: devices?,
         tags: image_tags(point, attempt),
     })

@@ -188,6 +188,11 @@ fn triggered(
 /// Tells what becomes of a point that is requested while the machine is in its present state.
 fn on_request(policy: &Policy, instance: &Instance, window_secs: u64, input: &Input<'_>) -> String {
     let window = span(window_secs);
+    let shared = input.machine.and_then(Machine::shared_volume);
+    if let Some(volume) = shared.filter(|_| instance.is_at_rest()) {
+        let id = &volume.id;
+        return format!("the machine is stopped, and imaged with grade crash: {id} is shared");
+    }
     if instance.is_at_rest() {
         return "the machine is stopped, and imaged at rest".to_string();
     }
@@ -237,9 +242,8 @@ fn on_stop(policy: &Policy, instance: &Instance, least_secs: u64, input: &Input<
         let said = said.map(|said| said.reason.to_string()).unwrap_or_default();
         return format!("the machine is stopped, and no point is requested: {said}");
     }
-    let latest = input.summary.and_then(|summary| summary.latest.get(&policy.name));
-    let free_at =
-        latest.map(|latest| crate::limits::later(latest.requested_at, seconds(least_secs)));
+    let last = input.summary.and_then(|summary| stop::counts_from(policy, summary));
+    let free_at = last.map(|(_, at)| crate::limits::later(at, seconds(least_secs)));
     match free_at {
         Some(free_at) if free_at > input.now => format!(
             "a stop now makes no point: the last point is less than {} old; a stop makes one from \

@@ -345,14 +345,14 @@ fn answer_of(pending: &Pending, policy: &PolicyName) -> String {
 }
 
 /// A text as the value of a tag: as much of it as there is room for, in characters that every
-/// service takes, and without the quotes around names.
+/// service takes, and without commas and the quotes around names.
 fn tag_text(text: &str) -> String {
     let plain = |c: char| match c {
         ';' => ':',
         c if c.is_alphanumeric() || " +-=._:/@".contains(c) => c,
         _ => '-',
     };
-    text.chars().filter(|c| *c != '`').take(VALUE_MAX).map(plain).collect()
+    text.chars().filter(|c| !matches!(c, '`' | ',')).take(VALUE_MAX).map(plain).collect()
 }
 
 fn to_the_second(at: Timestamp) -> String {

@@ -9,7 +9,7 @@ use crate::machine::{Instance, State};
 use crate::policy::{Policy, Trigger};
 use crate::reason::{Code, Reason};
 use crate::slot::{Occasion, PointId};
-use crate::status::Status;
+use crate::status::Phase;
 use crate::summary::{MachineSummary, News, Stop};
 
 /// The points that a stopped machine asks for, one for each policy that covers it `on: stopped`.
@@ -80,7 +80,7 @@ fn judge(
         let text = format!("this stop has its point already: {}", stop.point);
         return Verdict::No(Reason::new(Code::AlreadyRequested, text));
     }
-    let Some((point, at)) = summary.and_then(|summary| last_made(policy, summary)) else {
+    let Some((point, at)) = summary.and_then(|summary| counts_from(policy, summary)) else {
         return Verdict::Request;
     };
     // Another environment's clock may be ahead of ours.
@@ -95,11 +95,14 @@ fn judge(
     Verdict::No(Reason::new(Code::TooSoon, text))
 }
 
-/// The last point, and when it was requested. One that was missed or withdrawn has made nothing:
-/// then it is the one before that is any good, and the time of its disks.
-fn last_made<'a>(policy: &Policy, summary: &'a MachineSummary) -> Option<(&'a PointId, Timestamp)> {
+/// The point that the interval between two points counts from, and its time. It is the last one,
+/// unless that ended without being good: then it is the newest good one.
+pub(super) fn counts_from<'a>(
+    policy: &Policy,
+    summary: &'a MachineSummary,
+) -> Option<(&'a PointId, Timestamp)> {
     let latest = summary.latest.get(&policy.name)?;
-    if !matches!(latest.status, Status::Missed | Status::Withdrawn) {
+    if latest.status.phase() != Phase::Ended {
         return Some((&latest.point, latest.requested_at));
     }
     summary.good.get(&policy.name).map(|good| (&good.point, good.taken_at))

@@ -129,7 +129,7 @@ impl Obstacle {
                 format!("policy {policy} excludes tag `{key}`; this machine has `{key}={is}`")
             }
             Obstacle::State { is, wanted } if wanted.is_empty() => {
-                format!("this machine is {is}")
+                format!("this machine is {is}, and no policy selects what is {is}")
             }
             Obstacle::State { is, wanted } => {
                 let wanted = joined(wanted.iter().map(|state| state.as_str()), " or ");

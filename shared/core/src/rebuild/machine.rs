@@ -25,6 +25,7 @@ pub(super) fn of_image(image: &Labelled<ObservedImage>, set: &Set) -> Option<Mac
         tpm: attributes.tpm.clone(),
         imds: attributes.imds.clone(),
         uefi_data: None,
+        instance_store: attributes.instance_store.clone(),
         usage_operation: attributes.usage_operation.clone().unwrap_or_default(),
         platform: attributes.platform.clone(),
         product_codes: attributes.product_codes.clone(),
@@ -66,6 +67,7 @@ fn volume(device: &ObservedDevice, set: &Set) -> Option<Volume> {
         throughput: device.throughput,
         delete_on_termination: device.delete_on_termination.unwrap_or(false),
         encrypted: device.encrypted.unwrap_or(false),
+        shared: false,
         tags: BTreeMap::new(),
     })
 }

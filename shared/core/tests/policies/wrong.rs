@@ -1,6 +1,6 @@
 //! Files that are wrong, and all that is said of them.
 
-use afterimage_core::policy::file::read;
+use afterimage_core::policy::file::{read, read_at};
 
 /// Every problem of a file, as `line:column: what; instead`.
 #[track_caller]
@@ -49,6 +49,30 @@ fn everything_that_is_wrong_is_told_at_once_at_its_place() {
             "18:16: no replica region is left for machines in eu-west-1",
         ],
     );
+}
+
+#[test]
+fn a_schedule_that_never_comes_again_is_refused_in_a_file_that_is_put_in_force_now() {
+    let text = "policies:
+  gold:
+    select: {regions: [us-east-1], tags: {a: b}}
+    triggers: [{schedule: 'cron(0 3 1 1 ? YEAR)'}, {on: tag}]
+";
+    let now = "2026-01-01T03:00:00Z".parse().expect("an instant");
+    for over in ["1999", "2025,2026", "1970-2026"] {
+        let text = text.replace("YEAR", over);
+        let problems = read_at(&text, now).expect_err(over);
+        let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let expected = format!(
+            "4:27: `cron(0 3 1 1 ? {over})` never comes again: the last of its years is past; \
+             write a year that is to come, or `*` for every year"
+        );
+        assert_eq!(said, [expected]);
+        read(&text).expect("it was right once, and the ledger may still have it");
+    }
+    for to_come in ["*", "2027", "2020-2030"] {
+        read_at(&text.replace("YEAR", to_come), now).expect(to_come);
+    }
 }
 
 #[test]

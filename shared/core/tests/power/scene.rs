@@ -104,6 +104,7 @@ fn machine(seen: &ObservedMachine) -> Machine {
         throughput: None,
         delete_on_termination: true,
         encrypted: false,
+        shared: false,
         tags: BTreeMap::new(),
     };
     Machine {
@@ -120,6 +121,7 @@ fn machine(seen: &ObservedMachine) -> Machine {
             tpm: None,
             imds: None,
             uefi_data: None,
+            instance_store: BTreeMap::new(),
             usage_operation: "RunInstances".into(),
             platform: None,
             product_codes: Vec::new(),

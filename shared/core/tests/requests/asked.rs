@@ -322,7 +322,7 @@ fn an_answer_is_a_value_that_a_tag_may_have_whatever_was_asked() {
     assert_eq!(answer.chars().count(), 256);
     assert!(
         answer.starts_with(
-            "2026-01-06T20:00:05Z refused: no policy is called gold- -please- -now- éé"
+            "2026-01-06T20:00:05Z refused: no policy is called gold -please- -now- éé"
         )
     );
 }

@@ -187,15 +187,21 @@ fn a_stop_that_follows_too_soon_is_left_alone_until_the_interval_has_passed() {
 }
 
 #[test]
-fn a_point_that_was_missed_keeps_no_stop_waiting_but_the_last_good_one_does() {
+fn a_point_that_made_nothing_keeps_no_stop_waiting_but_the_last_good_one_does() {
+    for ended in [Status::Missed, Status::Refused, Status::Failed] {
+        a_point_that_ended_keeps_no_stop_waiting(ended);
+    }
+}
+
+fn a_point_that_ended_keeps_no_stop_waiting(ended: Status) {
     let (in_force, mut ledger) = (in_force(GOLD), Ledger::default());
     ledger.keep(&event(&in_force, &ledger, &stopped(1), "2026-01-06T20:00:05Z"));
     let summary = ledger.summaries.get_mut(&stopped(1).id).expect("it was told");
     let latest = summary.latest.values_mut().next().expect("it was told");
-    latest.status = Status::Missed;
+    latest.status = ended;
     let again = Instance { launched: at("2026-01-06T20:30:00Z"), ..stopped(1) };
     let asks = |ledger: &Ledger, now| event(&in_force, ledger, &again, now).commands.len();
-    assert_eq!(asks(&ledger, "2026-01-06T21:00:00Z"), 2, "a point and a worker");
+    assert_eq!(asks(&ledger, "2026-01-06T21:00:00Z"), 2, "a point and a worker after {ended}");
     let policy = in_force.policies[0].name.clone();
     let good = Good {
         point: "gold-0aaaaaaaaaaaaaaa1-at-20260106T180000Z".to_string().try_into().expect("an id"),

@@ -47,6 +47,7 @@ fn volume(number: u8) -> Volume {
         throughput: None,
         delete_on_termination: true,
         encrypted: false,
+        shared: false,
     }
 }
 
@@ -64,6 +65,7 @@ fn build() -> Build {
         tpm: None,
         imds: None,
         uefi_data: None,
+        instance_store: BTreeMap::new(),
         usage_operation: "RunInstances".into(),
         product_codes: Vec::new(),
         image_readable: true,

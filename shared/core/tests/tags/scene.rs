@@ -37,6 +37,7 @@ pub fn machine(devices: usize) -> Machine {
         throughput: None,
         delete_on_termination: true,
         encrypted: false,
+        shared: false,
         tags: Tags::new(),
     };
     Machine {
@@ -62,6 +63,7 @@ pub fn machine(devices: usize) -> Machine {
             tpm: None,
             imds: None,
             uefi_data: None,
+            instance_store: BTreeMap::new(),
             usage_operation: "RunInstances".into(),
             platform: None,
             product_codes: Vec::new(),

@@ -10,7 +10,7 @@ use afterimage_core::status::Status;
 
 use crate::scene::{
     HOME, NAME, ami, at, code, confirm_input, created, created_image, imaged, mins, point_in,
-    region, registered, replica_in, running, seen_image, written,
+    region, registered, replica_in, running, seen_image, tags, written,
 };
 
 type Edit = fn(&mut ObservedImage);
@@ -104,6 +104,24 @@ fn any_other_difference_is_told_of() {
     }
     let point = judged(|_| {});
     assert_eq!((point.status, point.findings.len()), (Status::Imaged, 0));
+}
+
+#[test]
+fn a_volume_of_the_instance_store_that_the_image_does_not_map_is_told_of() {
+    let look = |shown: &[(&str, &str)]| {
+        let mut point = registered();
+        let machine = point.machine.as_mut().expect("its machine");
+        // The device of an EBS volume is none of the instance store, whatever its image says.
+        let mapped = [("/dev/sdc", "ephemeral0"), ("/dev/xvdf", "ephemeral1")];
+        machine.build.instance_store = tags(&mapped);
+        let mut image = seen_image(1, ImageState::Available);
+        image.attributes.instance_store = tags(shown);
+        point_in(&decide(&confirm_input(at(mins(20)), vec![point], &[image]))).findings
+    };
+    assert_eq!(look(&[("/dev/sdc", "ephemeral0")]), []);
+    let found = look(&[]);
+    let text = "/dev/sdc: instance store differs (machine: ephemeral0, image: not shown)";
+    assert!(found.len() == 1 && found[0].text.contains(text), "{found:?}");
 }
 
 #[test]

@@ -14,6 +14,7 @@ use afterimage_core::work::Kind;
 use crate::scene::{
     HOME, NAME, ami, at, code, codes_said, hours, mins, only_call, our_tags, point_in, region,
     register_input, registering, reported, running, seen_image, seen_snapshot, snap, snapshotted,
+    tags,
 };
 
 fn in_states(one: SnapshotState, two: SnapshotState) -> Vec<ObservedSnapshot> {
@@ -64,6 +65,7 @@ fn a_complete_set_is_registered_in_one_write_with_all_that_the_machine_had() {
         tpm: Some("v2.0".into()),
         imds: Some("v2.0".into()),
         uefi_data: Some("QU1aTlVFRkk=".into()),
+        instance_store: tags(&[]),
         devices: vec![root, device("/dev/sdf", 12, "io2")],
         tags: our_tags(&[("afterimage:replicas-1", "eu-west-1 eu-central-1")]),
     };
@@ -72,6 +74,15 @@ fn a_complete_set_is_registered_in_one_write_with_all_that_the_machine_had() {
     assert_eq!((point.status, point.version), (Status::Registering, 4));
     assert_eq!(point.step.begun_at, Some(at(mins(10))));
     assert_eq!(point.step.due_at, Some(at(mins(16))));
+}
+
+#[test]
+fn the_mapping_of_the_instance_store_is_registered_too_but_for_devices_that_are_taken() {
+    let mut machine = running();
+    let mapped = [("/dev/sdb", "ephemeral0"), ("/dev/xvdf", "ephemeral1")];
+    machine.build.instance_store = tags(&mapped);
+    let call = call(&look(&snapshotted(&machine), &complete(), mins(10)));
+    assert_eq!(call.instance_store, tags(&[("/dev/sdb", "ephemeral0")]));
 }
 
 #[test]

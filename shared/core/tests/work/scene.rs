@@ -94,6 +94,7 @@ pub fn running() -> Machine {
         throughput: Some(125),
         delete_on_termination: number == 1,
         encrypted: false,
+        shared: false,
     };
     Machine {
         left_out: Vec::new(),
@@ -120,6 +121,7 @@ pub fn running() -> Machine {
             tpm: Some("v2.0".into()),
             imds: Some("v2.0".into()),
             uefi_data: Some("QU1aTlVFRkk=".into()),
+            instance_store: BTreeMap::new(),
             usage_operation: "RunInstances".into(),
             product_codes: Vec::new(),
             image_readable: true,
@@ -309,6 +311,7 @@ pub fn seen_image(number: u32, state: ImageState) -> ObservedImage {
             usage_operation: Some("RunInstances".into()),
             platform: Some("Linux/UNIX".into()),
             product_codes: Vec::new(),
+            instance_store: BTreeMap::new(),
             source_instance: None,
         },
         devices: vec![device("/dev/xvda", "gp3", 1), device("/dev/sdf", "io2", 2)],

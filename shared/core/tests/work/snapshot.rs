@@ -276,11 +276,12 @@ fn a_try_that_left_nothing_is_made_again_at_once_and_not_for_ever() {
 #[test]
 fn the_grade_is_at_rest_only_in_one_and_the_same_stop() {
     type Edit = fn(&mut Machine);
-    let cases: [(Grade, Edit); 4] = [
+    let cases: [(Grade, Edit); 5] = [
         (Grade::AtRest, |_| {}),
         (Grade::Crash, |machine| machine.instance.state = State::Running),
         (Grade::Crash, |machine| machine.instance.launched = at(1)),
         (Grade::Crash, |machine| machine.instance.hibernated = true),
+        (Grade::Crash, |machine| machine.volumes[0].shared = true),
     ];
     let point = snapshotted(&stopped());
     assert_eq!((point.grade, point.step.due_at), (None, Some(at(2))));

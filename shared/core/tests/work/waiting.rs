@@ -142,6 +142,21 @@ fn what_ec2_shows_of_before_the_stop_is_not_believed_for_some_minutes() {
 }
 
 #[test]
+fn a_machine_that_shares_a_volume_is_imaged_and_the_point_tells_of_it() {
+    let mut machine = in_state(State::Stopped);
+    machine.volumes[1].shared = true;
+    for consistency in [Consistency::AtRest, Consistency::StopStart, Consistency::Crash] {
+        let plan = Plan { consistency, ..requested().plan };
+        let point = Point { plan, ..requested() };
+        let decision = look(&point, &machine, 5);
+        assert!(is_begun(&decision), "{consistency:?}");
+        let codes: Vec<Code> = point_in(&decision).findings.iter().map(|it| it.code).collect();
+        let is_told = consistency != Consistency::Crash;
+        assert_eq!(codes.contains(&Code::SharedVolume), is_told, "{consistency:?}: {codes:?}");
+    }
+}
+
+#[test]
 fn a_hibernated_machine_is_imaged_and_the_point_tells_what_it_is() {
     let mut machine = stopped();
     machine.instance.hibernated = true;

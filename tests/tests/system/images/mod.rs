@@ -113,6 +113,9 @@ fn line(image: &ec2::Image) -> String {
 }
 
 fn part(mapping: &ec2::BlockDeviceMapping) -> Option<String> {
+    if let (Some(device), Some(name)) = (mapping.device_name(), mapping.virtual_name()) {
+        return Some(format!("{device} {name}"));
+    }
     let ebs = mapping.ebs()?;
     let kind = ebs.volume_type().map_or("-", |kind| kind.as_str());
     let mut words = vec![

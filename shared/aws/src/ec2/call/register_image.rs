@@ -15,7 +15,10 @@ use crate::ec2::{Ec2, errors};
 impl Ec2 {
     /// Registers an image of snapshots that are complete.
     pub async fn register_image(&self, wanted: &RegisterImage) -> Outcome<AmiId> {
-        let devices = wanted.devices.iter().map(device).collect();
+        let store = wanted.instance_store.iter().map(|(device, name)| {
+            BlockDeviceMapping::builder().device_name(device).virtual_name(name).build()
+        });
+        let devices = wanted.devices.iter().map(device).chain(store).collect();
         let sent = Sent::default();
         let answer = self
             .client(&wanted.region)

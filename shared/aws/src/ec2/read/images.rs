@@ -185,8 +185,16 @@ fn attributes(wire: &types::Image) -> Attributes {
         usage_operation: word(wire.usage_operation()),
         platform: word(wire.platform_details()),
         product_codes: codes.filter_map(|code| word(code.product_code_id())).collect(),
+        instance_store: instance_store(wire),
         source_instance: wire.source_instance_id().and_then(|id| InstanceId::parse(id).ok()),
     }
+}
+
+/// Returns the volumes of the instance store that an image maps, by device.
+pub(super) fn instance_store(wire: &types::Image) -> BTreeMap<String, String> {
+    let mapped = wire.block_device_mappings().iter();
+    let named = mapped.filter_map(|device| Some((device.device_name()?, device.virtual_name()?)));
+    named.map(|(device, name)| (device.to_string(), name.to_string())).collect()
 }
 
 fn source_of(wire: &types::Image) -> Option<(Region, AmiId)> {

@@ -18,6 +18,8 @@ pub enum Find<'a> {
     Ids(&'a [InstanceId]),
     /// Instances that have a tag with any of these keys, whatever its value.
     Tagged(&'a [String]),
+    /// Instances with this Name.
+    Named(&'a str),
     Stopped,
     All,
 }
@@ -69,6 +71,7 @@ fn filters(find: Find<'_>) -> Vec<Vec<Filter>> {
             let keys: Vec<String> = keys.iter().map(|key| literally(key)).collect();
             keys.chunks(FILTER_VALUES_MAX).map(|keys| vec![filter("tag-key", keys)]).collect()
         }
+        Find::Named(name) => vec![vec![filter("tag:Name", &[literally(name)])]],
         Find::Stopped => {
             let stopped = InstanceStateName::Stopped.as_str();
             vec![vec![filter("instance-state-name", &[stopped])]]

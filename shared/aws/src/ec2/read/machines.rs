@@ -8,7 +8,7 @@ use afterimage_core::machine::{Build, Firmware, Machine, Volume};
 use aws_sdk_ec2::error::ProvideErrorMetadata;
 use aws_sdk_ec2::types::{self, AttachmentStatus, InstanceBootModeValues, VolumeAttachmentState};
 
-use super::images::Owner;
+use super::images::{Owner, instance_store};
 use super::instances::{Find, instance};
 use super::wire::{self, Odd, word};
 use super::{FILTER_VALUES_MAX, ItemPace, PAGE, Reading, filter};
@@ -212,9 +212,16 @@ fn attached_volume(
         throughput: volume.throughput(),
         delete_on_termination: place.delete_on_termination().unwrap_or(false),
         encrypted: volume.encrypted().unwrap_or(false),
+        shared: volume.attachments().iter().any(|other| is_elsewhere(other, place)),
         tags: wire::tags(volume.tags()),
     };
     Ok((machine, volume))
+}
+
+/// Tells whether a volume is attached to another machine than the one of this place.
+fn is_elsewhere(other: &types::VolumeAttachment, place: &types::VolumeAttachment) -> bool {
+    other.state() != Some(&VolumeAttachmentState::Detached)
+        && other.instance_id() != place.instance_id()
 }
 
 /// Returns the build of a machine. Attributes of the instance take precedence over those of its
@@ -240,6 +247,7 @@ fn build(wire: &types::Instance, image: Option<&types::Image>) -> Result<Build, 
             .or(word(image.and_then(|image| image.tpm_support()).map(|tpm| tpm.as_str()))),
         imds: word(image.and_then(|image| image.imds_support()).map(|imds| imds.as_str())),
         uefi_data: None,
+        instance_store: image.map(instance_store).unwrap_or_default(),
         usage_operation: word(wire.usage_operation())
             .or(word(image.and_then(|image| image.usage_operation())))
             .unwrap_or_default(),

@@ -12,6 +12,7 @@ use crate::kernel::error::ApiError;
 use crate::kernel::query::Fields;
 use crate::kernel::time::Time;
 use crate::kernel::xml::Xml;
+use crate::kms;
 use crate::model::Model;
 
 pub fn read_one(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, ApiError> {
@@ -244,6 +245,25 @@ impl Change {
     }
 }
 
+/// An image whose snapshots nobody else could read is not shared; and nothing that is encrypted is
+/// shared with everybody.
+fn check_keys(model: &mut Model, call: &Call, image: &Image, all: bool) -> Result<(), ApiError> {
+    let mut encrypted = image.devices.iter().filter_map(|device| device.ebs.as_ref());
+    if all && encrypted.any(|ebs| ebs.encrypted) {
+        let text = "Encrypted snapshots can't be shared publicly. Specify another snapshot.";
+        return Err(ApiError::bad("UnsupportedOperation", text));
+    }
+    let default_key = kms::default_ebs_key(model, &call.scope);
+    let snapshots = &model.ec2_region(&call.scope).snapshots;
+    let mut backing = image.snapshot_ids().filter_map(|id| snapshots.get(id));
+    if backing.any(|snapshot| snapshot.kms_key.as_ref() == Some(&default_key)) {
+        let text = "Snapshots encrypted with the AWS Managed CMK can't be shared. Specify another \
+                    snapshot.";
+        return Err(ApiError::bad("InvalidParameter", text));
+    }
+    Ok(())
+}
+
 fn share(
     model: &mut Model,
     call: &Call,
@@ -251,6 +271,9 @@ fn share(
     add: Group,
     remove: &Group,
 ) -> Result<(), ApiError> {
+    if !add.is_empty() {
+        check_keys(model, call, &image, add.all)?;
+    }
     let limits = &model.config.limits;
     let (shares_max, public_max) = (limits.image_shares, limits.public_images_per_region);
     let region = model.ec2_region(&call.scope);
@@ -263,11 +286,6 @@ fn share(
     }
     let public = (image.public || add.all) && !remove.all;
     if public && !image.public {
-        let encrypted = image.devices.iter().filter_map(|device| device.ebs.as_ref());
-        if encrypted.into_iter().any(|ebs| ebs.encrypted) {
-            let text = "An image with encrypted snapshots cannot be made public.";
-            return Err(ApiError::bad("OperationNotPermitted", text));
-        }
         if region.images.values().filter(|image| image.public).count() >= public_max {
             let text = format!("At most {public_max} images of a region can be public.");
             return Err(ApiError::bad("ResourceLimitExceeded", text));

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::mapping::{self, Defaults, Ebs, Mapping, What};
 use super::{check_name, check_room, settle, want_new, want_new_snapshots};
+use crate::ec2::instances::status::variables;
 use crate::ec2::snapshots::create::{Wanted, check_instance_state, check_limits, instance};
 use crate::ec2::snapshots::{self, description, lifecycle, refuse_local, usable};
 use crate::ec2::state::{
@@ -230,6 +231,10 @@ fn begin(model: &mut Model, call: &Call, instance: &Instance, asked: &Asked, pla
     let mut platform = instance.platform.clone();
     if asked.uefi {
         platform.boot_mode = Some("uefi".to_string());
+    }
+    let keeps_variables = model.config.quirks.create_image_keeps_uefi_variables;
+    if keeps_variables && instance.current_boot_mode == "uefi" {
+        platform.uefi_data = Some(variables(instance));
     }
     let image = Image {
         description: asked.description.clone(),

@@ -9,7 +9,7 @@ use crate::ec2::filter::{self, Filter};
 use crate::ec2::lookup::is_shown_to;
 use crate::ec2::merge::Merged;
 use crate::ec2::snapshots::attributes::write_product_codes;
-use crate::ec2::state::{BlockDevice, EbsDevice, Grantee, Image, ImageState};
+use crate::ec2::state::{BlockDevice, EbsDevice, Grantee, Image, ImageState, InstanceState};
 use crate::ec2::{catalogue, tags, well_formed};
 use crate::kernel::access::{Call, Tags, Want};
 use crate::kernel::error::{ApiError, Kind};
@@ -96,7 +96,8 @@ pub fn describe(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, 
         let here = model.ec2.iter().filter(|(owner, _)| owner.region == call.scope.region);
         here.map(|(owner, region)| (owner, &region.images)).chain(public)
     };
-    check_ids(&query, maps())?;
+    let remembered = remembered(model, call, &query.ids);
+    check_ids(&query, &remembered, maps())?;
     let empty_mapping = model.config.lag.empty_mapping_while_pending;
     let after = page.after.as_deref();
     let (rows, next) = if has_ids {
@@ -116,9 +117,26 @@ pub fn describe(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, 
     Ok(xml)
 }
 
+/// The ids of own images that are gone and not forgotten: they find nothing, and are no error. An
+/// id is remembered for a while, and for as long as a machine refers to it.
+fn remembered<'a>(model: &Model, call: &Call, ids: &'a BTreeSet<String>) -> BTreeSet<&'a str> {
+    let Some(region) = model.ec2.get(&call.scope) else { return BTreeSet::new() };
+    let is_used = |id: &str| {
+        let mut machines = region.instances.values();
+        machines.any(|it| it.image_id == id && it.state != InstanceState::Terminated)
+    };
+    let is_remembered = |id: &&str| {
+        let gone = region.images_gone.get(*id);
+        let recently = |at: &Time| model.now.since(*at) < model.config.pace.image_forgotten;
+        gone.is_some_and(|at| recently(at) || is_used(id))
+    };
+    ids.iter().map(String::as_str).filter(is_remembered).collect()
+}
+
 /// An id that the caller cannot see is an error; all of them are named.
 fn check_ids<'a>(
     query: &Query,
+    remembered: &BTreeSet<&str>,
     maps: impl Iterator<Item = (&'a Scope, &'a BTreeMap<String, Image>)>,
 ) -> Result<(), ApiError> {
     let maps: Vec<_> = maps.collect();
@@ -126,7 +144,8 @@ fn check_ids<'a>(
         let image = maps.iter().find_map(|(_, images)| images.get(id));
         image.is_some_and(|image| query.may_see(image))
     };
-    let missing: Vec<&str> = query.ids.iter().map(String::as_str).filter(|id| !sees(id)).collect();
+    let known = |id: &str| sees(id) || remembered.contains(id);
+    let missing: Vec<&str> = query.ids.iter().map(String::as_str).filter(|id| !known(id)).collect();
     if missing.is_empty() { Ok(()) } else { Err(ApiError::not_found(Kind::Image, &missing)) }
 }
 

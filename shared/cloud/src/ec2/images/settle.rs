@@ -12,13 +12,15 @@ use crate::kernel::scope::Scope;
 use crate::kernel::time::Time;
 use crate::model::Model;
 
-/// Plans that a deregistered image is described no longer.
+/// Plans that a deregistered image is described no longer. Its id is known for longer.
 pub fn plan_vanish(model: &mut Model, scope: &Scope, at: Time, id: &str) {
     let (scope, id) = (scope.clone(), id.to_string());
     model.at(at, "ec2: image vanishes", move |model| {
+        let now = model.now;
         let region = model.ec2_region(&scope);
         region.images.remove(&id);
         region.tag_versions.remove(&id);
+        region.images_gone.insert(id, now);
     });
 }
 

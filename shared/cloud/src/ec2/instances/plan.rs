@@ -6,7 +6,7 @@ use crate::ec2::state::{Image, ImageState, Platform};
 use crate::ec2::state::{Launch, Profile};
 use crate::ec2::types::{self, InstanceType};
 use crate::ec2::volumes::create::{snapshot_want, volume_want};
-use crate::ec2::{Region, lookup, tags, well_formed};
+use crate::ec2::{Region, key_pairs, lookup, tags, well_formed};
 use crate::kernel::access::{Call, Want};
 use crate::kernel::error::{ApiError, Kind};
 use crate::kernel::time::Time;
@@ -44,6 +44,9 @@ pub fn plan(model: &mut Model, call: &Call, launch: &Launch) -> Result<Plan, Api
     let boot_mode = fit(&image.platform, kind)?;
     let devices = mapping::plan(model, &call.scope, &image, &launch.devices)?;
     check_devices(launch, &image, kind, &devices)?;
+    if let Some(name) = &launch.key_name {
+        key_pairs::check(model, &call.scope, name)?;
+    }
     let now = model.now;
     let region = model.ec2_region(&call.scope);
     let (subnet_id, zone) = place(region, launch)?;

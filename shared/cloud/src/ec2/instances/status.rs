@@ -225,7 +225,7 @@ pub fn uefi_data(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml,
 }
 
 /// The store that the image brought along; else a blank one, which differs between machines.
-fn variables(instance: &Instance) -> String {
+pub fn variables(instance: &Instance) -> String {
     let own = || {
         let mut bytes = b"AMZNUEFI".to_vec();
         bytes.extend(

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{events, own};
-use crate::ec2::done;
 use crate::ec2::state::ProductCode;
+use crate::ec2::{done, lookup};
 use crate::kernel::access::{Call, Want};
 use crate::kernel::error::ApiError;
 use crate::kernel::query::Fields;
@@ -18,6 +18,10 @@ pub fn describe(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, 
     let attribute = fields.required("Attribute")?.to_string();
     let id = fields.required("SnapshotId")?.to_string();
     fields.finish()?;
+    let shown = lookup::snapshot_for(model, &call.scope, &id);
+    if shown.is_some_and(|shown| *shown.owner != *call.scope.account) {
+        return Err(ApiError::new(403, "AuthFailure", format!("Not authorized for snapshot:{id}")));
+    }
     let snapshot = own(model, &call.scope, &id)?.clone();
     let want = snapshot.want(call, &call.scope, "ec2:DescribeSnapshotAttribute");
     model.permit(call, &[want.key("ec2:Attribute", attribute.as_str())])?;

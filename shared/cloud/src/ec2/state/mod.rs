@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use launch::{
     Data, EbsOverride, Encryption, Launch, LaunchTemplate, Metadata, Override, Profile, Version,
 };
-pub use network::{Furniture, Network, Peer, Permission, Rule, SecurityGroup, Subnet};
+pub use network::{Furniture, KeyPair, Network, Peer, Permission, Rule, SecurityGroup, Subnet};
 
 use crate::kernel::access::Tags;
 use crate::kernel::time::Time;
@@ -23,6 +23,8 @@ pub struct Region {
     pub launch_templates: BTreeMap<String, LaunchTemplate>,
     /// Names that are taken, with the image that took them.
     pub image_names: BTreeMap<String, String>,
+    /// Images that are no longer described, each with the instant from which it is not.
+    pub images_gone: BTreeMap<String, Time>,
     /// The images that are backed by a snapshot.
     pub snapshot_users: BTreeMap<String, BTreeSet<String>>,
     /// Client tokens that were used: action and token, with what was asked and what came of it.

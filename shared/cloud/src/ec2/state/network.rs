@@ -9,6 +9,17 @@ use crate::kernel::time::Time;
 #[derive(Debug, Default)]
 pub struct Furniture {
     pub network: Network,
+    /// Key pairs by their names.
+    pub key_pairs: BTreeMap<String, KeyPair>,
+}
+
+#[derive(Clone, Debug)]
+pub struct KeyPair {
+    pub id: String,
+    pub fingerprint: String,
+    /// `rsa` or `ed25519`.
+    pub kind: &'static str,
+    pub created_at: Time,
 }
 
 /// The VPC, the subnets and the security groups of one account in one region.

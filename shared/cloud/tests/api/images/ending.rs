@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_deregistered_image_is_shown_for_a_moment_and_then_nobody_knows_it() {
+fn a_deregistered_image_is_shown_for_a_moment_then_finds_nothing_and_then_nobody_knows_it() {
     run(async |cloud| {
         let id = available(&cloud, "web").await;
         let snapshot = leaf(&describe(&cloud, &id), "snapshotId");
@@ -20,9 +20,28 @@ fn a_deregistered_image_is_shown_for_a_moment_and_then_nobody_knows_it() {
         assert_eq!(refused(&cloud, &deregister), "InvalidAMIID.Unavailable");
         ec2(&cloud, &delete);
         seconds(&cloud, 61).await;
+        assert_eq!(leaves(&describe(&cloud, &id), "imageId"), Vec::<String>::new());
+        assert_eq!(refused(&cloud, &deregister), "InvalidAMIID.NotFound");
+        seconds(&cloud, LONG).await;
         let look = format!("Action=DescribeImages&ImageId.1={id}");
         assert_eq!(refused(&cloud, &look), "InvalidAMIID.NotFound");
-        assert_eq!(refused(&cloud, &deregister), "InvalidAMIID.NotFound");
+    });
+}
+
+#[test]
+fn the_id_of_a_deregistered_image_is_known_for_as_long_as_a_machine_refers_to_it() {
+    run(async |cloud| {
+        let id = available(&cloud, "web").await;
+        let launch = format!("Action=RunInstances&ImageId={id}&InstanceType=t3.micro");
+        let machine = ec2(&cloud, &format!("{launch}&MinCount=1&MaxCount=1"));
+        ec2(&cloud, &format!("Action=DeregisterImage&ImageId={id}"));
+        seconds(&cloud, 10 * LONG).await;
+        assert_eq!(leaves(&describe(&cloud, &id), "imageId"), Vec::<String>::new());
+        let machine = leaf(&machine, "instanceId");
+        ec2(&cloud, &format!("Action=TerminateInstances&InstanceId.1={machine}"));
+        seconds(&cloud, 60).await;
+        let look = format!("Action=DescribeImages&ImageId.1={id}");
+        assert_eq!(refused(&cloud, &look), "InvalidAMIID.NotFound");
     });
 }
 

@@ -21,6 +21,36 @@ fn attributes_of_a_pending_image_cannot_be_changed() {
 }
 
 #[test]
+fn what_others_could_not_read_is_not_shared() {
+    run(async |cloud| {
+        let id = available(&cloud, "plain").await;
+        let copy = format!("Action=CopyImage&SourceRegion={HOME}&SourceImageId={id}&Name=copy");
+        let copy = leaf(&ec2(&cloud, &format!("{copy}&Encrypted=true")), "imageId");
+        seconds(&cloud, LONG).await;
+        let (code, text) = refusal(&cloud, HOME, &share_form(&copy));
+        assert_eq!(code, "InvalidParameter");
+        assert!(text.starts_with("Snapshots encrypted with the AWS Managed CMK"), "{text}");
+        let all = format!("Action=ModifyImageAttribute&ImageId={copy}&LaunchPermission.Add.1");
+        let (code, text) = refusal(&cloud, HOME, &format!("{all}.Group=all"));
+        assert_eq!(code, "UnsupportedOperation");
+        assert!(text.starts_with("Encrypted snapshots can't be shared publicly"), "{text}");
+        share(&cloud, &id);
+    });
+}
+
+#[test]
+fn an_image_and_a_snapshot_that_are_public_do_not_show_their_attributes_to_others() {
+    run(async |cloud| {
+        let public = ec2(&cloud, "Action=DescribeImages&Owner.1=amazon");
+        let (image, snapshot) = (leaf(&public, "imageId"), leaf(&public, "snapshotId"));
+        let of = format!("Action=DescribeImageAttribute&ImageId={image}&Attribute");
+        assert_eq!(refused(&cloud, &format!("{of}=launchPermission")), "AuthFailure");
+        let of = format!("Action=DescribeSnapshotAttribute&SnapshotId={snapshot}&Attribute");
+        assert_eq!(refused(&cloud, &format!("{of}=createVolumePermission")), "AuthFailure");
+    });
+}
+
+#[test]
 fn an_image_is_shared_with_so_many_and_so_many_are_public() {
     let mut config = Config::seeded(1);
     config.limits.image_shares = 2;

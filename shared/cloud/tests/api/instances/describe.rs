@@ -16,6 +16,7 @@ fn found(cloud: &Cloud, name: &str, value: &str) -> Vec<String> {
 #[test]
 fn each_filter_tells_two_machines_apart() {
     Cloud::run(calm(), async |cloud| {
+        ec2(&cloud, "Action=CreateKeyPair&KeyName=mine");
         let rest = "&KeyName=mine&IamInstanceProfile.Name=backup\
                     &InstanceMarketOptions.MarketType=spot\
                     &TagSpecification.1.ResourceType=instance\

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod describe;
+mod key_pairs;
 mod launch;
 mod lifecycle;
 mod network;

@@ -96,6 +96,25 @@ fn the_latest_console_is_for_nitro_only() {
 }
 
 #[test]
+fn an_image_keeps_the_variables_of_its_machine_if_the_knob_says_so() {
+    for keeps in [true, false] {
+        let mut config = calm();
+        config.quirks.create_image_keeps_uefi_variables = keeps;
+        Cloud::run(config, async |cloud| {
+            let machine = running(&cloud, "").await;
+            let form = format!("Action=CreateImage&InstanceId={machine}&Name=web");
+            let image = leaf(&ec2(&cloud, &form), "imageId");
+            let form = format!("Action=DescribeImageAttribute&ImageId={image}&Attribute=uefiData");
+            let of_image = leaf(&ec2(&cloud, &form), "value");
+            let form = format!("Action=GetInstanceUefiData&InstanceId={machine}");
+            let of_machine = leaf(&ec2(&cloud, &form), "uefiData");
+            assert!(!of_machine.is_empty());
+            assert_eq!(of_image == of_machine, keeps, "{of_image}");
+        });
+    }
+}
+
+#[test]
 fn only_uefi_machines_have_variables_and_each_its_own() {
     Cloud::run(calm(), async |cloud| {
         let one = running(&cloud, "").await;

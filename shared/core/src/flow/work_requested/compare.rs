@@ -52,6 +52,7 @@ pub(super) fn with_machine(
             .filter(|operation| *operation != UsageOperation::Unknown),
         platform: build.platform.clone(),
         product_codes: build.product_codes.clone(),
+        instance_store: machine.instance_store(),
         source_instance: None,
     };
     let mut found = Found::default();
@@ -119,6 +120,10 @@ impl Found {
         }
         for code in new.iter().filter(|code| !old.contains(code)) {
             self.add(Told, format!("product code {code} is on the image alone"));
+        }
+        for (device, name) in &machine.instance_store {
+            let shown = image.instance_store.get(device);
+            self.attribute(Told, &format!("{device}: instance store"), &Some(name), &shown);
         }
     }
 

@@ -31,7 +31,7 @@ use crate::ids::InstanceId;
 use crate::limits::{
     BELIEVED_FOR, LOOK_AFTER, LOOK_DOWN, PARTIAL, SETTLE, UNSETTLED_WAIT, WAITING_MAX, later,
 };
-use crate::machine::{Grade, Machine};
+use crate::machine::{Grade, Machine, Volume};
 use crate::names::image_name;
 use crate::observed::{Complete, ObservedImage, ObservedSnapshot};
 use crate::point::{Point, Step};
@@ -285,6 +285,8 @@ fn begin(
     {
         return turn_down(builder, point, Some(machine), Event::Refuse, reason);
     }
+    let shared = shared_volume(&chosen);
+    let chosen = chosen.found(shared);
     let left_out = tags_left_out(&chosen);
     let chosen = chosen.found(left_out);
     if let Some(reason) = choice.because {
@@ -348,13 +350,27 @@ fn turn_down(
     Ok(())
 }
 
+/// Tells why a point that is to be at rest will not be, though its machine is stopped.
+fn shared_volume(point: &Point) -> Option<Reason> {
+    let wants_rest = matches!(point.plan.consistency, Consistency::AtRest | Consistency::StopStart);
+    let machine = point.machine.as_ref().filter(|_| wants_rest)?;
+    machine.shared_volume().filter(|_| machine.instance.is_at_rest()).map(shared)
+}
+
+fn shared(volume: &Volume) -> Reason {
+    let text = format!(
+        "volume {} is attached to another machine too, which may write to it: graded as a crash",
+        volume.id
+    );
+    Reason::new(Code::SharedVolume, text)
+}
+
 /// Tells whether the machine was stopped when the call was made, and is still in the same stop.
 /// Then nothing has written to its disks in between.
 fn is_rested(point: &Point, machine: Option<&Machine>) -> bool {
-    let before = point.machine.as_ref().map(|machine| &machine.instance);
-    let after = machine.map(|machine| &machine.instance);
-    before.zip(after).is_some_and(|(before, after)| {
-        before.is_at_rest() && after.is_at_rest() && before.launched == after.launched
+    point.machine.as_ref().zip(machine).is_some_and(|(before, after)| {
+        let is_same_stop = before.instance.launched == after.instance.launched;
+        before.is_at_rest() && after.is_at_rest() && is_same_stop
     })
 }
 
@@ -386,7 +402,8 @@ fn grade(
     if !rested {
         let text =
             "the machine did not stay stopped while its snapshots were made: graded as a crash";
-        let reason = Reason::new(Code::NotStopped, text);
+        let shared = machine.and_then(Machine::shared_volume).map(shared);
+        let reason = shared.unwrap_or_else(|| Reason::new(Code::NotStopped, text));
         builder.say(&point.id, reason.clone());
         // A point that did not ask for more than a crash grade needs no further finding.
         found = (point.plan.consistency == Consistency::AtRest).then_some(reason);

@@ -14,26 +14,40 @@ mod triggers;
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::{Consistency, Policy, StopStart};
 use crate::ids::PolicyName;
 use crate::yaml::{self, Node, Position, Problem, Value};
 use body::Body;
 use reader::{Group, Problems};
 
-/// Reads a file.
+/// Reads a file, whenever it was written: its schedules may be over.
 ///
 /// # Errors
 /// Everything that is wrong with it, in the order of its lines.
 pub fn read(text: &str) -> Result<Vec<Policy>, Vec<Problem>> {
+    read_with(text, Problems::default())
+}
+
+/// Reads a file that is to be put in force now.
+///
+/// # Errors
+/// Everything that is wrong with it, in the order of its lines. A schedule that never comes again
+/// is wrong too.
+pub fn read_at(text: &str, now: Timestamp) -> Result<Vec<Policy>, Vec<Problem>> {
+    read_with(text, Problems { now: Some(now), ..Problems::default() })
+}
+
+fn read_with(text: &str, mut problems: Problems) -> Result<Vec<Policy>, Vec<Problem>> {
     let root = yaml::parse(text).map_err(|problem| vec![problem])?;
-    let mut problems = Problems::default();
     let policies = whole(&root, &mut problems);
-    if problems.0.is_empty() {
+    if problems.found.is_empty() {
         return Ok(policies);
     }
-    problems.0.sort();
-    problems.0.dedup();
-    Err(problems.0)
+    problems.found.sort();
+    problems.found.dedup();
+    Err(problems.found)
 }
 
 fn whole(root: &Node, problems: &mut Problems) -> Vec<Policy> {

@@ -1,9 +1,10 @@
 //! Reads groups of keys out of a tree, and collects everything that is wrong on the way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
+use jiff::Timestamp;
 use strsim::levenshtein;
 
 use crate::policy::print::span;
@@ -26,13 +27,17 @@ const TYPOS_MAX: usize = 2;
 /// Longest duration: more than anything is kept or waited for, and short enough to count with.
 const DURATION_SECS_MAX: u64 = 100 * 365 * 86_400;
 
-/// Problems that were found so far.
+/// Problems that were found so far, and the instant at which the file is read.
 #[derive(Debug, Default)]
-pub struct Problems(pub Vec<Problem>);
+pub struct Problems {
+    pub found: Vec<Problem>,
+    /// None where nothing is refused for being over.
+    pub now: Option<Timestamp>,
+}
 
 impl Problems {
     pub fn add(&mut self, at: Position, what: impl Into<String>, instead: impl Into<String>) {
-        self.0.push(Problem::new(at, what, instead));
+        self.found.push(Problem::new(at, what, instead));
     }
 }
 
@@ -45,12 +50,13 @@ impl<'n> Group<'n> {
             return None;
         };
         let mut entries: Vec<(&str, &Node, &Node)> = Vec::new();
+        let mut names = BTreeSet::new();
         for (key, value) in pairs {
             let Some(name) = key.text() else {
                 problems.add(key.at, "a key must be a single word", "write `key: value`");
                 continue;
             };
-            if entries.iter().any(|(known, ..)| *known == name) {
+            if !names.insert(name) {
                 let wrong = format!("`{name}` is given twice");
                 problems.add(key.at, wrong, "keep one of them");
                 continue;
@@ -159,16 +165,13 @@ pub fn list<'n>(node: &'n Node, what: &str, problems: &mut Problems) -> &'n [Nod
 }
 
 /// Drops what stands in a list a second time, and reports it.
-pub fn once_each<T: Display + PartialEq>(
-    all: Vec<(Position, T)>,
-    problems: &mut Problems,
-) -> Vec<T> {
-    let mut once: Vec<T> = Vec::new();
+pub fn once_each<T: Display>(all: Vec<(Position, T)>, problems: &mut Problems) -> Vec<T> {
+    let (mut once, mut texts) = (Vec::new(), BTreeSet::new());
     for (at, item) in all {
-        if once.contains(&item) {
-            problems.add(at, format!("`{item}` is given twice"), "keep one of them");
-        } else {
+        if texts.insert(item.to_string()) {
             once.push(item);
+        } else {
+            problems.add(at, format!("`{item}` is given twice"), "keep one of them");
         }
     }
     once

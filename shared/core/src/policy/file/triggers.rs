@@ -76,7 +76,15 @@ fn timed(schedule: &Node, mut group: Group<'_>, problems: &mut Problems) -> Opti
     let catch_up = catch_up.and_then(|node| reader::choice(node, "`catch_up`", &choices, problems));
     let text = reader::text(schedule, "`schedule`", problems)?;
     let mut timed = match Timed::new(text, zone_name) {
-        Ok(timed) => timed,
+        Ok(timed) => {
+            if problems.now.is_some_and(|now| timed.schedule.next_after(now, &timed.zone).is_none())
+            {
+                let what = format!("`{text}` never comes again: the last of its years is past");
+                let instead = "write a year that is to come, or `*` for every year";
+                problems.add(schedule.at, what, instead);
+            }
+            timed
+        }
         Err(why) => {
             let instead = "write `cron(minutes hours day-of-month month day-of-week year)`, for \
                            instance cron(0 2 * * ? *), or rate(6 hours)";
