@@ -18,10 +18,8 @@ pub fn answer(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, Ap
         "AttachVolume" => volumes::attach::attach(model, call, fields),
         "AuthorizeSecurityGroupEgress" => groups::authorize(model, call, fields, true),
         "AuthorizeSecurityGroupIngress" => groups::authorize(model, call, fields, false),
-        "CreateKeyPair" | "ImportKeyPair" => key_pairs::create(model, call, fields),
         "CreateSecurityGroup" => groups::create(model, call, fields),
         "CreateVolume" => volumes::create::create(model, call, fields),
-        "DeleteKeyPair" => key_pairs::delete(model, call, fields),
         "DeleteSecurityGroup" => groups::delete(model, call, fields),
         "DeleteVolume" => volumes::delete(model, call, fields),
         "DescribeAvailabilityZones" => furniture::describe_zones(model, call, fields),
@@ -29,7 +27,6 @@ pub fn answer(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, Ap
         "DescribeInstanceStatus" => instances::status::describe(model, call, fields),
         "DescribeInstanceTypes" => types::describe(model, call, fields),
         "DescribeInstances" => instances::describe::describe(model, call, fields),
-        "DescribeKeyPairs" => key_pairs::describe(model, call, fields),
         "DescribeRegions" => furniture::describe_regions(model, call, fields),
         "DescribeSecurityGroups" => groups::describe(model, call, fields),
         "DescribeSubnets" => network::describe_subnets(model, call, fields),
@@ -82,6 +79,15 @@ pub fn answer(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, Ap
         "DescribeLaunchTemplates" => templates::describe::templates(model, call, fields),
         "DescribeLaunchTemplateVersions" => templates::describe::versions(model, call, fields),
         "ModifyLaunchTemplate" => templates::create::modify(model, call, fields),
+        _ => answer_of_key_pairs(model, call, fields),
+    }
+}
+
+fn answer_of_key_pairs(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, ApiError> {
+    match call.action.as_str() {
+        "CreateKeyPair" | "ImportKeyPair" => key_pairs::create(model, call, fields),
+        "DeleteKeyPair" => key_pairs::delete(model, call, fields),
+        "DescribeKeyPairs" => key_pairs::describe(model, call, fields),
         _ => Err(unknown_action(call)),
     }
 }

@@ -285,11 +285,10 @@ fn share(
         return Err(ApiError::bad("ResourceLimitExceeded", text));
     }
     let public = (image.public || add.all) && !remove.all;
-    if public && !image.public {
-        if region.images.values().filter(|image| image.public).count() >= public_max {
-            let text = format!("At most {public_max} images of a region can be public.");
-            return Err(ApiError::bad("ResourceLimitExceeded", text));
-        }
+    let becomes_public = public && !image.public;
+    if becomes_public && region.images.values().filter(|it| it.public).count() >= public_max {
+        let text = format!("At most {public_max} images of a region can be public.");
+        return Err(ApiError::bad("ResourceLimitExceeded", text));
     }
     if let Some(image) = region.images.get_mut(&image.id) {
         image.launch_permissions = grantees;
