@@ -137,8 +137,8 @@ fn what_a_policy_says_in_vain_is_noted_on_stderr() {
 #[test]
 fn a_policy_that_reboots_machines_names_the_parameter_that_allows_it() {
     let output = check(&[], &format!("{GOOD}    consistency: reboot\n"));
-    let note = "note: policy gold: `consistency: reboot` reboots running machines; unless the stack \
-                was deployed with AllowReboot=true, their points are refused\n";
+    let note = "note: policy gold: `consistency: reboot` reboots running machines; unless the \
+                stack was deployed with AllowReboot=true, their points are refused\n";
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), note.into()));
 }
 
