@@ -7,6 +7,7 @@ mod economy;
 mod every_call;
 mod images;
 mod mutations;
+mod never_given_up;
 mod not_fooled;
 mod path;
 mod rebuild;

@@ -11,6 +11,7 @@ use afterimage_core::ids::{AmiId, InstanceId, Region};
 use afterimage_core::limits::ROUND_RECORDS_MAX;
 use afterimage_core::names::TAG_POINT;
 use afterimage_core::observed::{Complete, ObservedImage, ObservedSnapshot};
+use afterimage_core::obstacle::Obstacles;
 use afterimage_core::slot::PointId;
 use afterimage_core::work::{Kind, Queue};
 use afterimage_core::worker::batch::Batch;
@@ -85,7 +86,8 @@ async fn known(
     let Batch { points, replicas, .. } = batch;
     let region = &queue.region;
     let needs = work_requested::needs(queue.kind, &points, &replicas, now);
-    let Needs { tagged: tagged_with, names, downtimes, points: other_points, .. } = needs;
+    let Needs { tagged: tagged_with, names, downtimes, points: other_points, summaries, .. } =
+        needs;
     Ok(match queue.kind {
         Kind::Snapshot => {
             let tagged = tagged(aws, region, tagged_with).await?;
@@ -116,6 +118,11 @@ async fn known(
             let uefi_data =
                 uefi_data(aws, region, confirm::needs_uefi_data(&points, &images)).await;
             let points_of_replicas = aws.ledger.points(&other_points).await?;
+            let copies = Queue { kind: Kind::Copy, ..queue.clone() };
+            let obstacles = match replicas.is_empty() {
+                true => Obstacles::none(copies),
+                false => aws.ledger.obstacles(&copies).await?,
+            };
             Input::Confirm(confirm::Input {
                 now,
                 points,
@@ -123,12 +130,15 @@ async fn known(
                 points_of_replicas,
                 images,
                 uefi_data,
+                obstacles,
             })
         }
         Kind::Copy => {
             let points = aws.ledger.points(&other_points).await?;
             let named = named(aws, region, names).await?;
-            Input::Copy(copy::Input { now, replicas, points, named })
+            let obstacles = aws.ledger.obstacles(queue).await?;
+            let summaries = aws.ledger.summaries(&summaries).await?;
+            Input::Copy(copy::Input { now, replicas, points, named, obstacles, summaries })
         }
         // Power goes by the roster, and not by what the index nominates.
         Kind::Power => Input::Power(Box::new(power(aws, queue, now).await?)),

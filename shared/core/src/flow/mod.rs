@@ -13,6 +13,7 @@ pub mod reconcile_tick;
 mod request;
 pub mod snapshots_completed;
 pub mod stop;
+pub mod taken_up;
 pub mod waiting;
 pub mod work_requested;
 

@@ -17,8 +17,8 @@ use afterimage_core::work::Kind;
 
 use crate::render::render;
 use crate::scene::{
-    FRANKFURT, IRELAND, ami, at, code, codes_said, confirm_input, hours, imaged, mins, place,
-    point_in, region, registered, replica_in, seen_image, written,
+    FRANKFURT, IRELAND, ami, at, code, codes_said, confirm_input, hours, imaged, mins,
+    no_obstacles, place, point_in, region, registered, replica_in, seen_image, written,
 };
 
 fn look(point: &Point, seen: &[ObservedImage], secs: i64) -> Decision {
@@ -31,7 +31,9 @@ fn pending(name: &str, number: u32) -> Replica {
     let replica = replicas.into_iter().find(|replica| replica.region == region(name));
     let points = BTreeMap::from([(point.id.clone(), point)]);
     let replicas = vec![replica.expect("a replica")];
-    let input = copy::Input { now: at(mins(20)), replicas, points, named: BTreeMap::new() };
+    let (named, summaries) = (BTreeMap::new(), BTreeMap::new());
+    let obstacles = no_obstacles(IRELAND);
+    let input = copy::Input { now: at(mins(20)), replicas, points, named, obstacles, summaries };
     let copying = replica_in(&copy::decide(&input));
     replica_in(&conclude::copy(&copying, Outcome::Made(ami(number)), at(mins(20))))
 }

@@ -16,7 +16,7 @@ use afterimage_core::work::Kind;
 
 use crate::scene::{
     FRANKFURT, HOME, IRELAND, NAME, ami, answer, at, codes_said, hours, imaged, instance, mins,
-    only_call, our_tags, place, region, replica_in, reported, seen_image, written,
+    no_obstacles, only_call, our_tags, place, region, replica_in, reported, seen_image, written,
 };
 
 fn waiting(name: &str) -> Replica {
@@ -33,7 +33,8 @@ fn look_with(point: Point, replica: &Replica, named: &[ObservedImage], secs: i64
     let named =
         needs(Kind::Copy, &[], &replicas, at(secs)).names.into_iter().map(of_name).collect();
     let points = BTreeMap::from([(point.id.clone(), point)]);
-    decide(&Input { now: at(secs), replicas, points, named })
+    let (obstacles, summaries) = (no_obstacles(IRELAND), BTreeMap::new());
+    decide(&Input { now: at(secs), replicas, points, named, obstacles, summaries })
 }
 
 fn look(replica: &Replica, named: &[ObservedImage], secs: i64) -> Decision {
@@ -227,7 +228,9 @@ fn the_replica_that_is_wanted_first_is_copied_first() {
         let points = [&point, &urgent_point].map(|point| (point.id.clone(), point.clone()));
         let replicas = vec![relaxed.clone(), urgent.clone()];
         let (points, named) = (BTreeMap::from(points), BTreeMap::new());
-        let decision = decide(&Input { now: at(mins(20)), replicas, points, named });
+        let (obstacles, summaries) = (no_obstacles(IRELAND), BTreeMap::new());
+        let input = Input { now: at(mins(20)), replicas, points, named, obstacles, summaries };
+        let decision = decide(&input);
         let Some(Command::Call(intent)) = decision.commands.first() else { panic!("{decision:?}") };
         let Call::CopyImage(call) = &intent.call else { panic!("{decision:?}") };
         assert_eq!(call.name, format!("{}-0", first.point), "{secs:?}");

@@ -3,9 +3,9 @@
 //! - The image of a point is available: this fact and the replicas that its policy asks for are one
 //!   write. A point without replicas is protected at once.
 //! - A replica is available: this fact and its place in its point are one write. The last replica
-//!   makes the point protected, or failed if another replica was given up. No replica waits for
-//!   another, and no failure touches another.
+//!   makes the point protected. No replica waits for another, and no failure touches another.
 //! - A replica or an image failed, or is no longer there: the next try is made, under another name.
+//!   A copy that failed holds up all copies under its key, until one succeeds again.
 //!
 //! Every image that is available is compared with its machine first. An image that would not boot,
 //! or would run without its licence, cannot be used. Any other difference is reported. If EC2
@@ -17,13 +17,14 @@ use jiff::Timestamp;
 
 use super::compare::{self, Difference, Weight};
 use super::decision_builder::DecisionBuilder;
-use super::grade_tag;
 use super::needs::Needs;
+use super::{grade_tag, held_up};
 use crate::command::{Change, Command, Decision, Record, Write};
 use crate::ids::{AmiId, Region, SnapshotId, VolumeId};
 use crate::limits::{PARTIAL, PENDING_MAX, SETTLE};
 use crate::machine::{Machine, Volume};
 use crate::observed::{ImageState, ObservedImage};
+use crate::obstacle::Obstacles;
 use crate::point::{
     Chosen, IllegalForReplica, Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step,
 };
@@ -31,7 +32,8 @@ use crate::policy::Method;
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
 use crate::status::{Event, IllegalTransition, Status};
-use crate::transition::{replicas, retry, summary};
+use crate::transition::retry::{self, Next};
+use crate::transition::{replicas, summary};
 use crate::work::{Kind, Queue};
 
 #[derive(Clone, Debug)]
@@ -48,6 +50,8 @@ pub struct Input {
     pub images: BTreeMap<AmiId, ObservedImage>,
     /// The variables of the UEFI firmware of the images that could be asked.
     pub uefi_data: BTreeMap<AmiId, Option<String>>,
+    /// What stands in the way of the copies into this region.
+    pub obstacles: Obstacles,
 }
 
 /// Returns the facts that have to be read before anything is decided.
@@ -105,6 +109,7 @@ pub fn decide(input: &Input) -> Decision {
         .filter_map(|(id, replicas)| Some((input.points_of_replicas.get(id)?, replicas)));
     let mut replicas: Vec<(&Point, Vec<&Replica>)> = with_point.collect();
     replicas.sort_by_key(|(point, _)| (point.requested_at, &point.id));
+    held_up::learn(&mut builder, input, &replicas);
     for (point, mut replicas) in replicas {
         replicas.sort_by_key(|replica| &replica.region);
         let done = look_at_replicas(&mut builder, point, &replicas, input);
@@ -113,11 +118,17 @@ pub fn decide(input: &Input) -> Decision {
     builder.decision()
 }
 
+/// Returns when the next try is made. One that leaves an image that failed is made sparingly.
+fn next(reason: &Reason) -> Next {
+    if reason.code == Code::ArtefactGone { Next::Backoff } else { Next::Sparing }
+}
+
 /// The result of a look at an image.
 enum Look {
     Available,
     /// The image cannot be used, and another try may succeed.
     Lost(Reason),
+    /// The image is pending for so long that a person should know.
     TooLong(Reason),
     Pending,
 }
@@ -163,12 +174,12 @@ fn look_at_image(
         Look::Available => return judge(builder, point, image, input),
         Look::Lost(reason) => {
             let point = &with_leftovers(point, image, input);
-            let after = retry::failed(point, reason.clone(), retry::Next::Backoff, input.now)?;
+            let after = retry::failed(point, reason.clone(), next(&reason), input.now)?;
             (reason, after)
         }
         Look::TooLong(reason) => {
-            let point = &with_leftovers(point, image, input);
-            (reason.clone(), retry::given_up(point, reason)?)
+            builder.report_once(point, reason);
+            return Ok(());
         }
     };
     builder.say(&point.id, reason);
@@ -220,7 +231,7 @@ fn judge(
     let after = match weight {
         // EC2 imaged the machine as it was a moment later: with one disk more, or one less.
         Some(Weight::Disks) if is_created => {
-            retry::failed(&left, reason, retry::Next::Backoff, input.now)?
+            retry::failed(&left, reason, Next::Sparing, input.now)?
         }
         Some(Weight::Billing) if !is_created && point.plan.method == Method::Auto => {
             let method = Chosen { method: Method::CreateImage, why: reason.to_string() };
@@ -329,7 +340,10 @@ fn look_at_replicas(
         }
         match after.status.is_settled() {
             true => settled.push(after),
-            false => builder.record(Change::replica(after)),
+            false => {
+                let told = summary::behind(point, &after, after.step.due_at);
+                builder.record(Change::replica(after).telling(Some(told)));
+            }
         }
     }
     if !settled.is_empty() {
@@ -359,14 +373,10 @@ fn look_at_replica(
             Replica { step: replica.step.settled(), reason: None, ..after }
         }
         Look::Lost(reason) => {
-            let after = retry::replica_failed(replica, reason.clone(), input.now)?;
-            if retry::is_used_up(&after.step) {
-                let reason = retry::final_reason(reason, &after.step);
-                retry::replica_given_up(&after, reason)?
-            } else {
-                after
-            }
+            let next = next(&reason);
+            retry::replica_failed(replica, reason, next, input.now)?
         }
-        Look::TooLong(reason) => retry::replica_given_up(replica, reason)?,
+        Look::TooLong(reason) if replica.reason.as_ref() == Some(&reason) => return Ok(None),
+        Look::TooLong(reason) => Replica { reason: Some(reason), ..replica.clone() },
     }))
 }

@@ -8,6 +8,7 @@ pub mod copy;
 pub(crate) mod decision_builder;
 mod grade_tag;
 mod guards;
+mod held_up;
 mod method;
 pub mod needs;
 pub mod power;
@@ -69,7 +70,8 @@ impl Input {
         match self {
             Input::Snapshot(input) => snapshot::again(input),
             Input::Power(input) => power::again(input),
-            Input::Register(_) | Input::Confirm(_) | Input::Copy(_) => Again::default(),
+            Input::Copy(input) => copy::again(input),
+            Input::Register(_) | Input::Confirm(_) => Again::default(),
         }
     }
 }

@@ -19,4 +19,6 @@ pub struct Needs {
     pub machines: Vec<InstanceId>,
     pub snapshots: Vec<SnapshotId>,
     pub images: Vec<AmiId>,
+    /// The machines whose summaries are read.
+    pub summaries: Vec<InstanceId>,
 }
