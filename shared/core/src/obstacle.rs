@@ -77,6 +77,8 @@ pub struct Obstacle {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Obstacles {
+    /// The queue. The index of the records in flight has an attribute `queue` of its own.
+    #[serde(rename = "of")]
     pub queue: Queue,
     /// The number of writes so far; 0 if there was none.
     pub version: u64,

@@ -87,7 +87,6 @@ pub fn roster(item: &Item) -> Result<Roster, Failure> {
 }
 
 pub fn obstacles(item: &Item) -> Result<Obstacles, Failure> {
-    // The version says how often they were written; `queue` is a member here, and no index's.
     let key = Key::of(item);
     let unfit = |why| Failure::Item { key: key.to_string(), why };
     let obstacles: Obstacles = record_of(item, &[PK, SK, WRITTEN_BY]).map_err(unfit)?;

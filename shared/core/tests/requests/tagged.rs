@@ -188,6 +188,7 @@ impl World {
             tag_requests: Default::default(),
             waiting: Waiting::default(),
             tagged: Some(tagged),
+            ended: Default::default(),
         })
     }
 }

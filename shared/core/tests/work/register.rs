@@ -115,7 +115,8 @@ fn snapshots_that_are_being_filled_are_waited_for_without_a_write_but_not_for_ev
         let seen = in_states(SnapshotState::Completed, state);
         assert_eq!(look(&point, &seen, hours(48) - 1), Decision::default());
         let after = point_in(&look(&point, &seen, hours(48)));
-        assert_eq!((after.status, code(&after)), (Status::Failed, Some(Code::TooLong)));
+        assert_eq!((after.status, code(&after)), (Status::Ready, Some(Code::TooLong)));
+        assert_eq!(after.leftovers, [ami(7).into()]);
         assert_eq!(after.leftovers, [snap(11).into(), snap(12).into()]);
     }
 }
@@ -135,7 +136,8 @@ fn a_set_of_which_one_failed_is_left_and_the_next_is_made_after_a_wait() {
     let step = Step { attempt: 7, failures: 7, ..snapshotted(&running()).step };
     let last = Point { step, ..snapshotted(&running()) };
     let after = point_in(&look(&last, &seen, mins(10)));
-    assert_eq!((after.status, code(&after)), (Status::Failed, Some(Code::TriesUsedUp)));
+    assert_eq!((after.status, code(&after)), (Status::Requested, Some(Code::SnapshotFailed)));
+    assert_eq!(after.step.due_at, Some(at(mins(10) + hours(24))), "a set a day");
     assert_eq!(after.leftovers.len(), 2);
 }
 
@@ -179,7 +181,9 @@ fn an_image_of_our_name_and_other_snapshots_is_reported_and_the_next_name_is_tri
         let step = Step { attempt: 19, ..registering().step };
         let named = ObservedImage { name: format!("{NAME}-19"), ..image };
         let after = point_in(&look_up(&Point { step, ..registering() }, &[named], mins(16)));
-        assert_eq!((after.status, code(&after)), (Status::Failed, Some(Code::TriesUsedUp)));
+        assert_eq!((after.status, code(&after)), (Status::Ready, Some(Code::Foreign)));
+        let Step { attempt, first, due_at, .. } = after.step;
+        assert_eq!((attempt, first, due_at), (20, 20, Some(at(mins(16) + hours(24)))));
     }
 }
 

@@ -131,7 +131,7 @@ fn turns(input: &Input) -> Turns<'_> {
     });
     let newest = newest(&due, &input.summaries);
     let mut turns = Turns::default();
-    let mut probes: BTreeMap<Cause, (u32, usize)> = BTreeMap::new();
+    let mut probes: BTreeMap<Cause, (bool, u32, usize)> = BTreeMap::new();
     let mut free: BTreeSet<usize> = BTreeSet::new();
     for (index, (point, replica)) in due.iter().enumerate() {
         let newer = newest.get(&line(point)).filter(|newer| newer.0 > point.requested_at);
@@ -142,7 +142,9 @@ fn turns(input: &Input) -> Turns<'_> {
         match input.obstacles.stand(&causes(point, replica), input.now) {
             Stand::Free => drop(free.insert(index)),
             Stand::Probe(cause) => {
-                let turn = (replica.step.failures, index);
+                // A call without an outcome may have made the copy: it is known when it is answered.
+                let is_open = cause == Cause::Calls && replica.status == ReplicaStatus::Copying;
+                let turn = (!is_open, replica.step.failures, index);
                 let best = probes.entry(cause).or_insert(turn);
                 *best = turn.min(*best);
             }
@@ -151,7 +153,7 @@ fn turns(input: &Input) -> Turns<'_> {
             }
         }
     }
-    free.extend(probes.into_values().map(|(_, index)| index));
+    free.extend(probes.into_values().map(|(_, _, index)| index));
     turns.ready = free.into_iter().filter_map(|index| due.get(index).copied()).collect();
     turns
 }
