@@ -3,9 +3,11 @@
 
 use jiff::Timestamp;
 
+use super::conclusion::{Conclusion, Learnt};
+use super::copy_image::{self, CopyImage, NO_KEY};
 use super::outcome::Outcome;
-use super::{Call, Conclusion, CopyImage, Learnt, Reply};
 use crate::change::Change;
+use crate::ids::AmiId;
 use crate::obstacle::{Cause, Obstacles, Stand};
 use crate::point::{Point, Replica, ReplicaStatus};
 use crate::reason::{Code, Reason};
@@ -24,14 +26,12 @@ impl Around {
     pub fn add_to(
         &self,
         mut conclusion: Conclusion,
-        call: &Call,
+        call: &CopyImage,
         begun: &Change,
         seen: Option<Seen>,
         now: Timestamp,
     ) -> Conclusion {
-        let (Call::CopyImage(call), Some(replica)) = (call, begun.replica_written()) else {
-            return conclusion;
-        };
+        let Some(replica) = begun.replica_written() else { return conclusion };
         let begun_at = replica.step.begun_at.unwrap_or(now);
         let mut obstacles = self.obstacles.clone();
         match seen {
@@ -94,8 +94,7 @@ pub enum Seen {
 
 /// Tells what an outcome of a copy means for the other copies; nothing if it is about this one
 /// alone.
-pub(super) fn seen(call: &Call, reply: &Reply) -> Option<Seen> {
-    let (Call::CopyImage(call), Reply::CopyImage(outcome)) = (call, reply) else { return None };
+pub(super) fn seen(call: &CopyImage, outcome: &Outcome<AmiId>) -> Option<Seen> {
     let (cause, code, answer) = match outcome {
         Outcome::Made(_) => return Some(Seen::Passed),
         Outcome::Throttled(_) | Outcome::Gone(_) | Outcome::NameTaken(_) => return None,
@@ -110,12 +109,12 @@ pub(super) fn seen(call: &Call, reply: &Reply) -> Option<Seen> {
 
 /// Lists the causes that the copy of a replica could meet.
 pub fn causes(point: &Point, replica: &Replica) -> [Cause; 2] {
-    [Cause::Calls, Cause::Key(super::copy_image::key(point, &replica.region))]
+    [Cause::Calls, Cause::Key(copy_image::key(point, &replica.region))]
 }
 
 /// Returns the name of the key of a call, as causes have it.
 fn key_of(call: &CopyImage) -> &str {
-    call.kms_key.as_deref().unwrap_or(super::copy_image::NO_KEY)
+    call.kms_key.as_deref().unwrap_or(NO_KEY)
 }
 
 /// Tells whether the copy of a replica has failed, and is tried again.

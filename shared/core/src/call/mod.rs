@@ -120,12 +120,12 @@ pub fn conclude_all(
     reply: Reply,
     now: Timestamp,
 ) -> Conclusion {
-    let seen = around::seen(call, &reply);
-    let conclusion = conclude(begun, reply, now);
-    match around {
-        Some(around) => around.add_to(conclusion, call, begun, seen, now),
-        None => conclusion,
-    }
+    let (Some(around), Call::CopyImage(call), Reply::CopyImage(outcome)) = (around, call, &reply)
+    else {
+        return conclude(begun, reply, now);
+    };
+    let seen = around::seen(call, outcome);
+    around.add_to(conclude(begun, reply, now), call, begun, seen, now)
 }
 
 impl Call {

@@ -109,7 +109,7 @@ pub fn decide(input: &Input) -> Decision {
         .filter_map(|(id, replicas)| Some((input.points_of_replicas.get(id)?, replicas)));
     let mut replicas: Vec<(&Point, Vec<&Replica>)> = with_point.collect();
     replicas.sort_by_key(|(point, _)| (point.requested_at, &point.id));
-    held_up::learn(&mut builder, input, &replicas);
+    held_up::learn(&mut builder, &input.obstacles, &input.images, &replicas, input.now);
     for (point, mut replicas) in replicas {
         replicas.sort_by_key(|replica| &replica.region);
         let done = look_at_replicas(&mut builder, point, &replicas, input);

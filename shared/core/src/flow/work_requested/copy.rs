@@ -142,7 +142,7 @@ fn turns(input: &Input) -> Turns<'_> {
         match input.obstacles.stand(&causes(point, replica), input.now) {
             Stand::Free => drop(free.insert(index)),
             Stand::Probe(cause) => {
-                // A call without an outcome may have made the copy: it is known when it is answered.
+                // A call without an outcome may have made the copy, and tells when it is answered.
                 let is_open = cause == Cause::Calls && replica.status == ReplicaStatus::Copying;
                 let turn = (!is_open, replica.step.failures, index);
                 let best = probes.entry(cause).or_insert(turn);
