@@ -232,6 +232,8 @@ fn a_point_stands_by_its_status_and_by_whether_something_is_in_its_way() {
                 good: None,
                 status,
                 reason,
+                failures: 0,
+                next_at: None,
                 findings: Vec::new(),
             };
             let rows = rows(&[summary(told)]);
@@ -252,6 +254,8 @@ fn a_point_that_waits_for_a_stop_says_until_when_and_one_made_anew_says_so() {
             "i-00000000000000001 is running; it is imaged when it stops, until \
              2026-01-08T06:00:00Z",
         )),
+        failures: 0,
+        next_at: None,
         findings: Vec::new(),
     };
     let mut fleet = vec![summary(waiting)];
@@ -285,6 +289,8 @@ fn the_table_fits_into_a_hundred_columns() {
         good: Some(("2026-01-08T02:00:05Z", Grade::AtRest, &["eu-west-1"])),
         status: Status::Requested,
         reason: Some(Reason::new(Code::WaitsForStop, "it waits")),
+        failures: 0,
+        next_at: None,
         findings: Vec::new(),
     };
     let mut fleet = summary(told);
