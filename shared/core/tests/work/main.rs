@@ -14,5 +14,6 @@ mod render;
 mod scene;
 mod settles;
 mod snapshot;
+mod taken_up;
 mod truth;
 mod waiting;
