@@ -222,6 +222,7 @@ fn a_point_stands_by_its_status_and_by_whether_something_is_in_its_way() {
         let calm = match status {
             Status::Protected => Standing::Protected,
             Status::Failed | Status::Refused | Status::Missed => Standing::Failed,
+            Status::Withdrawn | Status::Lost => Standing::Failed,
             _ => Standing::UnderWay,
         };
         let hindered = if calm == Standing::UnderWay { Standing::Waiting } else { calm };
