@@ -245,6 +245,10 @@ fn policy_text(under: &UnderPolicy, now: Timestamp) -> String {
             Some(image) => {
                 format!("{image}, {} of {} replicas", good.replicas.len(), good.replicas_wanted)
             }
+            None if good.home_lost => {
+                let count = good.replicas.len();
+                format!("no image at home, {count} of {} replicas", good.replicas_wanted)
+            }
             None => "snapshots".to_string(),
         };
         let ago = span(now.duration_since(good.taken_at));

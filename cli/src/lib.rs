@@ -10,6 +10,7 @@ pub mod cloud;
 pub mod demo;
 pub mod explain;
 pub mod failure;
+pub mod heal;
 #[cfg(not(feature = "simulator"))]
 pub mod no_simulator;
 pub mod output;

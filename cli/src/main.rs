@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 #[cfg(not(feature = "simulator"))]
 use afterimage::no_simulator;
-use afterimage::{capture, explain, policy, rebuild, status};
+use afterimage::{capture, explain, heal, policy, rebuild, status};
 #[cfg(feature = "simulator")]
 use afterimage::{cloud, demo};
 use clap::{Parser, Subcommand};
@@ -34,6 +34,7 @@ enum Command {
     #[command(hide = true)]
     Demo(no_simulator::Arguments),
     Explain(explain::Arguments),
+    Heal(heal::Arguments),
     Policy(policy::Arguments),
     Rebuild(rebuild::Arguments),
     Status(status::Arguments),
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
         #[cfg(not(feature = "simulator"))]
         Command::Demo(arguments) => no_simulator::run("demo", &arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Heal(arguments) => heal::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),
         Command::Rebuild(arguments) => rebuild::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),

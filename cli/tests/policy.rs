@@ -119,6 +119,8 @@ fn what_a_policy_says_in_vain_is_noted_on_stderr() {
         "policy gold: `retain` is not acted on yet; nothing is deleted",
         "policy gold: `rpo` is not acted on yet; nothing is measured",
         "policy gold: `image.share` is not acted on yet; nothing is shared",
+        "policy gold: `consistency: stop-start` stops running machines; unless the stack was \
+         deployed with AllowStopStart=true, their points are refused",
         "policy discs: `stop_start` has no effect; `consistency: at-rest` stops no machine",
     ];
     let lines = noted.map(|note| format!("note: {note}\n"));
@@ -129,6 +131,14 @@ fn what_a_policy_says_in_vain_is_noted_on_stderr() {
     assert_eq!(answer["notes"], serde_json::json!(noted));
     let there = GOOD.replace("deadline: 4h", "retain: {daily: 7}");
     assert_eq!(text(&check(&[], &there).stderr), lines[0]);
+}
+
+#[test]
+fn a_policy_that_reboots_machines_names_the_parameter_that_allows_it() {
+    let output = check(&[], &format!("{GOOD}    consistency: reboot\n"));
+    let note = "note: policy gold: `consistency: reboot` reboots running machines; unless the stack \
+                was deployed with AllowReboot=true, their points are refused\n";
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), note.into()));
 }
 
 #[test]

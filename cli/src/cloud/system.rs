@@ -29,6 +29,9 @@ pub struct Arguments {
     /// Deploy with AllowStopStart=true: policies may stop machines to image them.
     #[arg(long, requires = "system")]
     allow_stop_start: bool,
+    /// Deploy with AllowReboot=true: policies may have EC2 reboot machines to image them.
+    #[arg(long, requires = "system")]
+    allow_reboot: bool,
 }
 
 /// Deployment to carry out: its options, and the policies to put in force.
@@ -58,6 +61,9 @@ impl Arguments {
         let mut options = Options { regions: regions.into_iter().collect(), ..options };
         if self.allow_stop_start {
             options = options.allowing_stop_start();
+        }
+        if self.allow_reboot {
+            options = options.allowing_reboot();
         }
         Ok(Some(Plan { options, policies }))
     }

@@ -29,8 +29,8 @@ pub fn summary(policy: &Policy) -> String {
 }
 
 /// Lists what a person should check in policies, a sentence each: keys that are not acted on yet,
-/// keys that other keys leave without effect, and regions that are newer than this release, or
-/// none.
+/// keys that other keys leave without effect, powers that the stack must have been given, and
+/// regions that are newer than this release, or none.
 pub fn notes(policies: &[Policy]) -> Vec<String> {
     let mut notes = Vec::new();
     for policy in policies {
@@ -54,6 +54,13 @@ pub fn notes(policies: &[Policy]) -> Vec<String> {
                 "policy {name}: `stop_start` has no effect; `consistency: {mode}` stops no machine"
             ));
         }
+        notes.extend(power(policy.consistency).map(|(does, parameter)| {
+            format!(
+                "policy {name}: `consistency: {}` {does} running machines; unless the stack was \
+                 deployed with {parameter}=true, their points are refused",
+                policy.consistency.as_str()
+            )
+        }));
         let places = policy.replicate.iter().map(|place| &place.region);
         let regions = policy.select.regions.iter().chain(places);
         let unknown = regions.filter(|region| !REGIONS.contains(&region.as_str()));
@@ -62,6 +69,15 @@ pub fn notes(policies: &[Policy]) -> Vec<String> {
         }));
     }
     notes
+}
+
+/// Returns what is done to running machines, and the parameter of the stack that allows it.
+fn power(consistency: Consistency) -> Option<(&'static str, &'static str)> {
+    match consistency {
+        Consistency::StopStart => Some(("stops", "AllowStopStart")),
+        Consistency::Reboot => Some(("reboots", "AllowReboot")),
+        Consistency::AtRest | Consistency::Crash => None,
+    }
 }
 
 fn selects(policy: &Policy) -> String {

@@ -132,6 +132,9 @@ fn cells(row: &Row, now: Timestamp) -> [String; 8] {
             good.grade.as_str().to_string(),
             match &good.image {
                 Some(_) => format!("{}/{}", good.replicas.len(), good.replicas_wanted),
+                None if good.home_lost => {
+                    format!("{}/{}, no home", good.replicas.len(), good.replicas_wanted)
+                }
                 None => "snapshots".to_string(),
             },
         ],

@@ -59,6 +59,13 @@ impl Options {
         self.parameters.insert("AllowStopStart".to_string(), "true".to_string());
         self
     }
+
+    /// Allows having EC2 reboot machines for their images.
+    #[must_use]
+    pub fn allowing_reboot(mut self) -> Options {
+        self.parameters.insert("AllowReboot".to_string(), "true".to_string());
+        self
+    }
 }
 
 /// Deployed system, as far as its callers need to know it.

@@ -103,6 +103,7 @@ fn summary(told: Told) -> MachineSummary {
         image: Some("ami-0123456789abcdef0".to_string().try_into().expect("an id")),
         replicas: replicas.iter().map(|name| region(name)).collect(),
         replicas_wanted: 2,
+        home_lost: false,
         unverified: false,
     });
     let requested_at = at("2026-01-08T02:00:00Z");

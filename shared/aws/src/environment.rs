@@ -19,6 +19,8 @@ pub const LOG_STREAM: &str = "AWS_LAMBDA_LOG_STREAM_NAME";
 /// The number of machines that may be down for their images at the same time. 0, or not set, where
 /// the stack may not stop machines.
 pub const STOP_START_AT_ONCE: &str = "AFTERIMAGE_STOP_START_AT_ONCE";
+/// `true` where the stack may have machines rebooted for their images.
+pub const ALLOW_REBOOT: &str = "AFTERIMAGE_ALLOW_REBOOT";
 /// The log level, `warn`, `info` or `debug`, or a filter of `tracing` such as
 /// `info,aws_smithy_runtime=debug`.
 pub const LOG: &str = "AFTERIMAGE_LOG";
@@ -34,6 +36,8 @@ pub struct Environment {
     pub stream: String,
     /// The number of machines that may be down for their images at the same time.
     pub stop_start_at_once: u32,
+    /// True if EC2 may reboot machines for their images.
+    pub allow_reboot: bool,
 }
 
 impl Environment {
@@ -58,6 +62,10 @@ impl Environment {
             stop_start_at_once: match get(STOP_START_AT_ONCE) {
                 Ok(text) => text.parse().map_err(|why| invalid(STOP_START_AT_ONCE, &why))?,
                 Err(_) => 0,
+            },
+            allow_reboot: match get(ALLOW_REBOOT) {
+                Ok(text) => text.parse().map_err(|why| invalid(ALLOW_REBOOT, &why))?,
+                Err(_) => false,
             },
         })
     }

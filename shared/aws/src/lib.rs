@@ -12,6 +12,7 @@ pub mod ec2;
 pub mod environment;
 pub mod error;
 pub mod invocation;
+pub mod kms;
 pub mod ledger;
 pub mod load;
 pub mod log;
@@ -28,6 +29,7 @@ pub use ec2::Ec2;
 pub use environment::Environment;
 pub use error::Failure;
 pub use invocation::Context;
+pub use kms::Kms;
 pub use ledger::Ledger;
 
 /// The clients of a started function.
@@ -38,6 +40,7 @@ pub struct Aws {
     pub ledger: Ledger,
     pub ec2: Ec2,
     pub bus: Bus,
+    pub kms: Kms,
 }
 
 impl Aws {
@@ -48,6 +51,7 @@ impl Aws {
             ledger: Ledger::new(config, &environment.table, &environment.stream),
             ec2: Ec2::new(config, &environment.stream),
             bus: Bus::new(config, &environment.bus, &environment.stream),
+            kms: Kms::new(config, &environment.account),
             environment: Arc::new(environment),
         }
     }

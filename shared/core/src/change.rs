@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::downtime::{Downtime, Roster};
-use crate::ids::ResourceId;
+use crate::ids::{Region, ResourceId};
 use crate::obstacle::Obstacles;
 use crate::point::{Point, Replica};
 use crate::reason::Reason;
@@ -230,6 +230,32 @@ impl Record {
             // No worker drains request counters: the sweep looks after them.
             Record::RequestCounter(_) | Record::Obstacles(_) => None,
         }
+    }
+
+    /// Returns the region of the artefacts of the record; none if it has none.
+    pub fn region(&self) -> Option<Region> {
+        match self {
+            Record::Point(point) => Some(point.home.clone()),
+            Record::Replica(replica) => Some(replica.region.clone()),
+            Record::Downtime(_)
+            | Record::Roster(_)
+            | Record::RequestCounter(_)
+            | Record::Obstacles(_) => None,
+        }
+    }
+
+    /// Returns the artefacts that the record calls good, which the audit holds against EC2; none if
+    /// there are none.
+    pub fn held(&self) -> Option<Vec<ResourceId>> {
+        let held = match self {
+            Record::Point(point) => point.held(),
+            Record::Replica(replica) => replica.held(),
+            Record::Downtime(_)
+            | Record::Roster(_)
+            | Record::RequestCounter(_)
+            | Record::Obstacles(_) => Vec::new(),
+        };
+        (!held.is_empty()).then_some(held)
     }
 
     /// Returns the time at which the record is due, unless something happens before.

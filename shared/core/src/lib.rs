@@ -22,6 +22,7 @@ pub mod point_check;
 pub mod policy;
 pub mod reason;
 pub mod rebuild;
+mod replica_status;
 pub mod request_counter;
 pub mod slot;
 pub mod status;

@@ -90,6 +90,12 @@ pub const LOOK_HUNG: SignedDuration = SignedDuration::from_secs(30);
 /// Time between two looks for a place for the machines that wait for one.
 pub const LOOK_WAITING: SignedDuration = SignedDuration::from_secs(30);
 
+/// The shortest time between two requests by tag for one machine and policy, if the policy stops or
+/// reboots the machine. Whoever may set a tag can then take a machine down once an hour, and not
+/// again and again. It is longer than most downtimes, and short enough to ask again the same day. A
+/// person who may write the ledger can use `afterimage capture` at any time.
+pub const ASKED_AGAIN: SignedDuration = SignedDuration::from_hours(1);
+
 /// The most volumes that CreateSnapshots can be told to leave out, not counting the root.
 pub const LEFT_OUT_MAX: usize = 40;
 
@@ -112,6 +118,23 @@ pub const POWER_PACE: SignedDuration = SignedDuration::from_secs(1);
 
 /// The wait between two copies into a region: half of what EC2 allows (1 a second).
 pub const COPY_PACE: SignedDuration = SignedDuration::from_secs(2);
+
+/// Time after the first look at which an artefact that was good is missing, before it is called
+/// lost: EC2 may hide for minutes what it has.
+pub const LOST_AFTER: SignedDuration = SETTLE;
+
+/// Time between two looks at a place that is lost and cannot be made again yet.
+pub const HEAL_AGAIN: SignedDuration = SignedDuration::from_hours(6);
+
+/// Time in which a place that is lost may be made again [`HEALS_MAX`] times. After that somebody is
+/// at work, and a person has to look.
+pub const HEALS_WITHIN: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// The most times that a place is made again within [`HEALS_WITHIN`].
+pub const HEALS_MAX: usize = 2;
+
+/// The window of a point that begins again because everything of it was lost.
+pub const HEAL_WINDOW: SignedDuration = SignedDuration::from_hours(1);
 
 /// Listing everything of ours, and every machine, costs three describes a region; what it finds is
 /// in no hurry.

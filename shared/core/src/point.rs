@@ -14,6 +14,7 @@ use crate::policy::{
     StopStart,
 };
 use crate::reason::Reason;
+pub use crate::replica_status::{IllegalForReplica, ReplicaEvent, ReplicaStatus, next_of_replica};
 use crate::slot::{PointId, Slot};
 use crate::status::{Event, IllegalTransition, Making, Phase, Status, next};
 use crate::work::{Kind, Queue};
@@ -72,6 +73,9 @@ pub struct Point {
     /// The first look at which an artefact that was good was not shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing_since: Option<Timestamp>,
+    /// The image at home that was lost last, until the place is good again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<AmiId>,
     /// The times at which the artefact at home was made again, the latest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub healed: Vec<Timestamp>,
@@ -242,6 +246,7 @@ impl Point {
             leftovers: Vec::new(),
             home_place: Place::Available,
             missing_since: None,
+            lost: None,
             healed: Vec::new(),
         }
     }
@@ -282,6 +287,21 @@ impl Point {
                 self.snapshots.values().cloned().map(ResourceId::from).collect()
             }
             (Phase::Pending, _) => self.image.iter().cloned().map(ResourceId::from).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Returns the artefacts at home that are called good: the image, or the snapshots of a point
+    /// that is snapshots and nothing else.
+    pub fn held(&self) -> Vec<ResourceId> {
+        let is_there = matches!(self.home_place, Place::Available | Place::Unusable);
+        match (self.status.phase(), self.plan.kind) {
+            (Phase::Good, Artefact::Image) if is_there => {
+                self.image.iter().cloned().map(ResourceId::from).collect()
+            }
+            (Phase::Good, Artefact::Snapshots) if is_there => {
+                self.snapshots.values().cloned().map(ResourceId::from).collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -371,127 +391,12 @@ pub struct Replica {
     /// The first look at which the image that was good was not shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing_since: Option<Timestamp>,
+    /// The image that was lost last, until the place is good again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<AmiId>,
     /// The times at which the replica was made again after a loss, the latest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub healed: Vec<Timestamp>,
-}
-
-/// The status of a replica.
-///
-/// ```text
-///             Begin          Made            Available
-///  Waiting ─────────▶ Copying ─────▶ Pending ─────────▶ Available
-///     ▲                  │ Retry        │ Retry
-///     └──────────────────┴──────────────┘            any but Available ──Fail──▶ Failed
-/// ```
-///
-/// A replica that is available can become Unusable or Lost. One that is Lost, Failed or Withdrawn
-/// and is wanted waits `Again`. One that only waits, and is not wanted any more, is Withdrawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ReplicaStatus {
-    /// The replica waits to be copied.
-    Waiting,
-    /// The intent to copy is written.
-    Copying,
-    /// The image exists and is pending.
-    Pending,
-    Available,
-    /// The replica was given up, by an earlier release.
-    Failed,
-    /// The image is gone.
-    Lost,
-    /// The image exists and cannot be used.
-    Unusable,
-    /// Nobody wants the replica any more.
-    Withdrawn,
-}
-
-/// An event in the life of a replica.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ReplicaEvent {
-    Begin,
-    Made,
-    Available,
-    Retry,
-    Fail,
-    /// The image is gone.
-    Lose,
-    /// The image exists and cannot be used.
-    Disable,
-    /// The image is there after all, and can be used.
-    Restore,
-    /// Nobody wants the replica any more.
-    Withdraw,
-    /// The replica is wanted, and is made anew.
-    Again,
-}
-
-/// An event that cannot happen to a replica in its status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a replica that is {status:?} cannot have this happen to it: {event:?}")]
-pub struct IllegalForReplica {
-    pub status: ReplicaStatus,
-    pub event: ReplicaEvent,
-}
-
-impl ReplicaStatus {
-    pub const ALL: [ReplicaStatus; 8] = [
-        ReplicaStatus::Waiting,
-        ReplicaStatus::Copying,
-        ReplicaStatus::Pending,
-        ReplicaStatus::Available,
-        ReplicaStatus::Failed,
-        ReplicaStatus::Lost,
-        ReplicaStatus::Unusable,
-        ReplicaStatus::Withdrawn,
-    ];
-}
-
-impl ReplicaStatus {
-    /// Tells whether a replica came to rest, so that nothing is under way for it.
-    pub const fn is_settled(self) -> bool {
-        !matches!(self, ReplicaStatus::Waiting | ReplicaStatus::Copying | ReplicaStatus::Pending)
-    }
-}
-
-impl ReplicaEvent {
-    pub const ALL: [ReplicaEvent; 10] = [
-        ReplicaEvent::Begin,
-        ReplicaEvent::Made,
-        ReplicaEvent::Available,
-        ReplicaEvent::Retry,
-        ReplicaEvent::Fail,
-        ReplicaEvent::Lose,
-        ReplicaEvent::Disable,
-        ReplicaEvent::Restore,
-        ReplicaEvent::Withdraw,
-        ReplicaEvent::Again,
-    ];
-}
-
-/// Returns the status of a replica after an event.
-///
-/// # Errors
-/// The event cannot happen to a replica in that status.
-pub const fn next_of_replica(
-    status: ReplicaStatus,
-    event: ReplicaEvent,
-) -> Result<ReplicaStatus, IllegalForReplica> {
-    use ReplicaStatus::{Available, Copying, Failed, Lost, Pending, Unusable, Waiting, Withdrawn};
-    Ok(match (status, event) {
-        (Waiting, ReplicaEvent::Begin) => Copying,
-        (Copying, ReplicaEvent::Made) => Pending,
-        (Copying | Pending, ReplicaEvent::Retry) => Waiting,
-        (Pending, ReplicaEvent::Available) => Available,
-        (Waiting | Copying | Pending, ReplicaEvent::Fail) => Failed,
-        (Available | Unusable, ReplicaEvent::Lose) => Lost,
-        (Available, ReplicaEvent::Disable) => Unusable,
-        (Unusable | Lost, ReplicaEvent::Restore) => Available,
-        (Waiting | Failed | Lost, ReplicaEvent::Withdraw) => Withdrawn,
-        (Failed | Lost | Withdrawn, ReplicaEvent::Again) => Waiting,
-        (status, event) => return Err(IllegalForReplica { status, event }),
-    })
 }
 
 impl Replica {
@@ -511,6 +416,7 @@ impl Replica {
             reason: None,
             leftovers: Vec::new(),
             missing_since: None,
+            lost: None,
             healed: Vec::new(),
         }
     }
@@ -556,6 +462,27 @@ impl Replica {
             ReplicaStatus::Failed | ReplicaStatus::Withdrawn => return None,
         };
         Some(Queue { region: self.region.clone(), kind })
+    }
+
+    /// Returns the image that is called good.
+    pub fn held(&self) -> Vec<ResourceId> {
+        match self.status {
+            ReplicaStatus::Available | ReplicaStatus::Unusable => {
+                self.image.iter().cloned().map(ResourceId::from).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Returns the replica, due at once.
+    #[must_use]
+    pub fn due_now(&self, now: Timestamp) -> Replica {
+        Replica { step: Step { due_at: Some(now), ..self.step.clone() }, ..self.clone() }
+    }
+
+    /// Returns the region of the image that is copied.
+    pub fn source_region(&self) -> &Region {
+        self.source_region.as_ref().unwrap_or(&self.home)
     }
 
     /// Returns the resources whose EC2 events the replica waits for.

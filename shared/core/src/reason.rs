@@ -106,6 +106,10 @@ codes! {
     StopProtected = "stop-protected",
     /// The machine would lose its instance store.
     InstanceStoreVolumes = "instance-store-volumes",
+    /// EC2 could not start the machine again.
+    NotStartable = "not-startable",
+    /// The stack was deployed without the right to reboot machines.
+    RebootNotAllowed = "reboot-not-allowed",
     // How a machine was stopped and started.
     /// The machine is being stopped for a point.
     StoppedForPoint = "stopped-for-point",
@@ -153,6 +157,17 @@ codes! {
     GradeNotCorrected = "grade-not-corrected",
     /// A replica or an image that was wanted was not there when the ledger was made anew.
     NotRebuilt = "not-rebuilt",
+    // What is lost, and made again.
+    /// An artefact that was good is gone.
+    Lost = "lost",
+    /// An artefact that was lost is made again.
+    Healing = "healing",
+    /// An artefact was lost again soon after it was made again; a person has to look.
+    LostAgain = "lost-again",
+    /// An image that was good was disabled.
+    ImageDisabled = "image-disabled",
+    /// An artefact of ours has lost our tag.
+    TagGone = "tag-gone",
     // What else is said.
     /// Other accounts are to have it, and cannot use it.
     NotShareable = "not-shareable",

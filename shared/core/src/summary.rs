@@ -49,6 +49,9 @@ pub enum News {
     Stop(Stop),
     /// The newest point that one could recover from.
     Good(Good),
+    /// The newest point that one could recover from, in place of one that is lost; none if there is
+    /// no other.
+    Instead { of: PointId, good: Option<Box<Good>> },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +97,9 @@ pub struct Good {
     pub replicas: Vec<Region>,
     /// Number of replicas that the point is to have.
     pub replicas_wanted: u32,
+    /// True if the image at home is gone or of no use, and replicas are all that is left.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub home_lost: bool,
     /// Made anew from tags and facts, and confirmed by nobody.
     #[serde(default, skip_serializing_if = "is_false")]
     pub unverified: bool,
@@ -126,6 +132,10 @@ impl News {
             News::Latest(latest) => latest.requested_at,
             News::Stop(stop) => stop.launched,
             News::Good(good) => good.taken_at,
+            // It takes the place of one entry, whatever its time.
+            News::Instead { good, .. } => {
+                good.as_ref().map_or(Timestamp::MIN, |good| good.taken_at)
+            }
         }
     }
 
@@ -134,7 +144,7 @@ impl News {
         match self {
             News::Latest(_) => "latest",
             News::Stop(_) => "stop",
-            News::Good(_) => "good",
+            News::Good(_) | News::Instead { .. } => "good",
         }
     }
 }
@@ -163,8 +173,12 @@ impl Good {
         let available = |(region, place): (&Region, &Place)| {
             (*place == Place::Available).then(|| region.clone())
         };
+        let is_home = point.home_place.is_available();
         let is_whole = match point.plan.kind {
-            Artefact::Image => point.image.is_some(),
+            Artefact::Image => {
+                let is_elsewhere = point.replicas.values().any(Place::is_available);
+                point.image.is_some() && is_home || is_elsewhere
+            }
             Artefact::Snapshots => point.status == Status::Protected,
         };
         if !is_whole {
@@ -174,7 +188,8 @@ impl Good {
             point: point.id.clone(),
             taken_at: point.taken_at?,
             grade: point.grade?,
-            image: point.image.clone(),
+            image: point.image.clone().filter(|_| is_home),
+            home_lost: !is_home,
             replicas: point.replicas.iter().filter_map(available).collect(),
             replicas_wanted: u32::try_from(point.plan.replicate.len()).unwrap_or(u32::MAX),
             unverified: point.unverified,

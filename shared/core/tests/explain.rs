@@ -181,12 +181,18 @@ fn a_slot_is_told_with_what_becomes_of_it() {
     let mode = |consistency: &str| format!("{}    consistency: {consistency}\n", with(daily));
     let running = gold(State::Running);
     would(&with(daily), &running, "the machine is imaged while it runs, with grade crash");
-    would(&mode("reboot"), &running, "EC2 reboots the machine for its image");
+    let told = "EC2 reboots the machine for its image, if the stack was deployed with \
+                AllowReboot=true; otherwise the point is refused";
+    would(&mode("reboot"), &running, told);
     would(
         &mode("at-rest"),
         &running,
         "the point waits up to 90m for the machine to stop, or is missed",
     );
+    let on_tag = format!("{}    consistency: reboot\n", with("[{on: tag}]"));
+    let told =
+        format!("tag `afterimage:now=gold` requests a point at once, at most once in 1h: {told}");
+    would(&on_tag, &running, &told);
     for consistency in ["crash", "reboot", "at-rest", "stop-start"] {
         would(
             &mode(consistency),
@@ -195,12 +201,16 @@ fn a_slot_is_told_with_what_becomes_of_it() {
         );
     }
     let told = "the machine is stopped for its snapshots and started again, if the stack was \
-                deployed with AllowStopStart=true";
+                deployed with AllowStopStart=true; otherwise the point is refused";
     would(&mode("stop-start"), &running, told);
     let spot = Instance { spot: true, ..gold(State::Running) };
-    let told = "refused: cannot stop i-00000001: it is a Spot instance and may not start again; \
-                use `consistency: crash` or `reboot` (spot)";
-    would(&mode("stop-start"), &spot, told);
+    for (consistency, what) in [("stop-start", "stop"), ("reboot", "reboot")] {
+        let told = format!(
+            "refused: cannot {what} i-00000001: it is a Spot instance and may not start again; use \
+             `consistency: crash` (spot)"
+        );
+        would(&mode(consistency), &spot, &told);
+    }
 }
 
 #[test]

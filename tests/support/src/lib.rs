@@ -77,6 +77,7 @@ pub fn in_process(scenario: impl AsyncFnOnce(Cloud, Aws)) {
             seat: records::region(SEAT),
             stream: "test".to_string(),
             stop_start_at_once: 0,
+            allow_reboot: false,
         };
         let aws = Aws::start(environment, &cloud.sdk_config(SEAT));
         scenario(cloud, aws).await;

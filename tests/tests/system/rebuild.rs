@@ -384,7 +384,7 @@ fn what_tags_or_facts_do_not_vouch_for_is_told_and_not_rebuilt() {
         assert_eq!((done.points, done.replicas), (1, 2));
         let rebuilt = &overview.found.points[0];
         assert_eq!(rebuilt.point.image.as_ref().map(ToString::to_string), Some(ours.id));
-        assert_eq!(rebuilt.point.leftovers, []);
+        assert!(rebuilt.point.leftovers.is_empty(), "{:?}", rebuilt.point.leftovers);
         let whys: BTreeMap<&str, &str> = overview
             .found
             .unusable

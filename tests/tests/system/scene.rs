@@ -334,7 +334,7 @@ impl Scene {
             sk.starts_with("point#") && !sk.contains("#replica#") && !sk.ends_with("#downtime")
         };
         items.retain(is_point);
-        items.sort();
+        items.sort_by(|a, b| (&a["pk"], &a["sk"]).cmp(&(&b["pk"], &b["sk"])));
         items
     }
 

@@ -391,7 +391,8 @@ fn each_function_uses_what_it_is_granted_and_nothing_else() {
         a_day(&scene).await;
         let mut granted = granted(TEMPLATE);
         let maker = granted.get_mut(MAKER).expect("it is granted something");
-        maker.retain(|action| !is_implied(action));
+        // The function asks for the state of keys itself too, before it stops a machine.
+        maker.retain(|action| action == "kms:DescribeKey" || !is_implied(action));
         assert_eq!(used(&scene), granted);
     });
 }

@@ -78,6 +78,11 @@ pub fn is_in_wrong_state(code: &str) -> bool {
     code == "IncorrectInstanceState"
 }
 
+/// Tells whether a trial call would have done what it says.
+pub fn is_dry_run_passed(code: &str) -> bool {
+    code == "DryRunOperation"
+}
+
 /// Tells whether the request itself is wrong, whoever sends it and whenever.
 ///
 /// Some codes are not among these, although the call will fail for some time. People can mend the

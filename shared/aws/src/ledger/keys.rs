@@ -19,7 +19,9 @@
 //! | `findings` | `finding#REGION#ARTEFACT` | a finding for people to see |
 //!
 //! The index `due` has the points, replicas and downtimes in a queue and the counters with an open
-//! request, and no others. The index `fleet` has the summaries, spread over 16 partitions.
+//! request, and no others. The index `places` has the points and replicas whose artefacts are
+//! called good, spread over 16 partitions for each region. The index `fleet` has the summaries,
+//! spread over 16 partitions.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -41,6 +43,13 @@ pub const DUE: &str = "due";
 pub const QUEUE: &str = "queue";
 pub const DUE_AT: &str = "due_at";
 pub const AWAITS: &str = "awaits";
+
+/// The index of the artefacts that are called good: `place`, then `artefact`, with what the audit
+/// holds against EC2.
+pub const PLACES: &str = "places";
+pub const PLACE: &str = "place";
+pub const ARTEFACT: &str = "artefact";
+pub const HOLDS: &str = "holds";
 
 /// The index of all summaries: `fleet`, then `pk`.
 pub const FLEET: &str = "fleet";
@@ -203,6 +212,17 @@ pub fn in_queue(queue: &Queue, point: &PointId) -> Vec<Key> {
         Kind::Power => vec![Key::downtime(point)],
         Kind::Confirm => vec![Key::point(point), Key::replica(point, &queue.region)],
     }
+}
+
+/// The `place` attribute of a record with an artefact in a region. Ids end at random, so that the
+/// partitions fill evenly.
+pub fn place(region: &Region, artefact: &str) -> String {
+    format!("{region}#{}", artefact.chars().next_back().unwrap_or('0'))
+}
+
+/// The partitions of the index of artefacts for a region.
+pub fn places(region: &Region) -> impl Iterator<Item = String> {
+    "0123456789abcdef".chars().map(move |digit| format!("{region}#{digit}"))
 }
 
 /// The `fleet` attribute of a summary. Ids end at random, so that the partitions fill evenly.

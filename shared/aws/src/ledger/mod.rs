@@ -14,6 +14,7 @@ mod findings;
 pub mod item;
 pub mod keys;
 mod lease;
+mod places;
 mod policies;
 mod read;
 mod record;

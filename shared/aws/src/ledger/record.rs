@@ -10,11 +10,14 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::DeserializeOwned;
 
 use super::item::{Item, item_of, record_of};
-use super::keys::{AWAITS, DUE_AT, Key, PK, QUEUE, SK, WRITTEN_BY, open_requests, queue};
+use super::keys::{
+    self, ARTEFACT, AWAITS, DUE_AT, HOLDS, Key, PK, PLACE, QUEUE, SK, WRITTEN_BY, open_requests,
+    queue,
+};
 use crate::error::Failure;
 
 /// The attributes of an item that are not members of its record.
-const APART: [&str; 6] = [PK, SK, QUEUE, DUE_AT, AWAITS, WRITTEN_BY];
+const APART: [&str; 9] = [PK, SK, QUEUE, DUE_AT, AWAITS, WRITTEN_BY, PLACE, ARTEFACT, HOLDS];
 
 /// The item that a write puts.
 pub fn item_to_put(write: &Write, id: &str) -> Result<Item, Failure> {
@@ -43,6 +46,15 @@ pub fn item_to_put(write: &Write, id: &str) -> Result<Item, Failure> {
         item.insert(QUEUE.into(), AttributeValue::S(due_in));
         item.insert(DUE_AT.into(), AttributeValue::N(due_at.as_millisecond().to_string()));
         item.insert(AWAITS.into(), AttributeValue::L(awaits));
+    }
+    // A record without a good artefact has none of these.
+    if let (Some(region), Some(held)) = (write.record.region(), write.record.held()) {
+        let held: Vec<String> = held.into_iter().map(String::from).collect();
+        let first = held.first().cloned().unwrap_or_default();
+        let holds = held.into_iter().map(AttributeValue::S).collect();
+        item.insert(PLACE.into(), AttributeValue::S(keys::place(&region, &first)));
+        item.insert(ARTEFACT.into(), AttributeValue::S(first));
+        item.insert(HOLDS.into(), AttributeValue::L(holds));
     }
     Ok(item)
 }

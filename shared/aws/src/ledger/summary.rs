@@ -24,6 +24,8 @@ const HOME: &str = "home";
 const NAME: &str = "name";
 /// The suffix of the attribute with the time: `latest_at#POLICY` beside `latest#POLICY`.
 const TIME: &str = "_at";
+/// The member of an entry with the id of its point.
+const POINT_OF: &str = "point";
 
 impl Ledger {
     /// Reads the summaries of machines. Those without one are left out.
@@ -84,19 +86,36 @@ pub fn update(summary: &Summary, table: &str) -> Result<TransactWriteItem, Failu
             .expression_attribute_values(":name", text(name));
     }
     let mut sets: Vec<String> = sets.into_iter().map(str::to_string).collect();
-    let mut conditions = Vec::new();
+    let (mut conditions, mut removes) = (Vec::new(), Vec::new());
     for (kind, news) in newest(&summary.news) {
-        sets.push(format!("#{kind} = :{kind}, #{kind}{TIME} = :{kind}{TIME}"));
-        conditions.push(format!("NOT (#{kind}{TIME} > :{kind}{TIME})"));
         let policy = &summary.policy;
         update = update
             .expression_attribute_names(format!("#{kind}"), format!("{kind}#{policy}"))
-            .expression_attribute_names(format!("#{kind}{TIME}"), time_of(kind, policy))
-            .expression_attribute_values(format!(":{kind}"), body(news).map_err(unfit)?)
+            .expression_attribute_names(format!("#{kind}{TIME}"), time_of(kind, policy));
+        if let News::Instead { of, .. } = news {
+            // Only the entry of the point that is lost is replaced.
+            conditions.push(format!("#{kind}.#{POINT_OF} = :lost"));
+            update = update
+                .expression_attribute_names(format!("#{POINT_OF}"), POINT_OF)
+                .expression_attribute_values(":lost", text(of));
+        } else {
+            conditions.push(format!("NOT (#{kind}{TIME} > :{kind}{TIME})"));
+        }
+        let Some(body) = body(news).map_err(unfit)? else {
+            removes.push(format!("#{kind}, #{kind}{TIME}"));
+            continue;
+        };
+        sets.push(format!("#{kind} = :{kind}, #{kind}{TIME} = :{kind}{TIME}"));
+        update = update
+            .expression_attribute_values(format!(":{kind}"), body)
             .expression_attribute_values(format!(":{kind}{TIME}"), millis(news.at()));
     }
+    let mut expression = format!("SET {}", sets.join(", "));
+    if !removes.is_empty() {
+        expression.push_str(&format!(" REMOVE {}", removes.join(", ")));
+    }
     let update = update
-        .update_expression(format!("SET {}", sets.join(", ")))
+        .update_expression(expression)
         .condition_expression(conditions.join(" AND "))
         .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
         .build()
@@ -108,12 +127,21 @@ pub fn update(summary: &Summary, table: &str) -> Result<TransactWriteItem, Failu
 /// and none if all are: the condition that failed would fail again.
 pub fn without_older(summary: &Summary, there: Option<&Item>) -> Option<Summary> {
     let is_older = |news: &News| {
+        if let News::Instead { of, .. } = news {
+            return good_point(there, &summary.policy).as_deref() != Some(of.as_str());
+        }
         let time = there.and_then(|item| item.get(&time_of(news.name(), &summary.policy)));
         time.and_then(at_millis).is_some_and(|time| time > news.at())
     };
     let left: Vec<News> = summary.news.iter().filter(|news| !is_older(news)).cloned().collect();
     let some = !left.is_empty() && left.len() < summary.news.len();
     some.then(|| Summary { news: left, ..summary.clone() })
+}
+
+/// The point of the entry of what is good.
+fn good_point(there: Option<&Item>, policy: &PolicyName) -> Option<String> {
+    let good = there?.get(&format!("good#{policy}"))?.as_m().ok()?;
+    good.get(POINT_OF)?.as_s().ok().cloned()
 }
 
 /// The newest entry of each kind. An update can set an attribute only once.
@@ -132,11 +160,13 @@ fn time_of(kind: &str, policy: &PolicyName) -> String {
     format!("{kind}{TIME}#{policy}")
 }
 
-fn body(news: &News) -> Result<AttributeValue, String> {
+/// The entry as an attribute; none if there is to be no entry.
+fn body(news: &News) -> Result<Option<AttributeValue>, String> {
     match news {
-        News::Latest(latest) => attribute_of(latest),
-        News::Stop(stop) => attribute_of(stop),
-        News::Good(good) => attribute_of(good),
+        News::Latest(latest) => attribute_of(latest).map(Some),
+        News::Stop(stop) => attribute_of(stop).map(Some),
+        News::Good(good) => attribute_of(good).map(Some),
+        News::Instead { good, .. } => good.as_deref().map(attribute_of).transpose(),
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use afterimage_core::flow::InForce;
 use afterimage_core::flow::artefact_audit::Tagged;
 use afterimage_core::flow::coverage::Fleet;
+use afterimage_core::flow::held::{self, Held};
 use afterimage_core::flow::on_demand::{self, TagRequests};
 use afterimage_core::flow::reconcile_tick::{Input, is_time_to_look};
 use afterimage_core::flow::taken_up::{self, Ended};
@@ -190,11 +191,14 @@ async fn tag_requests(
 async fn tagged(aws: &Aws, in_force: &InForce, context: &Context) -> Result<Tagged, Failure> {
     let mut tagged = Tagged::default();
     let mut named: BTreeSet<(PointId, Region)> = BTreeSet::new();
+    let mut suspects: Vec<Held> = Vec::new();
     for region in &in_force.regions {
         // Regions that never answer must not keep the sweep from waking the workers that have work.
         if !context.has_time(aws.clock.now()) {
             break;
         }
+        // Before the listings: what is younger than they are must not look lost.
+        let held = aws.ledger.held(region).await?;
         let (snapshots, images, instances) = match listings(aws, region).await {
             Ok(listings) => listings,
             Err(failure) => {
@@ -206,6 +210,8 @@ async fn tagged(aws: &Aws, in_force: &InForce, context: &Context) -> Result<Tagg
         let tags = tags.chain(images.0.iter().map(|image| &image.tags));
         let points = tags.filter_map(|tags| PointId::parse(tags.get(TAG_POINT)?).ok());
         named.extend(points.map(|point| (point, region.clone())));
+        suspects.extend(held::suspects(&held, &images, &snapshots).into_iter().cloned());
+        tagged.held.insert(region.clone(), held);
         tagged.snapshots.insert(region.clone(), snapshots);
         tagged.images.insert(region.clone(), images);
         tagged.fleet.insert(region.clone(), instances);
@@ -214,10 +220,13 @@ async fn tagged(aws: &Aws, in_force: &InForce, context: &Context) -> Result<Tagg
     let points: Vec<PointId> = points.into_iter().collect();
     tagged.points = aws.ledger.points(&points).await?;
     let is_away = |(point, region): &(PointId, Region)| {
-        tagged.points.get(point).is_some_and(|point| point.home != *region)
+        let known = tagged.points.get(point);
+        // An image that was copied back to its home is a replica as well.
+        known.is_some_and(|point| point.home != *region || !point.healed.is_empty())
     };
     let away: Vec<(PointId, Region)> = named.into_iter().filter(is_away).collect();
     tagged.replicas = aws.ledger.replicas_of(&away).await?;
+    tagged.suspects = aws.ledger.held_records(&suspects).await?;
     tagged.known = aws.ledger.findings().await?;
     Ok(tagged)
 }
@@ -227,7 +236,7 @@ async fn listings(
     region: &Region,
 ) -> Result<(Complete<ObservedSnapshot>, Complete<ObservedImage>, Complete<Instance>), Failure> {
     let snapshots = aws.ec2.snapshots_tagged(region, None).await?;
-    let images = aws.ec2.images_tagged(region).await?;
+    let images = aws.ec2.images_owned(region).await?;
     // A listing is read to its last page, or fails.
     let instances = Complete(aws.ec2.instances(region, Find::All).await?);
     Ok((snapshots, images, instances))

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use afterimage_core::flow::InFlight;
 use afterimage_core::flow::work_requested::needs::Needs;
+use afterimage_core::flow::work_requested::power::Guarded;
 use afterimage_core::flow::work_requested::{
-    self, Input, confirm, copy, power, register, snapshot,
+    self, Input, confirm, copy, missing, power, register, snapshot,
 };
 use afterimage_core::ids::{AmiId, InstanceId, Region};
 use afterimage_core::limits::ROUND_RECORDS_MAX;
+use afterimage_core::machine::Instance;
 use afterimage_core::names::TAG_POINT;
 use afterimage_core::observed::{Complete, ObservedImage, ObservedSnapshot};
 use afterimage_core::obstacle::Obstacles;
@@ -20,7 +22,7 @@ use afterimage_core::worker::{Loaded, Seen, Sight};
 use jiff::Timestamp;
 
 use crate::Aws;
-use crate::ec2::Machines;
+use crate::ec2::{Find, Machines};
 use crate::error::Failure;
 use crate::load::left_out;
 
@@ -106,6 +108,7 @@ async fn known(
                 tagged,
                 named,
                 downtimes,
+                allow_reboot: aws.environment.allow_reboot,
             })
         }
         Kind::Register => {
@@ -123,6 +126,16 @@ async fn known(
                 true => Obstacles::none(copies),
                 false => aws.ledger.obstacles(&copies).await?,
             };
+            let snapshots = aws.ec2.snapshots(region, &needs.snapshots).await?;
+            let recalled = missing::machines_to_recall(&points, &replicas, &images, now);
+            let history = aws.ledger.histories(&recalled).await?;
+            let instances = match recalled.is_empty() {
+                true => Vec::new(),
+                false => {
+                    let ids: Vec<InstanceId> = recalled.into_iter().collect();
+                    answered(aws.ec2.instances(region, Find::Ids(&ids)).await).unwrap_or_default()
+                }
+            };
             Input::Confirm(confirm::Input {
                 now,
                 points,
@@ -131,6 +144,9 @@ async fn known(
                 images,
                 uefi_data,
                 obstacles,
+                snapshots,
+                history,
+                instances: instances.into_iter().map(|one| (one.id.clone(), one)).collect(),
             })
         }
         Kind::Copy => {
@@ -169,9 +185,17 @@ async fn power(aws: &Aws, queue: &Queue, now: Timestamp) -> Result<power::Input,
         guarded: None,
     };
     if let Some(machine) = power::next_machine(&input) {
-        input.guarded = answered(aws.ec2.guarded(region, &machine.instance).await);
+        input.guarded = answered(guarded(aws, region, &machine.instance).await);
     }
     Ok(input)
+}
+
+/// Reads everything that may forbid to stop a machine and that no listing of machines shows.
+async fn guarded(aws: &Aws, region: &Region, machine: &Instance) -> Result<Guarded, Failure> {
+    let guarded = aws.ec2.guarded(region, machine).await?;
+    let keys = aws.ec2.keys_of_disks(region, &machine.id).await?;
+    let keys = aws.kms.disk_keys(region, keys).await?;
+    Ok(Guarded { keys, ..guarded })
 }
 
 fn answered<T>(answer: Result<T, Failure>) -> Option<T> {

@@ -29,6 +29,7 @@ fn environment() -> Environment {
         seat: Region::parse("us-east-1").expect("it is a region"),
         stream: "test".to_string(),
         stop_start_at_once: 0,
+        allow_reboot: false,
     }
 }
 

@@ -105,6 +105,8 @@ fn what_forbids_to_stop_a_machine_is_asked() {
         let mut instance = shown[&machine].instance.clone();
         let guarded = ec2.guarded(&home, &instance).await.expect("it is told");
         assert_eq!((guarded.stop_protected, guarded.instance_store), (false, false));
+        assert_eq!(guarded.start_refused, None, "an administrator may start it");
+        assert_eq!(shown[&machine].instance.state, State::Running);
         let protected = AttributeBooleanValue::builder().value(true).build();
         let call = plain(&cloud, HOME).modify_instance_attribute().instance_id(machine.as_str());
         call.disable_api_stop(protected).send().await.expect("it is protected");

@@ -60,7 +60,7 @@ fn a_queue_tells_what_is_awaited_and_forgets_what_is_settled() {
         let found = in_flight(&world, &register, None).await;
         assert_eq!(found[0].awaits, [resource("snap-00000001"), resource("snap-00000002")]);
         let mut settled = protected(instance(1), 0);
-        settled.step = point.step.clone();
+        settled.step = point.step.settled();
         world.write(&Change::point(settled), "b").await;
         assert!(in_flight(&world, &register, None).await.is_empty());
         assert!(in_flight(&world, &queue(Kind::Confirm, SEAT), None).await.is_empty());

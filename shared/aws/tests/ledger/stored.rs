@@ -74,6 +74,22 @@ fn item(wire: &Value) -> HashMap<String, AttributeValue> {
     members.map(|(name, value)| (name.clone(), attribute(value))).collect()
 }
 
+/// Takes off what the index of places has been given since these items were stored: where an
+/// artefact is held; and its place in a queue, if it is good and due, which says that it is missing.
+fn without_places(item: &mut Value) {
+    let is_good =
+        ["protected", "imaged", "available"].iter().any(|good| item["status"]["S"] == *good);
+    let item = item.as_object_mut().expect("an item");
+    let is_held = item.remove("place").is_some();
+    assert_eq!(item.remove("holds").is_some() && item.remove("artefact").is_some(), is_held);
+    assert!(!is_held || is_good, "{item:?}");
+    if is_good {
+        for name in ["queue", "due_at", "awaits"] {
+            item.remove(name);
+        }
+    }
+}
+
 /// Checks that a table in which only this was done has the stored items of one kind.
 #[track_caller]
 fn check_written(kind: &str, act: impl AsyncFnOnce(&World)) {
@@ -86,6 +102,7 @@ fn check_written(kind: &str, act: impl AsyncFnOnce(&World)) {
             pages.iter().flat_map(|page| page.items()).map(wire_item).collect();
         written.sort_by_key(|item| format!("{} {}", item["pk"], item["sk"]));
         let stored = items(kind);
+        written.iter_mut().for_each(without_places);
         for (written, stored) in written.iter().zip(&stored) {
             assert_eq!(written, stored, "{kind}, as it is written now:\n{written}\n");
         }

@@ -17,7 +17,8 @@ pub async fn create(cloud: &Cloud) {
         .non_key_attributes("awaits")
         .build();
     let all = Projection::builder().projection_type(ProjectionType::All).build();
-    let texts = ["pk", "sk", "queue", "fleet"].map(|name| (name, ScalarAttributeType::S));
+    let texts = ["pk", "sk", "queue", "fleet", "place", "artefact"]
+        .map(|name| (name, ScalarAttributeType::S));
     let mut call = client(cloud)
         .create_table()
         .table_name(TABLE)
@@ -25,6 +26,7 @@ pub async fn create(cloud: &Cloud) {
         .key_schema(key("pk", KeyType::Hash))
         .key_schema(key("sk", KeyType::Range))
         .global_secondary_indexes(index("due", "queue", "due_at", due))
+        .global_secondary_indexes(index("places", "place", "artefact", all.clone()))
         .global_secondary_indexes(index("fleet", "fleet", "pk", all));
     for (name, kind) in texts.into_iter().chain([("due_at", ScalarAttributeType::N)]) {
         let attribute = AttributeDefinition::builder().attribute_name(name).attribute_type(kind);

@@ -58,6 +58,7 @@ fn started(cloud: &Cloud, stream: &str) -> Aws {
         seat: region(SEAT),
         stream: stream.to_string(),
         stop_start_at_once: 0,
+        allow_reboot: false,
     };
     Aws::start(environment, &cloud.sdk_config(SEAT))
 }

@@ -70,10 +70,10 @@ pub fn begin(
 fn request(point: &Point, replica: &Replica) -> CopyImage {
     CopyImage {
         region: replica.region.clone(),
-        source_region: replica.home.clone(),
+        source_region: replica.source_region().clone(),
         source: replica.source.clone(),
         name: name(replica),
-        description: format!("Afterimage: {} from {}", replica.point, replica.home),
+        description: format!("Afterimage: {} from {}", replica.point, replica.source_region()),
         token: copy_token(replica),
         kms_key: key_named(point, &replica.region),
         tags: image_tags(point, replica.step.attempt),
@@ -200,6 +200,6 @@ pub fn find(
 pub fn is_copy_of(image: &ObservedImage, replica: &Replica) -> bool {
     let source: Option<(&str, &AmiId)> =
         image.source.as_ref().map(|(region, image)| (region.as_str(), image));
-    source == Some((replica.home.as_str(), &replica.source))
+    source == Some((replica.source_region().as_str(), &replica.source))
         && (0..=replica.step.attempt).any(|try_| image.name == image_name(&replica.point, try_))
 }

@@ -19,6 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::coverage::Fleet;
+use super::held::Held;
+use crate::change::Record;
 use crate::command::{Change, Command, Decision, Finding};
 use crate::ids::{Region, ResourceId, SnapshotId};
 use crate::limits::{CLOCK_SKEW, FOREIGN_REPORTS_MAX};
@@ -45,6 +47,10 @@ pub struct Tagged {
     pub points: BTreeMap<PointId, Point>,
     pub replicas: BTreeMap<(PointId, Region), Replica>,
     pub known: Vec<Finding>,
+    /// The places that the ledger calls good, by region; read before the listings.
+    pub held: BTreeMap<Region, Vec<Held>>,
+    /// The records of the places that EC2 does not show as the ledger has them.
+    pub suspects: Vec<Record>,
 }
 
 enum Verdict<'a> {
@@ -67,7 +73,8 @@ pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
     // The snapshots of images that are ours, by region.
     let mut mapped: BTreeSet<(&Region, &SnapshotId)> = BTreeSet::new();
     for (region, images) in &tagged.images {
-        for image in &images.0 {
+        let ours = images.0.iter().filter(|image| image.tags.contains_key(TAG_POINT));
+        for image in ours {
             let verdict = image_verdict(tagged, region, image);
             if !matches!(verdict, Verdict::Foreign(_)) {
                 mapped.extend(image.snapshots.iter().map(|snapshot| (region, snapshot)));
@@ -95,7 +102,13 @@ fn point_of<'a>(tagged: &'a Tagged, tags: &Tags) -> Result<&'a Point, &'static s
 fn image_verdict<'a>(tagged: &'a Tagged, region: &Region, image: &ObservedImage) -> Verdict<'a> {
     match point_of(tagged, &image.tags) {
         Err(why) => Verdict::Foreign(why),
-        Ok(point) if point.home == *region => image_at_home(point, image),
+        Ok(point) if point.home == *region => {
+            match tagged.replicas.get(&(point.id.clone(), region.clone())) {
+                // It may have been copied back.
+                Some(replica) if image.source.is_some() => image_elsewhere(replica, image),
+                _ => image_at_home(point, image),
+            }
+        }
         Ok(point) => match tagged.replicas.get(&(point.id.clone(), region.clone())) {
             Some(replica) => image_elsewhere(replica, image),
             None => Verdict::Foreign("its point has no replica in this region"),
@@ -105,7 +118,8 @@ fn image_verdict<'a>(tagged: &'a Tagged, region: &Region, image: &ObservedImage)
 
 fn image_at_home<'a>(point: &'a Point, image: &ObservedImage) -> Verdict<'a> {
     let is_named = point.image.as_ref() == Some(&image.id);
-    if is_named || is_leftover(&point.leftovers, &image.id) {
+    let is_lost = point.lost.as_ref() == Some(&image.id);
+    if is_named || is_lost || is_leftover(&point.leftovers, &image.id) {
         return Verdict::Leave;
     }
     // It takes a moment until an image shows its mapping.
@@ -167,7 +181,7 @@ fn image_elsewhere<'a>(replica: &'a Replica, image: &ObservedImage) -> Verdict<'
         return Verdict::Leave;
     }
     let source = image.source.as_ref().map(|(region, image)| (region, image));
-    if source != Some((&replica.home, &replica.source)) {
+    if source != Some((replica.source_region(), &replica.source)) {
         Verdict::Foreign("its source is not the image of its point")
     } else if !has_our_name(image, &replica.point, replica.step.attempt) {
         Verdict::Foreign("its name does not match any attempt of its recovery point")
@@ -184,6 +198,8 @@ fn snapshot_verdict<'a>(
 ) -> Verdict<'a> {
     match point_of(tagged, &snapshot.tags) {
         Err(why) => Verdict::Foreign(why),
+        // The snapshots of an image that was copied back are of no volume of its machine.
+        Ok(point) if is_mapped && !point.healed.is_empty() => Verdict::Leave,
         Ok(point) if point.home == *region => snapshot_at_home(point, snapshot),
         Ok(_) if is_mapped => Verdict::Leave,
         Ok(point) => match tagged.replicas.get(&(point.id.clone(), region.clone())) {

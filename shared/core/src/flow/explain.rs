@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{InForce, coverage, stop, work_requested};
+use super::{InForce, coverage, on_demand, stop, work_requested};
 use crate::duration::seconds;
 use crate::facts::RootDeviceType;
 use crate::ids::PolicyName;
@@ -173,11 +173,13 @@ fn triggered(
         Trigger::Tag => {
             let window = crate::policy::DEFAULT_WINDOW_SECS;
             let then = on_request(policy, instance, window, input);
-            let name = &policy.name;
+            let limit = on_demand::tag_limit(policy);
+            let limit = limit.map(|(_, limit)| format!(", at most once in {limit:#}"));
+            let (name, limit) = (&policy.name, limit.unwrap_or_default());
             Triggered {
                 trigger: "on tag".to_string(),
                 next: None,
-                would: format!("tag `{TAG_ASK}={name}` requests a point at once: {then}"),
+                would: format!("tag `{TAG_ASK}={name}` requests a point at once{limit}: {then}"),
             }
         }
     }
@@ -195,7 +197,12 @@ fn on_request(policy: &Policy, instance: &Instance, window_secs: u64, input: &In
     }
     match policy.consistency {
         Consistency::Crash => "the machine is imaged while it runs, with grade crash".to_string(),
-        Consistency::Reboot => "EC2 reboots the machine for its image".to_string(),
+        Consistency::Reboot => match work_requested::foresee_reboot(instance) {
+            Err(why) => format!("refused: {why}"),
+            Ok(()) => "EC2 reboots the machine for its image, if the stack was deployed with \
+                       AllowReboot=true; otherwise the point is refused"
+                .to_string(),
+        },
         Consistency::AtRest => {
             format!("the point waits up to {window} for the machine to stop, or is missed")
         }
@@ -203,7 +210,7 @@ fn on_request(policy: &Policy, instance: &Instance, window_secs: u64, input: &In
             Err(why) => format!("refused: {why}"),
             Ok(()) => {
                 "the machine is stopped for its snapshots and started again, if the stack was \
-                 deployed with AllowStopStart=true"
+                 deployed with AllowStopStart=true; otherwise the point is refused"
                     .to_string()
             }
         },

@@ -5,6 +5,7 @@ pub mod artefact_audit;
 pub mod backup_tick;
 pub mod coverage;
 pub mod explain;
+pub mod held;
 pub mod image_state_changed;
 pub mod instance_state_changed;
 pub mod instance_tagged;

@@ -10,6 +10,10 @@
 //! 3. Another tag, which triggers nothing, says what came of it.
 //! 4. The ledger records that the request is complete.
 //!
+//! A policy that stops or reboots the machine hears one request an hour ([`ASKED_AGAIN`]), so that
+//! a tag cannot take a machine down again and again. The others are refused, with the time from
+//! which on a tag is heard again.
+//!
 //! A request that is refused is written nowhere: it is answered before its tag goes, so that it is
 //! there to be answered again for as long as it was not.
 //!
@@ -23,18 +27,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{InForce, request};
 use crate::command::{Change, Command, Consume, Decision, Write};
 use crate::duration::seconds;
 use crate::ids::{InstanceId, PolicyName};
-use crate::limits::{SETTLE, later};
+use crate::limits::{ASKED_AGAIN, SETTLE, later};
 use crate::machine::Instance;
 use crate::names::TAG_ASK;
 use crate::point::Point;
 use crate::policy::select::Obstacle;
-use crate::policy::{DEFAULT_WINDOW_SECS, Policy, Trigger};
+use crate::policy::{Consistency, DEFAULT_WINDOW_SECS, Policy, Trigger};
 use crate::reason::{Code, Reason};
 use crate::request_counter::{Pending, RequestCounter};
 use crate::slot::Occasion;
@@ -98,7 +102,10 @@ pub fn by_tag(
             let never = RequestCounter::never(&instance.id, &instance.region, &policy.name);
             take(policy, instance, &never, now)
         }
-        Some((record, Standing::Over)) => take(policy, instance, record, now),
+        Some((record, Standing::Over)) => match too_soon(policy, record, now) {
+            Some(why) => refuse(value, instance, &why, now),
+            None => take(policy, instance, record, now),
+        },
         Some((_, Standing::Taken(text))) => {
             decision.say(&instance.id, Reason::new(Code::AlreadyRequested, text));
             decision
@@ -202,6 +209,30 @@ fn standing(record: &RequestCounter, now: Timestamp) -> Standing<'_> {
         }
         (None, _) => Standing::Over,
     }
+}
+
+/// Returns what a policy does to a running machine and the shortest time between two requests by
+/// tag for that; none if every request is heard.
+pub fn tag_limit(policy: &Policy) -> Option<(&'static str, SignedDuration)> {
+    match policy.consistency {
+        Consistency::StopStart => Some(("stops", ASKED_AGAIN)),
+        Consistency::Reboot => Some(("reboots", ASKED_AGAIN)),
+        Consistency::AtRest | Consistency::Crash => None,
+    }
+}
+
+/// Returns why a request comes too soon after the last one; none if it may be heard.
+fn too_soon(policy: &Policy, record: &RequestCounter, now: Timestamp) -> Option<String> {
+    let (what, limit) = tag_limit(policy)?;
+    let again = later(record.consumed_at?, limit);
+    (now < again).then(|| {
+        format!(
+            "policy {} {what} this machine at most once in {limit:#} by tag; set the tag \
+             again from {} on",
+            policy.name,
+            to_the_second(again)
+        )
+    })
 }
 
 /// A new request.

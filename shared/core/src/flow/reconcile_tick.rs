@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use super::artefact_audit::{self, Tagged};
 use super::taken_up::{self, Ended};
 use super::waiting::{self, Waiting};
-use super::{InForce, coverage, on_demand, say_unreadable, stop};
+use super::{InForce, coverage, held, on_demand, say_unreadable, stop};
 use crate::command::{Command, Decision, Wake};
 use crate::ids::InstanceId;
 use crate::limits::LOOK_EVERY;
@@ -78,6 +78,13 @@ pub fn decide(input: &Input) -> Decision {
     decision.add(stops);
     decision.add(taken_up::decide(&input.ended, &input.stopped, input.now));
     if let Some(tagged) = &input.tagged {
+        // The truth about what is called good, before what else there may be.
+        decision.add(held::look_at(&tagged.suspects, input.now));
+        for (region, held) in &tagged.held {
+            let Some(images) = tagged.images.get(region) else { continue };
+            let found = held::untagged(region, held, images, input.now);
+            decision.commands.extend(found.into_iter().map(Command::Report));
+        }
         decision.add(artefact_audit::look(tagged, input.now));
         decision.add(coverage::look(&input.in_force, &tagged.fleet, &tagged.known, input.now));
         decision.command(Command::Looked(input.now));

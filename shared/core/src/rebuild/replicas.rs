@@ -86,6 +86,7 @@ fn missing(point: &Point, source: &AmiId, region: &Region) -> Replica {
         leftovers: Vec::new(),
         source_region: None,
         missing_since: None,
+        lost: None,
         healed: Vec::new(),
     }
 }

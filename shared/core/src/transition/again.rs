@@ -9,7 +9,7 @@ use crate::transition::retry;
 
 /// Returns the first step of the next attempt. Its name is one that no earlier try had, and its
 /// failures count from nothing.
-fn next(step: &Step, now: Timestamp) -> Step {
+pub fn next(step: &Step, now: Timestamp) -> Step {
     let attempt = step.attempt.saturating_add(1);
     Step { attempt, first: attempt, failures: 0, begun_at: None, due_at: Some(now) }
 }

@@ -2,6 +2,7 @@
 //!
 //! | module | a record that |
 //! |---|---|
+//! | [`loss`] | lost an artefact that was good, and is made again |
 //! | [`success`] | has what its step was to make |
 //! | [`retry`] | failed a try: the next one, or giving up |
 //! | [`replicas`] | is a replica that came to rest, and the place of that in its point |
@@ -11,6 +12,7 @@
 
 pub mod again;
 pub mod downtime;
+pub mod loss;
 pub mod replicas;
 pub mod retry;
 pub mod success;

@@ -1,6 +1,8 @@
 //! Replicas that came to rest, and their places in their point. Both are written together or not at
 //! all, so that the point knows when the last replica is in place.
 
+use std::collections::BTreeSet;
+
 use crate::change::{Change, Write};
 use crate::point::{Place, Point, Replica, ReplicaStatus};
 use crate::reason::{Code, Reason};
@@ -36,17 +38,45 @@ fn with_places(point: &Point, replicas: &[Replica]) -> Result<Point, IllegalTran
             ReplicaStatus::Withdrawn => Place::Withdrawn,
             ReplicaStatus::Waiting | ReplicaStatus::Copying | ReplicaStatus::Pending => continue,
         };
-        point.replicas.insert(replica.region.clone(), place);
+        if replica.region == point.home {
+            if place == Place::Available {
+                point.image.clone_from(&replica.image);
+                point.lost = None;
+            }
+            point.home_place = if place == Place::Failed { Place::Lost } else { place };
+        } else {
+            point.replicas.insert(replica.region.clone(), place);
+        }
         if place == Place::Failed {
             point.reason = Some(also_failed(point.reason.take(), replica));
         }
     }
-    let has = |wanted| point.replicas.values().any(|place| *place == wanted);
-    match (has(Place::Underway), has(Place::Failed)) {
-        (true, _) => Ok(point),
-        (false, true) => point.after(Event::Fail),
-        (false, false) => point.after(Event::Protect),
+    judged(point)
+}
+
+/// Returns a point that is imaged, by its places: on its way while any is, protected if all are
+/// there, and as it is while one is lost or of no use.
+///
+/// # Errors
+/// The point is not imaged.
+pub fn judged(point: Point) -> Result<Point, IllegalTransition> {
+    let places = point.replicas.values().chain([&point.home_place]);
+    let places: BTreeSet<Place> = places.copied().collect();
+    if places.contains(&Place::Underway) {
+        Ok(point)
+    } else if places.contains(&Place::Failed) {
+        point.after(Event::Fail)
+    } else if places.contains(&Place::Lost) || places.contains(&Place::Unusable) {
+        Ok(point)
+    } else {
+        let reason = point.reason.clone().filter(|reason| !is_of_loss(reason.code));
+        Point { reason, ..point }.after(Event::Protect)
     }
+}
+
+/// Tells whether a reason is about a place that was lost, and so goes when all places are there.
+const fn is_of_loss(code: Code) -> bool {
+    matches!(code, Code::Lost | Code::Healing | Code::LostAgain | Code::ImageDisabled)
 }
 
 /// Returns the reason of a point: every region that the point will not reach, and why.

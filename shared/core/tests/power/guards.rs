@@ -1,6 +1,7 @@
 //! What must not be stopped is not, and its point says why and what to do.
 
 use afterimage_core::downtime::DowntimeStatus;
+use afterimage_core::flow::work_requested::power::{DiskKey, KeyAccess};
 use afterimage_core::machine::State;
 use afterimage_core::reason::Code;
 use afterimage_core::status::Status;
@@ -48,6 +49,33 @@ fn machines_that_would_lose_a_disk() {
     refused(store, Code::InstanceStoreVolumes, "its type t3.micro");
     let root = |world: &mut World| world.seen(1).root_device_type = "instance-store".into();
     refused(root, Code::InstanceStore, "only EBS-backed machines");
+}
+
+#[test]
+fn machines_that_ec2_would_refuse_to_start() {
+    let refuse = |world: &mut World| {
+        world.start_refused.insert(id(1), "UnauthorizedOperation".to_string());
+    };
+    refused(refuse, Code::NotStartable, "EC2 answered UnauthorizedOperation");
+}
+
+#[test]
+fn machines_with_a_key_that_could_not_be_used() {
+    let cases = [
+        (KeyAccess::ForeignAccount, "key KEY of its disks belongs to another account"),
+        (KeyAccess::State("Disabled".to_string()), "key KEY of its disks is Disabled"),
+        (KeyAccess::State("PendingDeletion".to_string()), "is PendingDeletion; enable the key"),
+        (KeyAccess::Refused("AccessDeniedException".to_string()), "(AccessDeniedException)"),
+    ];
+    for (access, says) in cases {
+        let spoil = |world: &mut World| {
+            let key = |arn: &str, access| DiskKey { arn: arn.to_string(), access };
+            let usable = KeyAccess::State("Enabled".to_string());
+            world.keys.insert(id(2), vec![key("OTHER", usable.clone())]);
+            world.keys.insert(id(1), vec![key("OTHER", usable), key("KEY", access)]);
+        };
+        refused(spoil, Code::NotStartable, says);
+    }
 }
 
 #[test]

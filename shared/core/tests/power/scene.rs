@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use afterimage_core::call::{self, Answer, Call, Outcome, Reply};
 use afterimage_core::command::{Command, Decision, Record};
 use afterimage_core::downtime::{Downtime, DowntimeStatus, Roster};
-use afterimage_core::flow::work_requested::power::{self, Guarded, Input, next};
+use afterimage_core::flow::work_requested::power::{self, DiskKey, Guarded, Input, next};
 use afterimage_core::flow::work_requested::snapshot;
 use afterimage_core::ids::{AmiId, InstanceId, Region, VolumeId};
 use afterimage_core::machine::{Build, Grade, Instance, Machine, State, Volume};
@@ -125,6 +125,8 @@ pub struct World {
     pub machines: BTreeMap<InstanceId, ObservedMachine>,
     pub stop_protected: BTreeSet<InstanceId>,
     pub instance_store: BTreeSet<InstanceId>,
+    pub start_refused: BTreeMap<InstanceId, String>,
+    pub keys: BTreeMap<InstanceId, Vec<DiskKey>>,
     /// What was decided last.
     pub decided: Decision,
 }
@@ -141,6 +143,8 @@ impl World {
             machines: BTreeMap::new(),
             stop_protected: BTreeSet::new(),
             instance_store: BTreeSet::new(),
+            start_refused: BTreeMap::new(),
+            keys: BTreeMap::new(),
             decided: Decision::default(),
         };
         for (number, policy) in (1..).zip(policies) {
@@ -175,6 +179,7 @@ impl World {
             tagged: BTreeMap::new(),
             named: BTreeMap::new(),
             downtimes: self.downtimes.clone(),
+            allow_reboot: false,
         })
     }
 
@@ -193,6 +198,8 @@ impl World {
             instance: downtime.instance().clone(),
             stop_protected: self.stop_protected.contains(downtime.instance()),
             instance_store: self.instance_store.contains(downtime.instance()),
+            start_refused: self.start_refused.get(downtime.instance()).cloned(),
+            keys: self.keys.get(downtime.instance()).cloned().unwrap_or_default(),
         });
         input
     }

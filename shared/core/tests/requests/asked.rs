@@ -234,6 +234,38 @@ fn a_request_is_taken_off_and_answered_and_the_next_one_is_another() {
     assert_eq!(world.point_names().last(), Some(&"silver-0aaaaaaaaaaaaaaa1-ask-1"));
 }
 
+#[test]
+fn a_policy_that_takes_the_machine_down_hears_one_tag_an_hour() {
+    for (consistency, what) in [("stop-start", "stops"), ("reboot", "reboots")] {
+        let mode = format!("    consistency: {consistency}\n  silver:");
+        let mut world = World::new();
+        world.in_force = in_force(&GOLD.replacen("  silver:", &mode, 1));
+        world.put("gold");
+        world.carry_out(&world.event(), ALL);
+        for _ in 0..5 {
+            world.later(SETTLE);
+            world.put("gold");
+            world.carry_out(&world.event(), ALL);
+            assert_eq!((world.tag(), world.points.len()), (None, 1));
+            let says = format!(
+                "refused: policy gold {what} this machine at most once in 1h by tag: set the \
+                 tag again from 2026-01-06T21:00:05Z on"
+            );
+            let answer = world.answers.last().expect("it is answered");
+            assert!(answer.ends_with(&says), "{answer}");
+        }
+        // A policy that leaves it running is not held back by that.
+        world.put("silver");
+        world.carry_out(&world.event(), ALL);
+        assert_eq!(world.points.len(), 2);
+        // Five refusals have not put off the time at which it is heard again.
+        world.later(SETTLE * 5);
+        world.put("gold");
+        world.carry_out(&world.sweep(), ALL);
+        assert_eq!((world.tag(), world.points.len()), (None, 3));
+    }
+}
+
 /// What is said of a request that is refused; nothing is requested by it.
 #[track_caller]
 fn refused(world: World, value: &str, why: &str) {

@@ -41,7 +41,12 @@ fn an_image_that_is_waited_for_and_has_settled_wakes_whoever_confirms() {
     let decide = |state, in_flight| {
         let image = "ami-00000001".to_string().try_into().expect("an image");
         let event = ImageStateChanged { region: region("eu-west-1"), image, state };
-        image_state_changed::decide(&image_state_changed::Input { event, in_flight })
+        image_state_changed::decide(&image_state_changed::Input {
+            now: at("2026-01-02T19:05:00Z"),
+            event,
+            in_flight,
+            suspects: Vec::new(),
+        })
     };
     use ImageState::{Available, Deregistered, Disabled, Failed, Other, Pending};
     for state in [Available, Failed, Disabled, Deregistered] {

@@ -53,6 +53,14 @@ impl Ledger {
                 News::Latest(latest) => drop(machine.latest.insert(policy, latest)),
                 News::Stop(stop) => drop(machine.stops.insert(policy, stop)),
                 News::Good(good) => drop(machine.good.insert(policy, good)),
+                News::Instead { of, good } => {
+                    let is_of = machine.good.get(&policy).is_some_and(|good| good.point == of);
+                    match good.filter(|_| is_of) {
+                        Some(good) => drop(machine.good.insert(policy, *good)),
+                        None if is_of => drop(machine.good.remove(&policy)),
+                        None => {}
+                    }
+                }
             }
         }
     }

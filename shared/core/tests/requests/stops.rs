@@ -193,6 +193,7 @@ fn a_point_that_was_missed_keeps_no_stop_waiting_but_the_last_good_one_does() {
         image: None,
         replicas: Vec::new(),
         replicas_wanted: 0,
+        home_lost: false,
         unverified: false,
     };
     let summary = ledger.summaries.get_mut(&stopped(1).id).expect("it was told");

@@ -178,6 +178,8 @@ impl World {
             points: [(point_id, self.point)].into(),
             replicas: replica.into_iter().collect(),
             known: self.known,
+            held: BTreeMap::new(),
+            suspects: Vec::new(),
         };
         decide(&Input {
             now: NOW.parse().expect("an instant"),

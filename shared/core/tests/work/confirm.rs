@@ -55,7 +55,7 @@ fn good(decision: &Decision) -> Option<Good> {
     let mut news = summaries.flat_map(|summary| &summary.news);
     news.find_map(|news| match news {
         News::Good(good) => Some(good.clone()),
-        News::Latest(_) | News::Stop(_) => None,
+        News::Latest(_) | News::Stop(_) | News::Instead { .. } => None,
     })
 }
 

@@ -82,6 +82,31 @@ fn a_machine_is_rebooted_if_its_policy_says_so_and_it_runs() {
 }
 
 #[test]
+fn a_machine_that_must_not_be_rebooted_is_refused_and_imaged_if_it_is_stopped() {
+    let mut point = requested();
+    point.plan.consistency = Consistency::Reboot;
+    let mut member = running();
+    member.instance.tags.insert("aws:autoscaling:groupName".into(), "web".into());
+    let mut spot = running();
+    spot.instance.spot = true;
+    let cases = [
+        (running(), false, Code::RebootNotAllowed),
+        (member, true, Code::AutoScaling),
+        (spot, true, Code::Spot),
+    ];
+    for (machine, allow_reboot, code) in cases {
+        let input = snapshot_input(at(5), vec![point.clone()], Some(&machine));
+        let decision = snapshot::decide(&snapshot::Input { allow_reboot, ..input });
+        let refused = point_in(&decision);
+        assert_eq!(refused.status, Status::Refused, "{code}");
+        assert_eq!(refused.reason.map(|reason| reason.code), Some(code));
+    }
+    let input = snapshot_input(at(5), vec![point], Some(&stopped()));
+    let decision = snapshot::decide(&snapshot::Input { allow_reboot: false, ..input });
+    assert_ne!(point_in(&decision).status, Status::Refused);
+}
+
+#[test]
 fn the_grade_tells_how_the_disks_were() {
     let cases = [
         (Consistency::Crash, running(), Some(Grade::Crash), Kind::Confirm),

@@ -203,7 +203,8 @@ pub fn snapshot_input(
     let machines = machines.into_iter().collect();
     let (unsettled, tagged, named) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
     let downtimes = BTreeMap::new();
-    snapshot::Input { now, points, machines, unsettled, tagged, named, downtimes }
+    let allow_reboot = true;
+    snapshot::Input { now, points, machines, unsettled, tagged, named, downtimes, allow_reboot }
 }
 
 pub fn register_input(
@@ -231,7 +232,18 @@ pub fn confirm_input(now: Timestamp, points: Vec<Point>, seen: &[ObservedImage])
     let (replicas, points_of_replicas) = (Vec::new(), BTreeMap::new());
     let uefi_data = BTreeMap::new();
     let obstacles = no_obstacles(IRELAND);
-    confirm::Input { now, points, replicas, points_of_replicas, images, uefi_data, obstacles }
+    confirm::Input {
+        obstacles,
+        now,
+        points,
+        replicas,
+        points_of_replicas,
+        images,
+        uefi_data,
+        snapshots: BTreeMap::new(),
+        history: BTreeMap::new(),
+        instances: BTreeMap::new(),
+    }
 }
 
 /// Snapshots with these numbers, of the volumes of the machine.

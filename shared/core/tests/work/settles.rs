@@ -60,6 +60,7 @@ impl World {
             unsettled: BTreeSet::new(),
             tagged: listed.into_iter().map(tagged).collect(),
             downtimes: BTreeMap::new(),
+            allow_reboot: false,
             named: self.named(needs(Kind::Snapshot, &points, &[], now).names),
         });
         let seen = self.snapshots.iter().map(|seen| (seen.id.clone(), seen.clone()));
@@ -77,6 +78,9 @@ impl World {
             points_of_replicas: self.points.clone(),
             uefi_data: BTreeMap::new(),
             obstacles: no_obstacles(IRELAND),
+            snapshots: BTreeMap::new(),
+            history: BTreeMap::new(),
+            instances: BTreeMap::new(),
         });
         let copy = copy::decide(&copy::Input {
             now,

@@ -1,10 +1,11 @@
 //! The ways to an image, and what can come in between.
 
+use afterimage::system::Options;
 use afterimage_cloud::ec2::state::Image as Made;
 use afterimage_cloud::faults::{Rule, When};
 
 use super::{Case, policy};
-use crate::scene::{self, HOME, IRELAND, Scene, codes};
+use crate::scene::{self, HOME, IRELAND, Scene, Stage, codes};
 
 #[test]
 fn machines_of_which_no_image_would_boot_are_refused() {
@@ -39,7 +40,8 @@ fn machines_of_which_no_image_would_boot_are_refused() {
 
 #[test]
 fn a_running_machine_is_rebooted_for_its_image_and_a_stopped_one_is_not() {
-    scene::play(async |scene| {
+    let options = Options::default().allowing_reboot();
+    scene::play_on(Stage { options, ..Stage::default() }, async |scene| {
         let (runs, rests) = (scene.machine(1).await, scene.machine(1).await);
         scene.stop(&rests).await;
         scene.policies(&policy("reboot", "method: create-image", "")).await;

@@ -35,6 +35,15 @@ impl Ec2 {
         Ok(found.into_iter().map(|image| (image.id.clone(), image)).collect())
     }
 
+    /// Returns all images that this account has.
+    ///
+    /// # Errors
+    /// EC2 did not answer.
+    pub async fn images_owned(&self, region: &Region) -> Result<Complete<ObservedImage>, Failure> {
+        let wires = self.described_images(region, Owner::Us, None).await?;
+        Ok(Complete(wire::readable("image", wires, image)))
+    }
+
     /// Returns the images that carry our tag.
     ///
     /// # Errors
@@ -85,7 +94,8 @@ impl Ec2 {
     ) -> Result<Vec<ObservedImage>, Failure> {
         let mut found = Vec::new();
         for values in values.chunks(FILTER_VALUES_MAX) {
-            let wires = self.described_images(region, Owner::Us, filter(name, values)).await?;
+            let wanted = Some(filter(name, values));
+            let wires = self.described_images(region, Owner::Us, wanted).await?;
             found.extend(wire::readable("image", wires, image));
         }
         Ok(found)
@@ -95,11 +105,12 @@ impl Ec2 {
         &self,
         region: &Region,
         owner: Owner,
-        filter: Filter,
+        filter: Option<Filter>,
     ) -> Result<Vec<types::Image>, Failure> {
         let reading = Reading { operation: "DescribeImages", region };
         let call = self.client(region).describe_images();
-        let call = call.filters(filter).include_disabled(true).max_results(PAGE);
+        let call =
+            call.set_filters(filter.map(|one| vec![one])).include_disabled(true).max_results(PAGE);
         let call = match owner {
             Owner::Us => call.owners("self"),
             Owner::Anybody => call.include_deprecated(true),

@@ -137,7 +137,7 @@ impl Ec2 {
         let mut images = BTreeMap::new();
         for ids in ids.chunks(FILTER_VALUES_MAX) {
             let filter = filter("image-id", ids);
-            for image in self.described_images(region, Owner::Anybody, filter).await? {
+            for image in self.described_images(region, Owner::Anybody, Some(filter)).await? {
                 images.extend(image.image_id.clone().map(|id| (id, image)));
             }
         }

@@ -1,18 +1,20 @@
 //! Reads about a machine before it is stopped, and while it is: DescribeInstances,
-//! DescribeInstanceAttribute and DescribeInstanceTypes.
+//! DescribeInstanceAttribute, DescribeInstanceTypes, DescribeVolumes, and a trial StartInstances.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use afterimage_core::flow::work_requested::power::Guarded;
 use afterimage_core::ids::{InstanceId, Region};
 use afterimage_core::machine::Instance;
 use afterimage_core::observed::ObservedMachine;
+use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_ec2::operation::start_instances::StartInstancesError;
 use aws_sdk_ec2::types::{self, InstanceAttributeName, InstanceType};
 
-use super::Reading;
 use super::instances::{Find, instance, state_reason};
 use super::wire::{self, Odd};
-use crate::ec2::Ec2;
+use super::{PAGE, Reading, filter};
+use crate::ec2::{Ec2, errors};
 use crate::error::Failure;
 
 impl Ec2 {
@@ -30,7 +32,8 @@ impl Ec2 {
         Ok(found.into_iter().map(|seen| (seen.instance.id.clone(), seen)).collect())
     }
 
-    /// Returns the protections from being stopped that a listing does not show.
+    /// Returns the protections from being stopped that a listing does not show, and the answer to a
+    /// trial start. The keys of the disks are left out.
     ///
     /// # Errors
     /// EC2 did not answer, or left the answer out.
@@ -39,7 +42,47 @@ impl Ec2 {
             instance: machine.id.clone(),
             stop_protected: self.stop_protected(region, &machine.id).await?,
             instance_store: self.has_instance_store(region, &machine.instance_type).await?,
+            start_refused: self.start_refused(region, &machine.id).await?,
+            keys: Vec::new(),
         })
+    }
+
+    /// Returns the ARNs of the keys that encrypt the disks of a machine.
+    ///
+    /// # Errors
+    /// EC2 did not answer.
+    pub async fn keys_of_disks(
+        &self,
+        region: &Region,
+        id: &InstanceId,
+    ) -> Result<BTreeSet<String>, Failure> {
+        let reading = Reading { operation: "DescribeVolumes", region };
+        let call = self.client(region).describe_volumes().max_results(PAGE);
+        let call = call.filters(filter("attachment.instance-id", &[id.as_str()]));
+        // A machine does not start without the volumes that a service manages either.
+        let call = call.include_managed_resources(true);
+        let pages = reading.pages(call.into_paginator().send()).await?;
+        let volumes = pages.iter().flat_map(|page| page.volumes());
+        Ok(volumes.filter_map(|volume| volume.kms_key_id()).map(str::to_string).collect())
+    }
+
+    /// Asks EC2 if our role may start a machine, without starting it. EC2 checks the permission,
+    /// for the licence configurations of the machine as well; it checks no key, and no capacity.
+    async fn start_refused(
+        &self,
+        region: &Region,
+        id: &InstanceId,
+    ) -> Result<Option<String>, Failure> {
+        let reading = Reading { operation: "StartInstances (DryRun)", region };
+        let call = self.client(region).start_instances().instance_ids(id.as_str()).dry_run(true);
+        match call.send().await {
+            Err(error) if error.code().is_some_and(errors::is_dry_run_passed) => Ok(None),
+            Err(error) => match refusal(&error) {
+                Some(answer) => Ok(Some(answer)),
+                None => Err(reading.failed(error)),
+            },
+            Ok(_) => Err(reading.failed(Odd::Missing("code"))),
+        }
     }
 
     async fn stop_protected(&self, region: &Region, id: &InstanceId) -> Result<bool, Failure> {
@@ -60,6 +103,16 @@ impl Ec2 {
         let has = kind.and_then(|kind| kind.instance_storage_supported());
         has.ok_or_else(|| reading.failed(Odd::Missing("instanceStorageSupported")))
     }
+}
+
+/// Returns the answer with which EC2 refused a trial; none if another trial may end otherwise.
+fn refusal(error: &SdkError<StartInstancesError>) -> Option<String> {
+    let SdkError::ServiceError(refused) = error else { return None };
+    let code = refused.err().code()?;
+    let is_final = refused.raw().status().as_u16() < 500
+        && !errors::is_throttled(code)
+        && !errors::is_instance_gone(code);
+    is_final.then(|| code.to_string())
 }
 
 fn seen_machine(wire: &types::Instance, region: &Region) -> Result<ObservedMachine, Odd> {

@@ -17,53 +17,42 @@ use jiff::Timestamp;
 
 use super::compare::{self, Difference, Weight};
 use super::decision_builder::DecisionBuilder;
+use super::grade_tag;
+use super::held_up;
+pub use super::images::Input;
+use super::missing;
 use super::needs::Needs;
-use super::{grade_tag, held_up};
-use crate::command::{Change, Command, Decision, Record, Write};
+use crate::command::{Change, Command, Decision};
 use crate::ids::{AmiId, Region, SnapshotId, VolumeId};
+use crate::illegal::Illegal;
 use crate::limits::{PARTIAL, PENDING_MAX, SETTLE};
 use crate::machine::{Machine, Volume};
 use crate::observed::{ImageState, ObservedImage};
-use crate::obstacle::Obstacles;
 use crate::point::{
     Chosen, IllegalForReplica, Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step,
 };
 use crate::policy::Method;
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
-use crate::status::{Event, IllegalTransition, Status};
+use crate::status::{Event, IllegalTransition, Phase, Status};
 use crate::transition::retry::{self, Next};
 use crate::transition::{replicas, summary};
 use crate::work::{Kind, Queue};
 
-#[derive(Clone, Debug)]
-pub struct Input {
-    pub now: Timestamp,
-    /// The points in the queue, whose images are pending.
-    pub points: Vec<Point>,
-    /// The replicas in the queue.
-    pub replicas: Vec<Replica>,
-    /// The points of the replicas.
-    pub points_of_replicas: BTreeMap<PointId, Point>,
-    /// The images of the points and replicas. An image that is missing here is gone, or not visible
-    /// yet.
-    pub images: BTreeMap<AmiId, ObservedImage>,
-    /// The variables of the UEFI firmware of the images that could be asked.
-    pub uefi_data: BTreeMap<AmiId, Option<String>>,
-    /// What stands in the way of the copies into this region.
-    pub obstacles: Obstacles,
-}
-
 /// Returns the facts that have to be read before anything is decided.
-pub(super) fn needs(points: &[Point], replicas: &[Replica]) -> Needs {
-    let pending = points.iter().filter(|point| is_pending(point));
-    let copies = replicas.iter().filter(|replica| replica.status == ReplicaStatus::Pending);
+pub(super) fn needs(points: &[Point], replicas: &[Replica], now: Timestamp) -> Needs {
+    let pending =
+        points.iter().filter(|point| is_pending(point) || missing::is_point_due(point, now));
+    let copies = replicas.iter().filter(|replica| {
+        replica.status == ReplicaStatus::Pending || missing::is_replica_due(replica, now)
+    });
     let of_points = pending.filter_map(|point| point.image.as_ref());
     let of_replicas = copies.filter_map(|replica| replica.image.as_ref());
     let images: BTreeSet<&AmiId> = of_points.chain(of_replicas).collect();
     Needs {
         images: images.into_iter().cloned().collect(),
         points: replicas.iter().map(|replica| replica.point.clone()).collect(),
+        snapshots: missing::snapshots(points, now),
         ..Needs::default()
     }
 }
@@ -86,7 +75,7 @@ pub fn needs_uefi_data(points: &[Point], images: &BTreeMap<AmiId, ObservedImage>
 /// Tells whether the image of a point is pending. A point whose image EC2 created, and that is not
 /// graded yet, stands in another queue.
 fn is_pending(point: &Point) -> bool {
-    point.work() == Some(Kind::Confirm)
+    point.status.phase() == Phase::Pending && point.work() == Some(Kind::Confirm)
 }
 
 pub fn decide(input: &Input) -> Decision {
@@ -115,6 +104,7 @@ pub fn decide(input: &Input) -> Decision {
         let done = look_at_replicas(&mut builder, point, &replicas, input);
         builder.check(&point.id, done);
     }
+    missing::decide(&mut builder, input);
     builder.decision()
 }
 
@@ -167,7 +157,7 @@ fn look_at_image(
     builder: &mut DecisionBuilder,
     point: &Point,
     input: &Input,
-) -> Result<(), IllegalTransition> {
+) -> Result<(), Illegal> {
     let Some(image) = &point.image else { return Ok(()) };
     let (reason, after) = match look(image, &point.step, input) {
         Look::Pending => return Ok(()),
@@ -204,7 +194,7 @@ fn judge(
     point: &Point,
     image: &AmiId,
     input: &Input,
-) -> Result<(), IllegalTransition> {
+) -> Result<(), Illegal> {
     let (Some(seen), Some(machine)) = (input.images.get(image), &point.machine) else {
         return Ok(());
     };
@@ -222,7 +212,7 @@ fn judge(
             point.snapshots = snapshots_of(machine, seen);
         }
         let untrue = untrue(&point, seen);
-        return imaged(builder, &point, image, untrue, input.now);
+        return imaged(builder, &point, image, untrue, input);
     };
     let weight = differences.iter().map(|difference| difference.weight).max();
     let is_created = point.status == Status::Created;
@@ -280,28 +270,35 @@ fn imaged(
     point: &Point,
     image: &AmiId,
     untrue: Vec<String>,
-    now: Timestamp,
-) -> Result<(), IllegalTransition> {
+    input: &Input,
+) -> Result<(), Illegal> {
     let wanted = point.plan.replicate.iter().map(|replicate| &replicate.region);
     let regions: BTreeSet<&Region> = wanted.filter(|region| **region != point.home).collect();
     let after = point.after(Event::Available)?;
-    let mut after = Point {
+    let (mut places, mut writes) = (BTreeMap::new(), Vec::new());
+    for region in regions {
+        let (place, write) = missing::replica_again(point, image, region, input)?;
+        places.insert(region.clone(), place);
+        if let Some(write) = write {
+            writes.push(write);
+            builder.wake(Queue { region: region.clone(), kind: Kind::Copy });
+        }
+    }
+    if point.lost.is_some() {
+        missing::resolve(builder, &point.home, point.lost.as_ref(), Code::Lost, input.now);
+    }
+    let after = Point {
         step: point.step.settled(),
-        replicas: regions.iter().map(|region| ((*region).clone(), Place::Underway)).collect(),
+        home_place: Place::Available,
+        lost: None,
+        replicas: places,
         reason: None,
         ..after
     };
-    if regions.is_empty() {
-        after = after.after(Event::Protect)?;
-    }
-    let mut change = summary::recorded(after);
-    for region in regions {
-        let replica = Replica::wanted(point, image, region, now);
-        change = change.with(Write { expected: 0, record: Record::Replica(Box::new(replica)) });
-        builder.wake(Queue { region: region.clone(), kind: Kind::Copy });
-    }
+    let mut change = summary::recorded(replicas::judged(after)?);
+    change.writes.extend(writes);
     let command = Command::Record(Box::new(change));
-    let command = grade_tag::first(builder, point, untrue, command, now);
+    let command = grade_tag::first(builder, point, untrue, command, input.now);
     builder.learn(command);
     Ok(())
 }
@@ -346,6 +343,12 @@ fn look_at_replicas(
             }
         }
     }
+    for replica in settled.iter().filter(|replica| replica.status == ReplicaStatus::Available) {
+        let before = pending.iter().find(|before| before.region == replica.region);
+        let at_home = point.lost.as_ref().filter(|_| replica.region == point.home);
+        let lost = before.and_then(|before| before.lost.as_ref()).or(at_home);
+        missing::resolve(builder, &replica.region, lost, Code::Lost, input.now);
+    }
     if !settled.is_empty() {
         builder.record(replicas::settled(point, settled)?);
     }
@@ -370,7 +373,7 @@ fn look_at_replica(
         Look::Pending => return Ok(None),
         Look::Available => {
             let after = replica.after(ReplicaEvent::Available)?;
-            Replica { step: replica.step.settled(), reason: None, ..after }
+            Replica { step: replica.step.settled(), reason: None, lost: None, ..after }
         }
         Look::Lost(reason) => {
             let next = next(&reason);

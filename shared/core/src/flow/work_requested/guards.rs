@@ -1,12 +1,16 @@
-//! Machines that must not be stopped, each for its own reason, and what to do instead.
+//! Machines that must not be stopped or rebooted, each for its own reason, and what to do instead.
 
 use crate::facts::RootDeviceType;
 use crate::ids::InstanceId;
+use crate::machine::Instance;
 use crate::observed::ObservedMachine;
 use crate::reason::{Code, Reason};
 
 /// Auto Scaling puts it on the machines that are its own.
 const TAG_AUTO_SCALING: &str = "aws:autoscaling:groupName";
+
+/// States of a key under which EC2 starts a machine.
+const KEY_STATES_USABLE: [&str; 2] = ["Enabled", "Updating"];
 
 /// Guards of a machine that no listing shows, asked right before it is stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,30 +20,37 @@ pub struct Guarded {
     pub stop_protected: bool,
     /// Machines of its type have disks that lose their data when the machine is stopped.
     pub instance_store: bool,
+    /// Answer of EC2 to a trial start, if it would refuse to start the machine.
+    pub start_refused: Option<String>,
+    /// Keys of its encrypted disks.
+    pub keys: Vec<DiskKey>,
 }
 
-/// Checks what a describe shows of the machine.
+/// Key that encrypts a disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskKey {
+    pub arn: String,
+    pub access: KeyAccess,
+}
+
+/// Access of this account's roles to a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyAccess {
+    /// The key belongs to another account. The role has no permission for such keys.
+    ForeignAccount,
+    /// KMS describes the key, which is in this state.
+    State(String),
+    /// KMS does not describe the key; with its answer.
+    Refused(String),
+}
+
+/// Checks what a describe shows of a machine that is to be stopped.
 ///
 /// # Errors
 /// What forbids to stop the machine, as far as a describe shows it.
 pub(super) fn check(seen: &ObservedMachine) -> Result<(), Reason> {
     let instance = &seen.instance;
-    if let Some(group) = instance.tags.get(TAG_AUTO_SCALING) {
-        let text = format!(
-            "cannot stop {}: its Auto Scaling group {group} would replace it; use `consistency: \
-             crash` or `reboot`, or image what the group launches from",
-            instance.id
-        );
-        return Err(Reason::new(Code::AutoScaling, text));
-    }
-    if instance.spot {
-        let text = format!(
-            "cannot stop {}: it is a Spot instance and may not start again; use `consistency: \
-             crash` or `reboot`",
-            instance.id
-        );
-        return Err(Reason::new(Code::Spot, text));
-    }
+    check_replaceable(instance, "stop")?;
     if seen.root_device_type != RootDeviceType::Ebs {
         let text = format!(
             "cannot stop {}: its root device type is {}; only EBS-backed machines can be stopped \
@@ -47,6 +58,42 @@ pub(super) fn check(seen: &ObservedMachine) -> Result<(), Reason> {
             instance.id, seen.root_device_type
         );
         return Err(Reason::new(Code::InstanceStore, text));
+    }
+    Ok(())
+}
+
+/// Checks a machine that EC2 is to reboot for its image.
+///
+/// # Errors
+/// What forbids to reboot the machine.
+pub(super) fn check_reboot(instance: &Instance, is_allowed: bool) -> Result<(), Reason> {
+    if !is_allowed {
+        let text = format!(
+            "cannot reboot {}: the stack was deployed without AllowReboot; deploy it with \
+             AllowReboot=true or use another `consistency`",
+            instance.id
+        );
+        return Err(Reason::new(Code::RebootNotAllowed, text));
+    }
+    check_replaceable(instance, "reboot")
+}
+
+/// Refuses machines that may not come back when they are taken down.
+fn check_replaceable(instance: &Instance, what: &str) -> Result<(), Reason> {
+    let id = &instance.id;
+    if let Some(group) = instance.tags.get(TAG_AUTO_SCALING) {
+        let text = format!(
+            "cannot {what} {id}: its Auto Scaling group {group} would replace it; use \
+             `consistency: crash`, or image what the group launches from"
+        );
+        return Err(Reason::new(Code::AutoScaling, text));
+    }
+    if instance.spot {
+        let text = format!(
+            "cannot {what} {id}: it is a Spot instance and may not start again; use `consistency: \
+             crash`"
+        );
+        return Err(Reason::new(Code::Spot, text));
     }
     Ok(())
 }
@@ -71,7 +118,38 @@ pub(super) fn check_asked(guarded: &Guarded, instance_type: &str) -> Result<(), 
         );
         return Err(Reason::new(Code::InstanceStoreVolumes, text));
     }
-    Ok(())
+    if let Some(answer) = &guarded.start_refused {
+        let text = format!(
+            "cannot stop {id}: EC2 would refuse to start it again; remove the cause or use \
+             `consistency: crash`; EC2 answered {answer}"
+        );
+        return Err(Reason::new(Code::NotStartable, text));
+    }
+    guarded.keys.iter().try_for_each(|key| check_key(id, key))
+}
+
+/// Refuses a machine that EC2 could not start again with the key of one of its disks.
+fn check_key(id: &InstanceId, key: &DiskKey) -> Result<(), Reason> {
+    let arn = &key.arn;
+    let why = match &key.access {
+        KeyAccess::State(state) if KEY_STATES_USABLE.contains(&state.as_str()) => return Ok(()),
+        KeyAccess::State(state) => {
+            format!("key {arn} of its disks is {state}; enable the key")
+        }
+        KeyAccess::ForeignAccount => format!(
+            "key {arn} of its disks belongs to another account, and the role of the stack may not \
+             use it; encrypt the disks under a key of this account"
+        ),
+        KeyAccess::Refused(answer) => format!(
+            "key {arn} of its disks cannot be used by the stack ({answer}); let the account's \
+             policies decide in the policy of the key"
+        ),
+    };
+    let text = format!(
+        "cannot stop {id}, because it could not be started again: {why}, or use `consistency: \
+         crash`"
+    );
+    Err(Reason::new(Code::NotStartable, text))
 }
 
 pub(super) fn not_allowed(id: &InstanceId) -> Reason {

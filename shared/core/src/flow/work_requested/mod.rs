@@ -9,7 +9,9 @@ pub(crate) mod decision_builder;
 mod grade_tag;
 mod guards;
 mod held_up;
+pub mod images;
 mod method;
+pub mod missing;
 pub mod needs;
 pub mod power;
 mod ready;
@@ -47,7 +49,7 @@ pub fn needs(kind: Kind, points: &[Point], replicas: &[Replica], now: Timestamp)
     match kind {
         Kind::Snapshot => snapshot::needs(points, now),
         Kind::Register => register::needs(points, now),
-        Kind::Confirm => confirm::needs(points, replicas),
+        Kind::Confirm => confirm::needs(points, replicas, now),
         Kind::Copy => copy::needs(replicas, now),
         Kind::Power => Needs::default(),
     }
@@ -112,6 +114,15 @@ pub fn foresee_stop(instance: &Instance, root_device_type: RootDeviceType) -> Re
         root_device_type,
         state_reason: None,
     })
+}
+
+/// Tells whether EC2 may reboot a machine for its image, as far as a listing shows and if the stack
+/// allows it.
+///
+/// # Errors
+/// The machine must not be rebooted; with the reason.
+pub fn foresee_reboot(instance: &Instance) -> Result<(), Reason> {
+    guards::check_reboot(instance, true)
 }
 
 /// Returns how an image of a machine would be made for a point; none if there is to be no image.

@@ -18,7 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::again::Again;
 use super::decision_builder::DecisionBuilder;
 use super::guards;
-pub use super::guards::Guarded;
+pub use super::guards::{DiskKey, Guarded, KeyAccess};
 use crate::call::{StopInstance, start_instance, stop_instance};
 use crate::command::{Change, Decision, Finding, Resolved, Write};
 use crate::downtime::{Downtime, DowntimeEvent, DowntimeStatus, IllegalForDowntime, Roster};

@@ -19,10 +19,11 @@ use super::again::Again;
 use super::decision_builder::DecisionBuilder;
 use super::needs::Needs;
 use super::ready::{self, Ready};
-use super::{method, stop_start};
+use super::{guards, method, stop_start};
 use crate::call::{create_image, create_snapshots};
 use crate::command::{Change, Decision};
 use crate::downtime::Downtime;
+use crate::grade;
 use crate::ids::InstanceId;
 use crate::limits::{
     BELIEVED_FOR, LOOK_AFTER, LOOK_DOWN, PARTIAL, SETTLE, UNSETTLED_WAIT, WAITING_MAX, later,
@@ -57,6 +58,8 @@ pub struct Input {
     pub downtimes: BTreeMap<PointId, Downtime>,
     /// The images of this account with a name, for each name of an image that EC2 may be making.
     pub named: BTreeMap<String, Complete<ObservedImage>>,
+    /// True if the stack was deployed with the right to have machines rebooted.
+    pub allow_reboot: bool,
 }
 
 /// Returns the facts that have to be read before anything is decided.
@@ -168,10 +171,7 @@ pub fn decide(input: &Input) -> Decision {
             Some(want @ (Want::Snapshots | Want::Grade)) if is_unsettled => {
                 wait(&mut builder, point, want, input)
             }
-            Some(Want::Snapshots) => {
-                let downtime = input.downtimes.get(&point.id);
-                begin(&mut builder, point, machine, downtime, input.now)
-            }
+            Some(Want::Snapshots) => begin(&mut builder, point, machine, input),
             Some(Want::Set) => match input.tagged.get(&point.id) {
                 Some(Complete(tagged)) => create_snapshots::find(point, tagged, input.now)
                     .map(|conclusion| builder.conclude(conclusion)),
@@ -250,9 +250,9 @@ fn begin(
     builder: &mut DecisionBuilder,
     point: &Point,
     machine: Option<&Machine>,
-    downtime: Option<&Downtime>,
-    now: Timestamp,
+    input: &Input,
 ) -> Result<(), IllegalTransition> {
+    let now = input.now;
     let Some(machine) = machine.filter(|machine| !machine.instance.state.is_gone()) else {
         let text = format!("{} is no longer there", point.instance());
         return turn_down(
@@ -278,10 +278,17 @@ fn begin(
         }
     };
     if stop_start::is_to_stop(point, machine) {
+        let downtime = input.downtimes.get(&point.id);
         return stop_start::wait(builder, point, machine.instance.state, downtime, now);
     }
     let is_created = choice.is_created();
     let chosen = choice.for_point(point).found(found);
+    if is_created
+        && grade::reboots(&chosen)
+        && let Err(reason) = guards::check_reboot(&machine.instance, input.allow_reboot)
+    {
+        return turn_down(builder, point, Some(machine), Event::Refuse, reason);
+    }
     let left_out = tags_left_out(&chosen);
     let chosen = chosen.found(left_out);
     if let Some(reason) = choice.because {

@@ -1,0 +1,103 @@
+//! The KMS client: reads the state of the keys of disks before a machine is stopped. EC2 accepts
+//! the start of a machine whose key cannot be used, and the machine stops again. A trial start does
+//! not show that either.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use afterimage_core::flow::work_requested::power::{DiskKey, KeyAccess};
+use afterimage_core::ids::{AccountId, Region};
+use aws_sdk_kms::Client;
+use aws_sdk_kms::config::Builder;
+use aws_sdk_kms::config::timeout::TimeoutConfig;
+use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_kms::operation::describe_key::DescribeKeyError;
+use aws_types::SdkConfig;
+use jiff::SignedDuration;
+
+use crate::ec2::errors;
+use crate::error::Failure;
+
+/// The longest that a call may take, with all its tries. Nothing waits for it but a machine that is
+/// still running.
+const TIMEOUT: SignedDuration = SignedDuration::from_secs(15);
+
+#[derive(Clone, Debug)]
+pub struct Kms {
+    config: SdkConfig,
+    account: AccountId,
+    clients: Arc<Mutex<BTreeMap<Region, Client>>>,
+}
+
+impl Kms {
+    /// Creates the client. `account` is the account whose keys the role may use.
+    pub fn new(config: &SdkConfig, account: &AccountId) -> Kms {
+        Kms { config: config.clone(), account: account.clone(), clients: Arc::default() }
+    }
+
+    /// Returns the access of our role to keys, as KMS tells it.
+    ///
+    /// # Errors
+    /// KMS did not answer. That tells nothing about a key.
+    pub async fn disk_keys(
+        &self,
+        region: &Region,
+        arns: impl IntoIterator<Item = String>,
+    ) -> Result<Vec<DiskKey>, Failure> {
+        let mut keys = Vec::new();
+        for arn in arns {
+            let access = self.access(region, &arn).await?;
+            keys.push(DiskKey { arn, access });
+        }
+        Ok(keys)
+    }
+
+    async fn access(&self, region: &Region, arn: &str) -> Result<KeyAccess, Failure> {
+        if account_of(arn).is_some_and(|account| account != self.account.as_str()) {
+            return Ok(KeyAccess::ForeignAccount);
+        }
+        match self.client(region).describe_key().key_id(arn).send().await {
+            Ok(answer) => {
+                let state = answer.key_metadata().and_then(|key| key.key_state());
+                let state = state.map_or("of unknown state", |state| state.as_str());
+                Ok(KeyAccess::State(state.to_string()))
+            }
+            Err(error) => match refusal(&error) {
+                Some(answer) => Ok(KeyAccess::Refused(answer)),
+                None => Err(Failure::Ec2 {
+                    operation: "DescribeKey",
+                    region: region.to_string(),
+                    source: Box::new(error),
+                }),
+            },
+        }
+    }
+
+    /// Returns the client of a region, which is made when it is first needed.
+    fn client(&self, region: &Region) -> Client {
+        // A client is inserted whole or not at all: a thread that panicked left nothing half done.
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        clients.entry(region.clone()).or_insert_with(|| self.connect(region)).clone()
+    }
+
+    fn connect(&self, region: &Region) -> Client {
+        let timeouts = TimeoutConfig::builder().operation_timeout(TIMEOUT.unsigned_abs()).build();
+        let config = Builder::from(&self.config)
+            .region(aws_types::region::Region::new(region.to_string()))
+            .timeout_config(timeouts);
+        Client::from_conf(config.build())
+    }
+}
+
+/// The account in the ARN of a key; none if it is no ARN.
+fn account_of(arn: &str) -> Option<&str> {
+    arn.starts_with("arn:").then(|| arn.split(':').nth(4)).flatten()
+}
+
+/// The answer with which KMS refused a call; none if another call may be answered otherwise.
+fn refusal(error: &SdkError<DescribeKeyError>) -> Option<String> {
+    let SdkError::ServiceError(refused) = error else { return None };
+    let code = refused.err().code()?;
+    let is_final = refused.raw().status().as_u16() < 500 && !errors::is_throttled(code);
+    is_final.then(|| code.to_string())
+}

@@ -1,0 +1,40 @@
+//! The facts about images and replicas that are pending, missing or lost.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::ids::{AmiId, InstanceId, SnapshotId};
+use crate::machine::Instance;
+use crate::observed::{ObservedImage, ObservedSnapshot};
+use crate::obstacle::Obstacles;
+use crate::point::{Point, Replica};
+use crate::slot::PointId;
+
+/// All points of a machine, each with its replicas.
+pub type History = Vec<(Point, Vec<Replica>)>;
+
+#[derive(Clone, Debug)]
+pub struct Input {
+    pub now: Timestamp,
+    /// The points in the queue, whose images are pending.
+    pub points: Vec<Point>,
+    /// The replicas in the queue.
+    pub replicas: Vec<Replica>,
+    /// The points of the replicas.
+    pub points_of_replicas: BTreeMap<PointId, Point>,
+    /// The images of the points and replicas. An image that is missing here is gone, or not visible
+    /// yet.
+    pub images: BTreeMap<AmiId, ObservedImage>,
+    /// The variables of the UEFI firmware of the images that could be asked.
+    pub uefi_data: BTreeMap<AmiId, Option<String>>,
+    /// What stands in the way of the copies into this region.
+    pub obstacles: Obstacles,
+    /// The snapshots that are looked at because an image is missing. One that is missing here is
+    /// gone.
+    pub snapshots: BTreeMap<SnapshotId, ObservedSnapshot>,
+    /// All points of the machines that have lost an image, or get one again.
+    pub history: BTreeMap<InstanceId, History>,
+    /// Those machines, as far as EC2 shows them.
+    pub instances: BTreeMap<InstanceId, Instance>,
+}

@@ -1,0 +1,189 @@
+//! Places whose artefact is gone or of no use, and the ways to make it again.
+//!
+//! A place is written together with its point, so that the point, its summary and the place tell
+//! the same. A point of which any place is left is imaged, and not protected; one of which nothing
+//! is left is lost.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::change::{Change, Write};
+use crate::ids::{AmiId, Region};
+use crate::illegal::Illegal;
+use crate::limits::{HEAL_WINDOW, HEALS_MAX, HEALS_WITHIN, later};
+use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
+use crate::reason::Reason;
+use crate::status::{Event, IllegalTransition, Phase, Status};
+use crate::transition::again;
+
+/// Returns the point with another state at home.
+///
+/// # Errors
+/// The point has no artefact at home.
+pub fn home(point: &Point, place: Place, reason: Reason, now: Timestamp) -> Result<Point, Illegal> {
+    let mut after = Point { home_place: place, missing_since: None, ..point.due_now(now) };
+    if place == Place::Lost {
+        after.lost = after.image.take();
+    } else {
+        after.step = point.step.settled();
+    }
+    Ok(Point { reason: Some(reason), ..reduced(&after)? })
+}
+
+/// Returns the point and its replica, which is gone or of no use.
+///
+/// # Errors
+/// The replica was not available.
+pub fn replica(
+    point: &Point,
+    replica: &Replica,
+    event: ReplicaEvent,
+    reason: Reason,
+    now: Timestamp,
+) -> Result<(Point, Replica), Illegal> {
+    let mut after = replica.due_now(now).after(event)?;
+    after.missing_since = None;
+    after.reason = Some(reason.clone());
+    let place = match event {
+        ReplicaEvent::Lose => {
+            after.lost = after.image.take();
+            Place::Lost
+        }
+        _ => {
+            after.step = after.step.settled();
+            Place::Unusable
+        }
+    };
+    let mut point = match point.home_place {
+        // The ways to make it again have changed.
+        Place::Lost => point.due_now(now),
+        _ => point.clone(),
+    };
+    point.replicas.insert(replica.region.clone(), place);
+    Ok((Point { reason: Some(reason), ..reduced(&point)? }, after))
+}
+
+/// Returns the point by what is left of it.
+fn reduced(point: &Point) -> Result<Point, IllegalTransition> {
+    if point.status.phase() != Phase::Good {
+        return Ok(point.clone());
+    }
+    let places = point.replicas.values().chain([&point.home_place]);
+    let mut left = places.filter(|place| !matches!(place, Place::Lost | Place::Failed));
+    let is_left = left.any(|place| *place != Place::Withdrawn);
+    point.after(if is_left { Event::Lose } else { Event::LoseAll })
+}
+
+/// Returns the point after its suspect artefact was seen as the ledger has it.
+#[must_use]
+pub fn cleared(point: &Point) -> Point {
+    Point { missing_since: None, step: point.step.settled(), ..point.clone() }
+}
+
+/// Tells whether a place has been made again so often of late that a person has to look.
+pub fn is_worn_out(healed: &[Timestamp], now: Timestamp) -> bool {
+    let is_recent = |at: &&Timestamp| now.duration_since(**at) < HEALS_WITHIN;
+    healed.iter().filter(is_recent).count() >= HEALS_MAX
+}
+
+/// Returns the record of healings with one more; those of long ago are forgotten.
+fn healed(before: &[Timestamp], now: Timestamp) -> Vec<Timestamp> {
+    let recent = before.iter().filter(|at| now.duration_since(**at) < HEALS_WITHIN);
+    recent.copied().chain([now]).collect()
+}
+
+/// Returns the point whose image is registered again, from its snapshots.
+///
+/// # Errors
+/// The point did not lose its image.
+pub fn remade(point: &Point, reason: Reason, now: Timestamp) -> Result<Point, IllegalTransition> {
+    let after = point.after(Event::Remake)?;
+    Ok(Point {
+        home_place: Place::Underway,
+        step: again::next(&point.step, now),
+        healed: healed(&point.healed, now),
+        reason: Some(reason),
+        ..after
+    })
+}
+
+/// Returns the point that begins anew on its machine, as nothing is left of it.
+///
+/// # Errors
+/// The point is not lost.
+pub fn begun_again(
+    point: &Point,
+    reason: Reason,
+    now: Timestamp,
+) -> Result<Point, IllegalTransition> {
+    let after = again::point(point, reason, now)?;
+    let until = Some(later(now, HEAL_WINDOW));
+    Ok(Point { until, home_place: Place::Underway, healed: healed(&point.healed, now), ..after })
+}
+
+/// Returns the replica that is copied again, and its point.
+///
+/// # Errors
+/// The replica did not end.
+pub fn copied_again(
+    point: &Point,
+    replica: &Replica,
+    (region, image): (&Region, &AmiId),
+    reason: Reason,
+    now: Timestamp,
+) -> Result<(Point, Replica), Illegal> {
+    let lost = match replica.status {
+        ReplicaStatus::Available | ReplicaStatus::Unusable => replica.after(ReplicaEvent::Lose)?,
+        _ => replica.clone(),
+    };
+    let mut after = again::replica(&lost, reason.clone(), now)?;
+    after.source = image.clone();
+    after.source_region = (*region != replica.home).then(|| region.clone());
+    after.healed = healed(&replica.healed, now);
+    let mut point = Point { reason: Some(reason), ..point.clone() };
+    if replica.region == point.home {
+        point.home_place = Place::Underway;
+        point.healed = healed(&point.healed, now);
+        point.step = point.step.settled();
+    } else {
+        point.replicas.insert(replica.region.clone(), Place::Underway);
+    }
+    Ok((point, after))
+}
+
+/// Returns the record of the image that is copied back to its home, before it is asked for.
+pub fn home_copy(point: &Point, (region, image): (&Region, &AmiId), now: Timestamp) -> Replica {
+    Replica {
+        status: ReplicaStatus::Lost,
+        source_region: Some(region.clone()),
+        version: 0,
+        // The names of the attempts at home are those of the point.
+        step: Step { attempt: point.step.attempt, ..Step::default() },
+        ..Replica::wanted(point, image, &point.home, now)
+    }
+}
+
+/// Returns the step of a place that is looked at again after a while.
+pub fn looked_at(step: &Step, after: SignedDuration, now: Timestamp) -> Step {
+    Step { due_at: Some(later(now, after)), ..step.clone() }
+}
+
+/// Tells whether a point, or one of its replicas, lost something and has not got it back.
+pub fn has_lost(point: &Point) -> bool {
+    point.status == Status::Lost || point.home_place == Place::Lost
+}
+
+/// Returns the change by which a person has the lost places of a point made again, however often
+/// they were before; none if nothing is lost.
+pub fn heal(point: &Point, replicas: &[Replica], now: Timestamp) -> Option<Change> {
+    let home = has_lost(point).then(|| {
+        let point = Point { healed: Vec::new(), ..point.due_now(now) };
+        Write::point(point)
+    });
+    let lost = replicas.iter().filter(|replica| replica.status == ReplicaStatus::Lost);
+    let lost = lost.map(|replica| {
+        let replica = Replica { healed: Vec::new(), ..replica.due_now(now) };
+        Write::replica(replica)
+    });
+    let writes: Vec<Write> = home.into_iter().chain(lost).collect();
+    (!writes.is_empty()).then_some(Change { writes, summary: None })
+}

@@ -1,0 +1,237 @@
+//! Images that were good and are gone: the ledger, the summary and the places say so within two
+//! hours, and what can be made again is, once.
+
+use std::time::Duration;
+
+use afterimage_cloud::faults::Rule;
+
+use crate::scene::{self, CREATED, FRANKFURT, HOME, IRELAND, ON_STOP, Scene, codes};
+
+/// The time in which whatever is said has to be true again.
+const TWO_HOURS: u64 = 120;
+const A_DAY: u64 = 24 * 60;
+
+const PLACES: [&str; 3] = [HOME, IRELAND, FRANKFURT];
+
+impl Scene {
+    /// Deletes the images of a region, with their snapshots or without, as somebody else.
+    async fn delete_images(&self, region: &str, with_snapshots: bool) {
+        for image in self.images(region).await {
+            let call = self.ec2(region).deregister_image().image_id(&image.id);
+            let call = call.delete_associated_snapshots(with_snapshots);
+            call.send().await.expect("an image is deregistered");
+        }
+    }
+
+    /// The summary of the only machine, under its policy: the newest good point.
+    async fn good(&self) -> Option<serde_json::Value> {
+        let items = self.ledger().await;
+        let good = items.iter().find_map(|item| item.get("good#gold"))?;
+        Some(serde_json::from_str(good).expect("a summary is JSON"))
+    }
+
+    /// Whatever the summary says can be recovered from is available in EC2.
+    async fn assert_true(&self) {
+        let Some(good) = self.good().await else { return };
+        if let Some(image) = good["image"].as_str() {
+            let home = self.available(HOME).await;
+            assert!(home.iter().any(|there| there.id == image), "{good}: {home:#?}");
+        }
+        for region in good["replicas"].as_array().expect("a list") {
+            let region = region.as_str().expect("a region");
+            assert!(!self.available(region).await.is_empty(), "{good}");
+        }
+        let point = self.the_point().await;
+        if point["status"] == "protected" {
+            for region in PLACES {
+                assert_eq!(self.available(region).await.len(), 1, "{region}: {point:#?}");
+            }
+        }
+    }
+
+    /// The codes of the findings that are kept.
+    async fn open_codes(&self) -> Vec<String> {
+        let items = self.ledger().await.into_iter();
+        let findings =
+            items.filter(|item| item["pk"] == "findings" && !item.contains_key("resolved_at"));
+        findings.flat_map(|item| codes(&item, "reason")).collect()
+    }
+
+    async fn protect_one(&self, policies: &str) -> String {
+        let machine = self.machine(1).await;
+        self.policies(policies).await;
+        self.stop(&machine).await;
+        if policies == CREATED {
+            self.ask(HOME, &machine, "gold").await;
+        }
+        self.pass(TWO_HOURS).await;
+        self.assert_protected_once(2).await;
+        machine
+    }
+
+    /// Lets two hours pass: everything is told truly, and in the end protected once more.
+    async fn assert_healed(&self, what: &str) {
+        self.pass(TWO_HOURS).await;
+        self.assert_true().await;
+        self.pass(TWO_HOURS).await;
+        let point = self.the_point().await;
+        assert_eq!(point["status"], "protected", "{what}: {point:#?}");
+        for region in PLACES {
+            assert_eq!(self.available(region).await.len(), 1, "{what}: {region}");
+        }
+        assert!(!self.open_codes().await.contains(&"lost".to_string()), "{what}: it is over");
+    }
+}
+
+#[test]
+fn a_replica_that_is_deleted_is_copied_again() {
+    for is_told in [true, false] {
+        scene::play(async |scene| {
+            scene.protect_one(ON_STOP).await;
+            if !is_told {
+                scene.fault(Rule::lose());
+            }
+            scene.delete_images(IRELAND, true).await;
+            scene.pass(20).await;
+            if is_told {
+                assert_eq!(scene.count("CopyImage", IRELAND), 2, "noticed within minutes");
+            }
+            scene.assert_healed("a replica").await;
+            assert_eq!(scene.count("CopyImage", IRELAND), 2);
+            assert_eq!(scene.count("CopyImage", FRANKFURT), 1, "nothing else is made again");
+            assert_eq!(scene.count("RegisterImage", HOME), 1);
+        });
+    }
+}
+
+#[test]
+fn a_home_image_is_registered_again_from_its_snapshots() {
+    scene::play(async |scene| {
+        scene.protect_one(ON_STOP).await;
+        scene.delete_images(HOME, false).await;
+        scene.assert_healed("the home image").await;
+        assert_eq!(scene.count("RegisterImage", HOME), 2);
+        assert_eq!(scene.count("CreateSnapshots", HOME), 1);
+        assert_eq!(scene.count("CopyImage", IRELAND) + scene.count("CopyImage", FRANKFURT), 2);
+    });
+}
+
+#[test]
+fn a_home_image_without_its_snapshots_is_copied_back() {
+    for policies in [ON_STOP, CREATED] {
+        scene::play(async |scene| {
+            scene.protect_one(policies).await;
+            scene.delete_images(HOME, true).await;
+            scene.assert_healed("the home image").await;
+            assert_eq!(scene.count("CopyImage", HOME), 1);
+            let home = scene.available(HOME).await.remove(0);
+            assert!(home.source.is_some(), "{home:?}");
+            scene.pass(A_DAY).await;
+            assert!(!scene.open_codes().await.contains(&"foreign".to_string()), "it is ours");
+        });
+    }
+}
+
+#[test]
+fn a_point_of_which_nothing_is_left_begins_again_while_its_machine_is_at_rest() {
+    scene::play(async |scene| {
+        scene.protect_one(ON_STOP).await;
+        for region in PLACES {
+            scene.delete_images(region, true).await;
+        }
+        scene.assert_healed("everything").await;
+        assert_eq!(scene.count("CreateSnapshots", HOME), 2);
+        assert_eq!(scene.points().await.len(), 1, "it is the same point");
+    });
+}
+
+#[test]
+fn what_is_lost_for_good_is_never_called_protected_again() {
+    scene::play(async |scene| {
+        let machine = scene.protect_one(ON_STOP).await;
+        scene.start(&machine).await;
+        for region in PLACES {
+            scene.delete_images(region, true).await;
+        }
+        scene.pass(TWO_HOURS).await;
+        let point = scene.the_point().await;
+        assert_eq!(point["status"], "lost", "{point:#?}");
+        assert_eq!(codes(&point, "reason"), ["lost"], "{point:#?}");
+        assert_eq!(scene.good().await, None, "there is nothing to recover from");
+        assert!(scene.open_codes().await.contains(&"lost".to_string()));
+        scene.pass(2 * A_DAY).await;
+        assert_eq!(scene.the_point().await["status"], "lost");
+        assert_eq!(scene.count("CreateSnapshots", HOME), 1, "the machine runs");
+    });
+}
+
+#[test]
+fn an_image_that_is_disabled_is_told_and_left_alone() {
+    scene::play(async |scene| {
+        scene.protect_one(ON_STOP).await;
+        let image = scene.available(IRELAND).await.remove(0);
+        let client = scene.ec2(IRELAND);
+        client.disable_image().image_id(&image.id).send().await.expect("it is disabled");
+        scene.pass(TWO_HOURS).await;
+        let point = scene.the_point().await;
+        assert_ne!(point["status"], "protected", "{point:#?}");
+        scene.assert_true().await;
+        assert_eq!(scene.open_codes().await, ["image-disabled"]);
+        scene.pass(A_DAY).await;
+        assert_eq!(scene.count("CopyImage", IRELAND), 1, "it can be enabled");
+        client.enable_image().image_id(&image.id).send().await.expect("it is enabled");
+        scene.pass(TWO_HOURS).await;
+        assert_eq!(scene.the_point().await["status"], "protected");
+        assert_eq!(scene.open_codes().await, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn a_clean_up_of_our_tags_is_a_finding_and_nothing_else() {
+    scene::play(async |scene| {
+        scene.protect_one(ON_STOP).await;
+        for region in PLACES {
+            let images = scene.images(region).await.into_iter().map(|image| image.id);
+            let snapshots = scene.snapshots(region).await.into_iter().map(|snapshot| snapshot.id);
+            let ids: Vec<String> = images.chain(snapshots).collect();
+            let tag = scene::tag("afterimage:point", "");
+            let tag = aws_sdk_ec2::types::Tag::builder().key(tag.key().expect("a key")).build();
+            let call = scene.ec2(region).delete_tags().set_resources(Some(ids)).tags(tag);
+            call.send().await.expect("tags are deleted");
+        }
+        let before = scene.calls().len();
+        scene.pass(A_DAY).await;
+        assert_eq!(scene.the_point().await["status"], "protected");
+        assert_eq!(scene.open_codes().await, ["tag-gone"; 3]);
+        for action in ["CopyImage", "CreateSnapshots", "RegisterImage", "CreateImage"] {
+            let calls = scene.calls();
+            let again = calls[before..].iter().filter(|call| call.action == action).count();
+            assert_eq!(again, 0, "{action}");
+        }
+    });
+}
+
+#[test]
+fn a_place_that_is_deleted_again_and_again_is_left_to_a_person() {
+    scene::play(async |scene| {
+        scene.protect_one(ON_STOP).await;
+        for _ in 0..48 {
+            scene.delete_images(IRELAND, true).await;
+            scene.cloud.advance(Duration::from_secs(3600)).await;
+        }
+        assert_eq!(scene.count("CopyImage", IRELAND), 3, "the first, and two more");
+        let found = scene.open_codes().await;
+        assert_eq!(found.iter().filter(|code| *code == "lost-again").count(), 1, "{found:?}");
+        scene.assert_true().await;
+    });
+}
+
+#[test]
+fn an_audit_that_finds_no_difference_writes_nothing_to_points() {
+    scene::play(async |scene| {
+        scene.protect_one(ON_STOP).await;
+        let before = scene.the_point().await;
+        scene.pass(A_DAY).await;
+        assert_eq!(scene.the_point().await, before);
+    });
+}
