@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::policy::unreadable::unreadable_text;
 use crate::stack::{self, STREAM, Stack};
-use crate::text::{blanks, local, minute, padded, span, weekday, wrapped_below};
+use crate::text::{blanks, local, minute, padded, span, tries, weekday, wrapped_below};
 use crate::{Failure, machine_name, print};
 
 /// Explains which policies apply to a machine and why, its last point, and its next one.
@@ -228,6 +228,7 @@ fn policy_text(under: &UnderPolicy, now: Timestamp) -> String {
         let unverified = if last.unverified { ", unverified" } else { "" };
         line("last", &format!("{}{unverified}, requested {ago} ago: {}", last.status, last.point));
         last.reason.iter().for_each(|reason| line("", &reason.to_string()));
+        tries(last).iter().for_each(|tries| line("", tries));
     }
     under.findings.iter().for_each(|finding| line("finding", &finding.to_string()));
     if let Some(good) = &under.good {

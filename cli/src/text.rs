@@ -6,6 +6,7 @@
 //! Widths are columns of a terminal, not characters: a Chinese character fills two columns, a
 //! combining accent none. Names of machines may have both.
 
+use afterimage_core::summary::Latest;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -168,4 +169,16 @@ pub fn columns<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
         cells.join("  ").trim_end().to_string()
     };
     rows.iter().map(line).collect()
+}
+
+/// Tells how often a point was tried, and when it is tried again; nothing if no try failed.
+pub fn tries(latest: &Latest) -> Option<String> {
+    let Latest { failures, next_at, .. } = latest;
+    let failed = match failures {
+        0 => return None,
+        1 => "1 try failed".to_string(),
+        several => format!("{several} tries failed"),
+    };
+    let next = next_at.map(|at| format!("; next try {} UTC", minute(at)));
+    Some(format!("{failed}{}", next.unwrap_or_default()))
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::rows::{Row, Standing};
 use crate::policy::unreadable::unreadable_text;
-use crate::text::{columns, cut, minute, span, wrapped};
+use crate::text::{columns, cut, minute, span, tries, wrapped};
 
 /// Everything that `status` shows.
 #[derive(Clone, Debug)]
@@ -118,6 +118,7 @@ fn machines(overview: &Overview) -> String {
 fn notes(overview: &Overview, row: &Row) -> Vec<String> {
     let reason = row.latest.as_ref().and_then(|latest| latest.reason.as_ref());
     let mut notes: Vec<String> = reason.map(ToString::to_string).into_iter().collect();
+    notes.extend(row.latest.as_ref().and_then(tries));
     let findings = row.latest.iter().flat_map(|latest| &latest.findings);
     let findings: Vec<&str> = findings.map(|code| code.as_str()).collect();
     if !findings.is_empty() {

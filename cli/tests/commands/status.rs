@@ -126,6 +126,8 @@ struct Told {
     good: Option<(&'static str, Grade, &'static [&'static str])>,
     status: Status,
     reason: Option<Reason>,
+    failures: u32,
+    next_at: Option<Timestamp>,
     findings: Vec<Code>,
 }
 
@@ -153,6 +155,8 @@ fn summary(told: Told) -> MachineSummary {
         requested_at,
         status: told.status,
         unverified: false,
+        failures: told.failures,
+        next_at: told.next_at,
         reason: told.reason,
         findings: told.findings,
     };
@@ -175,6 +179,8 @@ fn fleet() -> Vec<MachineSummary> {
             good: Some(("2026-01-08T02:00:05Z", Grade::AtRest, both)),
             status: Status::Protected,
             reason: None,
+            failures: 0,
+            next_at: None,
             findings: Vec::new(),
         },
         Told {
@@ -183,6 +189,8 @@ fn fleet() -> Vec<MachineSummary> {
             good: Some(("2026-01-08T02:00:07Z", Grade::Crash, &["eu-west-1"])),
             status: Status::Imaged,
             reason: None,
+            failures: 0,
+            next_at: None,
             findings: vec![Code::TagsLeftOut, Code::SlotsCollapsed],
         },
         Told {
@@ -191,6 +199,8 @@ fn fleet() -> Vec<MachineSummary> {
             good: Some(("2026-01-07T02:00:07Z", Grade::Crash, both)),
             status: Status::Ready,
             reason: Some(Reason::new(Code::Throttled, "RequestLimitExceeded")),
+            failures: 2,
+            next_at: Some(at("2026-01-08T05:45:00Z")),
             findings: Vec::new(),
         },
         Told {
@@ -203,6 +213,8 @@ fn fleet() -> Vec<MachineSummary> {
                 "given up after 5 tries: the key arn:aws:kms:us-east-1:123456789012:key/1 is \
                  disabled (snapshot-failed)",
             )),
+            failures: 0,
+            next_at: None,
             findings: Vec::new(),
         },
     ];
@@ -231,6 +243,7 @@ a name that is lon…  us-east-1  gold    none              -    -        -     
     is disabled (snapshot-failed) (tries-used-up)
 i-00000000000000003  us-east-1  gold    2026-01-07 02:00  27h  crash    2/2       ready, waiting
     RequestLimitExceeded (throttled)
+    2 tries failed; next try 2026-01-08 05:45 UTC
 i-00000000000000002  us-east-1  gold    2026-01-08 02:00  3h   crash    1/2       imaged
     findings: tags-left-out, slots-collapsed (details: `afterimage explain
     i-00000000000000002`)
@@ -264,6 +277,8 @@ fn a_point_stands_by_its_status_and_by_whether_something_is_in_its_way() {
                 good: None,
                 status,
                 reason,
+                failures: 0,
+                next_at: None,
                 findings: Vec::new(),
             };
             let rows = rows(&[summary(told)]);
@@ -284,6 +299,8 @@ fn a_point_that_waits_for_a_stop_says_until_when_and_one_made_anew_says_so() {
             "i-00000000000000001 is running; it is imaged when it stops, until \
              2026-01-08T06:00:00Z",
         )),
+        failures: 0,
+        next_at: None,
         findings: Vec::new(),
     };
     let mut fleet = vec![summary(waiting)];
@@ -317,6 +334,8 @@ fn the_table_fits_into_a_hundred_columns() {
         good: Some(("2026-01-08T02:00:05Z", Grade::AtRest, &["eu-west-1"])),
         status: Status::Requested,
         reason: Some(Reason::new(Code::WaitsForStop, "it waits")),
+        failures: 0,
+        next_at: None,
         findings: Vec::new(),
     };
     let mut fleet = summary(told);

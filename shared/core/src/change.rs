@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::downtime::{Downtime, Roster};
 use crate::ids::{Region, ResourceId};
+use crate::obstacle::Obstacles;
 use crate::point::{Point, Replica};
 use crate::reason::Reason;
 use crate::request_counter::RequestCounter;
@@ -33,6 +34,7 @@ pub enum Record {
     Downtime(Box<Downtime>),
     Roster(Box<Roster>),
     RequestCounter(Box<RequestCounter>),
+    Obstacles(Box<Obstacles>),
 }
 
 impl Change {
@@ -46,6 +48,12 @@ impl Change {
     /// read.
     pub fn point(point: Point) -> Change {
         Change { writes: vec![Write::point(point)], summary: None }
+    }
+
+    /// Returns the change that writes the obstacles of a queue. The caller leaves their version as
+    /// it was read.
+    pub fn obstacles(obstacles: Obstacles) -> Change {
+        Change { writes: vec![Write::obstacles(obstacles)], summary: None }
     }
 
     /// Returns the change that writes a replica. The caller leaves its version as it was read.
@@ -69,7 +77,7 @@ impl Change {
                 Record::Replica(replica) => replica.step.begin(now),
                 Record::Downtime(downtime) => downtime.step.begin(now),
                 Record::Roster(_) => {}
-                Record::RequestCounter(_) => {}
+                Record::RequestCounter(_) | Record::Obstacles(_) => {}
             }
         }
         self
@@ -82,7 +90,8 @@ impl Change {
             Record::Replica(_)
             | Record::Downtime(_)
             | Record::Roster(_)
-            | Record::RequestCounter(_) => None,
+            | Record::RequestCounter(_)
+            | Record::Obstacles(_) => None,
         })
     }
 
@@ -93,7 +102,8 @@ impl Change {
             Record::Point(_)
             | Record::Downtime(_)
             | Record::Roster(_)
-            | Record::RequestCounter(_) => None,
+            | Record::RequestCounter(_)
+            | Record::Obstacles(_) => None,
         })
     }
 
@@ -104,7 +114,8 @@ impl Change {
             Record::Point(_)
             | Record::Replica(_)
             | Record::Roster(_)
-            | Record::RequestCounter(_) => None,
+            | Record::RequestCounter(_)
+            | Record::Obstacles(_) => None,
         })
     }
 
@@ -115,7 +126,8 @@ impl Change {
             Record::Point(_)
             | Record::Replica(_)
             | Record::Downtime(_)
-            | Record::RequestCounter(_) => None,
+            | Record::RequestCounter(_)
+            | Record::Obstacles(_) => None,
         })
     }
 
@@ -127,6 +139,7 @@ impl Change {
             Record::Downtime(downtime) => format!("downtime of {}", downtime.point),
             Record::Roster(_) => "roster".to_string(),
             Record::RequestCounter(counter) => format!("{} {}", counter.policy, counter.instance),
+            Record::Obstacles(obstacles) => format!("obstacles of {}", obstacles.queue),
         });
         names.collect::<Vec<_>>().join(", ")
     }
@@ -162,7 +175,11 @@ impl Write {
     pub fn as_request_counter(&self) -> Option<&RequestCounter> {
         match &self.record {
             Record::RequestCounter(asked) => Some(&**asked),
-            Record::Point(_) | Record::Replica(_) | Record::Downtime(_) | Record::Roster(_) => None,
+            Record::Point(_)
+            | Record::Replica(_)
+            | Record::Downtime(_)
+            | Record::Roster(_)
+            | Record::Obstacles(_) => None,
         }
     }
 
@@ -189,6 +206,12 @@ impl Write {
         Write { expected: 0, record: Record::Downtime(Box::new(downtime)) }
     }
 
+    pub fn obstacles(mut obstacles: Obstacles) -> Write {
+        let expected = obstacles.version;
+        obstacles.version += 1;
+        Write { expected, record: Record::Obstacles(Box::new(obstacles)) }
+    }
+
     pub fn roster(mut roster: Roster) -> Write {
         let expected = roster.version;
         roster.version += 1;
@@ -205,7 +228,7 @@ impl Record {
             Record::Downtime(downtime) => downtime.queue(),
             Record::Roster(_) => None,
             // No worker drains request counters: the sweep looks after them.
-            Record::RequestCounter(_) => None,
+            Record::RequestCounter(_) | Record::Obstacles(_) => None,
         }
     }
 
@@ -214,7 +237,10 @@ impl Record {
         match self {
             Record::Point(point) => Some(point.home.clone()),
             Record::Replica(replica) => Some(replica.region.clone()),
-            Record::Downtime(_) | Record::Roster(_) | Record::RequestCounter(_) => None,
+            Record::Downtime(_)
+            | Record::Roster(_)
+            | Record::RequestCounter(_)
+            | Record::Obstacles(_) => None,
         }
     }
 
@@ -224,7 +250,10 @@ impl Record {
         let held = match self {
             Record::Point(point) => point.held(),
             Record::Replica(replica) => replica.held(),
-            Record::Downtime(_) | Record::Roster(_) | Record::RequestCounter(_) => Vec::new(),
+            Record::Downtime(_)
+            | Record::Roster(_)
+            | Record::RequestCounter(_)
+            | Record::Obstacles(_) => Vec::new(),
         };
         (!held.is_empty()).then_some(held)
     }
@@ -235,7 +264,7 @@ impl Record {
             Record::Point(point) => point.step.due_at,
             Record::Replica(replica) => replica.step.due_at,
             Record::Downtime(downtime) => downtime.step.due_at,
-            Record::Roster(_) => None,
+            Record::Roster(_) | Record::Obstacles(_) => None,
             Record::RequestCounter(asked) => asked.pending.as_ref().map(|pending| pending.due_at),
         }
     }
@@ -247,7 +276,7 @@ impl Record {
             Record::Replica(replica) => replica.awaits(),
             // The worker of a downtime looks at it, and needs no event for that.
             Record::Downtime(_) | Record::Roster(_) => Vec::new(),
-            Record::RequestCounter(_) => Vec::new(),
+            Record::RequestCounter(_) | Record::Obstacles(_) => Vec::new(),
         }
     }
 }

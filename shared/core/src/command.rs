@@ -184,6 +184,7 @@ impl From<Learnt> for Command {
         match learnt {
             Learnt::Record(change) => Command::Record(change),
             Learnt::Report(finding) => Command::Report(finding),
+            Learnt::Resolve(resolved) => Command::Resolve(resolved),
         }
     }
 }

@@ -17,6 +17,7 @@ pub mod limits;
 pub mod machine;
 pub mod names;
 pub mod observed;
+pub mod obstacle;
 pub mod point;
 pub mod point_check;
 pub mod policy;

@@ -24,28 +24,42 @@ pub const LOOK_AFTER: SignedDuration = SignedDuration::from_mins(5);
 /// Time after which the holder of a name is visible that EC2 said is taken.
 pub const NAME_VISIBLE: SignedDuration = SignedDuration::from_secs(5);
 
-/// The longest that a snapshot or an image may be pending. Large disks take hours, in the
-/// worst case a day.
+/// Time after which a snapshot or an image that is still pending is reported. Large disks take
+/// hours, in the worst case a day. It is waited for all the same.
 pub const PENDING_MAX: SignedDuration = SignedDuration::from_hours(48);
 
-/// The longest that a try may be put off because EC2 asks to wait. Being asked to wait is no
-/// failure, but it must end.
+/// The longest that EC2 may ask to wait before the next try comes only once in [`PROBE_EVERY`],
+/// and the longest that a machine may be shown only in part.
 pub const WAITING_MAX: SignedDuration = SignedDuration::from_hours(24);
-
-/// The same limit for registrations and copies, counted from the request too. They begin only when
-/// the snapshots, and then the image, have been made, and either may take up to [`PENDING_MAX`].
-pub const WAITING_LATER_MAX: SignedDuration = SignedDuration::from_hours(24 + 2 * 48);
 
 /// The wait after EC2 asked to wait.
 pub const THROTTLED_WAIT: SignedDuration = SignedDuration::from_secs(30);
 
-/// The most failed tries of one step before it is given up. With their waits they take two hours,
-/// in which most outages of a region pass.
+/// The number of failed stops of a machine after which it is not stopped for its point. With their
+/// waits they take two hours, in which most outages of a region pass. No other step is given up.
 pub const FAILURES_MAX: u32 = 8;
 
-/// The most attempts of one step. A name that somebody else holds is no failure, but a person who
-/// takes all names must not keep us busy for ever.
+/// The number of attempts of one step after which the next one waits for a day. A name that
+/// somebody else holds is no failure, but a person who takes all names must not keep us busy.
 pub const ATTEMPTS_MAX: u32 = 20;
+
+/// The wait between two tries of something that fails for a long time.
+pub const A_DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// Time between two tries of the calls of a queue that meet the same obstacle, whatever the number
+/// of records that wait.
+pub const PROBE_EVERY: SignedDuration = SignedDuration::from_hours(1);
+
+/// The number of tries under a key, and of tries that each leave an artefact of no use, after which
+/// the next one waits for a day.
+pub const PROBES_HOURLY: u32 = 3;
+
+/// The number of tries of calls that met an obstacle after which a person is told. Before that it
+/// may pass within minutes.
+pub const PROBES_UNSEEN: u32 = 3;
+
+/// The most records of ended points that one sweep takes up again.
+pub const TAKEN_UP_MAX: usize = 50;
 
 /// The first wait after a failed try. The wait doubles with each failure, up to [`BACKOFF_MAX`].
 pub const BACKOFF: SignedDuration = SignedDuration::from_mins(1);
@@ -183,6 +197,9 @@ pub const ROUNDS_MAX: u32 = 1000;
 /// of snapshots, less than two minutes' work.
 pub const ROUND_RECORDS_MAX: usize = 250;
 
+/// The same for copies. Those that an obstacle holds up must not hide the others.
+pub const ROUND_COPIES_MAX: usize = 5000;
+
 /// Time that a worker of snapshots needs for one round: to describe as many machines as it takes
 /// up, and to begin their snapshots. A worker with less time left hands over to its successor
 /// first, because the successor would have to describe the same machines again.
@@ -237,6 +254,21 @@ pub const HOPS_MAX: u32 = 50;
 pub fn backoff(failures: u32) -> SignedDuration {
     let doubled = 1_i32.checked_shl(failures.saturating_sub(1)).unwrap_or(i32::MAX);
     BACKOFF.saturating_mul(doubled.max(1)).min(BACKOFF_MAX)
+}
+
+/// Returns the wait before a step of a point is begun again that failed `failures` times.
+pub fn backoff_of_point(failures: u32) -> SignedDuration {
+    if failures < ATTEMPTS_MAX { backoff(failures) } else { A_DAY }
+}
+
+/// Returns the wait before the next try of a step whose tries leave artefacts of no use. One may
+/// have failed by chance.
+pub fn backoff_sparing(failures: u32) -> SignedDuration {
+    match failures {
+        0 | 1 => BACKOFF,
+        _ if failures < PROBES_HOURLY => PROBE_EVERY,
+        _ => A_DAY,
+    }
 }
 
 /// Returns the wait before a machine is started again after `failures` failed starts.

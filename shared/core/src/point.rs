@@ -91,7 +91,7 @@ pub struct Chosen {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-const fn is_zero(value: &u32) -> bool {
+pub(crate) const fn is_zero(value: &u32) -> bool {
     *value == 0
 }
 
@@ -151,7 +151,7 @@ pub struct Step {
     /// The number from which names and tags are derived, so that the leftovers of a failed try have
     /// another name.
     pub attempt: u32,
-    /// The attempt at which the record began anew; a step has so many attempts from there.
+    /// The attempt at which the record began anew. Attempts are counted from there.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub first: u32,
     /// The number of failed tries. Being told to wait is no failure.
@@ -182,7 +182,7 @@ impl Step {
         self.begun_at = Some(now);
     }
 
-    /// Returns the attempt after the last that the step may have.
+    /// Returns the attempt that no attempt of the step has reached yet.
     pub const fn attempts_end(&self) -> u32 {
         self.first.saturating_add(ATTEMPTS_MAX)
     }

@@ -149,9 +149,13 @@ codes! {
     ImageDiffers = "image-differs",
     /// An artefact that was made is no longer there.
     ArtefactGone = "artefact-gone",
-    /// An artefact has been pending for longer than AWS ever takes.
+    /// An artefact has been pending for longer than AWS should take.
     TooLong = "too-long",
     TriesUsedUp = "tries-used-up",
+    /// A newer point of the same machine and policy takes its place.
+    Superseded = "superseded",
+    /// Something holds up the copies of a region, or those under one key.
+    CopiesHeldUp = "copies-held-up",
     ReplicaFailed = "replica-failed",
     /// An artefact would have more tags than EC2 takes.
     TagsLeftOut = "tags-left-out",

@@ -23,7 +23,7 @@ pub enum ReplicaStatus {
     /// The image exists and is pending.
     Pending,
     Available,
-    /// The tries of the replica are used up.
+    /// The replica was given up, by an earlier release.
     Failed,
     /// The image is gone.
     Lost,

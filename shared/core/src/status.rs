@@ -25,7 +25,8 @@
 //!
 //! If a policy asks for snapshots only, `Keep` ends at Snapshotted: they are complete, and the
 //! point is Protected. If an image that was Registered has lost its billing code, `Redo` leads back
-//! to Requested, and EC2 creates the next image.
+//! to Requested, and EC2 creates the next image. So it does if the snapshots are gone before there
+//! is an image of them.
 //!
 //! `Begin` and `Create` are the intent, written before the call. `Made` is its outcome, written
 //! after the call. `Retry` leads back to where the step can be begun again, under another attempt.
@@ -68,7 +69,7 @@ pub enum Status {
     Refused,
     /// The window of the point closed before it could begin.
     Missed,
-    /// The tries of the point are used up.
+    /// The point was given up: no try would have helped.
     Failed,
     /// The point was no longer wanted before it had begun.
     Withdrawn,
@@ -88,7 +89,7 @@ pub enum Event {
     Protect,
     /// A step failed, and may be begun again.
     Retry,
-    /// The result cannot be used, and the next try goes another way.
+    /// The results cannot be used, and everything is made again.
     Redo,
     Refuse,
     Miss,
@@ -251,7 +252,7 @@ pub const fn next(status: Status, event: Event) -> Result<Status, IllegalTransit
         (Ready, Begin) => Registering,
         (Registering, Made) => Registered,
         (Registering | Registered, Retry) => Ready,
-        (Registered, Redo) => Requested,
+        (Ready | Registering | Registered, Redo) => Requested,
         (Creating, Made) => Created,
         (Registered | Created, Available) => Imaged,
         (Imaged, Protect) => Protected,
@@ -301,7 +302,7 @@ impl fmt::Display for Event {
             Event::Available => "have an available image",
             Event::Protect => "be protected",
             Event::Retry => "try a step again",
-            Event::Redo => "be made in another way",
+            Event::Redo => "be made again from the start",
             Event::Refuse => "be refused",
             Event::Miss => "be missed",
             Event::Fail => "fail",

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{AmiId, InstanceId, PolicyName, Region};
 use crate::machine::Grade;
-use crate::point::{Place, Point, is_false};
+use crate::point::{Place, Point, is_false, is_zero};
 use crate::policy::Artefact;
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
@@ -65,6 +65,12 @@ pub struct Latest {
     pub unverified: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+    /// The number of failed tries of its step, or of the replica that the reason names.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failures: u32,
+    /// The time of the next try, if a try failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_at: Option<Timestamp>,
     /// Codes of its findings; the particulars stand in the point.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Code>,
@@ -146,12 +152,15 @@ impl News {
 impl Latest {
     /// Takes the state of a point.
     pub fn of(point: &Point) -> Latest {
+        let failures = if point.reason.is_some() { point.step.failures } else { 0 };
         Latest {
             point: point.id.clone(),
             requested_at: point.requested_at,
             status: point.status,
             unverified: point.unverified,
             reason: point.reason.clone(),
+            failures,
+            next_at: point.step.due_at.filter(|_| failures > 0),
             findings: point.findings.iter().map(|finding| finding.code).collect(),
         }
     }

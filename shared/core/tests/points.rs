@@ -7,7 +7,7 @@ use afterimage_core::slot::{Occasion, PointId, Slot};
 use afterimage_core::status::{Event, IllegalTransition, Status, next};
 
 /// The transitions there are, as an operator would tell them; all others are illegal.
-const LEGAL: [(&str, &str, &str); 42] = [
+const LEGAL: [(&str, &str, &str); 44] = [
     ("requested", "begin a step", "snapshotting"),
     ("requested", "have an image made", "creating"),
     ("requested", "be refused", "refused"),
@@ -33,7 +33,9 @@ const LEGAL: [(&str, &str, &str); 42] = [
     ("registering", "fail", "failed"),
     ("registered", "have an available image", "imaged"),
     ("registered", "try a step again", "ready"),
-    ("registered", "be made in another way", "requested"),
+    ("registered", "be made again from the start", "requested"),
+    ("registering", "be made again from the start", "requested"),
+    ("ready", "be made again from the start", "requested"),
     ("registered", "fail", "failed"),
     ("imaged", "be protected", "protected"),
     ("imaged", "fail", "failed"),

@@ -9,6 +9,7 @@ mod images;
 mod lost;
 mod mutations;
 mod neighbour;
+mod never_given_up;
 mod not_fooled;
 mod path;
 mod powers;

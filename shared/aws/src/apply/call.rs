@@ -1,6 +1,6 @@
 //! A call that changes something in EC2, between its intent and its outcome.
 
-use afterimage_core::call::{Intent, Pressure, conclude};
+use afterimage_core::call::{Intent, Pressure, conclude_all};
 use afterimage_core::command::{Change, Decision};
 use afterimage_core::work::Queue;
 use afterimage_core::worker::pace::{is_to_renew, outlasts_a_call};
@@ -12,14 +12,21 @@ use crate::ledger::{LeaseUse, Written};
 impl Executor<'_> {
     /// Makes a call, between its intent and its outcome.
     pub(super) async fn call(&mut self, intent: Intent) -> Result<Decision, Failure> {
-        let Some(begun) = self.begin(&intent.queue, intent.change).await? else {
+        let Intent { change, queue, call, around } = intent;
+        let Some(begun) = self.begin(&queue, change).await? else {
             return Ok(Decision::default());
         };
-        let reply = self.aws.ec2.call(&intent.call).await;
+        let reply = self.aws.ec2.call(&call).await;
         let pressure = reply.pressure();
         self.applied.made += usize::from(pressure == Pressure::Eased);
         self.pace.heed(pressure);
-        Ok(conclude(&begun, reply, self.aws.clock.now()).into())
+        let now = self.aws.clock.now();
+        let conclusion = conclude_all(around.as_deref(), &call, &begun, reply, now);
+        if conclusion.is_held_up {
+            // The next round finds the obstacle, and what it does not hold up.
+            self.taken.insert(queue);
+        }
+        Ok(conclusion.into())
     }
 
     /// Writes the intent, and with it the right to call. Returns the intent as it was written, from

@@ -14,6 +14,7 @@
 //! | `machine#INSTANCE` | `point#POINT#replica#REGION` | a replica |
 //! | `machine#INSTANCE` | `point#POINT#downtime` | the downtime of its machine |
 //! | `lease#REGION#KIND` | `lease` | the lease of a queue: the worker that has it |
+//! | `lease#REGION#KIND` | `obstacles` | what stands in the way of the calls of a queue |
 //! | `claim#REGION#KIND` | `claim` | the claim on the next look at a queue |
 //! | `hints#REGION` | `stopped#INSTANCE` | a machine that may have stopped, as an event told |
 //! | `findings` | `finding#REGION#ARTEFACT` | a finding for people to see |
@@ -127,6 +128,10 @@ impl Key {
 
     pub fn lease(queue: &Queue) -> Key {
         Key::new(format!("lease#{}#{}", queue.region, queue.kind), "lease")
+    }
+
+    pub fn obstacles(queue: &Queue) -> Key {
+        Key::new(Key::lease(queue).pk, "obstacles")
     }
 
     pub fn claim(queue: &Queue) -> Key {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use afterimage_core::downtime::{Downtime, Roster};
 use afterimage_core::flow::InFlight;
 use afterimage_core::ids::{InstanceId, Region};
+use afterimage_core::obstacle::Obstacles;
 use afterimage_core::point::{Point, Replica};
 use afterimage_core::slot::PointId;
 use afterimage_core::work::Queue;
@@ -14,7 +15,7 @@ use jiff::Timestamp;
 
 use super::item::{Item, part_of};
 use super::keys::{AWAITS, DUE, DUE_AT, Key, PK, POINT, QUEUE, SK, in_queue, partition, queue};
-use super::record::{downtime, point, readable, replica, roster};
+use super::record::{downtime, obstacles, point, readable, replica, roster};
 use super::{BATCH_MAX, IDLE_BATCHES_MAX, Ledger, PAGES_MAX};
 use crate::error::Failure;
 
@@ -115,6 +116,16 @@ impl Ledger {
     pub async fn roster(&self) -> Result<Roster, Failure> {
         let items = self.items(BTreeSet::from([Key::roster()])).await?;
         items.values().next().map_or_else(|| Ok(Roster::default()), roster)
+    }
+
+    /// Reads what stands in the way of the calls of a queue.
+    ///
+    /// # Errors
+    /// The ledger or the record cannot be read.
+    pub async fn obstacles(&self, queue: &Queue) -> Result<Obstacles, Failure> {
+        let items = self.items(BTreeSet::from([Key::obstacles(queue)])).await?;
+        let none = || Ok(Obstacles::none(queue.clone()));
+        items.values().next().map_or_else(none, obstacles)
     }
 
     /// Reads replicas by their points and regions. Those that do not exist are left out.

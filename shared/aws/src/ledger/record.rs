@@ -3,6 +3,7 @@
 
 use afterimage_core::command::{Record, Write};
 use afterimage_core::downtime::{Downtime, Roster};
+use afterimage_core::obstacle::Obstacles;
 use afterimage_core::point::{Point, Replica};
 use afterimage_core::request_counter::RequestCounter;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -28,6 +29,7 @@ pub fn item_to_put(write: &Write, id: &str) -> Result<Item, Failure> {
         Record::Downtime(downtime) => (downtime.check(), downtime.version, item_of(downtime)),
         Record::Roster(roster) => (roster.check(), roster.version, item_of(roster)),
         Record::RequestCounter(counter) => (counter.check(), counter.version, item_of(counter)),
+        Record::Obstacles(it) => (it.check(), it.version, item_of(it)),
     };
     checked.map_err(unfit)?;
     // A write that does not count up the version would go unnoticed by the others.
@@ -63,7 +65,7 @@ fn place(record: &Record) -> Option<String> {
         Record::Point(_) | Record::Replica(_) | Record::Downtime(_) => {
             record.queue().as_ref().map(queue)
         }
-        Record::Roster(_) => None,
+        Record::Roster(_) | Record::Obstacles(_) => None,
         Record::RequestCounter(counter) => Some(open_requests(&counter.home)),
     }
 }
@@ -76,6 +78,7 @@ pub fn key_of(record: &Record) -> Key {
         Record::Downtime(downtime) => Key::downtime(&downtime.point),
         Record::Roster(_) => Key::roster(),
         Record::RequestCounter(counter) => Key::request_counter(&counter.instance, &counter.policy),
+        Record::Obstacles(obstacles) => Key::obstacles(&obstacles.queue),
     }
 }
 
@@ -93,6 +96,16 @@ pub fn downtime(item: &Item) -> Result<Downtime, Failure> {
 
 pub fn roster(item: &Item) -> Result<Roster, Failure> {
     read(item, |roster: &Roster| (Key::roster(), roster.check()))
+}
+
+pub fn obstacles(item: &Item) -> Result<Obstacles, Failure> {
+    let key = Key::of(item);
+    let unfit = |why| Failure::Item { key: key.to_string(), why };
+    let obstacles: Obstacles = record_of(item, &[PK, SK, WRITTEN_BY]).map_err(unfit)?;
+    match Key::obstacles(&obstacles.queue) == key {
+        true => obstacles.check().map(|()| obstacles).map_err(unfit),
+        false => Err(unfit(format!("it holds the obstacles of {}", obstacles.queue))),
+    }
 }
 
 pub fn request_counter(item: &Item) -> Result<RequestCounter, Failure> {

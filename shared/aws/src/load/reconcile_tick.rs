@@ -10,6 +10,7 @@ use afterimage_core::flow::coverage::Fleet;
 use afterimage_core::flow::held::{self, Held};
 use afterimage_core::flow::on_demand::{self, TagRequests};
 use afterimage_core::flow::reconcile_tick::{Input, is_time_to_look};
+use afterimage_core::flow::taken_up::{self, Ended};
 use afterimage_core::flow::waiting::{self, Waiting};
 use afterimage_core::ids::{InstanceId, Region};
 use afterimage_core::machine::Instance;
@@ -18,6 +19,7 @@ use afterimage_core::observed::{Complete, ObservedImage, ObservedSnapshot};
 use afterimage_core::point::Point;
 use afterimage_core::policy::{Policy, Trigger};
 use afterimage_core::slot::PointId;
+use afterimage_core::summary::MachineSummary;
 use afterimage_core::work::{Kind, Queue};
 use jiff::Timestamp;
 
@@ -45,7 +47,11 @@ pub async fn reconcile_tick(aws: &Aws, _tick: Tick, context: &Context) -> Result
         false => None,
     };
     let tag_requests = tag_requests(aws, &in_force, tagged.as_ref(), context).await?;
-    Ok(Input { now, in_force, overdue, stopped, summaries, waiting, tag_requests, tagged })
+    let ended = match tagged.is_some() {
+        true => ended(aws, &in_force, &stopped, &summaries, now).await?,
+        false => Ended::default(),
+    };
+    Ok(Input { now, in_force, overdue, stopped, summaries, waiting, tag_requests, ended, tagged })
 }
 
 /// Returns the queues with overdue work, and the points that wait for their machine. Every sweep
@@ -96,10 +102,11 @@ async fn awaited(aws: &Aws, waiting: &[Point], context: &Context) -> Vec<Instanc
     awaited
 }
 
-/// Tells whether a worker goes on looking at a queue. A machine that waits for a place is due all
-/// the time, and its worker is at it all the time.
+/// Tells whether a worker looks at a queue later. A machine that waits for a place is due all the
+/// time, and its worker is at it all the time. Copies that an obstacle holds up are due all the
+/// time, and one of them is tried later.
 async fn is_looked_after(aws: &Aws, queue: &Queue, now: Timestamp) -> Result<bool, Failure> {
-    if queue.kind != Kind::Power {
+    if !matches!(queue.kind, Kind::Power | Kind::Copy) {
         return Ok(false);
     }
     Ok(aws.ledger.claimed_until(queue).await?.is_some_and(|until| until > now))
@@ -123,6 +130,20 @@ async fn stopped(aws: &Aws, in_force: &InForce, context: &Context) -> Vec<Instan
         }
     }
     stopped
+}
+
+/// Reads the points of stopped machines that may begin again.
+async fn ended(
+    aws: &Aws,
+    in_force: &InForce,
+    stopped: &[Instance],
+    summaries: &BTreeMap<InstanceId, MachineSummary>,
+    now: Timestamp,
+) -> Result<Ended, Failure> {
+    let nominated = taken_up::nominated(in_force, stopped, summaries, now);
+    let points = aws.ledger.points(&nominated).await?;
+    let failed: Vec<_> = points.values().flat_map(taken_up::replicas_of).collect();
+    Ok(Ended { replicas: aws.ledger.replicas_of(&failed).await?, points })
 }
 
 /// Reads the machines that carry a request, where a policy takes such requests, and wherever all

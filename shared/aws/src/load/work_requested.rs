@@ -13,6 +13,7 @@ use afterimage_core::limits::ROUND_RECORDS_MAX;
 use afterimage_core::machine::Instance;
 use afterimage_core::names::TAG_POINT;
 use afterimage_core::observed::{Complete, ObservedImage, ObservedSnapshot};
+use afterimage_core::obstacle::Obstacles;
 use afterimage_core::slot::PointId;
 use afterimage_core::work::{Kind, Queue};
 use afterimage_core::worker::batch::Batch;
@@ -88,7 +89,8 @@ async fn known(
     let Batch { points, replicas, .. } = batch;
     let region = &queue.region;
     let needs = work_requested::needs(queue.kind, &points, &replicas, now);
-    let Needs { tagged: tagged_with, names, downtimes, points: other_points, .. } = needs;
+    let Needs { tagged: tagged_with, names, downtimes, points: other_points, summaries, .. } =
+        needs;
     Ok(match queue.kind {
         Kind::Snapshot => {
             let tagged = tagged(aws, region, tagged_with).await?;
@@ -122,6 +124,11 @@ async fn known(
             let to_ask = confirm::needs_uefi_data(&points, &images);
             let uefi_data = aws.ec2.uefi_data_of_images(region, to_ask).await;
             let points_of_replicas = aws.ledger.points(&other_points).await?;
+            let copies = Queue { kind: Kind::Copy, ..queue.clone() };
+            let obstacles = match replicas.is_empty() {
+                true => Obstacles::none(copies),
+                false => aws.ledger.obstacles(&copies).await?,
+            };
             let snapshots = aws.ec2.snapshots(region, &needs.snapshots).await?;
             let recalled = missing::machines_to_recall(&points, &replicas, &images, now);
             let history = aws.ledger.histories(&recalled).await?;
@@ -139,6 +146,7 @@ async fn known(
                 points_of_replicas,
                 images,
                 uefi_data,
+                obstacles,
                 snapshots,
                 history,
                 instances: instances.into_iter().map(|one| (one.id.clone(), one)).collect(),
@@ -148,7 +156,17 @@ async fn known(
             let points = aws.ledger.points(&other_points).await?;
             let named = named(aws, region, names).await?;
             let in_force = policies(aws, needs.policies).await?;
-            Input::Copy(copy::Input { now, replicas, points, in_force, named })
+            let obstacles = aws.ledger.obstacles(queue).await?;
+            let summaries = aws.ledger.summaries(&summaries).await?;
+            Input::Copy(copy::Input {
+                now,
+                replicas,
+                points,
+                in_force,
+                named,
+                obstacles,
+                summaries,
+            })
         }
         // Power goes by the roster, and not by what the index nominates.
         Kind::Power => Input::Power(Box::new(power(aws, queue, now).await?)),

@@ -75,11 +75,10 @@ fn item(wire: &Value) -> HashMap<String, AttributeValue> {
 }
 
 /// Takes off what the index of places has been given since these items were stored: where an
-    let is_good = |status: &str| item["status"]["S"] == *status;
-    let is_good = ["protected", "imaged", "available"].into_iter().any(is_good);
+/// artefact is held; and its place in a queue, if it is good and due, which says that it is missing.
 fn without_places(item: &mut Value) {
-    let is_good =
-        ["protected", "imaged", "available"].iter().any(|good| item["status"]["S"] == *good);
+    let is_good = |status: &&str| item["status"]["S"] == **status;
+    let is_good = ["protected", "imaged", "available"].iter().any(is_good);
     let item = item.as_object_mut().expect("an item");
     let is_held = item.remove("place").is_some();
     assert_eq!(item.remove("holds").is_some() && item.remove("artefact").is_some(), is_held);

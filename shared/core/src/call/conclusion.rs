@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::change::Change;
-use crate::finding::{Explanation, Finding};
+use crate::finding::{Explanation, Finding, Resolved};
 use crate::ids::Region;
 use crate::reason::{Code, Reason};
 use crate::subject::Subject;
@@ -14,6 +14,8 @@ pub struct Conclusion {
     /// Facts in the order in which they are written.
     pub learnt: Vec<Learnt>,
     pub explanations: Vec<Explanation>,
+    /// True if the next calls of the queue would meet the same obstacle.
+    pub is_held_up: bool,
 }
 
 /// A fact that was learnt. Keeping it costs a write and no call.
@@ -21,18 +23,21 @@ pub struct Conclusion {
 pub enum Learnt {
     Record(Box<Change>),
     Report(Finding),
+    Resolve(Resolved),
 }
 
 impl Conclusion {
     /// Returns a conclusion that records the change and explains nothing.
     pub fn of(change: Change) -> Conclusion {
-        Conclusion { learnt: vec![Learnt::Record(Box::new(change))], explanations: Vec::new() }
+        let learnt = vec![Learnt::Record(Box::new(change))];
+        Conclusion { learnt, ..Conclusion::default() }
     }
 
     /// Takes over everything that another conclusion has.
     pub fn add(&mut self, other: Conclusion) {
         self.learnt.extend(other.learnt);
         self.explanations.extend(other.explanations);
+        self.is_held_up |= other.is_held_up;
     }
 
     pub fn record(&mut self, change: Change) {
@@ -41,6 +46,10 @@ impl Conclusion {
 
     pub fn report(&mut self, finding: Finding) {
         self.learnt.push(Learnt::Report(finding));
+    }
+
+    pub fn resolve(&mut self, resolved: Resolved) {
+        self.learnt.push(Learnt::Resolve(resolved));
     }
 
     pub fn say(&mut self, about: impl ToString, reason: Reason) {

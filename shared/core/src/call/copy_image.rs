@@ -20,10 +20,14 @@ use crate::observed::ObservedImage;
 use crate::point::{IllegalForReplica, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
 use crate::reason::{Code, Reason};
 use crate::tags::write::image_tags;
-use crate::transition::{retry, success};
+use crate::transition::retry::{self, Next};
+use crate::transition::success;
 
 /// Key with which EBS encrypts in every region where no other key is named.
 const DEFAULT_KEY: &str = "alias/aws/ebs";
+
+/// Name of no key, for what is not encrypted.
+pub(super) const NO_KEY: &str = "none";
 
 /// The CopyImage request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,10 +68,6 @@ pub fn begin(
 }
 
 fn request(point: &Point, replica: &Replica) -> CopyImage {
-    let replicate = point.plan.replicate.iter().find(|place| place.region == replica.region);
-    let named_key = replicate.and_then(|place| place.kms_key.clone());
-    let mut volumes = point.machine.iter().flat_map(|machine| &machine.volumes);
-    let encrypted = volumes.any(|volume| volume.encrypted);
     CopyImage {
         region: replica.region.clone(),
         source_region: replica.source_region().clone(),
@@ -75,9 +75,23 @@ fn request(point: &Point, replica: &Replica) -> CopyImage {
         name: name(replica),
         description: format!("Afterimage: {} from {}", replica.point, replica.source_region()),
         token: copy_token(replica),
-        kms_key: named_key.or_else(|| encrypted.then(|| DEFAULT_KEY.to_string())),
+        kms_key: key_named(point, &replica.region),
         tags: image_tags(point, replica.step.attempt),
     }
+}
+
+/// Returns the key that the call names, if it names one.
+fn key_named(point: &Point, region: &Region) -> Option<String> {
+    let replicate = point.plan.replicate.iter().find(|place| place.region == *region);
+    let named = replicate.and_then(|place| place.kms_key.clone());
+    let mut volumes = point.machine.iter().flat_map(|machine| &machine.volumes);
+    let encrypted = volumes.any(|volume| volume.encrypted);
+    named.or_else(|| encrypted.then(|| DEFAULT_KEY.to_string()))
+}
+
+/// Returns the name of the key of copies into a region, [`NO_KEY`] if they are not encrypted.
+pub fn key(point: &Point, region: &Region) -> String {
+    key_named(point, region).unwrap_or_else(|| NO_KEY.to_string())
 }
 
 /// Returns the name of the copy in the current attempt of the replica.
@@ -86,9 +100,6 @@ pub fn name(replica: &Replica) -> String {
 }
 
 /// Returns the changes that follow from the outcome, for a replica that is `Copying`.
-///
-/// A replica is given up where its point is loaded too. A replica whose tries are used up is due at
-/// once, and the next round of its worker gives it up.
 ///
 /// # Errors
 /// The replica is not `Copying`.
@@ -108,12 +119,12 @@ pub fn conclude(
         // The image was available a moment ago; this region may not know it yet.
         Outcome::Gone(answer) | Outcome::Failed(answer) => {
             let reason = Reason::new(Code::CallFailed, answer.to_string());
-            retry::replica_failed(replica, reason, now)?
+            retry::replica_failed(replica, reason, Next::Backoff, now)?
         }
         Outcome::Throttled(answer) => retry::replica_throttled(replica, &answer.to_string(), now)?,
         Outcome::Refused(answer) => {
             let reason = Reason::new(Code::CallRefused, answer.to_string());
-            retry::replica_refused(replica, reason, now)?
+            retry::replica_failed(replica, reason, Next::Backoff, now)?
         }
         Outcome::Unknown(answer) => {
             let reason = Some(Reason::new(Code::OutcomeUnknown, answer.to_string()));

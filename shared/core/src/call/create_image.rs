@@ -19,7 +19,7 @@ use crate::change::Change;
 use crate::grade;
 use crate::ids::{AmiId, InstanceId, Region};
 use crate::illegal::Illegal;
-use crate::limits::{CLOCK_SKEW, LOOK_AFTER, SETTLE, WAITING_MAX, later};
+use crate::limits::{CLOCK_SKEW, LOOK_AFTER, SETTLE, later};
 use crate::names::{TAG_POINT, image_name};
 use crate::observed::ObservedImage;
 use crate::point::{Point, Step};
@@ -87,7 +87,7 @@ pub fn conclude(
         Outcome::NameTaken(answer) => name_taken(point, &answer, now),
         Outcome::Gone(answer) => machine_gone(point, &answer)?,
         Outcome::Failed(answer) => failed(point, &answer, now)?,
-        Outcome::Throttled(answer) => throttled(point, &answer, WAITING_MAX, now)?,
+        Outcome::Throttled(answer) => throttled(point, &answer, now)?,
         Outcome::Refused(answer) => refused(point, &answer)?,
         Outcome::Unknown(answer) => unknown(point, &answer),
     })

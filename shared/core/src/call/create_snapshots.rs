@@ -17,7 +17,7 @@ use super::point_outcome::{
 use crate::change::Change;
 use crate::ids::{InstanceId, Region, VolumeId};
 use crate::illegal::Illegal;
-use crate::limits::{CLOCK_SKEW, LOOK_AFTER, PARTIAL, SETTLE, WAITING_MAX, later};
+use crate::limits::{CLOCK_SKEW, LOOK_AFTER, PARTIAL, SETTLE, later};
 use crate::machine::{LeftOut, Machine};
 use crate::names::{TAG_ATTEMPT, TAG_POINT};
 use crate::observed::ObservedSnapshot;
@@ -94,7 +94,7 @@ pub fn conclude(
         Outcome::Gone(answer) => machine_gone(point, &answer)?,
         // Snapshots have no names, so this answer counts as a failure.
         Outcome::NameTaken(answer) | Outcome::Failed(answer) => failed(point, &answer, now)?,
-        Outcome::Throttled(answer) => throttled(point, &answer, WAITING_MAX, now)?,
+        Outcome::Throttled(answer) => throttled(point, &answer, now)?,
         Outcome::Refused(answer) => refused(point, &answer)?,
         Outcome::Unknown(answer) => unknown(point, &answer),
     })
@@ -108,7 +108,7 @@ fn made(point: &Point, set: SnapshotSet, now: Timestamp) -> Result<Conclusion, I
     retry::leave(&mut left.leftovers, set.into_iter().map(|(_, id)| id));
     let text = "the volumes of the machine changed while its snapshots were made";
     let reason = Reason::new(Code::SnapshotFailed, text);
-    Ok(recorded(retry::failed(&left, reason, Next::Backoff, now)?))
+    Ok(recorded(retry::failed(&left, reason, Next::Sparing, now)?))
 }
 
 /// Returns the changes that follow from a complete listing of the snapshots with the tag of a
@@ -132,7 +132,7 @@ pub fn find(
         let text = format!("{shown} snapshots were made by an earlier call that had no answer");
         let after = success::snapshots(point, found.ours, now)?;
         conclusion.say(&point.id, Reason::new(Code::Adopted, format!("{text}; they are used")));
-        conclusion.record(Change::point(after));
+        conclusion.record(summary::recorded(after));
         return Ok(conclusion);
     }
     let wanted = machine.volumes.len();

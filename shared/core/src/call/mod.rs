@@ -6,9 +6,10 @@
 //! | made | the record holds what was made, and waits until EC2 has finished it |
 //! | throttled | the same try is made later |
 //! | failed | the next try, under another name, after a wait that doubles |
-//! | refused, gone | the record is given up, unless its module says otherwise |
+//! | refused, gone | the point is given up, unless its module says otherwise |
 //! | name taken, unknown | the intent stands; the worker looks for what the call made |
 
+pub mod around;
 pub mod conclusion;
 pub mod copy_image;
 pub mod create_image;
@@ -30,6 +31,7 @@ use crate::illegal::Illegal;
 use crate::machine::State;
 use crate::work::{Kind, Queue};
 
+pub use around::Around;
 pub use conclusion::{Conclusion, Learnt};
 pub use copy_image::CopyImage;
 pub use create_image::CreateImage;
@@ -58,6 +60,8 @@ pub struct Intent {
     pub change: Change,
     pub queue: Queue,
     pub call: Call,
+    /// The facts around the record that the conclusion needs; none if the record is enough.
+    pub around: Option<Box<Around>>,
 }
 
 /// The outcome of a call.
@@ -104,8 +108,24 @@ pub fn conclude(begun: &Change, reply: Reply, now: Timestamp) -> Conclusion {
     let concluded = concluded.unwrap_or(Err(Illegal::NoRecord { call: name }));
     concluded.unwrap_or_else(|illegal| {
         let explanation = Explanation { about: begun.about(), reason: illegal.reason() };
-        Conclusion { learnt: Vec::new(), explanations: vec![explanation] }
+        Conclusion { explanations: vec![explanation], ..Conclusion::default() }
     })
+}
+
+/// Returns the same for an intent as it was decided, with what follows for the queue of its call.
+pub fn conclude_all(
+    around: Option<&Around>,
+    call: &Call,
+    begun: &Change,
+    reply: Reply,
+    now: Timestamp,
+) -> Conclusion {
+    let (Some(around), Call::CopyImage(call), Reply::CopyImage(outcome)) = (around, call, &reply)
+    else {
+        return conclude(begun, reply, now);
+    };
+    let seen = around::seen(call, outcome);
+    around.add_to(conclude(begun, reply, now), call, begun, seen, now)
 }
 
 impl Call {
@@ -137,7 +157,7 @@ impl Call {
 
 impl Intent {
     pub fn new(change: Change, call: Call) -> Intent {
-        Intent { change, queue: call.queue(), call }
+        Intent { change, queue: call.queue(), call, around: None }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Outcomes that mean the same for every call that is made for a point.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::conclusion::Conclusion;
 use super::named::Named;
@@ -34,15 +34,13 @@ pub(super) fn failed(
     retry::failed(point, reason, Next::Backoff, now).map(recorded)
 }
 
-/// Concludes that EC2 asked to wait. The same try is made later, but not for longer than
-/// `waiting_max`.
+/// Concludes that EC2 asked to wait. The same try is made later.
 pub(super) fn throttled(
     point: &Point,
     answer: &Answer,
-    waiting_max: SignedDuration,
     now: Timestamp,
 ) -> Result<Conclusion, IllegalTransition> {
-    retry::throttled(point, &answer.to_string(), waiting_max, now).map(recorded)
+    retry::throttled(point, &answer.to_string(), now).map(recorded)
 }
 
 /// Gives up a point whose call EC2 will never accept.
@@ -88,7 +86,7 @@ pub(super) fn report_foreign(point: &Point, named: &Named<'_>, now: Timestamp) -
 pub(super) fn adopt(conclusion: &mut Conclusion, image: &ObservedImage, after: Point) {
     let text = format!("{} was made by an earlier call that had no answer; it is used", image.id);
     conclusion.say(&after.id, Reason::new(Code::Adopted, text));
-    conclusion.record(Change::point(after));
+    conclusion.record(summary::recorded(after));
 }
 
 /// Passes over a name that somebody else holds. The next try uses another name.

@@ -17,7 +17,7 @@ use super::point_outcome::{
 use crate::change::Change;
 use crate::ids::{AmiId, Region, SnapshotId};
 use crate::illegal::Illegal;
-use crate::limits::{LOOK_AFTER, PENDING_MAX, SETTLE, WAITING_LATER_MAX, later};
+use crate::limits::{LOOK_AFTER, PENDING_MAX, SETTLE, later};
 use crate::machine::Volume;
 use crate::names::image_name;
 use crate::observed::{ImageState, ObservedImage};
@@ -59,6 +59,9 @@ pub struct Device {
     pub throughput: Option<i32>,
     pub delete_on_termination: bool,
 }
+
+/// Answer of EC2 if a snapshot is not there.
+const SNAPSHOT_GONE: &str = "InvalidSnapshot.NotFound";
 
 impl RegisterImage {
     pub const NAME: &'static str = "RegisterImage";
@@ -134,13 +137,21 @@ pub fn conclude(
     Ok(match outcome {
         Outcome::Made(image) => recorded(success::image(point, image, now)?),
         Outcome::NameTaken(answer) => name_taken(point, &answer, now),
-        // The snapshots were visible a moment ago, so they are hardly gone. The host that answered
-        // may not know them yet.
+        // The host that answered may not know snapshots yet that were just made.
+        Outcome::Failed(answer) if answer.code == SNAPSHOT_GONE && are_old(point, now) => {
+            let reason = Reason::new(Code::ArtefactGone, answer.to_string());
+            recorded(retry::from_the_start(point, reason, now)?)
+        }
         Outcome::Gone(answer) | Outcome::Failed(answer) => failed(point, &answer, now)?,
-        Outcome::Throttled(answer) => throttled(point, &answer, WAITING_LATER_MAX, now)?,
+        Outcome::Throttled(answer) => throttled(point, &answer, now)?,
         Outcome::Refused(answer) => refused(point, &answer)?,
         Outcome::Unknown(answer) => unknown(point, &answer),
     })
+}
+
+/// Tells whether the snapshots of a point must be visible everywhere.
+fn are_old(point: &Point, now: Timestamp) -> bool {
+    point.taken_at.is_some_and(|taken_at| now.duration_since(taken_at) >= SETTLE)
 }
 
 /// Returns the changes that follow from a complete listing of the images with the name of a call.
@@ -162,7 +173,10 @@ pub fn find(
         }
         Holder::Unclear(image) if point.step.is_past(PENDING_MAX, now) => {
             let text = format!("{} has our name, but never showed its snapshots", image.id);
-            let after = retry::given_up(point, Reason::new(Code::TooLong, text))?;
+            let mut left = point.clone();
+            retry::leave(&mut left.leftovers, [image.id.clone()]);
+            let reason = Reason::new(Code::TooLong, text);
+            let after = retry::failed(&left, reason, retry::Next::Sparing, now)?;
             conclusion.add(recorded(after));
         }
         Holder::Unclear(image) => {

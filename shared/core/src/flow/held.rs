@@ -96,7 +96,10 @@ pub fn look_at(records: &[Record], now: Timestamp) -> Decision {
         let change = match record {
             Record::Point(point) => suspected_point(point, now).map(Change::point),
             Record::Replica(replica) => suspected_replica(replica, now).map(Change::replica),
-            Record::Downtime(_) | Record::Roster(_) | Record::RequestCounter(_) => None,
+            Record::Downtime(_)
+            | Record::Roster(_)
+            | Record::RequestCounter(_)
+            | Record::Obstacles(_) => None,
         };
         let Some(change) = change else { continue };
         queues.extend(record.region().map(|region| Queue { region, kind: Kind::Confirm }));

@@ -15,6 +15,7 @@ pub mod reconcile_tick;
 mod request;
 pub mod snapshots_completed;
 pub mod stop;
+pub mod taken_up;
 pub mod waiting;
 pub mod wanted;
 pub mod work_requested;

@@ -5,6 +5,8 @@
 //!   as if their event had come.
 //! - Requests that machines carry as a tag are dealt with as if their event had come; and what
 //!   somebody began to deal with, and did not end, is ended.
+//! - Every [`LOOK_EVERY`] the points of stopped machines that ended without an image or a replica
+//!   are looked at ([`taken_up`]).
 //! - Every [`LOOK_EVERY`] everything that carries our tag is looked through: what is not ours by
 //!   the ledger and the facts is reported as foreign; what is ours and not needed is linked to its
 //!   point. So is every machine: what a policy should cover and does not is found ([`coverage`]).
@@ -14,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::artefact_audit::{self, Tagged};
+use super::taken_up::{self, Ended};
 use super::waiting::{self, Waiting};
 use super::{InForce, coverage, held, on_demand, say_unreadable, stop};
 use crate::command::{Command, Decision, Wake};
@@ -37,6 +40,8 @@ pub struct Input {
     pub tag_requests: on_demand::TagRequests,
     /// The points that wait for their machine to stop.
     pub waiting: Waiting,
+    /// The points of stopped machines that may begin again, if it is time to look.
+    pub ended: Ended,
     /// Artefacts that carry our tag, if it is time to look.
     pub tagged: Option<Tagged>,
 }
@@ -71,6 +76,7 @@ pub fn decide(input: &Input) -> Decision {
         }
     }
     decision.add(stops);
+    decision.add(taken_up::decide(&input.ended, &input.stopped, input.now));
     if let Some(tagged) = &input.tagged {
         // The truth about what is called good, before what else there may be.
         decision.add(held::look_at(&tagged.suspects, input.now));

@@ -56,7 +56,7 @@ enum Verdict {
 }
 
 /// The shortest interval of a policy that covers the machine when it stops.
-fn covers(policy: &Policy, instance: &Instance) -> Option<SignedDuration> {
+pub(super) fn covers(policy: &Policy, instance: &Instance) -> Option<SignedDuration> {
     let intervals = policy.triggers.iter().filter_map(|trigger| match trigger {
         Trigger::Stopped(stopped) => Some(stopped.min_interval_secs),
         Trigger::Schedule(_) | Trigger::Tag => None,

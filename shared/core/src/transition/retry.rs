@@ -1,13 +1,16 @@
-//! Tries that failed: what is kept of them, when the next may begin, and when it is the last.
+//! Tries that failed: what is kept of them, and when the next may begin. None is the last.
 //!
 //! Each try has a name of its own, the attempt, so that the leftovers of an earlier try are never
 //! taken for the result of a later one. Failures are counted apart from attempts. A name that
 //! somebody else holds costs an attempt and is no failure. Being asked to wait costs neither.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::ids::ResourceId;
-use crate::limits::{FAILURES_MAX, THROTTLED_WAIT, backoff, later};
+use crate::limits::{
+    A_DAY, FAILURES_MAX, PROBE_EVERY, THROTTLED_WAIT, WAITING_MAX, backoff, backoff_of_point,
+    backoff_sparing, later,
+};
 use crate::point::{Chosen, IllegalForReplica, Point, Replica, ReplicaEvent, Step};
 use crate::reason::{Code, Reason};
 use crate::status::{Event, IllegalTransition, Making};
@@ -18,6 +21,8 @@ pub enum Next {
     /// Enough time has gone by already.
     AtOnce,
     Backoff,
+    /// Every such try leaves an artefact of no use.
+    Sparing,
 }
 
 /// Returns the step with one more failed try.
@@ -25,10 +30,21 @@ fn counted(step: &Step, next: Next, now: Timestamp) -> Step {
     let failures = step.failures.saturating_add(1);
     let attempt = step.attempt.saturating_add(1);
     let due_at = match next {
-        Next::AtOnce => now,
-        Next::Backoff => later(now, backoff(failures)),
+        Next::AtOnce if failures < FAILURES_MAX => now,
+        Next::AtOnce | Next::Backoff => later(now, backoff_of_point(failures)),
+        Next::Sparing => later(now, backoff_sparing(failures)),
     };
     Step { attempt, failures, begun_at: None, due_at: Some(due_at), ..step.clone() }
+}
+
+/// Returns the step of which the next attempts are counted. Whoever takes name after name is met
+/// once a day.
+fn renewed(step: Step, now: Timestamp) -> Step {
+    if step.attempt < step.attempts_end() {
+        return step;
+    }
+    let due_at = step.due_at.max(Some(later(now, A_DAY)));
+    Step { first: step.attempt, due_at, ..step }
 }
 
 /// Returns the step after a name that somebody else holds. The next name is tried at once.
@@ -37,48 +53,58 @@ fn passed_over(step: &Step, now: Timestamp) -> Step {
     Step { attempt, begun_at: None, due_at: Some(now), ..step.clone() }
 }
 
-/// Returns the step with the same try, later: nothing was made.
-fn put_off(step: &Step, now: Timestamp) -> Step {
-    Step { begun_at: None, due_at: Some(later(now, THROTTLED_WAIT)), ..step.clone() }
+/// Returns the step with the same try, later: nothing was made. `since` is the time from which the
+/// wait counts.
+fn put_off(step: &Step, since: Timestamp, now: Timestamp) -> Step {
+    let is_long = now.duration_since(since) >= WAITING_MAX;
+    let wait = if is_long { PROBE_EVERY } else { THROTTLED_WAIT };
+    Step { begun_at: None, due_at: Some(later(now, wait)), ..step.clone() }
 }
 
+/// Tells whether the tries of a stop are used up. No other step is given up for that.
 pub fn is_used_up(step: &Step) -> bool {
     step.failures >= FAILURES_MAX || step.attempt >= step.attempts_end()
 }
 
-/// Returns the reason for a final state: an answer that is final in itself, or the last of many.
-pub fn final_reason(last: Reason, step: &Step) -> Reason {
-    match last.code {
-        Code::CallRefused => last,
-        _ => {
-            let tries = step.attempt.max(step.failures);
-            Reason::new(Code::TriesUsedUp, format!("given up after {tries} tries: {last}"))
-        }
-    }
-}
-
-/// Returns the point after a failed try: where its step can be begun again, or given up.
+/// Returns the point after a failed try: where its step can be begun again.
 pub fn failed(
     point: &Point,
     reason: Reason,
     next: Next,
     now: Timestamp,
 ) -> Result<Point, IllegalTransition> {
-    again(point, counted(&point.step, next, now), reason)
+    again(point, counted(&point.step, next, now), reason, now)
 }
 
 /// Returns the point after a try whose name somebody else holds.
 pub fn outdone(point: &Point, reason: Reason, now: Timestamp) -> Result<Point, IllegalTransition> {
-    again(point, passed_over(&point.step, now), reason)
+    again(point, passed_over(&point.step, now), reason, now)
 }
 
-fn again(point: &Point, step: Step, reason: Reason) -> Result<Point, IllegalTransition> {
-    if is_used_up(&step) {
-        let reason = final_reason(reason, &step);
-        return given_up(&Point { step, ..point.clone() }, reason);
-    }
+fn again(
+    point: &Point,
+    step: Step,
+    reason: Reason,
+    now: Timestamp,
+) -> Result<Point, IllegalTransition> {
     let point = shed(point).after(Event::Retry)?;
-    Ok(Point { step, reason: Some(reason), ..point })
+    Ok(Point { step: renewed(step, now), reason: Some(reason), ..point })
+}
+
+/// Returns the point whose snapshots are gone. Everything is made again, under names that no
+/// earlier try had: at once, unless that has happened before.
+pub fn from_the_start(
+    point: &Point,
+    reason: Reason,
+    now: Timestamp,
+) -> Result<Point, IllegalTransition> {
+    let next = if point.step.first == 0 { Next::AtOnce } else { Next::Sparing };
+    let step = counted(&point.step, next, now);
+    let mut after = shed(point).after(Event::Redo)?;
+    let set = std::mem::take(&mut after.snapshots);
+    leave(&mut after.leftovers, set.into_values());
+    let step = Step { first: step.attempt, ..step };
+    Ok(Point { step, reason: Some(reason), taken_at: None, grade: None, ..after })
 }
 
 /// Returns the point whose image cannot be used as it was made. Everything is made again, in
@@ -97,25 +123,11 @@ pub fn redone(
     Ok(Point { step, method, reason, taken_at: None, grade: None, ..after })
 }
 
-/// Returns the point after it was asked to wait. Its try is made later, unless it has waited for
-/// too long.
-pub fn throttled(
-    point: &Point,
-    answer: &str,
-    waiting_max: SignedDuration,
-    now: Timestamp,
-) -> Result<Point, IllegalTransition> {
-    if now.duration_since(point.wanted_since()) >= waiting_max {
-        return given_up(point, waited_too_long(answer, waiting_max));
-    }
-    let step = put_off(&point.step, now);
+/// Returns the point after it was asked to wait. Its try is made later.
+pub fn throttled(point: &Point, answer: &str, now: Timestamp) -> Result<Point, IllegalTransition> {
+    let step = put_off(&point.step, point.wanted_since(), now);
     let point = point.after(Event::Retry)?;
     Ok(Point { step, reason: Some(Reason::new(Code::Throttled, answer)), ..point })
-}
-
-pub fn waited_too_long(answer: &str, waiting_max: SignedDuration) -> Reason {
-    let hours = waiting_max.as_hours();
-    Reason::new(Code::Throttled, format!("still asked to wait after {hours} hours: {answer}"))
 }
 
 pub fn given_up(point: &Point, reason: Reason) -> Result<Point, IllegalTransition> {
@@ -162,14 +174,19 @@ pub fn leave(
     }
 }
 
-/// Returns the replica after a failed try. It waits for the next try, or to be given up together
-/// with its place in its point, which the caller does not know.
+/// Returns the replica after a failed try. It waits for the next.
 pub fn replica_failed(
     replica: &Replica,
     reason: Reason,
+    next: Next,
     now: Timestamp,
 ) -> Result<Replica, IllegalForReplica> {
-    replica_again(replica, counted(&replica.step, Next::Backoff, now), reason, now)
+    let mut step = counted(&replica.step, next, now);
+    if next == Next::Backoff {
+        // It may be the one that is tried for all others of its queue.
+        step.due_at = Some(later(now, backoff(step.failures)));
+    }
+    replica_again(replica, renewed(step, now), reason)
 }
 
 /// Returns the replica after a try whose name somebody else holds.
@@ -178,17 +195,7 @@ pub fn replica_outdone(
     reason: Reason,
     now: Timestamp,
 ) -> Result<Replica, IllegalForReplica> {
-    replica_again(replica, passed_over(&replica.step, now), reason, now)
-}
-
-/// Returns the replica that AWS refuses: no further try would help.
-pub fn replica_refused(
-    replica: &Replica,
-    reason: Reason,
-    now: Timestamp,
-) -> Result<Replica, IllegalForReplica> {
-    let step = Step { failures: FAILURES_MAX, ..counted(&replica.step, Next::AtOnce, now) };
-    replica_again(replica, step, reason, now)
+    replica_again(replica, renewed(passed_over(&replica.step, now), now), reason)
 }
 
 pub fn replica_throttled(
@@ -197,25 +204,24 @@ pub fn replica_throttled(
     now: Timestamp,
 ) -> Result<Replica, IllegalForReplica> {
     let reason = Reason::new(Code::Throttled, answer);
-    replica_again(replica, put_off(&replica.step, now), reason, now)
+    replica_again(replica, put_off(&replica.step, now, now), reason)
 }
 
 fn replica_again(
     replica: &Replica,
-    mut step: Step,
+    step: Step,
     reason: Reason,
-    now: Timestamp,
 ) -> Result<Replica, IllegalForReplica> {
-    if is_used_up(&step) {
-        step.due_at = Some(now);
-    }
     let mut replica = replica.after(ReplicaEvent::Retry)?;
     leave(&mut replica.leftovers, replica.image.take());
     Ok(Replica { step, reason: Some(reason), ..replica })
 }
 
-pub fn replica_given_up(replica: &Replica, reason: Reason) -> Result<Replica, IllegalForReplica> {
-    let mut replica = replica.after(ReplicaEvent::Fail)?;
-    leave(&mut replica.leftovers, replica.image.take());
-    Ok(Replica { step: replica.step.settled(), reason: Some(reason), ..replica })
+/// Returns the replica of which nothing was begun, and that nobody wants any more.
+///
+/// # Errors
+/// The replica is being made.
+pub fn replica_withdrawn(replica: &Replica, reason: Reason) -> Result<Replica, IllegalForReplica> {
+    let after = replica.after(ReplicaEvent::Withdraw)?;
+    Ok(Replica { step: replica.step.settled(), reason: Some(reason), ..after })
 }

@@ -1,7 +1,10 @@
 //! The summary of a machine from a point that came to rest, or became good to recover from.
 
+use jiff::Timestamp;
+
 use crate::change::Change;
-use crate::point::Point;
+use crate::point::{Point, Replica};
+use crate::reason::Reason;
 use crate::status::Phase;
 use crate::summary::{Good, Latest, News, Summary};
 
@@ -11,11 +14,13 @@ pub fn recorded(point: Point) -> Change {
     Change::point(point).telling(summary)
 }
 
-/// Returns the summary of a point; none while the point is on its way, because the summary of its
-/// request still holds.
+/// Returns the summary of a point. None while the point is on its way and no step has failed,
+/// because the summary of its request still holds.
 pub fn of(point: &Point) -> Option<Summary> {
     match point.status.phase() {
-        Phase::Requested | Phase::Calling | Phase::Pending | Phase::Ready => None,
+        Phase::Requested | Phase::Calling | Phase::Pending | Phase::Ready => {
+            (point.step.failures > 0).then(|| latest(point))
+        }
         // A point that failed for want of a replica can still be recovered from.
         Phase::Good | Phase::Ended => {
             let mut summary = latest(point);
@@ -28,4 +33,15 @@ pub fn of(point: &Point) -> Option<Summary> {
 /// Returns the summary with the status of a point, and the reason for it.
 pub fn latest(point: &Point) -> Summary {
     Summary::of(point).telling(News::Latest(Latest::of(point)))
+}
+
+/// Returns the summary of a point one of whose replicas is tried again, at the time `next`.
+pub fn behind(point: &Point, replica: &Replica, next: Option<Timestamp>) -> Summary {
+    let reason = replica.reason.as_ref().map(|reason| {
+        let text = format!("no replica in {} yet: {}", replica.region, reason.text);
+        Reason::new(reason.code, text)
+    });
+    let failures = replica.step.failures.max(1);
+    let latest = Latest { reason, failures, next_at: next, ..Latest::of(point) };
+    Summary::of(point).telling(News::Latest(latest))
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::flow::InFlight;
-use crate::limits::ROUND_RECORDS_MAX;
+use crate::limits::{ROUND_COPIES_MAX, ROUND_RECORDS_MAX};
 use crate::point::{Point, Replica};
 use crate::work::Kind;
 
@@ -47,6 +47,7 @@ impl Batch {
 
     /// Tells whether the batch holds as many records as a worker takes up in one round.
     pub fn is_full(&self, kind: Kind) -> bool {
-        !kind.looks() && self.points.len() + self.replicas.len() >= ROUND_RECORDS_MAX
+        let most = if kind == Kind::Copy { ROUND_COPIES_MAX } else { ROUND_RECORDS_MAX };
+        !kind.looks() && self.points.len() + self.replicas.len() >= most
     }
 }

@@ -276,7 +276,7 @@ impl World {
                     self.downtimes.get(&downtime.point).map(|downtime| downtime.version)
                 }
                 Record::Roster(_) => Some(self.roster.version).filter(|version| *version > 0),
-                Record::Replica(_) | Record::RequestCounter(_) => None,
+                Record::Replica(_) | Record::RequestCounter(_) | Record::Obstacles(_) => None,
             };
             there.unwrap_or(0) == write.expected
         });
@@ -289,7 +289,7 @@ impl World {
                     drop(self.downtimes.insert(downtime.point.clone(), (**downtime).clone()));
                 }
                 Record::Roster(roster) => self.roster = (**roster).clone(),
-                Record::Replica(_) | Record::RequestCounter(_) => {}
+                Record::Replica(_) | Record::RequestCounter(_) | Record::Obstacles(_) => {}
             }
         }
         fits

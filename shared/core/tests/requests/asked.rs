@@ -110,6 +110,7 @@ impl World {
             waiting: Default::default(),
             tag_requests: TagRequests { machines, counters: self.counters(), abandoned },
             tagged: None,
+            ended: Default::default(),
         })
     }
 
@@ -154,7 +155,7 @@ impl World {
                 let key = (asked.instance.clone(), asked.policy.clone());
                 write.expected == self.asked.get(&key).map_or(0, |asked| asked.version)
             }
-            Record::Replica(_) | Record::Downtime(_) | Record::Roster(_) => {
+            Record::Replica(_) | Record::Downtime(_) | Record::Roster(_) | Record::Obstacles(_) => {
                 panic!("nothing is copied or stopped here")
             }
         });
@@ -169,7 +170,10 @@ impl World {
                         let key = (asked.instance.clone(), asked.policy.clone());
                         self.asked.insert(key, (**asked).clone());
                     }
-                    Record::Replica(_) | Record::Downtime(_) | Record::Roster(_) => {}
+                    Record::Replica(_)
+                    | Record::Downtime(_)
+                    | Record::Roster(_)
+                    | Record::Obstacles(_) => {}
                 }
             }
         }

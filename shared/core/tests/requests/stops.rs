@@ -72,6 +72,7 @@ fn sweep(in_force: &InForce, ledger: &Ledger, stopped: &[Instance], now: &str) -
         tag_requests: Default::default(),
         waiting: Waiting::default(),
         tagged: None,
+        ended: Default::default(),
     })
 }
 

@@ -26,6 +26,7 @@ fn quiet() -> Input {
         tag_requests: Default::default(),
         waiting: Waiting::default(),
         tagged: None,
+        ended: Default::default(),
     }
 }
 

@@ -192,6 +192,7 @@ impl World {
             tag_requests: Default::default(),
             waiting: Waiting::default(),
             tagged: Some(tagged),
+            ended: Default::default(),
         })
     }
 }

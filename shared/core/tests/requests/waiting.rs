@@ -88,6 +88,7 @@ fn sweep(points: Vec<Point>, machines: Vec<Instance>) -> Decision {
         tag_requests: Default::default(),
         waiting: Waiting { points, machines },
         tagged: None,
+        ended: Default::default(),
     })
 }
 

@@ -22,6 +22,7 @@ use afterimage_core::command::{
 };
 use afterimage_core::downtime::{Downtime, Roster};
 use afterimage_core::ids::ResourceId;
+use afterimage_core::obstacle::Obstacles;
 use afterimage_core::point::{Point, Replica, ReplicaStatus, Step};
 use afterimage_core::request_counter::RequestCounter;
 use afterimage_core::summary::News;
@@ -175,6 +176,7 @@ impl Line for Change {
                 Record::Downtime(downtime) => f.write_str(&downtime_line(downtime, from))?,
                 Record::Roster(roster) => f.write_str(&roster_line(roster, from))?,
                 Record::RequestCounter(asked) => f.write_str(&counter_line(asked, from))?,
+                Record::Obstacles(obstacles) => f.write_str(&obstacles_line(obstacles, from))?,
             }
         }
         let news = self.summary.iter().flat_map(|summary| &summary.news);
@@ -220,6 +222,13 @@ fn downtime_line(downtime: &Downtime, from: &str) -> String {
 fn roster_line(roster: &Roster, from: &str) -> String {
     let mut line = format!("roster: {from}{} down", roster.places.len());
     add(&mut line, roster.places.keys().map(ToString::to_string));
+    line
+}
+
+fn obstacles_line(obstacles: &Obstacles, from: &str) -> String {
+    let mut line = format!("obstacles of {}: {from}", obstacles.queue);
+    let told = obstacles.causes.iter();
+    add(&mut line, told.map(|(cause, it)| format!("{cause} until {}", it.probe_at)));
     line
 }
 

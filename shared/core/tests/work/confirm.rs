@@ -18,8 +18,8 @@ use afterimage_core::work::Kind;
 use crate::render::render;
 use crate::scene::gold;
 use crate::scene::{
-    FRANKFURT, IRELAND, ami, at, code, codes_said, confirm_input, hours, imaged, mins, place,
-    point_in, region, registered, replica_in, seen_image, written,
+    FRANKFURT, IRELAND, ami, at, code, codes_said, confirm_input, hours, imaged, mins,
+    no_obstacles, place, point_in, region, registered, replica_in, seen_image, written,
 };
 
 fn look(point: &Point, seen: &[ObservedImage], secs: i64) -> Decision {
@@ -32,8 +32,10 @@ fn pending(name: &str, number: u32) -> Replica {
     let replica = replicas.into_iter().find(|replica| replica.region == region(name));
     let points = BTreeMap::from([(point.id.clone(), point)]);
     let replicas = vec![replica.expect("a replica")];
-    let (in_force, named) = (gold(), BTreeMap::new());
-    let input = copy::Input { now: at(mins(20)), replicas, points, in_force, named };
+    let (named, summaries) = (BTreeMap::new(), BTreeMap::new());
+    let (in_force, obstacles) = (gold(), no_obstacles(IRELAND));
+    let input =
+        copy::Input { now: at(mins(20)), replicas, points, in_force, named, obstacles, summaries };
     let copying = replica_in(&copy::decide(&input));
     replica_in(&conclude::copy(&copying, Outcome::Made(ami(number)), at(mins(20))))
 }
@@ -116,7 +118,9 @@ fn an_image_that_is_lost_is_left_and_the_next_is_registered_after_a_wait() {
         assert_eq!(codes_said(&decision), [expected]);
         let step = Step { attempt: 7, failures: 7, ..registered().step };
         let after = point_in(&look(&Point { step, ..registered() }, &seen, mins(16)));
-        assert_eq!((after.status, code(&after)), (Status::Failed, Some(Code::TriesUsedUp)));
+        let wait = if expected == Code::ImageFailed { hours(24) } else { hours(1) };
+        assert_eq!((after.status, code(&after)), (Status::Ready, Some(expected)));
+        assert_eq!(after.step.due_at, Some(at(mins(16) + wait)));
         assert_eq!(after.leftovers, [ami(1).into()]);
     }
 }
@@ -127,7 +131,9 @@ fn what_is_pending_or_not_visible_yet_is_waited_for_without_a_write() {
     assert_eq!(look(&registered(), &[], mins(16) - 1), Decision::default());
     assert_eq!(look(&registered(), &pending, mins(10) + hours(48) - 1), Decision::default());
     let after = point_in(&look(&registered(), &pending, mins(10) + hours(48)));
-    assert_eq!((after.status, code(&after)), (Status::Failed, Some(Code::TooLong)));
+    let codes: Vec<Code> = after.findings.iter().map(|finding| finding.code).collect();
+    assert_eq!((after.status, codes.as_slice()), (Status::Registered, &[Code::TooLong][..]));
+    assert_eq!(look(&after, &pending, mins(10) + hours(480)), Decision::default(), "told once");
 }
 
 #[test]
@@ -178,37 +184,32 @@ fn a_replica_that_fails_is_tried_again_and_touches_nothing_else() {
 }
 
 #[test]
-fn a_replica_that_fails_for_good_fails_its_point_when_the_others_are_settled() {
+fn a_replica_that_fails_again_and_again_is_tried_once_a_day() {
     let (point, _) = imaged();
-    let seen = [seen_image(2, ImageState::Failed), seen_image(3, ImageState::Available)];
-    let step = Step { attempt: 7, failures: 7, ..pending(IRELAND, 2).step };
-    let last_try = Replica { step, ..pending(IRELAND, 2) };
-    let (points, replicas) = written(&look_at_replicas(&point, &[last_try], &seen, mins(30)));
-    assert_eq!((replicas[0].status, replicas[0].step.due_at), (ReplicaStatus::Failed, None));
-    assert_eq!(replicas[0].leftovers, [ami(2).into()]);
-    assert_eq!(points[0].status, Status::Imaged);
-    assert_eq!(place(&points[0], IRELAND), Some(Place::Failed));
-    let decision = look_at_replicas(&points[0], &[pending(FRANKFURT, 3)], &seen, mins(31));
-    let (points, _) = written(&decision);
-    assert_eq!((points[0].status, code(&points[0])), (Status::Failed, Some(Code::ReplicaFailed)));
-    let text = &points[0].reason.as_ref().expect("said").text;
-    assert!(text.contains(IRELAND) && text.contains("image-failed"), "{text}");
-    // There is still something to recover from, in two places.
-    assert_eq!(good(&decision).expect("told").replicas, [region(FRANKFURT)]);
+    let seen = [seen_image(2, ImageState::Failed)];
+    for (failures, wait) in [(0, mins(1)), (1, hours(1)), (2, hours(24)), (90, hours(24))] {
+        let step = Step { attempt: failures, failures, ..pending(IRELAND, 2).step };
+        let replica = Replica { step, ..pending(IRELAND, 2) };
+        let (points, after) = written(&look_at_replicas(&point, &[replica], &seen, mins(30)));
+        assert_eq!(points, [], "its point is not touched");
+        assert_eq!(after[0].status, ReplicaStatus::Waiting);
+        assert_eq!(after[0].step.due_at, Some(at(mins(30) + wait)));
+        assert_eq!(after[0].leftovers, [ami(2).into()]);
+    }
 }
 
 #[test]
-fn a_replica_that_stays_pending_is_given_up_like_an_image() {
+fn a_replica_that_stays_pending_is_told_of_once_and_waited_for() {
     let (point, _) = imaged();
     let seen = [seen_image(2, ImageState::Pending)];
     let replicas = [pending(IRELAND, 2)];
     let before = look_at_replicas(&point, &replicas, &seen, mins(20) + hours(48) - 1);
     assert_eq!(before, Decision::default());
-    let (points, after) =
-        written(&look_at_replicas(&point, &replicas, &seen, mins(20) + hours(48)));
+    let (_, after) = written(&look_at_replicas(&point, &replicas, &seen, mins(20) + hours(48)));
     let reason = after[0].reason.clone().map(|Reason { code, .. }| code);
-    assert_eq!((after[0].status, reason), (ReplicaStatus::Failed, Some(Code::TooLong)));
-    assert_eq!(place(&points[0], IRELAND), Some(Place::Failed));
+    assert_eq!((after[0].status, reason), (ReplicaStatus::Pending, Some(Code::TooLong)));
+    let later = look_at_replicas(&point, &after, &seen, hours(480));
+    assert_eq!(later, Decision::default());
 }
 
 #[test]

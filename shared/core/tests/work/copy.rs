@@ -9,15 +9,16 @@ use afterimage_core::flow::work_requested::copy::{Input, decide};
 use afterimage_core::flow::work_requested::needs;
 use afterimage_core::names::copy_token;
 use afterimage_core::observed::{Complete, ImageState, ObservedImage};
+use afterimage_core::obstacle::{Cause, Obstacles};
 use afterimage_core::point::{Place, Point, Replica, ReplicaStatus, Step};
-use afterimage_core::reason::Code;
+use afterimage_core::reason::{Code, Reason};
 use afterimage_core::slot::{Occasion, PointId, Slot};
 use afterimage_core::work::Kind;
 
 use crate::scene::gold;
 use crate::scene::{
     FRANKFURT, HOME, IRELAND, NAME, ami, answer, at, codes_said, hours, imaged, instance, mins,
-    only_call, our_tags, place, region, replica_in, reported, seen_image, written,
+    no_obstacles, only_call, our_tags, place, region, replica_in, reported, seen_image, written,
 };
 
 fn waiting(name: &str) -> Replica {
@@ -34,7 +35,9 @@ fn look_with(point: Point, replica: &Replica, named: &[ObservedImage], secs: i64
     let named =
         needs(Kind::Copy, &[], &replicas, at(secs)).names.into_iter().map(of_name).collect();
     let points = BTreeMap::from([(point.id.clone(), point)]);
-    decide(&Input { now: at(secs), replicas, points, in_force: gold(), named })
+    let (obstacles, summaries) = (no_obstacles(IRELAND), BTreeMap::new());
+    let in_force = gold();
+    decide(&Input { now: at(secs), replicas, points, in_force, named, obstacles, summaries })
 }
 
 fn look(replica: &Replica, named: &[ObservedImage], secs: i64) -> Decision {
@@ -95,7 +98,7 @@ fn an_encrypted_copy_always_names_its_key() {
 }
 
 #[test]
-fn a_call_without_an_outcome_is_made_again_with_the_same_token_but_not_for_ever() {
+fn a_call_without_an_outcome_is_made_again_with_the_same_token_every_hour_in_the_end() {
     let mut replica = replica_in(&look(&waiting(IRELAND), &[], mins(20)));
     let mut now = mins(20);
     for (failures, wait) in [(1, 2), (2, 2), (3, 4), (4, 8), (5, 16), (6, 32), (7, 60)] {
@@ -108,9 +111,10 @@ fn a_call_without_an_outcome_is_made_again_with_the_same_token_but_not_for_ever(
         assert_eq!((replica.step.attempt, replica.step.failures), (0, failures));
         assert_eq!(replica.step.due_at, Some(at(now + mins(wait))));
     }
-    let (points, replicas) = written(&look(&replica, &[], now + mins(60)));
-    assert_eq!(replicas[0].status, ReplicaStatus::Failed);
-    assert_eq!(place(&points[0], IRELAND), Some(Place::Failed));
+    replica.step.failures = 400;
+    let decision = look(&replica, &[], now + mins(60));
+    assert_eq!(call(&decision).token, format!("{NAME}-0"));
+    assert_eq!(replica_in(&decision).step.due_at, Some(at(now + mins(120))));
 }
 
 #[test]
@@ -146,10 +150,10 @@ fn whoever_takes_all_names_does_not_keep_us_busy_for_ever() {
     let taken = Replica { step, ..taken() };
     let foreign = ObservedImage { name: format!("{NAME}-19"), ..copy_of(2, (HOME, 9)) };
     let replica = replica_in(&look(&taken, &[foreign], mins(21)));
-    let (points, replicas) = written(&look(&replica, &[], mins(21)));
-    assert_eq!(replicas[0].status, ReplicaStatus::Failed);
-    assert_eq!(replicas[0].reason.as_ref().expect("said").code, Code::TriesUsedUp);
-    assert_eq!(place(&points[0], IRELAND), Some(Place::Failed));
+    assert_eq!(replica.status, ReplicaStatus::Waiting);
+    assert_eq!(replica.step.due_at, Some(at(mins(21) + hours(24))));
+    let decision = look(&replica, &[], mins(21) + hours(24));
+    assert_eq!(call(&decision).name, format!("{NAME}-20"));
 }
 
 #[test]
@@ -164,24 +168,121 @@ fn a_taken_name_that_nothing_visible_has_is_looked_up_again_and_then_asked_for_a
 }
 
 #[test]
-fn a_replica_that_was_refused_or_asked_to_wait_for_too_long_fails_with_its_place() {
+fn a_replica_that_was_refused_or_asked_to_wait_is_tried_again_however_long_it_takes() {
     let copying = replica_in(&look(&waiting(IRELAND), &[], mins(20)));
     let refused = Outcome::Refused(answer("InvalidRequest"));
     let throttled = Outcome::Throttled(answer("RequestLimitExceeded"));
-    let late = hours(24 * 5);
-    let cases =
-        [(refused, mins(20), Code::CallRefused), (throttled.clone(), late, Code::Throttled)];
-    for (outcome, secs, expected) in cases {
-        let replica = replica_in(&conclude::copy(&copying, outcome, at(secs)));
+    for (outcome, attempt) in [(refused, 1), (throttled, 0)] {
+        let late = hours(24 * 50);
+        let replica = replica_in(&conclude::copy(&copying, outcome, at(late)));
         assert_eq!(replica.status, ReplicaStatus::Waiting);
-        let (points, replicas) = written(&look(&replica, &[], secs + 30));
-        assert_eq!(replicas[0].status, ReplicaStatus::Failed);
-        assert_eq!(replicas[0].reason.as_ref().expect("said").code, expected);
-        assert_eq!(place(&points[0], IRELAND), Some(Place::Failed));
-        assert_eq!(place(&points[0], FRANKFURT), Some(Place::Underway));
+        let decision = look(&replica, &[], late + mins(1));
+        assert_eq!(call(&decision).name, format!("{NAME}-{attempt}"));
     }
-    let replica = replica_in(&conclude::copy(&copying, throttled, at(late - 31)));
-    assert_eq!(call(&look(&replica, &[], late - 1)).name, format!("{NAME}-0"), "the same try");
+}
+
+/// Of these replicas, those that are begun now.
+fn begun(obstacles: &Obstacles, replicas: &[Replica], secs: i64) -> Vec<Replica> {
+    let (point, _) = imaged();
+    let points: BTreeMap<PointId, Point> = replicas
+        .iter()
+        .map(|replica| {
+            let id = replica.point.clone();
+            let mut slot = point.slot.clone();
+            slot.policy = id
+                .to_string()
+                .split("-012")
+                .next()
+                .expect("a name")
+                .to_string()
+                .try_into()
+                .expect("a policy name");
+            (id.clone(), Point { id, slot, ..point.clone() })
+        })
+        .collect();
+    let (named, summaries) = (BTreeMap::new(), BTreeMap::new());
+    let (replicas, obstacles) = (replicas.to_vec(), obstacles.clone());
+    let input =
+        Input { now: at(secs), replicas, points, in_force: gold(), named, obstacles, summaries };
+    let decision = decide(&input);
+    assert!(decision.commands.iter().all(|command| matches!(command, Command::Call(_))));
+    written(&decision).1
+}
+
+/// A replica of the point that another policy made of the same machine.
+fn of_policy(name: &str, failures: u32) -> Replica {
+    let (point, _) = imaged();
+    let policy = name.to_string().try_into().expect("a policy name");
+    let id = PointId::of(&Slot { policy, ..point.slot });
+    let waiting = waiting(IRELAND);
+    Replica { point: id, step: Step { failures, ..waiting.step.clone() }, ..waiting }
+}
+
+#[test]
+fn while_an_obstacle_stands_one_is_tried_when_it_is_due_and_all_follow_when_it_is_gone() {
+    let replicas = [of_policy("gold", 2), of_policy("iron", 0), of_policy("zinc", 1)];
+    let names = |replicas: &[Replica]| -> Vec<String> {
+        let name = |replica: &Replica| replica.point.to_string();
+        replicas.iter().map(|replica| name(replica)[..4].to_string()).collect()
+    };
+    let reason = || Reason::new(Code::OutcomeUnknown, "no-answer");
+    for (cause, first, later) in
+        [(Cause::Calls, mins(1), mins(2)), (Cause::Key("none".into()), hours(1), hours(1))]
+    {
+        let none = no_obstacles(IRELAND);
+        let start = mins(30);
+        let once = none.met(&cause, reason(), at(start), at(start)).expect("it is new");
+        assert_eq!(begun(&once, &replicas, start + first - 1), []);
+        let tried = begun(&once, &replicas, start + first);
+        assert_eq!(names(&tried), ["iron"], "{cause}: the one that was tried least");
+        assert_eq!(once.met(&cause, reason(), at(start), at(start)), None, "counted once");
+        let probed = at(start + first);
+        let twice = once.met(&cause, reason(), probed, probed).expect("it is met again");
+        assert_eq!(begun(&twice, &replicas, start + first + later - 1), []);
+        assert_eq!(twice.passed(&cause, probed), None, "no later try has succeeded");
+        let gone = twice.passed(&cause, at(start + first + 1)).expect("it is gone");
+        assert_eq!(names(&begun(&gone, &replicas, mins(30))), ["gold", "iron", "zinc"]);
+        let other = none.met(&Cause::Key("alias/other".into()), reason(), at(0), at(mins(30)));
+        assert_eq!(begun(&other.expect("new"), &replicas, mins(30)).len(), 3, "another key");
+    }
+}
+
+#[test]
+fn tries_under_a_key_come_every_hour_three_times_and_then_every_day() {
+    let cause = Cause::Key("alias/dr".into());
+    let (mut obstacles, mut now) = (no_obstacles(IRELAND), at(0));
+    let mut waits = Vec::new();
+    for _ in 0..6 {
+        let reason = Reason::new(Code::ImageFailed, "ami-1 failed");
+        obstacles = obstacles.met(&cause, reason, now, now).expect("it is due");
+        let next = obstacles.causes[&cause].probe_at;
+        waits.push(next.duration_since(now).as_hours());
+        now = next;
+    }
+    assert_eq!(waits, [1, 1, 1, 24, 24, 24]);
+}
+
+#[test]
+fn of_the_copies_of_one_machine_and_policy_that_wait_only_the_newest_is_made() {
+    let (old, _) = imaged();
+    let mut new = Point { requested_at: at(hours(6)), ..old.clone() };
+    new.slot.occasion = Occasion::Scheduled(at(hours(6)));
+    new.id = PointId::of(&new.slot);
+    let older = waiting(IRELAND);
+    let newer = Replica { point: new.id.clone(), ..older.clone() };
+    let points: BTreeMap<PointId, Point> =
+        [&old, &new].map(|point| (point.id.clone(), point.clone())).into();
+    let (named, summaries) = (BTreeMap::new(), BTreeMap::new());
+    let (replicas, obstacles) = (vec![older, newer], no_obstacles(IRELAND));
+    let now = at(hours(7));
+    let decision =
+        decide(&Input { now, replicas, points, in_force: gold(), named, obstacles, summaries });
+    let (points, replicas) = written(&decision);
+    assert_eq!(place(&points[0], IRELAND), Some(Place::Withdrawn));
+    assert_eq!(points[0].findings[0].code, Code::Superseded);
+    let statuses: Vec<ReplicaStatus> = replicas.iter().map(|replica| replica.status).collect();
+    assert_eq!(statuses, [ReplicaStatus::Withdrawn, ReplicaStatus::Copying]);
+    assert_eq!(replicas[1].point, new.id);
 }
 
 #[test]
@@ -228,8 +329,10 @@ fn the_replica_that_is_wanted_first_is_copied_first() {
         let points = [&point, &urgent_point].map(|point| (point.id.clone(), point.clone()));
         let replicas = vec![relaxed.clone(), urgent.clone()];
         let (points, named) = (BTreeMap::from(points), BTreeMap::new());
-        let decision =
-            decide(&Input { now: at(mins(20)), replicas, points, in_force: gold(), named });
+        let (obstacles, summaries) = (no_obstacles(IRELAND), BTreeMap::new());
+        let (now, in_force) = (at(mins(20)), gold());
+        let input = Input { now, replicas, points, in_force, named, obstacles, summaries };
+        let decision = decide(&input);
         let Some(Command::Call(intent)) = decision.commands.first() else { panic!("{decision:?}") };
         let Call::CopyImage(call) = &intent.call else { panic!("{decision:?}") };
         assert_eq!(call.name, format!("{}-0", first.point), "{secs:?}");

@@ -14,6 +14,7 @@ mod render;
 mod scene;
 mod settles;
 mod snapshot;
+mod taken_up;
 mod truth;
 mod waiting;
 mod wanted;

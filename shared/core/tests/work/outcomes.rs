@@ -125,36 +125,39 @@ fn what_will_never_succeed_fails_at_once() {
 }
 
 #[test]
-fn being_asked_to_wait_ends_a_day_after_the_request_or_five_where_others_were_waited_for() {
+fn who_is_asked_to_wait_tries_every_hour_from_a_day_after_the_request() {
     let throttled = || answer("RequestLimitExceeded");
     let snapshots = |secs| {
         let outcome = Outcome::Throttled(throttled());
         point_in(&conclude::snapshots(&snapshotting(&running()), outcome, at(secs)))
     };
-    assert_eq!(snapshots(hours(24) - 1).status, Status::Requested);
-    assert_eq!(snapshots(hours(24)).status, Status::Failed);
+    let due = |point: Point| (point.status, point.step.due_at);
+    let (early, late) = (hours(24) - 1, hours(24));
+    assert_eq!(due(snapshots(early)), (Status::Requested, Some(at(early + 30))));
+    assert_eq!(due(snapshots(late)), (Status::Requested, Some(at(late + hours(1)))));
     let image = |secs| {
         point_in(&conclude::image(&registering(), Outcome::Throttled(throttled()), at(secs)))
     };
-    assert_eq!(image(hours(24 * 5) - 1).status, Status::Ready);
-    let failed = image(hours(24 * 5));
-    assert_eq!((failed.status, code(&failed)), (Status::Failed, Some(Code::Throttled)));
+    assert_eq!(due(image(early)), (Status::Ready, Some(at(early + 30))));
+    let waits = image(hours(24 * 50));
+    assert_eq!((waits.status, code(&waits)), (Status::Ready, Some(Code::Throttled)));
 }
 
 #[test]
-fn waits_double_from_a_minute_to_an_hour_and_the_eighth_failure_is_the_last() {
-    for (failures, minutes) in [(0, 1), (1, 2), (2, 4), (3, 8), (4, 16), (5, 32), (6, 60)] {
+fn waits_double_from_a_minute_to_an_hour_and_then_there_is_a_try_a_day() {
+    let first = [(0, 1), (1, 2), (2, 4), (3, 8), (4, 16), (5, 32), (6, 60)];
+    for (failures, minutes) in first.into_iter().chain([(7, 60), (18, 60), (19, 24 * 60)]) {
         let step = Step { failures, ..snapshotting(&running()).step };
         let point = Point { step, ..snapshotting(&running()) };
         let outcome = Outcome::Failed(answer("InternalError"));
         let after = point_in(&conclude::snapshots(&point, outcome, at(2)));
         assert_eq!(after.step.due_at, Some(at(2 + mins(minutes))));
     }
-    let step = Step { failures: 7, ..snapshotting(&running()).step };
+    let step = Step { failures: 400, attempt: 400, first: 390, ..snapshotting(&running()).step };
     let point = Point { step, ..snapshotting(&running()) };
     let outcome = Outcome::Failed(answer("InternalError"));
     let after = point_in(&conclude::snapshots(&point, outcome, at(2)));
-    assert_eq!((after.status, code(&after)), (Status::Failed, Some(Code::TriesUsedUp)));
+    assert_eq!((after.status, code(&after)), (Status::Requested, Some(Code::CallFailed)));
     assert!(after.reason.expect("said").text.contains("InternalError"), "the last answer is told");
 }
 
@@ -182,8 +185,12 @@ fn a_copy_that_was_not_made_is_tried_again_asked_for_again_or_looked_up() {
             (1, 1, Some(2 + mins(1))),
         ),
         (Outcome::NameTaken(answer("")), false, Code::NameTaken, (0, 0, Some(7))),
-        // Given up at once, by whoever has its point at hand.
-        (Outcome::Refused(answer("InvalidRequest")), true, Code::CallRefused, (1, 8, Some(2))),
+        (
+            Outcome::Refused(answer("InvalidRequest")),
+            true,
+            Code::CallRefused,
+            (1, 1, Some(2 + mins(1))),
+        ),
     ];
     for (outcome, again, reason, step) in unmade::<AmiId>(mins(2), 2).into_iter().chain(more) {
         let after = replica_in(&conclude::copy(&copying, outcome.clone(), at(2)));
@@ -195,14 +202,14 @@ fn a_copy_that_was_not_made_is_tried_again_asked_for_again_or_looked_up() {
 }
 
 #[test]
-fn a_copy_whose_last_try_failed_is_due_at_once_so_that_it_is_given_up() {
+fn a_copy_that_failed_many_times_is_tried_every_hour() {
     let (_, replicas) = imaged();
     let mut copying = replicas.into_iter().next().expect("a replica");
     copying.status = ReplicaStatus::Copying;
     copying.step = Step { attempt: 7, failures: 7, begun_at: Some(at(0)), ..copying.step };
     let outcome = Outcome::Failed(answer("InternalError"));
     let after = replica_in(&conclude::copy(&copying, outcome, at(2)));
-    assert_eq!(counted(&after.step), (8, 8, Some(2)));
+    assert_eq!(counted(&after.step), (8, 8, Some(2 + hours(1))));
 }
 
 #[test]

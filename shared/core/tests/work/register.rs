@@ -1,7 +1,7 @@
 //! Points whose snapshots are being filled, and those that want an image.
 
 use afterimage_core::call::register_image::Device;
-use afterimage_core::call::{Call, RegisterImage};
+use afterimage_core::call::{Call, Outcome, RegisterImage};
 use afterimage_core::command::Decision;
 use afterimage_core::flow::work_requested::needs;
 use afterimage_core::flow::work_requested::register::decide;
@@ -12,9 +12,9 @@ use afterimage_core::status::Status;
 use afterimage_core::work::Kind;
 
 use crate::scene::{
-    HOME, NAME, ami, at, code, codes_said, hours, mins, only_call, our_tags, point_in, region,
-    register_input, registering, reported, running, seen_image, seen_snapshot, snap, snapshotted,
-    tags,
+    HOME, NAME, ami, answer, at, code, codes_said, conclude, hours, mins, only_call, our_tags,
+    point_in, region, register_input, registering, reported, running, seen_image, seen_snapshot,
+    snap, snapshotted, tags,
 };
 
 fn in_states(one: SnapshotState, two: SnapshotState) -> Vec<ObservedSnapshot> {
@@ -116,7 +116,7 @@ fn iops_and_throughput_are_told_where_ec2_takes_them() {
 }
 
 #[test]
-fn snapshots_that_are_being_filled_are_waited_for_without_a_write_but_not_for_ever() {
+fn snapshots_that_are_being_filled_are_waited_for_and_told_of_once_after_two_days() {
     let point = snapshotted(&running());
     assert_eq!(
         needs(Kind::Register, std::slice::from_ref(&point), &[], at(3)).snapshots,
@@ -126,8 +126,9 @@ fn snapshots_that_are_being_filled_are_waited_for_without_a_write_but_not_for_ev
         let seen = in_states(SnapshotState::Completed, state);
         assert_eq!(look(&point, &seen, hours(48) - 1), Decision::default());
         let after = point_in(&look(&point, &seen, hours(48)));
-        assert_eq!((after.status, code(&after)), (Status::Failed, Some(Code::TooLong)));
-        assert_eq!(after.leftovers, [snap(11).into(), snap(12).into()]);
+        let codes: Vec<Code> = after.findings.iter().map(|finding| finding.code).collect();
+        assert_eq!((after.status, codes.as_slice()), (Status::Snapshotted, &[Code::TooLong][..]));
+        assert_eq!(look(&after, &seen, hours(480)), Decision::default(), "told once");
     }
 }
 
@@ -146,7 +147,8 @@ fn a_set_of_which_one_failed_is_left_and_the_next_is_made_after_a_wait() {
     let step = Step { attempt: 7, failures: 7, ..snapshotted(&running()).step };
     let last = Point { step, ..snapshotted(&running()) };
     let after = point_in(&look(&last, &seen, mins(10)));
-    assert_eq!((after.status, code(&after)), (Status::Failed, Some(Code::TriesUsedUp)));
+    assert_eq!((after.status, code(&after)), (Status::Requested, Some(Code::SnapshotFailed)));
+    assert_eq!(after.step.due_at, Some(at(mins(10) + hours(24))), "a set a day");
     assert_eq!(after.leftovers.len(), 2);
 }
 
@@ -190,7 +192,9 @@ fn an_image_of_our_name_and_other_snapshots_is_reported_and_the_next_name_is_tri
         let step = Step { attempt: 19, ..registering().step };
         let named = ObservedImage { name: format!("{NAME}-19"), ..image };
         let after = point_in(&look_up(&Point { step, ..registering() }, &[named], mins(16)));
-        assert_eq!((after.status, code(&after)), (Status::Failed, Some(Code::TriesUsedUp)));
+        assert_eq!((after.status, code(&after)), (Status::Ready, Some(Code::Foreign)));
+        let Step { attempt, first, due_at, .. } = after.step;
+        assert_eq!((attempt, first, due_at), (20, 20, Some(at(mins(16) + hours(24)))));
     }
 }
 
@@ -203,7 +207,8 @@ fn a_pending_image_of_which_only_a_part_shows_is_not_judged() {
     assert_eq!(after.step.due_at, Some(at(mins(16 + 5))));
     assert!(reported(&decision).is_empty());
     let after = point_in(&look_up(&registering(), &[image], hours(49)));
-    assert_eq!((after.status, code(&after)), (Status::Failed, Some(Code::TooLong)));
+    assert_eq!((after.status, code(&after)), (Status::Ready, Some(Code::TooLong)));
+    assert_eq!(after.leftovers, [ami(7).into()]);
 }
 
 #[test]
@@ -219,4 +224,32 @@ fn a_name_that_nothing_visible_has_is_looked_up_again_before_the_next_is_tried()
     assert_eq!((after.step.failures, after.step.due_at), (1, Some(at(mins(16)))));
     let next = decide(&register_input(at(mins(16)), vec![after], &[], &[]));
     assert_eq!(call(&next).name, format!("{NAME}-1"));
+}
+
+#[test]
+fn snapshots_that_are_gone_are_made_again_from_the_start_at_once_and_then_sparingly() {
+    let gone = || Outcome::Failed(answer("InvalidSnapshot.NotFound"));
+    let after = point_in(&conclude::image(&registering(), gone(), at(mins(5))));
+    assert_eq!((after.status, code(&after)), (Status::Ready, Some(Code::CallFailed)), "too soon");
+    let now = mins(17);
+    let after = point_in(&conclude::image(&registering(), gone(), at(now)));
+    assert_eq!((after.status, code(&after)), (Status::Requested, Some(Code::ArtefactGone)));
+    assert_eq!(after.leftovers, [snap(11).into(), snap(12).into()]);
+    assert!(after.snapshots.is_empty() && after.grade.is_none() && after.taken_at.is_none());
+    let Step { attempt, first, failures, due_at, .. } = after.step;
+    assert_eq!((attempt, first, failures, due_at), (1, 1, 1, Some(at(now))));
+    for (failures, wait) in [(1, hours(1)), (2, hours(24))] {
+        let step = Step { attempt: 1, first: 1, failures, ..registering().step };
+        let again = Point { step, ..registering() };
+        let after = point_in(&conclude::image(&again, gone(), at(now)));
+        assert_eq!(after.status, Status::Requested);
+        assert_eq!((after.step.first, after.step.due_at), (2, Some(at(now + wait))));
+    }
+    // Its next image has a name that none had before.
+    let step = Step { attempt: 3, first: 3, failures: 2, ..snapshotted(&running()).step };
+    let begun = Point { step, ..snapshotted(&running()) };
+    let decision =
+        look(&begun, &in_states(SnapshotState::Completed, SnapshotState::Completed), now);
+    assert_eq!(call(&decision).name, format!("{NAME}-3"));
+    assert_eq!(point_in(&decision).step.failures, 2);
 }

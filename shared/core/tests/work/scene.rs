@@ -12,12 +12,13 @@ use afterimage_core::observed::{
     Attributes, Complete, ImageState, ObservedDevice, ObservedImage, ObservedSnapshot,
     SnapshotState,
 };
+use afterimage_core::obstacle::Obstacles;
 use afterimage_core::point::{Place, Plan, Point, Replica};
 use afterimage_core::policy::file::read;
 use afterimage_core::policy::{Method, Replicate};
 use afterimage_core::reason::Code;
 use afterimage_core::slot::{Occasion, Slot};
-use afterimage_core::work::Kind;
+use afterimage_core::work::{Kind, Queue};
 use jiff::{SignedDuration, Timestamp};
 
 pub const HOME: &str = "us-east-1";
@@ -251,11 +252,18 @@ pub fn register_input(
     register::Input { now, snapshots, named: named.collect(), points }
 }
 
+/// The obstacles of copies into a region where there are none.
+pub fn no_obstacles(name: &str) -> Obstacles {
+    Obstacles::none(Queue { region: region(name), kind: Kind::Copy })
+}
+
 pub fn confirm_input(now: Timestamp, points: Vec<Point>, seen: &[ObservedImage]) -> confirm::Input {
     let images = seen.iter().map(|seen| (seen.id.clone(), seen.clone())).collect();
     let (replicas, points_of_replicas) = (Vec::new(), BTreeMap::new());
     let uefi_data = BTreeMap::new();
+    let obstacles = no_obstacles(IRELAND);
     confirm::Input {
+        obstacles,
         now,
         points,
         replicas,
@@ -353,7 +361,7 @@ pub fn written(decision: &Decision) -> (Vec<Point>, Vec<Replica>) {
         match &write.record {
             Record::Point(point) => points.push((**point).clone()),
             Record::Replica(replica) => replicas.push((**replica).clone()),
-            Record::Downtime(_) | Record::Roster(_) => {}
+            Record::Downtime(_) | Record::Roster(_) | Record::Obstacles(_) => {}
             Record::RequestCounter(asked) => panic!("no worker asks for points: {asked:?}"),
         }
     }

@@ -17,8 +17,8 @@ use jiff::Timestamp;
 use crate::scene::gold;
 use crate::scene::{
     FRANKFURT, HOME, IRELAND, NAME, ami, at, created, created_image, creating, hours, imaged, mins,
-    region, registered, registering, requested, running, seen_image, seen_snapshot, snap,
-    snapshotted, snapshotting, stopped, volume,
+    no_obstacles, region, registered, registering, requested, running, seen_image, seen_snapshot,
+    snap, snapshotted, snapshotting, stopped, volume,
 };
 
 /// The ledger, and what EC2 shows: the same at every look.
@@ -79,6 +79,7 @@ impl World {
             replicas: replicas.clone(),
             points_of_replicas: self.points.clone(),
             uefi_data: BTreeMap::new(),
+            obstacles: no_obstacles(IRELAND),
             snapshots: BTreeMap::new(),
             history: BTreeMap::new(),
             instances: BTreeMap::new(),
@@ -89,6 +90,8 @@ impl World {
             replicas,
             points: self.points.clone(),
             in_force: gold(),
+            obstacles: no_obstacles(IRELAND),
+            summaries: BTreeMap::new(),
         });
         [snapshot, register, confirm, copy]
     }
@@ -119,7 +122,7 @@ impl World {
                     let id = (replica.point.clone(), replica.region.clone());
                     self.replicas.insert(id, (**replica).clone()).map(|had| had.version)
                 }
-                Record::Downtime(_) | Record::Roster(_) => continue,
+                Record::Downtime(_) | Record::Roster(_) | Record::Obstacles(_) => continue,
                 Record::RequestCounter(asked) => panic!("no worker asks for points: {asked:?}"),
             };
             assert_eq!(had.unwrap_or(0), write.expected, "each write builds on what is there");

@@ -257,7 +257,7 @@ fn a_set_that_shows_in_part_is_waited_for_and_then_remembered_as_left_over() {
 }
 
 #[test]
-fn a_try_that_left_nothing_is_made_again_at_once_and_not_for_ever() {
+fn a_try_that_left_nothing_is_made_again_at_once_and_later_every_hour() {
     let mut point = snapshotting(&running());
     for failures in 1..8 {
         point = point_in(&look(&point, Vec::new(), 6));
@@ -269,8 +269,8 @@ fn a_try_that_left_nothing_is_made_again_at_once_and_not_for_ever() {
     }
     let decision = look(&point, Vec::new(), 6);
     point = point_in(&decision);
-    assert_eq!((point.status, code(&point)), (Status::Failed, Some(Code::TriesUsedUp)));
-    assert_eq!(point.step.due_at, None);
+    assert_eq!((point.status, code(&point)), (Status::Requested, Some(Code::OutcomeUnknown)));
+    assert_eq!(point.step.due_at, Some(at(6 * 60 + 3600)));
 }
 
 #[test]

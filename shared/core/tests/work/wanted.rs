@@ -12,8 +12,8 @@ use afterimage_core::status::Status;
 use afterimage_core::summary::Good;
 
 use crate::scene::{
-    FRANKFURT, IRELAND, at, gold, hours, imaged, mins, point_in, region, replica_in, requested,
-    running, snapshot_input, tags,
+    FRANKFURT, IRELAND, at, gold, hours, imaged, mins, no_obstacles, point_in, region, replica_in,
+    requested, running, snapshot_input, tags,
 };
 
 /// Policies of which none is in force but this one.
@@ -108,6 +108,8 @@ fn the_last_place_that_is_withdrawn_makes_the_point_protected() {
             points,
             in_force,
             named: BTreeMap::new(),
+            obstacles: no_obstacles(IRELAND),
+            summaries: BTreeMap::new(),
         })
     };
     let copying = replica_in(&look(&point, IRELAND));

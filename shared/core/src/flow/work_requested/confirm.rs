@@ -3,9 +3,9 @@
 //! - The image of a point is available: this fact and the replicas that its policy asks for are one
 //!   write. A point without replicas is protected at once.
 //! - A replica is available: this fact and its place in its point are one write. The last replica
-//!   makes the point protected, or failed if another replica was given up. No replica waits for
-//!   another, and no failure touches another.
+//!   makes the point protected. No replica waits for another, and no failure touches another.
 //! - A replica or an image failed, or is no longer there: the next try is made, under another name.
+//!   A copy that failed holds up all copies under its key, until one succeeds again.
 //!
 //! Every image that is available is compared with its machine first. An image that would not boot,
 //! or would run without its licence, cannot be used. Any other difference is reported. If EC2
@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use super::compare::{self, Difference, Weight};
 use super::decision_builder::DecisionBuilder;
 use super::grade_tag;
+use super::held_up;
 pub use super::images::Input;
 use super::missing;
 use super::needs::Needs;
@@ -34,7 +35,8 @@ use crate::policy::Method;
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
 use crate::status::{Event, IllegalTransition, Phase, Status};
-use crate::transition::{replicas, retry, summary};
+use crate::transition::retry::{self, Next};
+use crate::transition::{replicas, summary};
 use crate::work::{Kind, Queue};
 
 /// Returns the facts that have to be read before anything is decided.
@@ -96,6 +98,7 @@ pub fn decide(input: &Input) -> Decision {
         .filter_map(|(id, replicas)| Some((input.points_of_replicas.get(id)?, replicas)));
     let mut replicas: Vec<(&Point, Vec<&Replica>)> = with_point.collect();
     replicas.sort_by_key(|(point, _)| (point.requested_at, &point.id));
+    held_up::learn(&mut builder, &input.obstacles, &input.images, &replicas, input.now);
     for (point, mut replicas) in replicas {
         replicas.sort_by_key(|replica| &replica.region);
         let done = look_at_replicas(&mut builder, point, &replicas, input);
@@ -105,11 +108,17 @@ pub fn decide(input: &Input) -> Decision {
     builder.decision()
 }
 
+/// Returns when the next try is made. One that leaves an image that failed is made sparingly.
+fn next(reason: &Reason) -> Next {
+    if reason.code == Code::ArtefactGone { Next::Backoff } else { Next::Sparing }
+}
+
 /// The result of a look at an image.
 enum Look {
     Available,
     /// The image cannot be used, and another try may succeed.
     Lost(Reason),
+    /// The image is pending for so long that a person should know.
     TooLong(Reason),
     Pending,
 }
@@ -155,12 +164,12 @@ fn look_at_image(
         Look::Available => return judge(builder, point, image, input),
         Look::Lost(reason) => {
             let point = &with_leftovers(point, image, input);
-            let after = retry::failed(point, reason.clone(), retry::Next::Backoff, input.now)?;
+            let after = retry::failed(point, reason.clone(), next(&reason), input.now)?;
             (reason, after)
         }
         Look::TooLong(reason) => {
-            let point = &with_leftovers(point, image, input);
-            (reason.clone(), retry::given_up(point, reason)?)
+            builder.report_once(point, reason);
+            return Ok(());
         }
     };
     builder.say(&point.id, reason);
@@ -212,7 +221,7 @@ fn judge(
     let after = match weight {
         // EC2 imaged the machine as it was a moment later: with one disk more, or one less.
         Some(Weight::Disks) if is_created => {
-            retry::failed(&left, reason, retry::Next::Backoff, input.now)?
+            retry::failed(&left, reason, Next::Sparing, input.now)?
         }
         Some(Weight::Billing) if !is_created && point.plan.method == Method::Auto => {
             let method = Chosen { method: Method::CreateImage, why: reason.to_string() };
@@ -328,7 +337,10 @@ fn look_at_replicas(
         }
         match after.status.is_settled() {
             true => settled.push(after),
-            false => builder.record(Change::replica(after)),
+            false => {
+                let told = summary::behind(point, &after, after.step.due_at);
+                builder.record(Change::replica(after).telling(Some(told)));
+            }
         }
     }
     for replica in settled.iter().filter(|replica| replica.status == ReplicaStatus::Available) {
@@ -364,14 +376,10 @@ fn look_at_replica(
             Replica { step: replica.step.settled(), reason: None, lost: None, ..after }
         }
         Look::Lost(reason) => {
-            let after = retry::replica_failed(replica, reason.clone(), input.now)?;
-            if retry::is_used_up(&after.step) {
-                let reason = retry::final_reason(reason, &after.step);
-                retry::replica_given_up(&after, reason)?
-            } else {
-                after
-            }
+            let next = next(&reason);
+            retry::replica_failed(replica, reason, next, input.now)?
         }
-        Look::TooLong(reason) => retry::replica_given_up(replica, reason)?,
+        Look::TooLong(reason) if replica.reason.as_ref() == Some(&reason) => return Ok(None),
+        Look::TooLong(reason) => Replica { reason: Some(reason), ..replica.clone() },
     }))
 }

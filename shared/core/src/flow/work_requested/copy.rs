@@ -7,26 +7,33 @@
 //! Before a copy begins, the policies in force are asked again. A copy that nobody wants any more
 //! is withdrawn, together with its place in its point.
 //!
-//! A replica whose tries are used up is given up here, because its point is loaded here: its place
-//! in the point is written with it.
+//! No replica is given up. What concerns all copies, or all under one key, is an obstacle of the
+//! queue: while it stands, one of the copies that it holds up is tried now and then, and the others
+//! are left alone. Of one machine and policy only the newest copy that waits is wanted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::again::Again;
 use super::decision_builder::DecisionBuilder;
 use super::needs::Needs;
+use crate::call::around::causes;
 use crate::call::copy_image::{self, Found};
-use crate::command::Decision;
+use crate::call::{Around, Intent};
+use crate::command::{Command, Decision};
 use crate::duration::seconds;
 use crate::flow::InForce;
 use crate::flow::wanted::{self, Verdict};
+use crate::ids::{InstanceId, PolicyName};
 use crate::illegal::Illegal;
-use crate::limits::{COPIES_AT_ONCE, COPY_AGAIN, WAITING_LATER_MAX, backoff, later};
+use crate::limits::{COPIES_AT_ONCE, COPY_AGAIN, PROBE_EVERY, backoff, later};
 use crate::observed::{Complete, ObservedImage};
+use crate::obstacle::{Cause, Obstacles, Stand};
 use crate::point::{Point, Replica, ReplicaEvent, ReplicaStatus, Step};
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
+use crate::summary::MachineSummary;
 use crate::transition::{replicas, retry, withdrawn};
 
 #[derive(Clone, Debug)]
@@ -40,15 +47,21 @@ pub struct Input {
     /// The images of this account and region with a name, for each name that turned out to be
     /// taken.
     pub named: BTreeMap<String, Complete<ObservedImage>>,
+    /// What stands in the way of the copies of this queue.
+    pub obstacles: Obstacles,
+    /// The summaries of the machines of replicas that have failed before.
+    pub summaries: BTreeMap<InstanceId, MachineSummary>,
 }
 
 /// Returns the facts that have to be read before anything is decided.
 pub(super) fn needs(replicas: &[Replica], now: Timestamp) -> Needs {
     let taken = replicas.iter().filter(|replica| is_taken(replica) && replica.step.is_due(now));
+    let failed = replicas.iter().filter(|replica| replica.step.failures > 0);
     Needs {
         names: taken.map(copy_image::name).collect(),
         points: replicas.iter().map(|replica| replica.point.clone()).collect(),
         policies: replicas.iter().any(|replica| replica.status == ReplicaStatus::Waiting),
+        summaries: failed.map(|replica| replica.instance.clone()).collect(),
         ..Needs::default()
     }
 }
@@ -59,20 +72,27 @@ fn is_taken(replica: &Replica) -> bool {
         && replica.reason.as_ref().is_some_and(|reason| reason.code == Code::NameTaken)
 }
 
+/// Returns when the worker looks at these replicas again. While an obstacle holds all of them up,
+/// the next look is claimed, so that the sweep wakes nobody before.
+pub(super) fn again(input: &Input) -> Again {
+    let turns = turns(input);
+    let is_idle = turns.ready.is_empty() && turns.superseded.is_empty();
+    let until_look = |until: Timestamp| until.duration_since(input.now).min(PROBE_EVERY);
+    let look_after = turns.held_until.filter(|_| is_idle).map(until_look);
+    Again { next_due: turns.held_until, look_after, ..Again::default() }
+}
+
 pub fn decide(input: &Input) -> Decision {
-    let mut replicas: Vec<&Replica> = input.replicas.iter().collect();
-    replicas.sort_by_key(|replica| {
-        let deadline = input.points.get(&replica.point).and_then(|point| deadline(point, replica));
-        let deadline = deadline.unwrap_or(Timestamp::MAX);
-        (deadline, replica.step.due_at, &replica.point, &replica.region)
-    });
+    let turns = turns(input);
     let mut builder = DecisionBuilder::default();
-    let due = replicas.into_iter().filter(|replica| replica.step.is_due(input.now));
-    for replica in due.take(COPIES_AT_ONCE) {
-        let Some(point) = input.points.get(&replica.point) else { continue };
+    for (point, replica, newer) in turns.superseded {
+        let done = supersede(&mut builder, point, replica, newer);
+        builder.check(replica.about(), done);
+    }
+    for (point, replica) in turns.ready.into_iter().take(COPIES_AT_ONCE) {
         let done = match replica.status {
             ReplicaStatus::Waiting => match wanted::copy(point, &replica.region, &input.in_force) {
-                Verdict::Wanted => wants_a_copy(&mut builder, point, replica, input.now),
+                Verdict::Wanted => begin(&mut builder, point, replica, COPY_AGAIN, input),
                 Verdict::Unknown(reason) => {
                     builder.say(replica.about(), reason);
                     Ok(())
@@ -81,11 +101,11 @@ pub fn decide(input: &Input) -> Decision {
             },
             ReplicaStatus::Copying if is_taken(replica) => {
                 match input.named.get(&copy_image::name(replica)) {
-                    Some(Complete(named)) => find(&mut builder, point, replica, named, input.now),
+                    Some(Complete(named)) => find(&mut builder, point, replica, named, input),
                     None => Ok(()),
                 }
             }
-            ReplicaStatus::Copying => again(&mut builder, point, replica, input.now),
+            ReplicaStatus::Copying => again_without_outcome(&mut builder, point, replica, input),
             ReplicaStatus::Pending
             | ReplicaStatus::Available
             | ReplicaStatus::Failed
@@ -98,6 +118,105 @@ pub fn decide(input: &Input) -> Decision {
     builder.decision()
 }
 
+/// The replicas that are due, by what is done with them.
+#[derive(Default)]
+struct Turns<'a> {
+    /// Those that are copied now, in this order.
+    ready: Vec<(&'a Point, &'a Replica)>,
+    /// Those that a newer point has made needless, with that point.
+    superseded: Vec<(&'a Point, &'a Replica, &'a PointId)>,
+    /// The earliest time at which one that is held up is tried.
+    held_until: Option<Timestamp>,
+}
+
+fn turns(input: &Input) -> Turns<'_> {
+    let due = input.replicas.iter().filter(|replica| replica.step.is_due(input.now));
+    let mut due: Vec<(&Point, &Replica)> =
+        due.filter_map(|replica| Some((input.points.get(&replica.point)?, replica))).collect();
+    // The newest of a machine and policy takes over the place of the oldest, or a machine that is
+    // imaged often would never come to its turn.
+    let mut first: BTreeMap<(&InstanceId, &PolicyName), Option<Timestamp>> = BTreeMap::new();
+    for (point, replica) in &due {
+        let known = first.entry(line(point)).or_insert(replica.step.due_at);
+        *known = (*known).min(replica.step.due_at);
+    }
+    due.sort_by_key(|(point, replica)| {
+        let deadline = deadline(point, replica).unwrap_or(Timestamp::MAX);
+        (deadline, first.get(&line(point)).copied(), &replica.point, &replica.region)
+    });
+    let newest = newest(&due, &input.summaries);
+    let mut turns = Turns::default();
+    let mut probes: BTreeMap<Cause, (bool, u32, usize)> = BTreeMap::new();
+    let mut free: BTreeSet<usize> = BTreeSet::new();
+    for (index, (point, replica)) in due.iter().enumerate() {
+        let newer = newest.get(&line(point)).filter(|newer| newer.0 > point.requested_at);
+        if let Some((_, newer)) = newer.filter(|_| replica.status == ReplicaStatus::Waiting) {
+            turns.superseded.push((point, replica, newer));
+            continue;
+        }
+        match input.obstacles.stand(&causes(point, replica), input.now) {
+            Stand::Free => drop(free.insert(index)),
+            Stand::Probe(cause) => {
+                // A call without an outcome may have made the copy, and tells when it is answered.
+                let is_open = cause == Cause::Calls && replica.status == ReplicaStatus::Copying;
+                let turn = (!is_open, replica.step.failures, index);
+                let best = probes.entry(cause).or_insert(turn);
+                *best = turn.min(*best);
+            }
+            Stand::Held(until) => {
+                turns.held_until = turns.held_until.into_iter().chain([until]).min();
+            }
+        }
+    }
+    free.extend(probes.into_values().map(|(_, _, index)| index));
+    turns.ready = free.into_iter().filter_map(|index| due.get(index).copied()).collect();
+    turns
+}
+
+/// Returns the machine and the policy of a point: of these, the newest point counts.
+fn line(point: &Point) -> (&InstanceId, &PolicyName) {
+    (point.instance(), &point.slot.policy)
+}
+
+type Newest<'a> = BTreeMap<(&'a InstanceId, &'a PolicyName), (Timestamp, &'a PointId)>;
+
+/// Returns the newest point of each machine and policy that waits for its copy, or has it.
+fn newest<'a>(
+    due: &[(&'a Point, &'a Replica)],
+    summaries: &'a BTreeMap<InstanceId, MachineSummary>,
+) -> Newest<'a> {
+    let mut newest: Newest<'a> = BTreeMap::new();
+    for (point, replica) in due {
+        let (instance, policy) = line(point);
+        let good = summaries.get(instance).and_then(|summary| summary.good.get(policy));
+        let good = good.filter(|good| good.replicas.contains(&replica.region));
+        let latest = summaries.get(instance).and_then(|summary| summary.latest.get(policy));
+        let latest = latest.filter(|latest| good.is_some_and(|good| good.point == latest.point));
+        let has = latest.map(|latest| (latest.requested_at, &latest.point));
+        let waits = (point.requested_at, &point.id);
+        let known = newest.entry((instance, policy)).or_insert(waits);
+        *known = has.into_iter().chain([waits, *known]).max().unwrap_or(waits);
+    }
+    newest
+}
+
+/// Withdraws a replica, because a newer point of the same machine waits for its copy too, or has
+/// it.
+fn supersede(
+    builder: &mut DecisionBuilder,
+    point: &Point,
+    replica: &Replica,
+    newer: &PointId,
+) -> Result<(), Illegal> {
+    let text = format!("{newer} is newer, and is copied into {} in its place", replica.region);
+    let reason = Reason::new(Code::Superseded, text);
+    builder.say(replica.about(), reason.clone());
+    let after = retry::replica_withdrawn(replica, reason.clone())?;
+    let point = point.clone().found(Some(reason));
+    builder.record(replicas::settled(&point, vec![after])?);
+    Ok(())
+}
+
 /// Returns the time at which a replica should be available. Copies begin slowly, one in two
 /// seconds, so that the replicas with the earliest deadline go first.
 fn deadline(point: &Point, replica: &Replica) -> Option<Timestamp> {
@@ -105,57 +224,33 @@ fn deadline(point: &Point, replica: &Replica) -> Option<Timestamp> {
     Some(later(point.requested_at, seconds(place.deadline_secs?)))
 }
 
-fn wants_a_copy(
-    builder: &mut DecisionBuilder,
-    point: &Point,
-    replica: &Replica,
-    now: Timestamp,
-) -> Result<(), Illegal> {
-    let last = || replica.reason.clone().unwrap_or_else(no_outcome);
-    if retry::is_used_up(&replica.step) {
-        let reason = retry::final_reason(last(), &replica.step);
-        return give_up(builder, point, replica, reason);
-    }
-    let throttled = replica.reason.as_ref().filter(|reason| reason.code == Code::Throttled);
-    if let Some(reason) = throttled
-        && now.duration_since(point.wanted_since()) >= WAITING_LATER_MAX
-    {
-        let reason = retry::waited_too_long(&reason.text, WAITING_LATER_MAX);
-        return give_up(builder, point, replica, reason);
-    }
-    begin(builder, point, replica, COPY_AGAIN, now)
-}
-
 fn begin(
     builder: &mut DecisionBuilder,
     point: &Point,
     replica: &Replica,
     again_after: SignedDuration,
-    now: Timestamp,
+    input: &Input,
 ) -> Result<(), Illegal> {
-    let (change, call) = copy_image::begin(point, replica, again_after, now)?;
-    builder.call(change, call);
+    let (change, call) = copy_image::begin(point, replica, again_after, input.now)?;
+    let around = Around { obstacles: input.obstacles.clone(), point: point.clone() };
+    let intent = Intent { around: Some(Box::new(around)), ..Intent::new(change, call.into()) };
+    builder.create(Command::Call(Box::new(intent)));
     Ok(())
 }
 
-/// Makes a call again that may or may not have been made. The call counts as a failure, so that a
-/// region that never answers does not keep us busy for ever.
-fn again(
+/// Makes a call again that may or may not have been made. The call counts as a failure, so that it
+/// is made less and less often in a region that never answers.
+fn again_without_outcome(
     builder: &mut DecisionBuilder,
     point: &Point,
     replica: &Replica,
-    now: Timestamp,
+    input: &Input,
 ) -> Result<(), Illegal> {
     let failures = replica.step.failures.saturating_add(1);
     let step = Step { failures, ..replica.step.clone() };
-    let reason = no_outcome();
-    if retry::is_used_up(&step) {
-        let reason = retry::final_reason(reason, &step);
-        return give_up(builder, point, &Replica { step, ..replica.clone() }, reason);
-    }
-    builder.say(replica.about(), reason);
+    builder.say(replica.about(), no_outcome());
     let waiting = Replica { step, ..replica.after(ReplicaEvent::Retry)? };
-    begin(builder, point, &waiting, COPY_AGAIN.max(backoff(failures)), now)
+    begin(builder, point, &waiting, COPY_AGAIN.max(backoff(failures)), input)
 }
 
 /// Finds the holder of a name that is taken: the holder is the copy, or belongs to somebody else.
@@ -164,14 +259,14 @@ fn find(
     point: &Point,
     replica: &Replica,
     named: &[ObservedImage],
-    now: Timestamp,
+    input: &Input,
 ) -> Result<(), Illegal> {
-    match copy_image::find(replica, named, now)? {
+    match copy_image::find(replica, named, input.now)? {
         Found::Concluded(conclusion) => {
             builder.conclude(conclusion);
             Ok(())
         }
-        Found::Nothing => again(builder, point, replica, now),
+        Found::Nothing => again_without_outcome(builder, point, replica, input),
     }
 }
 
@@ -183,19 +278,6 @@ fn withdraw(
     reason: Reason,
 ) -> Result<(), Illegal> {
     let after = withdrawn::replica(replica, reason.clone())?;
-    builder.say(replica.about(), reason);
-    builder.record(replicas::settled(point, vec![after])?);
-    Ok(())
-}
-
-/// Gives up the replica, together with its place in its point.
-fn give_up(
-    builder: &mut DecisionBuilder,
-    point: &Point,
-    replica: &Replica,
-    reason: Reason,
-) -> Result<(), Illegal> {
-    let after = retry::replica_given_up(replica, reason.clone())?;
     builder.say(replica.about(), reason);
     builder.record(replicas::settled(point, vec![after])?);
     Ok(())

@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 use crate::call::{Call, Conclusion, Intent};
 use crate::command::{Change, Command, Decision, Explanation, Finding, Resolved, Wake};
 use crate::illegal::Illegal;
+use crate::point::Point;
 use crate::reason::Reason;
+use crate::transition::summary;
 use crate::work::Queue;
 
 #[derive(Default)]
@@ -57,6 +59,18 @@ impl DecisionBuilder {
 
     pub fn say(&mut self, about: impl ToString, reason: Reason) {
         self.explanations.push(Explanation { about: about.to_string(), reason });
+    }
+
+    /// Adds a finding to a point, and to the summary of its machine, if the point has none of its
+    /// code.
+    pub fn report_once(&mut self, point: &Point, reason: Reason) {
+        if point.findings.iter().any(|finding| finding.code == reason.code) {
+            return;
+        }
+        self.say(&point.id, reason.clone());
+        let found = point.clone().found(Some(reason));
+        let told = summary::latest(&found);
+        self.record(Change::point(found).telling(Some(told)));
     }
 
     /// Reports a finding that a person should see, kept once.

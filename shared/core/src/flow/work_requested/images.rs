@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use crate::ids::{AmiId, InstanceId, SnapshotId};
 use crate::machine::Instance;
 use crate::observed::{ObservedImage, ObservedSnapshot};
+use crate::obstacle::Obstacles;
 use crate::point::{Point, Replica};
 use crate::slot::PointId;
 
@@ -27,6 +28,8 @@ pub struct Input {
     pub images: BTreeMap<AmiId, ObservedImage>,
     /// The variables of the UEFI firmware of the images that could be asked.
     pub uefi_data: BTreeMap<AmiId, Option<String>>,
+    /// What stands in the way of the copies into this region.
+    pub obstacles: Obstacles,
     /// The snapshots that are looked at because an image is missing. One that is missing here is
     /// gone.
     pub snapshots: BTreeMap<SnapshotId, ObservedSnapshot>,

@@ -8,6 +8,7 @@ pub mod copy;
 pub(crate) mod decision_builder;
 mod grade_tag;
 mod guards;
+mod held_up;
 pub mod hinted;
 pub mod images;
 mod method;
@@ -76,9 +77,8 @@ impl Input {
         match self {
             Input::Snapshot(input) => snapshot::again(input),
             Input::Power(input) => power::again(input),
-            Input::Register(_) | Input::Confirm(_) | Input::Copy(_) | Input::Hinted(_) => {
-                Again::default()
-            }
+            Input::Copy(input) => copy::again(input),
+            Input::Register(_) | Input::Confirm(_) | Input::Hinted(_) => Again::default(),
         }
     }
 }

@@ -21,4 +21,6 @@ pub struct Needs {
     pub policies: bool,
     pub snapshots: Vec<SnapshotId>,
     pub images: Vec<AmiId>,
+    /// The machines whose summaries are read.
+    pub summaries: Vec<InstanceId>,
 }

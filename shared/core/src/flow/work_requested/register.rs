@@ -24,7 +24,8 @@ use crate::point::{Point, Step};
 use crate::policy::Artefact;
 use crate::reason::{Code, Reason};
 use crate::status::{Event, IllegalTransition, Status};
-use crate::transition::{retry, summary};
+use crate::transition::retry::{self, Next};
+use crate::transition::summary;
 
 #[derive(Clone, Debug)]
 pub struct Input {
@@ -84,7 +85,7 @@ fn look_at_snapshots(
     let now = input.now;
     if let Some(reason) = what_failed(point, input) {
         builder.say(&point.id, reason.clone());
-        builder.record(summary::recorded(retry::failed(point, reason, retry::Next::Backoff, now)?));
+        builder.record(summary::recorded(retry::failed(point, reason, Next::Sparing, now)?));
         return Ok(());
     }
     let is_complete = |id| {
@@ -104,15 +105,22 @@ fn look_at_snapshots(
             builder.learn(command);
             return Ok(());
         }
-        // Registering is a new step, with tries of its own.
-        return begin(builder, &point.after(Event::Complete)?, Step::default(), untrue, now);
+        return begin(builder, &point.after(Event::Complete)?, new_step(point), untrue, now);
     }
     if point.step.is_past(PENDING_MAX, now) {
         let hours = PENDING_MAX.as_hours();
         let text = format!("the snapshots are still not complete after {hours} hours");
-        return give_up(builder, point, Reason::new(Code::TooLong, text));
+        builder.report_once(point, Reason::new(Code::TooLong, text));
     }
     Ok(())
+}
+
+/// Returns the step that registers. It has tries of its own. A point that was begun anew has names
+/// from there on, and its failures are counted on.
+fn new_step(point: &Point) -> Step {
+    let Step { first, failures, .. } = point.step;
+    let failures = if first > 0 { failures } else { 0 };
+    Step { attempt: first, first, failures, ..Step::default() }
 }
 
 /// Returns the reason why a set will never be complete. A snapshot that was just made and is not

@@ -169,6 +169,11 @@ pub fn decide(input: &Input) -> Decision {
     points.sort_by_key(|point| (point.requested_at, &point.id));
     let mut builder = DecisionBuilder::default();
     for point in points {
+        if let Some(newer) = newer(point, input) {
+            let done = supersede(&mut builder, point, newer);
+            builder.check(&point.id, done);
+            continue;
+        }
         let machine = input.machines.get(point.instance());
         let is_unsettled = input.unsettled.contains(point.instance());
         let done = match wants(point, input.now) {
@@ -200,6 +205,33 @@ pub fn decide(input: &Input) -> Decision {
         builder.check(&point.id, done);
     }
     builder.decision()
+}
+
+/// Returns the newer point of the same machine and policy that makes a point needless of which
+/// nothing could be made so far.
+fn newer<'a>(point: &Point, input: &'a Input) -> Option<&'a PointId> {
+    let is_asked_to_wait =
+        point.reason.as_ref().is_some_and(|reason| reason.code == Code::Throttled);
+    let fails = point.step.failures > 0 || is_asked_to_wait;
+    if point.status != Status::Requested || !fails {
+        return None;
+    }
+    let is_newer = |other: &&Point| {
+        other.slot.policy == point.slot.policy
+            && other.instance() == point.instance()
+            && other.status == Status::Requested
+            && other.requested_at > point.requested_at
+    };
+    input.points.iter().find(is_newer).map(|newer| &newer.id)
+}
+
+fn supersede(
+    builder: &mut DecisionBuilder,
+    point: &Point,
+    newer: &PointId,
+) -> Result<(), IllegalTransition> {
+    let text = format!("{newer} is newer, and is made in its place");
+    turn_down(builder, point, None, Event::Withdraw, Reason::new(Code::Superseded, text))
 }
 
 /// Waits for a machine that EC2 does not show with all of its disks. Such a machine must not be

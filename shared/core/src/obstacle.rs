@@ -1,0 +1,205 @@
+//! Obstacles of a queue: what stands in the way of its calls, whichever record they are made for.
+//!
+//! A region that does not answer, a permission that was taken away and a key that is disabled
+//! concern all records alike. So an obstacle is kept once for its queue. Of all records that it
+//! holds up, one is tried when the obstacle is due; when that succeeds, the others follow.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::finding::{Finding, Resolved};
+use crate::limits::{A_DAY, PROBE_EVERY, PROBES_HOURLY, PROBES_UNSEEN, backoff, later};
+use crate::reason::{Code, Reason};
+use crate::subject::Subject;
+use crate::work::Queue;
+
+/// Prefix of the name of a key.
+const KEY: &str = "key ";
+const CALLS: &str = "calls";
+
+/// The cause of an obstacle: what all calls that meet it have in common.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum Cause {
+    /// All calls of the queue: the region does not answer, or refuses them.
+    Calls,
+    /// All copies that are made under this key of the region.
+    Key(String),
+}
+
+impl From<String> for Cause {
+    fn from(text: String) -> Cause {
+        match text.strip_prefix(KEY) {
+            Some(key) => Cause::Key(key.to_string()),
+            None => Cause::Calls,
+        }
+    }
+}
+
+impl From<Cause> for String {
+    fn from(cause: Cause) -> String {
+        match cause {
+            Cause::Calls => CALLS.to_string(),
+            Cause::Key(key) => format!("{KEY}{key}"),
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cause::Calls => f.write_str("all copies"),
+            Cause::Key(key) => write!(f, "copies under key {key}"),
+        }
+    }
+}
+
+/// An obstacle, and the next try against it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Obstacle {
+    pub since: Timestamp,
+    /// The beginning of the latest try that met it. A success that began later shows that it is
+    /// gone.
+    pub begun_at: Timestamp,
+    /// The number of tries that met it.
+    pub tries: u32,
+    /// The time of the next try.
+    pub probe_at: Timestamp,
+    /// The last answer.
+    pub reason: Reason,
+}
+
+/// The obstacles of one queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Obstacles {
+    /// The queue. The index of the records in flight has an attribute `queue` of its own.
+    #[serde(rename = "of")]
+    pub queue: Queue,
+    /// The number of writes so far; 0 if there was none.
+    pub version: u64,
+    pub causes: BTreeMap<Cause, Obstacle>,
+}
+
+/// The position of a record towards the obstacles of its queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stand {
+    Free,
+    /// An obstacle is to be tried, by this record or by another that it holds up.
+    Probe(Cause),
+    Held(Timestamp),
+}
+
+impl Obstacles {
+    /// Returns the obstacles of a queue that has none.
+    pub fn none(queue: Queue) -> Obstacles {
+        Obstacles { queue, version: 0, causes: BTreeMap::new() }
+    }
+
+    /// Checks the invariants of the record.
+    ///
+    /// # Errors
+    /// The text of the error names the invariant that does not hold.
+    pub fn check(&self) -> Result<(), String> {
+        match self.version {
+            0 => Err("version 0 means that there is no record".to_string()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the position of a record whose call could meet these causes.
+    pub fn stand(&self, causes: &[Cause], now: Timestamp) -> Stand {
+        let known = |cause: &Cause| Some((cause.clone(), self.causes.get(cause)?.probe_at));
+        let met: Vec<(Cause, Timestamp)> = causes.iter().filter_map(known).collect();
+        match met.iter().map(|(_, probe_at)| *probe_at).max() {
+            None => Stand::Free,
+            Some(until) if until > now => Stand::Held(until),
+            Some(_) => met.into_iter().next().map_or(Stand::Free, |(cause, _)| Stand::Probe(cause)),
+        }
+    }
+
+    /// Returns the obstacles after a try met one. None if a try that is still to come was planned
+    /// after an earlier one.
+    pub fn met(
+        &self,
+        cause: &Cause,
+        reason: Reason,
+        begun_at: Timestamp,
+        now: Timestamp,
+    ) -> Option<Obstacles> {
+        let known = self.causes.get(cause);
+        if known.is_some_and(|known| known.probe_at > now) {
+            return None;
+        }
+        let tries = known.map_or(0, |known| known.tries).saturating_add(1);
+        let since = known.map_or(now, |known| known.since);
+        let probe_at = later(now, wait(cause, tries));
+        let obstacle = Obstacle { since, begun_at, tries, probe_at, reason };
+        let mut after = self.clone();
+        after.causes.insert(cause.clone(), obstacle);
+        Some(after)
+    }
+
+    /// Returns the obstacles after a try succeeded that began at `begun_at`. None if the try shows
+    /// nothing new.
+    pub fn passed(&self, cause: &Cause, begun_at: Timestamp) -> Option<Obstacles> {
+        self.causes.get(cause).filter(|known| begun_at > known.begun_at)?;
+        let mut after = self.clone();
+        after.causes.remove(cause);
+        Some(after)
+    }
+
+    /// Returns the finding of an obstacle that a person should know of now. One that may pass
+    /// within minutes is not reported yet.
+    pub fn finding(&self, cause: &Cause, now: Timestamp) -> Option<Finding> {
+        let obstacle = self.causes.get(cause)?;
+        let told_at = match cause {
+            Cause::Calls => PROBES_UNSEEN,
+            Cause::Key(_) => 1,
+        };
+        (obstacle.tries == told_at).then(|| {
+            let text = format!(
+                "{} in {} wait since {}; one is tried {}: {}",
+                cause,
+                self.queue.region,
+                obstacle.since,
+                often(cause),
+                obstacle.reason
+            );
+            let reason = Reason::new(Code::CopiesHeldUp, text);
+            let region = self.queue.region.clone();
+            Finding { region, artefact: subject(cause), reason, seen_at: now }
+        })
+    }
+
+    /// Returns the end of the finding of an obstacle.
+    pub fn resolved(&self, cause: &Cause, now: Timestamp) -> Resolved {
+        let region = self.queue.region.clone();
+        Resolved { region, artefact: subject(cause), code: Code::CopiesHeldUp, at: now }
+    }
+}
+
+fn subject(cause: &Cause) -> Subject {
+    Subject::Other(cause.to_string())
+}
+
+const fn often(cause: &Cause) -> &'static str {
+    match cause {
+        Cause::Calls => "every hour",
+        Cause::Key(_) => "every hour three times, and then every day",
+    }
+}
+
+/// Returns the wait before the next try. A try that makes nothing is made every hour in the end. A
+/// copy under a key leaves an image that failed, and nothing shows if the key can be used again.
+fn wait(cause: &Cause, tries: u32) -> SignedDuration {
+    match cause {
+        Cause::Calls => backoff(tries),
+        Cause::Key(_) if tries <= PROBES_HOURLY => PROBE_EVERY,
+        Cause::Key(_) => A_DAY,
+    }
+}
