@@ -75,7 +75,7 @@ fn item(wire: &Value) -> HashMap<String, AttributeValue> {
 }
 
 /// Takes off what the index of places has been given since these items were stored: where an
-/// artefact is held; and its place in a queue, if it is good and due, which says that it is missing.
+/// artefact is held; and its place in a queue, if it is good and due, which says it is missing.
 fn without_places(item: &mut Value) {
     let is_good = |status: &&str| item["status"]["S"] == **status;
     let is_good = ["protected", "imaged", "available"].iter().any(is_good);

@@ -231,7 +231,7 @@ pub fn gold() -> InForce {
 "
         )
     };
-    let policies = ["gold", "silver", "urgent", "a", "b", "c"].map(policy).concat();
+    let policies = ["gold", "silver", "urgent", "iron", "zinc", "a", "b", "c"].map(policy).concat();
     let policies = read(&format!("policies:\n{policies}"));
     let policies = policies.unwrap_or_else(|problems| panic!("{problems:#?}"));
     InForce { policies, ..InForce::default() }
