@@ -108,7 +108,7 @@ fn what_no_function_would_act_on_wakes_none() {
     deployed(TEMPLATE, async |scene| {
         let others = [
             ("instance-state-changed", "state", ["pending", "running", "stopping", "terminated"]),
-            ("image-state-changed", "State", ["disabled", "deregistered", "pending", "Available"]),
+            ("image-state-changed", "State", ["pending", "invalid", "Deregistered", "Available"]),
         ];
         let mut woken = BTreeSet::new();
         for rule in rules(&scene).await {
@@ -311,6 +311,11 @@ async fn a_day(scene: &Scene) {
     scene.ask(HOME, &unheard, "asked").await;
     scene.stop_in(HOME, &heard).await;
     scene.stop_in(HOME, &unheard).await;
+    scene.pass(60).await;
+    // A copy that somebody deletes, and an event that says so.
+    let image = scene.available(ELSEWHERE).await.remove(0).id;
+    let deleted = scene.ec2(ELSEWHERE).deregister_image().image_id(image).send().await;
+    deleted.expect("an image is deregistered");
     scene.pass(60).await;
 }
 

@@ -45,6 +45,10 @@ pub fn copy(point: &Point, region: &Region, in_force: &InForce) -> Verdict {
         Ok(policy) => policy,
         Err(verdict) => return verdict,
     };
+    // An image that is copied back to its home.
+    if *region == point.home {
+        return Verdict::Wanted;
+    }
     let named = policy.replicas_for(&point.home);
     match named.iter().any(|place| place.region == *region) {
         true => Verdict::Wanted,

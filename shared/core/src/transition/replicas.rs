@@ -43,7 +43,9 @@ fn with_places(point: &Point, replicas: &[Replica]) -> Result<Point, IllegalTran
                 point.image.clone_from(&replica.image);
                 point.lost = None;
             }
-            point.home_place = if place == Place::Failed { Place::Lost } else { place };
+            // A copy that is not made leaves its place as it was: lost.
+            let is_there = matches!(place, Place::Available | Place::Unusable);
+            point.home_place = if is_there { place } else { Place::Lost };
         } else {
             point.replicas.insert(replica.region.clone(), place);
         }
