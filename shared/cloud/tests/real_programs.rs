@@ -205,7 +205,7 @@ fn drive() {
 
     // The server ends at once although a program waits for its next invocation.
     world.invoke("nothing");
-    assert_eq!(world.outcome(7), ended("ok", true));
+    assert_eq!(world.outcome(7), ended("ok", false));
     #[expect(clippy::disallowed_methods, reason = "the test is about real time")]
     let began = Instant::now();
     world.server.stop();

@@ -156,7 +156,10 @@ async fn known(
             let points = aws.ledger.points(&other_points).await?;
             let named = named(aws, region, names).await?;
             let in_force = policies(aws, needs.policies).await?;
-            let obstacles = aws.ledger.obstacles(queue).await?;
+            let obstacles = match replicas.is_empty() {
+                true => Obstacles::none(queue.clone()),
+                false => aws.ledger.obstacles(queue).await?,
+            };
             let summaries = aws.ledger.summaries(&summaries).await?;
             Input::Copy(copy::Input {
                 now,

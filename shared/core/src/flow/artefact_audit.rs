@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use super::coverage::Fleet;
 use super::held::Held;
 use crate::change::Record;
-use crate::command::{Change, Command, Decision, Finding};
+use crate::command::{Change, Command, Decision, Finding, Resolved};
 use crate::ids::{Region, ResourceId, SnapshotId};
 use crate::limits::{CLOCK_SKEW, FOREIGN_REPORTS_MAX};
 use crate::names::{TAG_ATTEMPT, TAG_POINT, image_name};
@@ -89,7 +89,45 @@ pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
             audit.take(region, snapshot.id.clone().into(), verdict);
         }
     }
-    audit.into_decision()
+    let over = over(tagged, &audit.foreign, now);
+    let mut decision = audit.into_decision();
+    decision.commands.extend(over.into_iter().map(Command::Resolve));
+    decision
+}
+
+/// Returns the findings about foreign artefacts that hold no longer: the artefact is gone, has lost
+/// our tag, or is ours after all. An image without our tag that holds a name of ours stays foreign.
+fn over(tagged: &Tagged, foreign: &BTreeSet<(Region, Subject)>, now: Timestamp) -> Vec<Resolved> {
+    let is_over = |known: &&Finding| {
+        let (Some(images), true) = (
+            tagged.images.get(&known.region),
+            tagged.snapshots.contains_key(&known.region) && known.reason.code == Code::Foreign,
+        ) else {
+            return false;
+        };
+        let is_artefact = matches!(known.artefact, Subject::Image(_) | Subject::Snapshot(_));
+        let holds_a_name = images.0.iter().any(|image| {
+            Subject::from(&image.id) == known.artefact
+                && !image.tags.contains_key(TAG_POINT)
+                && is_our_name(&image.name)
+        });
+        let is_foreign = foreign.contains(&(known.region.clone(), known.artefact.clone()));
+        is_artefact && !is_foreign && !holds_a_name
+    };
+    let resolved = |known: &Finding| Resolved {
+        region: known.region.clone(),
+        artefact: known.artefact.clone(),
+        code: Code::Foreign,
+        at: now,
+    };
+    tagged.known.iter().filter(is_over).map(resolved).collect()
+}
+
+/// Tells whether a name is one that an attempt at a point could have.
+fn is_our_name(name: &str) -> bool {
+    name.rsplit_once('-').is_some_and(|(point, attempt)| {
+        PointId::parse(point).is_ok() && attempt.parse::<u32>().is_ok()
+    })
 }
 
 /// The point that the tag names.
@@ -264,6 +302,8 @@ fn has_our_name(image: &ObservedImage, point: &PointId, attempts: u32) -> bool {
 struct Audit<'a> {
     now: Timestamp,
     known: BTreeSet<(&'a Region, &'a Subject)>,
+    /// Everything that is foreign now, reported or not.
+    foreign: BTreeSet<(Region, Subject)>,
     points: BTreeMap<&'a PointId, Point>,
     replicas: BTreeMap<(&'a PointId, &'a Region), Replica>,
     reports: Vec<Finding>,
@@ -276,6 +316,7 @@ impl<'a> Audit<'a> {
         Audit {
             now,
             known: known.collect(),
+            foreign: BTreeSet::new(),
             points: BTreeMap::new(),
             replicas: BTreeMap::new(),
             reports: Vec::new(),
@@ -312,6 +353,7 @@ impl<'a> Audit<'a> {
     }
 
     fn report(&mut self, region: &Region, artefact: Subject, why: &str) {
+        self.foreign.insert((region.clone(), artefact.clone()));
         if self.reports.len() >= FOREIGN_REPORTS_MAX || self.known.contains(&(region, &artefact)) {
             return;
         }

@@ -544,19 +544,31 @@ fn a_users_own_copy_of_our_image_with_all_its_tags_is_foreign_wherever_it_is() {
 }
 
 #[test]
-fn what_is_foreign_is_reported_once() {
+fn what_is_foreign_is_reported_once_until_it_is_no_longer() {
     let finding = |place: &str, artefact: &str| Finding {
         region: region(place),
         artefact: artefact.into(),
         reason: Reason::new(Code::Foreign, "planted"),
         seen_at: at("2026-01-07T11:00:00Z"),
     };
-    check(&[], |world| {
+    let over = |artefact: &str| format!("= {AWAY} {artefact}: no longer foreign");
+    check(&[&over("ami-00000009")], |world| {
         world.snapshots.push((HOME, snapshot("snap-00000003", "vol-00000009")));
         world.known = vec![finding(AWAY, "ami-00000009"), finding(HOME, "snap-00000003")];
     });
+    // One that has lost our tag and still holds a name of ours is as it was.
+    for (name, expected) in [(NEXT_NAME, vec![]), ("web", vec![over("ami-00000009")])] {
+        let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+        check(&expected, |world| {
+            let image = image("ami-00000009", &["snap-00000009"]);
+            let bare = ObservedImage { name: name.into(), tags: BTreeMap::new(), ..image };
+            world.images.push((AWAY, bare));
+            world.known = vec![finding(AWAY, "ami-00000009")];
+        });
+    }
     let why = "its volume does not belong to the machine of its point (foreign)";
-    check(&[&format!("! {HOME} snap-00000003: {why}")], |world| {
+    let told = format!("! {HOME} snap-00000003: {why}");
+    check(&[&told, &over("snap-00000003")], |world| {
         world.snapshots.push((HOME, snapshot("snap-00000003", "vol-00000009")));
         world.known = vec![finding(AWAY, "snap-00000003")];
     });
