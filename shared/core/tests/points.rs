@@ -142,3 +142,9 @@ fn a_slot_has_one_point_and_no_two_slots_share_one() {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
     assert!(names.iter().all(|name| name.len() <= 100 && name.chars().all(plain)), "{names:?}");
 }
+
+#[test]
+fn a_point_knows_its_instance() {
+    let id = PointId::parse("gold-0aaaaaaaaaaaaaaa1-at-20260106T190000Z").expect("an id");
+    assert_eq!(id.instance().as_str(), "i-0aaaaaaaaaaaaaaa1");
+}

@@ -186,9 +186,7 @@ fn two_hundred_machines_that_stop_together_are_each_asked_once_and_nobody_is_ref
 /// Takes minutes: it is played when the variable `AFTERIMAGE_LONG` is set.
 #[test]
 fn a_thousand_machines_that_stop_together_are_each_asked_once_and_nobody_is_refused() {
-    #[expect(clippy::disallowed_methods, reason = "a person asks for the long test")]
-    let is_long = std::env::var_os("AFTERIMAGE_LONG").is_some();
-    if is_long {
+    if scene::is_long() {
         stop_together(1_000);
     }
 }

@@ -133,7 +133,7 @@ fn a_destination_that_is_dark_for_thirty_hours_gets_its_copies_and_costs_the_sam
 
 #[test]
 fn a_destination_that_is_dark_for_a_week_gets_its_copies() {
-    if std::env::var_os("AFTERIMAGE_LONG").is_some() {
+    if scene::is_long() {
         dark_for(7 * 24);
     }
 }
@@ -220,7 +220,7 @@ fn a_key_that_is_disabled_for_some_hours_leaves_few_failed_images() {
 
 #[test]
 fn a_key_that_is_disabled_for_thirty_hours_leaves_hardly_more_failed_images() {
-    if std::env::var_os("AFTERIMAGE_LONG").is_some() {
+    if scene::is_long() {
         key_disabled_for(30, 4, 26);
     }
 }

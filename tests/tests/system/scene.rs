@@ -397,6 +397,12 @@ impl Scene {
     }
 }
 
+/// Whether a person asks for the scenes that take minutes, by the variable `AFTERIMAGE_LONG`.
+pub fn is_long() -> bool {
+    #[expect(clippy::disallowed_methods, reason = "a person asks for the long test")]
+    std::env::var_os("AFTERIMAGE_LONG").is_some()
+}
+
 /// Whether a principal is the role of one of the functions, in the session of Lambda.
 pub fn is_ours(principal: &str) -> bool {
     principal.contains(":assumed-role/afterimage")

@@ -14,6 +14,7 @@ use afterimage_core::machine::Instance;
 use afterimage_core::names::TAG_POINT;
 use afterimage_core::observed::{Complete, ObservedImage, ObservedSnapshot};
 use afterimage_core::obstacle::Obstacles;
+use afterimage_core::point::{Point, Replica};
 use afterimage_core::slot::PointId;
 use afterimage_core::work::{Kind, Queue};
 use afterimage_core::worker::batch::Batch;
@@ -86,94 +87,114 @@ async fn known(
     memory: &Memory,
     now: Timestamp,
 ) -> Result<Input, Failure> {
-    let Batch { points, replicas, .. } = batch;
     let region = &queue.region;
-    let needs = work_requested::needs(queue.kind, &points, &replicas, now);
-    let Needs { tagged: tagged_with, names, downtimes, points: other_points, summaries, .. } =
-        needs;
+    let needs = work_requested::needs(queue.kind, &batch.points, &batch.replicas, now);
     Ok(match queue.kind {
         Kind::Snapshot => {
-            let tagged = tagged(aws, region, tagged_with).await?;
-            let named = named(aws, region, names).await?;
-            let downtimes = aws.ledger.downtimes(&downtimes).await?;
-            let machines = memory.machines(&points, now);
-            let Machines { mut whole, unsettled } =
-                aws.ec2.machines(region, &machines.to_describe, &machines.firmware).await?;
-            whole.extend(machines.believed);
-            let machines = whole;
-            let in_force = policies(aws, needs.policies).await?;
-            Input::Snapshot(snapshot::Input {
-                now,
-                points,
-                machines,
-                unsettled,
-                tagged,
-                named,
-                downtimes,
-                allow_reboot: aws.environment.allow_reboot,
-                in_force,
-            })
+            Input::Snapshot(snapshots(aws, region, batch.points, needs, memory, now).await?)
         }
         Kind::Register => {
             let snapshots = aws.ec2.snapshots(region, &needs.snapshots).await?;
-            let named = named(aws, region, names).await?;
-            Input::Register(register::Input { now, points, snapshots, named })
+            let named = named(aws, region, needs.names).await?;
+            Input::Register(register::Input { now, points: batch.points, snapshots, named })
         }
-        Kind::Confirm => {
-            let images = aws.ec2.images(region, &needs.images).await?;
-            let to_ask = confirm::needs_uefi_data(&points, &images);
-            let uefi_data = aws.ec2.uefi_data_of_images(region, to_ask).await;
-            let points_of_replicas = aws.ledger.points(&other_points).await?;
-            let copies = Queue { kind: Kind::Copy, ..queue.clone() };
-            let obstacles = match replicas.is_empty() {
-                true => Obstacles::none(copies),
-                false => aws.ledger.obstacles(&copies).await?,
-            };
-            let snapshots = aws.ec2.snapshots(region, &needs.snapshots).await?;
-            let recalled = missing::machines_to_recall(&points, &replicas, &images, now);
-            let history = aws.ledger.histories(&recalled).await?;
-            let instances = match recalled.is_empty() {
-                true => Vec::new(),
-                false => {
-                    let ids: Vec<InstanceId> = recalled.into_iter().collect();
-                    answered(aws.ec2.instances(region, Find::Ids(&ids)).await).unwrap_or_default()
-                }
-            };
-            Input::Confirm(confirm::Input {
-                now,
-                points,
-                replicas,
-                points_of_replicas,
-                images,
-                uefi_data,
-                obstacles,
-                snapshots,
-                history,
-                instances: instances.into_iter().map(|one| (one.id.clone(), one)).collect(),
-            })
-        }
-        Kind::Copy => {
-            let points = aws.ledger.points(&other_points).await?;
-            let named = named(aws, region, names).await?;
-            let in_force = policies(aws, needs.policies).await?;
-            let obstacles = match replicas.is_empty() {
-                true => Obstacles::none(queue.clone()),
-                false => aws.ledger.obstacles(queue).await?,
-            };
-            let summaries = aws.ledger.summaries(&summaries).await?;
-            Input::Copy(copy::Input {
-                now,
-                replicas,
-                points,
-                in_force,
-                named,
-                obstacles,
-                summaries,
-            })
-        }
+        Kind::Confirm => Input::Confirm(images(aws, queue, batch, needs, now).await?),
+        Kind::Copy => Input::Copy(copies(aws, queue, batch.replicas, needs, now).await?),
         // Power goes by the roster, and not by what the index nominates.
         Kind::Power => Input::Power(Box::new(power(aws, queue, now).await?)),
     })
+}
+
+/// Reads the facts about points that need snapshots. The machines are described last.
+async fn snapshots(
+    aws: &Aws,
+    region: &Region,
+    points: Vec<Point>,
+    needs: Needs,
+    memory: &Memory,
+    now: Timestamp,
+) -> Result<snapshot::Input, Failure> {
+    let tagged = tagged(aws, region, needs.tagged).await?;
+    let named = named(aws, region, needs.names).await?;
+    let downtimes = aws.ledger.downtimes(&needs.downtimes).await?;
+    let machines = memory.machines(&points, now);
+    let Machines { mut whole, unsettled } =
+        aws.ec2.machines(region, &machines.to_describe, &machines.firmware).await?;
+    whole.extend(machines.believed);
+    let in_force = policies(aws, needs.policies).await?;
+    Ok(snapshot::Input {
+        now,
+        points,
+        machines: whole,
+        unsettled,
+        tagged,
+        named,
+        downtimes,
+        allow_reboot: aws.environment.allow_reboot,
+        in_force,
+    })
+}
+
+/// Reads the facts about images and replicas that are pending, missing or lost.
+async fn images(
+    aws: &Aws,
+    queue: &Queue,
+    batch: Batch,
+    needs: Needs,
+    now: Timestamp,
+) -> Result<confirm::Input, Failure> {
+    let region = &queue.region;
+    let Batch { points, replicas, .. } = batch;
+    let images = aws.ec2.images(region, &needs.images).await?;
+    let to_ask = confirm::needs_uefi_data(&points, &images);
+    let uefi_data = aws.ec2.uefi_data_of_images(region, to_ask).await;
+    let points_of_replicas = aws.ledger.points(&needs.points).await?;
+    let obstacles = obstacles(aws, region, &replicas).await?;
+    let snapshots = aws.ec2.snapshots(region, &needs.snapshots).await?;
+    let recalled = missing::machines_to_recall(&points, &replicas, &images, now);
+    let history = aws.ledger.histories(&recalled).await?;
+    let ids: Vec<InstanceId> = recalled.into_iter().collect();
+    let instances = match ids.is_empty() {
+        true => Vec::new(),
+        false => answered(aws.ec2.instances(region, Find::Ids(&ids)).await).unwrap_or_default(),
+    };
+    Ok(confirm::Input {
+        now,
+        points,
+        replicas,
+        points_of_replicas,
+        images,
+        uefi_data,
+        obstacles,
+        snapshots,
+        history,
+        instances: instances.into_iter().map(|one| (one.id.clone(), one)).collect(),
+    })
+}
+
+/// Reads the facts about replicas that wait to be copied.
+async fn copies(
+    aws: &Aws,
+    queue: &Queue,
+    replicas: Vec<Replica>,
+    needs: Needs,
+    now: Timestamp,
+) -> Result<copy::Input, Failure> {
+    let points = aws.ledger.points(&needs.points).await?;
+    let named = named(aws, &queue.region, needs.names).await?;
+    let in_force = policies(aws, needs.policies).await?;
+    let obstacles = obstacles(aws, &queue.region, &replicas).await?;
+    let summaries = aws.ledger.summaries(&needs.summaries).await?;
+    Ok(copy::Input { now, replicas, points, in_force, named, obstacles, summaries })
+}
+
+/// Reads what holds up the copies into a region, if there are any.
+async fn obstacles(aws: &Aws, region: &Region, replicas: &[Replica]) -> Result<Obstacles, Failure> {
+    let queue = Queue { region: region.clone(), kind: Kind::Copy };
+    match replicas.is_empty() {
+        true => Ok(Obstacles::none(queue)),
+        false => aws.ledger.obstacles(&queue).await,
+    }
 }
 
 /// Reads the policies in force, right before something may begin.
