@@ -60,8 +60,7 @@ async fn heal(arguments: &Arguments, id: &PointId) -> Result<(), Failure> {
         return print(&json!({ "point": id, "places": change.writes.len() }).to_string());
     }
     eprintln!(
-        "{} places of {id} are made again within minutes, if anything is left to make them of",
-        change.writes.len()
+        "the lost places of {id} are made again within minutes, if anything is left to make them of"
     );
     Ok(())
 }

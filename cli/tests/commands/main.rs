@@ -5,6 +5,7 @@ mod apply;
 mod cancel;
 mod capture;
 mod explain;
+mod heal;
 mod policies;
 mod rebuild;
 mod served;

@@ -111,6 +111,12 @@ impl Served {
         self.ec2(&format!("Action=TerminateInstances&InstanceId.1={machine}"));
     }
 
+    /// Deletes an image with its snapshots, as somebody else would.
+    pub fn delete_image(&self, image: &str) {
+        let form = format!("Action=DeregisterImage&ImageId={image}");
+        self.ec2(&format!("{form}&DeleteAssociatedSnapshots=true"));
+    }
+
     fn ec2(&self, form: &str) -> String {
         let signed = "Authorization: AWS4-HMAC-SHA256 \
                       Credential=any/20260101/us-east-1/ec2/aws4_request, SignedHeaders=host, \

@@ -1,0 +1,56 @@
+//! `afterimage heal`, on a served system.
+
+use serde_json::Value;
+
+use crate::served::{Served, text};
+
+const POLICIES: &str = "\
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{on: tag}]
+";
+
+/// The image that the status calls good.
+fn good_image(served: &Served) -> Option<String> {
+    let status: Value =
+        serde_json::from_str(&served.says(&["status", "--json"], "")).expect("JSON");
+    Some(status["machines"][0]["newest_good"]["image"].as_str()?.to_string())
+}
+
+#[test]
+fn what_was_deleted_again_and_again_is_made_again_when_a_person_says_so() {
+    let served = Served::start();
+    served.says(&["policy", "apply", "-", "--yes"], POLICIES);
+    let machine = served.machine("al2023-ami-*-x86_64", "web", "gold");
+    served.pass(120);
+    let point = served.says(&["capture", &machine], "").trim().to_string();
+    served.pass(3600);
+    let output = served.run(&["heal", &point]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(text(&output.stderr), format!("error: nothing of point {point} is lost\n"));
+    // It is made again twice, and not a third time.
+    for _ in 0..3 {
+        served.delete_image(&good_image(&served).expect("there is one"));
+        served.pass(2 * 3600);
+    }
+    assert_eq!(good_image(&served), None);
+    let told = served.says(&["status"], "");
+    assert!(told.contains("lost-again") && told.contains("FINDINGS"), "{told}");
+    let output = served.run(&["heal", &point]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    served.pass(2 * 3600);
+    assert!(good_image(&served).is_some(), "{}", served.says(&["status"], ""));
+    let told = served.says(&["status"], "");
+    assert!(told.contains("protected"), "{told}");
+}
+
+#[test]
+fn what_names_no_point_is_refused() {
+    let served = Served::start();
+    for name in ["web", "gold-0123456789abcdef0-ask-1"] {
+        let output = served.run(&["heal", name]);
+        assert_eq!(output.status.code(), Some(1), "{name}");
+        assert!(text(&output.stderr).contains(name), "{}", text(&output.stderr));
+    }
+}
