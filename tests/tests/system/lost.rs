@@ -187,6 +187,22 @@ fn an_image_that_is_disabled_is_told_and_left_alone() {
 }
 
 #[test]
+fn the_reason_names_what_is_still_amiss_once_the_rest_is_made_again() {
+    scene::play(async |scene| {
+        scene.protect_one(ON_STOP).await;
+        let image = scene.available(IRELAND).await.remove(0);
+        let client = scene.ec2(IRELAND);
+        client.disable_image().image_id(&image.id).send().await.expect("it is disabled");
+        scene.delete_images(HOME, true).await;
+        scene.pass(TWO_HOURS).await;
+        let point = scene.the_point().await;
+        assert_eq!(point["status"], "imaged", "{point:#?}");
+        assert_eq!(codes(&point, "reason"), ["image-disabled"], "{point:#?}");
+        assert_eq!(scene.available(HOME).await.len(), 1, "the home image is back");
+    });
+}
+
+#[test]
 fn a_clean_up_of_our_tags_is_a_finding_and_nothing_else() {
     scene::play(async |scene| {
         scene.protect_one(ON_STOP).await;

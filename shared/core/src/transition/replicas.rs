@@ -69,11 +69,28 @@ pub fn judged(point: Point) -> Result<Point, IllegalTransition> {
     } else if places.contains(&Place::Failed) {
         point.after(Event::Fail)
     } else if places.contains(&Place::Lost) || places.contains(&Place::Unusable) {
-        Ok(point)
+        let is_over = point.reason.as_ref().is_none_or(|reason| reason.code == Code::Healing);
+        let reason = if is_over { left_over(&point) } else { point.reason.clone() };
+        Ok(Point { reason, ..point })
     } else {
         let reason = point.reason.clone().filter(|reason| !is_of_loss(reason.code));
         Point { reason, ..point }.after(Event::Protect)
     }
+}
+
+/// Returns the reason why a point is not protected once nothing of it is made again any more: the
+/// first place that is not there.
+fn left_over(point: &Point) -> Option<Reason> {
+    let home = [(&point.home, &point.home_place)];
+    let mut places = home.into_iter().chain(&point.replicas);
+    places.find_map(|(region, place)| match place {
+        Place::Lost => Some(Reason::new(Code::Lost, format!("the image in {region} is gone"))),
+        Place::Unusable => {
+            let text = format!("the image in {region} was disabled");
+            Some(Reason::new(Code::ImageDisabled, text))
+        }
+        Place::Underway | Place::Available | Place::Failed | Place::Withdrawn => None,
+    })
 }
 
 /// Tells whether a reason is about a place that was lost, and so goes when all places are there.
