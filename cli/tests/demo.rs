@@ -92,6 +92,32 @@ fn has_every_line(trace: &Path) {
 }
 
 #[test]
+fn deleted_images_and_a_dark_region_are_noticed_and_made_good_again() {
+    let run = demo(&["--days", "6", "--seed", "2"]);
+    let story = text(&run);
+    assert_eq!(run.status.code(), Some(0), "{}\n{story}", String::from_utf8_lossy(&run.stderr));
+    let told = [
+        "sabotage: somebody deletes 8 images",
+        "db-1: loss of 4 images noticed",
+        "wiki-1: loss of 4 images noticed",
+        "db-1: healing: the image in us-east-1 is copied back from eu-central-1",
+        "wiki-1: healing: nothing of the point is left; it begins again",
+        "db-1: healed after",
+        "wiki-1: healed after",
+        "eu-central-1 does not answer from now on, for 30 h",
+        "eu-central-1: noticed: all copies in eu-central-1 wait since",
+        "eu-central-1 answers again; ",
+        "eu-central-1: the last of these replicas is available, ",
+        " points, all finished; ",
+    ];
+    for line in told {
+        assert!(story.contains(line), "{line}:\n{story}");
+    }
+    let widest = story.lines().map(|line| line.chars().count()).max();
+    assert!(widest.is_some_and(|width| width <= 100), "{story}");
+}
+
+#[test]
 fn a_trace_that_cannot_be_written_is_told_before_the_story_begins() {
     let refused = demo(&["--trace", "no-such-folder/trace.jsonl"]);
     let told = String::from_utf8_lossy(&refused.stderr);

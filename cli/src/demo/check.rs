@@ -160,13 +160,15 @@ impl Table {
         }
         let is_replica = key.contains("#replica#");
         let (ends, place): (&[&str], _) = if is_replica {
-            (&["available", "failed"], "region")
+            (&["available", "failed", "lost", "withdrawn"], "region")
         } else {
             self.points += 1;
-            (&["protected", "refused", "missed", "failed"], "home")
+            (&["protected", "refused", "missed", "failed", "lost", "withdrawn"], "home")
         };
         let status = text(item, "status");
-        if !ends.contains(&status) {
+        // A point that lost a place stays imaged, unless it is to be healed: then it has a queue.
+        let has_lost = status == "imaged" && text(item, "home_place") == "lost";
+        if !ends.contains(&status) && (!has_lost || item.contains_key("queue")) {
             self.open.push(format!("{key} is {status}"));
         }
         if let Some(AttributeValue::S(image)) = item.get("image") {

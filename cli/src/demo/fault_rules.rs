@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::demo::fleet::Machine;
 
 /// Names of the functions of the stack.
-const OURS: &str = "afterimage-*";
+pub const OURS: &str = "afterimage-*";
 
 /// Message of EC2 about an artefact that it could not make.
 const INTERNAL: &str = "Internal error";
@@ -67,6 +67,8 @@ pub const LOST_SET: &str = "lost-set";
 pub const LOST_IMAGE: &str = "lost-image";
 pub const DOUBLED: &str = "doubled";
 pub const LATE: &str = "late";
+/// Name of the rule of a region that does not answer.
+pub const DARK: &str = "dark";
 pub const INVOKED_TWICE: &str = "invoked-twice";
 const FAILED: &str = "failed";
 const THROTTLED: &str = "throttled";

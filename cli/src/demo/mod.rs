@@ -14,6 +14,7 @@ mod story;
 mod table;
 mod trace_file;
 mod trace_reader;
+mod trouble;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -36,6 +37,7 @@ use printer::Printer;
 use story::Story;
 use trace_file::TraceFile;
 use trace_reader::TraceReader;
+use trouble::Trouble;
 
 /// Demonstrates Afterimage in an embedded cloud: a week of two dozen machines.
 ///
@@ -91,6 +93,7 @@ struct Demo {
     acts: Vec<Act>,
     trace_reader: TraceReader,
     story: Story,
+    trouble: Trouble,
     printer: Printer,
     trace_file: Option<TraceFile>,
 }
@@ -119,10 +122,12 @@ impl Demo {
             Some((InstanceId::parse(&machine.id).ok()?, machine.order.name.to_string()))
         });
         let names: BTreeMap<InstanceId, String> = named.collect();
+        let end = start + Duration::from_secs(days * 24 * 3600);
         let mut demo = Demo {
             cloud: cloud.clone(),
             days,
-            end: start + Duration::from_secs(days * 24 * 3600),
+            end,
+            trouble: Trouble::plan(start, end),
             ledger: Ledger::new(&cloud.sdk_config(SEAT), &system.table, STREAM),
             table: system.table,
             policies,
@@ -136,7 +141,8 @@ impl Demo {
             trace_file,
         };
         demo.preface()?;
-        let rules = fault_rules::rules(seed, &demo.machines);
+        let mut rules = demo.trouble.rules();
+        rules.extend(fault_rules::rules(seed, &demo.machines));
         cloud.with(|model| model.faults.set(rules));
         demo.pass(start + OFFSET).await?;
         Ok(demo)
@@ -180,6 +186,9 @@ impl Demo {
         let now = self.cloud.now();
         let passed = now.since(Time::default() + OFFSET).as_secs() % STEP.as_secs();
         let until = now + Duration::from_secs(STEP.as_secs() - passed);
+        if let Some(at) = self.trouble.next_act().filter(|at| *at <= until) {
+            return self.sabotage(at).await;
+        }
         let next = self.acts.first().filter(|act| act.at <= until).cloned();
         let Some(act) = next else { return self.pass(until).await };
         self.acts.remove(0);
@@ -193,6 +202,13 @@ impl Demo {
         self.people.act(machine, act.action).await
     }
 
+    /// Lets time pass until somebody deletes images.
+    async fn sabotage(&mut self, at: Time) -> Result<(), Failure> {
+        self.pass(at).await?;
+        let line = self.trouble.act(&self.cloud, &self.machines).await?;
+        self.printer.print_line(&line)
+    }
+
     /// Lets time pass until this time, and tells what happened.
     async fn pass(&mut self, until: Time) -> Result<(), Failure> {
         self.cloud.advance(until.since(self.cloud.now())).await;
@@ -202,14 +218,21 @@ impl Demo {
         }
         let observed = self.trace_reader.read(trace.entries());
         self.story.add_observed(&observed);
+        let findings = self.ledger.findings().await.map_err(Failure::unexpected)?;
+        let now = self.cloud.now();
+        let mut lines = self.trouble.new_lines(&observed, &findings, &self.names, now);
         for machine in &observed.touched {
             for (point, replicas) in
                 self.ledger.points_of(machine).await.map_err(Failure::unexpected)?
             {
+                let last_write = self.story.last_write(&point);
+                lines.extend(self.trouble.add_point(&point, last_write));
                 self.story.add_point(point, replicas, &self.trace_reader.counts);
             }
         }
-        for line in self.story.new_lines(&self.trace_reader.counts) {
+        lines.extend(self.story.new_lines(&self.trace_reader.counts));
+        lines.sort_by_key(|line| line.at);
+        for line in lines {
             self.printer.print_line(&line)?;
         }
         self.printer.progress(self.cloud.now(), self.days, self.story.under_way());

@@ -27,7 +27,7 @@ pub struct Line {
 }
 
 impl Line {
-    fn new(at: Timestamp, text: String) -> Line {
+    pub fn new(at: Timestamp, text: String) -> Line {
         Line { at, text, minor: false }
     }
 }
@@ -96,6 +96,7 @@ impl Story {
     /// Takes in the state of a point.
     pub fn add_point(&mut self, point: Point, replicas: Vec<Replica>, counts: &Counts) {
         if self.told.contains(&point.id) {
+            self.points.insert(point.id.clone(), KnownPoint { point, replicas });
             return;
         }
         if let Occasion::Scheduled(slot) = point.slot.occasion {
@@ -114,7 +115,7 @@ impl Story {
 
     /// Counts the points that are not finished.
     pub fn under_way(&self) -> usize {
-        self.points.values().filter(|seen| !seen.point.status.is_settled()).count()
+        self.points.values().filter(|seen| is_under_way(&seen.point)).count()
     }
 
     pub fn points(&self) -> impl Iterator<Item = &Point> {
@@ -138,7 +139,7 @@ impl Story {
     }
 
     /// Finds the time of the last write of a point.
-    fn ended_at(&self, point: &Point) -> Timestamp {
+    pub fn last_write(&self, point: &Point) -> Timestamp {
         let written = self.records.get(&point.id).and_then(Records::last);
         written.unwrap_or(point.requested_at)
     }
@@ -152,7 +153,7 @@ impl Story {
             if !point.status.is_settled() || self.told.contains(&point.id) {
                 continue;
             }
-            let at = self.ended_at(point);
+            let at = self.last_write(point);
             let name = self.name(point.instance());
             let reason = point.reason.as_ref().map(|reason| format!(": {reason}"));
             let reason = reason.unwrap_or_default();
@@ -217,7 +218,7 @@ impl Story {
             let points: Vec<&Point> =
                 due.points.iter().filter_map(|id| Some(&self.points.get(id)?.point)).collect();
             if points.iter().all(|point| point.status.is_settled()) {
-                let last = points.iter().map(|point| self.ended_at(point)).max();
+                let last = points.iter().map(|point| self.last_write(point)).max();
                 let at = last.unwrap_or(*slot);
                 let meanwhile = mishaps::meanwhile(&due.before, counts);
                 let text = format!(
@@ -238,6 +239,13 @@ impl Story {
         }
         lines
     }
+}
+
+/// Tells whether anything is left to be done for a point. A point that lost a place and is not to
+/// be healed, because a newer one is good, stays imaged.
+fn is_under_way(point: &Point) -> bool {
+    let is_copied = point.replicas.values().any(|place| *place == Place::Underway);
+    !point.status.is_settled() && (point.queue().is_some() || is_copied)
 }
 
 fn is_good(point: &Point) -> bool {

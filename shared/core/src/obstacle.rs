@@ -163,10 +163,10 @@ impl Obstacles {
         };
         (obstacle.tries == told_at).then(|| {
             let text = format!(
-                "{} in {} wait since {}; one is tried {}: {}",
+                "{} in {} wait since {} UTC; one is tried {}: {}",
                 cause,
                 self.queue.region,
-                obstacle.since,
+                obstacle.since.strftime("%Y-%m-%d %H:%M"),
                 often(cause),
                 obstacle.reason
             );

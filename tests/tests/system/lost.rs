@@ -13,6 +13,23 @@ const A_DAY: u64 = 24 * 60;
 
 const PLACES: [&str; 3] = [HOME, IRELAND, FRANKFURT];
 
+const EVERY_SIX_HOURS: &str = "
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{schedule: rate(6 hours), timezone: UTC}]
+    replicate: [{region: eu-west-1}]
+";
+
+/// The same policy, which asks for no point in the time of a scenario.
+const TWICE_A_YEAR: &str = "
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{schedule: rate(180 days), timezone: UTC}]
+    replicate: [{region: eu-west-1}]
+";
+
 impl Scene {
     /// Deletes the images of a region, with their snapshots or without, as somebody else.
     async fn delete_images(&self, region: &str, with_snapshots: bool) {
@@ -142,6 +159,31 @@ fn a_point_of_which_nothing_is_left_begins_again_while_its_machine_is_at_rest() 
         scene.assert_healed("everything").await;
         assert_eq!(scene.count("CreateSnapshots", HOME), 2);
         assert_eq!(scene.points().await.len(), 1, "it is the same point");
+    });
+}
+
+#[test]
+fn of_several_points_that_lose_everything_only_the_newest_begins_again() {
+    scene::play(async |scene| {
+        scene.machine(1).await;
+        scene.policies(EVERY_SIX_HOURS).await;
+        scene.pass(A_DAY).await;
+        let before = scene.count("CreateSnapshots", HOME);
+        assert!(before >= 4, "{before} points");
+        scene.policies(TWICE_A_YEAR).await;
+        for region in [HOME, IRELAND] {
+            scene.delete_images(region, true).await;
+        }
+        scene.pass(A_DAY).await;
+        assert_eq!(scene.count("CreateSnapshots", HOME), before + 1);
+        for region in [HOME, IRELAND] {
+            assert_eq!(scene.available(region).await.len(), 1, "{region}");
+        }
+        let points = scene.points().await;
+        let newest = points.iter().max_by_key(|point| point["requested_at"].to_string());
+        assert_eq!(newest.expect("a point")["status"], "protected");
+        let lost = points.iter().filter(|point| point["status"] == "lost").count();
+        assert_eq!(lost, before - 1, "the older ones stay lost");
     });
 }
 

@@ -283,7 +283,8 @@ fn heal_home(builder: &mut DecisionBuilder, point: &Point, input: &Input) -> Don
         builder.record(Change::point(after).with(Write::replica(record)));
         return Ok(());
     }
-    if point.status == Status::Lost && stands(point, input.instances.get(point.instance())) {
+    let stands = stands(point, input.instances.get(point.instance()));
+    if point.status == Status::Lost && stands && !is_followed(point, input) {
         let text = "nothing of the point is left; it begins again on its machine";
         let reason = Reason::new(Code::Healing, text);
         builder.say(&point.id, reason.clone());
@@ -352,6 +353,20 @@ fn worn_out(
 
 fn is_newer(good: &Good, point: &Point) -> bool {
     good.point != point.id && point.taken_at.is_none_or(|taken_at| good.taken_at > taken_at)
+}
+
+/// Tells whether a newer point of the same machine and policy has an image, gets one, or begins
+/// again itself: the data that this one would have is in that one.
+fn is_followed(point: &Point, input: &Input) -> bool {
+    let others = input.history.get(point.instance()).into_iter().flatten().map(|(other, _)| other);
+    let newer = |other: &&Point| {
+        other.slot.policy == point.slot.policy && other.requested_at > point.requested_at
+    };
+    others.filter(newer).any(|other| other.status.phase() != Phase::Ended || is_to_be_healed(other))
+}
+
+fn is_to_be_healed(point: &Point) -> bool {
+    point.status == Status::Lost && point.step.due_at.is_some()
 }
 
 /// Returns the newest good point of the same machine and policy, other than this.
@@ -496,7 +511,9 @@ pub(super) fn replica_again(
             Ok((Place::Underway, None))
         }
         ReplicaStatus::Lost | ReplicaStatus::Failed | ReplicaStatus::Withdrawn => {
-            let reason = Reason::new(Code::Healing, "the image of the point was made again");
+            let home = &point.home;
+            let text = format!("{region} is copied again from {home}, whose image was made again");
+            let reason = Reason::new(Code::Healing, text);
             let source = (&point.home, image);
             let (_, replica) = loss::copied_again(point, known, source, reason, now)?;
             Ok((Place::Underway, Some(Write::replica(replica))))
