@@ -167,7 +167,7 @@ fn of_several_points_that_lose_everything_only_the_newest_begins_again() {
     scene::play(async |scene| {
         scene.machine(1).await;
         scene.policies(EVERY_SIX_HOURS).await;
-        scene.pass(A_DAY).await;
+        scene.pass(A_DAY + TWO_HOURS).await;
         let before = scene.count("CreateSnapshots", HOME);
         assert!(before >= 4, "{before} points");
         scene.policies(TWICE_A_YEAR).await;
@@ -175,7 +175,8 @@ fn of_several_points_that_lose_everything_only_the_newest_begins_again() {
             scene.delete_images(region, true).await;
         }
         scene.pass(A_DAY).await;
-        assert_eq!(scene.count("CreateSnapshots", HOME), before + 1);
+        let points = scene.points().await;
+        assert_eq!(scene.count("CreateSnapshots", HOME), before + 1, "{points:#?}");
         for region in [HOME, IRELAND] {
             assert_eq!(scene.available(region).await.len(), 1, "{region}");
         }
