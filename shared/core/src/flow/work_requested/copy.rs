@@ -34,7 +34,7 @@ use crate::point::{Point, Replica, ReplicaEvent, ReplicaStatus, Step};
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
 use crate::summary::MachineSummary;
-use crate::transition::{replicas, retry, withdrawn};
+use crate::transition::{loss, replicas, retry, withdrawn};
 
 #[derive(Clone, Debug)]
 pub struct Input {
@@ -86,7 +86,7 @@ pub fn decide(input: &Input) -> Decision {
     let turns = turns(input);
     let mut builder = DecisionBuilder::default();
     for (point, replica, newer) in turns.superseded {
-        let done = supersede(&mut builder, point, replica, newer);
+        let done = supersede(&mut builder, point, replica, newer, input);
         builder.check(replica.about(), done);
     }
     for (point, replica) in turns.ready.into_iter().take(COPIES_AT_ONCE) {
@@ -97,7 +97,7 @@ pub fn decide(input: &Input) -> Decision {
                     builder.say(replica.about(), reason);
                     Ok(())
                 }
-                Verdict::Unwanted(reason) => withdraw(&mut builder, point, replica, reason),
+                Verdict::Unwanted(reason) => withdraw(&mut builder, point, replica, reason, input),
             },
             ReplicaStatus::Copying if is_taken(replica) => {
                 match input.named.get(&copy_image::name(replica)) {
@@ -207,14 +207,24 @@ fn supersede(
     point: &Point,
     replica: &Replica,
     newer: &PointId,
+    input: &Input,
 ) -> Result<(), Illegal> {
     let text = format!("{newer} is newer, and is copied into {} in its place", replica.region);
     let reason = Reason::new(Code::Superseded, text);
     builder.say(replica.about(), reason.clone());
     let after = retry::replica_withdrawn(replica, reason.clone())?;
-    let point = point.clone().found(Some(reason));
+    let point = looked_at_again(point, replica, input.now).found(Some(reason));
     builder.record(replicas::settled(&point, vec![after])?);
     Ok(())
+}
+
+/// Returns the point of a replica that is not made. A place at home whose image is not copied back
+/// is looked at again.
+fn looked_at_again(point: &Point, replica: &Replica, now: Timestamp) -> Point {
+    match replica.region == point.home {
+        true => loss::not_copied_back(point, now),
+        false => point.clone(),
+    }
 }
 
 /// Returns the time at which a replica should be available. Copies begin slowly, one in two
@@ -276,10 +286,12 @@ fn withdraw(
     point: &Point,
     replica: &Replica,
     reason: Reason,
+    input: &Input,
 ) -> Result<(), Illegal> {
     let after = withdrawn::replica(replica, reason.clone())?;
     builder.say(replica.about(), reason);
-    builder.record(replicas::settled(point, vec![after])?);
+    let point = looked_at_again(point, replica, input.now);
+    builder.record(replicas::settled(&point, vec![after])?);
     Ok(())
 }
 
