@@ -12,7 +12,8 @@ use super::Ledger;
 use super::condition::{Condition, PutIf};
 use super::item::{Item, attribute_of, item_of, part_of, record_of};
 use super::keys::{
-    BRAKE, CURSOR, Key, LOOKED, PK, POLICIES, POLICY, REGION, ROSTER, SK, VERSION, WRITTEN_BY, cursors,
+    BRAKE, CURSOR, Key, LOOKED, PK, POLICIES, POLICY, REGION, ROSTER, SK, VERSION, WRITTEN_BY,
+    cursors,
 };
 use super::read::{at_millis, millis};
 use super::record::{brake, readable, roster};

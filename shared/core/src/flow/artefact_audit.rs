@@ -271,7 +271,8 @@ fn snapshot_at_home<'a>(point: &'a Point, snapshot: &ObservedSnapshot) -> Verdic
         Verdict::Foreign("its volume does not belong to the machine of its point")
     } else if point.requested_at.duration_since(snapshot.started_at) > CLOCK_SKEW {
         Verdict::Foreign("it was started before its point was requested")
-    } else if point.taken_at.is_some_and(|at| snapshot.started_at > later(at, latest_start(point))) {
+    } else if point.taken_at.is_some_and(|at| snapshot.started_at > later(at, latest_start(point)))
+    {
         Verdict::Foreign("it was started after the snapshots of its point were made")
     } else if attempt_of(&snapshot.tags).is_none_or(|attempt| attempt > attempts) {
         Verdict::Foreign("its attempt number matches no attempt of its point")

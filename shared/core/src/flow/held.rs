@@ -100,12 +100,13 @@ pub fn suspects<'a>(
     keys: &Keys,
 ) -> Vec<&'a Held> {
     let listed = Listed::new(images, snapshots);
-    let by_keys = |held: &Held, artefact: &ResourceId| {
-        match disk_keys::used(keys, listed.keys_of(artefact)) {
-            Use::Usable => !held.is_unusable,
-            Use::Unusable(_) => held.is_unusable,
-            Use::Unknown => true,
-        }
+    let by_keys = |held: &Held, artefact: &ResourceId| match disk_keys::used(
+        keys,
+        listed.keys_of(artefact),
+    ) {
+        Use::Usable => !held.is_unusable,
+        Use::Unusable(_) => held.is_unusable,
+        Use::Unknown => true,
     };
     let is_as_held = |held: &Held, artefact: &ResourceId| match artefact {
         ResourceId::Image(id) => match listed.images.get(id).map(|image| image.state) {
@@ -144,9 +145,9 @@ pub fn unusable_keys(
             seen_at: now,
         }));
     }
-    let known = known.iter().filter(|known| {
-        known.region == *region && known.reason.code == Code::KeyUnusable
-    });
+    let known = known
+        .iter()
+        .filter(|known| known.region == *region && known.reason.code == Code::KeyUnusable);
     for known in known {
         let Some(arn) = key_of(&known.artefact) else { continue };
         // A key under which nothing is good any more keeps nothing from being used.

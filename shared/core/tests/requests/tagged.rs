@@ -429,29 +429,17 @@ fn a_snapshot_that_the_facts_do_not_vouch_for_is_foreign() {
     foreign_snapshot(other, ObservedSnapshot { volume: None, ..planted() });
     // Thirty seconds are left to clocks that differ; the point was requested at 19:00:10.
     let began = |text: &str| ObservedSnapshot { started_at: at(text), ..planted() };
-    foreign_snapshot(
-        "it was started before its point was requested",
-        began("2026-01-06T18:59:39Z"),
-    );
-    check(
-        &[
-            &format!("~ {ID}: protected, ami-00000001, leftovers snap-00000003"),
-            &format!("- snap-00000003: {SURPLUS}"),
-        ],
-        |world| world.snapshots.push((HOME, began("2026-01-06T18:59:40Z"))),
-    );
+    let before = "it was started before its point was requested";
+    foreign_snapshot(before, began("2026-01-06T18:59:39Z"));
     // Fifty seconds after the intent of the call at 19:00:15, for the call and the clocks.
-    foreign_snapshot(
-        "it was started after the snapshots of its point were made",
-        began("2026-01-06T19:01:06Z"),
-    );
-    check(
-        &[
-            &format!("~ {ID}: protected, ami-00000001, leftovers snap-00000003"),
-            &format!("- snap-00000003: {SURPLUS}"),
-        ],
-        |world| world.snapshots.push((HOME, began("2026-01-06T19:01:05Z"))),
-    );
+    let after = "it was started after the snapshots of its point were made";
+    foreign_snapshot(after, began("2026-01-06T19:01:06Z"));
+    for edge in ["2026-01-06T18:59:40Z", "2026-01-06T19:01:05Z"] {
+        let line = format!("~ {ID}: protected, ami-00000001, leftovers snap-00000003");
+        check(&[&line, &format!("- snap-00000003: {SURPLUS}")], |world| {
+            world.snapshots.push((HOME, began(edge)));
+        });
+    }
     for attempt in ["", "-1", "one", "21", "4294967296", " 0"] {
         foreign_snapshot(
             "its attempt number matches no attempt of its point",

@@ -364,10 +364,7 @@ pub fn written(decision: &Decision) -> (Vec<Point>, Vec<Replica>) {
         match &write.record {
             Record::Point(point) => points.push((**point).clone()),
             Record::Replica(replica) => replicas.push((**replica).clone()),
-            Record::Downtime(_)
-            | Record::Roster(_)
-            | Record::Obstacles(_)
-            | Record::Brake(_) => {}
+            Record::Downtime(_) | Record::Roster(_) | Record::Obstacles(_) | Record::Brake(_) => {}
             Record::RequestCounter(asked) => panic!("no worker asks for points: {asked:?}"),
         }
     }

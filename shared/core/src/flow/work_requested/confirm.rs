@@ -17,6 +17,7 @@ use jiff::Timestamp;
 
 use super::compare::{self, Difference, Weight};
 use super::decision_builder::DecisionBuilder;
+use super::due;
 use super::grade_tag;
 use super::healing;
 use super::held_up;
@@ -42,10 +43,9 @@ use crate::work::{Kind, Queue};
 
 /// Returns the facts that have to be read before anything is decided.
 pub(super) fn needs(points: &[Point], replicas: &[Replica], now: Timestamp) -> Needs {
-    let pending =
-        points.iter().filter(|point| is_pending(point) || missing::is_point_due(point, now));
+    let pending = points.iter().filter(|point| is_pending(point) || due::is_point_due(point, now));
     let copies = replicas.iter().filter(|replica| {
-        replica.status == ReplicaStatus::Pending || missing::is_replica_due(replica, now)
+        replica.status == ReplicaStatus::Pending || due::is_replica_due(replica, now)
     });
     let of_points = pending.filter_map(|point| point.image.as_ref());
     let of_replicas = copies.filter_map(|replica| replica.image.as_ref());

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::due::{is_point_due, is_replica_due};
 use super::guards::{KEY_STATES_USABLE, KeyAccess};
-use super::missing::{is_point_due, is_replica_due};
 use crate::call::copy_image;
 use crate::ids::{AmiId, Region, SnapshotId};
 use crate::observed::{ImageState, ObservedImage, ObservedSnapshot};
@@ -84,9 +84,9 @@ pub fn to_read(
     let lost = points.iter().filter(|point| is_point_due(point, now) && loss::has_lost(point));
     let back = lost.filter_map(|point| copy_image::key_at_home(point));
     let is_looked_at = points.iter().any(|point| is_point_due(point, now))
-        || replicas.iter().any(|replica| {
-            is_replica_due(replica, now) && replica.status != ReplicaStatus::Lost
-        });
+        || replicas
+            .iter()
+            .any(|replica| is_replica_due(replica, now) && replica.status != ReplicaStatus::Lost);
     let seen = snapshots.values().filter(|_| is_looked_at);
     seen.filter_map(|snapshot| snapshot.kms_key.clone()).chain(back).collect()
 }

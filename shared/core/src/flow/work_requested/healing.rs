@@ -17,8 +17,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::braking::{Braking, Leave};
 use super::decision_builder::DecisionBuilder;
 use super::disk_keys::{self, Use};
+use super::due::{is_point_due, is_replica_due};
 use super::images::Input;
-use super::missing::{gone, is_point_due, is_replica_due};
+use super::losses::{gone, is_healed, left_to_person, newest_good, worn_out};
 use crate::brake::size_gib;
 use crate::call::copy_image;
 use crate::change::{Change, Record, Write};
@@ -294,51 +295,8 @@ fn hindrance(
     None
 }
 
-/// Tells whether the policy of a point has what is lost made again. A policy that was not read
-/// tells nothing.
-pub(super) fn is_healed(point: &Point, input: &Input) -> bool {
-    let policy = input.healing.in_force.policy(&point.slot.policy);
-    policy.is_none_or(|policy| policy.heal)
-}
-
-/// Returns the reason of a loss that the policy leaves to a person.
-pub(super) fn left_to_person(point: &Point, reason: Reason) -> Reason {
-    let text = format!(
-        "{}; policy {} says `heal: false`, so that it stays lost until a person runs `afterimage \
-         heal {}`",
-        reason.text, point.slot.policy, point.id
-    );
-    Reason { text, ..reason }
-}
-
-/// Returns the reason why a place that was made again too often is left to a person.
-pub(super) fn worn_out(
-    point: &Point,
-    healed: &[Timestamp],
-    region: &Region,
-    now: Timestamp,
-) -> Option<Reason> {
-    loss::is_worn_out(healed, now).then(|| {
-        let text = format!(
-            "the image of {} in {region} was lost again soon after it was made again; it is not \
-             made a third time. Find out who deletes it, then run `afterimage heal {}`",
-            point.id, point.id
-        );
-        Reason::new(Code::LostAgain, text)
-    })
-}
-
 fn is_newer(good: &Good, point: &Point) -> bool {
     good.point != point.id && point.taken_at.is_none_or(|taken_at| good.taken_at > taken_at)
-}
-
-/// Returns the newest good point of the same machine and policy, other than this.
-pub(super) fn newest_good(point: &Point, input: &Input) -> Option<Good> {
-    let history = input.history.get(point.instance())?;
-    let others = history.iter().map(|(other, _)| other);
-    let others =
-        others.filter(|other| other.slot.policy == point.slot.policy && other.id != point.id);
-    others.filter_map(Good::of).max_by_key(|good| good.taken_at)
 }
 
 fn replicas_of<'a>(point: &Point, input: &'a Input) -> impl Iterator<Item = &'a Replica> {
@@ -384,11 +342,7 @@ fn stands(point: &Point, instance: Option<&Instance>) -> bool {
 }
 
 /// Returns the replica of a point in a region, as the ledger has it.
-fn known_replica<'a>(
-    point: &Point,
-    region: &Region,
-    input: &'a Input,
-) -> Option<&'a Replica> {
+fn known_replica<'a>(point: &Point, region: &Region, input: &'a Input) -> Option<&'a Replica> {
     replicas_of(point, input).find(|replica| replica.region == *region)
 }
 

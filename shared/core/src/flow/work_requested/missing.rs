@@ -14,8 +14,10 @@ use jiff::Timestamp;
 use super::braking::Braking;
 use super::decision_builder::DecisionBuilder;
 use super::disk_keys::{self, Use};
+use super::due::{is_point_due, is_replica_due};
 use super::healing;
 use super::images::Input;
+use super::losses;
 use crate::change::{Change, Write};
 use crate::command::{Finding, Resolved};
 use crate::ids::{AmiId, InstanceId, Region, SnapshotId};
@@ -25,27 +27,12 @@ use crate::observed::{ImageState, ObservedImage};
 use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus};
 use crate::policy::Artefact;
 use crate::reason::{Code, Reason};
-use crate::status::{Phase, Status};
+use crate::status::Phase;
 use crate::summary::{Good, News, Summary};
 use crate::transition::{loss, replicas, summary};
 use crate::work::{Kind, Queue};
 
 type Done = Result<(), Illegal>;
-
-/// Tells whether a point is to be looked at here.
-pub(super) fn is_point_due(point: &Point, now: Timestamp) -> bool {
-    let is_here = point.status.phase() == Phase::Good || point.status == Status::Lost;
-    is_here && point.step.due_at.is_some_and(|due| due <= now)
-}
-
-/// Tells whether a replica is to be looked at here.
-pub(super) fn is_replica_due(replica: &Replica, now: Timestamp) -> bool {
-    let is_here = matches!(
-        replica.status,
-        ReplicaStatus::Available | ReplicaStatus::Unusable | ReplicaStatus::Lost
-    );
-    is_here && replica.step.due_at.is_some_and(|due| due <= now)
-}
 
 /// Returns the snapshots that are looked at: those that are all that a point has, and those from
 /// which an image that is lost may be made again.
@@ -91,9 +78,9 @@ pub(super) fn needs_policies(points: &[Point], replicas: &[Replica], now: Timest
 /// Returns the number of places that may be lost now.
 pub fn suspects(points: &[Point], replicas: &[Replica], now: Timestamp) -> usize {
     let at_home = points.iter().filter(|point| is_point_due(point, now) && !loss::has_lost(point));
-    let elsewhere = replicas.iter().filter(|replica| {
-        is_replica_due(replica, now) && replica.status != ReplicaStatus::Lost
-    });
+    let elsewhere = replicas
+        .iter()
+        .filter(|replica| is_replica_due(replica, now) && replica.status != ReplicaStatus::Lost);
     at_home.count() + elsewhere.count()
 }
 
@@ -107,9 +94,8 @@ pub(super) fn decide(builder: &mut DecisionBuilder, input: &Input) {
     let of_point = |replica: &Replica| input.points_of_replicas.get(&replica.point);
     let replicas = replicas.filter_map(|replica| Some((of_point(replica)?, replica)));
     let replicas: Vec<(&Point, &Replica)> = replicas.collect();
-    let gone_at_home = points.iter().filter(|point| {
-        matches!(seen_at_home(point, input), Seen::Gone)
-    });
+    let gone_at_home =
+        points.iter().filter(|point| matches!(seen_at_home(point, input), Seen::Gone));
     let gone_at_home = gone_at_home.map(|point| &point.home);
     let gone_elsewhere = replicas.iter().filter(|(_, replica)| {
         let seen_as = |image| seen(image, replica.missing_since, input);
@@ -280,8 +266,7 @@ fn look_at_replica(
         }
         (Seen::Gone, _) => {
             let missing_since = replica.missing_since;
-            let reason =
-                lost(point, image.as_str(), &replica.healed, region, missing_since, input);
+            let reason = lost(point, image.as_str(), &replica.healed, region, missing_since, input);
             if !braking.is_mass(region) {
                 let told = with_hints(&reason, point, input);
                 report(builder, region, Some(image), &told, now);
@@ -318,7 +303,7 @@ fn told(point: &Point, input: &Input) -> Summary {
     match Good::of(point) {
         Some(good) => told.telling(News::Good(good)),
         None => {
-            let good = healing::newest_good(point, input).map(Box::new);
+            let good = losses::newest_good(point, input).map(Box::new);
             told.telling(News::Instead { of: point.id.clone(), good })
         }
     }
@@ -333,19 +318,12 @@ fn lost(
     missing_since: Option<Timestamp>,
     input: &Input,
 ) -> Reason {
-    let reason = gone(artefact, region, missing_since);
-    match healing::worn_out(point, healed, region, input.now) {
+    let reason = losses::gone(artefact, region, missing_since);
+    match losses::worn_out(point, healed, region, input.now) {
         Some(worn_out) => worn_out,
-        None if healing::is_healed(point, input) => reason,
-        None => healing::left_to_person(point, reason),
+        None if losses::is_healed(point, input) => reason,
+        None => losses::left_to_person(point, reason),
     }
-}
-
-pub(super) fn gone(artefact: &str, region: &Region, missing_since: Option<Timestamp>) -> Reason {
-    let since = missing_since.map_or(String::new(), |at| {
-        format!("; it has been missing since {} UTC", at.strftime("%Y-%m-%d %H:%M"))
-    });
-    Reason::new(Code::Lost, format!("{artefact} in {region} is gone{since}"))
 }
 
 fn disabled(image: &str, region: &Region) -> Reason {
@@ -361,7 +339,7 @@ fn with_hints(reason: &Reason, point: &Point, input: &Input) -> Reason {
     if reason.code != Code::Lost {
         return reason.clone();
     }
-    let again = match healing::is_healed(point, input) {
+    let again = match losses::is_healed(point, input) {
         true => ". It is made again from whatever is left of its point",
         false => "",
     };
@@ -396,4 +374,3 @@ pub(super) fn resolve(
     let Some(image) = image else { return };
     builder.resolve(Resolved { region: region.clone(), artefact: image.into(), code, at: now });
 }
-
