@@ -190,7 +190,9 @@ pub fn heal(point: &Point, replicas: &[Replica], now: Timestamp) -> Option<Chang
         let point = Point { healed: Vec::new(), heal_asked: true, ..point.due_now(now) };
         Write::point(point)
     });
-    let lost = replicas.iter().filter(|replica| replica.status == ReplicaStatus::Lost);
+    // The point itself stands for the place at home.
+    let elsewhere = replicas.iter().filter(|replica| replica.region != point.home);
+    let lost = elsewhere.filter(|replica| replica.status == ReplicaStatus::Lost);
     let lost = lost.map(|replica| {
         let replica = Replica { healed: Vec::new(), heal_asked: true, ..replica.due_now(now) };
         Write::replica(replica)

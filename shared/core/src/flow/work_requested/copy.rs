@@ -30,11 +30,12 @@ use crate::illegal::Illegal;
 use crate::limits::{COPIES_AT_ONCE, COPY_AGAIN, PROBE_EVERY, backoff, later};
 use crate::observed::{Complete, ObservedImage};
 use crate::obstacle::{Cause, Obstacles, Stand};
-use crate::point::{Point, Replica, ReplicaEvent, ReplicaStatus, Step};
+use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
 use crate::summary::MachineSummary;
 use crate::transition::{loss, replicas, retry, withdrawn};
+use crate::work::{Kind, Queue};
 
 #[derive(Clone, Debug)]
 pub struct Input {
@@ -91,6 +92,9 @@ pub fn decide(input: &Input) -> Decision {
     }
     for (point, replica) in turns.ready.into_iter().take(COPIES_AT_ONCE) {
         let done = match replica.status {
+            ReplicaStatus::Waiting if is_source_gone(point, replica) => {
+                lose(&mut builder, point, replica, input)
+            }
             ReplicaStatus::Waiting => match wanted::copy(point, &replica.region, &input.in_force) {
                 Verdict::Wanted => begin(&mut builder, point, replica, COPY_AGAIN, input),
                 Verdict::Unknown(reason) => {
@@ -278,6 +282,43 @@ fn find(
         }
         Found::Nothing => again_without_outcome(builder, point, replica, input),
     }
+}
+
+/// Tells whether a copy has failed, and the ledger no longer calls the image good that it copies.
+fn is_source_gone(point: &Point, replica: &Replica) -> bool {
+    let source = replica.source_region();
+    let is_good = match *source == point.home {
+        true => {
+            point.home_place == Place::Available && point.image.as_ref() == Some(&replica.source)
+        }
+        false => point.replicas.get(source) == Some(&Place::Available),
+    };
+    replica.step.failures > 0 && !is_good
+}
+
+/// Looks for another image to copy: the place counts as lost until one is found.
+fn lose(
+    builder: &mut DecisionBuilder,
+    point: &Point,
+    replica: &Replica,
+    input: &Input,
+) -> Result<(), Illegal> {
+    let text =
+        format!("{} in {} is gone and cannot be copied", replica.source, replica.source_region());
+    let reason = Reason::new(Code::Lost, text);
+    builder.say(replica.about(), reason.clone());
+    builder.wake(Queue { region: replica.region.clone(), kind: Kind::Confirm });
+    // The point itself stands for the place at home.
+    let (point, replica) = match replica.region == point.home {
+        true => {
+            let settled = Replica { step: replica.step.settled(), ..replica.clone() };
+            (point.due_now(input.now), settled)
+        }
+        false => (point.clone(), replica.due_now(input.now)),
+    };
+    let after = Replica { reason: Some(reason), ..replica.after(ReplicaEvent::Lose)? };
+    builder.record(replicas::settled(&point, vec![after])?);
+    Ok(())
 }
 
 /// Withdraws the replica, together with its place in its point.

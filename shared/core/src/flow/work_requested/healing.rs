@@ -37,7 +37,7 @@ use crate::slot::Occasion;
 use crate::status::Status;
 use crate::subject::Subject;
 use crate::summary::Good;
-use crate::transition::{loss, replicas, summary, withdrawn};
+use crate::transition::{again, loss, replicas, summary, withdrawn};
 use crate::work::{Kind, Queue};
 
 type Done = Result<(), Illegal>;
@@ -363,6 +363,12 @@ pub(super) fn replica_again(
     match known.status {
         ReplicaStatus::Available => Ok((Place::Available, None)),
         ReplicaStatus::Unusable => Ok((Place::Unusable, None)),
+        // It waits for an image that is gone.
+        ReplicaStatus::Waiting if known.source != *image => {
+            let (source, step) = (image.clone(), again::next(&known.step, now));
+            let replica = Replica { source, source_region: None, step, ..known.clone() };
+            Ok((Place::Underway, Some(Write::replica(replica))))
+        }
         ReplicaStatus::Waiting | ReplicaStatus::Copying | ReplicaStatus::Pending => {
             Ok((Place::Underway, None))
         }
