@@ -54,10 +54,11 @@ fn look(all: &[(Point, Replica)], gib_per_day: u32) -> (Vec<Replica>, Vec<Brake>
     input.healing = Healing { in_force, gib_per_day, ..Healing::default() };
     let decision = decide(&input);
     let changes = decision.commands.iter().filter_map(Command::change);
-    let brakes = changes.flat_map(|change| &change.writes).filter_map(|write| match &write.record {
-        Record::Brake(brake) => Some((**brake).clone()),
-        _ => None,
-    });
+    let brakes =
+        changes.flat_map(|change| &change.writes).filter_map(|write| match &write.record {
+            Record::Brake(brake) => Some((**brake).clone()),
+            _ => None,
+        });
     (written(&decision).1, brakes.collect())
 }
 

@@ -22,7 +22,7 @@ use crate::change::{Change, Write};
 use crate::command::{Finding, Resolved};
 use crate::ids::{AmiId, InstanceId, Region, SnapshotId};
 use crate::illegal::Illegal;
-use crate::limits::LOST_AFTER;
+use crate::limits::{LOST_AFTER, MASS_LOSS};
 use crate::observed::{ImageState, ObservedImage};
 use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus};
 use crate::policy::Artefact;
@@ -75,13 +75,32 @@ pub(super) fn needs_policies(points: &[Point], replicas: &[Replica], now: Timest
         || replicas.iter().any(|replica| is_replica_due(replica, now))
 }
 
-/// Returns the number of places that may be lost now.
+/// Returns the number of places that may be lost: those that are looked at now, and those that are
+/// looked at again soon.
 pub fn suspects(points: &[Point], replicas: &[Replica], now: Timestamp) -> usize {
     let at_home = points.iter().filter(|point| is_point_due(point, now) && !loss::has_lost(point));
     let elsewhere = replicas
         .iter()
         .filter(|replica| is_replica_due(replica, now) && replica.status != ReplicaStatus::Lost);
-    at_home.count() + elsewhere.count()
+    at_home.count() + elsewhere.count() + not_due(points, replicas, now)
+}
+
+/// Returns the number of places that were missing at their first look and have the second before
+/// them.
+fn not_due(points: &[Point], replicas: &[Replica], now: Timestamp) -> usize {
+    let at_home = points.iter().map(|point| (point.missing_since, &point.step));
+    let elsewhere = replicas.iter().map(|replica| (replica.missing_since, &replica.step));
+    let all = at_home.chain(elsewhere).filter(|(since, _)| since.is_some());
+    all.filter(|(_, step)| !step.is_due(now)).count()
+}
+
+/// Tells whether so many places are missing that it matters how many are lost together, and some of
+/// them have their second look before them. The others wait for these, so that a person is told of
+/// all of them at once.
+fn gathers(input: &Input) -> bool {
+    let (points, replicas) = (&input.points, &input.replicas);
+    let all = u32::try_from(suspects(points, replicas, input.now)).unwrap_or(u32::MAX);
+    all > MASS_LOSS && not_due(points, replicas, input.now) > 0
 }
 
 /// Looks at the points and replicas whose artefact is missing or lost.
@@ -137,7 +156,7 @@ fn seen(image: &AmiId, missing_since: Option<Timestamp>, input: &Input) -> Seen 
         }
         Some(ImageState::Disabled) => Seen::Disabled,
         Some(ImageState::Pending | ImageState::Failed | ImageState::Other) => Seen::NotShown,
-        None | Some(ImageState::Deregistered) => absent(missing_since, input.now),
+        None | Some(ImageState::Deregistered) => absent(missing_since, input),
     }
 }
 
@@ -159,14 +178,16 @@ fn seen_at_home(point: &Point, input: &Input) -> Seen {
             let is_there = |id| input.snapshots.contains_key(id);
             match point.snapshots.values().all(is_there) {
                 true => with_keys(point.snapshots.values(), input),
-                false => absent(point.missing_since, input.now),
+                false => absent(point.missing_since, input),
             }
         }
     }
 }
 
-fn absent(missing_since: Option<Timestamp>, now: Timestamp) -> Seen {
-    match missing_since.is_some_and(|since| now.duration_since(since) >= LOST_AFTER) {
+fn absent(missing_since: Option<Timestamp>, input: &Input) -> Seen {
+    let missing_for = missing_since.map(|since| input.now.duration_since(since));
+    let enough = if gathers(input) { LOST_AFTER.saturating_mul(2) } else { LOST_AFTER };
+    match missing_for.is_some_and(|missing_for| missing_for >= enough) {
         true => Seen::Gone,
         false => Seen::NotShown,
     }
