@@ -223,6 +223,9 @@ fn policy_text(under: &UnderPolicy, now: Timestamp) -> String {
         Some(Made::Snapshots) => line("image", "none; snapshots only"),
         Some(Made::Refused(reason)) => line("image", &format!("refused: {reason}")),
     }
+    if under.left_to_person {
+        line("heals", "nothing by itself (`heal: false`); `afterimage heal POINT` does");
+    }
     if let Some(last) = &under.last {
         let ago = span(now.duration_since(last.requested_at));
         let unverified = if last.unverified { ", unverified" } else { "" };

@@ -20,6 +20,9 @@ pub fn summary(policy: &Policy) -> String {
     lines.push(("disks", disks(policy.consistency, policy.stop_start)));
     lines.extend(image(&policy.image));
     lines.extend(policy.replicate.iter().map(|place| ("replicates", replicates(place))));
+    if !policy.heal {
+        lines.push(("heals", "nothing by itself; `afterimage heal POINT` does".to_string()));
+    }
     lines.push(("retains", policy.retain.as_ref().map_or("everything".to_string(), counts)));
     if let Some(secs) = policy.rpo_secs {
         lines.push(("rpo", format!("newest good point at most {} old", span(secs))));

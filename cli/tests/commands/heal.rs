@@ -46,6 +46,28 @@ fn what_was_deleted_again_and_again_is_made_again_when_a_person_says_so() {
 }
 
 #[test]
+fn what_the_policy_leaves_to_a_person_is_made_again_when_they_say_so() {
+    let served = Served::start();
+    let policies = format!("{POLICIES}    heal: false\n");
+    served.says(&["policy", "apply", "-", "--yes"], &policies);
+    let machine = served.machine("al2023-ami-*-x86_64", "web", "gold");
+    served.pass(120);
+    let point = served.says(&["capture", &machine], "").trim().to_string();
+    served.pass(3600);
+    served.delete_image(&good_image(&served).expect("there is one"));
+    served.pass(24 * 3600);
+    assert_eq!(good_image(&served), None);
+    for told in [served.says(&["status"], ""), served.says(&["explain", &machine], "")] {
+        let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(told.contains(&format!("afterimage heal {point}")), "{told}");
+    }
+    let output = served.run(&["heal", &point]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    served.pass(2 * 3600);
+    assert!(good_image(&served).is_some(), "{}", served.says(&["status"], ""));
+}
+
+#[test]
 fn what_names_no_point_is_refused() {
     let served = Served::start();
     for name in ["web", "gold-0123456789abcdef0-ask-1"] {

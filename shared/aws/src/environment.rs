@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use afterimage_core::ids::{AccountId, Region};
+use afterimage_core::limits::HEAL_GIB_PER_DAY_DEFAULT;
 
 use crate::error::Failure;
 
@@ -21,6 +22,8 @@ pub const LOG_STREAM: &str = "AWS_LAMBDA_LOG_STREAM_NAME";
 pub const STOP_START_AT_ONCE: &str = "AFTERIMAGE_STOP_START_AT_ONCE";
 /// `true` where the stack may have machines rebooted for their images.
 pub const ALLOW_REBOOT: &str = "AFTERIMAGE_ALLOW_REBOOT";
+/// The most that is made again in a region in a day once many images are lost there, in GiB.
+pub const HEAL_GIB_PER_DAY: &str = "AFTERIMAGE_HEAL_GIB_PER_DAY";
 /// The log level, `warn`, `info` or `debug`, or a filter of `tracing` such as
 /// `info,aws_smithy_runtime=debug`.
 pub const LOG: &str = "AFTERIMAGE_LOG";
@@ -38,6 +41,8 @@ pub struct Environment {
     pub stop_start_at_once: u32,
     /// True if EC2 may reboot machines for their images.
     pub allow_reboot: bool,
+    /// The most that is made again in a region in a day once many images are lost there, in GiB.
+    pub heal_gib_per_day: u32,
 }
 
 impl Environment {
@@ -66,6 +71,10 @@ impl Environment {
             allow_reboot: match get(ALLOW_REBOOT) {
                 Ok(text) => text.parse().map_err(|why| invalid(ALLOW_REBOOT, &why))?,
                 Err(_) => false,
+            },
+            heal_gib_per_day: match get(HEAL_GIB_PER_DAY) {
+                Ok(text) => text.parse().map_err(|why| invalid(HEAL_GIB_PER_DAY, &why))?,
+                Err(_) => HEAL_GIB_PER_DAY_DEFAULT,
             },
         })
     }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::brake::Brake;
 use crate::downtime::{Downtime, Roster};
 use crate::ids::{Region, ResourceId};
 use crate::obstacle::Obstacles;
@@ -35,6 +36,7 @@ pub enum Record {
     Roster(Box<Roster>),
     RequestCounter(Box<RequestCounter>),
     Obstacles(Box<Obstacles>),
+    Brake(Box<Brake>),
 }
 
 impl Change {
@@ -77,7 +79,7 @@ impl Change {
                 Record::Replica(replica) => replica.step.begin(now),
                 Record::Downtime(downtime) => downtime.step.begin(now),
                 Record::Roster(_) => {}
-                Record::RequestCounter(_) | Record::Obstacles(_) => {}
+                Record::RequestCounter(_) | Record::Obstacles(_) | Record::Brake(_) => {}
             }
         }
         self
@@ -91,7 +93,8 @@ impl Change {
             | Record::Downtime(_)
             | Record::Roster(_)
             | Record::RequestCounter(_)
-            | Record::Obstacles(_) => None,
+            | Record::Obstacles(_)
+            | Record::Brake(_) => None,
         })
     }
 
@@ -103,7 +106,8 @@ impl Change {
             | Record::Downtime(_)
             | Record::Roster(_)
             | Record::RequestCounter(_)
-            | Record::Obstacles(_) => None,
+            | Record::Obstacles(_)
+            | Record::Brake(_) => None,
         })
     }
 
@@ -115,7 +119,8 @@ impl Change {
             | Record::Replica(_)
             | Record::Roster(_)
             | Record::RequestCounter(_)
-            | Record::Obstacles(_) => None,
+            | Record::Obstacles(_)
+            | Record::Brake(_) => None,
         })
     }
 
@@ -127,7 +132,8 @@ impl Change {
             | Record::Replica(_)
             | Record::Downtime(_)
             | Record::RequestCounter(_)
-            | Record::Obstacles(_) => None,
+            | Record::Obstacles(_)
+            | Record::Brake(_) => None,
         })
     }
 
@@ -140,6 +146,7 @@ impl Change {
             Record::Roster(_) => "roster".to_string(),
             Record::RequestCounter(counter) => format!("{} {}", counter.policy, counter.instance),
             Record::Obstacles(obstacles) => format!("obstacles of {}", obstacles.queue),
+            Record::Brake(brake) => format!("brake of {}", brake.region),
         });
         names.collect::<Vec<_>>().join(", ")
     }
@@ -179,7 +186,8 @@ impl Write {
             | Record::Replica(_)
             | Record::Downtime(_)
             | Record::Roster(_)
-            | Record::Obstacles(_) => None,
+            | Record::Obstacles(_)
+            | Record::Brake(_) => None,
         }
     }
 
@@ -212,6 +220,12 @@ impl Write {
         Write { expected, record: Record::Obstacles(Box::new(obstacles)) }
     }
 
+    pub fn brake(mut brake: Brake) -> Write {
+        let expected = brake.version;
+        brake.version += 1;
+        Write { expected, record: Record::Brake(Box::new(brake)) }
+    }
+
     pub fn roster(mut roster: Roster) -> Write {
         let expected = roster.version;
         roster.version += 1;
@@ -228,7 +242,7 @@ impl Record {
             Record::Downtime(downtime) => downtime.queue(),
             Record::Roster(_) => None,
             // No worker drains request counters: the sweep looks after them.
-            Record::RequestCounter(_) | Record::Obstacles(_) => None,
+            Record::RequestCounter(_) | Record::Obstacles(_) | Record::Brake(_) => None,
         }
     }
 
@@ -240,7 +254,8 @@ impl Record {
             Record::Downtime(_)
             | Record::Roster(_)
             | Record::RequestCounter(_)
-            | Record::Obstacles(_) => None,
+            | Record::Obstacles(_)
+            | Record::Brake(_) => None,
         }
     }
 
@@ -253,7 +268,8 @@ impl Record {
             Record::Downtime(_)
             | Record::Roster(_)
             | Record::RequestCounter(_)
-            | Record::Obstacles(_) => Vec::new(),
+            | Record::Obstacles(_)
+            | Record::Brake(_) => Vec::new(),
         };
         (!held.is_empty()).then_some(held)
     }
@@ -264,7 +280,7 @@ impl Record {
             Record::Point(point) => point.step.due_at,
             Record::Replica(replica) => replica.step.due_at,
             Record::Downtime(downtime) => downtime.step.due_at,
-            Record::Roster(_) | Record::Obstacles(_) => None,
+            Record::Roster(_) | Record::Obstacles(_) | Record::Brake(_) => None,
             Record::RequestCounter(asked) => asked.pending.as_ref().map(|pending| pending.due_at),
         }
     }
@@ -276,7 +292,7 @@ impl Record {
             Record::Replica(replica) => replica.awaits(),
             // The worker of a downtime looks at it, and needs no event for that.
             Record::Downtime(_) | Record::Roster(_) => Vec::new(),
-            Record::RequestCounter(_) | Record::Obstacles(_) => Vec::new(),
+            Record::RequestCounter(_) | Record::Obstacles(_) | Record::Brake(_) => Vec::new(),
         }
     }
 }

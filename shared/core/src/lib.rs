@@ -1,6 +1,7 @@
 //! The deciding part of Afterimage: event, state and the present moment in, a decision with its
 //! reasons out. No AWS, no async, no clock, no environment, no randomness.
 
+pub mod brake;
 pub mod call;
 pub mod change;
 pub mod command;

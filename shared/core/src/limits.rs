@@ -133,6 +133,25 @@ pub const HEALS_WITHIN: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// The most times that a place is made again within [`HEALS_WITHIN`].
 pub const HEALS_MAX: usize = 2;
 
+/// The most images of a region that may be lost within a day before healing is slowed down there. A
+/// person who tidies up by hand deletes fewer.
+pub const MASS_LOSS: u32 = 10;
+
+/// Healing is slowed down if the losses, times this, are more than the good images of the region: a
+/// tenth.
+pub const MASS_LOSS_TENTHS: u64 = 10;
+
+/// Time after the last mass loss, or the last image that had to wait, in which healing is still
+/// slowed down. What waits is due again after one day.
+pub const BRAKE_FOR: SignedDuration = SignedDuration::from_hours(48);
+
+/// The most that is made again in a region in a day once many images are lost there, unless the
+/// stack says otherwise, in GiB. It is a few dozen machines, and some tens of dollars a month.
+pub const HEAL_GIB_PER_DAY_DEFAULT: u32 = 1024;
+
+/// The most keys of a region whose state one audit reads. Few accounts have more keys for disks.
+pub const KEYS_MAX: usize = 50;
+
 /// The window of a point that begins again because everything of it was lost.
 pub const HEAL_WINDOW: SignedDuration = SignedDuration::from_hours(1);
 

@@ -202,6 +202,9 @@ pub struct Volume {
     pub throughput: Option<i32>,
     pub delete_on_termination: bool,
     pub encrypted: bool,
+    /// The ARN of the key that encrypts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kms_key: Option<String>,
     /// True if another machine has it attached as well (Multi-Attach), and may write to it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub shared: bool,

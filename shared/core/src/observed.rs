@@ -25,6 +25,8 @@ pub struct ObservedSnapshot {
     /// Message of EC2, if any.
     pub message: Option<String>,
     pub started_at: Timestamp,
+    /// The ARN of the key that encrypts it.
+    pub kms_key: Option<String>,
     pub tags: BTreeMap<String, String>,
 }
 

@@ -79,6 +79,10 @@ pub struct Point {
     /// The times at which the artefact at home was made again, the latest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub healed: Vec<Timestamp>,
+    /// True if a person has asked for the artefact at home to be made again, whatever the policy
+    /// says of that.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub heal_asked: bool,
 }
 
 /// A method that was chosen.
@@ -248,6 +252,7 @@ impl Point {
             missing_since: None,
             lost: None,
             healed: Vec::new(),
+            heal_asked: false,
         }
     }
 
@@ -409,6 +414,10 @@ pub struct Replica {
     /// The times at which the replica was made again after a loss, the latest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub healed: Vec<Timestamp>,
+    /// True if a person has asked for the replica to be made again, whatever the policy says of
+    /// that.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub heal_asked: bool,
 }
 
 impl Replica {
@@ -430,6 +439,7 @@ impl Replica {
             missing_since: None,
             lost: None,
             healed: Vec::new(),
+            heal_asked: false,
         }
     }
 

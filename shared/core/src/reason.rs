@@ -172,6 +172,10 @@ codes! {
     Healing = "healing",
     /// An artefact was lost again soon after it was made again; a person has to look.
     LostAgain = "lost-again",
+    /// So many images of a region are lost that only some are made again in a day.
+    MassLoss = "mass-loss",
+    /// The key of an image that is there cannot be used.
+    KeyUnusable = "key-unusable",
     /// An image that was good was disabled.
     ImageDisabled = "image-disabled",
     /// An artefact of ours has lost our tag.

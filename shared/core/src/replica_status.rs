@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 ///     └──────────────────┴──────────────┘            any but Available ──Fail──▶ Failed
 /// ```
 ///
-/// A replica that is available can become Unusable or Lost. One that is Lost, Failed or Withdrawn
+/// A replica that is available can become Unusable or Lost. So can one that waits and whose source
+/// is gone become Lost. One that is Lost, Failed or Withdrawn
 /// and is wanted waits `Again`. One that only waits, and is not wanted any more, is Withdrawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -111,7 +112,7 @@ pub const fn next_of_replica(
         (Copying | Pending, ReplicaEvent::Retry) => Waiting,
         (Pending, ReplicaEvent::Available) => Available,
         (Waiting | Copying | Pending, ReplicaEvent::Fail) => Failed,
-        (Available | Unusable, ReplicaEvent::Lose) => Lost,
+        (Available | Unusable | Waiting, ReplicaEvent::Lose) => Lost,
         (Available, ReplicaEvent::Disable) => Unusable,
         (Unusable | Lost, ReplicaEvent::Restore) => Available,
         (Waiting | Failed | Lost, ReplicaEvent::Withdraw) => Withdrawn,

@@ -295,6 +295,7 @@ fn machine(usage_operation: &str) -> Machine {
             throughput: None,
             delete_on_termination: true,
             encrypted: false,
+            kms_key: None,
             shared: false,
             tags: BTreeMap::new(),
         }],

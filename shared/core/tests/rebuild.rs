@@ -52,6 +52,7 @@ fn machine() -> Machine {
         throughput: Some(125),
         delete_on_termination: true,
         encrypted: true,
+        kms_key: None,
         shared: false,
         tags: BTreeMap::new(),
     };
@@ -109,6 +110,7 @@ fn snapshot(number: u32, of: u32, attempt: u32) -> ObservedSnapshot {
         state: SnapshotState::Completed,
         message: None,
         started_at: at(5 + 600 * i64::from(attempt)),
+        kms_key: None,
         tags: snapshot_tags(&point(), attempt),
     }
 }

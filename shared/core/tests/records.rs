@@ -80,6 +80,7 @@ fn machine() -> Machine {
         throughput: None,
         delete_on_termination: true,
         encrypted: true,
+        kms_key: None,
         shared: false,
     };
     Machine { left_out: Vec::new(), instance, build, volumes: vec![disk('1'), disk('2')] }

@@ -78,6 +78,7 @@ pub fn in_process(scenario: impl AsyncFnOnce(Cloud, Aws)) {
             stream: "test".to_string(),
             stop_start_at_once: 0,
             allow_reboot: false,
+            heal_gib_per_day: 1024,
         };
         let aws = Aws::start(environment, &cloud.sdk_config(SEAT));
         scenario(cloud, aws).await;

@@ -102,6 +102,7 @@ fn machine<'v>(point: &Point, volumes: impl Iterator<Item = &'v VolumeId>) -> Ma
         throughput: None,
         delete_on_termination: true,
         encrypted: false,
+        kms_key: None,
         shared: false,
     });
     Machine { left_out: Vec::new(), instance, build, volumes: volumes.collect() }

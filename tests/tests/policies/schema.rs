@@ -51,6 +51,7 @@ fn every_key() -> Json {
             "deadline": "4h",
             "retain": retain(),
         }],
+        "heal": false,
         "retain": retain(),
         "rpo": "26h",
     }}})

@@ -32,7 +32,7 @@ policies:
 
 impl Scene {
     /// Deletes the images of a region, with their snapshots or without, as somebody else.
-    async fn delete_images(&self, region: &str, with_snapshots: bool) {
+    pub async fn delete_images(&self, region: &str, with_snapshots: bool) {
         for image in self.images(region).await {
             let call = self.ec2(region).deregister_image().image_id(&image.id);
             let call = call.delete_associated_snapshots(with_snapshots);
@@ -41,14 +41,14 @@ impl Scene {
     }
 
     /// The summary of the only machine, under its policy: the newest good point.
-    async fn good(&self) -> Option<serde_json::Value> {
+    pub async fn good(&self) -> Option<serde_json::Value> {
         let items = self.ledger().await;
         let good = items.iter().find_map(|item| item.get("good#gold"))?;
         Some(serde_json::from_str(good).expect("a summary is JSON"))
     }
 
     /// Whatever the summary says can be recovered from is available in EC2.
-    async fn assert_true(&self) {
+    pub async fn assert_true(&self) {
         let Some(good) = self.good().await else { return };
         if let Some(image) = good["image"].as_str() {
             let home = self.available(HOME).await;
@@ -67,14 +67,14 @@ impl Scene {
     }
 
     /// The codes of the findings that are kept.
-    async fn open_codes(&self) -> Vec<String> {
+    pub async fn open_codes(&self) -> Vec<String> {
         let items = self.ledger().await.into_iter();
         let findings =
             items.filter(|item| item["pk"] == "findings" && !item.contains_key("resolved_at"));
         findings.flat_map(|item| codes(&item, "reason")).collect()
     }
 
-    async fn protect_one(&self, policies: &str) -> String {
+    pub async fn protect_one(&self, policies: &str) -> String {
         let machine = self.machine(1).await;
         self.policies(policies).await;
         self.stop(&machine).await;
@@ -87,7 +87,7 @@ impl Scene {
     }
 
     /// Lets two hours pass: everything is told truly, and in the end protected once more.
-    async fn assert_healed(&self, what: &str) {
+    pub async fn assert_healed(&self, what: &str) {
         self.pass(TWO_HOURS).await;
         self.assert_true().await;
         self.pass(TWO_HOURS).await;

@@ -5,6 +5,7 @@ mod bad_events;
 mod coverage;
 mod economy;
 mod every_call;
+mod healing;
 mod images;
 mod lost;
 mod mutations;

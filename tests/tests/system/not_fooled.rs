@@ -176,6 +176,24 @@ fn a_users_own_copy_of_our_image_with_all_its_tags_is_foreign() {
 }
 
 #[test]
+fn a_snapshot_that_a_person_makes_later_with_our_tags_stays_theirs() {
+    scene::play(async |scene| {
+        let machine = scene.machine(0).await;
+        scene.policies(NIGHTLY).await;
+        scene.pass(45).await;
+        scene.assert_protected_once(1).await;
+        let ours = scene.snapshots(HOME).await.remove(0);
+        let tags = ours.tags.iter().map(|(key, value)| scene::tag(key, value)).collect();
+        let volume = scene.root_volume(&machine).await;
+        let theirs = scene.plant_snapshot(&volume, tags).await;
+        scene.pass(120).await;
+        scene.assert_foreign(&theirs).await;
+        let point = scene.the_point().await;
+        assert!(!point.contains_key("leftovers"), "{point:#?}");
+    });
+}
+
+#[test]
 fn forged_events_on_our_bus_make_nothing() {
     scene::play(async |scene| {
         scene.machine(0).await;

@@ -57,7 +57,7 @@ policies:
 
 impl Scene {
     /// Takes a policy out of force, as `afterimage policy apply --prune` does.
-    async fn remove_policy(&self, name: &str) {
+    pub async fn remove_policy(&self, name: &str) {
         let client = aws_sdk_dynamodb::Client::new(&self.cloud.sdk_config(HOME));
         let text = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.to_string());
         let call = client.delete_item().table_name(&self.system.table);

@@ -7,6 +7,7 @@
 //! done |
 //! | `policies` | `region#REGION` | a region that may have resources of ours |
 //! | `policies` | `looked` | the time of the last audit of everything with our tag |
+//! | `policies` | `brake#REGION` | the losses of a region, and what was made again there in a day |
 //! | `policies` | `roster` | the machines that are stopped for their images |
 //! | `machine#INSTANCE` | `machine` | the summary of a machine |
 //! | `machine#INSTANCE` | `point#POINT` | a point |
@@ -66,6 +67,7 @@ pub const CURSOR: &str = "cursor#";
 pub const REGION: &str = "region#";
 pub const LOOKED: &str = "looked";
 pub const ROSTER: &str = "roster";
+pub const BRAKE: &str = "brake#";
 pub const POINT: &str = "point#";
 const REQUESTS: &str = "asked#";
 pub const FINDINGS: &str = "findings";
@@ -104,6 +106,10 @@ impl Key {
 
     pub fn roster() -> Key {
         Key::new(POLICIES, ROSTER)
+    }
+
+    pub fn brake(region: &Region) -> Key {
+        Key::new(POLICIES, format!("{BRAKE}{region}"))
     }
 
     pub fn machine(instance: &InstanceId) -> Key {

@@ -1,6 +1,7 @@
 //! Points, replicas, downtimes and request counters as items: their members, and the attributes of
 //! the index. Their invariants are checked before they are written and after they are read.
 
+use afterimage_core::brake::Brake;
 use afterimage_core::command::{Record, Write};
 use afterimage_core::downtime::{Downtime, Roster};
 use afterimage_core::obstacle::Obstacles;
@@ -30,6 +31,7 @@ pub fn item_to_put(write: &Write, id: &str) -> Result<Item, Failure> {
         Record::Roster(roster) => (roster.check(), roster.version, item_of(roster)),
         Record::RequestCounter(counter) => (counter.check(), counter.version, item_of(counter)),
         Record::Obstacles(it) => (it.check(), it.version, item_of(it)),
+        Record::Brake(brake) => (brake.check(), brake.version, item_of(brake)),
     };
     checked.map_err(unfit)?;
     // A write that does not count up the version would go unnoticed by the others.
@@ -65,7 +67,7 @@ fn place(record: &Record) -> Option<String> {
         Record::Point(_) | Record::Replica(_) | Record::Downtime(_) => {
             record.queue().as_ref().map(queue)
         }
-        Record::Roster(_) | Record::Obstacles(_) => None,
+        Record::Roster(_) | Record::Obstacles(_) | Record::Brake(_) => None,
         Record::RequestCounter(counter) => Some(open_requests(&counter.home)),
     }
 }
@@ -79,6 +81,7 @@ pub fn key_of(record: &Record) -> Key {
         Record::Roster(_) => Key::roster(),
         Record::RequestCounter(counter) => Key::request_counter(&counter.instance, &counter.policy),
         Record::Obstacles(obstacles) => Key::obstacles(&obstacles.queue),
+        Record::Brake(brake) => Key::brake(&brake.region),
     }
 }
 
@@ -96,6 +99,10 @@ pub fn downtime(item: &Item) -> Result<Downtime, Failure> {
 
 pub fn roster(item: &Item) -> Result<Roster, Failure> {
     read(item, |roster: &Roster| (Key::roster(), roster.check()))
+}
+
+pub fn brake(item: &Item) -> Result<Brake, Failure> {
+    read(item, |brake: &Brake| (Key::brake(&brake.region), brake.check()))
 }
 
 pub fn obstacles(item: &Item) -> Result<Obstacles, Failure> {

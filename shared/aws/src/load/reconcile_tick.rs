@@ -7,12 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use afterimage_core::flow::InForce;
 use afterimage_core::flow::artefact_audit::Tagged;
 use afterimage_core::flow::coverage::Fleet;
-use afterimage_core::flow::held::{self, Held};
+use afterimage_core::flow::held::{self, Held, KeysInUse};
 use afterimage_core::flow::on_demand::{self, TagRequests};
 use afterimage_core::flow::reconcile_tick::{Input, is_time_to_look};
 use afterimage_core::flow::taken_up::{self, Ended};
 use afterimage_core::flow::waiting::{self, Waiting};
+use afterimage_core::flow::work_requested::disk_keys::Keys;
 use afterimage_core::ids::{InstanceId, Region};
+use afterimage_core::limits::KEYS_MAX;
 use afterimage_core::machine::Instance;
 use afterimage_core::names::{TAG_ASK, TAG_POINT};
 use afterimage_core::observed::{Complete, ObservedImage, ObservedSnapshot};
@@ -210,7 +212,11 @@ async fn tagged(aws: &Aws, in_force: &InForce, context: &Context) -> Result<Tagg
         let tags = tags.chain(images.0.iter().map(|image| &image.tags));
         let points = tags.filter_map(|tags| PointId::parse(tags.get(TAG_POINT)?).ok());
         named.extend(points.map(|point| (point, region.clone())));
-        suspects.extend(held::suspects(&held, &images, &snapshots).into_iter().cloned());
+        let arns = held::keys(&held, &images, &snapshots);
+        let described = keys(aws, region, &arns, context).await;
+        let found = held::suspects(&held, &images, &snapshots, &described);
+        suspects.extend(found.into_iter().cloned());
+        tagged.keys.insert(region.clone(), KeysInUse { arns, described });
         tagged.held.insert(region.clone(), held);
         tagged.snapshots.insert(region.clone(), snapshots);
         tagged.images.insert(region.clone(), images);
@@ -229,6 +235,21 @@ async fn tagged(aws: &Aws, in_force: &InForce, context: &Context) -> Result<Tagg
     tagged.suspects = aws.ledger.held_records(&suspects).await?;
     tagged.known = aws.ledger.findings().await?;
     Ok(tagged)
+}
+
+/// Reads the state of the keys of good places. Nothing follows from a key that could not be read.
+async fn keys(aws: &Aws, region: &Region, arns: &BTreeSet<String>, context: &Context) -> Keys {
+    let mut keys = Keys::new();
+    for arn in arns.iter().take(KEYS_MAX) {
+        if !context.has_time(aws.clock.now()) {
+            break;
+        }
+        match aws.kms.disk_keys(region, [arn.clone()]).await {
+            Ok(read) => keys.extend(read.into_iter().map(|key| (key.arn, key.access))),
+            Err(failure) => left_out(&failure),
+        }
+    }
+    keys
 }
 
 async fn listings(

@@ -1,7 +1,10 @@
 //! Loads for a worker: its view of its queue, and the facts about the records that it takes up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use afterimage_core::brake;
+use afterimage_core::flow::work_requested::disk_keys::{self, Keys};
+use afterimage_core::flow::work_requested::images::Healing;
 use afterimage_core::flow::work_requested::needs::Needs;
 use afterimage_core::flow::work_requested::power::Guarded;
 use afterimage_core::flow::work_requested::{
@@ -150,7 +153,16 @@ async fn images(
     let uefi_data = aws.ec2.uefi_data_of_images(region, to_ask).await;
     let points_of_replicas = aws.ledger.points(&needs.points).await?;
     let obstacles = obstacles(aws, region, &replicas).await?;
-    let snapshots = aws.ec2.snapshots(region, &needs.snapshots).await?;
+    let mut ids = needs.snapshots;
+    ids.extend(disk_keys::snapshots(&points, &replicas, &images, now));
+    let snapshots = aws.ec2.snapshots(region, &ids).await?;
+    let in_force = policies(aws, needs.policies).await?;
+    let healing = Healing {
+        good: good(aws, region, &in_force, missing::suspects(&points, &replicas, now), now).await?,
+        gib_per_day: aws.environment.heal_gib_per_day,
+        keys: keys(aws, region, disk_keys::to_read(&points, &replicas, &snapshots, now)).await,
+        in_force,
+    };
     let recalled = missing::machines_to_recall(&points, &replicas, &images, now);
     let history = aws.ledger.histories(&recalled).await?;
     let ids: Vec<InstanceId> = recalled.into_iter().collect();
@@ -169,7 +181,32 @@ async fn images(
         snapshots,
         history,
         instances: instances.into_iter().map(|one| (one.id.clone(), one)).collect(),
+        healing,
     })
+}
+
+/// Counts the places of a region that are called good, if so many are suspect that it matters.
+async fn good(
+    aws: &Aws,
+    region: &Region,
+    in_force: &InForce,
+    suspects: usize,
+    now: Timestamp,
+) -> Result<Option<usize>, Failure> {
+    match brake::has_to_count(in_force.brakes.get(region), suspects, now) {
+        true => Ok(Some(aws.ledger.held(region).await?.len())),
+        false => Ok(None),
+    }
+}
+
+/// Reads the state of keys. Nothing follows from a key that could not be read.
+async fn keys(aws: &Aws, region: &Region, arns: BTreeSet<String>) -> Keys {
+    let mut keys = Keys::new();
+    for arn in arns {
+        let read = answered(aws.kms.disk_keys(region, [arn]).await).unwrap_or_default();
+        keys.extend(read.into_iter().map(|key| (key.arn, key.access)));
+    }
+    keys
 }
 
 /// Reads the facts about replicas that wait to be copied.

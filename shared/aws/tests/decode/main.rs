@@ -30,6 +30,7 @@ fn environment() -> Environment {
         stream: "test".to_string(),
         stop_start_at_once: 0,
         allow_reboot: false,
+        heal_gib_per_day: 1024,
     }
 }
 

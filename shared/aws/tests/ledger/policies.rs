@@ -24,6 +24,7 @@ fn policy(name: &str, filling: usize) -> Policy {
         },
         consistency: Default::default(),
         stop_start: Default::default(),
+        heal: true,
         retain: None,
         rpo_secs: None,
         triggers: vec![

@@ -144,6 +144,7 @@ fn volume(number: u32, device: &str) -> Volume {
         throughput: None,
         delete_on_termination: true,
         encrypted: false,
+        kms_key: None,
         shared: false,
     }
 }

@@ -59,6 +59,7 @@ fn started(cloud: &Cloud, stream: &str) -> Aws {
         stream: stream.to_string(),
         stop_start_at_once: 0,
         allow_reboot: false,
+        heal_gib_per_day: 1024,
     };
     Aws::start(environment, &cloud.sdk_config(SEAT))
 }

@@ -80,8 +80,22 @@ fn request(point: &Point, replica: &Replica) -> CopyImage {
     }
 }
 
+/// Returns the key of the disks of the machine, under which its image is copied back: that of its
+/// root, if the root is encrypted. None if no disk is, or if the key was not recorded.
+pub fn key_at_home(point: &Point) -> Option<String> {
+    let machine = point.machine.as_ref()?;
+    let of_root = machine.volumes.iter().find(|volume| volume.device == machine.build.root_device);
+    let all = of_root.into_iter().chain(&machine.volumes);
+    all.filter(|volume| volume.encrypted).find_map(|volume| volume.kms_key.clone())
+}
+
 /// Returns the key that the call names, if it names one.
 fn key_named(point: &Point, region: &Region) -> Option<String> {
+    if *region == point.home
+        && let Some(key) = key_at_home(point)
+    {
+        return Some(key);
+    }
     let replicate = point.plan.replicate.iter().find(|place| place.region == *region);
     let named = replicate.and_then(|place| place.kms_key.clone());
     let mut volumes = point.machine.iter().flat_map(|machine| &machine.volumes);

@@ -3,7 +3,8 @@
 //! A tag nominates, it never authorises: anybody may write one, and whoever copies an image of ours
 //! copies its tags. Ours is what the ledger names, and what its intents and the facts vouch for:
 //!
-//! - a snapshot at home is of a volume of the machine, and began after the point was requested;
+//! - a snapshot at home is of a volume of the machine, and began after the point was requested and
+//!   not after the call that made the snapshots of the point;
 //! - an image at home has a name of ours, and nothing but snapshots of the point in its mapping;
 //!   or, of a point whose image EC2 creates, it was made of the machine, after the point was
 //!   requested;
@@ -16,14 +17,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::coverage::Fleet;
-use super::held::Held;
+use super::held::{Held, KeysInUse};
 use crate::change::Record;
 use crate::command::{Change, Command, Decision, Finding, Resolved};
 use crate::ids::{Region, ResourceId, SnapshotId};
-use crate::limits::{CLOCK_SKEW, FOREIGN_REPORTS_MAX};
+use crate::limits::{CLOCK_SKEW, EC2_CALL_MAX, FOREIGN_REPORTS_MAX, SETTLE, later};
 use crate::names::{TAG_ATTEMPT, TAG_POINT, image_name};
 use crate::observed::{Complete, ImageState, ObservedImage, ObservedSnapshot};
 use crate::point::{Point, Replica, ReplicaStatus};
@@ -49,6 +50,8 @@ pub struct Tagged {
     pub known: Vec<Finding>,
     /// The places that the ledger calls good, by region; read before the listings.
     pub held: BTreeMap<Region, Vec<Held>>,
+    /// The keys of these places, by region.
+    pub keys: BTreeMap<Region, KeysInUse>,
     /// The records of the places that EC2 does not show as the ledger has them.
     pub suspects: Vec<Record>,
 }
@@ -268,11 +271,21 @@ fn snapshot_at_home<'a>(point: &'a Point, snapshot: &ObservedSnapshot) -> Verdic
         Verdict::Foreign("its volume does not belong to the machine of its point")
     } else if point.requested_at.duration_since(snapshot.started_at) > CLOCK_SKEW {
         Verdict::Foreign("it was started before its point was requested")
+    } else if point.taken_at.is_some_and(|at| snapshot.started_at > later(at, latest_start(point)))
+    {
+        Verdict::Foreign("it was started after the snapshots of its point were made")
     } else if attempt_of(&snapshot.tags).is_none_or(|attempt| attempt > attempts) {
         Verdict::Foreign("its attempt number matches no attempt of its point")
     } else {
         Verdict::Surplus(Owner::Point(point))
     }
+}
+
+/// Returns the time after the intent of the last call that made snapshots of a point in which a
+/// snapshot of that call is started. EC2 reboots a machine first if it creates its image.
+fn latest_start(point: &Point) -> SignedDuration {
+    let longest = if is_created(point) { SETTLE } else { EC2_CALL_MAX };
+    longest.saturating_add(CLOCK_SKEW)
 }
 
 fn snapshot_elsewhere<'a>(replica: &'a Replica, snapshot: &ObservedSnapshot) -> Verdict<'a> {

@@ -10,7 +10,7 @@ use crate::facts::RootDeviceType;
 use crate::ids::PolicyName;
 use crate::machine::{Instance, Machine, State};
 use crate::names::TAG_ASK;
-use crate::point::{Chosen, Plan, Point};
+use crate::point::{Chosen, Plan, Point, is_false};
 use crate::policy::next::{Run, runs_of};
 use crate::policy::print::span;
 use crate::policy::{Artefact, Consistency, Policy, Trigger};
@@ -55,6 +55,9 @@ pub struct UnderPolicy {
     /// The newest point that one could recover from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub good: Option<Good>,
+    /// True if the policy leaves what is lost to a person.
+    #[serde(skip_serializing_if = "is_false")]
+    pub left_to_person: bool,
 }
 
 /// Effect of one trigger.
@@ -117,6 +120,7 @@ fn under(policy: &Policy, input: &Input<'_>) -> UnderPolicy {
         why,
         triggers: triggers.collect(),
         made: input.machine.map(|machine| made(policy, machine, input.now)),
+        left_to_person: !policy.heal,
         ..past
     }
 }
@@ -136,6 +140,7 @@ fn no_longer(policy: &PolicyName, input: &Input<'_>) -> UnderPolicy {
         last: last.cloned(),
         findings: point.map(|point| point.findings.clone()).unwrap_or_default(),
         good: input.summary.and_then(|summary| summary.good.get(policy)).cloned(),
+        left_to_person: false,
     }
 }
 

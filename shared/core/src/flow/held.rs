@@ -9,16 +9,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::change::{Change, Record};
+use super::work_requested::disk_keys::{self, Keys, Use};
+use crate::brake::Brake;
+use crate::change::{Change, Record, Write};
 use crate::command::{Command, Decision, Wake};
-use crate::finding::Finding;
+use crate::finding::{Finding, Resolved};
 use crate::ids::{AmiId, Region, ResourceId, SnapshotId};
 use crate::names::TAG_POINT;
 use crate::observed::{Complete, ImageState, ObservedImage, ObservedSnapshot};
 use crate::point::{Point, Replica};
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
+use crate::subject::Subject;
 use crate::work::{Kind, Queue};
+
+/// Prefix of the subject of a finding about a key.
+const KEY: &str = "key ";
 
 /// The artefacts of one place of a point, as the index has them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,28 +42,146 @@ pub struct Held {
     pub is_suspect: bool,
 }
 
-/// Returns the places that EC2 does not show as the ledger has them.
+/// The artefacts of a region by their ids.
+struct Listed<'a> {
+    images: BTreeMap<&'a AmiId, &'a ObservedImage>,
+    snapshots: BTreeMap<&'a SnapshotId, &'a ObservedSnapshot>,
+}
+
+impl<'a> Listed<'a> {
+    fn new(
+        Complete(images): &'a Complete<ObservedImage>,
+        Complete(snapshots): &'a Complete<ObservedSnapshot>,
+    ) -> Listed<'a> {
+        Listed {
+            images: images.iter().map(|image| (&image.id, image)).collect(),
+            snapshots: snapshots.iter().map(|snapshot| (&snapshot.id, snapshot)).collect(),
+        }
+    }
+
+    /// Returns the keys of an artefact, as far as its snapshots are listed.
+    fn keys_of(&self, artefact: &'a ResourceId) -> Vec<&'a str> {
+        let ids: Vec<&SnapshotId> = match artefact {
+            ResourceId::Image(id) => {
+                self.images.get(id).into_iter().flat_map(|image| &image.snapshots).collect()
+            }
+            ResourceId::Snapshot(id) => vec![id],
+            ResourceId::Machine(_) => Vec::new(),
+        };
+        let seen = ids.into_iter().filter_map(|id| self.snapshots.get(id));
+        seen.filter_map(|snapshot| snapshot.kms_key.as_deref()).collect()
+    }
+}
+
+/// The keys of the good artefacts of a region.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeysInUse {
+    pub arns: BTreeSet<String>,
+    /// Those of them that KMS has described.
+    pub described: Keys,
+}
+
+/// Returns the keys under which the good artefacts of a region are encrypted.
+pub fn keys(
+    held: &[Held],
+    images: &Complete<ObservedImage>,
+    snapshots: &Complete<ObservedSnapshot>,
+) -> BTreeSet<String> {
+    let listed = Listed::new(images, snapshots);
+    let artefacts = held.iter().flat_map(|held| &held.artefacts);
+    artefacts.flat_map(|artefact| listed.keys_of(artefact)).map(str::to_string).collect()
+}
+
+/// Returns the places that EC2 and KMS do not show as the ledger has them.
 pub fn suspects<'a>(
     held: &'a [Held],
-    Complete(images): &Complete<ObservedImage>,
-    Complete(snapshots): &Complete<ObservedSnapshot>,
+    images: &Complete<ObservedImage>,
+    snapshots: &Complete<ObservedSnapshot>,
+    keys: &Keys,
 ) -> Vec<&'a Held> {
-    let images: BTreeMap<&AmiId, ImageState> =
-        images.iter().map(|image| (&image.id, image.state)).collect();
-    let snapshots: BTreeSet<&SnapshotId> = snapshots.iter().map(|snapshot| &snapshot.id).collect();
+    let listed = Listed::new(images, snapshots);
+    let by_keys = |held: &Held, artefact: &ResourceId| match disk_keys::used(
+        keys,
+        listed.keys_of(artefact),
+    ) {
+        Use::Usable => !held.is_unusable,
+        Use::Unusable(_) => held.is_unusable,
+        Use::Unknown => true,
+    };
     let is_as_held = |held: &Held, artefact: &ResourceId| match artefact {
-        ResourceId::Image(id) => match images.get(id) {
-            Some(ImageState::Available) => !held.is_unusable,
+        ResourceId::Image(id) => match listed.images.get(id).map(|image| image.state) {
+            Some(ImageState::Available) => by_keys(held, artefact),
             Some(ImageState::Disabled) => held.is_unusable,
             _ => false,
         },
-        ResourceId::Snapshot(id) => snapshots.contains(id),
+        ResourceId::Snapshot(id) => listed.snapshots.contains_key(id) && by_keys(held, artefact),
         ResourceId::Machine(_) => true,
     };
     let differs = |held: &&Held| {
         !held.is_suspect && !held.artefacts.iter().all(|artefact| is_as_held(held, artefact))
     };
     held.iter().filter(differs).collect()
+}
+
+/// Reports the keys that cannot be used, each once for all artefacts under it, and the end of that.
+pub fn unusable_keys(
+    region: &Region,
+    keys: &KeysInUse,
+    known: &[Finding],
+    now: Timestamp,
+) -> Decision {
+    let used = |arn: &str| disk_keys::used(&keys.described, [arn]);
+    let mut decision = Decision::default();
+    for arn in &keys.arns {
+        let Use::Unusable(which) = used(arn) else { continue };
+        let text = format!(
+            "{which}. The images and snapshots in {region} under it are there, and nothing can be \
+             started or copied from them. Enable the key, or cancel its deletion"
+        );
+        decision.command(Command::Report(Finding {
+            region: region.clone(),
+            artefact: key_subject(arn),
+            reason: Reason::new(Code::KeyUnusable, text),
+            seen_at: now,
+        }));
+    }
+    let known = known
+        .iter()
+        .filter(|known| known.region == *region && known.reason.code == Code::KeyUnusable);
+    for known in known {
+        let Some(arn) = key_of(&known.artefact) else { continue };
+        // A key under which nothing is good any more keeps nothing from being used.
+        if !keys.arns.contains(&arn) || used(&arn) == Use::Usable {
+            let (region, artefact) = (region.clone(), known.artefact.clone());
+            let resolved = Resolved { region, artefact, code: Code::KeyUnusable, at: now };
+            decision.command(Command::Resolve(resolved));
+        }
+    }
+    decision
+}
+
+/// The subject of a finding about a key.
+fn key_subject(arn: &str) -> Subject {
+    Subject::Other(format!("{KEY}{arn}"))
+}
+
+/// The key that a finding is about; none if it is about something else.
+fn key_of(subject: &Subject) -> Option<String> {
+    match subject {
+        Subject::Other(text) => text.strip_prefix(KEY).map(str::to_string),
+        _ => None,
+    }
+}
+
+/// Returns what ends with a mass loss that is over: the finding of the region.
+pub fn released(brakes: &BTreeMap<Region, Brake>, now: Timestamp) -> Decision {
+    let mut decision = Decision::default();
+    for (after, resolved) in brakes.values().filter_map(|brake| brake.released(now)) {
+        decision.command(Command::Resolve(resolved));
+        let change = Change { writes: vec![Write::brake(after)], summary: None };
+        decision.command(Command::Record(Box::new(change)));
+    }
+    decision
 }
 
 /// Reports the images that the ledger calls good and that have lost our tag. A tag is no fact:
@@ -99,7 +223,8 @@ pub fn look_at(records: &[Record], now: Timestamp) -> Decision {
             Record::Downtime(_)
             | Record::Roster(_)
             | Record::RequestCounter(_)
-            | Record::Obstacles(_) => None,
+            | Record::Obstacles(_)
+            | Record::Brake(_) => None,
         };
         let Some(change) = change else { continue };
         queues.extend(record.region().map(|region| Queue { region, kind: Kind::Confirm }));

@@ -20,10 +20,11 @@ pub mod waiting;
 pub mod wanted;
 pub mod work_requested;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use crate::brake::Brake;
 use crate::command::{Cursor, Decision};
 use crate::downtime::Roster;
 use crate::ids::{AmiId, InstanceId, PolicyName, Region, ResourceId, SnapshotId};
@@ -46,6 +47,8 @@ pub struct InForce {
     pub looked_at: Option<Timestamp>,
     /// The machines that are down by our doing.
     pub roster: Roster,
+    /// The regions that have lost images of late, and what was made again there.
+    pub brakes: BTreeMap<Region, Brake>,
     /// Policies that are there and cannot be read; the others go on.
     pub unreadable: Vec<Unreadable>,
 }

@@ -85,6 +85,10 @@ pub fn decide(input: &Input) -> Decision {
             let found = held::untagged(region, held, images, input.now);
             decision.commands.extend(found.into_iter().map(Command::Report));
         }
+        for (region, keys) in &tagged.keys {
+            decision.add(held::unusable_keys(region, keys, &tagged.known, input.now));
+        }
+        decision.add(held::released(&input.in_force.brakes, input.now));
         decision.add(artefact_audit::look(tagged, input.now));
         decision.add(coverage::look(&input.in_force, &tagged.fleet, &tagged.known, input.now));
         decision.command(Command::Looked(input.now));

@@ -34,6 +34,9 @@ pub struct Policy {
     pub image: ImageOptions,
     #[serde(default)]
     pub replicate: Vec<Replicate>,
+    /// False if what is lost of its points is made again only when a person asks for it.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub heal: bool,
     /// Time for which points are kept; none keeps all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retain: Option<Retain>,
@@ -284,6 +287,11 @@ impl Default for ImageOptions {
 
 const fn yes() -> bool {
     true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_true(value: &bool) -> bool {
+    *value
 }
 
 /// Region that must have a copy of every image.

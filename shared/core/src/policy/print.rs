@@ -138,6 +138,9 @@ fn policy(page: &mut Page, policy: &Policy) {
     for replica in &policy.replicate {
         self::replica(page, replica);
     }
+    if !policy.heal {
+        page.pair(2, "heal", "false");
+    }
     retain(page, 2, policy.retain.as_ref());
     if let Some(secs) = policy.rpo_secs {
         page.pair(2, "rpo", &span(secs));

@@ -55,11 +55,12 @@ fn instance(label: &Label) -> Instance {
 }
 
 fn volume(device: &ObservedDevice, set: &Set) -> Option<Volume> {
-    let of_device = |(id, snapshot): (&VolumeId, &&ObservedSnapshot)| {
-        (Some(&snapshot.id) == device.snapshot.as_ref()).then(|| id.clone())
+    let of_device = |(_, snapshot): &(&VolumeId, &&ObservedSnapshot)| {
+        Some(&snapshot.id) == device.snapshot.as_ref()
     };
+    let (id, snapshot) = set.iter().find(of_device)?;
     Some(Volume {
-        id: set.iter().find_map(of_device)?,
+        id: id.clone(),
         device: device.name.clone(),
         size_gib: device.size_gib?,
         volume_type: device.volume_type.clone()?,
@@ -67,6 +68,7 @@ fn volume(device: &ObservedDevice, set: &Set) -> Option<Volume> {
         throughput: device.throughput,
         delete_on_termination: device.delete_on_termination.unwrap_or(false),
         encrypted: device.encrypted.unwrap_or(false),
+        kms_key: snapshot.kms_key.clone(),
         shared: false,
         tags: BTreeMap::new(),
     })

@@ -88,6 +88,7 @@ fn missing(point: &Point, source: &AmiId, region: &Region) -> Replica {
         missing_since: None,
         lost: None,
         healed: Vec::new(),
+        heal_asked: false,
     }
 }
 

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::change::{Change, Write};
 use crate::ids::{AmiId, Region};
 use crate::illegal::Illegal;
-use crate::limits::{HEAL_WINDOW, HEALS_MAX, HEALS_WITHIN, later};
+use crate::limits::{HEAL_AGAIN, HEAL_WINDOW, HEALS_MAX, HEALS_WITHIN, later};
 use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
 use crate::reason::Reason;
 use crate::status::{Event, IllegalTransition, Phase, Status};
@@ -101,6 +101,7 @@ pub fn remade(point: &Point, reason: Reason, now: Timestamp) -> Result<Point, Il
         home_place: Place::Underway,
         step: again::next(&point.step, now),
         healed: healed(&point.healed, now),
+        heal_asked: false,
         reason: Some(reason),
         ..after
     })
@@ -117,7 +118,8 @@ pub fn begun_again(
 ) -> Result<Point, IllegalTransition> {
     let after = again::point(point, reason, now)?;
     let until = Some(later(now, HEAL_WINDOW));
-    Ok(Point { until, home_place: Place::Underway, healed: healed(&point.healed, now), ..after })
+    let healed = healed(&point.healed, now);
+    Ok(Point { until, home_place: Place::Underway, healed, heal_asked: false, ..after })
 }
 
 /// Returns the replica that is copied again, and its point.
@@ -139,10 +141,12 @@ pub fn copied_again(
     after.source = image.clone();
     after.source_region = (*region != replica.home).then(|| region.clone());
     after.healed = healed(&replica.healed, now);
+    after.heal_asked = false;
     let mut point = Point { reason: Some(reason), ..point.clone() };
     if replica.region == point.home {
         point.home_place = Place::Underway;
         point.healed = healed(&point.healed, now);
+        point.heal_asked = false;
         point.step = point.step.settled();
     } else {
         point.replicas.insert(replica.region.clone(), Place::Underway);
@@ -172,16 +176,25 @@ pub fn has_lost(point: &Point) -> bool {
     point.status == Status::Lost || point.home_place == Place::Lost
 }
 
+/// Returns the point whose image is not copied back after all. It is looked at again, so that it
+/// does not stay lost.
+#[must_use]
+pub fn not_copied_back(point: &Point, now: Timestamp) -> Point {
+    Point { step: looked_at(&point.step, HEAL_AGAIN, now), ..point.clone() }
+}
+
 /// Returns the change by which a person has the lost places of a point made again, however often
-/// they were before; none if nothing is lost.
+/// they were before, and whatever the policy says of it; none if nothing is lost.
 pub fn heal(point: &Point, replicas: &[Replica], now: Timestamp) -> Option<Change> {
     let home = has_lost(point).then(|| {
-        let point = Point { healed: Vec::new(), ..point.due_now(now) };
+        let point = Point { healed: Vec::new(), heal_asked: true, ..point.due_now(now) };
         Write::point(point)
     });
-    let lost = replicas.iter().filter(|replica| replica.status == ReplicaStatus::Lost);
+    // The point itself stands for the place at home.
+    let elsewhere = replicas.iter().filter(|replica| replica.region != point.home);
+    let lost = elsewhere.filter(|replica| replica.status == ReplicaStatus::Lost);
     let lost = lost.map(|replica| {
-        let replica = Replica { healed: Vec::new(), ..replica.due_now(now) };
+        let replica = Replica { healed: Vec::new(), heal_asked: true, ..replica.due_now(now) };
         Write::replica(replica)
     });
     let writes: Vec<Write> = home.into_iter().chain(lost).collect();

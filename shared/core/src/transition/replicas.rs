@@ -68,6 +68,9 @@ pub fn judged(point: Point) -> Result<Point, IllegalTransition> {
         Ok(point)
     } else if places.contains(&Place::Failed) {
         point.after(Event::Fail)
+    } else if !places.contains(&Place::Available) && !places.contains(&Place::Unusable) {
+        let reason = point.reason.clone().or_else(|| left_over(&point));
+        Point { reason, ..point }.after(Event::LoseAll)
     } else if places.contains(&Place::Lost) || places.contains(&Place::Unusable) {
         let is_over = point.reason.as_ref().is_none_or(|reason| reason.code == Code::Healing);
         let reason = if is_over { left_over(&point) } else { point.reason.clone() };
@@ -86,7 +89,7 @@ fn left_over(point: &Point) -> Option<Reason> {
     places.find_map(|(region, place)| match place {
         Place::Lost => Some(Reason::new(Code::Lost, format!("the image in {region} is gone"))),
         Place::Unusable => {
-            let text = format!("the image in {region} was disabled");
+            let text = format!("the image in {region} cannot be used: it or its key was disabled");
             Some(Reason::new(Code::ImageDisabled, text))
         }
         Place::Underway | Place::Available | Place::Failed | Place::Withdrawn => None,
@@ -95,7 +98,15 @@ fn left_over(point: &Point) -> Option<Reason> {
 
 /// Tells whether a reason is about a place that was lost, and so goes when all places are there.
 const fn is_of_loss(code: Code) -> bool {
-    matches!(code, Code::Lost | Code::Healing | Code::LostAgain | Code::ImageDisabled)
+    matches!(
+        code,
+        Code::Lost
+            | Code::Healing
+            | Code::LostAgain
+            | Code::MassLoss
+            | Code::ImageDisabled
+            | Code::KeyUnusable
+    )
 }
 
 /// Returns the reason of a point: every region that the point will not reach, and why.

@@ -188,11 +188,11 @@ fn any_policy() -> impl Strategy<Value = Policy> {
         exclude_tags,
         states,
     });
-    let rest = (replicate(), option::of(retain()), option::of(1..10_000_000_u64));
+    let rest = (replicate(), any::<bool>(), option::of(retain()), option::of(1..10_000_000_u64));
     let name = "[a-z][a-z0-9-]{0,39}".prop_map(|name| PolicyName::parse(&name).unwrap());
     (name, select, triggers(), consistency(), image(), rest).prop_map(
         |(name, select, triggers, (consistency, stop_start), image, rest)| {
-            let (replicate, retain, rpo_secs) = rest;
+            let (replicate, heal, retain, rpo_secs) = rest;
             Policy {
                 name,
                 select,
@@ -201,6 +201,7 @@ fn any_policy() -> impl Strategy<Value = Policy> {
                 stop_start,
                 image,
                 replicate,
+                heal,
                 retain,
                 rpo_secs,
             }

@@ -67,6 +67,7 @@ policies:
       copy_tags: false
     replicate:
       - {region: eu-west-1, retain: {daily: 7, weekly: 4}}
+    heal: false
     retain: {last: 3, hourly: 24, daily: 7, weekly: 5, monthly: 12, yearly: 2, within: 2d}
     rpo: 26h
 "#;
@@ -99,6 +100,7 @@ fn every_key_is_heard() {
         yearly: Some(2),
         within_secs: Some(2 * 86_400),
     };
+    assert!(!gold.heal);
     assert_eq!(gold.retain, Some(here));
     assert_eq!(gold.rpo_secs, Some(26 * 3600));
 }
@@ -120,6 +122,7 @@ fn what_is_not_said_has_its_default() {
     assert_eq!(gold.stop_start, StopStart { at_once: 1, timeout_secs: 600 });
     assert_eq!((gold.image.method, gold.image.kind), (Method::Auto, Artefact::Image));
     assert!(gold.image.copy_tags);
+    assert!(gold.heal);
     assert_eq!((gold.retain, gold.rpo_secs), (None, None));
 }
 

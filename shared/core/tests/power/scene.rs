@@ -104,6 +104,7 @@ fn machine(seen: &ObservedMachine) -> Machine {
         throughput: None,
         delete_on_termination: true,
         encrypted: false,
+        kms_key: None,
         shared: false,
         tags: BTreeMap::new(),
     };
@@ -276,7 +277,10 @@ impl World {
                     self.downtimes.get(&downtime.point).map(|downtime| downtime.version)
                 }
                 Record::Roster(_) => Some(self.roster.version).filter(|version| *version > 0),
-                Record::Replica(_) | Record::RequestCounter(_) | Record::Obstacles(_) => None,
+                Record::Replica(_)
+                | Record::RequestCounter(_)
+                | Record::Obstacles(_)
+                | Record::Brake(_) => None,
             };
             there.unwrap_or(0) == write.expected
         });
@@ -289,7 +293,10 @@ impl World {
                     drop(self.downtimes.insert(downtime.point.clone(), (**downtime).clone()));
                 }
                 Record::Roster(roster) => self.roster = (**roster).clone(),
-                Record::Replica(_) | Record::RequestCounter(_) | Record::Obstacles(_) => {}
+                Record::Replica(_)
+                | Record::RequestCounter(_)
+                | Record::Obstacles(_)
+                | Record::Brake(_) => {}
             }
         }
         fits

@@ -155,7 +155,11 @@ impl World {
                 let key = (asked.instance.clone(), asked.policy.clone());
                 write.expected == self.asked.get(&key).map_or(0, |asked| asked.version)
             }
-            Record::Replica(_) | Record::Downtime(_) | Record::Roster(_) | Record::Obstacles(_) => {
+            Record::Replica(_)
+            | Record::Downtime(_)
+            | Record::Roster(_)
+            | Record::Obstacles(_)
+            | Record::Brake(_) => {
                 panic!("nothing is copied or stopped here")
             }
         });
@@ -173,7 +177,8 @@ impl World {
                     Record::Replica(_)
                     | Record::Downtime(_)
                     | Record::Roster(_)
-                    | Record::Obstacles(_) => {}
+                    | Record::Obstacles(_)
+                    | Record::Brake(_) => {}
                 }
             }
         }

@@ -46,6 +46,7 @@ fn volume(number: u8) -> Volume {
         throughput: None,
         delete_on_termination: true,
         encrypted: false,
+        kms_key: None,
         shared: false,
     }
 }
@@ -81,6 +82,7 @@ fn point() -> Point {
     assert_eq!(point.id.as_str(), ID);
     point.status = Status::Protected;
     point.step.due_at = None;
+    point.taken_at = Some(at("2026-01-06T19:00:15Z"));
     point.machine = Some(Machine {
         left_out: Vec::new(),
         instance,
@@ -115,6 +117,7 @@ fn snapshot(name: &str, volume: &str) -> ObservedSnapshot {
         state: SnapshotState::Completed,
         message: None,
         started_at: at("2026-01-06T19:00:20Z"),
+        kms_key: None,
         tags: our_tags("0"),
     }
 }
@@ -173,6 +176,7 @@ impl World {
         let point_id = self.point.id.clone();
         let replica = self.replica.map(|replica| ((point_id.clone(), region(AWAY)), replica));
         let tagged = Tagged {
+            keys: BTreeMap::new(),
             fleet: BTreeMap::new(),
             snapshots: by_region(self.snapshots),
             images: by_region(self.images),
@@ -425,17 +429,17 @@ fn a_snapshot_that_the_facts_do_not_vouch_for_is_foreign() {
     foreign_snapshot(other, ObservedSnapshot { volume: None, ..planted() });
     // Thirty seconds are left to clocks that differ; the point was requested at 19:00:10.
     let began = |text: &str| ObservedSnapshot { started_at: at(text), ..planted() };
-    foreign_snapshot(
-        "it was started before its point was requested",
-        began("2026-01-06T18:59:39Z"),
-    );
-    check(
-        &[
-            &format!("~ {ID}: protected, ami-00000001, leftovers snap-00000003"),
-            &format!("- snap-00000003: {SURPLUS}"),
-        ],
-        |world| world.snapshots.push((HOME, began("2026-01-06T18:59:40Z"))),
-    );
+    let before = "it was started before its point was requested";
+    foreign_snapshot(before, began("2026-01-06T18:59:39Z"));
+    // Fifty seconds after the intent of the call at 19:00:15, for the call and the clocks.
+    let after = "it was started after the snapshots of its point were made";
+    foreign_snapshot(after, began("2026-01-06T19:01:06Z"));
+    for edge in ["2026-01-06T18:59:40Z", "2026-01-06T19:01:05Z"] {
+        let line = format!("~ {ID}: protected, ami-00000001, leftovers snap-00000003");
+        check(&[&line, &format!("- snap-00000003: {SURPLUS}")], |world| {
+            world.snapshots.push((HOME, began(edge)));
+        });
+    }
     for attempt in ["", "-1", "one", "21", "4294967296", " 0"] {
         foreign_snapshot(
             "its attempt number matches no attempt of its point",

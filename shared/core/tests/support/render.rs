@@ -177,6 +177,9 @@ impl Line for Change {
                 Record::Roster(roster) => f.write_str(&roster_line(roster, from))?,
                 Record::RequestCounter(asked) => f.write_str(&counter_line(asked, from))?,
                 Record::Obstacles(obstacles) => f.write_str(&obstacles_line(obstacles, from))?,
+                Record::Brake(brake) => {
+                    write!(f, "brake of {}: {from}{} lost", brake.region, brake.lost)?;
+                }
             }
         }
         let news = self.summary.iter().flat_map(|summary| &summary.news);

@@ -37,6 +37,7 @@ pub fn machine(devices: usize) -> Machine {
         throughput: None,
         delete_on_termination: true,
         encrypted: false,
+        kms_key: None,
         shared: false,
         tags: Tags::new(),
     };

@@ -6,6 +6,7 @@ mod confirm;
 mod copy;
 mod created;
 mod handing_over;
+mod healing;
 mod methods;
 mod outcomes;
 mod register;

@@ -95,6 +95,7 @@ pub fn running() -> Machine {
         throughput: Some(125),
         delete_on_termination: number == 1,
         encrypted: false,
+        kms_key: None,
         shared: false,
     };
     Machine {
@@ -273,6 +274,7 @@ pub fn confirm_input(now: Timestamp, points: Vec<Point>, seen: &[ObservedImage])
         snapshots: BTreeMap::new(),
         history: BTreeMap::new(),
         instances: BTreeMap::new(),
+        healing: Default::default(),
     }
 }
 
@@ -289,6 +291,7 @@ pub fn seen_snapshot(number: u32, of_volume: u32) -> ObservedSnapshot {
         state: SnapshotState::Pending,
         message: None,
         started_at: at(1),
+        kms_key: None,
         tags: tags(&[("afterimage:point", NAME), ("afterimage:attempt", "0")]),
     }
 }
@@ -361,7 +364,7 @@ pub fn written(decision: &Decision) -> (Vec<Point>, Vec<Replica>) {
         match &write.record {
             Record::Point(point) => points.push((**point).clone()),
             Record::Replica(replica) => replicas.push((**replica).clone()),
-            Record::Downtime(_) | Record::Roster(_) | Record::Obstacles(_) => {}
+            Record::Downtime(_) | Record::Roster(_) | Record::Obstacles(_) | Record::Brake(_) => {}
             Record::RequestCounter(asked) => panic!("no worker asks for points: {asked:?}"),
         }
     }

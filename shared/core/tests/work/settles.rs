@@ -83,6 +83,7 @@ impl World {
             snapshots: BTreeMap::new(),
             history: BTreeMap::new(),
             instances: BTreeMap::new(),
+            healing: Default::default(),
         });
         let copy = copy::decide(&copy::Input {
             now,
@@ -122,7 +123,10 @@ impl World {
                     let id = (replica.point.clone(), replica.region.clone());
                     self.replicas.insert(id, (**replica).clone()).map(|had| had.version)
                 }
-                Record::Downtime(_) | Record::Roster(_) | Record::Obstacles(_) => continue,
+                Record::Downtime(_)
+                | Record::Roster(_)
+                | Record::Obstacles(_)
+                | Record::Brake(_) => continue,
                 Record::RequestCounter(asked) => panic!("no worker asks for points: {asked:?}"),
             };
             assert_eq!(had.unwrap_or(0), write.expected, "each write builds on what is there");

@@ -212,6 +212,7 @@ fn attached_volume(
         throughput: volume.throughput(),
         delete_on_termination: place.delete_on_termination().unwrap_or(false),
         encrypted: volume.encrypted().unwrap_or(false),
+        kms_key: volume.kms_key_id().map(str::to_string),
         shared: volume.attachments().iter().any(|other| is_elsewhere(other, place)),
         tags: wire::tags(volume.tags()),
     };

@@ -80,6 +80,7 @@ fn snapshot(wire: &types::Snapshot) -> Result<ObservedSnapshot, Odd> {
         },
         message: wire.state_message().filter(|text| !text.is_empty()).map(str::to_string),
         started_at: wire::moment(wire.start_time(), "start time")?,
+        kms_key: wire.kms_key_id().map(str::to_string),
         tags: wire::tags(wire.tags()),
     })
 }

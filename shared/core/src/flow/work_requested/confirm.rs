@@ -17,7 +17,9 @@ use jiff::Timestamp;
 
 use super::compare::{self, Difference, Weight};
 use super::decision_builder::DecisionBuilder;
+use super::due;
 use super::grade_tag;
+use super::healing;
 use super::held_up;
 pub use super::images::Input;
 use super::missing;
@@ -41,10 +43,9 @@ use crate::work::{Kind, Queue};
 
 /// Returns the facts that have to be read before anything is decided.
 pub(super) fn needs(points: &[Point], replicas: &[Replica], now: Timestamp) -> Needs {
-    let pending =
-        points.iter().filter(|point| is_pending(point) || missing::is_point_due(point, now));
+    let pending = points.iter().filter(|point| is_pending(point) || due::is_point_due(point, now));
     let copies = replicas.iter().filter(|replica| {
-        replica.status == ReplicaStatus::Pending || missing::is_replica_due(replica, now)
+        replica.status == ReplicaStatus::Pending || due::is_replica_due(replica, now)
     });
     let of_points = pending.filter_map(|point| point.image.as_ref());
     let of_replicas = copies.filter_map(|replica| replica.image.as_ref());
@@ -53,6 +54,7 @@ pub(super) fn needs(points: &[Point], replicas: &[Replica], now: Timestamp) -> N
         images: images.into_iter().cloned().collect(),
         points: replicas.iter().map(|replica| replica.point.clone()).collect(),
         snapshots: missing::snapshots(points, now),
+        policies: missing::needs_policies(points, replicas, now),
         ..Needs::default()
     }
 }
@@ -277,11 +279,12 @@ fn imaged(
     let after = point.after(Event::Available)?;
     let (mut places, mut writes) = (BTreeMap::new(), Vec::new());
     for region in regions {
-        let (place, write) = missing::replica_again(point, image, region, input)?;
+        let (place, write) = healing::replica_again(point, image, region, input)?;
         places.insert(region.clone(), place);
         if let Some(write) = write {
             writes.push(write);
-            builder.wake(Queue { region: region.clone(), kind: Kind::Copy });
+            let kind = if place == Place::Lost { Kind::Confirm } else { Kind::Copy };
+            builder.wake(Queue { region: region.clone(), kind });
         }
     }
     if point.lost.is_some() {

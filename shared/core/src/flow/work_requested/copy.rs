@@ -30,11 +30,12 @@ use crate::illegal::Illegal;
 use crate::limits::{COPIES_AT_ONCE, COPY_AGAIN, PROBE_EVERY, backoff, later};
 use crate::observed::{Complete, ObservedImage};
 use crate::obstacle::{Cause, Obstacles, Stand};
-use crate::point::{Point, Replica, ReplicaEvent, ReplicaStatus, Step};
+use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
 use crate::summary::MachineSummary;
-use crate::transition::{replicas, retry, withdrawn};
+use crate::transition::{loss, replicas, retry, withdrawn};
+use crate::work::{Kind, Queue};
 
 #[derive(Clone, Debug)]
 pub struct Input {
@@ -86,18 +87,21 @@ pub fn decide(input: &Input) -> Decision {
     let turns = turns(input);
     let mut builder = DecisionBuilder::default();
     for (point, replica, newer) in turns.superseded {
-        let done = supersede(&mut builder, point, replica, newer);
+        let done = supersede(&mut builder, point, replica, newer, input);
         builder.check(replica.about(), done);
     }
     for (point, replica) in turns.ready.into_iter().take(COPIES_AT_ONCE) {
         let done = match replica.status {
+            ReplicaStatus::Waiting if is_source_gone(point, replica) => {
+                lose(&mut builder, point, replica, input)
+            }
             ReplicaStatus::Waiting => match wanted::copy(point, &replica.region, &input.in_force) {
                 Verdict::Wanted => begin(&mut builder, point, replica, COPY_AGAIN, input),
                 Verdict::Unknown(reason) => {
                     builder.say(replica.about(), reason);
                     Ok(())
                 }
-                Verdict::Unwanted(reason) => withdraw(&mut builder, point, replica, reason),
+                Verdict::Unwanted(reason) => withdraw(&mut builder, point, replica, reason, input),
             },
             ReplicaStatus::Copying if is_taken(replica) => {
                 match input.named.get(&copy_image::name(replica)) {
@@ -207,14 +211,24 @@ fn supersede(
     point: &Point,
     replica: &Replica,
     newer: &PointId,
+    input: &Input,
 ) -> Result<(), Illegal> {
     let text = format!("{newer} is newer, and is copied into {} in its place", replica.region);
     let reason = Reason::new(Code::Superseded, text);
     builder.say(replica.about(), reason.clone());
     let after = retry::replica_withdrawn(replica, reason.clone())?;
-    let point = point.clone().found(Some(reason));
+    let point = looked_at_again(point, replica, input.now).found(Some(reason));
     builder.record(replicas::settled(&point, vec![after])?);
     Ok(())
+}
+
+/// Returns the point of a replica that is not made. A place at home whose image is not copied back
+/// is looked at again.
+fn looked_at_again(point: &Point, replica: &Replica, now: Timestamp) -> Point {
+    match replica.region == point.home {
+        true => loss::not_copied_back(point, now),
+        false => point.clone(),
+    }
 }
 
 /// Returns the time at which a replica should be available. Copies begin slowly, one in two
@@ -270,16 +284,55 @@ fn find(
     }
 }
 
+/// Tells whether a copy has failed, and the ledger no longer calls the image good that it copies.
+fn is_source_gone(point: &Point, replica: &Replica) -> bool {
+    let source = replica.source_region();
+    let is_good = match *source == point.home {
+        true => {
+            point.home_place == Place::Available && point.image.as_ref() == Some(&replica.source)
+        }
+        false => point.replicas.get(source) == Some(&Place::Available),
+    };
+    replica.step.failures > 0 && !is_good
+}
+
+/// Looks for another image to copy: the place counts as lost until one is found.
+fn lose(
+    builder: &mut DecisionBuilder,
+    point: &Point,
+    replica: &Replica,
+    input: &Input,
+) -> Result<(), Illegal> {
+    let text =
+        format!("{} in {} is gone and cannot be copied", replica.source, replica.source_region());
+    let reason = Reason::new(Code::Lost, text);
+    builder.say(replica.about(), reason.clone());
+    builder.wake(Queue { region: replica.region.clone(), kind: Kind::Confirm });
+    // The point itself stands for the place at home.
+    let (point, replica) = match replica.region == point.home {
+        true => {
+            let settled = Replica { step: replica.step.settled(), ..replica.clone() };
+            (point.due_now(input.now), settled)
+        }
+        false => (point.clone(), replica.due_now(input.now)),
+    };
+    let after = Replica { reason: Some(reason), ..replica.after(ReplicaEvent::Lose)? };
+    builder.record(replicas::settled(&point, vec![after])?);
+    Ok(())
+}
+
 /// Withdraws the replica, together with its place in its point.
 fn withdraw(
     builder: &mut DecisionBuilder,
     point: &Point,
     replica: &Replica,
     reason: Reason,
+    input: &Input,
 ) -> Result<(), Illegal> {
     let after = withdrawn::replica(replica, reason.clone())?;
     builder.say(replica.about(), reason);
-    builder.record(replicas::settled(point, vec![after])?);
+    let point = looked_at_again(point, replica, input.now);
+    builder.record(replicas::settled(&point, vec![after])?);
     Ok(())
 }
 

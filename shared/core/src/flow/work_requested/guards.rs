@@ -10,7 +10,7 @@ use crate::reason::{Code, Reason};
 const TAG_AUTO_SCALING: &str = "aws:autoscaling:groupName";
 
 /// States of a key under which EC2 starts a machine.
-const KEY_STATES_USABLE: [&str; 2] = ["Enabled", "Updating"];
+pub(super) const KEY_STATES_USABLE: [&str; 2] = ["Enabled", "Updating"];
 
 /// Guards of a machine that no listing shows, asked right before it is stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::disk_keys::Keys;
+use crate::flow::InForce;
 use crate::ids::{AmiId, InstanceId, SnapshotId};
 use crate::machine::Instance;
 use crate::observed::{ObservedImage, ObservedSnapshot};
@@ -37,4 +39,19 @@ pub struct Input {
     pub history: BTreeMap<InstanceId, History>,
     /// Those machines, as far as EC2 shows them.
     pub instances: BTreeMap<InstanceId, Instance>,
+    pub healing: Healing,
+}
+
+/// The facts that decide if what is lost is made again; empty if nothing is missing.
+#[derive(Clone, Debug, Default)]
+pub struct Healing {
+    /// The policies in force, and the brakes of the regions.
+    pub in_force: InForce,
+    /// The number of places of the region that the ledger calls good; none if it was not counted,
+    /// because only a few are missing.
+    pub good: Option<usize>,
+    /// The most that is made again in a region in a day once many images are lost there.
+    pub gib_per_day: u32,
+    /// The keys of images that are looked at, and those under which images are copied back.
+    pub keys: Keys,
 }

@@ -1,54 +1,38 @@
-//! Places whose artefact is missing, or is gone: a look by its id, and the way to have it again.
+//! Places whose artefact may be missing: a look by its id.
 //!
 //! - An artefact that is not shown by its id is looked at again after [`LOST_AFTER`]. Only then it
-//!   is lost. An image that is disabled can be enabled by whoever disabled it, and is left alone.
-//! - A replica that is lost is copied again, from any image of its point that is left.
-//! - An image at home that is lost is registered again if its snapshots are there, and else copied
-//!   back from a replica. An image that EC2 created is only ever copied back, because registering
-//!   it would lose something.
-//! - If nothing is left, and the machine stands as the policy wants it, the point begins again.
-//! - Only the newest good point of a machine and policy is made again. A place that is lost again
-//!   and again is left to a person.
+//!   is lost, and [`super::healing`] decides if it is made again.
+//! - An image that is disabled can be enabled by whoever disabled it, and is left alone. So is one
+//!   whose key cannot be used.
+//! - Once many images of a region are lost, a person is told of the region, and not of each of them
+//!   ([`super::braking`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::braking::Braking;
 use super::decision_builder::DecisionBuilder;
+use super::disk_keys::{self, Use};
+use super::due::{is_point_due, is_replica_due};
+use super::healing;
 use super::images::Input;
-use crate::change::{Change, Record, Write};
+use super::losses;
+use crate::change::{Change, Write};
 use crate::command::{Finding, Resolved};
 use crate::ids::{AmiId, InstanceId, Region, SnapshotId};
 use crate::illegal::Illegal;
-use crate::limits::{HEAL_AGAIN, LOST_AFTER};
-use crate::machine::{Instance, State};
-use crate::observed::{ImageState, ObservedImage, SnapshotState};
+use crate::limits::{LOST_AFTER, MASS_LOSS};
+use crate::observed::{ImageState, ObservedImage};
 use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus};
-use crate::policy::{Artefact, Consistency, Method};
+use crate::policy::Artefact;
 use crate::reason::{Code, Reason};
-use crate::slot::Occasion;
-use crate::status::{Phase, Status};
+use crate::status::Phase;
 use crate::summary::{Good, News, Summary};
-use crate::transition::loss;
-use crate::transition::summary;
+use crate::transition::{loss, replicas, summary};
 use crate::work::{Kind, Queue};
 
 type Done = Result<(), Illegal>;
-
-/// Tells whether a point is to be looked at here.
-pub(super) fn is_point_due(point: &Point, now: Timestamp) -> bool {
-    let is_here = point.status.phase() == Phase::Good || point.status == Status::Lost;
-    is_here && point.step.due_at.is_some_and(|due| due <= now)
-}
-
-/// Tells whether a replica is to be looked at here.
-pub(super) fn is_replica_due(replica: &Replica, now: Timestamp) -> bool {
-    let is_here = matches!(
-        replica.status,
-        ReplicaStatus::Available | ReplicaStatus::Unusable | ReplicaStatus::Lost
-    );
-    is_here && replica.step.due_at.is_some_and(|due| due <= now)
-}
 
 /// Returns the snapshots that are looked at: those that are all that a point has, and those from
 /// which an image that is lost may be made again.
@@ -85,28 +69,78 @@ pub fn machines_to_recall(
     machines.chain(elsewhere.map(|replica| replica.instance.clone())).collect()
 }
 
+/// Tells whether something is missing, so that the policies in force and the brakes are read.
+pub(super) fn needs_policies(points: &[Point], replicas: &[Replica], now: Timestamp) -> bool {
+    points.iter().any(|point| is_point_due(point, now))
+        || replicas.iter().any(|replica| is_replica_due(replica, now))
+}
+
+/// Returns the number of places that may be lost: those that are looked at now, and those that are
+/// looked at again soon.
+pub fn suspects(points: &[Point], replicas: &[Replica], now: Timestamp) -> usize {
+    let at_home = points.iter().filter(|point| is_point_due(point, now) && !loss::has_lost(point));
+    let elsewhere = replicas
+        .iter()
+        .filter(|replica| is_replica_due(replica, now) && replica.status != ReplicaStatus::Lost);
+    at_home.count() + elsewhere.count() + not_due(points, replicas, now)
+}
+
+/// Returns the number of places that were missing at their first look and have the second before
+/// them.
+fn not_due(points: &[Point], replicas: &[Replica], now: Timestamp) -> usize {
+    let at_home = points.iter().map(|point| (point.missing_since, &point.step));
+    let elsewhere = replicas.iter().map(|replica| (replica.missing_since, &replica.step));
+    let all = at_home.chain(elsewhere).filter(|(since, _)| since.is_some());
+    all.filter(|(_, step)| !step.is_due(now)).count()
+}
+
+/// Tells whether so many places are missing that it matters how many are lost together, and some of
+/// them have their second look before them. The others wait for these, so that a person is told of
+/// all of them at once.
+fn gathers(input: &Input) -> bool {
+    let (points, replicas) = (&input.points, &input.replicas);
+    let all = u32::try_from(suspects(points, replicas, input.now)).unwrap_or(u32::MAX);
+    all > MASS_LOSS && not_due(points, replicas, input.now) > 0
+}
+
 /// Looks at the points and replicas whose artefact is missing or lost.
 pub(super) fn decide(builder: &mut DecisionBuilder, input: &Input) {
-    for point in input.points.iter().filter(|point| is_point_due(point, input.now)) {
-        let done = match loss::has_lost(point) {
-            true => heal_home(builder, point, input),
-            false => look_at_home(builder, point, input),
-        };
+    let points = input.points.iter().filter(|point| is_point_due(point, input.now));
+    let points: Vec<&Point> = points.filter(|point| !loss::has_lost(point)).collect();
+    let replicas = input.replicas.iter().filter(|replica| {
+        is_replica_due(replica, input.now) && replica.status != ReplicaStatus::Lost
+    });
+    let of_point = |replica: &Replica| input.points_of_replicas.get(&replica.point);
+    let replicas = replicas.filter_map(|replica| Some((of_point(replica)?, replica)));
+    let replicas: Vec<(&Point, &Replica)> = replicas.collect();
+    let gone_at_home =
+        points.iter().filter(|point| matches!(seen_at_home(point, input), Seen::Gone));
+    let gone_at_home = gone_at_home.map(|point| &point.home);
+    let gone_elsewhere = replicas.iter().filter(|(_, replica)| {
+        let seen_as = |image| seen(image, replica.missing_since, input);
+        replica.image.as_ref().is_some_and(|image| matches!(seen_as(image), Seen::Gone))
+    });
+    let gone_elsewhere = gone_elsewhere.map(|(_, replica)| &replica.region);
+    let mut braking = Braking::new(input, gone_at_home.chain(gone_elsewhere));
+    for point in points {
+        let done = look_at_home(builder, &mut braking, point, input);
         builder.check(&point.id, done);
     }
-    for replica in input.replicas.iter().filter(|replica| is_replica_due(replica, input.now)) {
-        let Some(point) = input.points_of_replicas.get(&replica.point) else { continue };
-        let done = match replica.status {
-            ReplicaStatus::Lost => heal_replica(builder, point, replica, input),
-            _ => look_at_replica(builder, point, replica, input),
-        };
+    for (point, replica) in replicas {
+        let done = look_at_replica(builder, &mut braking, point, replica, input);
         builder.check(replica.about(), done);
     }
+    healing::decide(builder, &mut braking, input);
+    braking.tell(builder);
 }
 
 /// The state of an artefact, as a look by its id shows it.
 enum Seen {
     There,
+    /// There, and nothing tells if its key can be used.
+    KeyUnknown,
+    /// There, with a key that cannot be used. The text names it.
+    KeyUnusable(String),
     Disabled,
     /// Not shown, and not for the first time.
     Gone,
@@ -116,79 +150,110 @@ enum Seen {
 
 fn seen(image: &AmiId, missing_since: Option<Timestamp>, input: &Input) -> Seen {
     match input.images.get(image).map(|seen| seen.state) {
-        Some(ImageState::Available) => Seen::There,
+        Some(ImageState::Available) => {
+            let snapshots = input.images.get(image).into_iter().flat_map(|seen| &seen.snapshots);
+            with_keys(snapshots, input)
+        }
         Some(ImageState::Disabled) => Seen::Disabled,
         Some(ImageState::Pending | ImageState::Failed | ImageState::Other) => Seen::NotShown,
-        None | Some(ImageState::Deregistered) => absent(missing_since, input.now),
+        None | Some(ImageState::Deregistered) => absent(missing_since, input),
     }
 }
 
-fn absent(missing_since: Option<Timestamp>, now: Timestamp) -> Seen {
-    match missing_since.is_some_and(|since| now.duration_since(since) >= LOST_AFTER) {
+/// The state of an artefact that is there, by the keys of its snapshots.
+fn with_keys<'a>(snapshots: impl IntoIterator<Item = &'a SnapshotId>, input: &'a Input) -> Seen {
+    let arns = disk_keys::of_snapshots(snapshots, &input.snapshots);
+    match disk_keys::used(&input.healing.keys, arns) {
+        Use::Usable => Seen::There,
+        Use::Unknown => Seen::KeyUnknown,
+        Use::Unusable(which) => Seen::KeyUnusable(which),
+    }
+}
+
+/// The state of the artefact at home.
+fn seen_at_home(point: &Point, input: &Input) -> Seen {
+    match (&point.image, point.plan.kind) {
+        (Some(image), Artefact::Image) => seen(image, point.missing_since, input),
+        _ => {
+            let is_there = |id| input.snapshots.contains_key(id);
+            match point.snapshots.values().all(is_there) {
+                true => with_keys(point.snapshots.values(), input),
+                false => absent(point.missing_since, input),
+            }
+        }
+    }
+}
+
+fn absent(missing_since: Option<Timestamp>, input: &Input) -> Seen {
+    let missing_for = missing_since.map(|since| input.now.duration_since(since));
+    let enough = if gathers(input) { LOST_AFTER.saturating_mul(2) } else { LOST_AFTER };
+    match missing_for.is_some_and(|missing_for| missing_for >= enough) {
         true => Seen::Gone,
         false => Seen::NotShown,
     }
 }
 
-fn look_at_home(builder: &mut DecisionBuilder, point: &Point, input: &Input) -> Done {
-    let now = input.now;
-    let looked = match (&point.image, point.plan.kind) {
-        (Some(image), Artefact::Image) => seen(image, point.missing_since, input),
-        _ => {
-            let is_there = |id| input.snapshots.contains_key(id);
-            match point.snapshots.values().all(is_there) {
-                true => Seen::There,
-                false => absent(point.missing_since, now),
-            }
-        }
-    };
+fn look_at_home(
+    builder: &mut DecisionBuilder,
+    braking: &mut Braking,
+    point: &Point,
+    input: &Input,
+) -> Done {
+    let (now, home) = (input.now, &point.home);
     let name = match &point.image {
         Some(image) => image.to_string(),
         None => "a snapshot".to_string(),
     };
-    let after = match looked {
-        Seen::There if point.home_place == Place::Unusable => {
-            let after = Point { home_place: Place::Available, ..loss::cleared(point) };
-            resolve(builder, &point.home, point.image.as_ref(), Code::ImageDisabled, now);
-            crate::transition::replicas::judged(after)?
-        }
-        Seen::There => {
-            builder.record(Change::point(loss::cleared(point)));
-            return Ok(());
-        }
-        Seen::NotShown => {
+    let is_unusable = point.home_place == Place::Unusable;
+    let after = match (seen_at_home(point, input), is_unusable) {
+        (Seen::NotShown, _) => {
             let step = loss::looked_at(&point.step, LOST_AFTER, now);
             let since = point.missing_since.or(Some(now));
             builder.record(Change::point(Point { step, missing_since: since, ..point.clone() }));
             return Ok(());
         }
-        Seen::Disabled if point.home_place == Place::Unusable => {
-            builder.record(Change::point(loss::cleared(point)));
-            return Ok(());
+        (Seen::There, true) => {
+            let after = Point { home_place: Place::Available, ..loss::cleared(point) };
+            resolve(builder, home, point.image.as_ref(), Code::ImageDisabled, now);
+            replicas::judged(after)?
         }
-        Seen::Disabled => {
-            let reason = disabled(&name, &point.home);
-            report(builder, &point.home, point.image.as_ref(), &reason, now);
+        (Seen::KeyUnusable(which), false) => {
+            loss::home(point, Place::Unusable, disk_keys::unusable(&name, home, &which), now)?
+        }
+        (Seen::Disabled, false) => {
+            let reason = disabled(&name, home);
+            report(builder, home, point.image.as_ref(), &reason, now);
             loss::home(point, Place::Unusable, reason, now)?
         }
-        Seen::Gone => {
-            let reason = gone(&name, &point.home, point.missing_since);
-            let reason = worn_out(point, &point.healed, &point.home, now).unwrap_or(reason);
-            report(builder, &point.home, point.image.as_ref(), &reason, now);
-            builder.wake(Queue { region: point.home.clone(), kind: Kind::Confirm });
+        (Seen::Gone, _) => {
+            let reason = lost(point, &name, &point.healed, home, point.missing_since, input);
+            if !braking.is_mass(home) {
+                let told = with_hints(&reason, point, input);
+                report(builder, home, point.image.as_ref(), &told, now);
+            }
+            builder.wake(Queue { region: home.clone(), kind: Kind::Confirm });
             loss::home(point, Place::Lost, reason, now)?
+        }
+        // As the ledger has it; a key of which nothing is known changes nothing.
+        (Seen::There | Seen::KeyUnknown, false)
+        | (Seen::KeyUnknown | Seen::KeyUnusable(_) | Seen::Disabled, true) => {
+            builder.record(Change::point(loss::cleared(point)));
+            return Ok(());
         }
     };
     if let Some(reason) = &after.reason {
         builder.say(&point.id, reason.clone());
     }
     let told = told(&after, input);
-    builder.record(Change::point(after).telling(Some(told)));
+    let lost = (after.home_place == Place::Lost).then(|| braking.lose(home));
+    let change = Change::point(after).telling(Some(told));
+    builder.record(lost.into_iter().fold(change, Change::with));
     Ok(())
 }
 
 fn look_at_replica(
     builder: &mut DecisionBuilder,
+    braking: &mut Braking,
     point: &Point,
     replica: &Replica,
     input: &Input,
@@ -197,39 +262,44 @@ fn look_at_replica(
     let Some(image) = &replica.image else { return Ok(()) };
     let clear = || Replica { missing_since: None, step: replica.step.settled(), ..replica.clone() };
     let is_unusable = replica.status == ReplicaStatus::Unusable;
-    let (point, replica) = match seen(image, replica.missing_since, input) {
-        Seen::There if is_unusable => {
+    let (point, replica) = match (seen(image, replica.missing_since, input), is_unusable) {
+        (Seen::There, true) => {
             resolve(builder, region, Some(image), Code::ImageDisabled, now);
             let after = clear().after(ReplicaEvent::Restore)?;
             let after = Replica { reason: None, ..after };
-            builder.record(crate::transition::replicas::settled(point, vec![after])?);
+            builder.record(replicas::settled(point, vec![after])?);
             return Ok(());
         }
-        Seen::Disabled if is_unusable => {
-            builder.record(Change::replica(clear()));
-            return Ok(());
-        }
-        Seen::There => {
-            builder.record(Change::replica(clear()));
-            return Ok(());
-        }
-        Seen::NotShown => {
+        (Seen::NotShown, _) => {
             let step = loss::looked_at(&replica.step, LOST_AFTER, now);
             let missing_since = replica.missing_since.or(Some(now));
             builder.record(Change::replica(Replica { step, missing_since, ..replica.clone() }));
             return Ok(());
         }
-        Seen::Disabled => {
+        (Seen::KeyUnusable(which), false) => {
+            let reason = disk_keys::unusable(image.as_str(), region, &which);
+            loss::replica(point, replica, ReplicaEvent::Disable, reason, now)?
+        }
+        (Seen::Disabled, false) => {
             let reason = disabled(image.as_str(), region);
             report(builder, region, Some(image), &reason, now);
             loss::replica(point, replica, ReplicaEvent::Disable, reason, now)?
         }
-        Seen::Gone => {
-            let reason = gone(image.as_str(), region, replica.missing_since);
-            let reason = worn_out(point, &replica.healed, region, now).unwrap_or(reason);
-            report(builder, region, Some(image), &reason, now);
+        (Seen::Gone, _) => {
+            let missing_since = replica.missing_since;
+            let reason = lost(point, image.as_str(), &replica.healed, region, missing_since, input);
+            if !braking.is_mass(region) {
+                let told = with_hints(&reason, point, input);
+                report(builder, region, Some(image), &told, now);
+            }
             builder.wake(Queue { region: region.clone(), kind: Kind::Confirm });
             loss::replica(point, replica, ReplicaEvent::Lose, reason, now)?
+        }
+        // As the ledger has it; a key of which nothing is known changes nothing.
+        (Seen::There | Seen::KeyUnknown, false)
+        | (Seen::KeyUnknown | Seen::KeyUnusable(_) | Seen::Disabled, true) => {
+            builder.record(Change::replica(clear()));
+            return Ok(());
         }
     };
     if let Some(reason) = &replica.reason {
@@ -239,185 +309,10 @@ fn look_at_replica(
         builder.wake(Queue { region: point.home.clone(), kind: Kind::Confirm });
     }
     let told = told(&point, input);
+    let lost = (replica.status == ReplicaStatus::Lost).then(|| braking.lose(region));
     let change = Change::point(point).with(Write::replica(replica));
-    builder.record(change.telling(Some(told)));
+    builder.record(lost.into_iter().fold(change, Change::with).telling(Some(told)));
     Ok(())
-}
-
-// --- Healing -----------------------------------------------------------------------------------
-
-fn heal_home(builder: &mut DecisionBuilder, point: &Point, input: &Input) -> Done {
-    let now = input.now;
-    if let Some(reason) = why_not(point, &point.healed, &point.home, input) {
-        let after = Point { step: point.step.settled(), ..point.clone() };
-        builder.say(&point.id, reason.clone());
-        let after = Point { reason: Some(reason), ..after };
-        builder.record(summary::recorded(after));
-        return Ok(());
-    }
-    let source = survivor(point, &point.home, input);
-    let is_created =
-        point.method.as_ref().is_some_and(|chosen| chosen.method == Method::CreateImage);
-    let is_there = |id| {
-        let seen = input.snapshots.get(id);
-        seen.is_some_and(|snapshot| snapshot.state == SnapshotState::Completed)
-    };
-    let has_snapshots = !point.snapshots.is_empty() && point.snapshots.values().all(is_there);
-    if point.plan.kind == Artefact::Image && !is_created && has_snapshots {
-        let text = format!("the image in {} is registered again from its snapshots", point.home);
-        let reason = Reason::new(Code::Healing, text);
-        builder.say(&point.id, reason.clone());
-        builder.wake(Queue { region: point.home.clone(), kind: Kind::Register });
-        builder.record(Change::point(loss::remade(point, reason, now)?));
-        return Ok(());
-    }
-    if let Some((region, image)) = source {
-        let text = format!("the image in {} is copied back from {region}", point.home);
-        let reason = Reason::new(Code::Healing, text);
-        builder.say(&point.id, reason.clone());
-        builder.wake(Queue { region: point.home.clone(), kind: Kind::Copy });
-        let known = replicas_of(point, input).find(|replica| replica.region == point.home);
-        let record = known.cloned();
-        let record = record.unwrap_or_else(|| loss::home_copy(point, (region, image), now));
-        let (after, record) = loss::copied_again(point, &record, (region, image), reason, now)?;
-        builder.record(Change::point(after).with(Write::replica(record)));
-        return Ok(());
-    }
-    let stands = stands(point, input.instances.get(point.instance()));
-    if point.status == Status::Lost && stands && !is_followed(point, input) {
-        let text = "nothing of the point is left; it begins again on its machine";
-        let reason = Reason::new(Code::Healing, text);
-        builder.say(&point.id, reason.clone());
-        builder.wake(Queue { region: point.home.clone(), kind: Kind::Snapshot });
-        let after = loss::begun_again(point, reason, now)?;
-        let told = summary::latest(&after);
-        builder.record(Change::point(after).telling(Some(told)));
-        return Ok(());
-    }
-    let step = loss::looked_at(&point.step, HEAL_AGAIN, now);
-    builder.record(Change::point(Point { step, ..point.clone() }));
-    Ok(())
-}
-
-fn heal_replica(
-    builder: &mut DecisionBuilder,
-    point: &Point,
-    replica: &Replica,
-    input: &Input,
-) -> Done {
-    let (now, region) = (input.now, &replica.region);
-    if let Some(reason) = why_not(point, &replica.healed, region, input) {
-        builder.say(replica.about(), reason.clone());
-        let step = replica.step.settled();
-        builder.record(Change::replica(Replica { step, reason: Some(reason), ..replica.clone() }));
-        return Ok(());
-    }
-    let Some((source, image)) = survivor(point, region, input) else {
-        let step = loss::looked_at(&replica.step, HEAL_AGAIN, now);
-        builder.record(Change::replica(Replica { step, ..replica.clone() }));
-        return Ok(());
-    };
-    let reason = Reason::new(Code::Healing, format!("{region} is copied again from {source}"));
-    builder.say(replica.about(), reason.clone());
-    builder.wake(Queue { region: region.clone(), kind: Kind::Copy });
-    let (point, replica) = loss::copied_again(point, replica, (source, image), reason, now)?;
-    builder.record(Change::point(point).with(Write::replica(replica)));
-    Ok(())
-}
-
-/// Returns the reason why a place is not made again, if there is one.
-fn why_not(point: &Point, healed: &[Timestamp], region: &Region, input: &Input) -> Option<Reason> {
-    if let Some(newer) = newest_good(point, input).filter(|good| is_newer(good, point)) {
-        let text = format!("{} is newer and good; the older one is not made again", newer.point);
-        return Some(Reason::new(Code::Lost, text));
-    }
-    worn_out(point, healed, region, input.now)
-}
-
-/// Returns the reason why a place that was made again too often is left to a person.
-fn worn_out(
-    point: &Point,
-    healed: &[Timestamp],
-    region: &Region,
-    now: Timestamp,
-) -> Option<Reason> {
-    loss::is_worn_out(healed, now).then(|| {
-        let text = format!(
-            "the image of {} in {region} was lost again soon after it was made again; it is not \
-             made a third time. Find out who deletes it, then run `afterimage heal {}`",
-            point.id, point.id
-        );
-        Reason::new(Code::LostAgain, text)
-    })
-}
-
-fn is_newer(good: &Good, point: &Point) -> bool {
-    good.point != point.id && point.taken_at.is_none_or(|taken_at| good.taken_at > taken_at)
-}
-
-/// Tells whether a newer point of the same machine and policy has an image, gets one, or begins
-/// again itself: the data that this one would have is in that one.
-fn is_followed(point: &Point, input: &Input) -> bool {
-    let others = input.history.get(point.instance()).into_iter().flatten().map(|(other, _)| other);
-    let newer = |other: &&Point| {
-        other.slot.policy == point.slot.policy && other.requested_at > point.requested_at
-    };
-    others.filter(newer).any(|other| other.status.phase() != Phase::Ended || is_to_be_healed(other))
-}
-
-fn is_to_be_healed(point: &Point) -> bool {
-    point.status == Status::Lost && point.step.due_at.is_some()
-}
-
-/// Returns the newest good point of the same machine and policy, other than this.
-fn newest_good(point: &Point, input: &Input) -> Option<Good> {
-    let history = input.history.get(point.instance())?;
-    let others = history.iter().map(|(other, _)| other);
-    let others =
-        others.filter(|other| other.slot.policy == point.slot.policy && other.id != point.id);
-    others.filter_map(Good::of).max_by_key(|good| good.taken_at)
-}
-
-fn replicas_of<'a>(point: &Point, input: &'a Input) -> impl Iterator<Item = &'a Replica> {
-    let history = input.history.get(point.instance()).into_iter().flatten();
-    let id = point.id.clone();
-    history.filter(move |(other, _)| other.id == id).flat_map(|(_, replicas)| replicas)
-}
-
-/// Returns an image of the point that is left, other than in that region: the one at home, if it
-/// is there.
-fn survivor<'a>(
-    point: &'a Point,
-    wanted_in: &Region,
-    input: &'a Input,
-) -> Option<(&'a Region, &'a AmiId)> {
-    // One that is looked at may be gone as well.
-    let is_there = point.home_place.is_available() && point.missing_since.is_none();
-    let home = point.image.as_ref().filter(|_| is_there);
-    if let Some(image) = home.filter(|_| point.home != *wanted_in) {
-        return Some((&point.home, image));
-    }
-    let others = replicas_of(point, input).filter(|replica| {
-        replica.status == ReplicaStatus::Available
-            && replica.missing_since.is_none()
-            && replica.region != *wanted_in
-            && replica.region != point.home
-    });
-    others.filter_map(|replica| Some((&replica.region, replica.image.as_ref()?))).next()
-}
-
-/// Tells whether a machine stands as the policy wants it for an image, without being stopped or
-/// rebooted for it a second time.
-fn stands(point: &Point, instance: Option<&Instance>) -> bool {
-    let Some(instance) = instance else { return false };
-    // A point of a stop is of that stop and no other.
-    if let Occasion::Stopped { launched } = point.slot.occasion {
-        return instance.is_at_rest() && instance.launched == launched;
-    }
-    match point.plan.consistency {
-        Consistency::Crash => matches!(instance.state, State::Running | State::Stopped),
-        Consistency::AtRest | Consistency::StopStart | Consistency::Reboot => instance.is_at_rest(),
-    }
 }
 
 // --- What is said ------------------------------------------------------------------------------
@@ -429,17 +324,27 @@ fn told(point: &Point, input: &Input) -> Summary {
     match Good::of(point) {
         Some(good) => told.telling(News::Good(good)),
         None => {
-            let good = newest_good(point, input).map(Box::new);
+            let good = losses::newest_good(point, input).map(Box::new);
             told.telling(News::Instead { of: point.id.clone(), good })
         }
     }
 }
 
-fn gone(artefact: &str, region: &Region, missing_since: Option<Timestamp>) -> Reason {
-    let since = missing_since.map_or(String::new(), |at| {
-        format!("; it has been missing since {} UTC", at.strftime("%Y-%m-%d %H:%M"))
-    });
-    Reason::new(Code::Lost, format!("{artefact} in {region} is gone{since}"))
+/// Returns the reason of a loss that was just found.
+fn lost(
+    point: &Point,
+    artefact: &str,
+    healed: &[Timestamp],
+    region: &Region,
+    missing_since: Option<Timestamp>,
+    input: &Input,
+) -> Reason {
+    let reason = losses::gone(artefact, region, missing_since);
+    match losses::worn_out(point, healed, region, input.now) {
+        Some(worn_out) => worn_out,
+        None if losses::is_healed(point, input) => reason,
+        None => losses::left_to_person(point, reason),
+    }
 }
 
 fn disabled(image: &str, region: &Region) -> Reason {
@@ -450,6 +355,22 @@ fn disabled(image: &str, region: &Region) -> Reason {
     Reason::new(Code::ImageDisabled, text)
 }
 
+/// Returns the reason of a loss, with what a person wants to know of it.
+fn with_hints(reason: &Reason, point: &Point, input: &Input) -> Reason {
+    if reason.code != Code::Lost {
+        return reason.clone();
+    }
+    let again = match losses::is_healed(point, input) {
+        true => ". It is made again from whatever is left of its point",
+        false => "",
+    };
+    let text = format!(
+        "{}{again}. If it was deleted by mistake, the Recycle Bin may still have it",
+        reason.text
+    );
+    Reason { text, ..reason.clone() }
+}
+
 fn report(
     builder: &mut DecisionBuilder,
     region: &Region,
@@ -458,13 +379,7 @@ fn report(
     now: Timestamp,
 ) {
     let Some(image) = image else { return };
-    let mut reason = reason.clone();
-    if reason.code == Code::Lost {
-        reason.text.push_str(
-            ". It is made again from whatever is left of its point. If it was deleted by mistake, \
-             the Recycle Bin may still have it",
-        );
-    }
+    let reason = reason.clone();
     let (region, artefact) = (region.clone(), image.into());
     builder.report(Finding { region, artefact, reason, seen_at: now });
 }
@@ -479,44 +394,4 @@ pub(super) fn resolve(
 ) {
     let Some(image) = image else { return };
     builder.resolve(Resolved { region: region.clone(), artefact: image.into(), code, at: now });
-}
-
-/// Returns the replica of a point in a region, as the ledger has it.
-pub(super) fn known_replica<'a>(
-    point: &Point,
-    region: &Region,
-    input: &'a Input,
-) -> Option<&'a Replica> {
-    replicas_of(point, input).find(|replica| replica.region == *region)
-}
-
-/// Returns the write of the replica of a point whose image was just made again: copied anew, unless
-/// it is there or under way. None if there is nothing to write.
-pub(super) fn replica_again(
-    point: &Point,
-    image: &AmiId,
-    region: &Region,
-    input: &Input,
-) -> Result<(Place, Option<Write>), Illegal> {
-    let now = input.now;
-    let Some(known) = known_replica(point, region, input) else {
-        let replica = Replica::wanted(point, image, region, now);
-        let write = Write { expected: 0, record: Record::Replica(Box::new(replica)) };
-        return Ok((Place::Underway, Some(write)));
-    };
-    match known.status {
-        ReplicaStatus::Available => Ok((Place::Available, None)),
-        ReplicaStatus::Unusable => Ok((Place::Unusable, None)),
-        ReplicaStatus::Waiting | ReplicaStatus::Copying | ReplicaStatus::Pending => {
-            Ok((Place::Underway, None))
-        }
-        ReplicaStatus::Lost | ReplicaStatus::Failed | ReplicaStatus::Withdrawn => {
-            let home = &point.home;
-            let text = format!("{region} is copied again from {home}, whose image was made again");
-            let reason = Reason::new(Code::Healing, text);
-            let source = (&point.home, image);
-            let (_, replica) = loss::copied_again(point, known, source, reason, now)?;
-            Ok((Place::Underway, Some(Write::replica(replica))))
-        }
-    }
 }

@@ -2,15 +2,20 @@
 //! The worker decides when to look, to load and to decide: see [`crate::worker`].
 
 pub mod again;
+mod braking;
 mod compare;
 pub mod confirm;
 pub mod copy;
 pub(crate) mod decision_builder;
+pub mod disk_keys;
+mod due;
 mod grade_tag;
 mod guards;
+mod healing;
 mod held_up;
 pub mod hinted;
 pub mod images;
+mod losses;
 mod method;
 pub mod missing;
 pub mod needs;

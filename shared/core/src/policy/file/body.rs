@@ -14,6 +14,7 @@ pub(super) struct Body {
     pub stop_start: StopStart,
     pub image: ImageOptions,
     pub replicate: Vec<(Position, Replicate)>,
+    pub heal: bool,
     pub retain: Option<Retain>,
     pub rpo_secs: Option<u64>,
 }
@@ -28,6 +29,7 @@ impl Body {
             stop_start: self.stop_start,
             image: self.image,
             replicate: self.replicate.into_iter().map(|(_, replica)| replica).collect(),
+            heal: self.heal,
             retain: self.retain,
             rpo_secs: self.rpo_secs,
         })

@@ -90,10 +90,12 @@ fn body(node: &Node, name: &str, problems: &mut Problems) -> Option<Body> {
     let stopped = group.get("stop_start");
     let imaged = group.get("image");
     let replicated = group.get("replicate");
+    let healed = group.get("heal");
     let retained = group.get("retain");
     let rpo = group.get("rpo");
     group.finish(problems);
     let consistency = consistent.and_then(|node| consistency(node, problems));
+    let heal = healed.and_then(|node| reader::flag(node, "`heal`", problems));
     let body = Body {
         select: selected.and_then(|node| select::read(node, problems)),
         triggers: triggered.map(|node| triggers::read(node, problems)).unwrap_or_default(),
@@ -101,6 +103,7 @@ fn body(node: &Node, name: &str, problems: &mut Problems) -> Option<Body> {
         stop_start: stopped.and_then(|node| stop_start(node, problems)).unwrap_or_default(),
         image: imaged.and_then(|node| image::read(node, problems)).unwrap_or_default(),
         replicate: replicated.map(|node| replicate::read(node, problems)).unwrap_or_default(),
+        heal: heal.unwrap_or(true),
         retain: retained.and_then(|node| retain::read(node, problems)),
         rpo_secs: rpo.and_then(|node| reader::duration(node, "`rpo`", problems)),
     };

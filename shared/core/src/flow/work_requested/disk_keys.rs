@@ -1,0 +1,101 @@
+//! The keys of images and snapshots that exist. An artefact is of no use while its key cannot be
+//! used, and is not lost: whoever disabled the key can enable it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::due::{is_point_due, is_replica_due};
+use super::guards::{KEY_STATES_USABLE, KeyAccess};
+use crate::call::copy_image;
+use crate::ids::{AmiId, Region, SnapshotId};
+use crate::observed::{ImageState, ObservedImage, ObservedSnapshot};
+use crate::point::{Point, Replica, ReplicaStatus};
+use crate::reason::{Code, Reason};
+use crate::transition::loss;
+
+/// The answer of KMS for a key that does not exist any more.
+const NOT_FOUND: &str = "NotFoundException";
+
+/// Keys by their ARNs, as KMS describes them. A key that could not be asked is missing.
+pub type Keys = BTreeMap<String, KeyAccess>;
+
+/// The use of the keys of an artefact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Use {
+    Usable,
+    /// A key is disabled, is about to be deleted or does not exist. The text names it.
+    Unusable(String),
+    /// Not known: KMS does not say, or the key belongs to another account.
+    Unknown,
+}
+
+/// Returns the use of an artefact that is encrypted under these keys; none of them if it is not
+/// encrypted.
+pub fn used<'a>(keys: &Keys, arns: impl IntoIterator<Item = &'a str>) -> Use {
+    let mut all = Use::Usable;
+    for arn in arns {
+        match keys.get(arn) {
+            Some(KeyAccess::State(state)) if KEY_STATES_USABLE.contains(&state.as_str()) => {}
+            Some(KeyAccess::State(state)) => return Use::Unusable(format!("key {arn} is {state}")),
+            Some(KeyAccess::Refused(answer)) if answer == NOT_FOUND => {
+                return Use::Unusable(format!("key {arn} does not exist"));
+            }
+            // A role that may not describe a key may all the same be able to use it.
+            Some(KeyAccess::Refused(_) | KeyAccess::ForeignAccount) | None => all = Use::Unknown,
+        }
+    }
+    all
+}
+
+/// Returns the reason of a place whose artefact cannot be used for its key.
+pub(super) fn unusable(artefact: &str, region: &Region, which: &str) -> Reason {
+    let text = format!(
+        "{artefact} in {region} cannot be used: {which}. Nothing can be started or copied from it \
+         until the key can be used again"
+    );
+    Reason::new(Code::KeyUnusable, text)
+}
+
+/// Returns the snapshots of the images that are looked at, whose keys are read.
+pub fn snapshots(
+    points: &[Point],
+    replicas: &[Replica],
+    images: &BTreeMap<AmiId, ObservedImage>,
+    now: Timestamp,
+) -> Vec<SnapshotId> {
+    let at_home = points.iter().filter(|point| is_point_due(point, now));
+    let at_home = at_home.filter_map(|point| point.image.as_ref());
+    let elsewhere = replicas.iter().filter(|replica| is_replica_due(replica, now));
+    let elsewhere = elsewhere.filter_map(|replica| replica.image.as_ref());
+    let seen = at_home.chain(elsewhere).filter_map(|image| images.get(image));
+    let there = seen.filter(|seen| seen.state == ImageState::Available);
+    there.flat_map(|seen| seen.snapshots.iter().cloned()).collect()
+}
+
+/// Returns the keys that KMS is asked for: those of the snapshots that are looked at, and those
+/// under which images are copied back to their homes.
+pub fn to_read(
+    points: &[Point],
+    replicas: &[Replica],
+    snapshots: &BTreeMap<SnapshotId, ObservedSnapshot>,
+    now: Timestamp,
+) -> BTreeSet<String> {
+    let lost = points.iter().filter(|point| is_point_due(point, now) && loss::has_lost(point));
+    let back = lost.filter_map(|point| copy_image::key_at_home(point));
+    let is_looked_at = points.iter().any(|point| is_point_due(point, now))
+        || replicas
+            .iter()
+            .any(|replica| is_replica_due(replica, now) && replica.status != ReplicaStatus::Lost);
+    let seen = snapshots.values().filter(|_| is_looked_at);
+    seen.filter_map(|snapshot| snapshot.kms_key.clone()).chain(back).collect()
+}
+
+/// Returns the keys of snapshots, as far as they are shown.
+pub(super) fn of_snapshots<'a>(
+    ids: impl IntoIterator<Item = &'a SnapshotId>,
+    snapshots: &'a BTreeMap<SnapshotId, ObservedSnapshot>,
+) -> impl Iterator<Item = &'a str> {
+    let seen = ids.into_iter().filter_map(|id| snapshots.get(id));
+    seen.filter_map(|snapshot| snapshot.kms_key.as_deref())
+}

@@ -1,0 +1,401 @@
+//! Places that are lost: the way to have each again, and what keeps it from being taken.
+//!
+//! - A replica that is lost is copied again, from any image of its point that is left.
+//! - An image at home that is lost is registered again if its snapshots are there, and else copied
+//!   back from a replica, under the key of the disks of its machine. An image that EC2 created is
+//!   only ever copied back, because registering it would lose something.
+//! - If nothing is left, and the machine stands as the policy wants it, the point begins again.
+//! - Only the newest good point of a machine and policy is made again. A place that is lost again
+//!   and again is left to a person, and so is everything of a policy that says `heal: false`.
+//! - Once many images of a region are lost, only a budget is made again in a day, the newest first
+//!   ([`super::braking`]).
+
+use std::cmp::Reverse;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::braking::{Braking, Leave};
+use super::decision_builder::DecisionBuilder;
+use super::disk_keys::{self, Use};
+use super::due::{is_point_due, is_replica_due};
+use super::images::Input;
+use super::losses::{gone, is_healed, left_to_person, newest_good, worn_out};
+use crate::brake::size_gib;
+use crate::call::copy_image;
+use crate::change::{Change, Record, Write};
+use crate::command::{Finding, Resolved};
+use crate::flow::wanted::{self, Verdict};
+use crate::ids::{AmiId, Region};
+use crate::illegal::Illegal;
+use crate::limits::{A_DAY, HEAL_AGAIN};
+use crate::machine::{Instance, State};
+use crate::observed::SnapshotState;
+use crate::point::{Place, Point, Replica, ReplicaStatus};
+use crate::policy::{Artefact, Consistency, Method};
+use crate::reason::{Code, Reason};
+use crate::slot::Occasion;
+use crate::status::{Phase, Status};
+use crate::subject::Subject;
+use crate::summary::Good;
+use crate::transition::{again, loss, replicas, summary, withdrawn};
+use crate::work::{Kind, Queue};
+
+type Done = Result<(), Illegal>;
+
+/// Makes the places again that are lost and due, those of the newest points first.
+pub(super) fn decide(builder: &mut DecisionBuilder, braking: &mut Braking, input: &Input) {
+    let points = input.points.iter().filter(|point| is_point_due(point, input.now));
+    let points = points.filter(|point| loss::has_lost(point)).map(|point| (point, None));
+    let replicas = input.replicas.iter().filter(|replica| {
+        is_replica_due(replica, input.now) && replica.status == ReplicaStatus::Lost
+    });
+    let of_point = |replica: &Replica| input.points_of_replicas.get(&replica.point);
+    let replicas = replicas.filter_map(|replica| Some((of_point(replica)?, Some(replica))));
+    let mut lost: Vec<(&Point, Option<&Replica>)> = points.chain(replicas).collect();
+    lost.sort_by_key(|(point, _)| Reverse(point.taken_at.unwrap_or(point.requested_at)));
+    for (point, replica) in lost {
+        let done = match replica {
+            None => heal_home(builder, braking, point, input),
+            Some(replica) => heal_replica(builder, braking, point, replica, input),
+        };
+        builder.check(replica.map_or_else(|| point.id.to_string(), Replica::about), done);
+    }
+}
+
+/// The way in which the artefact at home is had again.
+enum Way<'a> {
+    Register,
+    CopyBack(&'a Region, &'a AmiId),
+    BeginAgain,
+}
+
+fn heal_home(
+    builder: &mut DecisionBuilder,
+    braking: &mut Braking,
+    point: &Point,
+    input: &Input,
+) -> Done {
+    let (now, home) = (input.now, &point.home);
+    let hindrance = hindrance(point, &point.healed, point.heal_asked, home, input);
+    if let Some(Hindrance { reason, look_after, .. }) = hindrance {
+        put_off_home(builder, point, reason, look_after, now);
+        return Ok(());
+    }
+    let Some(way) = way_home(point, input) else {
+        let step = loss::looked_at(&point.step, HEAL_AGAIN, now);
+        builder.record(Change::point(Point { step, ..point.clone() }));
+        return Ok(());
+    };
+    if let (Way::CopyBack(..), Some(key)) = (&way, copy_image::key_at_home(point))
+        && let Use::Unusable(which) = disk_keys::used(&input.healing.keys, [key.as_str()])
+    {
+        let text = format!("the image in {home} cannot be copied back: {which}");
+        let reason = Reason::new(Code::KeyUnusable, text);
+        let (region, told) = (home.clone(), reason.clone());
+        builder.report(Finding { region, artefact: back_under(&key), reason: told, seen_at: now });
+        put_off_home(builder, point, reason, Some(HEAL_AGAIN), now);
+        return Ok(());
+    }
+    let spent = match braking.leave(home, size_gib(point), point.heal_asked) {
+        Leave::Given(spent) => spent,
+        Leave::Waits { until, reason, write } => {
+            let after = Point { reason: Some(reason), ..point.clone() };
+            let step = loss::looked_at(&point.step, until.duration_since(now), now);
+            let change = summary::recorded(Point { step, ..after });
+            builder.record(write.into_iter().fold(change, Change::with));
+            return Ok(());
+        }
+    };
+    let change = match way {
+        Way::Register => registered_again(builder, point, now)?,
+        Way::CopyBack(region, image) => {
+            if let Some(key) = copy_image::key_at_home(point) {
+                let (region, artefact) = (home.clone(), back_under(&key));
+                builder.resolve(Resolved { region, artefact, code: Code::KeyUnusable, at: now });
+            }
+            copied_back(builder, point, (region, image), input)?
+        }
+        Way::BeginAgain => begun_again(builder, point, now)?,
+    };
+    builder.record(spent.into_iter().fold(change, Change::with));
+    Ok(())
+}
+
+/// Subject of the finding about images that cannot be copied back for their key.
+fn back_under(key: &str) -> Subject {
+    Subject::Other(format!("copies back under key {key}"))
+}
+
+/// Records why the place at home is not made again now, and when it is looked at again; never, if
+/// only a person or a newer point can change that.
+fn put_off_home(
+    builder: &mut DecisionBuilder,
+    point: &Point,
+    reason: Reason,
+    look_after: Option<SignedDuration>,
+    now: Timestamp,
+) {
+    builder.say(&point.id, reason.clone());
+    let step = match look_after {
+        Some(after) => loss::looked_at(&point.step, after, now),
+        None => point.step.settled(),
+    };
+    builder.record(summary::recorded(Point { step, reason: Some(reason), ..point.clone() }));
+}
+
+/// Returns the way to the artefact at home; none while there is none.
+fn way_home<'a>(point: &'a Point, input: &'a Input) -> Option<Way<'a>> {
+    let is_created =
+        point.method.as_ref().is_some_and(|chosen| chosen.method == Method::CreateImage);
+    let is_there = |id| {
+        let seen = input.snapshots.get(id);
+        seen.is_some_and(|snapshot| snapshot.state == SnapshotState::Completed)
+    };
+    let has_snapshots = !point.snapshots.is_empty() && point.snapshots.values().all(is_there);
+    if point.plan.kind == Artefact::Image && !is_created && has_snapshots {
+        return Some(Way::Register);
+    }
+    if let Some((region, image)) = survivor(point, &point.home, input) {
+        return Some(Way::CopyBack(region, image));
+    }
+    let stands = stands(point, input.instances.get(point.instance()));
+    let is_alone = !is_followed(point, input);
+    (point.status == Status::Lost && stands && is_alone).then_some(Way::BeginAgain)
+}
+
+fn registered_again(
+    builder: &mut DecisionBuilder,
+    point: &Point,
+    now: Timestamp,
+) -> Result<Change, Illegal> {
+    let text = format!("the image in {} is registered again from its snapshots", point.home);
+    let reason = Reason::new(Code::Healing, text);
+    builder.say(&point.id, reason.clone());
+    builder.wake(Queue { region: point.home.clone(), kind: Kind::Register });
+    Ok(Change::point(loss::remade(point, reason, now)?))
+}
+
+fn copied_back(
+    builder: &mut DecisionBuilder,
+    point: &Point,
+    source: (&Region, &AmiId),
+    input: &Input,
+) -> Result<Change, Illegal> {
+    let text = format!("the image in {} is copied back from {}", point.home, source.0);
+    let reason = Reason::new(Code::Healing, text);
+    builder.say(&point.id, reason.clone());
+    builder.wake(Queue { region: point.home.clone(), kind: Kind::Copy });
+    let known = replicas_of(point, input).find(|replica| replica.region == point.home);
+    let record = known.cloned();
+    let record = record.unwrap_or_else(|| loss::home_copy(point, source, input.now));
+    let (after, record) = loss::copied_again(point, &record, source, reason, input.now)?;
+    Ok(Change::point(after).with(Write::replica(record)))
+}
+
+fn begun_again(
+    builder: &mut DecisionBuilder,
+    point: &Point,
+    now: Timestamp,
+) -> Result<Change, Illegal> {
+    let text = "nothing of the point is left; it begins again on its machine";
+    let reason = Reason::new(Code::Healing, text);
+    builder.say(&point.id, reason.clone());
+    builder.wake(Queue { region: point.home.clone(), kind: Kind::Snapshot });
+    let after = loss::begun_again(point, reason, now)?;
+    let told = summary::latest(&after);
+    Ok(Change::point(after).telling(Some(told)))
+}
+
+fn heal_replica(
+    builder: &mut DecisionBuilder,
+    braking: &mut Braking,
+    point: &Point,
+    replica: &Replica,
+    input: &Input,
+) -> Done {
+    let (now, region) = (input.now, &replica.region);
+    let hindrance = hindrance(point, &replica.healed, replica.heal_asked, region, input);
+    if let Some(Hindrance { reason, look_after, is_unwanted }) = hindrance {
+        builder.say(replica.about(), reason.clone());
+        if is_unwanted {
+            let after = withdrawn::replica(replica, reason)?;
+            builder.record(replicas::settled(point, vec![after])?);
+            return Ok(());
+        }
+        let step = match look_after {
+            Some(after) => loss::looked_at(&replica.step, after, now),
+            None => replica.step.settled(),
+        };
+        builder.record(Change::replica(Replica { step, reason: Some(reason), ..replica.clone() }));
+        return Ok(());
+    }
+    let Some((source, image)) = survivor(point, region, input) else {
+        let step = loss::looked_at(&replica.step, HEAL_AGAIN, now);
+        builder.record(Change::replica(Replica { step, ..replica.clone() }));
+        return Ok(());
+    };
+    let spent = match braking.leave(region, size_gib(point), replica.heal_asked) {
+        Leave::Given(spent) => spent,
+        Leave::Waits { until, reason, write } => {
+            builder.say(replica.about(), reason.clone());
+            let step = loss::looked_at(&replica.step, until.duration_since(now), now);
+            let after = Replica { step, reason: Some(reason), ..replica.clone() };
+            let told = summary::behind(point, &after, Some(until));
+            let change = Change::replica(after).telling(Some(told));
+            builder.record(write.into_iter().fold(change, Change::with));
+            return Ok(());
+        }
+    };
+    let reason = Reason::new(Code::Healing, format!("{region} is copied again from {source}"));
+    builder.say(replica.about(), reason.clone());
+    builder.wake(Queue { region: region.clone(), kind: Kind::Copy });
+    let (point, replica) = loss::copied_again(point, replica, (source, image), reason, now)?;
+    let change = Change::point(point).with(Write::replica(replica));
+    builder.record(spent.into_iter().fold(change, Change::with));
+    Ok(())
+}
+
+/// What keeps a place from being made again.
+struct Hindrance {
+    reason: Reason,
+    /// The time after which it may have gone; none if only a person can remove it.
+    look_after: Option<SignedDuration>,
+    /// True if nobody wants the place any more.
+    is_unwanted: bool,
+}
+
+fn hindrance(
+    point: &Point,
+    healed: &[Timestamp],
+    is_asked: bool,
+    region: &Region,
+    input: &Input,
+) -> Option<Hindrance> {
+    if let Some(newer) = newest_good(point, input).filter(|good| is_newer(good, point)) {
+        let text = format!("{} is newer and good; the older one is not made again", newer.point);
+        let reason = Reason::new(Code::Lost, text);
+        return Some(Hindrance { reason, look_after: None, is_unwanted: false });
+    }
+    if let Some(reason) = worn_out(point, healed, region, input.now) {
+        return Some(Hindrance { reason, look_after: None, is_unwanted: false });
+    }
+    let in_force = &input.healing.in_force;
+    match wanted::copy(point, region, in_force) {
+        Verdict::Wanted => {}
+        Verdict::Unknown(reason) => {
+            return Some(Hindrance { reason, look_after: Some(HEAL_AGAIN), is_unwanted: false });
+        }
+        Verdict::Unwanted(reason) => {
+            return Some(Hindrance { reason, look_after: Some(A_DAY), is_unwanted: true });
+        }
+    }
+    if !is_asked && !is_healed(point, input) {
+        let reason = left_to_person(point, gone("the image", region, None));
+        return Some(Hindrance { reason, look_after: Some(A_DAY), is_unwanted: false });
+    }
+    None
+}
+
+fn is_newer(good: &Good, point: &Point) -> bool {
+    good.point != point.id && point.taken_at.is_none_or(|taken_at| good.taken_at > taken_at)
+}
+
+/// Tells whether a newer point of the same machine and policy has an image, gets one, or begins
+/// again itself: the data that this one would have is in that one.
+fn is_followed(point: &Point, input: &Input) -> bool {
+    let others = input.history.get(point.instance()).into_iter().flatten().map(|(other, _)| other);
+    let newer = |other: &&Point| {
+        other.slot.policy == point.slot.policy && other.requested_at > point.requested_at
+    };
+    others.filter(newer).any(|other| other.status.phase() != Phase::Ended || is_to_be_healed(other))
+}
+
+fn is_to_be_healed(point: &Point) -> bool {
+    point.status == Status::Lost && point.step.due_at.is_some()
+}
+
+fn replicas_of<'a>(point: &Point, input: &'a Input) -> impl Iterator<Item = &'a Replica> {
+    let history = input.history.get(point.instance()).into_iter().flatten();
+    let id = point.id.clone();
+    history.filter(move |(other, _)| other.id == id).flat_map(|(_, replicas)| replicas)
+}
+
+/// Returns an image of the point that is left, other than in that region: the one at home, if it
+/// is there.
+fn survivor<'a>(
+    point: &'a Point,
+    wanted_in: &Region,
+    input: &'a Input,
+) -> Option<(&'a Region, &'a AmiId)> {
+    // One that is looked at may be gone as well.
+    let is_there = point.home_place.is_available() && point.missing_since.is_none();
+    let home = point.image.as_ref().filter(|_| is_there);
+    if let Some(image) = home.filter(|_| point.home != *wanted_in) {
+        return Some((&point.home, image));
+    }
+    let others = replicas_of(point, input).filter(|replica| {
+        replica.status == ReplicaStatus::Available
+            && replica.missing_since.is_none()
+            && replica.region != *wanted_in
+            && replica.region != point.home
+    });
+    others.filter_map(|replica| Some((&replica.region, replica.image.as_ref()?))).next()
+}
+
+/// Tells whether a machine stands as the policy wants it for an image, without being stopped or
+/// rebooted for it a second time.
+fn stands(point: &Point, instance: Option<&Instance>) -> bool {
+    let Some(instance) = instance else { return false };
+    // A point of a stop is of that stop and no other.
+    if let Occasion::Stopped { launched } = point.slot.occasion {
+        return instance.is_at_rest() && instance.launched == launched;
+    }
+    match point.plan.consistency {
+        Consistency::Crash => matches!(instance.state, State::Running | State::Stopped),
+        Consistency::AtRest | Consistency::StopStart | Consistency::Reboot => instance.is_at_rest(),
+    }
+}
+
+/// Returns the replica of a point in a region, as the ledger has it.
+fn known_replica<'a>(point: &Point, region: &Region, input: &'a Input) -> Option<&'a Replica> {
+    replicas_of(point, input).find(|replica| replica.region == *region)
+}
+
+/// Returns the write of the replica of a point whose image was just made again: copied anew, or
+/// looked at if it is lost, unless it is there or under way. None if there is nothing to write.
+pub(super) fn replica_again(
+    point: &Point,
+    image: &AmiId,
+    region: &Region,
+    input: &Input,
+) -> Result<(Place, Option<Write>), Illegal> {
+    let now = input.now;
+    let Some(known) = known_replica(point, region, input) else {
+        let replica = Replica::wanted(point, image, region, now);
+        let write = Write { expected: 0, record: Record::Replica(Box::new(replica)) };
+        return Ok((Place::Underway, Some(write)));
+    };
+    match known.status {
+        ReplicaStatus::Available => Ok((Place::Available, None)),
+        ReplicaStatus::Unusable => Ok((Place::Unusable, None)),
+        // It waits for an image that is gone.
+        ReplicaStatus::Waiting if known.source != *image => {
+            let (source, step) = (image.clone(), again::next(&known.step, now));
+            let replica = Replica { source, source_region: None, step, ..known.clone() };
+            Ok((Place::Underway, Some(Write::replica(replica))))
+        }
+        ReplicaStatus::Waiting | ReplicaStatus::Copying | ReplicaStatus::Pending => {
+            Ok((Place::Underway, None))
+        }
+        // The region of the replica has a brake of its own.
+        ReplicaStatus::Lost => Ok((Place::Lost, Some(Write::replica(known.due_now(now))))),
+        ReplicaStatus::Failed | ReplicaStatus::Withdrawn => {
+            let home = &point.home;
+            let text = format!("{region} is copied again from {home}, whose image was made again");
+            let reason = Reason::new(Code::Healing, text);
+            let source = (&point.home, image);
+            let (_, replica) = loss::copied_again(point, known, source, reason, now)?;
+            Ok((Place::Underway, Some(Write::replica(replica))))
+        }
+    }
+}
