@@ -6,6 +6,7 @@ mod coverage;
 mod economy;
 mod every_call;
 mod images;
+mod keys;
 mod lost;
 mod mutations;
 mod neighbour;

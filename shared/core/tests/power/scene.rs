@@ -12,12 +12,14 @@ use afterimage_core::flow::work_requested::snapshot;
 use afterimage_core::ids::{AmiId, InstanceId, Region, VolumeId};
 use afterimage_core::machine::{Build, Grade, Instance, Machine, State, Volume};
 use afterimage_core::observed::ObservedMachine;
+use afterimage_core::obstacle::Obstacles;
 use afterimage_core::point::{Plan, Point, Step};
 use afterimage_core::policy::file::read;
 use afterimage_core::policy::{Consistency, StopStart};
 use afterimage_core::reason::Code;
 use afterimage_core::slot::{Occasion, PointId, Slot};
 use afterimage_core::status::Status;
+use afterimage_core::work::{Kind, Queue};
 use jiff::{SignedDuration, Timestamp};
 
 /// So many seconds after the points were requested.
@@ -147,6 +149,8 @@ pub struct World {
     pub keys: BTreeMap<InstanceId, Vec<DiskKey>>,
     /// What was decided last.
     pub decided: Decision,
+    /// What stands in the way of snapshots.
+    pub obstacles: Obstacles,
 }
 
 impl World {
@@ -164,6 +168,7 @@ impl World {
             start_refused: BTreeMap::new(),
             keys: BTreeMap::new(),
             decided: Decision::default(),
+            obstacles: Obstacles::none(Queue { region: home(), kind: Kind::Snapshot }),
         };
         for (number, policy) in (1..).zip(policies) {
             let point = point(policy, number);
@@ -199,6 +204,8 @@ impl World {
             downtimes: self.downtimes.clone(),
             allow_reboot: false,
             in_force: InForce { roster: self.roster.clone(), ..in_force() },
+            obstacles: self.obstacles.clone(),
+            sets: BTreeMap::new(),
         })
     }
 
@@ -213,6 +220,8 @@ impl World {
             machines: self.machines.clone(),
             in_force: Some(in_force()),
             guarded: None,
+            obstacles: Some(self.obstacles.clone()),
+            trial: None,
         };
         input.guarded = next(&input).map(|downtime| Guarded {
             instance: downtime.instance().clone(),
