@@ -5,6 +5,7 @@ mod bad_events;
 mod coverage;
 mod economy;
 mod every_call;
+mod home_held_up;
 mod images;
 mod keys;
 mod lost;
