@@ -1,7 +1,7 @@
-//! The KMS client: reads the state of the keys of disks before a machine is stopped, and of the keys
-//! of copies before an image is copied. EC2 accepts the start of a machine whose key cannot be used,
-//! and the machine stops again. A trial start does not show that either. EC2 accepts a copy under
-//! such a key as well, and the image fails.
+//! The KMS client: reads the state of the keys of disks before a machine is stopped, and of the
+//! keys of copies before an image is copied. EC2 accepts the start of a machine whose key cannot be
+//! used, and the machine stops again. A trial start does not show that either. EC2 accepts a copy
+//! under such a key as well, and the image fails.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -2,8 +2,8 @@
 //!
 //! A region that does not answer, a permission that was taken away and a key that is disabled
 //! concern all records alike. So an obstacle is kept once for its queue. Of all records that it
-//! holds up, one is tried when the obstacle is due; when that succeeds, the others follow. If a read
-//! shows the obstacle, nothing is tried before a read shows that it has gone.
+//! holds up, one is tried when the obstacle is due; when that succeeds, the others follow. If a
+//! read shows the obstacle, nothing is tried before a read shows that it has gone.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};

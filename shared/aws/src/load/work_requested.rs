@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use afterimage_core::flow::work_requested::needs::Needs;
-use afterimage_core::flow::work_requested::power::{Guarded, KeyAccess};
+use afterimage_core::flow::work_requested::power::{Guarded, KeyAccess, StopGate};
 use afterimage_core::flow::work_requested::{
     self, Input, confirm, copy, keys, missing, power, register, snapshot,
 };
@@ -257,7 +257,7 @@ async fn power(aws: &Aws, queue: &Queue, now: Timestamp) -> Result<power::Input,
         downtimes.values().map(|downtime| downtime.instance().clone()).collect();
     let machines = answered(aws.ec2.seen_machines(region, &ids).await).unwrap_or_default();
     let snapshots = Queue { region: region.clone(), kind: Kind::Snapshot };
-    let obstacles = match power::may_begin(&downtimes) {
+    let obstacles = match StopGate::is_needed(&downtimes) {
         true => answered(aws.ledger.obstacles(&snapshots).await),
         false => None,
     };
@@ -271,8 +271,7 @@ async fn power(aws: &Aws, queue: &Queue, now: Timestamp) -> Result<power::Input,
         machines,
         in_force: None,
         guarded: None,
-        obstacles,
-        trial: None,
+        stop_gate: StopGate { obstacles, trial: None },
     };
     if power::may_stop(&input) {
         input.in_force = answered(aws.ledger.in_force().await);
@@ -285,7 +284,7 @@ async fn power(aws: &Aws, queue: &Queue, now: Timestamp) -> Result<power::Input,
     if input.guarded.is_some()
         && let Some(point) = power::needs_trial(&input)
     {
-        input.trial = answered(aws.ec2.try_snapshots(region, point).await);
+        input.stop_gate.trial = answered(aws.ec2.try_snapshots(region, point).await);
     }
     Ok(input)
 }

@@ -1,9 +1,8 @@
-//! The facts around a call for a point: the obstacles of its queue at home. What stands in the way of
-//! one call may stand in the way of all.
+//! The facts around a call for a point: the obstacles of its queue at home. What stands in the way
+//! of one call may stand in the way of all.
 
 use jiff::Timestamp;
 
-use super::Reply;
 use super::around::Seen;
 use super::conclusion::{Conclusion, Learnt};
 use super::outcome::{Answer, Outcome};
@@ -34,15 +33,7 @@ const ABOUT_ALL: [&str; 12] = [
 
 /// Tells what the outcome of a call means for the other calls of its queue; nothing if it is about
 /// this one alone.
-pub(super) fn seen(reply: &Reply) -> Option<Seen> {
-    match reply {
-        Reply::CreateSnapshots(outcome) => seen_of(outcome),
-        Reply::CreateImage(outcome) | Reply::RegisterImage(outcome) => seen_of(outcome),
-        Reply::CopyImage(_) | Reply::StopInstance(_) | Reply::StartInstance(_) => None,
-    }
-}
-
-fn seen_of<T>(outcome: &Outcome<T>) -> Option<Seen> {
+pub(super) fn seen<T>(outcome: &Outcome<T>) -> Option<Seen> {
     let met = |cause, code, answer: &Answer| {
         Some(Seen::Met(cause, Reason::new(code, answer.to_string())))
     };

@@ -127,7 +127,11 @@ pub fn conclude_all(
         let seen = around::seen(call, outcome);
         return around.add_to(conclude(begun, reply, now), call, begun, seen, now);
     }
-    let seen = at_home::seen(&reply);
+    let seen = match &reply {
+        Reply::CreateSnapshots(outcome) => at_home::seen(outcome),
+        Reply::CreateImage(outcome) | Reply::RegisterImage(outcome) => at_home::seen(outcome),
+        Reply::CopyImage(_) | Reply::StopInstance(_) | Reply::StartInstance(_) => None,
+    };
     at_home::add_to(conclude(begun, reply, now), &around.obstacles, begun, seen, now)
 }
 

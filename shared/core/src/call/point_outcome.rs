@@ -44,9 +44,9 @@ pub(super) fn throttled(
     retry::throttled(point, &answer.to_string(), now).map(recorded)
 }
 
-/// Concludes that EC2 does not accept the call as it is. Its cause can go without us: a key is made,
-/// a quirk is mended. So the next try is made after a wait. A machine that is down for the call must
-/// not wait for that: its point is given up, so that the machine is started again.
+/// Concludes that EC2 does not accept the call as it is. Its cause can go without us: a key is
+/// made, a quirk is mended. So the next try is made after a wait. A machine that is down for the
+/// call must not wait for that: its point is given up, so that the machine is started again.
 pub(super) fn refused(
     point: &Point,
     answer: &Answer,

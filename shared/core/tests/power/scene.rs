@@ -7,7 +7,9 @@ use afterimage_core::call::{self, Answer, Call, Outcome, Reply};
 use afterimage_core::command::{Command, Decision, Record};
 use afterimage_core::downtime::{Downtime, DowntimeStatus, Roster};
 use afterimage_core::flow::InForce;
-use afterimage_core::flow::work_requested::power::{self, DiskKey, Guarded, Input, next};
+use afterimage_core::flow::work_requested::power::{
+    self, DiskKey, Guarded, Input, StopGate, Trial, next,
+};
 use afterimage_core::flow::work_requested::snapshot;
 use afterimage_core::ids::{AmiId, InstanceId, Region, VolumeId};
 use afterimage_core::machine::{Build, Grade, Instance, Machine, State, Volume};
@@ -151,6 +153,7 @@ pub struct World {
     pub decided: Decision,
     /// What stands in the way of snapshots.
     pub obstacles: Obstacles,
+    pub trial: Option<Trial>,
 }
 
 impl World {
@@ -169,6 +172,7 @@ impl World {
             keys: BTreeMap::new(),
             decided: Decision::default(),
             obstacles: Obstacles::none(Queue { region: home(), kind: Kind::Snapshot }),
+            trial: None,
         };
         for (number, policy) in (1..).zip(policies) {
             let point = point(policy, number);
@@ -220,8 +224,10 @@ impl World {
             machines: self.machines.clone(),
             in_force: Some(in_force()),
             guarded: None,
-            obstacles: Some(self.obstacles.clone()),
-            trial: None,
+            stop_gate: StopGate {
+                obstacles: Some(self.obstacles.clone()),
+                trial: self.trial.clone(),
+            },
         };
         input.guarded = next(&input).map(|downtime| Guarded {
             instance: downtime.instance().clone(),

@@ -112,8 +112,7 @@ fn powers(secs: i64, is_down: bool, put_off: Option<Timestamp>) -> Loaded {
         machines: BTreeMap::new(),
         in_force: None,
         guarded: None,
-        obstacles: None,
-        trial: None,
+        stop_gate: power::StopGate::default(),
     }));
     Loaded { input, put_off }
 }

@@ -21,6 +21,7 @@ mod ready;
 pub mod register;
 mod sharing;
 pub mod snapshot;
+mod stop_gate;
 mod stop_start;
 
 use jiff::Timestamp;

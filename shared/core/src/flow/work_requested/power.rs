@@ -21,10 +21,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::again::Again;
 use super::decision_builder::DecisionBuilder;
-use super::gate::Gate;
 use super::guards;
 pub use super::guards::{DiskKey, Guarded, KeyAccess};
 use super::sharing::{self, Sharing, has_its_data};
+pub use super::stop_gate::{StopGate, Trial};
 use crate::call::{StopInstance, start_instance, stop_instance};
 use crate::command::{Change, Decision, Finding, Resolved, Write};
 use crate::downtime::{Downtime, DowntimeEvent, DowntimeStatus, IllegalForDowntime, Roster};
@@ -36,7 +36,6 @@ use crate::illegal::Illegal;
 use crate::limits::{DOWNTIMES_WAITING_MAX, LOOK_DOWN, LOOK_HUNG, LOOK_WAITING, SETTLE, later};
 use crate::machine::State;
 use crate::observed::ObservedMachine;
-use crate::obstacle::{Cause, Obstacles};
 use crate::point::{Point, Step};
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
@@ -64,46 +63,14 @@ pub struct Input {
     pub in_force: Option<InForce>,
     /// The answers of EC2 about the machine of [`next`], asked right before it is stopped.
     pub guarded: Option<Guarded>,
-    /// What stands in the way of the snapshots of the region, read if a machine waits to be stopped.
-    /// None if it could not be read; then no machine is stopped.
-    pub obstacles: Option<Obstacles>,
-    /// The answer of EC2 to a trial of the snapshots of the machine of [`next`], made if an obstacle
-    /// stands. None if there was no trial, or no answer.
-    pub trial: Option<Trial>,
-}
-
-/// The answer of EC2 to a call that was to make nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trial {
-    Passed,
-    Refused(String),
-}
-
-/// Tells whether the obstacles of the snapshots of the region have to be read: a machine waits to be
-/// stopped.
-pub fn may_begin(downtimes: &BTreeMap<PointId, Downtime>) -> bool {
-    downtimes
-        .values()
-        .any(|it| matches!(it.status, DowntimeStatus::Waiting | DowntimeStatus::Stopping))
+    /// What is known of the snapshots of the region.
+    pub stop_gate: StopGate,
 }
 
 /// Returns the point for whose machine a trial of snapshots has to be made: the next that would be
 /// stopped, while an obstacle stands.
 pub fn needs_trial(input: &Input) -> Option<&PointId> {
-    let is_held_up = input.obstacles.as_ref().is_some_and(|known| !known.causes.is_empty());
-    next(input).filter(|_| is_held_up).map(|downtime| &downtime.point)
-}
-
-/// Tells whether the snapshots of a machine could be made once it is stopped, as far as the obstacles
-/// of the region tell. An obstacle that is due does not say that: one machine is stopped to see, if
-/// none is down and a trial passes.
-fn may_snapshot(input: &Input) -> bool {
-    let Some(obstacles) = &input.obstacles else { return false };
-    match Gate::of(obstacles, input.now) {
-        Gate::Open => true,
-        Gate::One => input.roster.points_in(&input.region).is_empty(),
-        Gate::Shut(_) => false,
-    }
+    next(input).filter(|_| !input.stop_gate.is_open()).map(|downtime| &downtime.point)
 }
 
 /// Returns the machine that takes the next place, for which EC2 has to be asked if it may be
@@ -128,7 +95,8 @@ fn verdict(input: &Input, point: &Point) -> Option<Verdict> {
 
 /// Returns the downtime that takes the next place, if its machine may be stopped.
 pub fn next(input: &Input) -> Option<&Downtime> {
-    if !may_snapshot(input) {
+    let is_none_down = input.roster.points_in(&input.region).is_empty();
+    if !input.stop_gate.may_stop(input.roster.points_in(&input.region).is_empty(), input.now) {
         return None;
     }
     in_turn(input).into_iter().find(|downtime| {
@@ -339,7 +307,7 @@ impl<'a> Power<'a> {
         if let Err(reason) = guards::check_asked(guarded, &seen.instance.instance_type) {
             return self.refuse(downtime, point, reason);
         }
-        if !self.is_tried(downtime) {
+        if !self.input.stop_gate.is_tried(&mut self.builder, downtime, self.input.now) {
             return Ok(());
         }
         let launched = seen.instance.launched;
@@ -352,30 +320,6 @@ impl<'a> Power<'a> {
         self.builder.wake(self.queue(Kind::Snapshot));
         self.call_stop(change, call);
         Ok(())
-    }
-
-    /// Tells whether the snapshots of a machine could be made once it is stopped. A trial that is
-    /// refused is recorded, so that the next is made when the obstacle is due again.
-    fn is_tried(&mut self, downtime: &Downtime) -> bool {
-        let (now, Some(obstacles)) = (self.input.now, &self.input.obstacles) else { return false };
-        if obstacles.causes.is_empty() {
-            return true;
-        }
-        match &self.input.trial {
-            None => false,
-            Some(Trial::Passed) => true,
-            Some(Trial::Refused(answer)) => {
-                let reason = Reason::new(Code::CallFailed, answer);
-                let text = format!("not stopped, because its snapshots would fail: {answer}");
-                self.builder.say(&downtime.point, Reason::new(Code::CallsHeldUp, text));
-                if let Some(after) = obstacles.met(&Cause::Calls, reason, now, now) {
-                    let finding = after.finding(&Cause::Calls, now);
-                    self.builder.record(Change::obstacles(after));
-                    finding.into_iter().for_each(|finding| self.builder.report(finding));
-                }
-                false
-            }
-        }
     }
 
     // --- Down ----------------------------------------------------------------------------------
@@ -502,8 +446,7 @@ impl<'a> Power<'a> {
     fn stop_again(&mut self, downtime: &Downtime) -> Done {
         // Without the policies, it is not known if the point is wanted.
         let Some(point) = self.point(downtime) else { return Ok(()) };
-        let is_open = self.input.obstacles.as_ref().is_some_and(|known| known.causes.is_empty());
-        if !is_open || verdict(self.input, point) != Some(Verdict::Wanted) {
+        if verdict(self.input, point) != Some(Verdict::Wanted) || !self.input.stop_gate.is_open() {
             return Ok(());
         }
         let roster = self.roster.clone();

@@ -4,8 +4,8 @@
 //!   Then the call is made, with every attribute that the machine had. If only snapshots are asked
 //!   for, the point is protected.
 //! - A snapshot failed or is gone: the whole set cannot be used, and the next is made.
-//! - While an obstacle of the queue stands, one registration is tried now and then, and the others are
-//!   left alone ([`super::gate`]).
+//! - While an obstacle of the queue stands, one registration is tried now and then, and the others
+//!   are left alone ([`super::gate`]).
 //! - A call without an outcome, or a name that is taken: an image with that name is ours if it is
 //!   made of exactly this point's snapshots, and foreign otherwise.
 

@@ -8,8 +8,8 @@
 //!   artefacts with its tag are compared with the facts. A whole set is adopted. If there is
 //!   nothing, the next try is made. A set that shows in part is waited for, and given up in the
 //!   end.
-//! - While an obstacle of the queue stands, one point is tried now and then, and the others are left
-//!   alone ([`super::gate`]). Their machines are not described.
+//! - While an obstacle of the queue stands, one point is tried now and then, and the others are
+//!   left alone ([`super::gate`]). Their machines are not described.
 //! - A point whose machine was at rest when its snapshots were made: a look shows if the machine is
 //!   still in the same stop. The snapshots that EC2 makes for an image of its own begin later than
 //!   the call, so that only a look after all of them are visible counts.
@@ -284,8 +284,8 @@ fn supersede(
 }
 
 /// Waits for a machine that EC2 does not show with all of its disks. Such a machine must not be
-/// imaged, but is not gone either. After [`WAITING_MAX`] it is looked at every hour, and a person is
-/// told. A point whose snapshots are there is graded then.
+/// imaged, but is not gone either. After [`WAITING_MAX`] it is looked at every hour, and a person
+/// is told. A point whose snapshots are there is graded then.
 fn wait(
     builder: &mut DecisionBuilder,
     point: &Point,
@@ -401,8 +401,8 @@ fn call(
     Ok(())
 }
 
-/// Waits for a policy that cannot be read. After [`WAITING_MAX`] it is read for the point every hour,
-/// and a person is told.
+/// Waits for a policy that cannot be read. After [`WAITING_MAX`] it is read for the point every
+/// hour, and a person is told.
 fn wait_for_policy(
     builder: &mut DecisionBuilder,
     point: &Point,
