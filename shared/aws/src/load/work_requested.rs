@@ -92,7 +92,7 @@ async fn known(
     Ok(match queue.kind {
         Kind::Snapshot => Input::Snapshot(snapshots(aws, queue, batch.points, memory, now).await?),
         Kind::Register => {
-            let obstacles = aws.ledger.obstacles(queue).await?;
+            let obstacles = obstacles(aws, queue, !batch.points.is_empty()).await?;
             let snapshots = aws.ec2.snapshots(region, &needs.snapshots).await?;
             let named = named(aws, region, needs.names).await?;
             let points = batch.points;
@@ -114,10 +114,7 @@ async fn snapshots(
     now: Timestamp,
 ) -> Result<snapshot::Input, Failure> {
     let region = &queue.region;
-    let obstacles = match snapshot::may_begin(&points, now) {
-        true => aws.ledger.obstacles(queue).await?,
-        false => Obstacles::none(queue.clone()),
-    };
+    let obstacles = obstacles(aws, queue, snapshot::may_begin(&points, now)).await?;
     let looked_at = snapshot::looked_at(&points, &obstacles, now);
     let sets = match snapshot::may_begin(&looked_at, now) {
         true => sets(aws, region).await?,
@@ -171,7 +168,8 @@ async fn images(
     let to_ask = confirm::needs_uefi_data(&points, &images);
     let uefi_data = aws.ec2.uefi_data_of_images(region, to_ask).await;
     let points_of_replicas = aws.ledger.points(&needs.points).await?;
-    let obstacles = obstacles(aws, region, &replicas).await?;
+    let copies = Queue { region: region.clone(), kind: Kind::Copy };
+    let obstacles = obstacles(aws, &copies, !replicas.is_empty()).await?;
     let snapshots = aws.ec2.snapshots(region, &needs.snapshots).await?;
     let recalled = missing::machines_to_recall(&points, &replicas, &images, now);
     let history = aws.ledger.histories(&recalled).await?;
@@ -205,7 +203,7 @@ async fn copies(
     let points = aws.ledger.points(&needs.points).await?;
     let named = named(aws, &queue.region, needs.names).await?;
     let in_force = policies(aws, needs.policies).await?;
-    let obstacles = obstacles(aws, &queue.region, &replicas).await?;
+    let obstacles = obstacles(aws, queue, !replicas.is_empty()).await?;
     let summaries = aws.ledger.summaries(&needs.summaries).await?;
     let wanted = keys::to_read(&replicas, &points, &obstacles, now);
     let keys = keys_of_copies(aws, &queue.region, wanted).await;
@@ -226,12 +224,11 @@ async fn keys_of_copies(
     keys
 }
 
-/// Reads what holds up the copies into a region, if there are any.
-async fn obstacles(aws: &Aws, region: &Region, replicas: &[Replica]) -> Result<Obstacles, Failure> {
-    let queue = Queue { region: region.clone(), kind: Kind::Copy };
-    match replicas.is_empty() {
-        true => Ok(Obstacles::none(queue)),
-        false => aws.ledger.obstacles(&queue).await,
+/// Reads what stands in the way of the calls of a queue, if there are records that it may hold up.
+async fn obstacles(aws: &Aws, queue: &Queue, are_needed: bool) -> Result<Obstacles, Failure> {
+    match are_needed {
+        true => aws.ledger.obstacles(queue).await,
+        false => Ok(Obstacles::none(queue.clone())),
     }
 }
 
