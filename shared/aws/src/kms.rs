@@ -1,6 +1,7 @@
-//! The KMS client: reads the state of the keys of disks before a machine is stopped. EC2 accepts
-//! the start of a machine whose key cannot be used, and the machine stops again. A trial start does
-//! not show that either.
+//! The KMS client: reads the state of the keys of disks before a machine is stopped, and of the
+//! keys of copies before an image is copied. EC2 accepts the start of a machine whose key cannot be
+//! used, and the machine stops again. A trial start does not show that either. EC2 accepts a copy
+//! under such a key as well, and the image fails.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +20,7 @@ use crate::ec2::errors;
 use crate::error::Failure;
 
 /// The longest that a call may take, with all its tries. Nothing waits for it but a machine that is
-/// still running.
+/// still running, or a copy that has not begun.
 const TIMEOUT: SignedDuration = SignedDuration::from_secs(15);
 
 #[derive(Clone, Debug)]

@@ -58,6 +58,18 @@ pub const PROBES_HOURLY: u32 = 3;
 /// may pass within minutes.
 pub const PROBES_UNSEEN: u32 = 3;
 
+/// The number of tries in a row, a minute apart, for which too many snapshots are pending, after
+/// which a person is told.
+pub const PENDING_UNSEEN: u32 = 60;
+
+/// The most sets of snapshots of one machine that are pending when another is begun is one less:
+/// half of the snapshots of a volume that EC2 makes at a time (5), because the volume has other
+/// users.
+pub const SETS_PENDING_MAX: usize = 2;
+
+/// The same for volumes of which EC2 makes one snapshot at a time.
+pub const SETS_PENDING_COLD_MAX: usize = 1;
+
 /// The most records of ended points that one sweep takes up again.
 pub const TAKEN_UP_MAX: usize = 50;
 

@@ -2,23 +2,30 @@
 //!
 //! A region that does not answer, a permission that was taken away and a key that is disabled
 //! concern all records alike. So an obstacle is kept once for its queue. Of all records that it
-//! holds up, one is tried when the obstacle is due; when that succeeds, the others follow.
-
-use std::collections::BTreeMap;
-use std::fmt;
+//! holds up, one is tried when the obstacle is due; when that succeeds, the others follow. If a
+//! read shows the obstacle, nothing is tried before a read shows that it has gone.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 use crate::finding::{Finding, Resolved};
-use crate::limits::{A_DAY, PROBE_EVERY, PROBES_HOURLY, PROBES_UNSEEN, backoff, later};
+use crate::limits::{
+    A_DAY, BACKOFF, LOOK_AFTER, PENDING_UNSEEN, PROBE_EVERY, PROBES_HOURLY, PROBES_UNSEEN, backoff,
+    later,
+};
+use crate::point::is_false;
 use crate::reason::{Code, Reason};
 use crate::subject::Subject;
-use crate::work::Queue;
+use crate::work::{Kind, Queue};
 
 /// Prefix of the name of a key.
 const KEY: &str = "key ";
 const CALLS: &str = "calls";
+const PENDING: &str = "pending";
+
+/// The causes that the calls of a queue at home could meet.
+pub const AT_HOME: [Cause; 2] = [Cause::Calls, Cause::Pending];
 
 /// The cause of an obstacle: what all calls that meet it have in common.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -28,12 +35,15 @@ pub enum Cause {
     Calls,
     /// All copies that are made under this key of the region.
     Key(String),
+    /// All snapshots: as many are pending as the account may have.
+    Pending,
 }
 
 impl From<String> for Cause {
     fn from(text: String) -> Cause {
         match text.strip_prefix(KEY) {
             Some(key) => Cause::Key(key.to_string()),
+            None if text == PENDING => Cause::Pending,
             None => Cause::Calls,
         }
     }
@@ -44,15 +54,7 @@ impl From<Cause> for String {
         match cause {
             Cause::Calls => CALLS.to_string(),
             Cause::Key(key) => format!("{KEY}{key}"),
-        }
-    }
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Cause::Calls => f.write_str("all copies"),
-            Cause::Key(key) => write!(f, "copies under key {key}"),
+            Cause::Pending => PENDING.to_string(),
         }
     }
 }
@@ -71,6 +73,10 @@ pub struct Obstacle {
     pub probe_at: Timestamp,
     /// The last answer.
     pub reason: Reason,
+    /// True if a read shows it. Then `probe_at` is the time of the next read, and nothing is tried
+    /// before one shows that it has gone.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub shown: bool,
 }
 
 /// The obstacles of one queue.
@@ -138,9 +144,44 @@ impl Obstacles {
         let tries = known.map_or(0, |known| known.tries).saturating_add(1);
         let since = known.map_or(now, |known| known.since);
         let probe_at = later(now, wait(cause, tries));
-        let obstacle = Obstacle { since, begun_at, tries, probe_at, reason };
+        let obstacle = Obstacle { since, begun_at, tries, probe_at, reason, shown: false };
         let mut after = self.clone();
         after.causes.insert(cause.clone(), obstacle);
+        Some(after)
+    }
+
+    /// Returns the obstacles after a read showed one. None if that is known, and the next read is
+    /// still to come.
+    pub fn shown(&self, cause: &Cause, reason: Reason, now: Timestamp) -> Option<Obstacles> {
+        let known = self.causes.get(cause);
+        if known.is_some_and(|known| known.shown && known.probe_at > now) {
+            return None;
+        }
+        let (since, tries) = known.map_or((now, 0), |known| (known.since, known.tries));
+        let probe_at = later(now, PROBE_EVERY);
+        let obstacle = Obstacle { since, begun_at: now, tries, probe_at, reason, shown: true };
+        let mut after = self.clone();
+        after.causes.insert(cause.clone(), obstacle);
+        Some(after)
+    }
+
+    /// Returns the obstacles after a read no longer showed one that reads had shown: one record is
+    /// tried at once. None if no read had shown it.
+    pub fn gone(&self, cause: &Cause, now: Timestamp) -> Option<Obstacles> {
+        let known = self.causes.get(cause).filter(|known| known.shown)?;
+        let obstacle = Obstacle { tries: 0, probe_at: now, shown: false, ..known.clone() };
+        let mut after = self.clone();
+        after.causes.insert(cause.clone(), obstacle);
+        Some(after)
+    }
+
+    /// Returns the obstacles after a read failed that was to show if one has gone: the next read is
+    /// made soon. None if no read had shown it.
+    pub fn unread(&self, cause: &Cause, now: Timestamp) -> Option<Obstacles> {
+        let known = self.causes.get(cause).filter(|known| known.shown)?;
+        let probe_at = known.probe_at.max(later(now, LOOK_AFTER));
+        let mut after = self.clone();
+        after.causes.insert(cause.clone(), Obstacle { probe_at, ..known.clone() });
         Some(after)
     }
 
@@ -160,37 +201,50 @@ impl Obstacles {
         let told_at = match cause {
             Cause::Calls => PROBES_UNSEEN,
             Cause::Key(_) => 1,
+            Cause::Pending => PENDING_UNSEEN,
         };
-        (obstacle.tries == told_at).then(|| {
-            let text = format!(
-                "{} in {} wait since {} UTC; one is tried {}: {}",
-                cause,
-                self.queue.region,
-                obstacle.since.strftime("%Y-%m-%d %H:%M"),
-                often(cause),
-                obstacle.reason
-            );
-            let reason = Reason::new(Code::CopiesHeldUp, text);
-            let region = self.queue.region.clone();
-            Finding { region, artefact: subject(cause), reason, seen_at: now }
+        (obstacle.tries == told_at || obstacle.shown).then(|| {
+            let (what, region) = (self.what(cause), &self.queue.region);
+            let since = obstacle.since.strftime("%Y-%m-%d %H:%M");
+            let waits = format!("{what} in {region} wait since {since} UTC");
+            let text = match obstacle.shown {
+                true => format!("{waits}: {}", obstacle.reason.text),
+                false => format!("{waits}; one is tried {}: {}", often(cause), obstacle.reason),
+            };
+            let reason = Reason::new(self.code(), text);
+            let artefact = Subject::Other(what);
+            Finding { region: region.clone(), artefact, reason, seen_at: now }
         })
     }
 
     /// Returns the end of the finding of an obstacle.
     pub fn resolved(&self, cause: &Cause, now: Timestamp) -> Resolved {
-        let region = self.queue.region.clone();
-        Resolved { region, artefact: subject(cause), code: Code::CopiesHeldUp, at: now }
+        let (region, artefact) = (self.queue.region.clone(), Subject::Other(self.what(cause)));
+        Resolved { region, artefact, code: self.code(), at: now }
     }
-}
 
-fn subject(cause: &Cause) -> Subject {
-    Subject::Other(cause.to_string())
+    /// Returns the work that an obstacle holds up.
+    fn what(&self, cause: &Cause) -> String {
+        match (cause, self.queue.kind) {
+            (Cause::Key(key), _) => format!("copies under key {key}"),
+            (Cause::Pending, _) => "new snapshots".to_string(),
+            (Cause::Calls, Kind::Copy) => "all copies".to_string(),
+            (Cause::Calls, Kind::Snapshot) => "all snapshots".to_string(),
+            (Cause::Calls, Kind::Register) => "all registrations".to_string(),
+            (Cause::Calls, Kind::Confirm | Kind::Power) => "all calls".to_string(),
+        }
+    }
+
+    fn code(&self) -> Code {
+        if self.queue.kind == Kind::Copy { Code::CopiesHeldUp } else { Code::CallsHeldUp }
+    }
 }
 
 const fn often(cause: &Cause) -> &'static str {
     match cause {
         Cause::Calls => "every hour",
         Cause::Key(_) => "every hour three times, and then every day",
+        Cause::Pending => "every minute",
     }
 }
 
@@ -201,5 +255,6 @@ fn wait(cause: &Cause, tries: u32) -> SignedDuration {
         Cause::Calls => backoff(tries),
         Cause::Key(_) if tries <= PROBES_HOURLY => PROBE_EVERY,
         Cause::Key(_) => A_DAY,
+        Cause::Pending => BACKOFF,
     }
 }

@@ -156,6 +156,8 @@ codes! {
     Superseded = "superseded",
     /// Something holds up the copies of a region, or those under one key.
     CopiesHeldUp = "copies-held-up",
+    /// Something holds up the snapshots or the registrations of a region.
+    CallsHeldUp = "calls-held-up",
     ReplicaFailed = "replica-failed",
     /// An artefact would have more tags than EC2 takes.
     TagsLeftOut = "tags-left-out",

@@ -82,6 +82,7 @@ fn every_pair_is_in_the_table_of_replicas_or_illegal() {
         (Pending, ReplicaEvent::Available, Available),
         (Pending, ReplicaEvent::Retry, Waiting),
         (Pending, ReplicaEvent::Fail, Failed),
+        (Waiting, ReplicaEvent::Lose, Lost),
         (Available, ReplicaEvent::Lose, Lost),
         (Unusable, ReplicaEvent::Lose, Lost),
         (Available, ReplicaEvent::Disable, Unusable),

@@ -105,10 +105,10 @@ async fn awaited(aws: &Aws, waiting: &[Point], context: &Context) -> Vec<Instanc
 }
 
 /// Tells whether a worker looks at a queue later. A machine that waits for a place is due all the
-/// time, and its worker is at it all the time. Copies that an obstacle holds up are due all the
-/// time, and one of them is tried later.
+/// time, and its worker is at it all the time. Copies and points that an obstacle holds up are due
+/// all the time, and one of them is tried later.
 async fn is_looked_after(aws: &Aws, queue: &Queue, now: Timestamp) -> Result<bool, Failure> {
-    if !matches!(queue.kind, Kind::Power | Kind::Copy) {
+    if !matches!(queue.kind, Kind::Power | Kind::Copy | Kind::Snapshot) {
         return Ok(false);
     }
     Ok(aws.ledger.claimed_until(queue).await?.is_some_and(|until| until > now))

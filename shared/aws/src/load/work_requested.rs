@@ -6,9 +6,9 @@ use afterimage_core::brake;
 use afterimage_core::flow::work_requested::disk_keys::{self, Keys};
 use afterimage_core::flow::work_requested::images::Healing;
 use afterimage_core::flow::work_requested::needs::Needs;
-use afterimage_core::flow::work_requested::power::Guarded;
+use afterimage_core::flow::work_requested::power::{Guarded, KeyAccess, StopGate};
 use afterimage_core::flow::work_requested::{
-    self, Input, confirm, copy, missing, power, register, snapshot,
+    self, Input, confirm, copy, keys, missing, power, register, snapshot,
 };
 use afterimage_core::flow::{InFlight, InForce};
 use afterimage_core::ids::{InstanceId, Region};
@@ -93,13 +93,13 @@ async fn known(
     let region = &queue.region;
     let needs = work_requested::needs(queue.kind, &batch.points, &batch.replicas, now);
     Ok(match queue.kind {
-        Kind::Snapshot => {
-            Input::Snapshot(snapshots(aws, region, batch.points, needs, memory, now).await?)
-        }
+        Kind::Snapshot => Input::Snapshot(snapshots(aws, queue, batch.points, memory, now).await?),
         Kind::Register => {
+            let obstacles = obstacles(aws, queue, !batch.points.is_empty()).await?;
             let snapshots = aws.ec2.snapshots(region, &needs.snapshots).await?;
             let named = named(aws, region, needs.names).await?;
-            Input::Register(register::Input { now, points: batch.points, snapshots, named })
+            let points = batch.points;
+            Input::Register(register::Input { now, points, snapshots, named, obstacles })
         }
         Kind::Confirm => Input::Confirm(images(aws, queue, batch, needs, now).await?),
         Kind::Copy => Input::Copy(copies(aws, queue, batch.replicas, needs, now).await?),
@@ -111,16 +111,23 @@ async fn known(
 /// Reads the facts about points that need snapshots. The machines are described last.
 async fn snapshots(
     aws: &Aws,
-    region: &Region,
+    queue: &Queue,
     points: Vec<Point>,
-    needs: Needs,
     memory: &Memory,
     now: Timestamp,
 ) -> Result<snapshot::Input, Failure> {
+    let region = &queue.region;
+    let obstacles = obstacles(aws, queue, snapshot::may_begin(&points, now)).await?;
+    let looked_at = snapshot::looked_at(&points, &obstacles, now);
+    let sets = match snapshot::may_begin(&looked_at, now) {
+        true => sets(aws, region).await?,
+        false => BTreeMap::new(),
+    };
+    let needs = work_requested::needs(Kind::Snapshot, &looked_at, &[], now);
     let tagged = tagged(aws, region, needs.tagged).await?;
     let named = named(aws, region, needs.names).await?;
     let downtimes = aws.ledger.downtimes(&needs.downtimes).await?;
-    let machines = memory.machines(&points, now);
+    let machines = memory.machines(&looked_at, now);
     let Machines { mut whole, unsettled } =
         aws.ec2.machines(region, &machines.to_describe, &machines.firmware).await?;
     whole.extend(machines.believed);
@@ -135,7 +142,19 @@ async fn snapshots(
         downtimes,
         allow_reboot: aws.environment.allow_reboot,
         in_force,
+        obstacles,
+        sets,
     })
+}
+
+/// Counts the sets of snapshots of each machine that EC2 is making, as the index shows them.
+async fn sets(aws: &Aws, region: &Region) -> Result<BTreeMap<InstanceId, usize>, Failure> {
+    let register = Queue { region: region.clone(), kind: Kind::Register };
+    let mut sets = BTreeMap::new();
+    for nominated in aws.ledger.queue(&register, None).await? {
+        *sets.entry(nominated.point.instance().clone()).or_default() += 1;
+    }
+    Ok(sets)
 }
 
 /// Reads the facts about images and replicas that are pending, missing or lost.
@@ -152,7 +171,8 @@ async fn images(
     let to_ask = confirm::needs_uefi_data(&points, &images);
     let uefi_data = aws.ec2.uefi_data_of_images(region, to_ask).await;
     let points_of_replicas = aws.ledger.points(&needs.points).await?;
-    let obstacles = obstacles(aws, region, &replicas).await?;
+    let copies = Queue { region: region.clone(), kind: Kind::Copy };
+    let obstacles = obstacles(aws, &copies, !replicas.is_empty()).await?;
     let mut ids = needs.snapshots;
     ids.extend(disk_keys::snapshots(&points, &replicas, &images, now));
     let snapshots = aws.ec2.snapshots(region, &ids).await?;
@@ -220,17 +240,32 @@ async fn copies(
     let points = aws.ledger.points(&needs.points).await?;
     let named = named(aws, &queue.region, needs.names).await?;
     let in_force = policies(aws, needs.policies).await?;
-    let obstacles = obstacles(aws, &queue.region, &replicas).await?;
+    let obstacles = obstacles(aws, queue, !replicas.is_empty()).await?;
     let summaries = aws.ledger.summaries(&needs.summaries).await?;
-    Ok(copy::Input { now, replicas, points, in_force, named, obstacles, summaries })
+    let wanted = keys::to_read(&replicas, &points, &obstacles, now);
+    let keys = keys_of_copies(aws, &queue.region, wanted).await;
+    Ok(copy::Input { now, replicas, points, in_force, named, obstacles, keys, summaries })
 }
 
-/// Reads what holds up the copies into a region, if there are any.
-async fn obstacles(aws: &Aws, region: &Region, replicas: &[Replica]) -> Result<Obstacles, Failure> {
-    let queue = Queue { region: region.clone(), kind: Kind::Copy };
-    match replicas.is_empty() {
-        true => Ok(Obstacles::none(queue)),
-        false => aws.ledger.obstacles(&queue).await,
+/// Reads the states of the keys of copies. A key of which KMS tells nothing is left out.
+async fn keys_of_copies(
+    aws: &Aws,
+    region: &Region,
+    wanted: BTreeSet<String>,
+) -> BTreeMap<String, KeyAccess> {
+    let mut keys = BTreeMap::new();
+    for key in wanted {
+        let read = answered(aws.kms.disk_keys(region, [key]).await).unwrap_or_default();
+        keys.extend(read.into_iter().map(|key| (key.arn, key.access)));
+    }
+    keys
+}
+
+/// Reads what stands in the way of the calls of a queue, if there are records that it may hold up.
+async fn obstacles(aws: &Aws, queue: &Queue, are_needed: bool) -> Result<Obstacles, Failure> {
+    match are_needed {
+        true => aws.ledger.obstacles(queue).await,
+        false => Ok(Obstacles::none(queue.clone())),
     }
 }
 
@@ -255,6 +290,11 @@ async fn power(aws: &Aws, queue: &Queue, now: Timestamp) -> Result<power::Input,
     let ids: Vec<InstanceId> =
         downtimes.values().map(|downtime| downtime.instance().clone()).collect();
     let machines = answered(aws.ec2.seen_machines(region, &ids).await).unwrap_or_default();
+    let snapshots = Queue { region: region.clone(), kind: Kind::Snapshot };
+    let obstacles = match StopGate::is_needed(&downtimes) {
+        true => answered(aws.ledger.obstacles(&snapshots).await),
+        false => None,
+    };
     let mut input = power::Input {
         now,
         region: region.clone(),
@@ -265,6 +305,7 @@ async fn power(aws: &Aws, queue: &Queue, now: Timestamp) -> Result<power::Input,
         machines,
         in_force: None,
         guarded: None,
+        stop_gate: StopGate { obstacles, trial: None },
     };
     if power::may_stop(&input) {
         input.in_force = answered(aws.ledger.in_force().await);
@@ -273,6 +314,11 @@ async fn power(aws: &Aws, queue: &Queue, now: Timestamp) -> Result<power::Input,
         && let Some(machine) = power::next_machine(&input)
     {
         input.guarded = answered(guarded(aws, region, &machine.instance).await);
+    }
+    if input.guarded.is_some()
+        && let Some(point) = power::needs_trial(&input)
+    {
+        input.stop_gate.trial = answered(aws.ec2.try_snapshots(region, point).await);
     }
     Ok(input)
 }

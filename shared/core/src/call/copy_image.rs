@@ -108,6 +108,11 @@ pub fn key(point: &Point, region: &Region) -> String {
     key_named(point, region).unwrap_or_else(|| NO_KEY.to_string())
 }
 
+/// Tells whether copies under the key of this name may fail because of its state.
+pub fn may_be_disabled(key: &str) -> bool {
+    key != NO_KEY && key != DEFAULT_KEY
+}
+
 /// Returns the name of the copy in the current attempt of the replica.
 pub fn name(replica: &Replica) -> String {
     image_name(&replica.point, replica.step.attempt)

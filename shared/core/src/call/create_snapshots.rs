@@ -95,7 +95,7 @@ pub fn conclude(
         // Snapshots have no names, so this answer counts as a failure.
         Outcome::NameTaken(answer) | Outcome::Failed(answer) => failed(point, &answer, now)?,
         Outcome::Throttled(answer) => throttled(point, &answer, now)?,
-        Outcome::Refused(answer) => refused(point, &answer)?,
+        Outcome::Refused(answer) => refused(point, &answer, now)?,
         Outcome::Unknown(answer) => unknown(point, &answer),
     })
 }

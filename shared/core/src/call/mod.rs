@@ -6,10 +6,12 @@
 //! | made | the record holds what was made, and waits until EC2 has finished it |
 //! | throttled | the same try is made later |
 //! | failed | the next try, under another name, after a wait that doubles |
-//! | refused, gone | the point is given up, unless its module says otherwise |
+//! | refused | the same; nothing that is wanted is given up |
+//! | gone | the point is given up, unless its module says otherwise |
 //! | name taken, unknown | the intent stands; the worker looks for what the call made |
 
 pub mod around;
+mod at_home;
 pub mod conclusion;
 pub mod copy_image;
 pub mod create_image;
@@ -120,12 +122,17 @@ pub fn conclude_all(
     reply: Reply,
     now: Timestamp,
 ) -> Conclusion {
-    let (Some(around), Call::CopyImage(call), Reply::CopyImage(outcome)) = (around, call, &reply)
-    else {
-        return conclude(begun, reply, now);
+    let Some(around) = around else { return conclude(begun, reply, now) };
+    if let (Call::CopyImage(call), Reply::CopyImage(outcome)) = (call, &reply) {
+        let seen = around::seen(call, outcome);
+        return around.add_to(conclude(begun, reply, now), call, begun, seen, now);
+    }
+    let seen = match &reply {
+        Reply::CreateSnapshots(outcome) => at_home::seen(outcome),
+        Reply::CreateImage(outcome) | Reply::RegisterImage(outcome) => at_home::seen(outcome),
+        Reply::CopyImage(_) | Reply::StopInstance(_) | Reply::StartInstance(_) => None,
     };
-    let seen = around::seen(call, outcome);
-    around.add_to(conclude(begun, reply, now), call, begun, seen, now)
+    at_home::add_to(conclude(begun, reply, now), &around.obstacles, begun, seen, now)
 }
 
 impl Call {

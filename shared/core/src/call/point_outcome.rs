@@ -9,8 +9,9 @@ use crate::change::Change;
 use crate::limits::{NAME_VISIBLE, SETTLE, later};
 use crate::observed::ObservedImage;
 use crate::point::{Point, Step};
+use crate::policy::Consistency;
 use crate::reason::{Code, Reason};
-use crate::status::IllegalTransition;
+use crate::status::{IllegalTransition, Making};
 use crate::transition::retry::{self, Next};
 use crate::transition::summary;
 
@@ -43,10 +44,21 @@ pub(super) fn throttled(
     retry::throttled(point, &answer.to_string(), now).map(recorded)
 }
 
-/// Gives up a point whose call EC2 will never accept.
-pub(super) fn refused(point: &Point, answer: &Answer) -> Result<Conclusion, IllegalTransition> {
+/// Concludes that EC2 does not accept the call as it is. Its cause can go without us: a key is
+/// made, a quirk is mended. So the next try is made after a wait. A machine that is down for the
+/// call must not wait for that: its point is given up, so that the machine is started again.
+pub(super) fn refused(
+    point: &Point,
+    answer: &Answer,
+    now: Timestamp,
+) -> Result<Conclusion, IllegalTransition> {
     let reason = Reason::new(Code::CallRefused, answer.to_string());
-    retry::given_up(point, reason).map(recorded)
+    let is_down = point.plan.consistency == Consistency::StopStart
+        && point.status.making() != Some(Making::Image);
+    match is_down {
+        true => retry::given_up(point, reason).map(recorded),
+        false => retry::failed(point, reason, Next::Backoff, now).map(recorded),
+    }
 }
 
 /// Gives up a point whose machine is gone.

@@ -144,7 +144,7 @@ pub fn conclude(
         }
         Outcome::Gone(answer) | Outcome::Failed(answer) => failed(point, &answer, now)?,
         Outcome::Throttled(answer) => throttled(point, &answer, now)?,
-        Outcome::Refused(answer) => refused(point, &answer)?,
+        Outcome::Refused(answer) => refused(point, &answer, now)?,
         Outcome::Unknown(answer) => unknown(point, &answer),
     })
 }

@@ -130,6 +130,14 @@ pub fn throttled(point: &Point, answer: &str, now: Timestamp) -> Result<Point, I
     Ok(Point { step, reason: Some(Reason::new(Code::Throttled, answer)), ..point })
 }
 
+/// Returns the point that waits for a read, and of which nothing was tried. It is looked at again
+/// after [`PROBE_EVERY`], and a person is told.
+pub fn looked_at_again(point: &Point, reason: Reason, now: Timestamp) -> Point {
+    let due_at = Some(later(now, PROBE_EVERY));
+    let step = Step { due_at, failures: point.step.failures.max(1), ..point.step.clone() };
+    Point { step, reason: Some(reason), ..point.clone() }
+}
+
 pub fn given_up(point: &Point, reason: Reason) -> Result<Point, IllegalTransition> {
     let point = shed(point).after(Event::Fail)?;
     Ok(Point { step: point.step.settled(), reason: Some(reason), ..point })

@@ -2,6 +2,7 @@
 
 mod always_runs_again;
 mod guards;
+mod held_up;
 mod places;
 mod scene;
 mod sharing;

@@ -7,17 +7,21 @@ use afterimage_core::call::{self, Answer, Call, Outcome, Reply};
 use afterimage_core::command::{Command, Decision, Record};
 use afterimage_core::downtime::{Downtime, DowntimeStatus, Roster};
 use afterimage_core::flow::InForce;
-use afterimage_core::flow::work_requested::power::{self, DiskKey, Guarded, Input, next};
+use afterimage_core::flow::work_requested::power::{
+    self, DiskKey, Guarded, Input, StopGate, Trial, next,
+};
 use afterimage_core::flow::work_requested::snapshot;
 use afterimage_core::ids::{AmiId, InstanceId, Region, VolumeId};
 use afterimage_core::machine::{Build, Grade, Instance, Machine, State, Volume};
 use afterimage_core::observed::ObservedMachine;
+use afterimage_core::obstacle::Obstacles;
 use afterimage_core::point::{Plan, Point, Step};
 use afterimage_core::policy::file::read;
 use afterimage_core::policy::{Consistency, StopStart};
 use afterimage_core::reason::Code;
 use afterimage_core::slot::{Occasion, PointId, Slot};
 use afterimage_core::status::Status;
+use afterimage_core::work::{Kind, Queue};
 use jiff::{SignedDuration, Timestamp};
 
 /// So many seconds after the points were requested.
@@ -148,6 +152,9 @@ pub struct World {
     pub keys: BTreeMap<InstanceId, Vec<DiskKey>>,
     /// What was decided last.
     pub decided: Decision,
+    /// What stands in the way of snapshots.
+    pub obstacles: Obstacles,
+    pub trial: Option<Trial>,
 }
 
 impl World {
@@ -165,6 +172,8 @@ impl World {
             start_refused: BTreeMap::new(),
             keys: BTreeMap::new(),
             decided: Decision::default(),
+            obstacles: Obstacles::none(Queue { region: home(), kind: Kind::Snapshot }),
+            trial: None,
         };
         for (number, policy) in (1..).zip(policies) {
             let point = point(policy, number);
@@ -200,6 +209,8 @@ impl World {
             downtimes: self.downtimes.clone(),
             allow_reboot: false,
             in_force: InForce { roster: self.roster.clone(), ..in_force() },
+            obstacles: self.obstacles.clone(),
+            sets: BTreeMap::new(),
         })
     }
 
@@ -214,6 +225,10 @@ impl World {
             machines: self.machines.clone(),
             in_force: Some(in_force()),
             guarded: None,
+            stop_gate: StopGate {
+                obstacles: Some(self.obstacles.clone()),
+                trial: self.trial.clone(),
+            },
         };
         input.guarded = next(&input).map(|downtime| Guarded {
             instance: downtime.instance().clone(),

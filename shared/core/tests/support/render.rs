@@ -231,7 +231,10 @@ fn roster_line(roster: &Roster, from: &str) -> String {
 fn obstacles_line(obstacles: &Obstacles, from: &str) -> String {
     let mut line = format!("obstacles of {}: {from}", obstacles.queue);
     let told = obstacles.causes.iter();
-    add(&mut line, told.map(|(cause, it)| format!("{cause} until {}", it.probe_at)));
+    add(
+        &mut line,
+        told.map(|(cause, it)| format!("{} until {}", String::from(cause.clone()), it.probe_at)),
+    );
     line
 }
 

@@ -34,8 +34,16 @@ fn pending(name: &str, number: u32) -> Replica {
     let replicas = vec![replica.expect("a replica")];
     let (named, summaries) = (BTreeMap::new(), BTreeMap::new());
     let (in_force, obstacles) = (gold(), no_obstacles(IRELAND));
-    let input =
-        copy::Input { now: at(mins(20)), replicas, points, in_force, named, obstacles, summaries };
+    let input = copy::Input {
+        now: at(mins(20)),
+        replicas,
+        points,
+        in_force,
+        named,
+        obstacles,
+        keys: BTreeMap::new(),
+        summaries,
+    };
     let copying = replica_in(&copy::decide(&input));
     replica_in(&conclude::copy(&copying, Outcome::Made(ami(number)), at(mins(20))))
 }

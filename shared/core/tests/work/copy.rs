@@ -2,11 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::SignedDuration;
+
 use crate::scene::conclude;
 use afterimage_core::call::{Call, CopyImage, Outcome};
+use afterimage_core::change::Record;
 use afterimage_core::command::{Command, Decision};
 use afterimage_core::flow::work_requested::copy::{Input, decide};
-use afterimage_core::flow::work_requested::needs;
+use afterimage_core::flow::work_requested::keys::to_read;
+use afterimage_core::flow::work_requested::power::KeyAccess;
+use afterimage_core::flow::work_requested::{Input as Work, needs};
 use afterimage_core::names::copy_token;
 use afterimage_core::observed::{Complete, ImageState, ObservedImage};
 use afterimage_core::obstacle::{Cause, Obstacles};
@@ -37,7 +42,16 @@ fn look_with(point: Point, replica: &Replica, named: &[ObservedImage], secs: i64
     let points = BTreeMap::from([(point.id.clone(), point)]);
     let (obstacles, summaries) = (no_obstacles(IRELAND), BTreeMap::new());
     let in_force = gold();
-    decide(&Input { now: at(secs), replicas, points, in_force, named, obstacles, summaries })
+    decide(&Input {
+        now: at(secs),
+        replicas,
+        points,
+        in_force,
+        named,
+        obstacles,
+        keys: BTreeMap::new(),
+        summaries,
+    })
 }
 
 fn look(replica: &Replica, named: &[ObservedImage], secs: i64) -> Decision {
@@ -202,8 +216,16 @@ fn begun(obstacles: &Obstacles, replicas: &[Replica], secs: i64) -> Vec<Replica>
         .collect();
     let (named, summaries) = (BTreeMap::new(), BTreeMap::new());
     let (replicas, obstacles) = (replicas.to_vec(), obstacles.clone());
-    let input =
-        Input { now: at(secs), replicas, points, in_force: gold(), named, obstacles, summaries };
+    let input = Input {
+        now: at(secs),
+        replicas,
+        points,
+        in_force: gold(),
+        named,
+        obstacles,
+        keys: BTreeMap::new(),
+        summaries,
+    };
     let decision = decide(&input);
     assert!(decision.commands.iter().all(|command| matches!(command, Command::Call(_))));
     written(&decision).1
@@ -234,7 +256,7 @@ fn while_an_obstacle_stands_one_is_tried_when_it_is_due_and_all_follow_when_it_i
         let once = none.met(&cause, reason(), at(start), at(start)).expect("it is new");
         assert_eq!(begun(&once, &replicas, start + first - 1), []);
         let tried = begun(&once, &replicas, start + first);
-        assert_eq!(names(&tried), ["iron"], "{cause}: the one that was tried least");
+        assert_eq!(names(&tried), ["iron"], "{cause:?}: the one that was tried least");
         assert_eq!(once.met(&cause, reason(), at(start), at(start)), None, "counted once");
         let probed = at(start + first);
         let twice = once.met(&cause, reason(), probed, probed).expect("it is met again");
@@ -244,6 +266,65 @@ fn while_an_obstacle_stands_one_is_tried_when_it_is_due_and_all_follow_when_it_i
         assert_eq!(names(&begun(&gone, &replicas, mins(30))), ["gold", "iron", "zinc"]);
         let other = none.met(&Cause::Key("alias/other".into()), reason(), at(0), at(mins(30)));
         assert_eq!(begun(&other.expect("new"), &replicas, mins(30)).len(), 3, "another key");
+    }
+}
+
+/// The decision on a copy under a key of a policy, of which KMS tells this.
+fn under_a_key(obstacles: &Obstacles, access: Option<KeyAccess>, secs: i64) -> (Input, Decision) {
+    let (point, _) = imaged();
+    let (named, summaries) = (BTreeMap::new(), BTreeMap::new());
+    let keys = access.map(|access| ("alias/dr".to_string(), access)).into_iter().collect();
+    let points = BTreeMap::from([(point.id.clone(), point)]);
+    let (replicas, obstacles) = (vec![waiting(FRANKFURT)], obstacles.clone());
+    let in_force = gold();
+    let now = at(secs);
+    let input = Input { now, replicas, points, in_force, named, obstacles, keys, summaries };
+    let decision = decide(&input);
+    (input, decision)
+}
+
+fn is_called(decision: &Decision) -> bool {
+    decision.commands.iter().any(|command| matches!(command, Command::Call(_)))
+}
+
+fn obstacles_of(decision: &Decision) -> Option<Obstacles> {
+    decision.commands.iter().find_map(|command| match command {
+        Command::Record(change) => match &change.writes.first()?.record {
+            Record::Obstacles(obstacles) => Some((**obstacles).clone()),
+            _ => None,
+        },
+        _ => None,
+    })
+}
+
+#[test]
+fn nothing_is_copied_under_a_key_that_cannot_be_used_until_a_read_shows_that_it_can() {
+    let state = |state: &str| Some(KeyAccess::State(state.to_string()));
+    let refused = |code: &str| Some(KeyAccess::Refused(code.to_string()));
+    let none = no_obstacles(FRANKFURT);
+    for unusable in [state("Disabled"), state("PendingDeletion"), refused("NotFoundException")] {
+        let (_, decision) = under_a_key(&none, unusable.clone(), mins(20));
+        assert!(!is_called(&decision), "{decision:?}");
+        assert_eq!(reported(&decision), ["copies under key alias/dr"]);
+        let shown = obstacles_of(&decision).expect("it is recorded");
+        let (input, early) = under_a_key(&shown, state("Enabled"), mins(79));
+        assert!(to_read(&input.replicas, &input.points, &shown, at(mins(79))).is_empty());
+        assert_eq!(early, Decision::default(), "it is looked at every hour");
+        let (input, again) = under_a_key(&shown, unusable, mins(80));
+        let read = to_read(&input.replicas, &input.points, &shown, at(mins(80)));
+        assert_eq!(read, BTreeSet::from(["alias/dr".to_string()]));
+        assert!(!is_called(&again) && reported(&again).is_empty(), "told once");
+        let next = obstacles_of(&again).expect("the next look is recorded");
+        assert_eq!(next.causes.values().next().expect("one").probe_at, at(mins(140)));
+        let (input, unread) = under_a_key(&shown, None, mins(80));
+        assert_eq!(unread, Decision::default(), "KMS did not answer");
+        assert_eq!(Work::Copy(input).again().look_after, Some(SignedDuration::from_mins(5)));
+        let (_, usable) = under_a_key(&shown, state("Enabled"), mins(80));
+        assert!(is_called(&usable), "one is tried at once");
+    }
+    // What stands in a policy that our role does not see, only a copy can show.
+    for unclear in [refused("AccessDeniedException"), Some(KeyAccess::ForeignAccount), None] {
+        assert!(is_called(&under_a_key(&none, unclear, mins(20)).1));
     }
 }
 
@@ -275,8 +356,16 @@ fn of_the_copies_of_one_machine_and_policy_that_wait_only_the_newest_is_made() {
     let (named, summaries) = (BTreeMap::new(), BTreeMap::new());
     let (replicas, obstacles) = (vec![older, newer], no_obstacles(IRELAND));
     let now = at(hours(7));
-    let decision =
-        decide(&Input { now, replicas, points, in_force: gold(), named, obstacles, summaries });
+    let decision = decide(&Input {
+        now,
+        replicas,
+        points,
+        in_force: gold(),
+        named,
+        obstacles,
+        keys: BTreeMap::new(),
+        summaries,
+    });
     let (points, replicas) = written(&decision);
     assert_eq!(place(&points[0], IRELAND), Some(Place::Withdrawn));
     assert_eq!(points[0].findings[0].code, Code::Superseded);
@@ -331,7 +420,16 @@ fn the_replica_that_is_wanted_first_is_copied_first() {
         let (points, named) = (BTreeMap::from(points), BTreeMap::new());
         let (obstacles, summaries) = (no_obstacles(IRELAND), BTreeMap::new());
         let (now, in_force) = (at(mins(20)), gold());
-        let input = Input { now, replicas, points, in_force, named, obstacles, summaries };
+        let input = Input {
+            now,
+            replicas,
+            points,
+            in_force,
+            named,
+            obstacles,
+            keys: BTreeMap::new(),
+            summaries,
+        };
         let decision = decide(&input);
         let Some(Command::Call(intent)) = decision.commands.first() else { panic!("{decision:?}") };
         let Call::CopyImage(call) = &intent.call else { panic!("{decision:?}") };

@@ -176,7 +176,7 @@ fn what_a_call_brought_leads_on_or_back() {
     type Case = (Outcome<afterimage_core::ids::AmiId>, Status, Option<Code>, u32);
     let cases: [Case; 6] = [
         (Outcome::Failed(answer("X")), Status::Requested, Some(Code::CallFailed), 1),
-        (Outcome::Refused(answer("X")), Status::Failed, Some(Code::CallRefused), 0),
+        (Outcome::Refused(answer("X")), Status::Requested, Some(Code::CallRefused), 1),
         (Outcome::Gone(answer("X")), Status::Failed, Some(Code::MachineGone), 0),
         (Outcome::Throttled(answer("X")), Status::Requested, Some(Code::Throttled), 0),
         (Outcome::NameTaken(answer("X")), Status::Creating, Some(Code::NameTaken), 0),

@@ -101,6 +101,7 @@ fn a_copy_that_failed_and_whose_source_is_gone_looks_for_another() {
         in_force: gold(),
         named: BTreeMap::new(),
         obstacles: super::scene::no_obstacles(IRELAND),
+        keys: BTreeMap::new(),
         summaries: BTreeMap::new(),
     };
     input.replicas[0].step.failures = 1;

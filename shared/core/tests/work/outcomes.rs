@@ -6,6 +6,7 @@ use afterimage_core::command::Decision;
 use afterimage_core::ids::{AmiId, ResourceId};
 use afterimage_core::machine::{Grade, Machine};
 use afterimage_core::point::{Point, ReplicaStatus, Step};
+use afterimage_core::policy::Consistency;
 use afterimage_core::reason::Code;
 use afterimage_core::status::Status;
 
@@ -92,36 +93,23 @@ fn a_registration_that_was_not_made_is_tried_again_or_looked_for() {
 }
 
 #[test]
-fn what_will_never_succeed_fails_at_once() {
-    type Conclude = fn() -> Decision;
-    let cases: [(Conclude, Code); 3] = [
-        (
-            || {
-                let outcome = Outcome::Refused(answer("UnauthorizedOperation"));
-                conclude::snapshots(&snapshotting(&running()), outcome, at(2))
-            },
-            Code::CallRefused,
-        ),
-        (
-            || {
-                let outcome = Outcome::Gone(answer("InvalidInstanceID.NotFound"));
-                conclude::snapshots(&snapshotting(&running()), outcome, at(2))
-            },
-            Code::MachineGone,
-        ),
-        (
-            || {
-                let outcome = Outcome::Refused(answer("InvalidBlockDeviceMapping"));
-                conclude::image(&registering(), outcome, at(mins(11)))
-            },
-            Code::CallRefused,
-        ),
-    ];
-    for (conclude, expected) in cases {
-        let after = point_in(&conclude());
-        assert_eq!((after.status, code(&after)), (Status::Failed, Some(expected)));
-        assert_eq!(after.step.due_at, None);
-    }
+fn a_refused_call_is_tried_again_and_a_machine_that_is_gone_ends_its_point() {
+    let outcome = Outcome::Gone(answer("InvalidInstanceID.NotFound"));
+    let after = point_in(&conclude::snapshots(&snapshotting(&running()), outcome, at(2)));
+    assert_eq!((after.status, code(&after)), (Status::Failed, Some(Code::MachineGone)));
+    assert_eq!(after.step.due_at, None);
+    let refused = || Outcome::Refused(answer("UnsupportedOperation"));
+    let after = point_in(&conclude::snapshots(&snapshotting(&running()), refused(), at(2)));
+    assert_eq!((after.status, code(&after)), (Status::Requested, Some(Code::CallRefused)));
+    assert_eq!(after.step.due_at, Some(at(2 + mins(1))));
+    let refused_image = Outcome::Refused(answer("InvalidBlockDeviceMapping"));
+    let after = point_in(&conclude::image(&registering(), refused_image, at(mins(11))));
+    assert_eq!((after.status, code(&after)), (Status::Ready, Some(Code::CallRefused)));
+    // A machine that we hold down for the call is started again at once.
+    let mut down = snapshotting(&running());
+    down.plan.consistency = Consistency::StopStart;
+    let after = point_in(&conclude::snapshots(&down, refused(), at(2)));
+    assert_eq!((after.status, code(&after)), (Status::Failed, Some(Code::CallRefused)));
 }
 
 #[test]

@@ -218,6 +218,8 @@ pub fn snapshot_input(
         downtimes,
         in_force,
         allow_reboot: true,
+        obstacles: none_at_home(Kind::Snapshot),
+        sets: BTreeMap::new(),
     }
 }
 
@@ -250,7 +252,13 @@ pub fn register_input(
         (name, Complete(images))
     };
     let named = needs(Kind::Register, &points, &[], now).names.into_iter().map(of_name);
-    register::Input { now, snapshots, named: named.collect(), points }
+    let obstacles = none_at_home(Kind::Register);
+    register::Input { now, snapshots, named: named.collect(), points, obstacles }
+}
+
+/// The obstacles of a queue at home where there are none.
+pub fn none_at_home(kind: Kind) -> Obstacles {
+    Obstacles::none(Queue { region: region(HOME), kind })
 }
 
 /// The obstacles of copies into a region where there are none.

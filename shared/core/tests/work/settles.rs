@@ -17,8 +17,8 @@ use jiff::Timestamp;
 use crate::scene::gold;
 use crate::scene::{
     FRANKFURT, HOME, IRELAND, NAME, ami, at, created, created_image, creating, hours, imaged, mins,
-    no_obstacles, region, registered, registering, requested, running, seen_image, seen_snapshot,
-    snap, snapshotted, snapshotting, stopped, volume,
+    no_obstacles, none_at_home, region, registered, registering, requested, running, seen_image,
+    seen_snapshot, snap, snapshotted, snapshotting, stopped, volume,
 };
 
 /// The ledger, and what EC2 shows: the same at every look.
@@ -64,6 +64,8 @@ impl World {
             allow_reboot: false,
             in_force: gold(),
             named: self.named(needs(Kind::Snapshot, &points, &[], now).names),
+            obstacles: none_at_home(Kind::Snapshot),
+            sets: BTreeMap::new(),
         });
         let seen = self.snapshots.iter().map(|seen| (seen.id.clone(), seen.clone()));
         let register = register::decide(&register::Input {
@@ -71,6 +73,7 @@ impl World {
             snapshots: seen.collect(),
             named: self.named(needs(Kind::Register, &points, &[], now).names),
             points: points.clone(),
+            obstacles: none_at_home(Kind::Register),
         });
         let confirm = confirm::decide(&confirm::Input {
             now,
@@ -92,6 +95,7 @@ impl World {
             points: self.points.clone(),
             in_force: gold(),
             obstacles: no_obstacles(IRELAND),
+            keys: BTreeMap::new(),
             summaries: BTreeMap::new(),
         });
         [snapshot, register, confirm, copy]

@@ -3,20 +3,21 @@
 use afterimage_core::call::Call;
 use afterimage_core::command::{Command, Decision, Record};
 use afterimage_core::flow::work_requested::needs;
-use afterimage_core::flow::work_requested::snapshot::{Input, decide};
+use afterimage_core::flow::work_requested::snapshot::{self, Input, decide};
 use afterimage_core::machine::{Grade, Machine, State};
 use afterimage_core::observed::{Complete, ObservedSnapshot};
+use afterimage_core::obstacle::{Cause, Obstacles};
 use afterimage_core::point::{Point, Step};
-use afterimage_core::reason::Code;
+use afterimage_core::reason::{Code, Reason};
 use afterimage_core::status::Status;
 use afterimage_core::summary::News;
 use afterimage_core::work::Kind;
 
 use crate::render::render;
 use crate::scene::{
-    HOME, NAME, at, code, codes_said, hours, instance, mins, only_call, our_tags, point_in, region,
-    reported, requested, requested_of, running, seen_snapshot, snap, snapshot_input, snapshotted,
-    snapshotting, stopped, volume, written,
+    HOME, NAME, at, code, codes_said, hours, instance, mins, none_at_home, only_call, our_tags,
+    point_in, region, reported, requested, requested_of, running, seen_snapshot, snap,
+    snapshot_input, snapshotted, snapshotting, stopped, volume, written,
 };
 
 fn begin(point: Point, machine: &Machine) -> Decision {
@@ -109,7 +110,7 @@ fn a_machine_of_which_no_image_boots_is_refused() {
 }
 
 #[test]
-fn a_machine_that_is_not_shown_as_a_whole_is_waited_for_and_not_for_ever() {
+fn a_machine_that_is_not_shown_as_a_whole_is_waited_for_and_told_of_after_a_day() {
     let look = |point: Point, now| {
         let mut input = snapshot_input(at(now), vec![point], None);
         input.unsettled.insert(instance());
@@ -117,7 +118,8 @@ fn a_machine_that_is_not_shown_as_a_whole_is_waited_for_and_not_for_ever() {
     };
     assert_eq!(look(requested(), hours(24) - 1), Decision::default());
     let after = point_in(&look(requested(), hours(24)));
-    assert_eq!((after.status, code(&after)), (Status::Failed, Some(Code::TooLong)));
+    assert_eq!((after.status, code(&after)), (Status::Requested, Some(Code::TooLong)));
+    assert_eq!((after.step.failures, after.step.due_at), (1, Some(at(hours(25)))));
     assert_eq!(look(snapshotted(&stopped()), hours(24) - 1), Decision::default());
     let after = point_in(&look(snapshotted(&stopped()), hours(24)));
     assert_eq!((after.status, after.grade), (Status::Snapshotted, Some(Grade::Crash)));
@@ -142,8 +144,9 @@ fn a_machine_that_is_gone_is_missed() {
 fn who_asked_first_comes_first() {
     let later = Point { requested_at: at(1), ..requested_of("a") };
     let points = vec![later.clone(), requested_of("c"), requested_of("b")];
-    let decision = decide(&snapshot_input(at(5), points, Some(&running())));
-    let (points, _) = written(&decision);
+    let mut input = snapshot_input(at(5), points, None);
+    input.machines.clear();
+    let (points, _) = written(&decide(&input));
     let order: Vec<&str> = points.iter().map(|point| point.slot.policy.as_str()).collect();
     assert_eq!(order, ["b", "c", "a"]);
 }
@@ -304,4 +307,57 @@ fn a_hibernated_machine_was_never_at_rest() {
     machine.instance.hibernated = true;
     assert_eq!(snapshotted(&machine).grade, Some(Grade::Crash));
     assert_eq!(snapshotted(&running()).grade, Some(Grade::Crash));
+}
+
+#[test]
+fn the_sets_of_one_machine_are_begun_one_after_the_other_and_few_are_pending() {
+    let begin = |volume_type: &str, pending: usize| {
+        let mut machine = running();
+        machine.volumes[0].volume_type = volume_type.into();
+        let mut input = snapshot_input(at(5), vec![requested_of("a")], Some(&machine));
+        input.sets.insert(instance(), pending);
+        let point = point_in(&decide(&input));
+        (point.status, code(&point), point.step.due_at)
+    };
+    let begun = (Status::Snapshotting, None, Some(at(5 + mins(6))));
+    let waits = (Status::Requested, Some(Code::Throttled), Some(at(5 + mins(1))));
+    for (volume_type, pending, expected) in
+        [("gp3", 0, &begun), ("gp3", 1, &begun), ("gp3", 2, &waits), ("st1", 1, &waits)]
+    {
+        assert_eq!(begin(volume_type, pending), *expected, "{volume_type} {pending}");
+    }
+    let points = vec![requested_of("a"), requested_of("b")];
+    let (points, _) = written(&decide(&snapshot_input(at(5), points, Some(&running()))));
+    let statuses: Vec<Status> = points.iter().map(|point| point.status).collect();
+    assert_eq!(statuses, [Status::Requested, Status::Snapshotting], "the other waits");
+}
+
+/// The points that are begun while these obstacles stand.
+fn begun_while(obstacles: &Obstacles, secs: i64) -> Vec<String> {
+    let often = Point { step: Step { failures: 3, ..requested().step }, ..requested_of("a") };
+    let points = vec![often, requested_of("b"), requested_of("c")];
+    let looked_at = snapshot::looked_at(&points, obstacles, at(secs));
+    let is_described = needs(Kind::Snapshot, &looked_at, &[], at(secs)).machines.len();
+    let obstacles = obstacles.clone();
+    let input = snapshot_input(at(secs), points, Some(&running()));
+    let decision = decide(&Input { obstacles, ..input });
+    let calls = decision.commands.iter().filter(|it| matches!(it, Command::Call(_))).count();
+    assert_eq!(is_described, usize::from(calls > 0), "described only for a call");
+    let (points, _) = written(&decision);
+    let points = points.iter().filter(|point| point.status == Status::Snapshotting);
+    points.map(|point| point.slot.policy.as_str().to_string()).collect()
+}
+
+#[test]
+fn while_an_obstacle_stands_at_home_one_point_is_tried_when_it_is_due() {
+    let none = none_at_home(Kind::Snapshot);
+    let reason = |code| Reason::new(code, "EC2 says why");
+    let start = mins(30);
+    for (cause, code) in [(Cause::Calls, Code::CallFailed), (Cause::Pending, Code::Throttled)] {
+        let met = none.met(&cause, reason(code), at(start), at(start)).expect("it is new");
+        assert_eq!(begun_while(&met, start + mins(1) - 1), [""; 0]);
+        assert_eq!(begun_while(&met, start + mins(1)), ["b"], "one that has not failed");
+        let gone = met.passed(&cause, at(start + 1)).expect("it is gone");
+        assert_eq!(gone.causes.len(), 0);
+    }
 }

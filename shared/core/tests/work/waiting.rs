@@ -203,6 +203,6 @@ fn the_wait_for_a_stop_does_not_count_as_a_wait_for_ec2() {
         decide(&input)
     };
     assert_eq!(look(hours(30)), Decision::default());
-    let given_up = point_in(&look(hours(48 + 24)));
-    assert_eq!((given_up.status, code(&given_up)), (Status::Failed, Some(Code::TooLong)));
+    let told = point_in(&look(hours(48 + 24)));
+    assert_eq!((told.status, code(&told)), (Status::Requested, Some(Code::TooLong)));
 }

@@ -64,7 +64,7 @@ fn the_state_of_the_machine_does_not_withdraw() {
 }
 
 #[test]
-fn a_policy_that_cannot_be_read_is_waited_for_but_not_for_ever() {
+fn a_policy_that_cannot_be_read_is_waited_for_and_told_of_after_a_day() {
     let unreadable = InForce {
         unreadable: vec![Unreadable { name: "gold".to_string(), why: "no JSON".to_string() }],
         ..InForce::default()
@@ -78,7 +78,7 @@ fn a_policy_that_cannot_be_read_is_waited_for_but_not_for_ever() {
     }
     let point = point_in(&look(hours(24)));
     assert_eq!(point.reason.map(|reason| reason.code), Some(Code::PolicyUnreadable));
-    assert_eq!(point.status, Status::Failed);
+    assert_eq!((point.status, point.step.due_at), (Status::Requested, Some(at(hours(25)))));
 }
 
 #[test]
@@ -109,6 +109,7 @@ fn the_last_place_that_is_withdrawn_makes_the_point_protected() {
             in_force,
             named: BTreeMap::new(),
             obstacles: no_obstacles(IRELAND),
+            keys: BTreeMap::new(),
             summaries: BTreeMap::new(),
         })
     };

@@ -6,9 +6,10 @@ use afterimage_core::flow::InForce;
 use afterimage_core::flow::work_requested::{Input, hinted, snapshot};
 use afterimage_core::hint::Hint;
 use afterimage_core::ids::InstanceId;
+use afterimage_core::obstacle::Obstacles;
 use afterimage_core::point::{Plan, Point};
 use afterimage_core::slot::{Occasion, Slot};
-use afterimage_core::work::Kind;
+use afterimage_core::work::{Kind, Queue};
 use afterimage_core::worker::{Applied, Loaded, Seen, Worker};
 
 use super::{alone, at, home, next};
@@ -50,6 +51,8 @@ fn unsettled(points: Vec<Point>, secs: i64) -> Loaded {
         named: BTreeMap::new(),
         in_force: InForce::default(),
         allow_reboot: false,
+        obstacles: Obstacles::none(Queue { region: home(), kind: Kind::Snapshot }),
+        sets: BTreeMap::new(),
     };
     Loaded { input: Input::Snapshot(input), put_off: None }
 }

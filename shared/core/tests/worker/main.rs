@@ -12,6 +12,7 @@ use afterimage_core::downtime::{Downtime, Held, Roster};
 use afterimage_core::flow::work_requested::{Input, power, register};
 use afterimage_core::flow::{InFlight, WorkRequested};
 use afterimage_core::ids::{InstanceId, Region};
+use afterimage_core::obstacle::Obstacles;
 use afterimage_core::point::{Plan, Point};
 use afterimage_core::policy::Consistency;
 use afterimage_core::slot::{Occasion, Slot};
@@ -86,7 +87,9 @@ fn seen(count: usize, due_at: i64) -> Seen {
 /// What was loaded of a queue that looks.
 fn registers(secs: i64, put_off: Option<Timestamp>) -> Loaded {
     let (points, snapshots, named) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-    let input = Input::Register(register::Input { now: at(secs), points, snapshots, named });
+    let obstacles = Obstacles::none(Queue { region: home(), kind: Kind::Register });
+    let now = at(secs);
+    let input = Input::Register(register::Input { now, points, snapshots, named, obstacles });
     Loaded { input, put_off }
 }
 
@@ -109,6 +112,7 @@ fn powers(secs: i64, is_down: bool, put_off: Option<Timestamp>) -> Loaded {
         machines: BTreeMap::new(),
         in_force: None,
         guarded: None,
+        stop_gate: power::StopGate::default(),
     }));
     Loaded { input, put_off }
 }

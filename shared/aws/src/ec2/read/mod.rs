@@ -11,6 +11,7 @@ mod machines;
 mod power;
 mod regions;
 mod snapshots;
+mod trial;
 mod wire;
 
 use std::error::Error;

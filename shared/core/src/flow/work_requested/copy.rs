@@ -9,7 +9,8 @@
 //!
 //! No replica is given up. What concerns all copies, or all under one key, is an obstacle of the
 //! queue: while it stands, one of the copies that it holds up is tried now and then, and the others
-//! are left alone. Of one machine and policy only the newest copy that waits is wanted.
+//! are left alone. A key that cannot be used is looked at, and nothing is tried ([`super::keys`]).
+//! Of one machine and policy only the newest copy that waits is wanted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +18,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::again::Again;
 use super::decision_builder::DecisionBuilder;
+use super::guards::KeyAccess;
+use super::keys;
 use super::needs::Needs;
 use crate::call::around::causes;
 use crate::call::copy_image::{self, Found};
@@ -50,8 +53,19 @@ pub struct Input {
     pub named: BTreeMap<String, Complete<ObservedImage>>,
     /// What stands in the way of the copies of this queue.
     pub obstacles: Obstacles,
+    /// The keys of [`keys::to_read`], as KMS tells of them. A key that is missing here could not be
+    /// read.
+    pub keys: BTreeMap<String, KeyAccess>,
     /// The summaries of the machines of replicas that have failed before.
     pub summaries: BTreeMap<InstanceId, MachineSummary>,
+}
+
+impl Input {
+    /// Returns the obstacles as the reads of the keys leave them.
+    fn looked_at(&self) -> Obstacles {
+        let wanted = keys::to_read(&self.replicas, &self.points, &self.obstacles, self.now);
+        keys::looked_at(&self.obstacles, &wanted, &self.keys, self.now)
+    }
 }
 
 /// Returns the facts that have to be read before anything is decided.
@@ -76,7 +90,7 @@ fn is_taken(replica: &Replica) -> bool {
 /// Returns when the worker looks at these replicas again. While an obstacle holds all of them up,
 /// the next look is claimed, so that the sweep wakes nobody before.
 pub(super) fn again(input: &Input) -> Again {
-    let turns = turns(input);
+    let turns = turns(input, &input.looked_at());
     let is_idle = turns.ready.is_empty() && turns.superseded.is_empty();
     let until_look = |until: Timestamp| until.duration_since(input.now).min(PROBE_EVERY);
     let look_after = turns.held_until.filter(|_| is_idle).map(until_look);
@@ -84,8 +98,10 @@ pub(super) fn again(input: &Input) -> Again {
 }
 
 pub fn decide(input: &Input) -> Decision {
-    let turns = turns(input);
+    let obstacles = input.looked_at();
+    let turns = turns(input, &obstacles);
     let mut builder = DecisionBuilder::default();
+    let obstacles = keys::record(&mut builder, &input.obstacles, obstacles, input.now);
     for (point, replica, newer) in turns.superseded {
         let done = supersede(&mut builder, point, replica, newer, input);
         builder.check(replica.about(), done);
@@ -96,7 +112,9 @@ pub fn decide(input: &Input) -> Decision {
                 lose(&mut builder, point, replica, input)
             }
             ReplicaStatus::Waiting => match wanted::copy(point, &replica.region, &input.in_force) {
-                Verdict::Wanted => begin(&mut builder, point, replica, COPY_AGAIN, input),
+                Verdict::Wanted => {
+                    begin(&mut builder, (point, replica), COPY_AGAIN, &obstacles, input.now)
+                }
                 Verdict::Unknown(reason) => {
                     builder.say(replica.about(), reason);
                     Ok(())
@@ -105,11 +123,15 @@ pub fn decide(input: &Input) -> Decision {
             },
             ReplicaStatus::Copying if is_taken(replica) => {
                 match input.named.get(&copy_image::name(replica)) {
-                    Some(Complete(named)) => find(&mut builder, point, replica, named, input),
+                    Some(Complete(named)) => {
+                        find(&mut builder, (point, replica), named, &obstacles, input.now)
+                    }
                     None => Ok(()),
                 }
             }
-            ReplicaStatus::Copying => again_without_outcome(&mut builder, point, replica, input),
+            ReplicaStatus::Copying => {
+                again_without_outcome(&mut builder, (point, replica), &obstacles, input.now)
+            }
             ReplicaStatus::Pending
             | ReplicaStatus::Available
             | ReplicaStatus::Failed
@@ -133,7 +155,7 @@ struct Turns<'a> {
     held_until: Option<Timestamp>,
 }
 
-fn turns(input: &Input) -> Turns<'_> {
+fn turns<'a>(input: &'a Input, obstacles: &Obstacles) -> Turns<'a> {
     let due = input.replicas.iter().filter(|replica| replica.step.is_due(input.now));
     let mut due: Vec<(&Point, &Replica)> =
         due.filter_map(|replica| Some((input.points.get(&replica.point)?, replica))).collect();
@@ -158,7 +180,7 @@ fn turns(input: &Input) -> Turns<'_> {
             turns.superseded.push((point, replica, newer));
             continue;
         }
-        match input.obstacles.stand(&causes(point, replica), input.now) {
+        match obstacles.stand(&causes(point, replica), input.now) {
             Stand::Free => drop(free.insert(index)),
             Stand::Probe(cause) => {
                 // A call without an outcome may have made the copy, and tells when it is answered.
@@ -240,13 +262,13 @@ fn deadline(point: &Point, replica: &Replica) -> Option<Timestamp> {
 
 fn begin(
     builder: &mut DecisionBuilder,
-    point: &Point,
-    replica: &Replica,
+    (point, replica): (&Point, &Replica),
     again_after: SignedDuration,
-    input: &Input,
+    obstacles: &Obstacles,
+    now: Timestamp,
 ) -> Result<(), Illegal> {
-    let (change, call) = copy_image::begin(point, replica, again_after, input.now)?;
-    let around = Around { obstacles: input.obstacles.clone(), point: point.clone() };
+    let (change, call) = copy_image::begin(point, replica, again_after, now)?;
+    let around = Around { obstacles: obstacles.clone(), point: point.clone() };
     let intent = Intent { around: Some(Box::new(around)), ..Intent::new(change, call.into()) };
     builder.create(Command::Call(Box::new(intent)));
     Ok(())
@@ -256,31 +278,32 @@ fn begin(
 /// is made less and less often in a region that never answers.
 fn again_without_outcome(
     builder: &mut DecisionBuilder,
-    point: &Point,
-    replica: &Replica,
-    input: &Input,
+    (point, replica): (&Point, &Replica),
+    obstacles: &Obstacles,
+    now: Timestamp,
 ) -> Result<(), Illegal> {
     let failures = replica.step.failures.saturating_add(1);
     let step = Step { failures, ..replica.step.clone() };
     builder.say(replica.about(), no_outcome());
     let waiting = Replica { step, ..replica.after(ReplicaEvent::Retry)? };
-    begin(builder, point, &waiting, COPY_AGAIN.max(backoff(failures)), input)
+    let again_after = COPY_AGAIN.max(backoff(failures));
+    begin(builder, (point, &waiting), again_after, obstacles, now)
 }
 
 /// Finds the holder of a name that is taken: the holder is the copy, or belongs to somebody else.
 fn find(
     builder: &mut DecisionBuilder,
-    point: &Point,
-    replica: &Replica,
+    (point, replica): (&Point, &Replica),
     named: &[ObservedImage],
-    input: &Input,
+    obstacles: &Obstacles,
+    now: Timestamp,
 ) -> Result<(), Illegal> {
-    match copy_image::find(replica, named, input.now)? {
+    match copy_image::find(replica, named, now)? {
         Found::Concluded(conclusion) => {
             builder.conclude(conclusion);
             Ok(())
         }
-        Found::Nothing => again_without_outcome(builder, point, replica, input),
+        Found::Nothing => again_without_outcome(builder, (point, replica), obstacles, now),
     }
 }
 

@@ -4,13 +4,25 @@
 
 use std::collections::BTreeSet;
 
-use crate::call::{Call, Conclusion, Intent};
+use crate::call::{Around, Call, Conclusion, Intent};
 use crate::command::{Change, Command, Decision, Explanation, Finding, Resolved, Wake};
 use crate::illegal::Illegal;
+use crate::obstacle::Obstacles;
 use crate::point::Point;
 use crate::reason::Reason;
 use crate::transition::summary;
 use crate::work::Queue;
+
+/// Returns the intent of a call for a point, with the obstacles of its queue.
+pub(super) fn intent_around(
+    point: &Point,
+    obstacles: &Obstacles,
+    change: Change,
+    call: impl Into<Call>,
+) -> Intent {
+    let around = Around { obstacles: obstacles.clone(), point: point.clone() };
+    Intent { around: Some(Box::new(around)), ..Intent::new(change, call.into()) }
+}
 
 #[derive(Default)]
 pub(super) struct DecisionBuilder {
@@ -34,10 +46,26 @@ impl DecisionBuilder {
         self.created.push(command);
     }
 
+    /// Returns the number of calls so far.
+    pub fn calls(&self) -> usize {
+        self.created.len()
+    }
+
     /// Adds a call, after its intent.
     pub fn call(&mut self, change: Change, call: impl Into<Call>) {
         let intent = Intent::new(change, call.into());
         self.create(Command::Call(Box::new(intent)));
+    }
+
+    /// Adds a call for a point, after its intent. Its outcome tells of the obstacles of its queue.
+    pub fn call_around(
+        &mut self,
+        point: &Point,
+        obstacles: &Obstacles,
+        change: Change,
+        call: impl Into<Call>,
+    ) {
+        self.create(Command::Call(Box::new(intent_around(point, obstacles, change, call))));
     }
 
     /// Adds everything that was concluded from a look.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::due::{is_point_due, is_replica_due};
-use super::guards::{KEY_STATES_USABLE, KeyAccess};
+use super::guards::{KeyAccess, is_usable};
 use crate::call::copy_image;
 use crate::ids::{AmiId, Region, SnapshotId};
 use crate::observed::{ImageState, ObservedImage, ObservedSnapshot};
@@ -36,7 +36,7 @@ pub fn used<'a>(keys: &Keys, arns: impl IntoIterator<Item = &'a str>) -> Use {
     let mut all = Use::Usable;
     for arn in arns {
         match keys.get(arn) {
-            Some(KeyAccess::State(state)) if KEY_STATES_USABLE.contains(&state.as_str()) => {}
+            Some(KeyAccess::State(state)) if is_usable(state) => {}
             Some(KeyAccess::State(state)) => return Use::Unusable(format!("key {arn} is {state}")),
             Some(KeyAccess::Refused(answer)) if answer == NOT_FOUND => {
                 return Use::Unusable(format!("key {arn} does not exist"));

@@ -9,8 +9,8 @@ use crate::reason::{Code, Reason};
 /// Auto Scaling puts it on the machines that are its own.
 const TAG_AUTO_SCALING: &str = "aws:autoscaling:groupName";
 
-/// States of a key under which EC2 starts a machine.
-pub(super) const KEY_STATES_USABLE: [&str; 2] = ["Enabled", "Updating"];
+/// States of a key under which EC2 starts a machine, or copies a snapshot.
+const KEY_STATES_USABLE: [&str; 2] = ["Enabled", "Updating"];
 
 /// Guards of a machine that no listing shows, asked right before it is stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,11 +128,16 @@ pub(super) fn check_asked(guarded: &Guarded, instance_type: &str) -> Result<(), 
     guarded.keys.iter().try_for_each(|key| check_key(id, key))
 }
 
+/// Tells whether EC2 can use a key in this state.
+pub(super) fn is_usable(state: &str) -> bool {
+    KEY_STATES_USABLE.contains(&state)
+}
+
 /// Refuses a machine that EC2 could not start again with the key of one of its disks.
 fn check_key(id: &InstanceId, key: &DiskKey) -> Result<(), Reason> {
     let arn = &key.arn;
     let why = match &key.access {
-        KeyAccess::State(state) if KEY_STATES_USABLE.contains(&state.as_str()) => return Ok(()),
+        KeyAccess::State(state) if is_usable(state) => return Ok(()),
         KeyAccess::State(state) => {
             format!("key {arn} of its disks is {state}; enable the key")
         }

@@ -24,6 +24,7 @@ use super::decision_builder::DecisionBuilder;
 use super::guards;
 pub use super::guards::{DiskKey, Guarded, KeyAccess};
 use super::sharing::{self, Sharing, has_its_data};
+pub use super::stop_gate::{StopGate, Trial};
 use crate::call::{StopInstance, start_instance, stop_instance};
 use crate::command::{Change, Decision, Finding, Resolved, Write};
 use crate::downtime::{Downtime, DowntimeEvent, DowntimeStatus, IllegalForDowntime, Roster};
@@ -62,6 +63,14 @@ pub struct Input {
     pub in_force: Option<InForce>,
     /// The answers of EC2 about the machine of [`next`], asked right before it is stopped.
     pub guarded: Option<Guarded>,
+    /// What is known of the snapshots of the region.
+    pub stop_gate: StopGate,
+}
+
+/// Returns the point for whose machine a trial of snapshots has to be made: the next that would be
+/// stopped, while an obstacle stands.
+pub fn needs_trial(input: &Input) -> Option<&PointId> {
+    next(input).filter(|_| !input.stop_gate.is_open()).map(|downtime| &downtime.point)
 }
 
 /// Returns the machine that takes the next place, for which EC2 has to be asked if it may be
@@ -86,6 +95,10 @@ fn verdict(input: &Input, point: &Point) -> Option<Verdict> {
 
 /// Returns the downtime that takes the next place, if its machine may be stopped.
 pub fn next(input: &Input) -> Option<&Downtime> {
+    let is_none_down = input.roster.points_in(&input.region).is_empty();
+    if !input.stop_gate.may_stop(is_none_down, input.now) {
+        return None;
+    }
     in_turn(input).into_iter().find(|downtime| {
         let is_wanted = input.points.get(&downtime.point).is_some_and(|point| {
             point.status == Status::Requested
@@ -294,6 +307,9 @@ impl<'a> Power<'a> {
         if let Err(reason) = guards::check_asked(guarded, &seen.instance.instance_type) {
             return self.refuse(downtime, point, reason);
         }
+        if !self.input.stop_gate.is_tried(&mut self.builder, downtime, self.input.now) {
+            return Ok(());
+        }
         let launched = seen.instance.launched;
         let roster = self.roster.clone();
         let (change, call) =
@@ -430,7 +446,7 @@ impl<'a> Power<'a> {
     fn stop_again(&mut self, downtime: &Downtime) -> Done {
         // Without the policies, it is not known if the point is wanted.
         let Some(point) = self.point(downtime) else { return Ok(()) };
-        if verdict(self.input, point) != Some(Verdict::Wanted) {
+        if verdict(self.input, point) != Some(Verdict::Wanted) || !self.input.stop_gate.is_open() {
             return Ok(());
         }
         let roster = self.roster.clone();

@@ -4,6 +4,8 @@
 //!   Then the call is made, with every attribute that the machine had. If only snapshots are asked
 //!   for, the point is protected.
 //! - A snapshot failed or is gone: the whole set cannot be used, and the next is made.
+//! - While an obstacle of the queue stands, one registration is tried now and then, and the others
+//!   are left alone ([`super::gate`]).
 //! - A call without an outcome, or a name that is taken: an image with that name is ours if it is
 //!   made of exactly this point's snapshots, and foreign otherwise.
 
@@ -11,15 +13,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::decision_builder::DecisionBuilder;
+use super::decision_builder::{DecisionBuilder, intent_around};
+use super::gate::Gate;
 use super::grade_tag;
 use super::needs::Needs;
-use crate::call::{Intent, register_image};
-use crate::command::{Command, Decision};
+use crate::call::register_image;
+use crate::command::{Change, Command, Decision};
 use crate::ids::SnapshotId;
 use crate::limits::{PENDING_MAX, SETTLE};
 use crate::names::image_name;
 use crate::observed::{Complete, ObservedImage, ObservedSnapshot, SnapshotState};
+use crate::obstacle::Obstacles;
 use crate::point::{Point, Step};
 use crate::policy::Artefact;
 use crate::reason::{Code, Reason};
@@ -36,6 +40,8 @@ pub struct Input {
     pub snapshots: BTreeMap<SnapshotId, ObservedSnapshot>,
     /// The images of this account with a name, for each name of a try that had no outcome.
     pub named: BTreeMap<String, Complete<ObservedImage>>,
+    /// What stands in the way of the calls of this queue.
+    pub obstacles: Obstacles,
 }
 
 /// Returns the facts that have to be read before anything is decided.
@@ -54,13 +60,15 @@ pub(super) fn needs(points: &[Point], now: Timestamp) -> Needs {
 
 pub fn decide(input: &Input) -> Decision {
     let mut points: Vec<&Point> = input.points.iter().collect();
-    points.sort_by_key(|point| (point.requested_at, &point.id));
+    let mut gate = Gate::of(&input.obstacles, input.now);
+    gate.sort(&mut points);
     let mut builder = DecisionBuilder::default();
     for point in points {
+        let before = builder.calls();
         let done = match point.status {
-            Status::Snapshotted => look_at_snapshots(&mut builder, point, input),
-            Status::Ready if point.step.is_due(input.now) => {
-                begin(&mut builder, point, point.step.clone(), Vec::new(), input.now)
+            Status::Snapshotted => look_at_snapshots(&mut builder, point, gate, input),
+            Status::Ready if point.step.is_due(input.now) && !gate.is_shut() => {
+                begin(&mut builder, point, point.step.clone(), Vec::new(), input)
             }
             Status::Registering if point.step.is_due(input.now) => {
                 let name = image_name(&point.id, point.step.attempt);
@@ -72,6 +80,9 @@ pub fn decide(input: &Input) -> Decision {
             }
             _ => Ok(()),
         };
+        if builder.calls() > before {
+            gate = gate.after_call(input.now);
+        }
         builder.check(&point.id, done);
     }
     builder.decision()
@@ -80,6 +91,7 @@ pub fn decide(input: &Input) -> Decision {
 fn look_at_snapshots(
     builder: &mut DecisionBuilder,
     point: &Point,
+    gate: Gate,
     input: &Input,
 ) -> Result<(), IllegalTransition> {
     let now = input.now;
@@ -105,7 +117,17 @@ fn look_at_snapshots(
             builder.learn(command);
             return Ok(());
         }
-        return begin(builder, &point.after(Event::Complete)?, new_step(point), untrue, now);
+        let complete = point.after(Event::Complete)?;
+        if gate.is_shut() {
+            if !untrue.is_empty() {
+                return Ok(());
+            }
+            // The snapshots need not be looked at again until it can be registered.
+            let step = Step { due_at: Some(now), ..new_step(point) };
+            builder.record(Change::point(Point { step, ..complete }));
+            return Ok(());
+        }
+        return begin(builder, &complete, new_step(point), untrue, input);
     }
     if point.step.is_past(PENDING_MAX, now) {
         let hours = PENDING_MAX.as_hours();
@@ -144,14 +166,15 @@ fn begin(
     point: &Point,
     step: Step,
     untrue: Vec<String>,
-    now: Timestamp,
+    input: &Input,
 ) -> Result<(), IllegalTransition> {
-    let Some((change, call)) = register_image::begin(point, step, now)? else {
+    let Some((change, call)) = register_image::begin(point, step, input.now)? else {
         let text = "the record of the point lacks the attributes of its machine or its disks";
         return give_up(builder, point, Reason::new(Code::ArtefactGone, text));
     };
-    let command = Command::Call(Box::new(Intent::new(change, call.into())));
-    let command = grade_tag::first(builder, point, untrue, command, now);
+    let intent = intent_around(point, &input.obstacles, change, call);
+    let command = Command::Call(Box::new(intent));
+    let command = grade_tag::first(builder, point, untrue, command, input.now);
     builder.create(command);
     Ok(())
 }

@@ -8,6 +8,8 @@
 //!   artefacts with its tag are compared with the facts. A whole set is adopted. If there is
 //!   nothing, the next try is made. A set that shows in part is waited for, and given up in the
 //!   end.
+//! - While an obstacle of the queue stands, one point is tried now and then, and the others are
+//!   left alone ([`super::gate`]). Their machines are not described.
 //! - A point whose machine was at rest when its snapshots were made: a look shows if the machine is
 //!   still in the same stop. The snapshots that EC2 makes for an image of its own begin later than
 //!   the call, so that only a look after all of them are visible counts.
@@ -18,6 +20,7 @@ use jiff::Timestamp;
 
 use super::again::Again;
 use super::decision_builder::DecisionBuilder;
+use super::gate::{self, Gate, Sets};
 use super::needs::Needs;
 use super::ready::{self, Ready};
 use super::{guards, method, stop_start};
@@ -29,11 +32,13 @@ use crate::flow::wanted::{self, Verdict};
 use crate::grade;
 use crate::ids::InstanceId;
 use crate::limits::{
-    BELIEVED_FOR, LOOK_AFTER, LOOK_DOWN, PARTIAL, SETTLE, UNSETTLED_WAIT, WAITING_MAX, later,
+    BACKOFF, BELIEVED_FOR, LOOK_AFTER, LOOK_DOWN, PARTIAL, SETTLE, UNSETTLED_WAIT, WAITING_MAX,
+    later,
 };
 use crate::machine::{Grade, Machine, Volume};
 use crate::names::image_name;
 use crate::observed::{Complete, ObservedImage, ObservedSnapshot};
+use crate::obstacle::Obstacles;
 use crate::point::{Point, Step};
 use crate::policy::Consistency;
 use crate::reason::{Code, Reason};
@@ -65,6 +70,24 @@ pub struct Input {
     pub named: BTreeMap<String, Complete<ObservedImage>>,
     /// True if the stack was deployed with the right to have machines rebooted.
     pub allow_reboot: bool,
+    /// What stands in the way of the calls of this queue.
+    pub obstacles: Obstacles,
+    /// The number of sets of snapshots of each machine that EC2 is making, as far as other queues
+    /// tell.
+    pub sets: BTreeMap<InstanceId, usize>,
+}
+
+/// Tells whether a point may begin, so that the obstacles of the queue have to be read.
+pub fn may_begin(points: &[Point], now: Timestamp) -> bool {
+    points.iter().any(|point| wants(point, now) == Some(Want::Snapshots))
+}
+
+/// Returns the points that are looked at while these obstacles stand. The facts about the others
+/// are not read.
+pub fn looked_at(points: &[Point], obstacles: &Obstacles, now: Timestamp) -> Vec<Point> {
+    let is_shut = Gate::of(obstacles, now).is_shut();
+    let is_held = |point: &&Point| is_shut && wants(point, now) == Some(Want::Snapshots);
+    points.iter().filter(|point| !is_held(point)).cloned().collect()
 }
 
 /// Returns the facts that have to be read before anything is decided.
@@ -111,6 +134,10 @@ pub(super) fn again(input: &Input) -> Again {
     };
     let is_soon = input.points.iter().any(is_unsettled) || is_about_to_be_graded(input);
     let next_due = is_soon.then(|| later(input.now, UNSETTLED_WAIT));
+    let wanted = input.points.iter().filter_map(|point| wants(point, input.now));
+    if !is_soon && wanted.clone().count() > 0 && wanted.clone().all(|it| it == Want::Snapshots) {
+        return Gate::of(&input.obstacles, input.now).again(input.now);
+    }
     Again { next_due, ..Again::default() }
 }
 
@@ -166,7 +193,9 @@ fn wants(point: &Point, now: Timestamp) -> Option<Want> {
 
 pub fn decide(input: &Input) -> Decision {
     let mut points: Vec<&Point> = input.points.iter().collect();
-    points.sort_by_key(|point| (point.requested_at, &point.id));
+    let mut gate = Gate::of(&input.obstacles, input.now);
+    gate.sort(&mut points);
+    let mut sets = sets(input);
     let mut builder = DecisionBuilder::default();
     for point in points {
         if let Some(newer) = newer(point, input) {
@@ -177,10 +206,19 @@ pub fn decide(input: &Input) -> Decision {
         let machine = input.machines.get(point.instance());
         let is_unsettled = input.unsettled.contains(point.instance());
         let done = match wants(point, input.now) {
+            Some(Want::Snapshots) if gate.is_shut() => Ok(()),
             Some(want @ (Want::Snapshots | Want::Grade)) if is_unsettled => {
                 wait(&mut builder, point, want, input)
             }
-            Some(Want::Snapshots) => begin(&mut builder, point, machine, input),
+            Some(Want::Snapshots) => {
+                let before = builder.calls();
+                let done = begin(&mut builder, point, machine, &sets, input);
+                if builder.calls() > before {
+                    gate::begun(&mut sets, point.instance());
+                    gate = gate.after_call(input.now);
+                }
+                done
+            }
             Some(Want::Set) => match input.tagged.get(&point.id) {
                 Some(Complete(tagged)) => create_snapshots::find(point, tagged, input.now)
                     .map(|conclusion| builder.conclude(conclusion)),
@@ -207,12 +245,23 @@ pub fn decide(input: &Input) -> Decision {
     builder.decision()
 }
 
+/// Counts the sets of snapshots of each machine that EC2 is making.
+fn sets(input: &Input) -> Sets {
+    let mut sets = input.sets.clone();
+    let is_graded = |point: &&Point| wants(point, input.now) == Some(Want::Grade);
+    for point in input.points.iter().filter(is_graded) {
+        *sets.entry(point.instance().clone()).or_default() += 1;
+    }
+    sets
+}
+
 /// Returns the newer point of the same machine and policy that makes a point needless of which
 /// nothing could be made so far.
 fn newer<'a>(point: &Point, input: &'a Input) -> Option<&'a PointId> {
     let is_asked_to_wait =
         point.reason.as_ref().is_some_and(|reason| reason.code == Code::Throttled);
-    let fails = point.step.failures > 0 || is_asked_to_wait;
+    let is_held_up = !input.obstacles.causes.is_empty();
+    let fails = point.step.failures > 0 || is_asked_to_wait || is_held_up;
     if point.status != Status::Requested || !fails {
         return None;
     }
@@ -235,7 +284,8 @@ fn supersede(
 }
 
 /// Waits for a machine that EC2 does not show with all of its disks. Such a machine must not be
-/// imaged, but is not gone either. The wait ends after [`WAITING_MAX`].
+/// imaged, but is not gone either. After [`WAITING_MAX`] it is looked at every hour, and a person
+/// is told. A point whose snapshots are there is graded then.
 fn wait(
     builder: &mut DecisionBuilder,
     point: &Point,
@@ -254,9 +304,12 @@ fn wait(
         "{} has not been shown by EC2 with all its volumes for {hours} hours",
         point.instance()
     );
-    let reason = Reason::new(Code::TooLong, text);
-    builder.say(&point.id, reason.clone());
-    builder.record(summary::recorded(retry::given_up(point, reason)?));
+    builder.say(&point.id, Reason::new(Code::TooLong, &*text));
+    builder.record(summary::recorded(retry::looked_at_again(
+        point,
+        Reason::new(Code::TooLong, text),
+        now,
+    )));
     Ok(())
 }
 
@@ -264,6 +317,7 @@ fn begin(
     builder: &mut DecisionBuilder,
     point: &Point,
     machine: Option<&Machine>,
+    sets: &Sets,
     input: &Input,
 ) -> Result<(), IllegalTransition> {
     let now = input.now;
@@ -317,24 +371,38 @@ fn begin(
     {
         return turn_down(builder, point, Some(machine), Event::Refuse, reason);
     }
-    let shared = shared_volume(&chosen);
-    let chosen = chosen.found(shared);
-    let left_out = tags_left_out(&chosen);
-    let chosen = chosen.found(left_out);
+    if let Some(reason) = gate::crowded(machine, sets) {
+        put_off(builder, point, machine, later(now, BACKOFF), reason);
+        return Ok(());
+    }
     if let Some(reason) = choice.because {
         builder.say(&point.id, reason);
     }
+    call(builder, &chosen, is_created, input)
+}
+
+/// Makes the call for a point that has chosen its method.
+fn call(
+    builder: &mut DecisionBuilder,
+    chosen: &Point,
+    is_created: bool,
+    input: &Input,
+) -> Result<(), IllegalTransition> {
+    let chosen = chosen.clone().found(shared_volume(chosen));
+    let left_out = tags_left_out(&chosen);
+    let chosen = chosen.found(left_out);
     if is_created {
-        let (change, call) = create_image::begin(&chosen, now)?;
-        builder.call(change, call);
+        let (change, call) = create_image::begin(&chosen, input.now)?;
+        builder.call_around(&chosen, &input.obstacles, change, call);
     } else {
-        let (change, call) = create_snapshots::begin(&chosen, now)?;
-        builder.call(change, call);
+        let (change, call) = create_snapshots::begin(&chosen, input.now)?;
+        builder.call_around(&chosen, &input.obstacles, change, call);
     }
     Ok(())
 }
 
-/// Waits for a policy that cannot be read. The wait ends after [`WAITING_MAX`].
+/// Waits for a policy that cannot be read. After [`WAITING_MAX`] it is read for the point every
+/// hour, and a person is told.
 fn wait_for_policy(
     builder: &mut DecisionBuilder,
     point: &Point,
@@ -343,7 +411,7 @@ fn wait_for_policy(
 ) -> Result<(), IllegalTransition> {
     builder.say(&point.id, reason.clone());
     if now.duration_since(point.wanted_since()) >= WAITING_MAX {
-        builder.record(summary::recorded(retry::given_up(point, reason)?));
+        builder.record(summary::recorded(retry::looked_at_again(point, reason, now)));
     }
     Ok(())
 }

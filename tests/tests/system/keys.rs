@@ -1,0 +1,174 @@
+//! Keys of copies that cannot be used: nothing is copied under them, so that no image fails, and
+//! one look an hour shows when they can be used again.
+
+use afterimage_cloud::deploy::Deployment;
+use afterimage_cloud::faults::{Creation, Rule};
+
+use crate::scene::{self, HOME, IRELAND, Item, Launch, Scene};
+
+/// Into one region, under a key of the account.
+const UNDER_A_KEY: &str = "
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{on: stopped}]
+    replicate: [{region: eu-west-1, kms_key: alias/dr}]
+";
+
+const KEY: &str = "
+Resources:
+  Key: {Type: AWS::KMS::Key}
+  Alias: {Type: AWS::KMS::Alias, Properties: {AliasName: alias/dr, TargetKeyId: !Ref Key}}
+";
+
+const AN_HOUR: u64 = 60;
+const A_DAY: u64 = 24 * AN_HOUR;
+
+impl Scene {
+    /// Makes the key of the copies, and returns its id.
+    fn make_key(&self) -> String {
+        let (account, region) = (self.system.account.clone(), IRELAND.to_string());
+        let stack_name = "keys".to_string();
+        let deployment = Deployment { account, region, stack_name, ..Deployment::default() };
+        let stack = self.cloud.deploy(KEY, deployment).expect("a key is made");
+        stack.resources["Key"].clone()
+    }
+
+    fn kms(&self) -> aws_sdk_kms::Client {
+        aws_sdk_kms::Client::new(&self.cloud.sdk_config(IRELAND))
+    }
+
+    async fn disable(&self, key: &str) {
+        self.kms().disable_key().key_id(key).send().await.expect("the key is disabled");
+    }
+
+    async fn enable(&self, key: &str) {
+        self.kms().enable_key().key_id(key).send().await.expect("the key is enabled");
+    }
+
+    async fn failed(&self) -> usize {
+        let images = self.images(IRELAND).await;
+        images.iter().filter(|image| image.state == "failed").count()
+    }
+
+    async fn kept_findings(&self) -> Vec<Item> {
+        let mut items = self.ledger().await;
+        items.retain(|item| item["pk"] == "findings");
+        items
+    }
+
+    /// Number of calls of the functions so far: of EC2, of KMS and of the ledger.
+    fn called(&self) -> [usize; 3] {
+        let calls = self.calls();
+        ["ec2", "kms", "dynamodb"]
+            .map(|service| calls.iter().filter(|call| call.service == service).count())
+    }
+}
+
+/// Machines stop while the key of their copies is disabled, for so many days. No image fails; what
+/// it costs does not depend on the days; and an hour after the key can be used, the copies begin.
+fn disabled_for(machines: usize, days: u64) {
+    scene::play(async |scene| {
+        let key = scene.make_key();
+        let mut fleet = Vec::new();
+        while fleet.len() < machines {
+            let count = i32::try_from((machines - fleet.len()).min(50)).expect("small");
+            fleet.extend(scene.launch(Launch { count, ..Launch::default() }).await);
+        }
+        scene.policies(UNDER_A_KEY).await;
+        scene.disable(&key).await;
+        for some in fleet.chunks(500) {
+            let stop = scene.ec2(HOME).stop_instances().set_instance_ids(Some(some.to_vec()));
+            stop.send().await.expect("the machines stop");
+        }
+        let mut per_day = Vec::new();
+        let mut before = scene.called();
+        for _ in 0..days {
+            scene.pass(A_DAY).await;
+            let after = scene.called();
+            per_day.push([0, 1, 2].map(|nth| after[nth] - before[nth]));
+            before = after;
+        }
+        let failed = scene.failed().await;
+        let (first, second, last) = (per_day[0], per_day[1], per_day[per_day.len() - 1]);
+        println!(
+            "key disabled for {days} days, {machines} machines: {failed} failed images; calls of \
+             EC2, KMS and DynamoDB: first day {first:?}, second {second:?}, last {last:?}, all \
+             {before:?}"
+        );
+        assert_eq!(scene.available(HOME).await.len(), machines);
+        assert!(failed <= 3, "{failed} failed images");
+        for nth in 0..3 {
+            assert!(last[nth] <= second[nth] + second[nth] / 20 + 2, "it grows: {per_day:?}");
+        }
+        let told = scene.kept_findings().await;
+        assert_eq!(told.len(), 1, "{told:#?}");
+        assert!(told[0]["reason"].contains("key alias/dr is Disabled"), "{told:#?}");
+        scene.enable(&key).await;
+        let enabled = scene.cloud.now();
+        let minute = std::time::Duration::from_secs(60);
+        // A look an hour, one copy that is waited for, and then one copy in two seconds.
+        let bound = std::time::Duration::from_secs(2 * 3600 + 4 * machines as u64);
+        scene
+            .pass_until(minute, bound, async |scene| {
+                scene.available(IRELAND).await.len() == machines
+            })
+            .await;
+        let minutes = scene.cloud.now().since(enabled).as_secs() / 60;
+        println!("{minutes} minutes from the key to the last of {machines} copies");
+        scene.pass(15).await;
+        let points = scene.points().await;
+        assert!(points.iter().all(|point| point["status"] == "protected"), "{points:#?}");
+        assert!(scene.kept_findings().await[0].contains_key("resolved_at"), "it is over");
+    });
+}
+
+#[test]
+fn while_a_key_is_disabled_no_copy_is_tried_and_no_image_fails() {
+    disabled_for(20, 3);
+}
+
+/// Takes minutes: it is played when the variable `AFTERIMAGE_LONG` is set.
+#[test]
+fn a_key_that_is_disabled_for_a_month_under_a_thousand_machines_leaves_no_failed_images() {
+    if scene::is_long() {
+        disabled_for(1_000, 30);
+    }
+}
+
+#[test]
+fn copies_under_a_key_that_is_still_to_be_made_wait_for_it() {
+    scene::play(async |scene| {
+        let machine = scene.machine(0).await;
+        scene.policies(UNDER_A_KEY).await;
+        scene.stop(&machine).await;
+        scene.pass(5 * AN_HOUR).await;
+        let told = scene.kept_findings().await;
+        assert_eq!(told.len(), 1, "{told:#?}");
+        assert!(told[0]["reason"].contains("key alias/dr does not exist"), "{told:#?}");
+        assert_eq!(scene.count("CopyImage", IRELAND), 0);
+        scene.make_key();
+        scene.pass(AN_HOUR + 30).await;
+        assert_eq!(scene.the_point().await["status"], "protected");
+        assert_eq!(scene.images(IRELAND).await.len(), 1);
+    });
+}
+
+#[test]
+fn a_cause_that_no_read_shows_is_tried_once_a_day_in_the_end() {
+    scene::play(async |scene| {
+        scene.make_key();
+        let machine = scene.machine(0).await;
+        scene.policies(UNDER_A_KEY).await;
+        let broken = Rule::fail_creation(&[Creation::ImageCopy], "Given key ID is not accessible.");
+        scene.fault(broken.region(IRELAND));
+        scene.stop(&machine).await;
+        scene.pass(3 * A_DAY).await;
+        let failed = scene.failed().await;
+        println!("{failed} failed images in three days");
+        assert!((3..=6).contains(&failed), "{failed}");
+        scene.cloud.with(|model| model.faults.set(Vec::new()));
+        scene.pass(A_DAY + AN_HOUR).await;
+        assert_eq!(scene.the_point().await["status"], "protected");
+    });
+}
