@@ -14,6 +14,7 @@ mod not_fooled;
 mod path;
 mod powers;
 mod rebuild;
+mod regions;
 mod scene;
 mod stop_start;
 mod template;
