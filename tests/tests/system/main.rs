@@ -3,6 +3,7 @@
 mod asked;
 mod bad_events;
 mod coverage;
+mod downtime;
 mod economy;
 mod every_call;
 mod images;

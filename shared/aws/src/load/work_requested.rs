@@ -116,6 +116,7 @@ async fn snapshots(
 ) -> Result<snapshot::Input, Failure> {
     let tagged = tagged(aws, region, needs.tagged).await?;
     let named = named(aws, region, needs.names).await?;
+    let images = aws.ec2.images(region, &needs.images).await?;
     let downtimes = aws.ledger.downtimes(&needs.downtimes).await?;
     let machines = memory.machines(&points, now);
     let Machines { mut whole, unsettled } =
@@ -129,6 +130,8 @@ async fn snapshots(
         unsettled,
         tagged,
         named,
+        images,
+        taken: memory.taken().clone(),
         downtimes,
         allow_reboot: aws.environment.allow_reboot,
         in_force,

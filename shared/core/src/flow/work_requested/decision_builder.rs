@@ -4,8 +4,10 @@
 
 use std::collections::BTreeSet;
 
+use super::apart;
 use crate::call::{Call, Conclusion, Intent};
 use crate::command::{Change, Command, Decision, Explanation, Finding, Resolved, Wake};
+use crate::ids::InstanceId;
 use crate::illegal::Illegal;
 use crate::point::Point;
 use crate::reason::Reason;
@@ -38,6 +40,11 @@ impl DecisionBuilder {
     pub fn call(&mut self, change: Change, call: impl Into<Call>) {
         let intent = Intent::new(change, call.into());
         self.create(Command::Call(Box::new(intent)));
+    }
+
+    /// Tells whether a call that snapshots a machine was added.
+    pub fn takes(&self, machine: &InstanceId) -> bool {
+        self.created.iter().any(|command| apart::taken_by(command) == Some(machine))
     }
 
     /// Adds everything that was concluded from a look.

@@ -2,6 +2,7 @@
 //! The worker decides when to look, to load and to decide: see [`crate::worker`].
 
 pub mod again;
+pub mod apart;
 mod compare;
 pub mod confirm;
 pub mod copy;
