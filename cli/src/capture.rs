@@ -184,9 +184,10 @@ async fn request(
     for _ in 0..ATTEMPTS_MAX {
         let known = ledger.request_counters(std::slice::from_ref(&key)).await.map_err(failed)?;
         let (point, change) = by_hand(policy, instance, known.get(&key), now);
-        let written = ledger.write(&change, LeaseUse::None, &mut writer).await.map_err(failed)?;
-        if written == Written::Done {
-            return Ok(point);
+        match ledger.write(&change, LeaseUse::None, &mut writer).await {
+            Ok(Written::Done) => return Ok(point),
+            Ok(Written::Lost | Written::NoLease) => {}
+            Err(failure) => return after_no_answer(stack, ledger, point, &failure).await,
         }
     }
     Err(Failure::Ours(format!(
@@ -194,6 +195,27 @@ async fn request(
          same time\n  run the command again",
         instance.id
     )))
+}
+
+/// Looks if a request was written whose answer is an error or did not come.
+async fn after_no_answer(
+    stack: &Stack,
+    ledger: &Ledger,
+    point: Point,
+    failure: &afterimage_aws::Failure,
+) -> Result<Point, Failure> {
+    match ledger.points(std::slice::from_ref(&point.id)).await {
+        // Somebody else may have asked for a point of this name, but not at this very time.
+        Ok(found) => match found.get(&point.id).map(|found| found.requested_at) {
+            Some(at) if at == point.requested_at => Ok(point),
+            _ => Err(stack.failed(failure)),
+        },
+        Err(_) => Err(Failure::Ours(format!(
+            "{}\n  the point may be requested all the same: `afterimage status` shows {} then",
+            stack.failed(failure),
+            point.id
+        ))),
+    }
 }
 
 /// Wakes the worker, so that the work begins at once. A failure is only told: the request stands.

@@ -7,16 +7,18 @@ use afterimage_aws::ec2::Find;
 use afterimage_aws::{Clock, Ec2};
 use afterimage_core::command::Finding;
 use afterimage_core::flow::InForce;
-use afterimage_core::flow::explain::{Input, Made, Triggered, UnderPolicy, explain};
+use afterimage_core::flow::explain::{Input, Made, StopFacts, Triggered, UnderPolicy, explain};
 use afterimage_core::ids::{InstanceId, Region};
 use afterimage_core::machine::{Instance, Machine};
 use afterimage_core::point::Point;
+use afterimage_core::policy::Consistency;
 use afterimage_core::slot::PointId;
 use afterimage_core::subject::Subject;
 use afterimage_core::summary::MachineSummary;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::failure::chain;
 use crate::policy::unreadable::unreadable_text;
 use crate::stack::{self, STREAM, Stack};
 use crate::text::{blanks, local, minute, padded, span, tries, weekday, wrapped_below};
@@ -46,6 +48,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 struct MachineFacts {
     instance: Option<Instance>,
     machine: Option<Machine>,
+    stop: Option<StopFacts>,
     summary: Option<MachineSummary>,
     points: Vec<Point>,
     findings: Vec<Finding>,
@@ -65,6 +68,7 @@ async fn show(arguments: &Arguments) -> Result<(), Failure> {
         in_force: &in_force,
         instance: known.instance.as_ref(),
         machine: known.machine.as_ref(),
+        stop: known.stop.as_ref(),
         summary: known.summary.as_ref(),
         points: &known.points,
     };
@@ -108,6 +112,7 @@ async fn find(
             if !instance.state.is_gone() {
                 known.machine =
                     ec2.machines(&region, ids, &Default::default()).await?.whole.remove(id);
+                known.stop = stop_facts(&ec2, in_force, &instance).await?;
             }
             known.instance = Some(instance);
             break;
@@ -119,6 +124,27 @@ async fn find(
     known.findings = ledger.findings().await?;
     known.findings.retain(|finding| finding.artefact == Subject::Machine(id.clone()));
     Ok(known)
+}
+
+/// Reads the facts that decide if the machine may be stopped, if a policy in force stops machines.
+/// The user may not be allowed to read its protections.
+async fn stop_facts(
+    ec2: &Ec2,
+    in_force: &InForce,
+    instance: &Instance,
+) -> Result<Option<StopFacts>, afterimage_aws::Failure> {
+    let mut policies = in_force.policies.iter();
+    if !policies.any(|policy| policy.consistency == Consistency::StopStart) {
+        return Ok(None);
+    }
+    let (region, ids) = (&instance.region, std::slice::from_ref(&instance.id));
+    let Some(seen) = ec2.seen_machines(region, ids).await?.remove(&instance.id) else {
+        return Ok(None);
+    };
+    let guarded = ec2.protections(region, instance).await.inspect_err(|failure| {
+        eprintln!("{}\n  the forecast does not consider stop protection", chain(failure));
+    });
+    Ok(Some(StopFacts { seen, guarded: guarded.ok() }))
 }
 
 fn to_json(

@@ -164,15 +164,19 @@ fn regions(policies: &[Policy]) -> BTreeSet<Region> {
     homes.chain(replicas).cloned().collect()
 }
 
-/// Makes the cursors of schedules that the policy did not have until now. An old cursor of such a
-/// schedule would catch up on slots that nobody wanted.
+/// Makes the cursors of schedules, and of regions, that the policy did not have until now. An old
+/// cursor of such a schedule would catch up on slots that nobody wanted.
 fn new_cursors(before: &InForce, policy: &Policy, now: Timestamp) -> Vec<Cursor> {
     let timed = |policy: &Policy| -> Vec<Cursor> {
+        let regions = &policy.select.regions;
         let schedules = policy.triggers.iter().filter_map(|trigger| match trigger {
-            Trigger::Schedule(timed) => Some(backup_tick::cursor(policy, timed, now)),
+            Trigger::Schedule(timed) => Some(timed),
             Trigger::Stopped(_) | Trigger::Tag => None,
         });
-        schedules.collect()
+        let cursor = |timed, region| backup_tick::cursor(policy, timed, region, now);
+        schedules
+            .flat_map(|timed| regions.iter().map(move |region| cursor(timed, region)))
+            .collect()
     };
     let old = before.policy(&policy.name).map(timed).unwrap_or_default();
     timed(policy).into_iter().filter(|cursor| !old.contains(cursor)).collect()

@@ -60,6 +60,22 @@ fn a_machine_is_imaged_when_somebody_asks_and_again_when_they_ask_again() {
 }
 
 #[test]
+fn a_request_whose_answer_is_lost_is_told_as_requested() {
+    let served = served();
+    let machine = served.machine("al2023-ami-*-x86_64", "web", "gold");
+    served.pass(120);
+    // As often as the SDK tries.
+    served.lose_answers("TransactWriteItems", 3);
+    let capture = ["capture", &machine, "--policy", "gold"];
+    let output = served.run(&capture);
+    let digits = machine.trim_start_matches("i-");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout), format!("gold-{digits}-ask-1\n"));
+    served.pass(3600);
+    assert_eq!(served.says(&capture, ""), format!("gold-{digits}-ask-2\n"));
+}
+
+#[test]
 fn the_only_policy_that_selects_a_machine_need_not_be_named() {
     let served = served();
     let machine = served.machine("al2023-ami-*-x86_64", "web", "silver");

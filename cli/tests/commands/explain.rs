@@ -122,3 +122,28 @@ fn a_machine_is_named_by_its_id_or_by_a_name_that_only_it_has() {
         assert!(said.contains("no machine is named `w*b` in "), "{said}");
     }
 }
+
+const STOPPING: &str = "\
+policies:
+  night:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{schedule: cron(0 2 * * ? *)}]
+    consistency: stop-start
+";
+
+#[test]
+fn a_machine_that_will_not_be_stopped_is_told_before_its_slot() {
+    let served = Served::start();
+    served.says(&["policy", "apply", "-", "--yes"], STOPPING);
+    let machine = served.machine("al2023-ami-*-x86_64", "web-1", "gold");
+    served.pass(120);
+    let would = || {
+        let told = explained(&served, &machine);
+        told["policies"][0]["triggers"][0]["would"].as_str().expect("a text").to_string()
+    };
+    assert!(would().starts_with("the machine is stopped for its snapshots"), "{}", would());
+    served.protect_from_stopping(&machine);
+    let told = would();
+    assert!(told.starts_with(&format!("refused: cannot stop {machine}: ")), "{told}");
+    assert!(told.ends_with("(stop-protected)"), "{told}");
+}

@@ -79,7 +79,16 @@ impl Served {
     /// Moves the clock forward.
     pub fn pass(&self, seconds: u32) {
         let body = format!("{{\"advance_seconds\": {seconds}}}");
-        let answer = self.request("/_cloud/clock", "", &body);
+        let answer = self.request("POST /_cloud/clock", "", &body);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
+    /// Lets the next calls of an action take effect and answers them with an error.
+    pub fn lose_answers(&self, action: &str, times: u32) {
+        let fail = "{\"when\": \"after\", \"status\": 500, \"code\": \"InternalServerError\"}";
+        let rule = format!("{{\"action\": \"{action}\", \"times\": {times}, \"fail\": {fail}}}");
+        let rules = format!("{{\"rules\": [{rule}]}}");
+        let answer = self.request("PUT /_cloud/faults", "", &rules);
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 
@@ -107,6 +116,11 @@ impl Served {
         self.ec2(&format!("Action=StopInstances&InstanceId.1={machine}"));
     }
 
+    pub fn protect_from_stopping(&self, machine: &str) {
+        let form = format!("Action=ModifyInstanceAttribute&InstanceId={machine}");
+        self.ec2(&format!("{form}&DisableApiStop.Value=true"));
+    }
+
     pub fn terminate(&self, machine: &str) {
         self.ec2(&format!("Action=TerminateInstances&InstanceId.1={machine}"));
     }
@@ -121,17 +135,17 @@ impl Served {
         let signed = "Authorization: AWS4-HMAC-SHA256 \
                       Credential=any/20260101/us-east-1/ec2/aws4_request, SignedHeaders=host, \
                       Signature=0\r\nContent-Type: application/x-www-form-urlencoded\r\n";
-        let answer = self.request("/", signed, &format!("{form}&Version=2016-11-15"));
+        let answer = self.request("POST /", signed, &format!("{form}&Version=2016-11-15"));
         assert!(answer.starts_with("HTTP/1.1 200"), "{form}: {answer}");
         answer
     }
 
-    fn request(&self, path: &str, headers: &str, body: &str) -> String {
+    fn request(&self, line: &str, headers: &str, body: &str) -> String {
         let address = self.url.trim_start_matches("http://");
         let mut stream = TcpStream::connect(address).expect("it listens");
         write!(
             stream,
-            "POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\
+            "{line} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\
              Content-Length: {}\r\n\r\n{body}",
             body.len()
         )

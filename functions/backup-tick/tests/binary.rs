@@ -28,7 +28,7 @@ fn cursor() -> Cursor {
     let [Trigger::Schedule(timed)] = &gold.triggers[..] else { panic!("{gold:?}") };
     let schedule = format!("{} {}", timed.expression(), timed.timezone());
     let done_until = now() - SignedDuration::from_mins(5);
-    Cursor { policy: gold.name.clone(), schedule, done_until }
+    Cursor { policy: gold.name.clone(), schedule, region: None, done_until }
 }
 
 #[test]

@@ -44,6 +44,7 @@ impl Function {
                 }
                 Move::Decide(input) => {
                     let decision = work_requested::decide(input);
+                    worker.decided(&decision);
                     let lease = worker.lease();
                     let applied = apply::apply_leased(aws, &context, decision, lease).await?;
                     worker.applied(applied, aws.clock.now());

@@ -35,6 +35,7 @@
 //! A new service needs a folder with an `answer` and, if it remembers anything, a `state` that is a
 //! field of [`model::Model`]; a row in [`services`]; and an entry in `docs/cloud.md`.
 
+pub mod autoscaling;
 pub mod cloud;
 pub mod deploy;
 pub mod dispatch;

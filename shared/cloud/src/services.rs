@@ -13,7 +13,7 @@ use crate::kernel::service::{Denial, Service, Throttled};
 use crate::kernel::wire::{ErrorHeader, FormStyle, JsonStyle, Style};
 use crate::kernel::xml::Xml;
 use crate::model::Model;
-use crate::{dynamodb, ec2, eventbridge, kms, sqs, ssm, sts};
+use crate::{autoscaling, dynamodb, ec2, eventbridge, kms, sqs, ssm, sts};
 
 /// Answers a call whose request is a form.
 pub type FormAnswer = fn(&mut Model, &Call, &Fields) -> Result<Xml, ApiError>;
@@ -48,7 +48,9 @@ impl Protocol {
 
 const STS_NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
-static SERVICES: [Row; 7] = [
+const AUTOSCALING_NAMESPACE: &str = "http://autoscaling.amazonaws.com/doc/2011-01-01/";
+
+static SERVICES: [Row; 8] = [
     Row {
         service: Service {
             name: "ec2",
@@ -66,6 +68,15 @@ static SERVICES: [Row; 7] = [
             throttled: Throttled(400, "Throttling", "Rate exceeded"),
         },
         protocol: Protocol::Form(FormStyle::Query(STS_NAMESPACE), sts::answer),
+    },
+    Row {
+        service: Service {
+            name: "autoscaling",
+            unknown: "InvalidAction",
+            denial: Denial::Plain(403, "AccessDenied"),
+            throttled: Throttled(400, "Throttling", "Rate exceeded"),
+        },
+        protocol: Protocol::Form(FormStyle::Query(AUTOSCALING_NAMESPACE), autoscaling::answer),
     },
     Row {
         service: Service::json("events"),

@@ -75,7 +75,7 @@ fn known_to_the_code(service: &str) -> BTreeSet<String> {
 fn bare_answer(cloud: &Cloud, service: &str, action: &str) -> String {
     let form = format!("Action={action}&Version=2016-11-15");
     let (target, body) = match service {
-        "ec2" | "sts" => (String::new(), form.as_str()),
+        "ec2" | "sts" | "autoscaling" => (String::new(), form.as_str()),
         "events" => (format!("AWSEvents.{action}"), "{}"),
         "dynamodb" => (format!("DynamoDB_20120810.{action}"), "{}"),
         "kms" => (format!("TrentService.{action}"), "{}"),

@@ -85,13 +85,16 @@ pub struct Correct {
     pub then: Command,
 }
 
-/// The progress of a schedule of a policy.
+/// The progress of a schedule of a policy in one region.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cursor {
     pub policy: PolicyName,
     /// The cron expression and the time zone. Another schedule has another cursor.
     pub schedule: String,
+    /// None in a cursor of an earlier release, which had one for all regions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<Region>,
     pub done_until: Timestamp,
 }
 

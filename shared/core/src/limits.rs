@@ -125,6 +125,10 @@ pub const SLOTS_MAX: usize = 1_000_000;
 /// an account and region (5 a second of each), because the account has other users.
 pub const SNAPSHOT_PACE: SignedDuration = SignedDuration::from_millis(400);
 
+/// The least time between two sets of snapshots of one machine. EC2 takes no snapshot of a volume
+/// within 15 seconds of the last one; the rest is for the time between an intent and its call.
+pub const SNAPSHOTS_APART: SignedDuration = SignedDuration::from_secs(18);
+
 /// The wait between two machines that are stopped or started: half of what EC2 allows (2 a second).
 pub const POWER_PACE: SignedDuration = SignedDuration::from_secs(1);
 

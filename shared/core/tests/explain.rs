@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use afterimage_core::facts::RootDeviceType;
 use afterimage_core::flow::InForce;
-use afterimage_core::flow::explain::{Input, Made, UnderPolicy, explain};
+use afterimage_core::flow::explain::{Input, Made, StopFacts, UnderPolicy, explain};
+use afterimage_core::flow::work_requested::power::Guarded;
 use afterimage_core::ids::{InstanceId, PolicyName, Region};
 use afterimage_core::machine::{Build, Instance, Machine, State, Volume};
+use afterimage_core::observed::ObservedMachine;
 use afterimage_core::point::{Plan, Point};
 use afterimage_core::policy::Method;
 use afterimage_core::policy::file::read;
@@ -86,6 +89,7 @@ fn explained(yaml: &str, instance: &Instance, summary: Option<&MachineSummary>) 
         in_force: &in_force,
         instance: Some(instance),
         machine: None,
+        stop: None,
         summary,
         points: &[],
     };
@@ -157,6 +161,7 @@ fn of_all_policies_that_are_nearly_met_the_nearest_alone_is_told() {
         in_force: &in_force,
         instance: Some(&slip),
         machine: None,
+        stop: None,
         summary: None,
         points: &[],
     };
@@ -202,7 +207,8 @@ fn a_slot_is_told_with_what_becomes_of_it() {
         );
     }
     let told = "the machine is stopped for its snapshots and started again, if the stack was \
-                deployed with AllowStopStart=true; otherwise the point is refused";
+                deployed with AllowStopStart=true and could start it again; otherwise the point is \
+                refused";
     would(&mode("stop-start"), &running, told);
     let spot = Instance { spot: true, ..gold(State::Running) };
     for (consistency, what) in [("stop-start", "stop"), ("reboot", "reboot")] {
@@ -211,6 +217,68 @@ fn a_slot_is_told_with_what_becomes_of_it() {
              `consistency: crash` (spot)"
         );
         would(&mode(consistency), &spot, &told);
+    }
+}
+
+#[test]
+fn what_forbids_a_stop_is_foreseen() {
+    let stops = format!("{}    consistency: stop-start\n", with("[{schedule: rate(1 day)}]"));
+    let in_force = in_force(&stops);
+    let told = |root_device_type: RootDeviceType, stop_protected: bool, instance_store: bool| {
+        let instance = gold(State::Running);
+        let guarded = Guarded {
+            instance: instance.id.clone(),
+            stop_protected,
+            instance_store,
+            start_refused: None,
+            keys: Vec::new(),
+        };
+        let seen =
+            ObservedMachine { instance: instance.clone(), root_device_type, state_reason: None };
+        let facts = StopFacts { seen, guarded: Some(guarded) };
+        let input = Input {
+            now: at(NOW),
+            in_force: &in_force,
+            instance: Some(&instance),
+            machine: None,
+            stop: Some(&facts),
+            summary: None,
+            points: &[],
+        };
+        explain(&input)[0].triggers[0].would.clone()
+    };
+    let ebs = || RootDeviceType::Ebs;
+    assert!(told(ebs(), false, false).starts_with("the machine is stopped for its snapshots"));
+    for (told, code) in [
+        (told(ebs(), true, false), "(stop-protected)"),
+        (told(ebs(), false, true), "(instance-store-volumes)"),
+        (told("instance-store".into(), false, false), "(instance-store)"),
+    ] {
+        assert!(told.starts_with("refused: cannot stop i-00000001: "), "{told}");
+        assert!(told.ends_with(code), "{told}");
+    }
+}
+
+#[test]
+fn a_machine_that_cannot_be_imaged_is_told_so_for_every_trigger() {
+    let mut machine = machine("RunInstances");
+    machine.build.root_device_type = "instance-store".into();
+    let in_force = in_force(&format!(
+        "{}    consistency: at-rest\n",
+        with("[{schedule: rate(1 day)}, {on: stopped}, {on: tag}]")
+    ));
+    let input = Input {
+        now: at(NOW),
+        in_force: &in_force,
+        instance: Some(&machine.instance),
+        machine: Some(&machine),
+        stop: None,
+        summary: None,
+        points: &[],
+    };
+    for triggered in &explain(&input)[0].triggers {
+        let would = &triggered.would;
+        assert!(would.contains("refused: root device type is instance-store"), "{would}");
     }
 }
 
@@ -251,6 +319,7 @@ fn a_machine_that_is_gone_is_explained_from_the_ledger() {
             in_force,
             instance: None,
             machine: None,
+            stop: None,
             summary: Some(&summary),
             points: std::slice::from_ref(&point),
         };
@@ -312,6 +381,7 @@ fn the_method_is_the_one_that_will_be_chosen_or_the_reason_why_there_is_none() {
             in_force: &in_force,
             instance: Some(&machine.instance),
             machine: Some(machine),
+            stop: None,
             summary: None,
             points: &[],
         };

@@ -3,6 +3,7 @@
 mod asked;
 mod bad_events;
 mod coverage;
+mod downtime;
 mod economy;
 mod every_call;
 mod healing;
@@ -17,6 +18,7 @@ mod not_fooled;
 mod path;
 mod powers;
 mod rebuild;
+mod regions;
 mod scene;
 mod stop_start;
 mod template;

@@ -134,7 +134,7 @@ impl Power {
 
     /// How long each machine was down by our doing, from the call on until it ran again, in
     /// seconds.
-    fn downtimes(&self) -> Vec<i64> {
+    pub fn downtimes(&self) -> Vec<i64> {
         let mut all = Vec::new();
         for changes in self.changes.values() {
             let mut since = None;

@@ -1,5 +1,7 @@
 //! Slots that wait for their machine to stop, and slots that came while nothing ran.
 
+use std::time::Duration;
+
 use afterimage_cloud::faults::Rule;
 use serde_json::json;
 
@@ -278,5 +280,26 @@ fn slots_that_came_while_nothing_ran_are_recorded_where_none_is_to_be_made_up_fo
         assert_eq!(codes(&points[1], "reason"), ["slots-missed"], "{:#?}", points[1]);
         assert!(points[1]["reason"].contains("and 2 before it"), "{:#?}", points[1]);
         assert_eq!(scene.count("CreateSnapshots", HOME), 2);
+    });
+}
+
+#[test]
+fn a_machine_that_is_terminated_as_soon_as_it_has_stopped_has_missed_its_point() {
+    scene::play(async |scene| {
+        let machine = scene.machine(0).await;
+        scene.policies(ON_STOP).await;
+        scene.pass(8).await;
+        let call = scene.ec2(HOME).stop_instances().instance_ids(&machine);
+        call.send().await.expect("it stops");
+        let is_stopped = async |scene: &Scene| scene.states().await[&machine] == "stopped";
+        let (moment, bound) = (Duration::from_millis(100), Duration::from_secs(120));
+        scene.pass_until(moment, bound, is_stopped).await;
+        let call = scene.ec2(HOME).terminate_instances().instance_ids(&machine);
+        call.send().await.expect("it is terminated");
+        scene.pass(30).await;
+        let point = scene.the_point().await;
+        assert_eq!(point["status"], "missed", "{point:#?}");
+        assert_eq!(codes(&point, "reason"), ["machine-gone"], "{point:#?}");
+        assert!(scene.images(HOME).await.is_empty());
     });
 }

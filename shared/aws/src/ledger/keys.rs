@@ -3,8 +3,8 @@
 //! | `pk` | `sk` | item |
 //! |---|---|---|
 //! | `policies` | `policy#NAME` | a policy |
-//! | `policies` | `cursor#POLICY#SCHEDULE` | the cursor of a schedule: its slots until then are
-//! done |
+//! | `policies` | `cursor#POLICY#SCHEDULE#REGION` | the cursor of a schedule in a region: its slots
+//! until then are done |
 //! | `policies` | `region#REGION` | a region that may have resources of ours |
 //! | `policies` | `looked` | the time of the last audit of everything with our tag |
 //! | `policies` | `brake#REGION` | the losses of a region, and what was made again there in a day |
@@ -93,7 +93,11 @@ impl Key {
     }
 
     pub fn cursor(cursor: &Cursor) -> Key {
-        Key::new(POLICIES, format!("{}{}", cursors(&cursor.policy), cursor.schedule))
+        let of_schedule = format!("{}{}", cursors(&cursor.policy), cursor.schedule);
+        match &cursor.region {
+            Some(region) => Key::new(POLICIES, format!("{of_schedule}#{region}")),
+            None => Key::new(POLICIES, of_schedule),
+        }
     }
 
     pub fn region(region: &Region) -> Key {

@@ -16,18 +16,25 @@ use crate::{Aws, Context};
 /// Reads the due slots, and the machines that may be selected.
 ///
 /// # Errors
-/// The ledger cannot be read, or no region answered. A region that does not answer holds up only
-/// its own machines: its slots stay due.
+/// The ledger cannot be read, or no region of any policy answered. A region that does not answer
+/// holds up only its own machines: its slots stay due.
 pub async fn backup_tick(aws: &Aws, _tick: Tick, context: &Context) -> Result<Input, Failure> {
     let in_force = aws.ledger.in_force().await?;
     let due = due(&in_force, context.now);
-    let (instances, unread) = instances(aws, &due).await?;
+    let homes = in_force.policies.iter().flat_map(|policy| &policy.select.regions);
+    let homes: BTreeSet<&Region> = homes.collect();
+    let (instances, unread) = instances(aws, &due, homes.len()).await?;
     let unreadable = in_force.unreadable;
     Ok(Input { now: context.now, due, instances, unread, unreadable })
 }
 
-/// Returns the machines that may be selected, and the regions that did not answer.
-async fn instances(aws: &Aws, due: &[Due]) -> Result<(Vec<Instance>, BTreeSet<Region>), Failure> {
+/// Returns the machines that may be selected, and the regions that did not answer. `regions` is the
+/// number of regions of all policies.
+async fn instances(
+    aws: &Aws,
+    due: &[Due],
+    regions: usize,
+) -> Result<(Vec<Instance>, BTreeSet<Region>), Failure> {
     let wanted = wanted(due);
     let (mut instances, mut unread) = (Vec::new(), BTreeSet::new());
     for (region, keys) in &wanted {
@@ -37,7 +44,7 @@ async fn instances(aws: &Aws, due: &[Due]) -> Result<(Vec<Instance>, BTreeSet<Re
             Err(failure) => {
                 left_out(&failure);
                 unread.insert(region.clone());
-                if unread.len() == wanted.len() {
+                if unread.len() == regions {
                     return Err(failure);
                 }
             }
@@ -52,9 +59,7 @@ fn wanted(due: &[Due]) -> BTreeMap<Region, BTreeSet<&str>> {
     let mut wanted: BTreeMap<Region, BTreeSet<&str>> = BTreeMap::new();
     for due in due.iter().filter(|due| due.has_slots()) {
         let Some(key) = due.policy.select.tags.keys().next() else { continue };
-        for region in &due.policy.select.regions {
-            wanted.entry(region.clone()).or_default().insert(key);
-        }
+        wanted.entry(due.region.clone()).or_default().insert(key);
     }
     wanted
 }

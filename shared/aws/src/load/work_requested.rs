@@ -126,6 +126,7 @@ async fn snapshots(
     let needs = work_requested::needs(Kind::Snapshot, &looked_at, &[], now);
     let tagged = tagged(aws, region, needs.tagged).await?;
     let named = named(aws, region, needs.names).await?;
+    let images = aws.ec2.images(region, &needs.images).await?;
     let downtimes = aws.ledger.downtimes(&needs.downtimes).await?;
     let machines = memory.machines(&looked_at, now);
     let Machines { mut whole, unsettled } =
@@ -139,6 +140,8 @@ async fn snapshots(
         unsettled,
         tagged,
         named,
+        images,
+        taken: memory.taken().clone(),
         downtimes,
         allow_reboot: aws.environment.allow_reboot,
         in_force,

@@ -43,7 +43,8 @@ fn policy(name: &str, filling: usize) -> Policy {
 
 fn cursor(name: &str, at: i64) -> Cursor {
     let schedule = "cron(0 2 * * ? *) Asia/Ho_Chi_Minh".to_string();
-    Cursor { policy: policy_name(name), schedule, done_until: second(at) }
+    let region = Some(region(SEAT));
+    Cursor { policy: policy_name(name), schedule, region, done_until: second(at) }
 }
 
 async fn in_force(world: &World) -> InForce {
@@ -141,7 +142,7 @@ fn a_cursor_that_cannot_be_read_is_made_anew() {
     world(async |world| {
         world.ledger.advance(&cursor("gold", 100)).await.expect("it begins");
         let text = |text: &str| AttributeValue::S(text.to_string());
-        let sk = "cursor#gold#cron(0 2 * * ? *) Asia/Ho_Chi_Minh";
+        let sk = "cursor#gold#cron(0 2 * * ? *) Asia/Ho_Chi_Minh#us-east-1";
         let call = table::client(&world.cloud).put_item().table_name(TABLE);
         let call = call.item("pk", text("policies")).item("sk", text(sk)).item("at", text("x"));
         call.send().await.expect("an item is put");

@@ -347,6 +347,20 @@ fn what_is_in_force_is_read_from_what_is_stored() {
 }
 
 #[test]
+fn cursors_of_regions_are_written_and_read_as_they_are_stored() {
+    let cursors = records::<Cursor>("cursors of regions");
+    check_written("cursors of regions", async |world| {
+        for cursor in &cursors {
+            world.ledger.advance(cursor).await.expect("the ledger can be written");
+        }
+    });
+    with_stored("cursors of regions", async |world| {
+        let read = world.ledger.in_force().await.expect("the ledger can be read");
+        assert_eq!(read.cursors, cursors);
+    });
+}
+
+#[test]
 fn leases_and_claims_are_written_and_read_as_they_are_stored() {
     let confirm = queue(Kind::Confirm, SEAT);
     let taken = lease("holder", 0, 60);

@@ -125,7 +125,8 @@ impl World {
 
     async fn cursor(&self, policy: &str, schedule: &str, done_until: Timestamp) -> Cursor {
         let policy = PolicyName::parse(policy).expect("it is a name");
-        let cursor = Cursor { policy, schedule: schedule.to_string(), done_until };
+        let schedule = schedule.to_string();
+        let cursor = Cursor { policy, schedule, region: None, done_until };
         self.aws.ledger.advance(&cursor).await.expect("it is written");
         cursor
     }

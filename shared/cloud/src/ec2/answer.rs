@@ -22,6 +22,7 @@ pub fn answer(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, Ap
         "CreateVolume" => volumes::create::create(model, call, fields),
         "DeleteSecurityGroup" => groups::delete(model, call, fields),
         "DeleteVolume" => volumes::delete(model, call, fields),
+        "DescribeAddresses" => network::describe_addresses(model, call, fields),
         "DescribeAvailabilityZones" => furniture::describe_zones(model, call, fields),
         "DescribeInstanceAttribute" => instances::attributes::describe(model, call, fields),
         "DescribeInstanceStatus" => instances::status::describe(model, call, fields),

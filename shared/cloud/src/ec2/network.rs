@@ -220,6 +220,33 @@ pub fn describe_subnets(model: &mut Model, call: &Call, fields: &Fields) -> Resu
     Ok(xml)
 }
 
+/// Answers that there are no elastic addresses: programs that clean up ask which are in use.
+pub fn describe_addresses(
+    model: &mut Model,
+    call: &Call,
+    fields: &Fields,
+) -> Result<Xml, ApiError> {
+    let allocations = filter::ids(fields, "AllocationId");
+    let addresses = filter::ids(fields, "PublicIp");
+    // Whatever is asked for, there is none.
+    filter::read(fields)?;
+    fields.finish()?;
+    model.permit(call, &[Want::anywhere("ec2:DescribeAddresses")])?;
+    if let Some(id) = allocations.first() {
+        let text = format!("The allocation ID '{id}' does not exist");
+        return Err(ApiError::bad("InvalidAllocationID.NotFound", text));
+    }
+    if let Some(address) = addresses.first() {
+        return Err(ApiError::bad(
+            "InvalidAddress.NotFound",
+            format!("Address '{address}' not found."),
+        ));
+    }
+    let mut xml = Xml::new();
+    xml.node("addressesSet", |_| {});
+    Ok(xml)
+}
+
 fn subnet_values(call: &Call, network: &Network, subnet: &Subnet, name: &str) -> Vec<String> {
     vec![match name {
         "availability-zone" | "availabilityZone" => subnet.zone.clone(),

@@ -10,6 +10,10 @@
 //! skips nothing that the other has yet to see. It moves after the points were asked for, so that a
 //! tick that dies in between is repeated; and a point that is asked for twice is one point, since
 //! its id is its slot.
+//!
+//! A schedule has a cursor in each region of its policy. The slots of a region that does not answer
+//! stay due there, and the other regions go on. Earlier releases had one cursor for all regions: a
+//! region without a cursor of its own goes on from that one.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{InForce, Unreadable, request, say_unreadable};
 use crate::command::{Command, Cursor, Decision};
 use crate::duration::seconds;
-use crate::ids::{PolicyName, Region};
+use crate::ids::Region;
 use crate::limits::{LATE, SLOTS_MAX, later};
 use crate::machine::Instance;
 use crate::point::Point;
@@ -27,10 +31,11 @@ use crate::reason::{Code, Reason};
 use crate::slot::{Occasion, PointId};
 use crate::status::{Event, IllegalTransition};
 
-/// A schedule that has due slots, or a new schedule that has none yet.
+/// A schedule that has due slots in a region, or a new schedule that has none yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Due {
     pub policy: Policy,
+    pub region: Region,
     /// Cursor as it will stand when the slots have been looked after.
     pub cursor: Cursor,
     /// Slots that are imaged: the last one stands for earlier ones that came while nothing ran.
@@ -72,28 +77,34 @@ pub fn due(in_force: &InForce, now: Timestamp) -> Vec<Due> {
     for policy in &in_force.policies {
         for trigger in &policy.triggers {
             let Trigger::Schedule(timed) = trigger else { continue };
-            let Some(next) = due_of(policy, timed, in_force, now) else { continue };
-            // A schedule that a policy names twice is still one.
-            if !due.iter().any(|other| is_same_schedule(&other.cursor, &next.cursor)) {
-                due.push(next);
+            for region in &policy.select.regions {
+                let Some(next) = due_in(region, policy, timed, in_force, now) else { continue };
+                // A schedule that a policy names twice is still one.
+                if !due.iter().any(|other| is_same_progress(&other.cursor, &next.cursor)) {
+                    due.push(next);
+                }
             }
         }
     }
     due
 }
 
-fn due_of(policy: &Policy, timed: &Timed, in_force: &InForce, now: Timestamp) -> Option<Due> {
+fn due_in(
+    region: &Region,
+    policy: &Policy,
+    timed: &Timed,
+    in_force: &InForce,
+    now: Timestamp,
+) -> Option<Due> {
     let mut due = Due {
         policy: policy.clone(),
-        cursor: cursor(policy, timed, now),
+        region: region.clone(),
+        cursor: cursor(policy, timed, region, now),
         image: None,
         missed: None,
         window: seconds(timed.window_secs),
     };
-    let Some(kept) = in_force.cursors.iter().find(|kept| is_same_schedule(kept, &due.cursor))
-    else {
-        return Some(due);
-    };
+    let Some(kept) = kept(in_force, &due.cursor) else { return Some(due) };
     let late = later(now, -LATE);
     let slots = timed.schedule.after(kept.done_until, &timed.zone);
     for slot in slots.take_while(|slot| *slot <= now).take(SLOTS_MAX) {
@@ -106,15 +117,29 @@ fn due_of(policy: &Policy, timed: &Timed, in_force: &InForce, now: Timestamp) ->
     due.has_slots().then_some(due)
 }
 
-/// The cursor of a schedule that was looked after up to then. Another expression or another zone is
-/// another schedule.
-pub fn cursor(policy: &Policy, timed: &Timed, done_until: Timestamp) -> Cursor {
+/// Returns the cursor of a schedule that was looked after in a region up to `done_until`. Another
+/// expression or another zone is another schedule.
+pub fn cursor(policy: &Policy, timed: &Timed, region: &Region, done_until: Timestamp) -> Cursor {
     let schedule = format!("{} {}", timed.expression(), timed.timezone());
-    Cursor { policy: policy.name.clone(), schedule, done_until }
+    Cursor { policy: policy.name.clone(), schedule, region: Some(region.clone()), done_until }
+}
+
+/// Returns the cursor from which a schedule goes on in a region: its own, or else the one that an
+/// earlier release kept for all regions.
+fn kept<'a>(in_force: &'a InForce, of: &Cursor) -> Option<&'a Cursor> {
+    let cursors = &in_force.cursors;
+    let is_for_all = |kept: &&Cursor| kept.region.is_none() && is_same_schedule(kept, of);
+    let own = cursors.iter().find(|kept| is_same_progress(kept, of));
+    own.or_else(|| cursors.iter().find(is_for_all))
 }
 
 fn is_same_schedule(one: &Cursor, other: &Cursor) -> bool {
     (&one.policy, &one.schedule) == (&other.policy, &other.schedule)
+}
+
+/// Tells whether two cursors are of one schedule in one region.
+fn is_same_progress(one: &Cursor, other: &Cursor) -> bool {
+    is_same_schedule(one, other) && one.region == other.region
 }
 
 pub fn decide(input: &Input) -> Decision {
@@ -129,9 +154,8 @@ pub fn decide(input: &Input) -> Decision {
             // A point that was made a moment ago is requested, and so may be missed.
             let _always = tick.miss(due, slots);
         }
-        // What is due where nobody answered is due again at the next tick.
-        let is_unread = |region: &Region| input.unread.contains(region);
-        if !(due.has_slots() && due.policy.select.regions.iter().any(is_unread)) {
+        // Slots of a region that did not answer are due again at the next tick.
+        if !(due.has_slots() && input.unread.contains(&due.region)) {
             tick.decision.command(Command::Advance(due.cursor.clone()));
         }
     }
@@ -153,10 +177,14 @@ impl Tick<'_> {
     fn image(&mut self, due: &Due, slots: Slots) {
         let schedule = &due.cursor.schedule;
         let collapsed = (slots.earlier > 0).then(|| collapsed(schedule, slots));
-        if let Some(reason) = &collapsed {
-            self.decision.say(&due.policy.name, reason.clone());
+        if self.input.unread.contains(&due.region) {
+            return;
         }
-        for instance in selected(&due.policy, &self.input.instances) {
+        if let Some(reason) = &collapsed {
+            let about = format!("{} in {}", due.policy.name, due.region);
+            self.decision.say(about, reason.clone());
+        }
+        for instance in selected(due, &self.input.instances) {
             let point = self.point(due, instance, slots.last).found(collapsed.clone());
             if self.asked.insert(point.id.clone()) {
                 let text = format!("slot {} of {schedule} is due", slots.last);
@@ -169,10 +197,10 @@ impl Tick<'_> {
 
     /// Recorded at once as missed, for whoever looks for the image.
     fn miss(&mut self, due: &Due, slots: Slots) -> Result<(), IllegalTransition> {
-        if self.is_imaged(&due.policy.name, slots.last) {
+        if self.is_imaged(due, slots.last) {
             return Ok(());
         }
-        for instance in selected(&due.policy, &self.input.instances) {
+        for instance in selected(due, &self.input.instances) {
             let point = self.point(due, instance, slots.last).after(Event::Miss)?;
             let reason = missed(&due.cursor.schedule, slots);
             let step = point.step.settled();
@@ -186,8 +214,9 @@ impl Tick<'_> {
     }
 
     /// Another schedule of the policy may make an image of the same slot.
-    fn is_imaged(&self, policy: &PolicyName, slot: Timestamp) -> bool {
-        let of_policy = |due: &&Due| due.policy.name == *policy;
+    fn is_imaged(&self, missed: &Due, slot: Timestamp) -> bool {
+        let of_policy =
+            |due: &&Due| (&due.policy.name, &due.region) == (&missed.policy.name, &missed.region);
         let mut images = self.input.due.iter().filter(of_policy).filter_map(|due| due.image);
         images.any(|slots| slots.last == slot)
     }
@@ -215,16 +244,16 @@ fn missed(schedule: &str, Slots { last, earlier }: Slots) -> Reason {
         _ => format!(" (and {earlier} before it)"),
     };
     let text = format!(
-        "slot {last} of {schedule} was missed{before}: no function ran, and the schedule says \
-         `catch_up: none`"
+        "slot {last} of {schedule} was missed{before}: no function could look at the machines in \
+         time, and the schedule says `catch_up: none`"
     );
     Reason::new(Code::SlotsMissed, text)
 }
 
-/// The machines of a policy, as far as there is still something to image.
-fn selected<'a>(policy: &Policy, instances: &'a [Instance]) -> impl Iterator<Item = &'a Instance> {
+/// The machines of a policy in a region, as far as there is still something to image.
+fn selected<'a>(due: &Due, instances: &'a [Instance]) -> impl Iterator<Item = &'a Instance> {
     instances.iter().filter(|instance| {
         let Instance { region, state, tags, .. } = instance;
-        policy.select.selects(region, *state, tags)
+        *region == due.region && due.policy.select.selects(region, *state, tags)
     })
 }

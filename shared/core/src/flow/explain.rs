@@ -4,12 +4,14 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::work_requested::power::Guarded;
 use super::{InForce, coverage, on_demand, stop, work_requested};
 use crate::duration::seconds;
 use crate::facts::RootDeviceType;
 use crate::ids::PolicyName;
 use crate::machine::{Instance, Machine, State};
 use crate::names::TAG_ASK;
+use crate::observed::ObservedMachine;
 use crate::point::{Chosen, Plan, Point, is_false};
 use crate::policy::next::{Run, runs_of};
 use crate::policy::print::span;
@@ -27,9 +29,19 @@ pub struct Input<'a> {
     pub instance: Option<&'a Instance>,
     /// The machine with its disks, if EC2 shows all of it just now.
     pub machine: Option<&'a Machine>,
+    /// What is asked before a machine is stopped; none if no policy stops machines.
+    pub stop: Option<&'a StopFacts>,
     pub summary: Option<&'a MachineSummary>,
     /// Points that the summary names, as far as they were read.
     pub points: &'a [Point],
+}
+
+/// The facts that decide if a machine may be stopped for its snapshots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StopFacts {
+    pub seen: ObservedMachine,
+    /// None if they could not be read.
+    pub guarded: Option<Guarded>,
 }
 
 /// A machine under one policy.
@@ -193,6 +205,9 @@ fn triggered(
 /// Tells what becomes of a point that is requested while the machine is in its present state.
 fn on_request(policy: &Policy, instance: &Instance, window_secs: u64, input: &Input<'_>) -> String {
     let window = span(window_secs);
+    if let Some(why) = refused(policy, input) {
+        return format!("the point is refused: {why}");
+    }
     let shared = input.machine.and_then(Machine::shared_volume);
     if let Some(volume) = shared.filter(|_| instance.is_at_rest()) {
         let id = &volume.id;
@@ -218,21 +233,32 @@ fn on_request(policy: &Policy, instance: &Instance, window_secs: u64, input: &In
         }
         Consistency::StopStart => match may_stop(instance, input) {
             Err(why) => format!("refused: {why}"),
-            Ok(()) => {
-                "the machine is stopped for its snapshots and started again, if the stack was \
-                 deployed with AllowStopStart=true; otherwise the point is refused"
-                    .to_string()
-            }
+            Ok(()) => "the machine is stopped for its snapshots and started again, if the stack \
+                       was deployed with AllowStopStart=true and could start it again; otherwise \
+                       the point is refused"
+                .to_string(),
         },
     }
 }
 
-/// Tells whether a machine may be stopped, by the guards that will be asked. A machine that is not
-/// shown as a whole just now is taken for one with an EBS root.
+/// Tells whether a machine may be stopped, by the guards that will be asked. A machine of which
+/// nothing else is known is taken for one with an EBS root.
 fn may_stop(instance: &Instance, input: &Input<'_>) -> Result<(), Reason> {
-    let root = input.machine.map(|machine| machine.build.root_device_type.clone());
-    let root = root.unwrap_or(RootDeviceType::Ebs);
-    work_requested::foresee_stop(instance, root)
+    if let Some(facts) = input.stop {
+        return work_requested::foresee_stop(&facts.seen, facts.guarded.as_ref());
+    }
+    let root_device_type = RootDeviceType::Ebs;
+    let instance = instance.clone();
+    let seen = ObservedMachine { instance, root_device_type, state_reason: None };
+    work_requested::foresee_stop(&seen, None)
+}
+
+/// Returns the reason why no image may be made of the machine, if there is one.
+fn refused(policy: &Policy, input: &Input<'_>) -> Option<Reason> {
+    match made(policy, input.machine?, input.now) {
+        Made::Refused(why) => Some(why),
+        Made::Image(_) | Made::Snapshots => None,
+    }
 }
 
 /// Tells what a stop makes, or has made, by asking the flow of stops.
@@ -256,7 +282,10 @@ fn on_stop(policy: &Policy, instance: &Instance, least_secs: u64, input: &Input<
             span(least_secs),
             free_at.strftime("%Y-%m-%d %H:%M")
         ),
-        _ => "a stop now makes a point at rest".to_string(),
+        _ => match refused(policy, input) {
+            Some(why) => format!("a stop now requests a point, which is refused: {why}"),
+            None => "a stop now makes a point at rest".to_string(),
+        },
     }
 }
 

@@ -6,10 +6,11 @@ use super::{InForce, request};
 use crate::command::Decision;
 use crate::duration::seconds;
 use crate::machine::{Instance, State};
+use crate::point::Point;
 use crate::policy::{Policy, Trigger};
 use crate::reason::{Code, Reason};
 use crate::slot::{Occasion, PointId};
-use crate::status::Phase;
+use crate::status::{Event, Phase};
 use crate::summary::{MachineSummary, News, Stop};
 
 /// The points that a stopped machine asks for, one for each policy that covers it `on: stopped`.
@@ -46,6 +47,37 @@ pub fn requests(
     }
     if !decision.commands.is_empty() {
         decision.command(request::wake(&instance.region));
+    }
+    decision
+}
+
+/// The points of a machine that stopped and was terminated before anybody could look at it: they
+/// are missed, so that somebody learns that its last stop was not imaged.
+pub fn missed(
+    instance: &Instance,
+    in_force: &InForce,
+    summary: Option<&MachineSummary>,
+    now: Timestamp,
+) -> Decision {
+    let mut decision = Decision::default();
+    let as_stopped = Instance { state: State::Stopped, ..instance.clone() };
+    for policy in &in_force.policies {
+        let Some(min_interval) = covers(policy, &as_stopped) else { continue };
+        if let Verdict::No(reason) = judge(policy, min_interval, instance, summary, now) {
+            decision.say(&instance.id, reason);
+            continue;
+        }
+        let launched = instance.launched;
+        let point = request::point(policy, instance, Occasion::Stopped { launched }, now);
+        // A point that was made a moment ago is requested, and so may be missed.
+        let Ok(missed) = point.after(Event::Miss) else { continue };
+        let text = format!("{} stopped, and was terminated before it was imaged", instance.id);
+        let reason = Reason::new(Code::MachineGone, text);
+        decision.say(&point.id, reason.clone());
+        let stop = News::Stop(Stop { launched, point: point.id.clone() });
+        let step = point.step.settled();
+        let point = Point { step, until: None, reason: Some(reason), ..missed };
+        decision.command(request::command(point, instance, Some(stop)));
     }
     decision
 }

@@ -14,7 +14,8 @@ pub fn until_deadline(downtime: &Downtime) -> Step {
 }
 
 /// Returns the point of a machine that is not stopped for it, at its end. None if the point has
-/// begun already: then it goes on by itself.
+/// begun already: then it goes on by itself. If a try of the point failed before, that is the
+/// reason, and `reason` is added to its text.
 ///
 /// # Errors
 /// The event does not end a point that is requested.
@@ -27,7 +28,16 @@ pub fn ended_point(
         return Ok(None);
     }
     let after = point.after(event)?;
-    let after = Point { step: point.step.settled(), reason: Some(reason), ..after };
+    let reason = Some(with_failure(point, reason));
+    let after = Point { step: point.step.settled(), reason, ..after };
     let summary = summary::latest(&after);
     Ok(Some((after, summary)))
+}
+
+/// Adds a reason to the failure of a point, if one of its tries failed.
+pub fn with_failure(point: &Point, reason: Reason) -> Reason {
+    match point.reason.as_ref().filter(|_| point.step.failures > 0) {
+        Some(failure) => Reason::new(failure.code, format!("{}; {}", failure.text, reason.text)),
+        None => reason,
+    }
 }

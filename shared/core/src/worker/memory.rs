@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::flow::work_requested::{Input, snapshot};
+use crate::command::Decision;
+use crate::flow::work_requested::{Input, apart, snapshot};
 use crate::ids::InstanceId;
 use crate::limits::BELIEVED_FOR;
 use crate::machine::{Firmware, Machine};
@@ -22,6 +23,10 @@ pub struct Memory {
     firmware: BTreeMap<InstanceId, Firmware>,
     /// The machines that this worker has asked EC2 about, whatever the answer was.
     described: BTreeSet<InstanceId>,
+    /// The last sets of snapshots that this worker had made.
+    taken: apart::Taken,
+    /// The machines that the decision snapshots which is being carried out.
+    being_taken: BTreeSet<InstanceId>,
 }
 
 /// The machines of a batch: those that have to be described, and those that are still believed.
@@ -62,6 +67,22 @@ impl Memory {
                 self.machines.insert(id, (input.now, machine.clone()));
             }
         }
+    }
+
+    /// Remembers the machines that a decision snapshots.
+    pub fn decided(&mut self, decision: &Decision) {
+        self.being_taken = apart::machines(decision);
+    }
+
+    /// Remembers that the decision was carried out by now.
+    pub fn applied(&mut self, now: Timestamp) {
+        let taken = std::mem::take(&mut self.being_taken);
+        self.taken.extend(taken.into_iter().map(|id| (id, now)));
+    }
+
+    /// Returns the last sets of snapshots that this worker had made, by machine.
+    pub fn taken(&self) -> &apart::Taken {
+        &self.taken
     }
 
     /// Tells whether this worker has not asked EC2 about a machine yet.

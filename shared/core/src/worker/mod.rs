@@ -32,6 +32,7 @@ use std::ops::AddAssign;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::command::Decision;
 use crate::flow::work_requested::Input;
 use crate::flow::work_requested::again::Again;
 use crate::flow::{InFlight, WorkRequested};
@@ -65,7 +66,7 @@ pub enum Move<'a> {
     Follow(Vec<Hint>),
     /// Load the facts about these records, and hand them to [`Worker::loaded`].
     Load(Vec<InFlight>),
-    /// Decide on this, apply the decision, and tell [`Worker::applied`].
+    /// Decide on this, tell [`Worker::decided`], apply the decision, and tell [`Worker::applied`].
     Decide(&'a Input),
 }
 
@@ -324,8 +325,14 @@ impl Worker {
         self.round.input = Some(Box::new(input));
     }
 
+    /// Takes note of a decision, before it is carried out.
+    pub fn decided(&mut self, decision: &Decision) {
+        self.memory.decided(decision);
+    }
+
     /// Takes note of the result of a decision, and begins the next round if that may help.
     pub fn applied(&mut self, round: Applied, now: Timestamp) {
+        self.memory.applied(now);
         self.applied += round;
         self.rounds += 1;
         self.is_over = true;

@@ -206,6 +206,8 @@ impl World {
             unsettled: BTreeSet::new(),
             tagged: BTreeMap::new(),
             named: BTreeMap::new(),
+            images: BTreeMap::new(),
+            taken: BTreeMap::new(),
             downtimes: self.downtimes.clone(),
             allow_reboot: false,
             in_force: InForce { roster: self.roster.clone(), ..in_force() },

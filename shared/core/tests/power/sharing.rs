@@ -90,6 +90,7 @@ fn a_point_of_a_machine_that_is_down_already_joins_the_stop() {
     world.points.insert(late.id.clone(), late.clone());
     for _ in 0..2 {
         let decision = world.look_at_points();
+        world.pass(18);
         let begun = decision.commands.iter().filter(|one| is_snapshots(one)).count();
         assert_eq!(begun, 1, "first the other, and then this one");
         world.take(&decision);

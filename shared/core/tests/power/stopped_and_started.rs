@@ -5,7 +5,7 @@ use afterimage_core::command::Command;
 use afterimage_core::downtime::DowntimeStatus;
 use afterimage_core::flow::work_requested::power::look_again;
 use afterimage_core::machine::{Grade, State};
-use afterimage_core::reason::Code;
+use afterimage_core::reason::{Code, Reason};
 use afterimage_core::status::Status;
 use jiff::SignedDuration;
 
@@ -117,6 +117,27 @@ fn its_time_is_over_and_the_outcome_of_its_snapshots_is_not_known() {
     world.pass(570);
     assert_eq!(world.round(), ["start 1"]);
     assert_eq!(world.point(1).status, Status::Snapshotting, "they may be found yet");
+}
+
+#[test]
+fn a_point_whose_next_try_comes_too_late_is_not_waited_for() {
+    let mut world = down();
+    let image_failed = |world: &mut World, failures: u32, due_at: i64| {
+        world.change_point(1, |point| {
+            point.step.failures = failures;
+            point.step.due_at = Some(at(due_at));
+            point.reason = Some(Reason::new(Code::ImageFailed, "ami-1 failed: Internal error"));
+        });
+    };
+    image_failed(&mut world, 1, 600);
+    assert!(world.round().is_empty(), "there is time for another try");
+    image_failed(&mut world, 2, 3600);
+    assert_eq!(world.round(), ["start 1"]);
+    let point = world.point(1);
+    let reason = point.reason.as_ref().map(ToString::to_string).expect("a reason");
+    assert_eq!(point.status, Status::Missed);
+    assert!(reason.starts_with("ami-1 failed: Internal error; no try of the point is left "));
+    assert!(reason.ends_with("(image-failed)"), "{reason}");
 }
 
 #[test]

@@ -282,16 +282,34 @@ fn only_what_ec2_shows_as_stopped_counts() {
         let nothing = Ledger::default();
         follow(&in_force(GOLD), &nothing, instance.as_ref(), "2026-01-06T20:00:05Z")
     };
-    use State::{Pending, Running, ShuttingDown, Stopping, Terminated};
+    use State::{Pending, Running, Stopping};
     let gone = ["- i-0aaaaaaaaaaaaaaa1: EC2 shows no such instance (not-stopped)"];
     check(&shown(None), &gone);
-    for state in [Pending, Running, Stopping, ShuttingDown, Terminated] {
+    for state in [Pending, Running, Stopping] {
         let line = format!(
             "- i-0aaaaaaaaaaaaaaa1: EC2 shows this machine as {} (not-stopped)",
             state.as_str()
         );
         check(&shown(Some(Instance { state, ..stopped(1) })), &[&line]);
     }
+}
+
+#[test]
+fn a_machine_that_is_terminated_right_after_its_stop_has_missed_its_point_once() {
+    let terminated = Instance { state: State::Terminated, ..stopped(1) };
+    let now = "2026-01-06T20:00:05Z";
+    let mut ledger = Ledger::default();
+    let decision = follow(&in_force(GOLD), &ledger, Some(&terminated), now);
+    let id = "gold-0aaaaaaaaaaaaaaa1-run-20260105T080000Z";
+    let why = "i-0aaaaaaaaaaaaaaa1 stopped, and was terminated before it was imaged (machine-gone)";
+    let shown = "- i-0aaaaaaaaaaaaaaa1: EC2 shows this machine as terminated (not-stopped)";
+    let missed = format!("~ {id}: new -> missed: {why} [latest, stop]");
+    check(&decision, &[&missed, &format!("- {id}: {why}"), shown]);
+    ledger.keep(&decision);
+    let again = follow(&in_force(GOLD), &ledger, Some(&terminated), now);
+    assert!(again.commands.is_empty(), "{again:?}");
+    let silver = Instance { tags: tags(&[("backup", "silver")]), ..terminated };
+    check(&follow(&in_force(GOLD), &Ledger::default(), Some(&silver), now), &[shown]);
 }
 
 /// What the function makes of an event about the first machine.

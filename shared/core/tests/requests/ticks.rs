@@ -38,7 +38,8 @@ fn schedules(schedules: &[(&str, &str)], done_until: &str) -> InForce {
 
 fn cursor(schedule: &str, done_until: &str) -> Cursor {
     let policy = "gold".to_string().try_into().expect("a policy name");
-    Cursor { policy, schedule: schedule.into(), done_until: at(done_until) }
+    // As an earlier release wrote it, for all regions.
+    Cursor { policy, schedule: schedule.into(), region: None, done_until: at(done_until) }
 }
 
 fn tick(in_force: &InForce, now: &str, instances: &[Instance]) -> Decision {
@@ -83,9 +84,10 @@ fn a_slot_that_has_come_is_asked_for_before_it_is_looked_after_and_workers_are_w
              due 2026-01-02T19:00:20Z [latest]",
             "~ gold-0aaaaaaaaaaaaaaa2-at-20260102T190000Z: new -> requested, \
              due 2026-01-02T19:00:20Z [latest]",
+            "= gold cron(0 2 * * ? *) Asia/Ho_Chi_Minh in us-east-1 until 2026-01-02T19:00:00Z",
             "~ gold-0aaaaaaaaaaaaaaa6-at-20260102T190000Z: new -> requested, \
              due 2026-01-02T19:00:20Z [latest]",
-            "= gold cron(0 2 * * ? *) Asia/Ho_Chi_Minh until 2026-01-02T19:00:00Z",
+            "= gold cron(0 2 * * ? *) Asia/Ho_Chi_Minh in eu-west-1 until 2026-01-02T19:00:00Z",
             "> snapshot eu-west-1",
             "> snapshot us-east-1",
             "- gold-0aaaaaaaaaaaaaaa1-at-20260102T190000Z: slot 2026-01-02T19:00:00Z of \
@@ -102,7 +104,10 @@ fn a_slot_that_has_come_is_asked_for_before_it_is_looked_after_and_workers_are_w
 fn a_schedule_that_is_seen_for_the_first_time_makes_up_for_nothing() {
     check(
         &tick(&in_force(DAILY), "2026-01-02T19:00:20Z", &[machine(1, "us-east-1", State::Running)]),
-        &["= gold cron(0 2 * * ? *) Asia/Ho_Chi_Minh until 2026-01-02T19:00:20Z"],
+        &[
+            "= gold cron(0 2 * * ? *) Asia/Ho_Chi_Minh in us-east-1 until 2026-01-02T19:00:20Z",
+            "= gold cron(0 2 * * ? *) Asia/Ho_Chi_Minh in eu-west-1 until 2026-01-02T19:00:20Z",
+        ],
     );
 }
 
@@ -113,7 +118,10 @@ fn the_cursor_of_another_schedule_or_zone_is_not_this_ones() {
     in_force.cursors.push(cursor("cron(0 2 * * ? *) UTC", "2026-01-01T19:00:00Z"));
     check(
         &tick(&in_force, "2026-01-02T19:00:20Z", &[machine(1, "us-east-1", State::Running)]),
-        &["= gold cron(0 2 * * ? *) Asia/Ho_Chi_Minh until 2026-01-02T19:00:20Z"],
+        &[
+            "= gold cron(0 2 * * ? *) Asia/Ho_Chi_Minh in us-east-1 until 2026-01-02T19:00:20Z",
+            "= gold cron(0 2 * * ? *) Asia/Ho_Chi_Minh in eu-west-1 until 2026-01-02T19:00:20Z",
+        ],
     );
 }
 
@@ -130,7 +138,7 @@ fn a_slot_for_which_no_machine_is_there_is_looked_after_all_the_same() {
     let in_force = schedules(&[("rate(1 hour)", "UTC")], "2026-01-02T02:00:00Z");
     check(
         &tick(&in_force, "2026-01-02T03:00:00Z", &[]),
-        &["= gold rate(1 hour) UTC until 2026-01-02T03:00:00Z"],
+        &["= gold rate(1 hour) UTC in us-east-1 until 2026-01-02T03:00:00Z"],
     );
 }
 
@@ -143,8 +151,8 @@ fn two_schedules_of_a_policy_that_come_to_the_same_instant_ask_for_one_point() {
         &[
             "~ gold-0aaaaaaaaaaaaaaa1-at-20260102T020000Z: new -> requested, \
              due 2026-01-02T02:00:01Z [latest]",
-            "= gold cron(0 2 * * ? *) UTC until 2026-01-02T02:00:00Z",
-            "= gold rate(1 hour) UTC until 2026-01-02T02:00:00Z",
+            "= gold cron(0 2 * * ? *) UTC in us-east-1 until 2026-01-02T02:00:00Z",
+            "= gold rate(1 hour) UTC in us-east-1 until 2026-01-02T02:00:00Z",
             "> snapshot us-east-1",
             "- gold-0aaaaaaaaaaaaaaa1-at-20260102T020000Z: slot 2026-01-02T02:00:00Z of \
              cron(0 2 * * ? *) UTC is due (slot-due)",
@@ -160,7 +168,7 @@ fn a_schedule_that_a_policy_names_twice_is_one() {
     in_force.policies[0].triggers.push(trigger);
     check(
         &tick(&in_force, "2026-01-02T02:00:01Z", &[]),
-        &["= gold rate(1 hour) UTC until 2026-01-02T02:00:00Z"],
+        &["= gold rate(1 hour) UTC in us-east-1 until 2026-01-02T02:00:00Z"],
     );
 }
 
@@ -176,10 +184,10 @@ fn two_policies_on_one_machine_have_a_point_each() {
         &[
             "~ gold-0aaaaaaaaaaaaaaa1-at-20260102T020000Z: new -> requested, \
              due 2026-01-02T02:00:01Z [latest]",
-            "= gold rate(1 hour) UTC until 2026-01-02T02:00:00Z",
+            "= gold rate(1 hour) UTC in us-east-1 until 2026-01-02T02:00:00Z",
             "~ hourly-0aaaaaaaaaaaaaaa1-at-20260102T020000Z: new -> requested, \
              due 2026-01-02T02:00:01Z [latest]",
-            "= hourly rate(1 hour) UTC until 2026-01-02T02:00:00Z",
+            "= hourly rate(1 hour) UTC in us-east-1 until 2026-01-02T02:00:00Z",
             "> snapshot us-east-1",
             "- gold-0aaaaaaaaaaaaaaa1-at-20260102T020000Z: slot 2026-01-02T02:00:00Z of \
              rate(1 hour) UTC is due (slot-due)",
@@ -197,10 +205,10 @@ fn slots_that_were_missed_collapse_into_the_last_one() {
         &[
             "~ gold-0aaaaaaaaaaaaaaa1-at-20260102T050000Z: new -> requested, \
              due 2026-01-02T05:59:00Z [latest]",
-            "= gold rate(1 hour) UTC until 2026-01-02T05:00:00Z",
+            "= gold rate(1 hour) UTC in us-east-1 until 2026-01-02T05:00:00Z",
             "> snapshot us-east-1",
-            "- gold: 3 earlier slots of rate(1 hour) UTC were missed; slot 2026-01-02T05:00:00Z \
-             stands for them (slots-collapsed)",
+            "- gold in us-east-1: 3 earlier slots of rate(1 hour) UTC were missed; slot \
+             2026-01-02T05:00:00Z stands for them (slots-collapsed)",
             "- gold-0aaaaaaaaaaaaaaa1-at-20260102T050000Z: slot 2026-01-02T05:00:00Z of \
              rate(1 hour) UTC is due (slot-due)",
         ],
@@ -259,11 +267,12 @@ fn slots_that_nothing_makes_up_for_are_recorded_as_one_that_was_missed() {
         &[
             "~ gold-0aaaaaaaaaaaaaaa1-at-20260102T050000Z: new -> missed: slot \
              2026-01-02T05:00:00Z of rate(1 hour) UTC was missed (and 3 before it): no function \
-             ran, and the schedule says `catch_up: none` (slots-missed) [latest]",
-            "= gold rate(1 hour) UTC until 2026-01-02T05:00:00Z",
+             could look at the machines in time, and the schedule says `catch_up: none` \
+             (slots-missed) [latest]",
+            "= gold rate(1 hour) UTC in us-east-1 until 2026-01-02T05:00:00Z",
             "- gold-0aaaaaaaaaaaaaaa1-at-20260102T050000Z: slot 2026-01-02T05:00:00Z of \
-             rate(1 hour) UTC was missed (and 3 before it): no function ran, and the schedule \
-             says `catch_up: none` (slots-missed)",
+             rate(1 hour) UTC was missed (and 3 before it): no function could look at the \
+             machines in time, and the schedule says `catch_up: none` (slots-missed)",
         ],
     );
 }
@@ -308,10 +317,10 @@ fn a_slot_that_another_schedule_of_the_policy_images_is_not_missed() {
     check(
         &tick(&in_force, "2026-01-02T02:30:00Z", &[machine(1, "us-east-1", State::Running)]),
         &[
-            "= gold rate(1 hour) UTC until 2026-01-02T02:00:00Z",
+            "= gold rate(1 hour) UTC in us-east-1 until 2026-01-02T02:00:00Z",
             "~ gold-0aaaaaaaaaaaaaaa1-at-20260102T020000Z: new -> requested, \
              due 2026-01-02T02:30:00Z [latest]",
-            "= gold rate(2 hours) UTC until 2026-01-02T02:00:00Z",
+            "= gold rate(2 hours) UTC in us-east-1 until 2026-01-02T02:00:00Z",
             "> snapshot us-east-1",
             "- gold-0aaaaaaaaaaaaaaa1-at-20260102T020000Z: slot 2026-01-02T02:00:00Z of \
              rate(2 hours) UTC is due (slot-due)",
@@ -353,6 +362,7 @@ fn what_is_due_where_a_region_does_not_answer_stays_due() {
         &[
             "~ gold-0aaaaaaaaaaaaaaa1-at-20260102T190000Z: new -> requested, \
              due 2026-01-02T19:00:20Z [latest]",
+            "= gold cron(0 2 * * ? *) Asia/Ho_Chi_Minh in us-east-1 until 2026-01-02T19:00:00Z",
             "> snapshot us-east-1",
             "- gold-0aaaaaaaaaaaaaaa1-at-20260102T190000Z: slot 2026-01-02T19:00:00Z of \
              cron(0 2 * * ? *) Asia/Ho_Chi_Minh is due (slot-due)",
@@ -365,7 +375,70 @@ fn what_is_due_where_a_region_does_not_answer_stays_due() {
     in_force.cursors.clear();
     check(
         &tick_without(&["eu-west-1"], &in_force, "2026-01-02T19:00:20Z", &here),
-        &["= gold cron(0 2 * * ? *) Asia/Ho_Chi_Minh until 2026-01-02T19:00:20Z"],
+        &[
+            "= gold cron(0 2 * * ? *) Asia/Ho_Chi_Minh in us-east-1 until 2026-01-02T19:00:20Z",
+            "= gold cron(0 2 * * ? *) Asia/Ho_Chi_Minh in eu-west-1 until 2026-01-02T19:00:20Z",
+        ],
+    );
+}
+
+/// Keeps the cursors that a decision advances, as the ledger does.
+fn keep(in_force: &mut InForce, decision: &Decision) {
+    for command in &decision.commands {
+        let Command::Advance(cursor) = command else { continue };
+        let key = |cursor: &Cursor| {
+            (cursor.policy.clone(), cursor.schedule.clone(), cursor.region.clone())
+        };
+        in_force.cursors.retain(|kept| key(kept) != key(cursor));
+        in_force.cursors.push(cursor.clone());
+    }
+}
+
+/// Ireland does not answer at two, three and four o'clock. A machine here is there from three on.
+fn ireland_is_dark(catch_up: CatchUp, code: Code) {
+    let hourly = DAILY.replace("cron(0 2 * * ? *)", "rate(1 hour)");
+    let mut in_force = in_force(&hourly.replace("Asia/Ho_Chi_Minh", "UTC"));
+    in_force.cursors.push(cursor("rate(1 hour) UTC", "2026-01-02T01:00:00Z"));
+    if catch_up == CatchUp::None {
+        in_force = catch_up_none(in_force);
+    }
+    let here = [machine(1, "us-east-1", State::Running)];
+    for (hour, machines) in [(2, &[][..]), (3, &here[..]), (4, &here[..])] {
+        let now = format!("2026-01-02T{hour:02}:00:20Z");
+        let decision = tick_without(&["eu-west-1"], &in_force, &now, machines);
+        let points = asked(&decision);
+        assert_eq!(points.len(), machines.len(), "{now}");
+        let is_told = |point: &Point| point.reason.is_some() || !point.findings.is_empty();
+        assert!(!points.iter().any(is_told), "nothing was late here: {points:#?}");
+        keep(&mut in_force, &decision);
+        let now = format!("2026-01-02T{hour:02}:30:20Z");
+        check(&tick_without(&["eu-west-1"], &in_force, &now, machines), &[]);
+    }
+    let all = [here[0].clone(), machine(6, "eu-west-1", State::Running)];
+    let decision = tick(&in_force, "2026-01-02T04:40:00Z", &all);
+    let [point] = &asked(&decision)[..] else { panic!("{decision:#?}") };
+    assert_eq!(point.home, region("eu-west-1"));
+    let told = point.findings.iter().chain(&point.reason);
+    let codes: Vec<Code> = told.map(|reason| reason.code).collect();
+    assert_eq!(codes, [code]);
+    keep(&mut in_force, &decision);
+    check(&tick(&in_force, "2026-01-02T04:41:00Z", &all), &[]);
+}
+
+#[test]
+fn a_region_that_does_not_answer_is_made_up_for_alone_and_the_others_go_on() {
+    ireland_is_dark(CatchUp::Latest, Code::SlotsCollapsed);
+    ireland_is_dark(CatchUp::None, Code::SlotsMissed);
+}
+
+#[test]
+fn a_region_that_has_a_cursor_of_its_own_does_not_go_by_that_of_an_earlier_release() {
+    let mut in_force = schedules(&[("rate(1 hour)", "UTC")], "2026-01-02T01:00:00Z");
+    let region = Some(region("us-east-1"));
+    in_force.cursors.push(Cursor { region, ..cursor("rate(1 hour) UTC", "2026-01-02T02:00:00Z") });
+    check(
+        &tick(&in_force, "2026-01-02T02:30:00Z", &[machine(1, "us-east-1", State::Running)]),
+        &[],
     );
 }
 
@@ -408,7 +481,7 @@ fn a_policy_that_cannot_be_read_is_told_and_the_others_go_on() {
     check(
         &tick(&in_force, "2026-01-02T02:00:01Z", &[]),
         &[
-            "= gold rate(1 hour) UTC until 2026-01-02T02:00:00Z",
+            "= gold rate(1 hour) UTC in us-east-1 until 2026-01-02T02:00:00Z",
             "- silver: missing field `select` (policy-unreadable)",
         ],
     );

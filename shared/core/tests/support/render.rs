@@ -61,7 +61,9 @@ impl Line for Command {
                 write!(f, "~ {}", Shown(&**change))
             }
             Command::Advance(cursor) => {
-                write!(f, "= {} {} until {}", cursor.policy, cursor.schedule, cursor.done_until)
+                write!(f, "= {} {}", cursor.policy, cursor.schedule)?;
+                cursor.region.iter().try_for_each(|region| write!(f, " in {region}"))?;
+                write!(f, " until {}", cursor.done_until)
             }
             Command::Consume(consume) => write!(f, "@ {}", Shown(&**consume)),
             Command::Call(intent) => {

@@ -215,6 +215,8 @@ pub fn snapshot_input(
         unsettled,
         tagged,
         named,
+        images: BTreeMap::new(),
+        taken: BTreeMap::new(),
         downtimes,
         in_force,
         allow_reboot: true,

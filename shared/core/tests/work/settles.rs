@@ -63,6 +63,8 @@ impl World {
             downtimes: BTreeMap::new(),
             allow_reboot: false,
             in_force: gold(),
+            images: self.images.iter().map(|seen| (seen.id.clone(), seen.clone())).collect(),
+            taken: BTreeMap::new(),
             named: self.named(needs(Kind::Snapshot, &points, &[], now).names),
             obstacles: none_at_home(Kind::Snapshot),
             sets: BTreeMap::new(),

@@ -2,8 +2,8 @@
 
 use afterimage_core::call::Call;
 use afterimage_core::command::{Command, Decision, Record};
-use afterimage_core::flow::work_requested::needs;
 use afterimage_core::flow::work_requested::snapshot::{self, Input, decide};
+use afterimage_core::flow::work_requested::{self, needs};
 use afterimage_core::machine::{Grade, Machine, State};
 use afterimage_core::observed::{Complete, ObservedSnapshot};
 use afterimage_core::obstacle::{Cause, Obstacles};
@@ -152,14 +152,34 @@ fn who_asked_first_comes_first() {
 }
 
 #[test]
+fn a_machine_that_was_snapshotted_a_moment_ago_is_left_alone_until_ec2_takes_the_next_set() {
+    let waits = |taken: Option<i64>, points: Vec<Point>, now: i64| {
+        let taken = taken.map(|secs| (instance(), at(secs))).into_iter().collect();
+        let input = snapshot_input(at(now), points, Some(&running()));
+        let input = Input { taken, ..input };
+        let begun = written(&decide(&input)).0.len();
+        (begun, work_requested::Input::Snapshot(input).again().next_due)
+    };
+    let silver = || requested_of("silver");
+    assert_eq!(waits(None, vec![silver()], 20), (1, None));
+    // This worker has made a set for another policy.
+    assert_eq!(waits(Some(5), vec![silver()], 20), (0, Some(at(23))));
+    assert_eq!(waits(Some(5), vec![silver()], 23), (1, None));
+    // Another worker has, or may have: the point of that set is in the queue.
+    let calling = || snapshotting(&running());
+    assert_eq!(waits(None, vec![calling(), silver()], 5), (0, Some(at(18))));
+    assert_eq!(waits(None, vec![calling(), silver()], 18), (1, None));
+}
+
+#[test]
 fn what_was_learnt_comes_first_then_what_is_created_then_the_wakes() {
     let graded = Point { requested_at: at(1), ..snapshotted(&stopped()) };
     let points = vec![requested_of("silver"), graded];
-    let decision = decide(&snapshot_input(at(5), points, Some(&stopped())));
+    let decision = decide(&snapshot_input(at(20), points, Some(&stopped())));
     let expected = "\
-~ gold-0123456789abcdef0-at-20260301T020000Z: snapshotted, at-rest, due 2026-03-01T02:05:05Z
+~ gold-0123456789abcdef0-at-20260301T020000Z: snapshotted, at-rest, due 2026-03-01T02:05:20Z
 + us-east-1: snapshots of i-0123456789abcdef0; silver-0123456789abcdef0-at-20260301T020000Z: \
-snapshotting, due 2026-03-01T02:06:05Z
+snapshotting, due 2026-03-01T02:06:20Z
 > register us-east-1
 ";
     assert_eq!(render(&decision), expected);
@@ -329,7 +349,7 @@ fn the_sets_of_one_machine_are_begun_one_after_the_other_and_few_are_pending() {
     let points = vec![requested_of("a"), requested_of("b")];
     let (points, _) = written(&decide(&snapshot_input(at(5), points, Some(&running()))));
     let statuses: Vec<Status> = points.iter().map(|point| point.status).collect();
-    assert_eq!(statuses, [Status::Requested, Status::Snapshotting], "the other waits");
+    assert_eq!(statuses, [Status::Snapshotting], "the other waits for its turn");
 }
 
 /// The points that are begun while these obstacles stand.

@@ -49,6 +49,8 @@ fn unsettled(points: Vec<Point>, secs: i64) -> Loaded {
         tagged: BTreeMap::new(),
         downtimes: BTreeMap::new(),
         named: BTreeMap::new(),
+        images: BTreeMap::new(),
+        taken: BTreeMap::new(),
         in_force: InForce::default(),
         allow_reboot: false,
         obstacles: Obstacles::none(Queue { region: home(), kind: Kind::Snapshot }),

@@ -38,11 +38,26 @@ impl Ec2 {
     /// # Errors
     /// EC2 did not answer, or left the answer out.
     pub async fn guarded(&self, region: &Region, machine: &Instance) -> Result<Guarded, Failure> {
+        let protections = self.protections(region, machine).await?;
+        let start_refused = self.start_refused(region, &machine.id).await?;
+        Ok(Guarded { start_refused, ..protections })
+    }
+
+    /// Returns the protections from being stopped that a listing does not show. No start is tried
+    /// out, which takes the permissions of the stack.
+    ///
+    /// # Errors
+    /// EC2 did not answer, or left the answer out.
+    pub async fn protections(
+        &self,
+        region: &Region,
+        machine: &Instance,
+    ) -> Result<Guarded, Failure> {
         Ok(Guarded {
             instance: machine.id.clone(),
             stop_protected: self.stop_protected(region, &machine.id).await?,
             instance_store: self.has_instance_store(region, &machine.instance_type).await?,
-            start_refused: self.start_refused(region, &machine.id).await?,
+            start_refused: None,
             keys: Vec::new(),
         })
     }

@@ -158,3 +158,21 @@ fn security_groups_can_be_tagged() {
         assert_eq!(leaf(&ec2(&cloud, form), "groupId"), group);
     });
 }
+
+#[test]
+fn programs_that_clean_up_are_told_that_nothing_else_is_in_use() {
+    Cloud::run(calm(), async |cloud| {
+        for (service, action, list) in [
+            ("ec2", "DescribeAddresses", "addressesSet"),
+            ("autoscaling", "DescribeAutoScalingGroups&MaxRecords=100", "AutoScalingGroups"),
+            ("autoscaling", "DescribeLaunchConfigurations", "LaunchConfigurations"),
+        ] {
+            let (status, body) = query(&cloud, "us-east-1", service, &format!("Action={action}"));
+            assert_eq!(status, 200, "{action}: {body}");
+            assert_eq!(leaves(&body, list), [""], "{action}: {body}");
+        }
+        let form = "Action=CreateAutoScalingGroup&AutoScalingGroupName=web";
+        let (status, body) = query(&cloud, "us-east-1", "autoscaling", form);
+        assert_eq!((status, leaf(&body, "Code")), (400, "InvalidAction".to_string()));
+    });
+}

@@ -21,6 +21,7 @@ use super::due;
 use super::grade_tag;
 use super::healing;
 use super::held_up;
+use super::images;
 pub use super::images::Input;
 use super::missing;
 use super::needs::Needs;
@@ -141,10 +142,7 @@ fn look(image: &AmiId, step: &Step, input: &Input) -> Look {
         None => Look::Pending,
         Some(seen) => match seen.state {
             ImageState::Available => Look::Available,
-            ImageState::Failed => {
-                let message = seen.message.as_deref().unwrap_or("EC2 does not say why");
-                Look::Lost(Reason::new(Code::ImageFailed, format!("{image} failed: {message}")))
-            }
+            ImageState::Failed => Look::Lost(images::failure(image, seen)),
             ImageState::Disabled => {
                 let text = format!("{image} was disabled");
                 Look::Lost(Reason::new(Code::ArtefactGone, text))
@@ -165,7 +163,7 @@ fn look_at_image(
         Look::Pending => return Ok(()),
         Look::Available => return judge(builder, point, image, input),
         Look::Lost(reason) => {
-            let point = &with_leftovers(point, image, input);
+            let point = &images::with_leftovers(point, image, &input.images);
             let after = retry::failed(point, reason.clone(), next(&reason), input.now)?;
             (reason, after)
         }
@@ -177,17 +175,6 @@ fn look_at_image(
     builder.say(&point.id, reason);
     builder.record(summary::recorded(after));
     Ok(())
-}
-
-/// Returns the point with the snapshots that EC2 made for its image as leftovers, as far as the
-/// mapping shows them.
-fn with_leftovers(point: &Point, image: &AmiId, input: &Input) -> Point {
-    let mut point = point.clone();
-    if point.status == Status::Created {
-        let made = input.images.get(image).into_iter().flat_map(|seen| &seen.snapshots);
-        retry::leave(&mut point.leftovers, made.cloned());
-    }
-    point
 }
 
 /// Compares an image that is available with its machine.
@@ -218,7 +205,7 @@ fn judge(
     };
     let weight = differences.iter().map(|difference| difference.weight).max();
     let is_created = point.status == Status::Created;
-    let left = with_leftovers(point, image, input);
+    let left = images::with_leftovers(point, image, &input.images);
     builder.say(&point.id, reason.clone());
     let after = match weight {
         // EC2 imaged the machine as it was a moment later: with one disk more, or one less.

@@ -4,8 +4,10 @@
 
 use std::collections::BTreeSet;
 
+use super::apart;
 use crate::call::{Around, Call, Conclusion, Intent};
 use crate::command::{Change, Command, Decision, Explanation, Finding, Resolved, Wake};
+use crate::ids::InstanceId;
 use crate::illegal::Illegal;
 use crate::obstacle::Obstacles;
 use crate::point::Point;
@@ -66,6 +68,11 @@ impl DecisionBuilder {
         call: impl Into<Call>,
     ) {
         self.create(Command::Call(Box::new(intent_around(point, obstacles, change, call))));
+    }
+
+    /// Tells whether a call that snapshots a machine was added.
+    pub fn takes(&self, machine: &InstanceId) -> bool {
+        self.created.iter().any(|command| apart::taken_by(command) == Some(machine))
     }
 
     /// Adds everything that was concluded from a look.

@@ -1,5 +1,5 @@
 //! The gate of a queue at home: the calls that are made while obstacles of the queue stand. And the
-//! sets of snapshots of one machine, which are begun one after the other.
+//! sets of snapshots of one machine, of which few are pending at a time.
 
 use std::collections::BTreeMap;
 
@@ -66,24 +66,15 @@ impl Gate {
 /// The number of sets of snapshots of each machine that EC2 is making.
 pub(super) type Sets = BTreeMap<InstanceId, usize>;
 
-/// Takes note of a set that is begun. No other set of the machine is begun in the same decision:
-/// EC2 wants some time between two snapshots of a volume.
-pub(super) fn begun(sets: &mut Sets, id: &InstanceId) {
-    sets.insert(id.clone(), usize::MAX);
-}
-
 /// Returns the reason to wait for the other sets of a machine, if EC2 is making enough of them.
 pub(super) fn crowded(machine: &Machine, sets: &Sets) -> Option<Reason> {
     let is_cold = machine.volumes.iter().any(|volume| COLD.contains(&volume.volume_type.as_str()));
     let most = if is_cold { SETS_PENDING_COLD_MAX } else { SETS_PENDING_MAX };
     let id = &machine.instance.id;
     let pending = sets.get(id).copied().filter(|pending| *pending >= most)?;
-    let text = match pending {
-        usize::MAX => format!("other snapshots of {id} were begun a moment ago"),
-        _ => format!(
-            "{pending} sets of snapshots of {id} are pending; the next is begun when one of them \
-             is complete"
-        ),
-    };
+    let text = format!(
+        "{pending} sets of snapshots of {id} are pending; the next is begun when one of them is \
+         complete"
+    );
     Some(Reason::new(Code::Throttled, text))
 }

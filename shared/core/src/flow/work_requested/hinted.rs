@@ -43,7 +43,11 @@ fn follow(input: &Input, id: &InstanceId) -> Decision {
         Some(instance) => format!("EC2 shows this machine as {}", instance.state.as_str()),
         None => "EC2 shows no such instance".to_string(),
     };
-    let mut decision = Decision::default();
+    let gone = input.machines.get(id).filter(|instance| instance.state.is_gone());
+    let summary = input.summaries.get(id);
+    let mut decision = gone.map_or_else(Decision::default, |instance| {
+        stop::missed(instance, &input.in_force, summary, input.now)
+    });
     decision.say(id, Reason::new(Code::NotStopped, shown));
     decision
 }

@@ -11,7 +11,10 @@ use crate::machine::Instance;
 use crate::observed::{ObservedImage, ObservedSnapshot};
 use crate::obstacle::Obstacles;
 use crate::point::{Point, Replica};
+use crate::reason::{Code, Reason};
 use crate::slot::PointId;
+use crate::status::Status;
+use crate::transition::retry;
 
 /// All points of a machine, each with its replicas.
 pub type History = Vec<(Point, Vec<Replica>)>;
@@ -54,4 +57,25 @@ pub struct Healing {
     pub gib_per_day: u32,
     /// The keys of images that are looked at, and those under which images are copied back.
     pub keys: Keys,
+}
+
+/// Returns the reason of an image that ended in the state `failed`.
+pub(super) fn failure(image: &AmiId, seen: &ObservedImage) -> Reason {
+    let message = seen.message.as_deref().unwrap_or("EC2 does not say why");
+    Reason::new(Code::ImageFailed, format!("{image} failed: {message}"))
+}
+
+/// Returns the point with the snapshots that EC2 made for its image as leftovers, as far as the
+/// mapping shows them.
+pub(super) fn with_leftovers(
+    point: &Point,
+    image: &AmiId,
+    images: &BTreeMap<AmiId, ObservedImage>,
+) -> Point {
+    let mut point = point.clone();
+    if point.status == Status::Created {
+        let made = images.get(image).into_iter().flat_map(|seen| &seen.snapshots);
+        retry::leave(&mut point.leftovers, made.cloned());
+    }
+    point
 }

@@ -2,6 +2,7 @@
 //! The worker decides when to look, to load and to decide: see [`crate::worker`].
 
 pub mod again;
+pub mod apart;
 mod braking;
 mod compare;
 pub mod confirm;
@@ -33,7 +34,6 @@ use jiff::Timestamp;
 
 use super::WorkRequested;
 use crate::command::{Command, Decision, Wake};
-use crate::facts::RootDeviceType;
 use crate::limits::HOPS_MAX;
 use crate::machine::{Instance, Machine};
 use crate::observed::ObservedMachine;
@@ -41,6 +41,7 @@ use crate::point::{Chosen, Point, Replica};
 use crate::reason::{Code, Reason};
 use crate::work::Kind;
 use again::Again;
+use guards::Guarded;
 use needs::Needs;
 
 /// The facts that a worker has loaded, by its kind.
@@ -117,17 +118,15 @@ pub fn successor(event: &WorkRequested) -> Decision {
     decision
 }
 
-/// Tells whether a machine may be stopped for its snapshots, as far as a listing shows. Its
-/// protection from being stopped is asked for right before the stop.
+/// Tells whether a machine may be stopped for its snapshots, as far as is known of it. Everything
+/// is asked again right before the stop.
 ///
 /// # Errors
 /// The machine must not be stopped; with the reason.
-pub fn foresee_stop(instance: &Instance, root_device_type: RootDeviceType) -> Result<(), Reason> {
-    guards::check(&ObservedMachine {
-        instance: instance.clone(),
-        root_device_type,
-        state_reason: None,
-    })
+pub fn foresee_stop(seen: &ObservedMachine, guarded: Option<&Guarded>) -> Result<(), Reason> {
+    guards::check(seen)?;
+    let instance_type = &seen.instance.instance_type;
+    guarded.map_or(Ok(()), |guarded| guards::check_asked(guarded, instance_type))
 }
 
 /// Tells whether EC2 may reboot a machine for its image, as far as a listing shows and if the stack

@@ -23,7 +23,7 @@ use super::again::Again;
 use super::decision_builder::DecisionBuilder;
 use super::guards;
 pub use super::guards::{DiskKey, Guarded, KeyAccess};
-use super::sharing::{self, Sharing, has_its_data};
+use super::sharing::{self, Sharing, has_its_data, is_tried_after};
 pub use super::stop_gate::{StopGate, Trial};
 use crate::call::{StopInstance, start_instance, stop_instance};
 use crate::command::{Change, Decision, Finding, Resolved, Write};
@@ -255,7 +255,8 @@ impl<'a> Power<'a> {
         let is_stopped =
             self.seen(downtime).is_some_and(|seen| seen.instance.state == State::Stopped);
         if is_stopped && sharing::waits_for_stop(point, self.input.now) {
-            self.builder.record(Change::point(point.due_now(self.input.now)));
+            let due_at = self.sharing().free_at(downtime.instance());
+            self.builder.record(Change::point(point.due_now(due_at)));
             self.builder.wake(self.queue(Kind::Snapshot));
         }
         Ok(())
@@ -471,6 +472,12 @@ impl<'a> Power<'a> {
         };
         let mut sharing = self.sharing().points(downtime);
         let sharing = sharing.next();
+        let deadline = downtime.deadline();
+        if let Some(deadline) = deadline.filter(|deadline| is_tried_after(point, *deadline))
+            && sharing.is_none()
+        {
+            return started(format!("no try of the point is left before the deadline: {deadline}"));
+        }
         if has_its_data(point) && sharing.is_none() {
             return started(match point.status.phase() {
                 Phase::Ended => format!("the point is {}", point.status),

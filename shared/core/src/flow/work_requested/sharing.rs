@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::apart;
 use crate::downtime::{Downtime, DowntimeStatus};
 use crate::duration::seconds;
 use crate::ids::InstanceId;
@@ -45,6 +46,12 @@ impl<'a> Sharing<'a> {
         self.others(holder).map(|(downtime, _)| of(downtime)).chain([of(holder)]).min()
     }
 
+    /// Returns the time from which on a machine may be snapshotted once more.
+    pub fn free_at(&self, instance: &InstanceId) -> Timestamp {
+        let taken = apart::of_points(self.points.values());
+        apart::free_at(&taken, instance, self.now).unwrap_or(self.now)
+    }
+
     /// Tells whether a point of the machine should have its snapshots begun or looked at by now.
     /// The answer is yes once a minute, which is often enough to wake its worker.
     pub fn is_overdue(&self, holder: &Downtime) -> bool {
@@ -68,9 +75,11 @@ impl<'a> Sharing<'a> {
         });
         let with_point =
             waiting.filter_map(|downtime| Some((downtime, points.get(&downtime.point)?)));
+        let deadline = holder.deadline();
         with_point.filter(move |(_, point)| {
             let is_late = point.status == Status::Requested && point.waits_until() <= now;
-            !has_its_data(point) && !is_late
+            let is_tried_later = deadline.is_some_and(|deadline| is_tried_after(point, deadline));
+            !has_its_data(point) && !is_late && !is_tried_later
         })
     }
 }
@@ -87,4 +96,12 @@ pub(super) fn waits_for_stop(point: &Point, now: Timestamp) -> bool {
 /// with the snapshots when they are made again.
 pub(super) fn has_its_data(point: &Point) -> bool {
     point.status.is_settled() || point.grade.is_some()
+}
+
+/// Tells whether a try of the point failed, and the next one comes after the machine has to be
+/// started again. A point that waits for its machine to be stopped is due at the end of its window.
+pub(super) fn is_tried_after(point: &Point, deadline: Timestamp) -> bool {
+    let is_later = |due_at: Timestamp| due_at > deadline && due_at != point.waits_until();
+    let fails = point.status == Status::Requested && point.step.failures > 0;
+    fails && point.step.due_at.is_some_and(is_later)
 }

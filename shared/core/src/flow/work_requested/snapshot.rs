@@ -10,9 +10,12 @@
 //!   end.
 //! - While an obstacle of the queue stands, one point is tried now and then, and the others are
 //!   left alone ([`super::gate`]). Their machines are not described.
+//! - A point of a machine that was snapshotted a moment ago, for another policy or for a try that
+//!   failed: it waits for its turn ([`super::apart`]).
 //! - A point whose machine was at rest when its snapshots were made: a look shows if the machine is
 //!   still in the same stop. The snapshots that EC2 makes for an image of its own begin later than
-//!   the call, so that only a look after all of them are visible counts.
+//!   the call, so that only a look after all of them are visible counts. If that image fails
+//!   before, the next try is made, in the same downtime if the machine is stopped for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,21 +26,21 @@ use super::decision_builder::DecisionBuilder;
 use super::gate::{self, Gate, Sets};
 use super::needs::Needs;
 use super::ready::{self, Ready};
-use super::{guards, method, stop_start};
+use super::{apart, guards, images, method, stop_start};
 use crate::call::{create_image, create_snapshots};
 use crate::command::{Change, Decision};
 use crate::downtime::Downtime;
 use crate::flow::InForce;
 use crate::flow::wanted::{self, Verdict};
 use crate::grade;
-use crate::ids::InstanceId;
+use crate::ids::{AmiId, InstanceId};
 use crate::limits::{
     BACKOFF, BELIEVED_FOR, LOOK_AFTER, LOOK_DOWN, PARTIAL, SETTLE, UNSETTLED_WAIT, WAITING_MAX,
     later,
 };
 use crate::machine::{Grade, Machine, Volume};
 use crate::names::image_name;
-use crate::observed::{Complete, ObservedImage, ObservedSnapshot};
+use crate::observed::{Complete, ImageState, ObservedImage, ObservedSnapshot};
 use crate::obstacle::Obstacles;
 use crate::point::{Point, Step};
 use crate::policy::Consistency;
@@ -46,6 +49,7 @@ use crate::slot::PointId;
 use crate::status::{Event, IllegalTransition, Making, Phase, Status};
 use crate::summary::Summary;
 use crate::tags::write::tags_left_out;
+use crate::transition::retry::Next;
 use crate::transition::{retry, summary, withdrawn};
 use crate::work::Kind;
 
@@ -68,6 +72,10 @@ pub struct Input {
     pub in_force: InForce,
     /// The images of this account with a name, for each name of an image that EC2 may be making.
     pub named: BTreeMap<String, Complete<ObservedImage>>,
+    /// The images that EC2 creates for points that are not graded yet.
+    pub images: BTreeMap<AmiId, ObservedImage>,
+    /// The last sets of snapshots that this worker had made.
+    pub taken: apart::Taken,
     /// True if the stack was deployed with the right to have machines rebooted.
     pub allow_reboot: bool,
     /// What stands in the way of the calls of this queue.
@@ -102,7 +110,9 @@ pub(super) fn needs(points: &[Point], now: Timestamp) -> Needs {
         want == Want::Snapshots && point.plan.consistency == Consistency::StopStart
     });
     let names = that(|_, want| want == Want::Image);
+    let created = that(|_, want| want == Want::Grade);
     Needs {
+        images: created.filter_map(|point| point.image.clone()).collect(),
         tagged: lists.map(|point| point.id.clone()).collect(),
         names: names.map(|point| image_name(&point.id, point.step.attempt)).collect(),
         downtimes: stops.map(|point| point.id.clone()).collect(),
@@ -127,18 +137,31 @@ pub(super) fn again(input: &Input) -> Again {
         let next_due = Some(later(input.now, LOOK_DOWN));
         return Again { next_due, watches: true, ..Again::default() };
     }
+    let begins = |point: &&Point| wants(point, input.now) == Some(Want::Snapshots);
+    let beginning = input.points.iter().filter(begins);
+    let turn = beginning.filter_map(|point| turn_at(point, input)).min();
     // A machine that does not become visible as a whole for some minutes is left to the sweep.
     let is_unsettled = |point: &Point| {
         input.unsettled.contains(point.instance())
             && input.now.duration_since(point.requested_at) < BELIEVED_FOR
     };
     let is_soon = input.points.iter().any(is_unsettled) || is_about_to_be_graded(input);
-    let next_due = is_soon.then(|| later(input.now, UNSETTLED_WAIT));
+    let soon = is_soon.then(|| later(input.now, UNSETTLED_WAIT));
+    let next_due = soon.into_iter().chain(turn).min();
     let wanted = input.points.iter().filter_map(|point| wants(point, input.now));
-    if !is_soon && wanted.clone().count() > 0 && wanted.clone().all(|it| it == Want::Snapshots) {
+    let is_shut = next_due.is_none() && wanted.clone().count() > 0;
+    if is_shut && wanted.clone().all(|it| it == Want::Snapshots) {
         return Gate::of(&input.obstacles, input.now).again(input.now);
     }
     Again { next_due, ..Again::default() }
+}
+
+/// Returns the time at which the machine of a point may be snapshotted again; none if it may be
+/// now.
+fn turn_at(point: &Point, input: &Input) -> Option<Timestamp> {
+    let id = point.instance();
+    let made = apart::free_at(&input.taken, id, input.now);
+    made.max(apart::free_at(&apart::of_points(&input.points), id, input.now))
 }
 
 /// Tells whether a machine is being stopped, so that its point is begun in a moment.
@@ -195,7 +218,7 @@ pub fn decide(input: &Input) -> Decision {
     let mut points: Vec<&Point> = input.points.iter().collect();
     let mut gate = Gate::of(&input.obstacles, input.now);
     gate.sort(&mut points);
-    let mut sets = sets(input);
+    let sets = sets(input);
     let mut builder = DecisionBuilder::default();
     for point in points {
         if let Some(newer) = newer(point, input) {
@@ -214,7 +237,6 @@ pub fn decide(input: &Input) -> Decision {
                 let before = builder.calls();
                 let done = begin(&mut builder, point, machine, &sets, input);
                 if builder.calls() > before {
-                    gate::begun(&mut sets, point.instance());
                     gate = gate.after_call(input.now);
                 }
                 done
@@ -363,6 +385,9 @@ fn begin(
         stop_start::share(builder, point, now);
         return Ok(());
     }
+    if builder.takes(point.instance()) || turn_at(point, input).is_some() {
+        return Ok(());
+    }
     let is_created = choice.is_created();
     let chosen = choice.for_point(point).found(found);
     if is_created
@@ -484,6 +509,13 @@ fn are_begun(point: &Point, input: &Input) -> bool {
     tagged.is_some_and(|Complete(tagged)| create_snapshots::are_begun(point, tagged))
 }
 
+/// Returns the image that EC2 created for a point, if it failed, and the reason.
+fn failed_image<'a>(point: &'a Point, input: &Input) -> Option<(&'a AmiId, Reason)> {
+    let image = point.image.as_ref()?;
+    let seen = input.images.get(image).filter(|seen| seen.state == ImageState::Failed)?;
+    Some((image, images::failure(image, seen)))
+}
+
 /// Grades a point. The grade is at rest if the machine was at rest before its snapshots were begun,
 /// and after.
 fn grade(
@@ -493,6 +525,15 @@ fn grade(
     input: &Input,
 ) -> Result<(), IllegalTransition> {
     let now = input.now;
+    if let Some((image, reason)) = failed_image(point, input) {
+        let left = images::with_leftovers(point, image, &input.images);
+        // Its machine may be down for it, and is started again if the next try comes too late.
+        let is_first = point.plan.consistency == Consistency::StopStart && point.step.failures == 0;
+        let next = if is_first { Next::AtOnce } else { Next::Sparing };
+        builder.say(&point.id, reason.clone());
+        builder.record(summary::recorded(retry::failed(&left, reason, next, now)?));
+        return Ok(());
+    }
     let (rested, begun) = (is_rested(point, machine), are_begun(point, input));
     if rested && !begun && !point.step.is_past(PARTIAL, now) {
         return Ok(());

@@ -84,7 +84,12 @@ pub(super) fn wait(
         }
         // A machine is not stopped twice for one point.
         _ => {
-            let text = format!("{} was stopped, and is {} again", point.instance(), state.as_str());
+            let text = format!(
+                "{} was stopped for this point and is {} again; a machine is not stopped twice \
+                 for one point",
+                point.instance(),
+                state.as_str()
+            );
             miss(builder, point, Reason::new(Code::NotStopped, text))
         }
     }
@@ -102,8 +107,8 @@ fn miss(
     reason: Reason,
 ) -> Result<(), IllegalTransition> {
     let illegal = IllegalTransition { status: point.status, event: Event::Miss };
-    let (point, summary) = ended_point(point, Event::Miss, reason.clone())?.ok_or(illegal)?;
-    builder.say(&point.id, reason);
+    let (point, summary) = ended_point(point, Event::Miss, reason)?.ok_or(illegal)?;
+    point.reason.iter().for_each(|reason| builder.say(&point.id, reason.clone()));
     builder.record(Change::point(point).telling(Some(summary)));
     Ok(())
 }

@@ -1,0 +1,55 @@
+//! The time between two sets of snapshots of one machine: EC2 takes no snapshot of a volume so soon
+//! after the last one. A CreateImage that comes too soon is answered, and its image fails.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::call::Call;
+use crate::command::{Command, Decision};
+use crate::ids::InstanceId;
+use crate::limits::{SNAPSHOTS_APART, later};
+use crate::point::Point;
+use crate::status::Making;
+
+/// The times at which the last sets of snapshots of machines were made.
+pub type Taken = BTreeMap<InstanceId, Timestamp>;
+
+/// Returns the time from which on a machine may be snapshotted again; none if that is not later
+/// than now.
+pub(super) fn free_at(taken: &Taken, id: &InstanceId, now: Timestamp) -> Option<Timestamp> {
+    let free_at = later(*taken.get(id)?, SNAPSHOTS_APART);
+    (free_at > now).then_some(free_at)
+}
+
+/// Returns the times of the last sets that points have, or may have.
+pub(super) fn of_points<'a>(points: impl IntoIterator<Item = &'a Point>) -> Taken {
+    let mut taken = Taken::new();
+    for point in points {
+        let takes =
+            matches!(point.status.making(), Some(Making::Snapshots | Making::ImageOfMachine));
+        let begun_at = point.step.begun_at.filter(|_| takes);
+        let Some(at) = point.taken_at.max(begun_at) else { continue };
+        let last = taken.entry(point.instance().clone()).or_insert(at);
+        *last = at.max(*last);
+    }
+    taken
+}
+
+/// Returns the machines of which a decision makes snapshots.
+pub fn machines(decision: &Decision) -> BTreeSet<InstanceId> {
+    decision.commands.iter().filter_map(taken_by).cloned().collect()
+}
+
+/// Returns the machine that a command snapshots.
+pub(super) fn taken_by(command: &Command) -> Option<&InstanceId> {
+    let Command::Call(intent) = command else { return None };
+    match &intent.call {
+        Call::CreateSnapshots(call) => Some(&call.instance),
+        Call::CreateImage(call) => Some(&call.instance),
+        Call::RegisterImage(_)
+        | Call::CopyImage(_)
+        | Call::StopInstance(_)
+        | Call::StartInstance(_) => None,
+    }
+}

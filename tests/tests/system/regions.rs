@@ -1,0 +1,88 @@
+//! A policy with machines in two regions, of which one does not answer: what it says of the other.
+
+use afterimage_cloud::faults::{Rule, When};
+
+use crate::scene::{self, HOME, IRELAND, Item, Launch, Scene, codes};
+
+const HOURLY: &str = "
+policies:
+  gold:
+    select: {regions: [us-east-1, eu-west-1], tags: {backup: gold}}
+    triggers: [{schedule: rate(1 hour)}]
+";
+
+/// Every point of a machine: the slot that it is named after, its status, and the codes of its
+/// reason and findings.
+fn told(points: &[Item], machine: &str) -> Vec<String> {
+    let of_machine = points.iter().filter(|point| point["pk"].ends_with(machine));
+    let line = |point: &Item| {
+        let (_, slot) = point["sk"].rsplit_once("-at-").expect("it is of a schedule");
+        let codes = [codes(point, "reason"), codes(point, "findings")].concat();
+        [vec![slot.to_string(), point["status"].clone()], codes].concat().join(" ")
+    };
+    of_machine.map(line).collect()
+}
+
+async fn two_machines(scene: &Scene) -> (String, String) {
+    let here = scene.machine(0).await;
+    let there = scene.launch_one(Launch { region: IRELAND, ..Launch::default() }).await;
+    (here, there)
+}
+
+/// Ireland does not answer from half past midnight until half past two.
+async fn two_dark_hours(scene: &Scene, meanwhile: impl AsyncFnOnce(&Scene)) {
+    scene.pass_until_minute(30).await;
+    scene.fault(Rule::time_out(When::Before).service("ec2").region(IRELAND));
+    scene.pass_until_minute(90).await;
+    meanwhile(scene).await;
+    scene.pass_until_minute(150).await;
+    scene.cloud.with(|model| model.faults.set(Vec::new()));
+    scene.pass_until_minute(175).await;
+}
+
+impl Scene {
+    /// Lets time pass until so many minutes after midnight.
+    async fn pass_until_minute(&self, minute: u64) {
+        let midnight = self.cloud.now().millis() / 86_400_000 * 86_400_000;
+        let passed = (self.cloud.now().millis() - midnight) / 60_000;
+        self.pass(minute.saturating_sub(passed)).await;
+    }
+}
+
+#[test]
+fn a_region_that_does_not_answer_is_made_up_for_alone() {
+    scene::play(async |scene| {
+        let (here, there) = two_machines(&scene).await;
+        scene.policies(HOURLY).await;
+        two_dark_hours(&scene, async |_| {}).await;
+        let points = scene.points().await;
+        let expected = ["20260101T010000Z protected", "20260101T020000Z protected"];
+        assert_eq!(told(&points, &here), expected, "nothing was late here");
+        let expected = ["20260101T020000Z protected slots-collapsed"];
+        assert_eq!(told(&points, &there), expected, "one image stands for both slots");
+        let listings = scene.calls().into_iter().filter(|call| {
+            call.action == "DescribeInstances"
+                && call.region == HOME
+                && call.principal.contains("backup-tick")
+        });
+        // A tick that waits for Ireland is overtaken by the next one.
+        assert!((2..=4).contains(&listings.count()), "not every minute");
+    });
+}
+
+#[test]
+fn a_machine_that_is_launched_after_a_slot_has_not_missed_it() {
+    let none = HOURLY.replace("rate(1 hour)", "rate(1 hour), catch_up: none");
+    scene::play(async |scene| {
+        let (here, there) = two_machines(&scene).await;
+        scene.policies(&none).await;
+        let mut later = None;
+        two_dark_hours(&scene, async |scene| later = Some(scene.machine(0).await)).await;
+        let points = scene.points().await;
+        let expected = ["20260101T010000Z protected", "20260101T020000Z protected"];
+        assert_eq!(told(&points, &here), expected);
+        let later = later.expect("it was launched at half past one");
+        assert_eq!(told(&points, &later), ["20260101T020000Z protected"]);
+        assert_eq!(told(&points, &there), ["20260101T020000Z missed slots-missed"]);
+    });
+}
