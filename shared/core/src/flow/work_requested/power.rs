@@ -95,8 +95,7 @@ fn verdict(input: &Input, point: &Point) -> Option<Verdict> {
 
 /// Returns the downtime that takes the next place, if its machine may be stopped.
 pub fn next(input: &Input) -> Option<&Downtime> {
-    let is_none_down = input.roster.points_in(&input.region).is_empty();
-    if !input.stop_gate.may_stop(is_none_down, input.now) {
+    if !input.stop_gate.may_stop(input.roster.points_in(&input.region).is_empty(), input.now) {
         return None;
     }
     in_turn(input).into_iter().find(|downtime| {
