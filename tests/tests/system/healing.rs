@@ -124,7 +124,7 @@ fn what_a_policy_leaves_to_a_person_stays_lost() {
         for finding in &found {
             assert!(finding["reason"].contains("afterimage heal gold-"), "{finding:#?}");
         }
-        scene.pass(2 * A_DAY).await;
+        scene.pass(A_DAY).await;
         assert_eq!(scene.count("CopyImage", IRELAND), 1);
         assert_eq!(scene.count("RegisterImage", HOME), 1);
         // The policy that is in force then counts.
@@ -137,20 +137,18 @@ fn what_a_policy_leaves_to_a_person_stays_lost() {
 
 #[test]
 fn many_losses_are_made_again_a_budget_a_day_and_told_once() {
-    scene::play_on(budget(5 * ROOT_GIB), async |scene| {
+    scene::play_on(budget(7 * ROOT_GIB), async |scene| {
         scene.protect_many(12, INTO_IRELAND).await;
         scene.delete_images(IRELAND, true).await;
         scene.pass(3 * AN_HOUR).await;
         let found = scene.open_findings().await;
         assert_eq!(found.len(), 1, "{found:#?}");
         assert_eq!(codes(&found[0], "reason"), ["mass-loss"], "{found:#?}");
-        assert_eq!(scene.available(IRELAND).await.len(), 5, "the budget of a day");
+        assert_eq!(scene.available(IRELAND).await.len(), 7, "the budget of a day");
         let waits = scene.points().await.into_iter();
-        assert_eq!(waits.filter(|point| point["status"] != "protected").count(), 7);
+        assert_eq!(waits.filter(|point| point["status"] != "protected").count(), 5);
         scene.pass(A_DAY).await;
-        assert_eq!(scene.available(IRELAND).await.len(), 10, "and of the next");
-        scene.pass(A_DAY).await;
-        assert_eq!(scene.available(IRELAND).await.len(), 12);
+        assert_eq!(scene.available(IRELAND).await.len(), 12, "and of the next");
         assert_eq!(scene.count("CopyImage", IRELAND), 12 + 12, "each once");
         scene.pass(2 * A_DAY).await;
         let found = scene.open_findings().await;
@@ -225,8 +223,9 @@ fn a_hostile_script(machines: usize, days: u64) {
 
 #[test]
 fn a_script_that_deletes_everything_every_hour_costs_no_more_than_the_budget() {
-    a_hostile_script(12, 2);
+    a_hostile_script(12, 1);
     if scene::is_long() {
+        a_hostile_script(12, 2);
         a_hostile_script(100, 7);
     }
 }
@@ -248,7 +247,7 @@ fn an_image_whose_key_cannot_be_used_is_not_copied_back_until_it_can() {
         let key = scene.protect_encrypted().await;
         scene.kms().disable_key().key_id(&key).send().await.expect("it is disabled");
         scene.delete_images(HOME, true).await;
-        scene.pass(2 * A_DAY).await;
+        scene.pass(A_DAY).await;
         let attempts = scene.count("CopyImage", HOME);
         assert_eq!(attempts, 0, "the key is looked at, and not tried");
         assert_eq!(scene.open("key-unusable").await, 1, "{:#?}", scene.open_findings().await);
@@ -299,7 +298,7 @@ fn a_copy_back_that_was_withdrawn_is_made_once_its_policy_is_in_force_again() {
         assert_ne!(point["status"], "protected", "{point:#?}");
         scene.cloud.with(|model| model.faults.set(Vec::new()));
         scene.policies(ON_STOP).await;
-        scene.pass(2 * A_DAY).await;
+        scene.pass(A_DAY + 2 * AN_HOUR).await;
         let point = scene.the_point().await;
         assert_eq!(point["status"], "protected", "{point:#?}");
         assert_eq!(scene.available(HOME).await.len(), 1);
