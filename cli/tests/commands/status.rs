@@ -377,8 +377,8 @@ fn the_first_line_tells_what_is_lost_before_all_else() {
     let told = table(&overview);
     let glance: Vec<&str> = told.lines().take_while(|line| !line.is_empty()).collect();
     let expected = [
-        "4 machines: 1 with nothing left, 1 with an image lost or disabled, 1 under way,",
-        "1 protected; copies into eu-west-1 held up; 1 finding",
+        "4 machines: 1 with nothing left, 1 with an image lost or disabled, 1 under",
+        "way, 1 protected; copies into eu-west-1 held up; 1 finding",
     ];
     assert_eq!(glance, expected);
     let labels = told.lines().skip(4).filter(|line| line.contains(" us-east-1 "));
