@@ -11,7 +11,7 @@ use crate::ids::{AmiId, Region};
 use crate::illegal::Illegal;
 use crate::limits::{HEAL_WINDOW, HEALS_MAX, HEALS_WITHIN, later};
 use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
-use crate::reason::Reason;
+use crate::reason::{Code, Reason};
 use crate::status::{Event, IllegalTransition, Phase, Status};
 use crate::transition::again;
 
@@ -118,6 +118,16 @@ pub fn begun_again(
     let after = again::point(point, reason, now)?;
     let until = Some(later(now, HEAL_WINDOW));
     Ok(Point { until, home_place: Place::Underway, healed: healed(&point.healed, now), ..after })
+}
+
+/// Returns the point of which nothing is left after all: what was on its way cannot come.
+///
+/// # Errors
+/// The point is not imaged.
+pub fn nothing_left(point: &Point, now: Timestamp) -> Result<Point, IllegalTransition> {
+    let after = point.due_now(now).after(Event::LoseAll)?;
+    let text = "nothing is left of the point from which it could be made again";
+    Ok(Point { reason: Some(Reason::new(Code::Lost, text)), ..after })
 }
 
 /// Returns the replica that is copied again, and its point.

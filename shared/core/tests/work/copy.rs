@@ -82,6 +82,38 @@ fn a_waiting_replica_is_copied_where_it_will_be() {
 }
 
 #[test]
+fn a_copy_that_waits_is_made_from_the_image_at_home_that_was_made_again() {
+    let (point, _) = imaged();
+    let lost = Point { image: None, home_place: Place::Lost, ..point.clone() };
+    let decision = look_with(lost, &waiting(IRELAND), &[], mins(20));
+    assert_eq!(decision, Decision::default(), "there is nothing to copy from yet");
+    let made_again = Point { image: Some(ami(7)), ..point };
+    let decision = look_with(made_again.clone(), &waiting(IRELAND), &[], mins(20));
+    assert_eq!(call(&decision).source, ami(7));
+    assert_eq!(call(&decision).token, format!("{NAME}-1"), "the old token is for the old image");
+    let elsewhere = Replica { source_region: Some(region(FRANKFURT)), ..waiting(IRELAND) };
+    let call = call(&look_with(made_again, &elsewhere, &[], mins(20)));
+    assert_eq!((call.source, call.source_region), (ami(7), region(HOME)));
+}
+
+#[test]
+fn a_copy_back_home_whose_source_is_gone_too_is_handed_back() {
+    let (mut point, _) = imaged();
+    point.image = None;
+    point.home_place = Place::Underway;
+    let source_region = Some(region(FRANKFURT));
+    let back = Replica { region: region(HOME), source_region, ..waiting(IRELAND) };
+    point.replicas.insert(region(FRANKFURT), Place::Available);
+    assert_eq!(call(&look_with(point.clone(), &back, &[], mins(20))).region, region(HOME));
+    point.replicas.insert(region(FRANKFURT), Place::Lost);
+    let decision = look_with(point, &back, &[], mins(20));
+    let (points, replicas) = written(&decision);
+    assert_eq!(replicas[0].status, ReplicaStatus::Failed);
+    assert_eq!(points[0].home_place, Place::Lost);
+    assert_eq!(points[0].step.due_at, Some(at(mins(20))), "it is looked at again at once");
+}
+
+#[test]
 fn an_encrypted_copy_always_names_its_key() {
     let cases = [
         (IRELAND, false, None),

@@ -25,16 +25,17 @@ use crate::command::{Command, Decision};
 use crate::duration::seconds;
 use crate::flow::InForce;
 use crate::flow::wanted::{self, Verdict};
-use crate::ids::{InstanceId, PolicyName};
+use crate::ids::{AmiId, InstanceId, PolicyName};
 use crate::illegal::Illegal;
 use crate::limits::{COPIES_AT_ONCE, COPY_AGAIN, PROBE_EVERY, backoff, later};
 use crate::observed::{Complete, ObservedImage};
 use crate::obstacle::{Cause, Obstacles, Stand};
-use crate::point::{Point, Replica, ReplicaEvent, ReplicaStatus, Step};
+use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
 use crate::summary::MachineSummary;
-use crate::transition::{replicas, retry, withdrawn};
+use crate::transition::{again, replicas, retry, withdrawn};
+use crate::work::{Kind, Queue};
 
 #[derive(Clone, Debug)]
 pub struct Input {
@@ -92,7 +93,7 @@ pub fn decide(input: &Input) -> Decision {
     for (point, replica) in turns.ready.into_iter().take(COPIES_AT_ONCE) {
         let done = match replica.status {
             ReplicaStatus::Waiting => match wanted::copy(point, &replica.region, &input.in_force) {
-                Verdict::Wanted => begin(&mut builder, point, replica, COPY_AGAIN, input),
+                Verdict::Wanted => start(&mut builder, point, replica, input),
                 Verdict::Unknown(reason) => {
                     builder.say(replica.about(), reason);
                     Ok(())
@@ -133,6 +134,7 @@ fn turns(input: &Input) -> Turns<'_> {
     let due = input.replicas.iter().filter(|replica| replica.step.is_due(input.now));
     let mut due: Vec<(&Point, &Replica)> =
         due.filter_map(|replica| Some((input.points.get(&replica.point)?, replica))).collect();
+    due.retain(|(point, replica)| !waits_for_source(point, replica));
     // The newest of a machine and policy takes over the place of the oldest, or a machine that is
     // imaged often would never come to its turn.
     let mut first: BTreeMap<(&InstanceId, &PolicyName), Option<Timestamp>> = BTreeMap::new();
@@ -236,6 +238,71 @@ fn begin(
     let intent = Intent { around: Some(Box::new(around)), ..Intent::new(change, call.into()) };
     builder.create(Command::Call(Box::new(intent)));
     Ok(())
+}
+
+/// The image that a copy is made from, as its point has it now.
+enum Source<'a> {
+    /// The one that the replica names.
+    Same,
+    /// The image at home, which was made again since, or is there in place of the one that is gone.
+    Home(&'a AmiId),
+    Gone,
+}
+
+fn source<'a>(point: &'a Point, replica: &Replica) -> Source<'a> {
+    let is_elsewhere = replica.region != point.home;
+    let is_home = is_elsewhere && point.home_place == Place::Available;
+    let home = point.image.as_ref().filter(|_| is_home);
+    let is_there = match &replica.source_region {
+        None => home == Some(&replica.source),
+        Some(region) => point.replicas.get(region) == Some(&Place::Available),
+    };
+    match home {
+        _ if is_there => Source::Same,
+        Some(image) => Source::Home(image),
+        None => Source::Gone,
+    }
+}
+
+/// Tells whether a replica has nothing to be copied from until the image at home is made again. A
+/// copy back to the home is handed back instead.
+fn waits_for_source(point: &Point, replica: &Replica) -> bool {
+    replica.status == ReplicaStatus::Waiting
+        && replica.region != point.home
+        && matches!(source(point, replica), Source::Gone)
+}
+
+/// Begins a copy that is wanted, from whatever there is.
+fn start(
+    builder: &mut DecisionBuilder,
+    point: &Point,
+    replica: &Replica,
+    input: &Input,
+) -> Result<(), Illegal> {
+    match source(point, replica) {
+        Source::Same => begin(builder, point, replica, COPY_AGAIN, input),
+        Source::Home(image) => {
+            // A token that was used stands for the image that it was used with.
+            let replica = Replica {
+                source: image.clone(),
+                source_region: None,
+                step: again::next(&replica.step, input.now),
+                ..replica.clone()
+            };
+            begin(builder, point, &replica, COPY_AGAIN, input)
+        }
+        Source::Gone => {
+            let text = format!("the image that {} is copied from is gone", replica.region);
+            let reason = Reason::new(Code::Lost, text);
+            builder.say(replica.about(), reason.clone());
+            let after = replica.after(ReplicaEvent::Fail)?;
+            let step = replica.step.settled();
+            let after = Replica { step, reason: Some(reason), ..after };
+            builder.wake(Queue { region: point.home.clone(), kind: Kind::Confirm });
+            builder.record(replicas::settled(&point.due_now(input.now), vec![after])?);
+            Ok(())
+        }
+    }
 }
 
 /// Makes a call again that may or may not have been made. The call counts as a failure, so that it

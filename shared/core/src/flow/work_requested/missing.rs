@@ -18,7 +18,7 @@ use super::decision_builder::DecisionBuilder;
 use super::images::Input;
 use crate::change::{Change, Record, Write};
 use crate::command::{Finding, Resolved};
-use crate::ids::{AmiId, InstanceId, Region, SnapshotId};
+use crate::ids::{AmiId, InstanceId, Region, ResourceId, SnapshotId};
 use crate::illegal::Illegal;
 use crate::limits::{HEAL_AGAIN, LOST_AFTER};
 use crate::machine::{Instance, State};
@@ -142,10 +142,9 @@ fn look_at_home(builder: &mut DecisionBuilder, point: &Point, input: &Input) -> 
             }
         }
     };
-    let name = match &point.image {
-        Some(image) => image.to_string(),
-        None => "a snapshot".to_string(),
-    };
+    let artefact = artefact_at_home(point, input);
+    let name = artefact.as_ref().map_or("a snapshot".to_string(), ToString::to_string);
+    let artefact = artefact.as_ref();
     let after = match looked {
         Seen::There if point.home_place == Place::Unusable => {
             let after = Point { home_place: Place::Available, ..loss::cleared(point) };
@@ -168,13 +167,13 @@ fn look_at_home(builder: &mut DecisionBuilder, point: &Point, input: &Input) -> 
         }
         Seen::Disabled => {
             let reason = disabled(&name, &point.home);
-            report(builder, &point.home, point.image.as_ref(), &reason, now);
+            report(builder, &point.home, artefact, &reason, now);
             loss::home(point, Place::Unusable, reason, now)?
         }
         Seen::Gone => {
             let reason = gone(&name, &point.home, point.missing_since);
             let reason = worn_out(point, &point.healed, &point.home, now).unwrap_or(reason);
-            report(builder, &point.home, point.image.as_ref(), &reason, now);
+            report(builder, &point.home, artefact, &reason, now);
             builder.wake(Queue { region: point.home.clone(), kind: Kind::Confirm });
             loss::home(point, Place::Lost, reason, now)?
         }
@@ -221,13 +220,13 @@ fn look_at_replica(
         }
         Seen::Disabled => {
             let reason = disabled(image.as_str(), region);
-            report(builder, region, Some(image), &reason, now);
+            report(builder, region, Some(&image.clone().into()), &reason, now);
             loss::replica(point, replica, ReplicaEvent::Disable, reason, now)?
         }
         Seen::Gone => {
             let reason = gone(image.as_str(), region, replica.missing_since);
             let reason = worn_out(point, &replica.healed, region, now).unwrap_or(reason);
-            report(builder, region, Some(image), &reason, now);
+            report(builder, region, Some(&image.clone().into()), &reason, now);
             builder.wake(Queue { region: region.clone(), kind: Kind::Confirm });
             loss::replica(point, replica, ReplicaEvent::Lose, reason, now)?
         }
@@ -248,6 +247,13 @@ fn look_at_replica(
 
 fn heal_home(builder: &mut DecisionBuilder, point: &Point, input: &Input) -> Done {
     let now = input.now;
+    if is_nothing_left(point, input) {
+        let after = loss::nothing_left(point, now)?;
+        let told = told(&after, input);
+        builder.wake(Queue { region: point.home.clone(), kind: Kind::Confirm });
+        builder.record(Change::point(after).telling(Some(told)));
+        return Ok(());
+    }
     if let Some(reason) = why_not(point, &point.healed, &point.home, input) {
         let after = Point { step: point.step.settled(), ..point.clone() };
         builder.say(&point.id, reason.clone());
@@ -256,14 +262,7 @@ fn heal_home(builder: &mut DecisionBuilder, point: &Point, input: &Input) -> Don
         return Ok(());
     }
     let source = survivor(point, &point.home, input);
-    let is_created =
-        point.method.as_ref().is_some_and(|chosen| chosen.method == Method::CreateImage);
-    let is_there = |id| {
-        let seen = input.snapshots.get(id);
-        seen.is_some_and(|snapshot| snapshot.state == SnapshotState::Completed)
-    };
-    let has_snapshots = !point.snapshots.is_empty() && point.snapshots.values().all(is_there);
-    if point.plan.kind == Artefact::Image && !is_created && has_snapshots {
+    if point.plan.kind == Artefact::Image && has_snapshots(point, input) {
         let text = format!("the image in {} is registered again from its snapshots", point.home);
         let reason = Reason::new(Code::Healing, text);
         builder.say(&point.id, reason.clone());
@@ -296,6 +295,37 @@ fn heal_home(builder: &mut DecisionBuilder, point: &Point, input: &Input) -> Don
     let step = loss::looked_at(&point.step, HEAL_AGAIN, now);
     builder.record(Change::point(Point { step, ..point.clone() }));
     Ok(())
+}
+
+/// Tells whether all snapshots are there from which the image of a point can be registered.
+fn has_snapshots(point: &Point, input: &Input) -> bool {
+    let is_created =
+        point.method.as_ref().is_some_and(|chosen| chosen.method == Method::CreateImage);
+    let is_there = |id| {
+        let seen = input.snapshots.get(id);
+        seen.is_some_and(|snapshot| snapshot.state == SnapshotState::Completed)
+    };
+    !is_created && !point.snapshots.is_empty() && point.snapshots.values().all(is_there)
+}
+
+/// Tells whether nothing is left of a point that is called imaged: its image at home and its
+/// snapshots are gone, and no replica is there or will be. One that was not begun has nothing to
+/// be copied from.
+fn is_nothing_left(point: &Point, input: &Input) -> bool {
+    let will_be = |replica: &Replica| {
+        let is_gone = matches!(
+            replica.status,
+            ReplicaStatus::Waiting
+                | ReplicaStatus::Failed
+                | ReplicaStatus::Lost
+                | ReplicaStatus::Withdrawn
+        );
+        replica.region != point.home && !is_gone
+    };
+    point.status == Status::Imaged
+        && input.history.contains_key(point.instance())
+        && !has_snapshots(point, input)
+        && !replicas_of(point, input).any(will_be)
 }
 
 fn heal_replica(
@@ -427,7 +457,15 @@ fn gone(artefact: &str, region: &Region, missing_since: Option<Timestamp>) -> Re
     Reason::new(Code::Lost, format!("{artefact} in {region} is gone{since}"))
 }
 
-fn disabled(image: &str, region: &Region) -> Reason {
+/// Returns the artefact at home that a look is about: the image, or the first snapshot that is not
+/// shown.
+fn artefact_at_home(point: &Point, input: &Input) -> Option<ResourceId> {
+    let is_gone = |id: &&SnapshotId| !input.snapshots.contains_key(*id);
+    let snapshot = || point.snapshots.values().find(is_gone).cloned().map(ResourceId::from);
+    point.image.clone().map(ResourceId::from).or_else(snapshot)
+}
+
+pub(super) fn disabled(image: &str, region: &Region) -> Reason {
     let text = format!(
         "{image} in {region} was disabled, so that nothing can be started from it. Enable it: `aws \
          ec2 enable-image --region {region} --image-id {image}`"
@@ -438,11 +476,11 @@ fn disabled(image: &str, region: &Region) -> Reason {
 fn report(
     builder: &mut DecisionBuilder,
     region: &Region,
-    image: Option<&AmiId>,
+    artefact: Option<&ResourceId>,
     reason: &Reason,
     now: Timestamp,
 ) {
-    let Some(image) = image else { return };
+    let Some(artefact) = artefact else { return };
     let mut reason = reason.clone();
     if reason.code == Code::Lost {
         reason.text.push_str(
@@ -450,7 +488,7 @@ fn report(
              the Recycle Bin may still have it",
         );
     }
-    let (region, artefact) = (region.clone(), image.into());
+    let (region, artefact) = (region.clone(), artefact.clone().into());
     builder.report(Finding { region, artefact, reason, seen_at: now });
 }
 
