@@ -481,9 +481,9 @@ fn regions_of_two_partitions_are_refused_in_a_file_that_is_put_in_force_now() {
         "us-east-1, us-gov-west-1",
         "{region: eu-west-1}, {region: cn-north-1}",
         &[
-            "3:33: us-gov-west-1 is in the partition aws-us-gov of AWS, and us-east-1 is in aws: \
+            "3:35: us-gov-west-1 is in the partition aws-us-gov of AWS, and us-east-1 is in aws: \
              nothing can be copied from one partition to another; name regions of aws only",
-            "5:46: cn-north-1 is in the partition aws-cn of AWS, and us-east-1 is in aws: nothing \
+            "5:47: cn-north-1 is in the partition aws-cn of AWS, and us-east-1 is in aws: nothing \
              can be copied from one partition to another; name regions of aws only",
         ],
     );
