@@ -1,8 +1,10 @@
 //! `afterimage status`: the state of every machine, from the summaries in the ledger.
 //!
-//! Machines that failed or wait come first, each with its reason; then those under way; then the
+//! The first line counts the machines by their state, the worst first. Machines that have lost
+//! something, failed or wait come first, each with its reason; then those under way; then the
 //! rest.
 
+mod glance;
 mod gone;
 mod rows;
 mod table;
@@ -17,13 +19,14 @@ use serde_json::json;
 use crate::stack::{self, Stack};
 use crate::{Failure, print};
 
+pub use glance::Glance;
 pub use rows::{Row, Standing, rows};
 pub use table::{Overview, table};
 
 /// Shows the state of every machine: its newest good point, its replicas, what failed and why.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Show only machines that failed or wait.
+    /// Show only machines that have lost something, failed or wait.
     #[arg(long)]
     failed: bool,
     /// Print JSON.
@@ -46,6 +49,7 @@ async fn show(arguments: &Arguments) -> Result<(), Failure> {
     let in_force = ledger.in_force().await.map_err(failed)?;
     let fleet = ledger.fleet().await.map_err(failed)?;
     let mut machines = rows(&fleet);
+    let glance = Glance::of(&machines);
     if arguments.failed {
         machines.retain(|row| row.standing <= Standing::Waiting);
     }
@@ -58,6 +62,7 @@ async fn show(arguments: &Arguments) -> Result<(), Failure> {
         now,
         only_failed: arguments.failed,
         policies,
+        glance,
         unreadable: in_force.unreadable,
         machines,
         findings,

@@ -29,6 +29,8 @@ pub struct Row {
 /// State of the point that was requested last, the most urgent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
+    /// An artefact of the newest good point is gone or of no use, or the point itself is lost.
+    Lost,
     /// The point was given up, refused or missed.
     Failed,
     /// The point is held up for a reason, and is tried again.
@@ -42,6 +44,7 @@ pub enum Standing {
 impl Standing {
     pub const fn as_str(self) -> &'static str {
         match self {
+            Standing::Lost => "lost",
             Standing::Failed => "failed",
             Standing::Waiting => "waiting",
             Standing::UnderWay => "under way",
@@ -50,7 +53,11 @@ impl Standing {
         }
     }
 
-    fn of(latest: Option<&Latest>) -> Standing {
+    fn of(latest: Option<&Latest>, good: Option<&Good>) -> Standing {
+        let is_lost = latest.is_some_and(|latest| latest.status == Status::Lost);
+        if is_lost || good.is_some_and(|good| !good.lost.is_empty()) {
+            return Standing::Lost;
+        }
         let Some(latest) = latest else { return Standing::Protected };
         match latest.status.phase() {
             Phase::Ended if latest.status == Status::Withdrawn => Standing::Withdrawn,
@@ -84,16 +91,16 @@ fn rows_of(machine: &MachineSummary, machines_of_name: &BTreeMap<String, usize>)
     let policies: BTreeSet<&PolicyName> =
         machine.latest.keys().chain(machine.good.keys()).collect();
     let row = |policy: &PolicyName| {
-        let latest = machine.latest.get(policy);
+        let (latest, good) = (machine.latest.get(policy), machine.good.get(policy));
         Row {
-            standing: Standing::of(latest),
+            standing: Standing::of(latest, good),
             instance: machine.instance.clone(),
             name: machine.name.clone(),
             label: label.clone(),
             region: machine.home.clone(),
             gone: None,
             policy: policy.clone(),
-            good: machine.good.get(policy).cloned(),
+            good: good.cloned(),
             latest: latest.cloned(),
         }
     };

@@ -2,10 +2,14 @@
 
 use afterimage_core::command::Finding;
 use afterimage_core::flow::Unreadable;
+use afterimage_core::ids::Region;
 use afterimage_core::reason::Code;
+use afterimage_core::status::Status;
+use afterimage_core::summary::Good;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::glance::Glance;
 use super::rows::{Row, Standing};
 use crate::policy::unreadable::unreadable_text;
 use crate::text::{columns, cut, minute, span, tries, wrapped};
@@ -18,6 +22,8 @@ pub struct Overview {
     pub only_failed: bool,
     /// Names of the policies in force.
     pub policies: Vec<String>,
+    /// The states of all machines, whichever are shown.
+    pub glance: Glance,
     pub unreadable: Vec<Unreadable>,
     pub machines: Vec<Row>,
     pub findings: Vec<Finding>,
@@ -30,6 +36,7 @@ impl Overview {
         });
         json!({
             "now": self.now,
+            "summary": self.glance.to_json(&self.findings),
             "policies": self.policies,
             "unreadable_policies": unreadable.collect::<Vec<_>>(),
             "machines": self.machines.iter().map(|row| self.row(row)).collect::<Vec<_>>(),
@@ -104,7 +111,7 @@ fn machines(overview: &Overview) -> String {
     let below_heads = vec![Vec::new()];
     let below =
         below_heads.into_iter().chain(overview.machines.iter().map(|row| notes(overview, row)));
-    let mut text = String::new();
+    let mut text = format!("{}\n\n", wrapped(&overview.glance.line(&overview.findings), ""));
     for (line, notes) in columns(&rows).iter().zip(below) {
         text.push_str(&format!("{line}\n"));
         for note in notes {
@@ -118,6 +125,7 @@ fn machines(overview: &Overview) -> String {
 fn notes(overview: &Overview, row: &Row) -> Vec<String> {
     let reason = row.latest.as_ref().and_then(|latest| latest.reason.as_ref());
     let mut notes: Vec<String> = reason.map(ToString::to_string).into_iter().collect();
+    notes.extend(row.good.as_ref().and_then(lost));
     notes.extend(row.latest.as_ref().and_then(tries));
     let findings = row.latest.iter().flat_map(|latest| &latest.findings);
     let findings: Vec<&str> = findings.map(|code| code.as_str()).collect();
@@ -138,6 +146,12 @@ fn notes(overview: &Overview, row: &Row) -> Vec<String> {
         notes.push(format!("policy {} is no longer in force", row.policy));
     }
     notes
+}
+
+/// Names the places that the newest good point has lost.
+fn lost(good: &Good) -> Option<String> {
+    let places: Vec<&str> = good.lost.iter().map(Region::as_str).collect();
+    (!places.is_empty()).then(|| format!("image lost or disabled in {}", places.join(", ")))
 }
 
 fn cells(row: &Row, now: Timestamp) -> [String; 8] {
@@ -165,6 +179,8 @@ fn state(row: &Row) -> String {
     let status = row.latest.as_ref().map_or("protected".into(), |latest| latest.status.to_string());
     match row.standing {
         Standing::Waiting => format!("{status}, waiting"),
+        Standing::Lost if status != Status::Lost.to_string() => format!("{status}, lost"),
+        Standing::Lost => status,
         Standing::Failed | Standing::UnderWay | Standing::Withdrawn | Standing::Protected => status,
     }
 }

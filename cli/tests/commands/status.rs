@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use afterimage::status::{Overview, Standing, rows, table};
+use afterimage::status::{Glance, Overview, Standing, rows, table};
 use afterimage_core::command::Finding;
 use afterimage_core::flow::Unreadable;
 use afterimage_core::ids::{InstanceId, Region};
@@ -42,7 +42,8 @@ fn a_machine_that_was_stopped_is_protected_and_one_that_may_not_be_imaged_comes_
 
     let told = served.says(&["status"], "");
     let lines: Vec<&str> = told.lines().collect();
-    let [head, first, reason, code, second] = &lines[..] else { panic!("{told}") };
+    let [glance, "", head, first, reason, code, second] = &lines[..] else { panic!("{told}") };
+    assert_eq!(*glance, "2 machines: 1 failed, 1 protected");
     let words = |line: &str| line.split_whitespace().map(str::to_string).collect::<Vec<_>>();
     assert!(head.starts_with("MACHINE ") && head.ends_with(" STATE"), "{head}");
     assert_eq!(words(first)[..4], ["licensed", "us-east-1", "gold", "none"]);
@@ -84,8 +85,8 @@ fn what_is_gone_or_no_longer_in_force_is_marked_and_nobody_writes_rows_but_the_s
     served.pass(20 * 60);
     let told = served.says(&["status"], "");
     assert!(!told.contains("policy-matches-nothing"), "it has requested points: {told}");
-    let rows = [1, 2].map(|row| told.lines().nth(row).unwrap_or_default());
-    assert_eq!(told.lines().count(), 3, "{told}");
+    let rows = [3, 4].map(|row| told.lines().nth(row).unwrap_or_default());
+    assert_eq!(told.lines().count(), 5, "{told}");
     assert!(rows[1].starts_with("web\u{fffd}db-1\u{fffd}\u{fffd}us-"), "{told}");
     let explained = served.says(&["explain", &forger], "");
     let head = explained.lines().next().expect("a line");
@@ -147,6 +148,7 @@ fn summary(told: Told) -> MachineSummary {
         replicas: replicas.iter().map(|name| region(name)).collect(),
         replicas_wanted: 2,
         home_lost: false,
+        lost: Vec::new(),
         unverified: false,
     });
     let requested_at = at("2026-01-08T02:00:00Z");
@@ -228,6 +230,7 @@ fn what_failed_comes_first_then_what_waits_and_findings_last() {
         only_failed: false,
         policies: vec!["gold".into()],
         unreadable: vec![Unreadable { name: "old".into(), why: "it is empty".into() }],
+        glance: Glance::of(&rows(&fleet())),
         machines: rows(&fleet()),
         findings: vec![Finding {
             region: region("eu-west-1"),
@@ -237,6 +240,8 @@ fn what_failed_comes_first_then_what_waits_and_findings_last() {
         }],
     };
     let expected = "\
+4 machines: 1 failed, 1 waiting, 1 under way, 1 protected; 1 finding
+
 MACHINE              REGION     POLICY  NEWEST GOOD, UTC  AGE  GRADE    REPLICAS  STATE
 a name that is lon…  us-east-1  gold    none              -    -        -         failed
     given up after 5 tries: the key arn:aws:kms:us-east-1:123456789012:key/1
@@ -265,7 +270,8 @@ fn a_point_stands_by_its_status_and_by_whether_something_is_in_its_way() {
     for status in Status::ALL {
         let calm = match status {
             Status::Protected => Standing::Protected,
-            Status::Failed | Status::Refused | Status::Missed | Status::Lost => Standing::Failed,
+            Status::Failed | Status::Refused | Status::Missed => Standing::Failed,
+            Status::Lost => Standing::Lost,
             Status::Withdrawn => Standing::Withdrawn,
             _ => Standing::UnderWay,
         };
@@ -311,10 +317,13 @@ fn a_point_that_waits_for_a_stop_says_until_when_and_one_made_anew_says_so() {
         only_failed: false,
         policies: vec!["gold".into()],
         unreadable: Vec::new(),
+        glance: Glance::of(&rows(&fleet)),
         machines: rows(&fleet),
         findings: Vec::new(),
     };
     let expected = "\
+1 machine: 1 waiting
+
 MACHINE  REGION     POLICY  NEWEST GOOD, UTC  AGE  GRADE    REPLICAS  STATE
 db-1     us-east-1  gold    2026-01-08 02:00  3h   at-rest  1/2       requested, waiting
     i-00000000000000001 is running; it is imaged when it stops, until
@@ -323,6 +332,72 @@ db-1     us-east-1  gold    2026-01-08 02:00  3h   at-rest  1/2       requested,
     person
 ";
     assert_eq!(table(&overview), expected);
+}
+
+/// A machine whose newest point is protected, or has come to something else.
+fn machine(id: &'static str, name: &'static str, status: Status) -> MachineSummary {
+    summary(Told {
+        id,
+        name: Some(name),
+        good: Some(("2026-01-08T02:00:05Z", Grade::AtRest, &["eu-west-1"])),
+        status,
+        reason: None,
+        failures: 0,
+        next_at: None,
+        findings: Vec::new(),
+    })
+}
+
+#[test]
+fn the_first_line_tells_what_is_lost_before_all_else() {
+    let calm = machine("i-00000000000000001", "calm", Status::Protected);
+    let mut place = machine("i-00000000000000002", "place", Status::Requested);
+    for good in place.good.values_mut() {
+        good.lost = vec![region("eu-central-1")];
+    }
+    let mut nothing = machine("i-00000000000000003", "nothing", Status::Lost);
+    nothing.good.clear();
+    let waits = machine("i-00000000000000004", "waits", Status::Imaged);
+    let held_up = Finding {
+        region: region("eu-west-1"),
+        artefact: "all copies".into(),
+        reason: Reason::new(Code::CopiesHeldUp, "all copies in eu-west-1 wait"),
+        seen_at: at("2026-01-07T12:00:00Z"),
+    };
+    let machines = rows(&[calm, place, nothing, waits]);
+    let overview = Overview {
+        now: at("2026-01-08T05:30:00Z"),
+        only_failed: false,
+        policies: vec!["gold".into()],
+        glance: Glance::of(&machines),
+        unreadable: Vec::new(),
+        machines,
+        findings: vec![held_up],
+    };
+    let told = table(&overview);
+    let glance: Vec<&str> = told.lines().take_while(|line| !line.is_empty()).collect();
+    let expected = [
+        "4 machines: 1 with nothing left, 1 with an image lost or disabled, 1 under",
+        "way, 1 protected; copies into eu-west-1 held up; 1 finding",
+    ];
+    assert_eq!(glance, expected);
+    let labels = told.lines().skip(4).filter(|line| line.contains(" us-east-1 "));
+    let labels: Vec<&str> = labels.filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(labels, ["nothing", "place", "waits", "calm"], "{told}");
+    assert!(told.contains("    image lost or disabled in eu-central-1\n"), "{told}");
+    let summary = &overview.to_json()["summary"];
+    assert_eq!((&summary["nothing_left"], &summary["image_lost"]), (&1.into(), &1.into()));
+    assert_eq!(summary["copies_held_up_into"], serde_json::json!(["eu-west-1"]));
+}
+
+#[test]
+fn a_machine_that_lost_all_under_one_policy_and_has_a_point_under_another_has_something_left() {
+    let mut machine = machine("i-00000000000000001", "db-1", Status::Protected);
+    let lost = machine.latest.values().next().expect("a point").clone();
+    let silver = "silver".to_string().try_into().expect("a policy name");
+    machine.latest.insert(silver, Latest { status: Status::Lost, ..lost });
+    let glance = Glance::of(&rows(&[machine]));
+    assert_eq!(glance.line(&[]), "1 machine: 1 with an image lost or disabled");
 }
 
 #[test]
@@ -340,12 +415,14 @@ fn the_table_fits_into_a_hundred_columns() {
     };
     let mut fleet = summary(told);
     fleet.home = region("us-east-1");
+    let fleet = [fleet];
     let overview = Overview {
         now: at("2026-01-08T05:30:00Z"),
         only_failed: false,
         policies: vec!["gold".into()],
         unreadable: Vec::new(),
-        machines: rows(&[fleet]),
+        glance: Glance::of(&rows(&fleet)),
+        machines: rows(&fleet),
         findings: Vec::new(),
     };
     for line in table(&overview).lines() {

@@ -163,6 +163,27 @@ fn is_region(text: &str) -> bool {
         && number.bytes().all(|b| b.is_ascii_digit())
 }
 
+/// The partitions of AWS, by the beginnings of the names of their regions. All other regions are in
+/// the partition `aws`. Nothing can be copied from one partition to another, and no account is in
+/// two of them.
+const PARTITIONS: [(&str, &str); 7] = [
+    ("cn-", "aws-cn"),
+    ("us-gov-", "aws-us-gov"),
+    ("us-iso-", "aws-iso"),
+    ("us-isob-", "aws-iso-b"),
+    ("eu-isoe-", "aws-iso-e"),
+    ("us-isof-", "aws-iso-f"),
+    ("eusc-", "aws-eusc"),
+];
+
+impl Region {
+    /// Returns the partition of AWS that the region is in.
+    pub fn partition(&self) -> &'static str {
+        let known = PARTITIONS.iter().find(|(begin, _)| self.as_str().starts_with(begin));
+        known.map_or("aws", |(_, partition)| partition)
+    }
+}
+
 /// The region that a text was probably meant to name; none if the text is the name of a region,
 /// known or new. Neither a number nor a country is a typo: `us-east-3` and `nz-west-1` may come one
 /// day, `us-eats-1` will not.

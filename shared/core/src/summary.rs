@@ -100,6 +100,10 @@ pub struct Good {
     /// True if the image at home is gone or of no use, and replicas are all that is left.
     #[serde(default, skip_serializing_if = "is_false")]
     pub home_lost: bool,
+    /// The places, its home among them, whose image is gone or of no use, and that have no other
+    /// yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<Region>,
     /// Made anew from tags and facts, and confirmed by nobody.
     #[serde(default, skip_serializing_if = "is_false")]
     pub unverified: bool,
@@ -184,6 +188,8 @@ impl Good {
         if !is_whole {
             return None;
         }
+        let places = [(&point.home, &point.home_place)].into_iter().chain(&point.replicas);
+        let lost = places.filter(|(_, place)| matches!(place, Place::Lost | Place::Unusable));
         let withdrawn = point.replicas.values().filter(|place| **place == Place::Withdrawn);
         let wanted = point.plan.replicate.len().saturating_sub(withdrawn.count());
         Some(Good {
@@ -194,6 +200,7 @@ impl Good {
             home_lost: !is_home,
             replicas: point.replicas.iter().filter_map(available).collect(),
             replicas_wanted: u32::try_from(wanted).unwrap_or(u32::MAX),
+            lost: lost.map(|(region, _)| region.clone()).collect(),
             unverified: point.unverified,
         })
     }

@@ -1,6 +1,8 @@
 //! Afterimage as a whole, deployed from its own templates in the embedded cloud.
 
+mod any_loss;
 mod asked;
+mod audit_cost;
 mod bad_events;
 mod coverage;
 mod downtime;

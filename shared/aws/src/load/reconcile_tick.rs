@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use afterimage_core::flow::InForce;
-use afterimage_core::flow::artefact_audit::Tagged;
+use afterimage_core::flow::artefact_audit::{self, Tagged};
 use afterimage_core::flow::coverage::Fleet;
 use afterimage_core::flow::held::{self, Held, KeysInUse};
 use afterimage_core::flow::on_demand::{self, TagRequests};
@@ -13,7 +13,7 @@ use afterimage_core::flow::reconcile_tick::{Input, is_time_to_look};
 use afterimage_core::flow::taken_up::{self, Ended};
 use afterimage_core::flow::waiting::{self, Waiting};
 use afterimage_core::flow::work_requested::disk_keys::Keys;
-use afterimage_core::ids::{InstanceId, Region};
+use afterimage_core::ids::{InstanceId, Region, ResourceId};
 use afterimage_core::limits::KEYS_MAX;
 use afterimage_core::machine::Instance;
 use afterimage_core::names::{TAG_ASK, TAG_POINT};
@@ -189,7 +189,7 @@ async fn tag_requests(
 }
 
 /// Lists the artefacts with our tag first, and then reads the ledger: a point that is younger than
-/// the listings must not look unknown.
+/// the listings must not look unknown. No point is read for what the index of places vouches for.
 async fn tagged(aws: &Aws, in_force: &InForce, context: &Context) -> Result<Tagged, Failure> {
     let mut tagged = Tagged::default();
     let mut named: BTreeSet<(PointId, Region)> = BTreeSet::new();
@@ -208,15 +208,22 @@ async fn tagged(aws: &Aws, in_force: &InForce, context: &Context) -> Result<Tagg
                 continue;
             }
         };
-        let tags = snapshots.0.iter().map(|snapshot| &snapshot.tags);
-        let tags = tags.chain(images.0.iter().map(|image| &image.tags));
-        let points = tags.filter_map(|tags| PointId::parse(tags.get(TAG_POINT)?).ok());
+        let vouched = artefact_audit::vouched(&held, &images);
+        let of_images =
+            images.0.iter().map(|image| (ResourceId::from(image.id.clone()), &image.tags));
+        let of_snapshots = snapshots.0.iter();
+        let of_snapshots =
+            of_snapshots.map(|snapshot| (ResourceId::from(snapshot.id.clone()), &snapshot.tags));
+        let others = of_images.chain(of_snapshots);
+        let others = others.filter(|(id, tags)| !artefact_audit::is_vouched(&vouched, id, tags));
+        let points = others.filter_map(|(_, tags)| PointId::parse(tags.get(TAG_POINT)?).ok());
         named.extend(points.map(|point| (point, region.clone())));
         let arns = held::keys(&held, &images, &snapshots);
         let described = keys(aws, region, &arns, context).await;
         let found = held::suspects(&held, &images, &snapshots, &described);
         suspects.extend(found.into_iter().cloned());
         tagged.keys.insert(region.clone(), KeysInUse { arns, described });
+        tagged.vouched.insert(region.clone(), vouched);
         tagged.held.insert(region.clone(), held);
         tagged.snapshots.insert(region.clone(), snapshots);
         tagged.images.insert(region.clone(), images);

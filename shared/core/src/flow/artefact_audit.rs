@@ -11,6 +11,9 @@
 //! - a replica has a name of ours, and is a copy of the image that was to be copied there;
 //! - a snapshot elsewhere is in the mapping of such a replica: copies of snapshots show no volume.
 //!
+//! An artefact of a place that the ledger calls good is ours without any of that. The index of
+//! these places has the ids, so that no point is read for it ([`vouched`]).
+//!
 //! What is ours and not named by the ledger is surplus, as the call that made it was not heard of
 //! again: it is linked to its point, and removed by the ordinary steps. While a point is in the
 //! step that may have made it, it is left to the worker, who can still make use of it.
@@ -44,7 +47,9 @@ pub struct Tagged {
     pub fleet: Fleet,
     pub snapshots: BTreeMap<Region, Complete<ObservedSnapshot>>,
     pub images: BTreeMap<Region, Complete<ObservedImage>>,
-    /// The points that the tags name, as far as there are such points.
+    /// The artefacts that need no look, by region.
+    pub vouched: BTreeMap<Region, Vouched>,
+    /// The points that the tags of the others name, as far as there are such points.
     pub points: BTreeMap<PointId, Point>,
     pub replicas: BTreeMap<(PointId, Region), Replica>,
     pub known: Vec<Finding>,
@@ -54,6 +59,37 @@ pub struct Tagged {
     pub keys: BTreeMap<Region, KeysInUse>,
     /// The records of the places that EC2 does not show as the ledger has them.
     pub suspects: Vec<Record>,
+}
+
+impl Tagged {
+    fn is_vouched(&self, region: &Region, artefact: &ResourceId, tags: &Tags) -> bool {
+        self.vouched.get(region).is_some_and(|vouched| is_vouched(vouched, artefact, tags))
+    }
+}
+
+/// Artefacts of places that the ledger calls good, with the point of the place.
+pub type Vouched = BTreeMap<ResourceId, PointId>;
+
+/// Lists the artefacts of places that the ledger calls good: the images, their snapshots, and the
+/// snapshots of points without an image.
+pub fn vouched(held: &[Held], Complete(images): &Complete<ObservedImage>) -> Vouched {
+    let artefacts = |held: &Held| {
+        let of = |artefact: &ResourceId| (artefact.clone(), held.point.clone());
+        held.artefacts.iter().map(of).collect::<Vec<_>>()
+    };
+    let mut vouched: Vouched = held.iter().flat_map(artefacts).collect();
+    for image in images {
+        let Some(point) = vouched.get(&image.id.clone().into()).cloned() else { continue };
+        let snapshots = image.snapshots.iter().cloned();
+        vouched.extend(snapshots.map(|snapshot| (snapshot.into(), point.clone())));
+    }
+    vouched
+}
+
+/// Tells whether an artefact belongs to the point that its tag names, by the index of places.
+pub fn is_vouched(vouched: &Vouched, artefact: &ResourceId, tags: &Tags) -> bool {
+    let point = vouched.get(artefact).map(PointId::as_str);
+    point.is_some() && point == tags.get(TAG_POINT).map(String::as_str)
 }
 
 enum Verdict<'a> {
@@ -78,6 +114,10 @@ pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
     for (region, images) in &tagged.images {
         let ours = images.0.iter().filter(|image| image.tags.contains_key(TAG_POINT));
         for image in ours {
+            if tagged.is_vouched(region, &image.id.clone().into(), &image.tags) {
+                mapped.extend(image.snapshots.iter().map(|snapshot| (region, snapshot)));
+                continue;
+            }
             let verdict = image_verdict(tagged, region, image);
             if !matches!(verdict, Verdict::Foreign(_)) {
                 mapped.extend(image.snapshots.iter().map(|snapshot| (region, snapshot)));
@@ -87,6 +127,9 @@ pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
     }
     for (region, snapshots) in &tagged.snapshots {
         for snapshot in &snapshots.0 {
+            if tagged.is_vouched(region, &snapshot.id.clone().into(), &snapshot.tags) {
+                continue;
+            }
             let is_mapped = mapped.contains(&(region, &snapshot.id));
             let verdict = snapshot_verdict(tagged, region, snapshot, is_mapped);
             audit.take(region, snapshot.id.clone().into(), verdict);

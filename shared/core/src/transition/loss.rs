@@ -11,7 +11,7 @@ use crate::ids::{AmiId, Region};
 use crate::illegal::Illegal;
 use crate::limits::{HEAL_AGAIN, HEAL_WINDOW, HEALS_MAX, HEALS_WITHIN, later};
 use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
-use crate::reason::Reason;
+use crate::reason::{Code, Reason};
 use crate::status::{Event, IllegalTransition, Phase, Status};
 use crate::transition::again;
 
@@ -120,6 +120,16 @@ pub fn begun_again(
     let until = Some(later(now, HEAL_WINDOW));
     let healed = healed(&point.healed, now);
     Ok(Point { until, home_place: Place::Underway, healed, heal_asked: false, ..after })
+}
+
+/// Returns the point of which nothing is left after all: what was on its way cannot come.
+///
+/// # Errors
+/// The point is not imaged.
+pub fn nothing_left(point: &Point, now: Timestamp) -> Result<Point, IllegalTransition> {
+    let after = point.due_now(now).after(Event::LoseAll)?;
+    let text = "nothing is left of the point from which it could be made again";
+    Ok(Point { reason: Some(Reason::new(Code::Lost, text)), ..after })
 }
 
 /// Returns the replica that is copied again, and its point.

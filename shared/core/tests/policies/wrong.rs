@@ -449,3 +449,48 @@ fn a_region_that_is_new_is_taken_and_one_that_is_misspelt_is_not() {
         check_region(name, "did you mean eu-west-1?");
     }
 }
+
+/// The problems of a policy with these regions that is put in force now.
+#[track_caller]
+fn check_partitions(regions: &str, replicas: &str, expected: &[&str]) {
+    let text = format!(
+        "policies:
+  gold:
+    select: {{regions: [{regions}], tags: {{a: b}}}}
+    triggers: [{{on: tag}}]
+    replicate: [{replicas}]
+"
+    );
+    let now = "2026-01-01T03:00:00Z".parse().expect("an instant");
+    let problems = read_at(&text, now).err().unwrap_or_default();
+    let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(said, expected);
+    read(&text).expect("it may be in force, and images its machines");
+}
+
+#[test]
+fn regions_of_two_partitions_are_refused_in_a_file_that_is_put_in_force_now() {
+    check_partitions(
+        "us-east-1, eu-west-1",
+        "{region: eusouth-new-1}, {region: il-central-1}",
+        &[],
+    );
+    check_partitions("cn-north-1", "{region: cn-northwest-1}", &[]);
+    check_partitions("us-gov-east-1", "{region: us-gov-west-1}", &[]);
+    check_partitions(
+        "us-east-1, us-gov-west-1",
+        "{region: eu-west-1}, {region: cn-north-1}",
+        &[
+            "3:35: us-gov-west-1 is in the partition aws-us-gov of AWS, and us-east-1 is in aws: \
+             nothing can be copied from one partition to another; name regions of aws only",
+            "5:47: cn-north-1 is in the partition aws-cn of AWS, and us-east-1 is in aws: nothing \
+             can be copied from one partition to another; name regions of aws only",
+        ],
+    );
+    check_partitions(
+        "cn-north-1",
+        "{region: cn-northwest-1, kms_key: 'arn:aws:kms:cn-northwest-1:123456789012:alias/dr'}",
+        &["5:17: a key in the partition aws cannot encrypt images in cn-northwest-1; name a key \
+           in the partition aws-cn"],
+    );
+}

@@ -14,6 +14,7 @@ mod tagged;
 mod ten_years;
 mod ticks;
 mod ticks_at_any_time;
+mod vouched;
 mod waiting;
 
 use std::collections::BTreeMap;

@@ -212,6 +212,7 @@ fn a_point_that_ended_keeps_no_stop_waiting(ended: Status) {
         replicas: Vec::new(),
         replicas_wanted: 0,
         home_lost: false,
+        lost: Vec::new(),
         unverified: false,
     };
     let summary = ledger.summaries.get_mut(&stopped(1).id).expect("it was told");

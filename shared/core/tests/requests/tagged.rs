@@ -25,13 +25,13 @@ use afterimage_core::status::Status;
 
 use crate::{at, machine, region, resource, tags};
 
-const HOME: &str = "us-east-1";
+pub const HOME: &str = "us-east-1";
 const AWAY: &str = "eu-west-1";
-const ID: &str = "gold-0aaaaaaaaaaaaaaa1-at-20260106T190000Z";
+pub const ID: &str = "gold-0aaaaaaaaaaaaaaa1-at-20260106T190000Z";
 const NAME: &str = "gold-0aaaaaaaaaaaaaaa1-at-20260106T190000Z-0";
 const NEXT_NAME: &str = "gold-0aaaaaaaaaaaaaaa1-at-20260106T190000Z-1";
 
-fn id<T: TryFrom<String, Error: std::fmt::Debug>>(text: &str) -> T {
+pub fn id<T: TryFrom<String, Error: std::fmt::Debug>>(text: &str) -> T {
     text.to_string().try_into().expect("an id")
 }
 
@@ -110,7 +110,7 @@ fn our_tags(attempt: &str) -> BTreeMap<String, String> {
     tags(&[("afterimage:point", ID), ("afterimage:attempt", attempt)])
 }
 
-fn snapshot(name: &str, volume: &str) -> ObservedSnapshot {
+pub fn snapshot(name: &str, volume: &str) -> ObservedSnapshot {
     ObservedSnapshot {
         id: id(name),
         volume: Some(id(volume)),
@@ -122,7 +122,7 @@ fn snapshot(name: &str, volume: &str) -> ObservedSnapshot {
     }
 }
 
-fn image(name: &str, snapshots: &[&str]) -> ObservedImage {
+pub fn image(name: &str, snapshots: &[&str]) -> ObservedImage {
     ObservedImage {
         attributes: Attributes::default(),
         devices: Vec::new(),
@@ -184,6 +184,7 @@ impl World {
             replicas: replica.into_iter().collect(),
             known: self.known,
             held: BTreeMap::new(),
+            vouched: BTreeMap::new(),
             suspects: Vec::new(),
         };
         decide(&Input {

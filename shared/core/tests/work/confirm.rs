@@ -111,7 +111,6 @@ fn an_image_that_is_lost_is_left_and_the_next_is_registered_after_a_wait() {
     };
     let cases = [
         (vec![failed], Code::ImageFailed),
-        (vec![seen_image(1, ImageState::Disabled)], Code::ArtefactGone),
         (vec![seen_image(1, ImageState::Deregistered)], Code::ArtefactGone),
         (vec![], Code::ArtefactGone),
     ];
@@ -131,6 +130,23 @@ fn an_image_that_is_lost_is_left_and_the_next_is_registered_after_a_wait() {
         assert_eq!(after.step.due_at, Some(at(mins(16) + wait)));
         assert_eq!(after.leftovers, [ami(1).into()]);
     }
+}
+
+#[test]
+fn an_image_that_is_disabled_before_it_was_seen_available_is_waited_for_and_told_once() {
+    let disabled = [seen_image(1, ImageState::Disabled)];
+    let after = point_in(&look(&registered(), &disabled, mins(16)));
+    assert_eq!((after.status, code(&after)), (Status::Registered, Some(Code::ImageDisabled)));
+    assert_eq!((&after.image, after.step.attempt), (&Some(ami(1)), 0), "no other is made");
+    assert_eq!(look(&after, &disabled, mins(30)), Decision::default(), "told once");
+    let enabled = point_in(&look(&after, &[seen_image(1, ImageState::Available)], mins(40)));
+    assert_eq!((enabled.status, code(&enabled)), (Status::Imaged, None));
+    let (point, replica) = (imaged().0, pending(IRELAND, 2));
+    let disabled = [seen_image(2, ImageState::Disabled)];
+    let after = replica_in(&look_at_replicas(&point, &[replica], &disabled, mins(30)));
+    assert_eq!((after.status, &after.image), (ReplicaStatus::Pending, &Some(ami(2))));
+    let again = look_at_replicas(&point, &[after], &disabled, mins(40));
+    assert_eq!(again, Decision::default(), "told once");
 }
 
 #[test]

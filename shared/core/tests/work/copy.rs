@@ -96,6 +96,26 @@ fn a_waiting_replica_is_copied_where_it_will_be() {
 }
 
 #[test]
+fn a_copy_that_waits_and_whose_source_is_gone_looks_for_another() {
+    let (mut point, _) = imaged();
+    let lost = Point { image: None, home_place: Place::Lost, ..point.clone() };
+    let decision = look_with(lost, &waiting(IRELAND), &[], mins(20));
+    assert_eq!(replica_in(&decision).status, ReplicaStatus::Lost, "there is nothing to copy from");
+    point.image = None;
+    point.home_place = Place::Underway;
+    let source_region = Some(region(FRANKFURT));
+    let back = Replica { region: region(HOME), source_region, ..waiting(IRELAND) };
+    point.replicas.insert(region(FRANKFURT), Place::Available);
+    assert_eq!(call(&look_with(point.clone(), &back, &[], mins(20))).region, region(HOME));
+    point.replicas.insert(region(FRANKFURT), Place::Lost);
+    let decision = look_with(point, &back, &[], mins(20));
+    let (points, replicas) = written(&decision);
+    assert_eq!(replicas[0].status, ReplicaStatus::Lost);
+    assert_eq!(points[0].home_place, Place::Lost);
+    assert_eq!(points[0].step.due_at, Some(at(mins(20))), "it is looked at again at once");
+}
+
+#[test]
 fn an_encrypted_copy_always_names_its_key() {
     let cases = [
         (IRELAND, false, None),

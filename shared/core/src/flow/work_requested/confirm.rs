@@ -123,10 +123,12 @@ enum Look {
     Lost(Reason),
     /// The image is pending for so long that a person should know.
     TooLong(Reason),
+    /// Somebody disabled the image, and can enable it. Another in its place would be one too many.
+    Disabled(Reason),
     Pending,
 }
 
-fn look(image: &AmiId, step: &Step, input: &Input) -> Look {
+fn look(image: &AmiId, region: &Region, step: &Step, input: &Input) -> Look {
     let waits = if step.is_past(PENDING_MAX, input.now) {
         let hours = PENDING_MAX.as_hours();
         let text = format!("{image} is still not available after {hours} hours");
@@ -143,10 +145,7 @@ fn look(image: &AmiId, step: &Step, input: &Input) -> Look {
         Some(seen) => match seen.state {
             ImageState::Available => Look::Available,
             ImageState::Failed => Look::Lost(images::failure(image, seen)),
-            ImageState::Disabled => {
-                let text = format!("{image} was disabled");
-                Look::Lost(Reason::new(Code::ArtefactGone, text))
-            }
+            ImageState::Disabled => Look::Disabled(missing::disabled(image.as_str(), region)),
             ImageState::Deregistered => gone(),
             ImageState::Pending | ImageState::Other => waits,
         },
@@ -159,7 +158,7 @@ fn look_at_image(
     input: &Input,
 ) -> Result<(), Illegal> {
     let Some(image) = &point.image else { return Ok(()) };
-    let (reason, after) = match look(image, &point.step, input) {
+    let (reason, after) = match look(image, &point.home, &point.step, input) {
         Look::Pending => return Ok(()),
         Look::Available => return judge(builder, point, image, input),
         Look::Lost(reason) => {
@@ -169,6 +168,14 @@ fn look_at_image(
         }
         Look::TooLong(reason) => {
             builder.report_once(point, reason);
+            return Ok(());
+        }
+        Look::Disabled(reason) if point.reason.as_ref() == Some(&reason) => return Ok(()),
+        Look::Disabled(reason) => {
+            let after = Point { reason: Some(reason.clone()), ..point.clone() };
+            let told = summary::latest(&after);
+            builder.say(&point.id, reason);
+            builder.record(Change::point(after).telling(Some(told)));
             return Ok(());
         }
     };
@@ -268,9 +275,13 @@ fn imaged(
     for region in regions {
         let (place, write) = healing::replica_again(point, image, region, input)?;
         places.insert(region.clone(), place);
-        if let Some(write) = write {
-            writes.push(write);
-            let kind = if place == Place::Lost { Kind::Confirm } else { Kind::Copy };
+        writes.extend(write);
+        let kind = match place {
+            Place::Underway => Some(Kind::Copy),
+            Place::Lost => Some(Kind::Confirm),
+            _ => None,
+        };
+        if let Some(kind) = kind {
             builder.wake(Queue { region: region.clone(), kind });
         }
     }
@@ -339,10 +350,21 @@ fn look_at_replicas(
         let lost = before.and_then(|before| before.lost.as_ref()).or(at_home);
         missing::resolve(builder, &replica.region, lost, Code::Lost, input.now);
     }
-    if !settled.is_empty() {
-        builder.record(replicas::settled(point, settled)?);
+    if settled.is_empty() {
+        return Ok(());
     }
+    if point.home_place == Place::Lost && has_available(&settled) {
+        // The image at home can be made again from it.
+        builder.wake(Queue { region: point.home.clone(), kind: Kind::Confirm });
+        builder.record(replicas::settled(&point.due_now(input.now), settled)?);
+        return Ok(());
+    }
+    builder.record(replicas::settled(point, settled)?);
     Ok(())
+}
+
+fn has_available(replicas: &[Replica]) -> bool {
+    replicas.iter().any(|replica| replica.status == ReplicaStatus::Available)
 }
 
 /// Looks at one replica. None if nothing has happened to it.
@@ -352,7 +374,7 @@ fn look_at_replica(
     input: &Input,
 ) -> Result<Option<Replica>, IllegalForReplica> {
     let Some(image) = &replica.image else { return Ok(None) };
-    let mut look = look(image, &replica.step, input);
+    let mut look = look(image, &replica.region, &replica.step, input);
     if let (Look::Available, Some(seen), Some(machine)) =
         (&look, input.images.get(image), &point.machine)
         && let Some(reason) = is_of_no_use(image, &compare::of_copy(machine, seen))
@@ -369,7 +391,13 @@ fn look_at_replica(
             let next = next(&reason);
             retry::replica_failed(replica, reason, next, input.now)?
         }
-        Look::TooLong(reason) if replica.reason.as_ref() == Some(&reason) => return Ok(None),
-        Look::TooLong(reason) => Replica { reason: Some(reason), ..replica.clone() },
+        Look::TooLong(reason) | Look::Disabled(reason)
+            if replica.reason.as_ref() == Some(&reason) =>
+        {
+            return Ok(None);
+        }
+        Look::TooLong(reason) | Look::Disabled(reason) => {
+            Replica { reason: Some(reason), ..replica.clone() }
+        }
     }))
 }

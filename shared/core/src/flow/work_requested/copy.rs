@@ -316,7 +316,7 @@ fn is_source_gone(point: &Point, replica: &Replica) -> bool {
         }
         false => point.replicas.get(source) == Some(&Place::Available),
     };
-    replica.step.failures > 0 && !is_good
+    !is_good
 }
 
 /// Looks for another image to copy: the place counts as lost until one is found.

@@ -19,7 +19,7 @@ use super::decision_builder::DecisionBuilder;
 use super::disk_keys::{self, Use};
 use super::due::{is_point_due, is_replica_due};
 use super::images::Input;
-use super::losses::{gone, is_healed, left_to_person, newest_good, worn_out};
+use super::losses::{gone, is_healed, left_to_person, newest_good, told, worn_out};
 use crate::brake::size_gib;
 use crate::call::copy_image;
 use crate::change::{Change, Record, Write};
@@ -76,6 +76,13 @@ fn heal_home(
     input: &Input,
 ) -> Done {
     let (now, home) = (input.now, &point.home);
+    if is_nothing_left(point, input) {
+        let after = loss::nothing_left(point, now)?;
+        let told = told(&after, input);
+        builder.wake(Queue { region: home.clone(), kind: Kind::Confirm });
+        builder.record(Change::point(after).telling(Some(told)));
+        return Ok(());
+    }
     let hindrance = hindrance(point, &point.healed, point.heal_asked, home, input);
     if let Some(Hindrance { reason, look_after, .. }) = hindrance {
         put_off_home(builder, point, reason, look_after, now);
@@ -145,14 +152,7 @@ fn put_off_home(
 
 /// Returns the way to the artefact at home; none while there is none.
 fn way_home<'a>(point: &'a Point, input: &'a Input) -> Option<Way<'a>> {
-    let is_created =
-        point.method.as_ref().is_some_and(|chosen| chosen.method == Method::CreateImage);
-    let is_there = |id| {
-        let seen = input.snapshots.get(id);
-        seen.is_some_and(|snapshot| snapshot.state == SnapshotState::Completed)
-    };
-    let has_snapshots = !point.snapshots.is_empty() && point.snapshots.values().all(is_there);
-    if point.plan.kind == Artefact::Image && !is_created && has_snapshots {
+    if point.plan.kind == Artefact::Image && has_snapshots(point, input) {
         return Some(Way::Register);
     }
     if let Some((region, image)) = survivor(point, &point.home, input) {
@@ -161,6 +161,37 @@ fn way_home<'a>(point: &'a Point, input: &'a Input) -> Option<Way<'a>> {
     let stands = stands(point, input.instances.get(point.instance()));
     let is_alone = !is_followed(point, input);
     (point.status == Status::Lost && stands && is_alone).then_some(Way::BeginAgain)
+}
+
+/// Tells whether all snapshots are there from which the image of a point can be registered.
+fn has_snapshots(point: &Point, input: &Input) -> bool {
+    let is_created =
+        point.method.as_ref().is_some_and(|chosen| chosen.method == Method::CreateImage);
+    let is_there = |id| {
+        let seen = input.snapshots.get(id);
+        seen.is_some_and(|snapshot| snapshot.state == SnapshotState::Completed)
+    };
+    !is_created && !point.snapshots.is_empty() && point.snapshots.values().all(is_there)
+}
+
+/// Tells whether nothing is left of a point that is called imaged: its image at home and its
+/// snapshots are gone, and no replica is there or will be. One that was not begun has nothing to
+/// be copied from.
+fn is_nothing_left(point: &Point, input: &Input) -> bool {
+    let will_be = |replica: &Replica| {
+        let is_gone = matches!(
+            replica.status,
+            ReplicaStatus::Waiting
+                | ReplicaStatus::Failed
+                | ReplicaStatus::Lost
+                | ReplicaStatus::Withdrawn
+        );
+        replica.region != point.home && !is_gone
+    };
+    point.status == Status::Imaged
+        && input.history.contains_key(point.instance())
+        && !has_snapshots(point, input)
+        && !replicas_of(point, input).any(will_be)
 }
 
 fn registered_again(

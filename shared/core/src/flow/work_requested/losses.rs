@@ -6,8 +6,8 @@ use super::images::Input;
 use crate::ids::Region;
 use crate::point::Point;
 use crate::reason::{Code, Reason};
-use crate::summary::Good;
-use crate::transition::loss;
+use crate::summary::{Good, News, Summary};
+use crate::transition::{loss, summary};
 
 /// Returns the reason of a loss.
 pub(super) fn gone(artefact: &str, region: &Region, missing_since: Option<Timestamp>) -> Reason {
@@ -58,4 +58,17 @@ pub(super) fn newest_good(point: &Point, input: &Input) -> Option<Good> {
     let others =
         others.filter(|other| other.slot.policy == point.slot.policy && other.id != point.id);
     others.filter_map(Good::of).max_by_key(|good| good.taken_at)
+}
+
+/// Returns the summary of a machine one of whose points has lost something. If the point can no
+/// longer be recovered from, the newest that can takes its place.
+pub(super) fn told(point: &Point, input: &Input) -> Summary {
+    let told = summary::latest(point);
+    match Good::of(point) {
+        Some(good) => told.telling(News::Good(good)),
+        None => {
+            let good = newest_good(point, input).map(Box::new);
+            told.telling(News::Instead { of: point.id.clone(), good })
+        }
+    }
 }

@@ -20,7 +20,7 @@ use super::images::Input;
 use super::losses;
 use crate::change::{Change, Write};
 use crate::command::{Finding, Resolved};
-use crate::ids::{AmiId, InstanceId, Region, SnapshotId};
+use crate::ids::{AmiId, InstanceId, Region, ResourceId, SnapshotId};
 use crate::illegal::Illegal;
 use crate::limits::{LOST_AFTER, MASS_LOSS};
 use crate::observed::{ImageState, ObservedImage};
@@ -28,8 +28,7 @@ use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus};
 use crate::policy::Artefact;
 use crate::reason::{Code, Reason};
 use crate::status::Phase;
-use crate::summary::{Good, News, Summary};
-use crate::transition::{loss, replicas, summary};
+use crate::transition::{loss, replicas};
 use crate::work::{Kind, Queue};
 
 type Done = Result<(), Illegal>;
@@ -200,10 +199,9 @@ fn look_at_home(
     input: &Input,
 ) -> Done {
     let (now, home) = (input.now, &point.home);
-    let name = match &point.image {
-        Some(image) => image.to_string(),
-        None => "a snapshot".to_string(),
-    };
+    let artefact = artefact_at_home(point, input);
+    let name = artefact.as_ref().map_or("a snapshot".to_string(), ToString::to_string);
+    let artefact = artefact.as_ref();
     let is_unusable = point.home_place == Place::Unusable;
     let after = match (seen_at_home(point, input), is_unusable) {
         (Seen::NotShown, _) => {
@@ -222,14 +220,14 @@ fn look_at_home(
         }
         (Seen::Disabled, false) => {
             let reason = disabled(&name, home);
-            report(builder, home, point.image.as_ref(), &reason, now);
+            report(builder, home, artefact, &reason, now);
             loss::home(point, Place::Unusable, reason, now)?
         }
         (Seen::Gone, _) => {
             let reason = lost(point, &name, &point.healed, home, point.missing_since, input);
             if !braking.is_mass(home) {
                 let told = with_hints(&reason, point, input);
-                report(builder, home, point.image.as_ref(), &told, now);
+                report(builder, home, artefact, &told, now);
             }
             builder.wake(Queue { region: home.clone(), kind: Kind::Confirm });
             loss::home(point, Place::Lost, reason, now)?
@@ -244,7 +242,7 @@ fn look_at_home(
     if let Some(reason) = &after.reason {
         builder.say(&point.id, reason.clone());
     }
-    let told = told(&after, input);
+    let told = losses::told(&after, input);
     let lost = (after.home_place == Place::Lost).then(|| braking.lose(home));
     let change = Change::point(after).telling(Some(told));
     builder.record(lost.into_iter().fold(change, Change::with));
@@ -282,7 +280,7 @@ fn look_at_replica(
         }
         (Seen::Disabled, false) => {
             let reason = disabled(image.as_str(), region);
-            report(builder, region, Some(image), &reason, now);
+            report(builder, region, Some(&image.clone().into()), &reason, now);
             loss::replica(point, replica, ReplicaEvent::Disable, reason, now)?
         }
         (Seen::Gone, _) => {
@@ -290,7 +288,7 @@ fn look_at_replica(
             let reason = lost(point, image.as_str(), &replica.healed, region, missing_since, input);
             if !braking.is_mass(region) {
                 let told = with_hints(&reason, point, input);
-                report(builder, region, Some(image), &told, now);
+                report(builder, region, Some(&image.clone().into()), &told, now);
             }
             builder.wake(Queue { region: region.clone(), kind: Kind::Confirm });
             loss::replica(point, replica, ReplicaEvent::Lose, reason, now)?
@@ -308,7 +306,7 @@ fn look_at_replica(
     if point.home_place == Place::Lost {
         builder.wake(Queue { region: point.home.clone(), kind: Kind::Confirm });
     }
-    let told = told(&point, input);
+    let told = losses::told(&point, input);
     let lost = (replica.status == ReplicaStatus::Lost).then(|| braking.lose(region));
     let change = Change::point(point).with(Write::replica(replica));
     builder.record(lost.into_iter().fold(change, Change::with).telling(Some(told)));
@@ -316,19 +314,6 @@ fn look_at_replica(
 }
 
 // --- What is said ------------------------------------------------------------------------------
-
-/// Returns the summary of a machine one of whose points has lost something. If the point can no
-/// longer be recovered from, the newest that can takes its place.
-fn told(point: &Point, input: &Input) -> Summary {
-    let told = summary::latest(point);
-    match Good::of(point) {
-        Some(good) => told.telling(News::Good(good)),
-        None => {
-            let good = losses::newest_good(point, input).map(Box::new);
-            told.telling(News::Instead { of: point.id.clone(), good })
-        }
-    }
-}
 
 /// Returns the reason of a loss that was just found.
 fn lost(
@@ -347,7 +332,15 @@ fn lost(
     }
 }
 
-fn disabled(image: &str, region: &Region) -> Reason {
+/// Returns the artefact at home that a look is about: the image, or the first snapshot that is not
+/// shown.
+fn artefact_at_home(point: &Point, input: &Input) -> Option<ResourceId> {
+    let is_gone = |id: &&SnapshotId| !input.snapshots.contains_key(*id);
+    let snapshot = || point.snapshots.values().find(is_gone).cloned().map(ResourceId::from);
+    point.image.clone().map(ResourceId::from).or_else(snapshot)
+}
+
+pub(super) fn disabled(image: &str, region: &Region) -> Reason {
     let text = format!(
         "{image} in {region} was disabled, so that nothing can be started from it. Enable it: `aws \
          ec2 enable-image --region {region} --image-id {image}`"
@@ -374,13 +367,13 @@ fn with_hints(reason: &Reason, point: &Point, input: &Input) -> Reason {
 fn report(
     builder: &mut DecisionBuilder,
     region: &Region,
-    image: Option<&AmiId>,
+    artefact: Option<&ResourceId>,
     reason: &Reason,
     now: Timestamp,
 ) {
-    let Some(image) = image else { return };
+    let Some(artefact) = artefact else { return };
     let reason = reason.clone();
-    let (region, artefact) = (region.clone(), image.into());
+    let (region, artefact) = (region.clone(), artefact.clone().into());
     builder.report(Finding { region, artefact, reason, seen_at: now });
 }
 

@@ -18,13 +18,13 @@ use super::gate::Gate;
 use super::grade_tag;
 use super::needs::Needs;
 use crate::call::register_image;
-use crate::command::{Change, Command, Decision};
+use crate::command::{Change, Command, Decision, Resolved};
 use crate::ids::SnapshotId;
 use crate::limits::{PENDING_MAX, SETTLE};
 use crate::names::image_name;
 use crate::observed::{Complete, ObservedImage, ObservedSnapshot, SnapshotState};
 use crate::obstacle::Obstacles;
-use crate::point::{Point, Step};
+use crate::point::{Place, Point, Step};
 use crate::policy::Artefact;
 use crate::reason::{Code, Reason};
 use crate::status::{Event, IllegalTransition, Status};
@@ -111,7 +111,14 @@ fn look_at_snapshots(
         if point.plan.kind == Artefact::Snapshots {
             let after = point.after(Event::Keep)?;
             let step = point.step.settled();
-            let change = summary::recorded(Point { step, reason: None, ..after });
+            // The set that was lost before is kept as leftovers.
+            let lost = point.leftovers.iter().filter(|_| !point.healed.is_empty());
+            for artefact in lost.cloned() {
+                let (region, artefact) = (point.home.clone(), artefact.into());
+                builder.resolve(Resolved { region, artefact, code: Code::Lost, at: now });
+            }
+            let home_place = Place::Available;
+            let change = summary::recorded(Point { step, home_place, reason: None, ..after });
             let command = Command::Record(Box::new(change));
             let command = grade_tag::first(builder, point, untrue, command, now);
             builder.learn(command);

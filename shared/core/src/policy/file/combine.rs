@@ -3,6 +3,7 @@
 
 use super::body::Body;
 use super::reader::Problems;
+use crate::ids::Region;
 use crate::machine::State;
 use crate::policy::{Artefact, Consistency, Method, Trigger};
 use crate::yaml::{Node, Position, Value};
@@ -12,6 +13,10 @@ const AWS_ALIASES: &str = "alias/aws/";
 
 pub fn check(node: &Node, body: &Body, problems: &mut Problems) {
     replicas(node, body, problems);
+    if problems.now.is_some() {
+        // A policy that is in force already still images its machines.
+        partitions(node, body, problems);
+    }
     states(body, problems);
     if body.image.kind == Artefact::Snapshots {
         snapshots_only(node, body, problems);
@@ -44,6 +49,37 @@ fn replicas(node: &Node, body: &Body, problems: &mut Problems) {
             let what = format!("no replica region is left for machines in {home}");
             let instead = format!("add a region other than {home}");
             problems.add(place(node, &["replicate"]), what, instead);
+        }
+    }
+}
+
+/// Refuses regions of another partition than the first: no account is in two partitions, and
+/// nothing can be copied from one to the other.
+fn partitions(node: &Node, body: &Body, problems: &mut Problems) {
+    let machines = items(node, &["select", "regions"]).into_iter();
+    let replicas = items(node, &["replicate"]).into_iter().filter_map(|item| value(item, "region"));
+    let regions = machines.chain(replicas);
+    let regions = regions.filter_map(|node| Some((node, Region::parse(node.text()?).ok()?)));
+    let mut regions = regions.peekable();
+    let Some(first) = regions.peek().map(|(_, first)| first.clone()) else { return };
+    for (node, region) in regions.filter(|(_, other)| other.partition() != first.partition()) {
+        let (is, wanted) = (region.partition(), first.partition());
+        let what = format!(
+            "{region} is in the partition {is} of AWS, and {first} is in {wanted}: nothing can be \
+             copied from one partition to another"
+        );
+        problems.add(node.at, what, format!("name regions of {wanted} only"));
+    }
+    for (at, replica) in &body.replicate {
+        let key = replica.kms_key.as_deref().and_then(|key| key.strip_prefix("arn:"));
+        let Some((partition, _)) = key.and_then(|key| key.split_once(':')) else { continue };
+        let wanted = replica.region.partition();
+        if partition != wanted {
+            let what = format!(
+                "a key in the partition {partition} cannot encrypt images in {}",
+                replica.region
+            );
+            problems.add(*at, what, format!("name a key in the partition {wanted}"));
         }
     }
 }
@@ -89,11 +125,24 @@ fn snapshots_only(node: &Node, body: &Body, problems: &mut Problems) {
 fn place(node: &Node, path: &[&str]) -> Position {
     let mut node = node;
     for name in path {
-        let Value::Map(pairs) = &node.value else { return node.at };
-        let Some((_, value)) = pairs.iter().find(|(key, _)| key.text() == Some(name)) else {
-            return node.at;
-        };
-        node = value;
+        let Some(below) = value(node, name) else { return node.at };
+        node = below;
     }
     node.at
+}
+
+/// Returns the items of the list to which these keys lead; none where there is no such list.
+fn items<'a>(node: &'a Node, path: &[&str]) -> Vec<&'a Node> {
+    let below = path.iter().try_fold(node, |node, name| value(node, name));
+    match below.map(|node| &node.value) {
+        Some(Value::List(items)) => items.iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Returns the value of a key of a group.
+fn value<'a>(node: &'a Node, name: &str) -> Option<&'a Node> {
+    let Value::Map(pairs) = &node.value else { return None };
+    let pair = pairs.iter().find(|(key, _)| key.text() == Some(name));
+    pair.map(|(_, value)| value)
 }
