@@ -40,6 +40,12 @@ impl DecisionBuilder {
         self.create(Command::Call(Box::new(intent)));
     }
 
+    /// Adds a call, after its intent, with the change that keeps what was read for it.
+    pub fn call_once_read(&mut self, change: Change, call: impl Into<Call>, read: Option<Change>) {
+        let intent = Intent { read: read.map(Box::new), ..Intent::new(change, call.into()) };
+        self.create(Command::Call(Box::new(intent)));
+    }
+
     /// Adds everything that was concluded from a look.
     pub fn conclude(&mut self, conclusion: Conclusion) {
         self.learnt.extend(conclusion.learnt.into_iter().map(Command::from));

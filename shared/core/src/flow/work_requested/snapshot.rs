@@ -31,7 +31,7 @@ use crate::ids::InstanceId;
 use crate::limits::{
     BELIEVED_FOR, LOOK_AFTER, LOOK_DOWN, PARTIAL, SETTLE, UNSETTLED_WAIT, WAITING_MAX, later,
 };
-use crate::machine::{Grade, Machine, Volume};
+use crate::machine::{Firmware, Grade, Machine, Volume};
 use crate::names::image_name;
 use crate::observed::{Complete, ObservedImage, ObservedSnapshot};
 use crate::point::{Point, Step};
@@ -326,12 +326,20 @@ fn begin(
     }
     if is_created {
         let (change, call) = create_image::begin(&chosen, now)?;
-        builder.call(change, call);
+        builder.call_once_read(change, call, read(point, machine));
     } else {
         let (change, call) = create_snapshots::begin(&chosen, now)?;
-        builder.call(change, call);
+        builder.call_once_read(change, call, read(point, machine));
     }
     Ok(())
+}
+
+/// Returns the change that keeps the description of a machine, whose UEFI variables cost a call.
+/// None if the point has them.
+fn read(point: &Point, machine: &Machine) -> Option<Change> {
+    let known = point.machine.as_ref().map(Firmware::of);
+    let after = Point { machine: Some(machine.clone()), ..point.clone() };
+    (known != Some(Firmware::of(machine))).then(|| Change::point(after))
 }
 
 /// Waits for a policy that cannot be read. The wait ends after [`WAITING_MAX`].
