@@ -2,6 +2,7 @@
 
 use afterimage_aws::{Aws, Context, Environment, Failure, apply, decode, load, response};
 use afterimage_core::flow::backup_tick;
+use afterimage_core::part::Work;
 use aws_types::SdkConfig;
 use serde_json::Value;
 
@@ -10,7 +11,7 @@ pub struct Function {
 }
 
 pub fn start(environment: Environment, config: &SdkConfig) -> Function {
-    Function { aws: Aws::start(environment, config) }
+    Function { aws: Aws::start(environment, config).doing(Work::Backup) }
 }
 
 impl Function {

@@ -1,4 +1,4 @@
-//! Somebody put the tag on a machine that asks for a point of it now.
+//! Somebody put the tag on a machine that asks for a point of it now: a worker is told.
 
 use afterimage_aws::{Aws, Context, Environment, Failure, apply, decode, load, response};
 use afterimage_core::flow::instance_tagged;
@@ -23,7 +23,7 @@ impl Function {
             Ok(event) => event,
             Err(unusable) => return Ok(response::unusable(&unusable)),
         };
-        let input = load::instance_tagged(&self.aws, event, &context).await?;
+        let input = load::instance_tagged(event, &context);
         let decision = instance_tagged::decide(&input);
         let applied = apply::apply(&self.aws, &context, decision).await?;
         Ok(response::done(&applied))

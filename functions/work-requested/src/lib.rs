@@ -3,6 +3,7 @@
 
 use afterimage_aws::{Aws, Context, Environment, Failure, apply, decode, load, response};
 use afterimage_core::flow::work_requested;
+use afterimage_core::part::Work;
 use afterimage_core::worker::{Move, Worker};
 use aws_types::SdkConfig;
 use serde_json::Value;
@@ -25,7 +26,8 @@ impl Function {
             Ok(event) => event,
             Err(unusable) => return Ok(response::unusable(&unusable)),
         };
-        let (aws, queue) = (&self.aws, &event.queue);
+        let queue = &event.queue;
+        let aws = &self.aws.doing(Work::Queue(queue.kind));
         let mut worker = Worker::new(&event, aws.clock.now(), context.deadline);
         loop {
             let now = aws.clock.now();

@@ -21,6 +21,7 @@ pub mod start;
 
 use std::sync::Arc;
 
+use afterimage_core::part::Work;
 use aws_types::SdkConfig;
 
 pub use bus::Bus;
@@ -44,7 +45,8 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// Makes the clients, once for each execution environment.
+    /// Makes the clients, once for each execution environment. A function that reads EC2 says what
+    /// its work is ([`Aws::doing`]).
     pub fn start(environment: Environment, config: &SdkConfig) -> Aws {
         Aws {
             clock: Clock::of(config),
@@ -54,5 +56,11 @@ impl Aws {
             kms: Kms::new(config, &environment.account),
             environment: Arc::new(environment),
         }
+    }
+
+    /// Returns the clients of one kind of work, which keeps to its part of what EC2 allows.
+    #[must_use]
+    pub fn doing(&self, work: Work) -> Aws {
+        Aws { ec2: self.ec2.doing(work), ..self.clone() }
     }
 }

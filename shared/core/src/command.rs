@@ -41,7 +41,7 @@ pub enum Command {
     Call(Box<Intent>),
     /// Correct the tags of artefacts, and then carry out another command.
     Correct(Box<Correct>),
-    /// Tell the worker of a region that a machine may have stopped.
+    /// Tell the worker of a region that a machine may have stopped, or may carry a request.
     Hint(Hint),
     /// Remove a hint that was followed.
     Forget(Hint),
@@ -55,10 +55,10 @@ pub enum Command {
     Resolve(Resolved),
 }
 
-/// The steps of a request by tag, in this order: `taken` is written, the tag is removed, the answer
-/// is set, and the end of all this is written. A worker that is too slow for the first write leaves
-/// the other steps to the faster one. A request that leaves no record is answered before its tag is
-/// removed.
+/// The steps of a request by tag, in this order: `taken` is written, the tag is removed, its
+/// removal is written, the answer is set, and the end of all this is written. A worker that is too
+/// slow for the first write leaves the other steps to the faster one. A request that leaves no
+/// record is answered before its tag is removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Consume {
     pub region: Region,
@@ -216,6 +216,17 @@ impl Decision {
 }
 
 impl Consume {
+    /// Returns the change that is written once the tag has gone, and what is left to do after it.
+    /// None if there is no record, or if the tag had gone before.
+    #[must_use]
+    pub fn without_tag(&self, now: Timestamp) -> Option<(Change, Consume)> {
+        let (record, Some(_)) = (self.record.as_ref()?, &self.value) else { return None };
+        let write = Write::request_counter(record.without_tag(now));
+        let record = write.as_request_counter().cloned();
+        let change = Change { writes: vec![write], summary: None };
+        Some((change, Consume { taken: None, value: None, record, ..self.clone() }))
+    }
+
     /// Returns the change that is written once the tag has gone and the machine is answered.
     pub fn consumed(&self, now: Timestamp) -> Option<Change> {
         let record = self.record.as_ref()?.consumed(now);

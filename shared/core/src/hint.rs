@@ -8,11 +8,32 @@ use jiff::Timestamp;
 
 use crate::ids::{InstanceId, Region};
 
-/// A machine that may have stopped.
+/// The event of a machine that a hint is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hinted {
+    /// The machine may have stopped.
+    Stopped,
+    /// The machine may carry a request.
+    Tagged,
+}
+
+impl Hinted {
+    pub const ALL: [Hinted; 2] = [Hinted::Stopped, Hinted::Tagged];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Hinted::Stopped => "stopped",
+            Hinted::Tagged => "tagged",
+        }
+    }
+}
+
+/// A machine that a worker has to look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hint {
     pub region: Region,
     pub instance: InstanceId,
+    pub hinted: Hinted,
     /// Time at which the event was received; of two events, the later one counts.
     pub at: Timestamp,
 }

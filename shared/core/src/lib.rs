@@ -19,6 +19,7 @@ pub mod machine;
 pub mod names;
 pub mod observed;
 pub mod obstacle;
+pub mod part;
 pub mod point;
 pub mod point_check;
 pub mod policy;

@@ -176,9 +176,40 @@ pub const HEAL_WINDOW: SignedDuration = SignedDuration::from_hours(1);
 pub const COPIES_AT_ONCE: usize = 30;
 
 /// The wait between two reads that EC2 answers for one machine or image at a time: less than half
-/// of what EC2 allows an account and region (20 a second), so that a single read beside them is
+/// of what EC2 allows an account and region (20 a second), so that the commands of people are
 /// within that half too.
 pub const ITEM_READ_PACE: SignedDuration = SignedDuration::from_millis(125);
+
+// Parts of the listings. EC2 allows 20 calls a second of each action; these are half of that in
+// sum. A call lists up to 200 things by their ids, or a page of 1000.
+
+/// The wait between two listings of `backup-tick`, which lists the machines of a region once.
+pub const LIST_PACE_BACKUP: SignedDuration = SignedDuration::from_millis(2000);
+
+/// The wait between two listings of the sweep: it reads everything of an account, page by page.
+pub const LIST_PACE_SWEEP: SignedDuration = SignedDuration::from_millis(500);
+
+/// The wait between two listings of the worker of snapshots, which describes whole fleets.
+pub const LIST_PACE_SNAPSHOT: SignedDuration = SignedDuration::from_millis(500);
+
+/// The wait between two listings of the worker that registers images. It rests between two looks.
+pub const LIST_PACE_REGISTER: SignedDuration = SignedDuration::from_millis(1000);
+
+/// The wait between two listings of the worker that confirms images. Its queue is the longest: the
+/// images of a region and all replicas into it.
+pub const LIST_PACE_CONFIRM: SignedDuration = SignedDuration::from_millis(500);
+
+/// The wait between two listings of the worker of copies, which lists what has no outcome.
+pub const LIST_PACE_COPY: SignedDuration = SignedDuration::from_millis(2000);
+
+/// The wait between two listings of the worker of power, which looks every [`LOOK_DOWN`].
+pub const LIST_PACE_POWER: SignedDuration = SignedDuration::from_millis(1000);
+
+/// The wait between two reads of a person's command, of one action in one region.
+pub const COMMAND_PACE: SignedDuration = SignedDuration::from_millis(1000);
+
+/// The wait between two reads of one machine before it is stopped: one for each stop.
+pub const GUARD_PACE: SignedDuration = POWER_PACE;
 
 /// Listing everything of ours, and every machine, costs three describes a region; what it finds is
 /// in no hurry.
@@ -277,9 +308,21 @@ pub const SLOWED_MAX: u32 = 4;
 /// Number of calls in a row, none of them asked to wait, after which the pace is doubled again.
 pub const STEADY: u32 = 3;
 
-/// Wait between two machines whose tags are changed: half of what EC2 grants an account and region
-/// (10 calls of either kind a second).
-pub const TAG_PACE: SignedDuration = SignedDuration::from_millis(200);
+// Parts of the changes of tags. EC2 allows 10 calls of either kind a second (CreateTags,
+// DeleteTags); these are half of that in sum.
+
+/// The wait between two machines whose requests are answered by a worker. A round of hints takes
+/// less than the lease.
+pub const TAG_PACE: SignedDuration = SignedDuration::from_millis(400);
+
+/// The same for the sweep, which answers only what a worker left.
+pub const TAG_PACE_SWEEP: SignedDuration = SignedDuration::from_millis(1000);
+
+/// The wait between two corrections of the grades of snapshots. They are rare.
+pub const TAG_PACE_REGISTER: SignedDuration = SignedDuration::from_millis(2000);
+
+/// The wait between two corrections of the grades of images and their snapshots.
+pub const TAG_PACE_CONFIRM: SignedDuration = SignedDuration::from_millis(1000);
 
 /// The most hand-overs from a worker to a successor before only the sweep goes on. AWS does not
 /// stop functions that wake each other for ever.

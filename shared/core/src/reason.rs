@@ -71,6 +71,8 @@ codes! {
     RequestRefused = "request-refused",
     /// A function began a request by tag and did not finish it.
     RequestLeft = "request-left",
+    /// EC2 refuses the tag that answers a request; the request ended without it.
+    AnswerRefused = "answer-refused",
     /// The event says that the machine carries a request, EC2 says otherwise.
     NotAsked = "not-asked",
     /// The event says stopped, EC2 says otherwise.

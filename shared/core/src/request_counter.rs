@@ -3,8 +3,8 @@
 //!
 //! A record of its own, and not part of the summary, because its version decides: of all that see
 //! the same tag at the same time, one writes it, and only that one takes the tag off. And because
-//! it stands in an index for as long as the tag was not seen to go, so that the sweep finds what
-//! was begun and not ended, with the tag or without it.
+//! it stands in an index until the request is answered, so that the sweep finds what was begun and
+//! not ended, with the tag or without it.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ pub struct RequestCounter {
     pub version: u64,
     /// Number of the last request, by whatever way it came; the first has 1.
     pub ordinal: u32,
-    /// A request by tag whose tag was not seen to go.
+    /// A request by tag that is not answered yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<Pending>,
     /// Time at which the last tag was seen to go.
@@ -30,7 +30,7 @@ pub struct RequestCounter {
     pub consumed_at: Option<Timestamp>,
 }
 
-/// A request that was written down, and whose tag is to be taken off.
+/// A request that was written down, and whose tag is to be taken off and answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pending {
@@ -60,10 +60,24 @@ impl RequestCounter {
         (RequestCounter { ordinal, ..self.clone() }, Occasion::OnDemand { ordinal })
     }
 
-    /// The same once the tag has gone.
+    /// The same once the tag was seen to go. The request is pending until it is answered.
+    #[must_use]
+    pub fn without_tag(&self, now: Timestamp) -> RequestCounter {
+        RequestCounter { consumed_at: Some(now), ..self.clone() }
+    }
+
+    /// The same once the tag has gone and the request is answered.
     #[must_use]
     pub fn consumed(&self, now: Timestamp) -> RequestCounter {
-        RequestCounter { pending: None, consumed_at: Some(now), ..self.clone() }
+        let consumed_at = self.unanswered_since().unwrap_or(now);
+        RequestCounter { pending: None, consumed_at: Some(consumed_at), ..self.clone() }
+    }
+
+    /// Returns the time at which the tag of the pending request was seen to go; none if it was not,
+    /// or if no request is pending.
+    pub fn unanswered_since(&self) -> Option<Timestamp> {
+        let pending = self.pending.as_ref()?;
+        self.consumed_at.filter(|at| *at >= pending.requested_at)
     }
 
     /// The point of the last request.

@@ -164,7 +164,55 @@ fn a_function_that_may_not_change_tags_says_so_and_images_once() {
         scene.pass(60).await;
         scene.assert_protected_once(1).await;
         assert_eq!(scene.request(&machine).await, (Some("gold".to_string()), None));
-        let ends = scene.ends("instance-tagged");
+        let ends = scene.ends("work-requested");
         assert_eq!(ends[0].outcome, "ec2-unavailable", "{ends:#?}");
+    });
+}
+
+/// The calls of our functions, and not those of the person who asks.
+const OURS: &str = "*:assumed-role/afterimage*";
+
+#[test]
+fn a_request_that_is_put_again_after_a_function_died_before_the_answer_is_another() {
+    scene::play(async |scene| {
+        let machine = scene.machine(0).await;
+        scene.policies(ON_TAG).await;
+        let dies = Rule::kill(When::Before).principal(OURS).action("CreateTags");
+        scene.fault(dies.times(1));
+        scene.ask(HOME, &machine, "gold").await;
+        scene.cloud.advance(std::time::Duration::from_secs(30)).await;
+        assert_eq!(scene.request(&machine).await, (None, None));
+        scene.ask(HOME, &machine, "gold").await;
+        scene.pass(20).await;
+        assert_eq!(scene.point_names(&machine).await, ["gold ask-1", "gold ask-2"]);
+        let (asks, answer) = scene.request(&machine).await;
+        assert!(asks.is_none() && answer.is_some_and(|answer| answer.ends_with("-ask-2")));
+        assert_eq!(scene.strikes(), [1]);
+    });
+}
+
+#[test]
+fn a_request_whose_answer_is_denied_ends_and_the_next_one_is_heard() {
+    scene::play(async |scene| {
+        let machine = scene.machine(0).await;
+        scene.policies(ON_TAG).await;
+        let denied = Rule::fail(When::Before, 403, "UnauthorizedOperation").principal(OURS);
+        scene.fault(denied.action("CreateTags"));
+        scene.ask(HOME, &machine, "gold").await;
+        scene.pass(60).await;
+        scene.assert_protected_once(1).await;
+        assert_eq!(scene.request(&machine).await, (None, None));
+        // A policy that nobody has is refused, and that cannot be answered either.
+        scene.ask(HOME, &machine, "glod").await;
+        scene.pass(60).await;
+        scene.ask(HOME, &machine, "gold").await;
+        scene.pass(60).await;
+        assert_eq!(scene.request(&machine).await, (None, None));
+        assert_eq!(scene.point_names(&machine).await, ["gold ask-1", "gold ask-2"]);
+        assert_eq!((scene.strikes(), scene.dead_letters()), (vec![3], 0));
+        for function in ["instance-tagged", "work-requested", "reconcile-tick"] {
+            let ends = scene.ends(function);
+            assert!(ends.iter().all(|end| end.outcome == "ok"), "{function}: {ends:#?}");
+        }
     });
 }

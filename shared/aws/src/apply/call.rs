@@ -2,18 +2,20 @@
 
 use afterimage_core::call::{Intent, Pressure, conclude_all};
 use afterimage_core::command::{Change, Decision};
+use afterimage_core::limits::LEDGER_CALL_MAX;
 use afterimage_core::work::Queue;
 use afterimage_core::worker::pace::{is_to_renew, outlasts_a_call};
 
 use super::Executor;
-use crate::Failure;
 use crate::ledger::{LeaseUse, Written};
+use crate::{Failure, log};
 
 impl Executor<'_> {
     /// Makes a call, between its intent and its outcome.
     pub(super) async fn call(&mut self, intent: Intent) -> Result<Decision, Failure> {
-        let Intent { change, queue, call, around } = intent;
+        let Intent { change, queue, call, around, read } = intent;
         let Some(begun) = self.begin(&queue, change).await? else {
+            self.keep(read.as_deref()).await;
             return Ok(Decision::default());
         };
         let reply = self.aws.ec2.call(&call).await;
@@ -27,6 +29,19 @@ impl Executor<'_> {
             self.taken.insert(queue);
         }
         Ok(conclusion.into())
+    }
+
+    /// Keeps what was read for a call that is not begun because time ran out. A failure costs the
+    /// next worker a read, and nothing else.
+    pub(super) async fn keep(&mut self, read: Option<&Change>) {
+        let left = self.context.deadline.duration_since(self.aws.clock.now());
+        let (true, Some(read)) = (self.applied.out_of_time && left > LEDGER_CALL_MAX, read) else {
+            return;
+        };
+        let written = self.aws.ledger.write(read, LeaseUse::None, &mut self.writer).await;
+        if let Err(failure) = written {
+            log::failure(&failure);
+        }
     }
 
     /// Writes the intent, and with it the right to call. Returns the intent as it was written, from

@@ -94,8 +94,6 @@ struct Executor<'a> {
     /// The number of calls that are still to be made in each queue.
     to_create: BTreeMap<Queue, usize>,
     pace: Pace,
-    /// The time at which the tags of a machine were last changed.
-    last_tag: Option<Timestamp>,
     /// The failure of the first machine that was not answered.
     unanswered: Option<Failure>,
 }
@@ -117,7 +115,6 @@ impl<'a> Executor<'a> {
             taken: BTreeSet::new(),
             to_create: BTreeMap::new(),
             pace: Pace::default(),
-            last_tag: None,
             unanswered: None,
         }
     }
@@ -134,6 +131,10 @@ impl<'a> Executor<'a> {
                 self.wakes.insert(wake);
             } else if failed.is_none() && self.has_time() {
                 failed = self.follow_through(command).await.err();
+            } else if failed.is_none()
+                && let Command::Call(intent) = command
+            {
+                self.keep(intent.read.as_deref()).await;
             }
         }
         if let Some(failure) = failed {

@@ -14,15 +14,20 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use afterimage_core::ids::Region;
+use afterimage_core::limits::{COMMAND_PACE, later};
+use afterimage_core::part::{self, Bucket, Work};
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::Builder;
 use aws_sdk_ec2::config::retry::RetryPartition;
 use aws_sdk_ec2::config::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::Clock;
 pub use read::{Find, Machines};
+
+/// The action that starts machines. Its trials spend the same part.
+const START_INSTANCES: &str = "StartInstances";
 
 /// The longest that one try of a call that reads may take. A full page of instances comes within
 /// seconds.
@@ -38,14 +43,45 @@ pub struct Ec2 {
     stream: String,
     clients: Arc<Mutex<BTreeMap<Region, Client>>>,
     clock: Clock,
+    /// The work whose part of what EC2 allows is spent.
+    work: Work,
+    /// The times of the last calls, by region and action.
+    turns: Arc<Mutex<BTreeMap<(Region, &'static str), Timestamp>>>,
 }
 
 impl Ec2 {
     /// Creates the client. `stream` is the name that separates this execution environment from all
-    /// others.
+    /// others. Until it is told another work ([`Ec2::doing`]), it has the part of a command.
     pub fn new(config: &SdkConfig, stream: &str) -> Ec2 {
-        let (config, clock) = (config.clone(), Clock::of(config));
-        Ec2 { config, stream: stream.to_string(), clients: Arc::default(), clock }
+        Ec2 {
+            config: config.clone(),
+            stream: stream.to_string(),
+            clients: Arc::default(),
+            clock: Clock::of(config),
+            work: Work::Command,
+            turns: Arc::default(),
+        }
+    }
+
+    /// Returns the client of one kind of work, which shares the connections and the turns.
+    #[must_use]
+    pub fn doing(&self, work: Work) -> Ec2 {
+        Ec2 { work, ..self.clone() }
+    }
+
+    /// Waits until the next call of an action may be made, by the part of this work. A work that
+    /// has no part of the bucket keeps to that of a command.
+    async fn turn(&self, region: &Region, action: &'static str) {
+        let part = part::wait(self.work, Bucket::of(action)).unwrap_or(COMMAND_PACE);
+        let now = self.clock.now();
+        let next = {
+            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            let last = turns.get(&(region.clone(), action));
+            let next = last.map_or(now, |last| later(*last, part).max(now));
+            turns.insert((region.clone(), action), next);
+            next
+        };
+        self.clock.sleep(next.duration_since(now)).await;
     }
 
     /// Returns the client of a region, which is made when it is first needed.

@@ -20,25 +20,43 @@ impl Ec2 {
         instance: &InstanceId,
         value: &str,
     ) -> Result<(), Failure> {
+        self.turn(region, "DeleteTags").await;
         let tag = Tag::builder().key(TAG_ASK).value(value).build();
         let call = self.client(region).delete_tags().resources(instance.as_str()).tags(tag);
         done("DeleteTags", region, call.send().await)
     }
 
-    /// Sets the answer to its request on a machine.
+    /// Sets the answer to its request on a machine. Returns the code with which EC2 refused the
+    /// tag; none if it is set. A policy of the organization may deny it for good.
     ///
     /// # Errors
-    /// EC2 did not set the tag.
+    /// EC2 did not answer, or asked to wait.
     pub async fn answer(
         &self,
         region: &Region,
         instance: &InstanceId,
         text: &str,
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<String>, Failure> {
+        self.turn(region, "CreateTags").await;
         let tag = Tag::builder().key(TAG_ANSWER).value(text).build();
         let call = self.client(region).create_tags().resources(instance.as_str()).tags(tag);
-        done("CreateTags", region, call.send().await)
+        let answer = call.send().await;
+        match answer.as_ref().err().and_then(refusal) {
+            Some(code) => Ok(Some(code)),
+            None => done("CreateTags", region, answer).map(|()| None),
+        }
     }
+}
+
+/// Returns the code with which EC2 refused a call for good; none if it may answer otherwise later,
+/// or if the machine is gone.
+fn refusal<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<String> {
+    let SdkError::ServiceError(refused) = error else { return None };
+    let code = refused.err().code()?;
+    let is_final = refused.raw().status().as_u16() < 500
+        && !errors::is_throttled(code)
+        && !errors::is_instance_gone(code);
+    is_final.then(|| code.to_string())
 }
 
 fn done<T, E>(

@@ -1,12 +1,12 @@
-//! Hints: one item for each machine that an event told of, until a worker has followed it.
+//! Hints: one item for each machine and kind of event, until a worker has followed it.
 
-use afterimage_core::hint::Hint;
+use afterimage_core::hint::{Hint, Hinted};
 use afterimage_core::ids::{InstanceId, Region};
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 
 use super::condition::{Condition, PutIf};
 use super::item::Item;
-use super::keys::{HINTED, Key, hints};
+use super::keys::{Key, hints};
 use super::read::{at_millis, millis};
 use super::record::readable;
 use super::{Ledger, service_error};
@@ -60,8 +60,10 @@ impl Ledger {
 fn hint(item: &Item, region: &Region) -> Result<Hint, Failure> {
     let key = Key::of(item);
     let unfit = |why: &str| Failure::Item { key: key.to_string(), why: why.to_string() };
-    let instance = key.sk.strip_prefix(HINTED).and_then(|id| InstanceId::parse(id).ok());
-    let instance = instance.ok_or_else(|| unfit("its key names no machine"))?;
+    let (kind, id) = key.sk.split_once('#').unwrap_or_default();
+    let hinted = Hinted::ALL.into_iter().find(|hinted| hinted.as_str() == kind);
+    let hinted = hinted.ok_or_else(|| unfit("its key names no kind of event"))?;
+    let instance = InstanceId::parse(id).map_err(|_| unfit("its key names no machine"))?;
     let at = item.get(AT).and_then(at_millis).ok_or_else(|| unfit("`at` is not a time"))?;
-    Ok(Hint { region: region.clone(), instance, at })
+    Ok(Hint { region: region.clone(), instance, hinted, at })
 }

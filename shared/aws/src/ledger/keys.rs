@@ -18,6 +18,7 @@
 //! | `lease#REGION#KIND` | `obstacles` | what stands in the way of the calls of a queue |
 //! | `claim#REGION#KIND` | `claim` | the claim on the next look at a queue |
 //! | `hints#REGION` | `stopped#INSTANCE` | a machine that may have stopped, as an event told |
+//! | `hints#REGION` | `tagged#INSTANCE` | a machine that may carry a request, as an event told |
 //! | `findings` | `finding#REGION#ARTEFACT` | a finding for people to see |
 //!
 //! The index `due` has the points, replicas and downtimes in a queue and the counters with an open
@@ -71,7 +72,6 @@ pub const BRAKE: &str = "brake#";
 pub const POINT: &str = "point#";
 const REQUESTS: &str = "asked#";
 pub const FINDINGS: &str = "findings";
-pub const HINTED: &str = "stopped#";
 const MACHINE: &str = "machine";
 const REPLICA: &str = "#replica#";
 const DOWNTIME: &str = "#downtime";
@@ -149,7 +149,7 @@ impl Key {
     }
 
     pub fn hint(hint: &Hint) -> Key {
-        Key::new(hints(&hint.region), format!("{HINTED}{}", hint.instance))
+        Key::new(hints(&hint.region), format!("{}#{}", hint.hinted.as_str(), hint.instance))
     }
 
     pub fn finding(finding: &Finding) -> Key {

@@ -67,7 +67,8 @@ fn a_request_is_written_before_its_tag_goes_and_its_end_after_the_answer() {
         let begun = cloud.now();
         apply(&aws, &context(&aws, 300), decision).await.expect("all is well");
         let deeds = deeds(&cloud, begun);
-        let expected = ["TransactWriteItems", "DeleteTags", "CreateTags", "PutItem", "PutEvents"];
+        let expected =
+            ["TransactWriteItems", "DeleteTags", "PutItem", "CreateTags", "PutItem", "PutEvents"];
         assert_eq!(actions(&deeds), expected);
         let tags = tags(&aws).await;
         assert!(!tags.contains_key(TAG_ASK), "{tags:?}");
@@ -130,6 +131,20 @@ fn a_machine_whose_tags_cannot_be_changed_holds_up_no_other_and_is_told_at_the_e
         let count = |action| deeds.iter().filter(|deed| deed.action == action).count();
         assert_eq!((count("TransactWriteItems"), count("CreateTags")), (3, 2));
         assert_eq!(count("PutEvents"), 1, "their worker is woken all the same");
+    });
+}
+
+#[test]
+fn a_request_whose_answer_is_denied_ends_without_it() {
+    in_process(async |cloud, aws| {
+        let decision = requests(&cloud, &aws, 1).await;
+        let denied = Rule::fail(When::Before, 403, "UnauthorizedOperation").action("CreateTags");
+        cloud.with(|model| model.faults.add(denied));
+        apply(&aws, &context(&aws, 300), decision).await.expect("nothing is left to do");
+        let tags = tags(&aws).await;
+        assert!(!tags.contains_key(TAG_ASK) && !tags.contains_key(TAG_ANSWER), "{tags:?}");
+        let left = aws.ledger.counters_left(&records::region(SEAT), jiff::Timestamp::MAX).await;
+        assert_eq!(left.expect("the ledger is read"), []);
     });
 }
 

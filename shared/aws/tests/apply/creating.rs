@@ -158,6 +158,12 @@ fn what_there_is_no_time_for_is_not_begun_and_the_lease_is_given_back() {
         assert!((1..=3).contains(&applied.made), "{applied:?}");
         assert_eq!(applied.wrote, 2 * applied.made);
         assert!(is_free(&aws).await);
+        // What was read about the others is kept for the next worker.
+        let in_flight = aws.ledger.queue(&queue(), None).await.expect("the ledger is read");
+        let (points, _) = aws.ledger.records(&in_flight, &queue()).await.expect("it is read");
+        assert_eq!(points.len(), 20 - applied.made);
+        assert!(points.iter().all(|point| point.status == Status::Requested));
+        assert!(points.iter().all(|point| point.machine.is_some()));
     });
 }
 

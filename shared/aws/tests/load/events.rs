@@ -4,18 +4,24 @@ use std::collections::BTreeMap;
 
 use afterimage_aws::load;
 use afterimage_core::flow::work_requested::Input;
-use afterimage_core::flow::{ImageStateChanged, InstanceStateChanged, InstanceTagged};
-use afterimage_core::hint::Hint;
+use afterimage_core::flow::{ImageStateChanged, InstanceStateChanged};
+use afterimage_core::hint::{Hint, Hinted};
 use afterimage_core::ids::{AmiId, InstanceId, PolicyName};
 use afterimage_core::machine::State;
 use afterimage_core::observed::ImageState;
 use afterimage_core::request_counter::RequestCounter;
 use afterimage_core::work::{Kind, Queue};
 
+use jiff::Timestamp;
+
 use super::{SEAT, instance, region, waits_for_stop, world};
 
 fn event(instance: &InstanceId, state: State) -> InstanceStateChanged {
     InstanceStateChanged { region: region(SEAT), instance: instance.clone(), state }
+}
+
+fn hint(id: &InstanceId, hinted: Hinted, at: Timestamp) -> Hint {
+    Hint { region: region(SEAT), instance: id.clone(), hinted, at }
 }
 
 #[test]
@@ -57,8 +63,7 @@ fn machines_that_stopped_are_described_together_with_the_points_that_wait_for_th
         world.later(60).await;
         let queue = Queue { region: region(SEAT), kind: Kind::Snapshot };
         let at = world.context().now;
-        let hint = |id: &InstanceId| Hint { region: region(SEAT), instance: id.clone(), at };
-        let hints = vec![hint(&id), hint(&instance(1))];
+        let hints = vec![hint(&id, Hinted::Stopped, at), hint(&instance(1), Hinted::Stopped, at)];
         let (loaded, requests) = world.requests(load::hinted(&world.aws, &queue, hints)).await;
         let Input::Hinted(input) = loaded.expect("all answer").input else { panic!("hints") };
         let points: Vec<_> = input.waiting.iter().map(|point| &point.id).collect();
@@ -73,28 +78,26 @@ fn machines_that_stopped_are_described_together_with_the_points_that_wait_for_th
 }
 
 #[test]
-fn a_request_is_read_on_the_machine_and_held_against_its_own_record() {
+fn machines_that_may_ask_are_described_together_and_each_is_held_against_its_own_record() {
     world(async |world| {
-        let id = world.machine(SEAT, "Backup").await;
-        let context = world.context();
-        let event = InstanceTagged { region: region(SEAT), instance: id.clone() };
-        let load = load::instance_tagged(&world.aws, event.clone(), &context).await;
-        let input = load.expect("all answer");
-        assert!(input.instance.is_some() && input.counters.is_empty());
-
+        let (id, other) =
+            (world.machine(SEAT, "Backup").await, world.machine(SEAT, "Backup").await);
+        // It waits for its stop, which no event has told of.
+        world.point(&other, waits_for_stop).await;
         world.ask(&id, "gold").await;
         let policy = PolicyName::parse("gold").expect("it is a name");
         let never = RequestCounter::never(&id, &region(SEAT), &policy);
         let asked = world.asked(never.once_more().0).await;
-        let (input, requests) =
-            world.requests(load::instance_tagged(&world.aws, event, &context)).await;
-        let input = input.expect("all answer");
+        world.later(60).await;
+        let queue = Queue { region: region(SEAT), kind: Kind::Snapshot };
+        let at = world.context().now;
+        let hints = [&id, &other, &instance(1)].map(|id| hint(id, Hinted::Tagged, at)).to_vec();
+        let (loaded, requests) = world.requests(load::hinted(&world.aws, &queue, hints)).await;
+        let Input::Hinted(input) = loaded.expect("all answer").input else { panic!("hints") };
         assert_eq!(input.counters, BTreeMap::from([((id, policy), asked)]));
+        assert_eq!((input.machines.len(), &input.waiting[..]), (2, &[][..]));
         let expected = [("BatchGetItem", 1), ("DescribeInstances", 1), ("Query", 1)];
         assert_eq!(requests, expected.map(|(name, times)| (name.to_string(), times)).into());
-        let gone = InstanceTagged { region: region(SEAT), instance: instance(1) };
-        let input = load::instance_tagged(&world.aws, gone, &context).await;
-        assert_eq!(input.expect("all answer").instance, None);
     });
 }
 

@@ -64,6 +64,9 @@ pub struct Intent {
     pub call: Call,
     /// The facts around the record that the conclusion needs; none if the record is enough.
     pub around: Option<Box<Around>>,
+    /// The change that keeps what was read for the call, at a cost of calls. It is written if time
+    /// runs out before the call is begun, so that the next worker does not read it again.
+    pub read: Option<Box<Change>>,
 }
 
 /// The outcome of a call.
@@ -164,7 +167,7 @@ impl Call {
 
 impl Intent {
     pub fn new(change: Change, call: Call) -> Intent {
-        Intent { change, queue: call.queue(), call, around: None }
+        Intent { change, queue: call.queue(), call, around: None, read: None }
     }
 }
 

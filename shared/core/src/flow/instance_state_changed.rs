@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::{InFlight, InForce, InstanceStateChanged, awaited, request, say_unreadable};
 use crate::command::{Command, Decision};
-use crate::hint::Hint;
+use crate::hint::{Hint, Hinted};
 use crate::ids::ResourceId;
 use crate::machine::State;
 use crate::policy::Trigger;
@@ -48,8 +48,12 @@ pub fn decide(input: &Input) -> Decision {
         decision.say(instance, Reason::new(Code::NotCovered, text));
         return decision;
     }
-    let (region, instance) = (region.clone(), instance.clone());
-    decision.command(Command::Hint(Hint { region: region.clone(), instance, at: input.now }));
-    decision.command(request::wake(&region));
+    decision.command(Command::Hint(Hint {
+        region: region.clone(),
+        instance: instance.clone(),
+        hinted: Hinted::Stopped,
+        at: input.now,
+    }));
+    decision.command(request::wake(region));
     decision
 }

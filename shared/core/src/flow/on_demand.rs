@@ -6,7 +6,8 @@
 //!
 //! 1. The point is requested, and with it the request is counted. Of all that see the tag, one can
 //!    write that; the others leave the rest to it.
-//! 2. The tag goes, if it still has this value: another request that was put meanwhile stays.
+//! 2. The tag goes, if it still has this value: another request that was put meanwhile stays. The
+//!    ledger records that it went.
 //! 3. Another tag, which triggers nothing, says what came of it.
 //! 4. The ledger records that the request is complete.
 //!
@@ -18,14 +19,16 @@
 //! there to be answered again for as long as it was not.
 //!
 //! If a function dies in between, the sweep removes the tag after [`SETTLE`], if it is still there,
-//! and requests nothing more. A tag that is seen right after it went may be what EC2 showed before.
+//! and requests nothing more; it tries less and less often if the tag cannot be removed. A tag that
+//! is seen right after it went may be what EC2 showed before.
 //! The answer tells: it is set after the tag went, so that a tag which is seen beside the answer to
 //! the last request is another request, and is heard at once. Without that answer it is left to the
 //! sweep, and is another request once [`SETTLE`] has passed.
 //!
 //! # Caveats
-//! A request that is put again, with the same value, after a tag went and before it was answered,
-//! is taken for the one that was there: the two are one point.
+//! If a function dies after a tag went, and before the ledger records that, and somebody puts the
+//! same tag again before the sweep comes by, the two are taken for one request: they are one point.
+//! Between the two steps there is nothing but the answer of EC2.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,7 +38,7 @@ use super::{InForce, request};
 use crate::command::{Change, Command, Consume, Decision, Write};
 use crate::duration::seconds;
 use crate::ids::{InstanceId, PolicyName};
-use crate::limits::{ASKED_AGAIN, SETTLE, later};
+use crate::limits::{A_DAY, ASKED_AGAIN, SETTLE, later};
 use crate::machine::Instance;
 use crate::names::{TAG_ANSWER, TAG_ASK};
 use crate::point::Point;
@@ -201,18 +204,25 @@ fn standing<'a>(record: &'a RequestCounter, instance: &Instance, now: Timestamp)
     if shows_answer(record, instance) {
         return Standing::Over;
     }
-    match (&record.pending, record.consumed_at) {
-        (Some(pending), _) if pending.due_at <= now => Standing::Left(pending),
-        (Some(pending), _) => {
-            Standing::Taken(format!("this request has its point already: {}", pending.point))
-        }
-        (None, Some(at)) if now.duration_since(at) < SETTLE => {
+    let went_at = match &record.pending {
+        Some(pending) => match record.unanswered_since() {
+            None if pending.due_at <= now => return Standing::Left(pending),
+            None => {
+                let text = format!("this request has its point already: {}", pending.point);
+                return Standing::Taken(text);
+            }
+            went_at => went_at,
+        },
+        None => record.consumed_at,
+    };
+    match went_at {
+        Some(at) if now.duration_since(at) < SETTLE => {
             let last = record.last();
             Standing::Taken(format!(
                 "the tag was removed at {at}, for {last}; EC2 may still show it"
             ))
         }
-        (None, _) => Standing::Over,
+        _ => Standing::Over,
     }
 }
 
@@ -285,7 +295,10 @@ fn take_off(
     let text = format!("the tag that requested {} is still there", pending.point);
     decision.say(&instance.id, Reason::new(Code::RequestLeft, text));
     let answer = answer_of(pending, &record.policy);
-    let pending = Pending { due_at: later(now, SETTLE), ..pending.clone() };
+    // Somebody may have denied the removal for good. Each wait is as long as all before it.
+    let waited = now.duration_since(pending.requested_at);
+    let due_at = later(now, waited.clamp(SETTLE, A_DAY));
+    let pending = Pending { due_at, ..pending.clone() };
     let write = Write::request_counter(RequestCounter { pending: Some(pending), ..record.clone() });
     let taken = write.as_request_counter().cloned();
     let change = Some(Change { writes: vec![write], summary: None });

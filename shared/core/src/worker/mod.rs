@@ -20,8 +20,9 @@
 //! description of a machine is recent when the machine is imaged. Power claims its next look before
 //! it decides, for as long as a machine is down or waits to be.
 //!
-//! A worker of snapshots first follows the hints: machines that may have stopped. It takes the
-//! lease before it describes several machines, so that no other worker describes them too.
+//! A worker of snapshots first follows the hints: machines that may have stopped, or may carry a
+//! request. It takes the lease before it describes several machines, so that no other worker
+//! describes them too.
 
 pub mod batch;
 pub mod memory;

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use afterimage_core::command::{Change, Command, Consume, Decision, Record};
 use afterimage_core::flow::on_demand::{RequestCounters, TagRequests, by_hand, record_of};
+use afterimage_core::flow::work_requested::hinted;
 use afterimage_core::flow::{InForce, InstanceTagged, Unreadable, instance_tagged, reconcile_tick};
+use afterimage_core::hint::{Hint, Hinted};
 use afterimage_core::limits::SETTLE;
 use afterimage_core::machine::{Instance, State};
 use afterimage_core::names::{TAG_ANSWER, TAG_ASK};
@@ -83,16 +85,21 @@ impl World {
         self.now = self.now.checked_add(by).expect("an instant");
     }
 
-    /// What the event leads to, as everything is now.
+    /// What the hint of the event leads to, as everything is now, up to removing the hint.
     fn event(&self) -> Decision {
         let (region, instance) = (self.machine.region.clone(), self.machine.id.clone());
-        instance_tagged::decide(&instance_tagged::Input {
+        let hint = Hint { region, instance, hinted: Hinted::Tagged, at: self.now };
+        let mut decision = hinted::decide(&hinted::Input {
             now: self.now,
-            event: InstanceTagged { region, instance },
+            hints: vec![hint.clone()],
             in_force: self.in_force.clone(),
-            instance: Some(self.machine.clone()),
+            machines: [(self.machine.id.clone(), self.machine.clone())].into(),
+            summaries: BTreeMap::new(),
+            waiting: Vec::new(),
             counters: self.counters(),
-        })
+        });
+        assert_eq!(decision.commands.pop(), Some(Command::Forget(hint)));
+        decision
     }
 
     fn sweep(&self) -> Decision {
@@ -137,10 +144,15 @@ impl World {
         if steps > 1 && consume.value.is_some() && consume.value.as_deref() == self.tag() {
             self.machine.tags.remove(TAG_ASK);
         }
-        if steps > 2 {
+        let gone = consume.without_tag(self.now).filter(|_| steps > 2);
+        if let Some((change, _)) = &gone {
+            self.write(change);
+        }
+        let consume = gone.as_ref().map_or(consume, |(_, rest)| rest);
+        if steps > 3 {
             self.answers.extend(consume.answer.clone());
         }
-        if steps > 3
+        if steps > 4
             && let Some(change) = consume.consumed(self.now)
         {
             self.write(&change);
@@ -190,7 +202,7 @@ impl World {
     }
 }
 
-const ALL: usize = 4;
+const ALL: usize = 5;
 
 const FIRST: [&str; 3] = [
     "@ us-east-1 i-0aaaaaaaaaaaaaaa1: gold-0aaaaaaaaaaaaaaa1-ask-1: new -> requested, \
@@ -201,6 +213,14 @@ const FIRST: [&str; 3] = [
     "- gold-0aaaaaaaaaaaaaaa1-ask-1: requested by a tag on i-0aaaaaaaaaaaaaaa1 \
      (asked-for)",
 ];
+
+#[test]
+fn the_event_of_a_tag_leaves_a_hint_whatever_is_in_force() {
+    let Instance { region, id: instance, .. } = World::new().machine;
+    let event = InstanceTagged { region, instance };
+    let decision = instance_tagged::decide(&instance_tagged::Input { now: at(NOW), event });
+    check(&decision, &["? us-east-1 i-0aaaaaaaaaaaaaaa1 tagged", "> snapshot us-east-1"]);
+}
 
 #[test]
 fn a_tag_that_names_a_policy_of_the_machine_asks_for_a_point() {
@@ -359,6 +379,41 @@ fn whoever_dies_after_any_step_leaves_one_point_and_the_sweep_ends_it() {
         world.later(SETTLE);
         check(&world.sweep(), &[]);
     }
+}
+
+#[test]
+fn a_request_that_is_put_again_after_its_tag_went_is_another_whoever_has_died_before_the_answer() {
+    let mut world = World::asking("gold");
+    world.carry_out(&world.event(), 3);
+    assert_eq!((world.tag(), world.answers.len()), (None, 0));
+    world.later(SignedDuration::from_secs(30));
+    world.put("gold");
+    let left = "- i-0aaaaaaaaaaaaaaa1: the tag was removed at 2026-01-06T20:00:05Z, for \
+                gold-0aaaaaaaaaaaaaaa1-ask-1; EC2 may still show it (already-requested)";
+    check(&world.event(), &[left]);
+    world.later(SETTLE);
+    world.carry_out(&world.sweep(), ALL);
+    let names = ["gold-0aaaaaaaaaaaaaaa1-ask-1", "gold-0aaaaaaaaaaaaaaa1-ask-2"];
+    assert_eq!((world.point_names(), world.tag()), (names.to_vec(), None));
+    assert!(world.answers[0].ends_with("gold-0aaaaaaaaaaaaaaa1-ask-2"), "{:?}", world.answers);
+    world.later(SETTLE);
+    check(&world.sweep(), &[]);
+}
+
+#[test]
+fn a_tag_that_cannot_be_removed_is_tried_less_and_less_often() {
+    let mut world = World::asking("gold");
+    world.carry_out(&world.event(), 1);
+    let mut tries = 0;
+    for _ in 0..7 * 24 * 12 {
+        world.later(SignedDuration::from_mins(5));
+        let decision = world.sweep();
+        tries += decision.commands.len();
+        world.carry_out(&decision, 1);
+    }
+    // After 6, 12, 24 and so on minutes, and then once a day.
+    assert!((8..=16).contains(&tries), "{tries} tries in a week");
+    assert_eq!(world.points.len(), 1);
 }
 
 #[test]

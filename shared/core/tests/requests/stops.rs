@@ -6,7 +6,7 @@ use afterimage_core::flow::work_requested::hinted;
 use afterimage_core::flow::{
     InForce, InstanceStateChanged, Unreadable, instance_state_changed, reconcile_tick,
 };
-use afterimage_core::hint::Hint;
+use afterimage_core::hint::{Hint, Hinted};
 use afterimage_core::machine::{Grade, Instance, State};
 use afterimage_core::status::Status;
 use afterimage_core::summary::Good;
@@ -46,7 +46,8 @@ fn event(in_force: &InForce, ledger: &Ledger, instance: &Instance, now: &str) ->
 fn follow(in_force: &InForce, ledger: &Ledger, shown: Option<&Instance>, now: &str) -> Decision {
     let first = stopped(1);
     let Instance { region, id, .. } = shown.unwrap_or(&first);
-    let hint = Hint { region: region.clone(), instance: id.clone(), at: at(now) };
+    let (region, instance) = (region.clone(), id.clone());
+    let hint = Hint { region, instance, hinted: Hinted::Stopped, at: at(now) };
     let machines = shown.map(|instance| (instance.id.clone(), instance.clone()));
     let mut decision = hinted::decide(&hinted::Input {
         now: at(now),
@@ -55,6 +56,7 @@ fn follow(in_force: &InForce, ledger: &Ledger, shown: Option<&Instance>, now: &s
         machines: machines.into_iter().collect(),
         summaries: ledger.summaries.clone(),
         waiting: Vec::new(),
+        counters: Default::default(),
     });
     // The hint is removed last, when all that follows from it is written.
     assert_eq!(decision.commands.pop(), Some(Command::Forget(hint)));
@@ -325,7 +327,7 @@ fn told(in_force: InForce, state: State) -> Decision {
 
 #[test]
 fn an_event_leaves_a_hint_for_the_worker_of_the_region() {
-    let hint = ["? us-east-1 i-0aaaaaaaaaaaaaaa1", "> snapshot us-east-1"];
+    let hint = ["? us-east-1 i-0aaaaaaaaaaaaaaa1 stopped", "> snapshot us-east-1"];
     check(&told(in_force(GOLD), State::Stopped), &hint);
     use State::{Pending, Running, ShuttingDown, Stopping, Terminated};
     for state in [Pending, Running, Stopping, ShuttingDown, Terminated] {

@@ -9,7 +9,7 @@ use afterimage_core::flow::work_requested::hinted;
 use afterimage_core::flow::{
     InFlight, InForce, InstanceStateChanged, instance_state_changed, reconcile_tick,
 };
-use afterimage_core::hint::Hint;
+use afterimage_core::hint::{Hint, Hinted};
 use afterimage_core::machine::{Instance, State};
 use afterimage_core::point::{Plan, Point};
 use afterimage_core::policy::Consistency;
@@ -43,7 +43,8 @@ fn waiting(number: u8) -> Point {
 
 fn event(in_force: &InForce, shown: Option<Instance>, waiting: Vec<Point>) -> Decision {
     let stopped = machine(1, "us-east-1", State::Stopped);
-    let hint = Hint { region: stopped.region, instance: stopped.id, at: at(NOW) };
+    let Instance { region, id: instance, .. } = stopped;
+    let hint = Hint { region, instance, hinted: Hinted::Stopped, at: at(NOW) };
     let mut decision = hinted::decide(&hinted::Input {
         now: at(NOW),
         hints: vec![hint.clone()],
@@ -51,6 +52,7 @@ fn event(in_force: &InForce, shown: Option<Instance>, waiting: Vec<Point>) -> De
         machines: shown.into_iter().map(|instance| (instance.id.clone(), instance)).collect(),
         summaries: BTreeMap::new(),
         waiting,
+        counters: BTreeMap::new(),
     });
     assert_eq!(decision.commands.pop(), Some(Command::Forget(hint)));
     decision
@@ -75,7 +77,7 @@ fn the_event_of_a_stop_that_is_waited_for_leaves_a_hint() {
         in_force: InForce::default(),
         in_flight: vec![waits],
     });
-    check(&decision, &["? us-east-1 i-0aaaaaaaaaaaaaaa1", "> snapshot us-east-1"]);
+    check(&decision, &["? us-east-1 i-0aaaaaaaaaaaaaaa1 stopped", "> snapshot us-east-1"]);
 }
 
 fn sweep(points: Vec<Point>, machines: Vec<Instance>) -> Decision {

@@ -70,7 +70,9 @@ impl Line for Command {
                 write!(f, "+ {}; {}", Shown(&intent.call), Shown(&intent.change))
             }
             Command::Correct(correct) => Line::fmt(&**correct, f),
-            Command::Hint(hint) => write!(f, "? {} {}", hint.region, hint.instance),
+            Command::Hint(hint) => {
+                write!(f, "? {} {} {}", hint.region, hint.instance, hint.hinted.as_str())
+            }
             Command::Forget(hint) => write!(f, "= {} {} was looked at", hint.region, hint.instance),
             Command::Wake(wake) => write!(f, "> {}", Shown(wake)),
             Command::Looked(at) => write!(f, "= looked at {at}"),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use afterimage_core::flow::InForce;
 use afterimage_core::flow::work_requested::{Input, hinted, snapshot};
-use afterimage_core::hint::Hint;
+use afterimage_core::hint::{Hint, Hinted};
 use afterimage_core::ids::InstanceId;
 use afterimage_core::obstacle::Obstacles;
 use afterimage_core::point::{Plan, Point};
@@ -113,7 +113,9 @@ fn a_worker_without_time_for_a_fleet_hands_over_before_it_describes_one() {
 }
 
 fn hints(count: usize) -> Vec<Hint> {
-    (0..count).map(|number| Hint { region: home(), instance: id(number), at: at(0) }).collect()
+    let hint =
+        |number| Hint { region: home(), instance: id(number), hinted: Hinted::Stopped, at: at(0) };
+    (0..count).map(hint).collect()
 }
 
 #[test]
@@ -129,6 +131,7 @@ fn hints_are_followed_before_the_records() {
         machines: BTreeMap::new(),
         summaries: BTreeMap::new(),
         waiting: Vec::new(),
+        counters: BTreeMap::new(),
     };
     worker.loaded(Loaded { input: Input::Hinted(Box::new(input)), put_off: None });
     assert_eq!(next(&worker, 0), "decide");

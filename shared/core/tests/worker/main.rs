@@ -3,6 +3,7 @@
 mod leases;
 mod looks;
 mod pace;
+mod parts;
 mod rounds;
 mod start;
 

@@ -10,6 +10,7 @@ use crate::ec2::{Ec2, errors};
 impl Ec2 {
     /// Puts tags on artefacts.
     pub async fn create_tags(&self, wanted: &CreateTags) -> Outcome<()> {
+        self.turn(&wanted.region, "CreateTags").await;
         let sent = Sent::default();
         let answer = self
             .client(&wanted.region)

@@ -5,11 +5,12 @@ use afterimage_core::machine::State;
 
 use super::sending::{Sent, in_time};
 use super::wire::state_before;
-use crate::ec2::{Ec2, errors};
+use crate::ec2::{Ec2, START_INSTANCES, errors};
 
 impl Ec2 {
     /// Starts a machine. The outcome has the state of the machine before the call.
     pub async fn start_instance(&self, wanted: &StartInstance) -> Outcome<State> {
+        self.turn(&wanted.region, START_INSTANCES).await;
         let sent = Sent::default();
         let answer = self
             .client(&wanted.region)

@@ -9,7 +9,7 @@ use afterimage_core::observed::{Attributes, Complete, ImageState, ObservedDevice
 use aws_sdk_ec2::types::{self, Filter};
 
 use super::wire::{self, Odd, word};
-use super::{FILTER_VALUES_MAX, ItemPace, PAGE, Reading, filter, literally};
+use super::{FILTER_VALUES_MAX, PAGE, filter, literally};
 use crate::ec2::Ec2;
 use crate::error::Failure;
 use crate::log;
@@ -71,10 +71,8 @@ impl Ec2 {
         region: &Region,
         images: Vec<AmiId>,
     ) -> BTreeMap<AmiId, Option<String>> {
-        let mut pace = ItemPace::new(&self.clock);
         let mut all = BTreeMap::new();
         for image in images {
-            pace.wait().await;
             if let Some(data) = self.uefi_data_of_image(region, &image).await {
                 all.insert(image, data);
             }
@@ -85,7 +83,8 @@ impl Ec2 {
     /// Returns the variables of the UEFI firmware of an image; none if EC2 does not tell. The
     /// answer is only compared, so that no image has to wait for it.
     async fn uefi_data_of_image(&self, region: &Region, image: &AmiId) -> Option<Option<String>> {
-        let reading = Reading { operation: "DescribeImageAttribute", region };
+        let reading = self.reading("DescribeImageAttribute", region);
+        reading.turn().await;
         let call = self.client(region).describe_image_attribute().image_id(image.as_str());
         match call.attribute(types::ImageAttributeName::UefiData).send().await {
             Ok(answer) => {
@@ -120,7 +119,7 @@ impl Ec2 {
         owner: Owner,
         filter: Option<Filter>,
     ) -> Result<Vec<types::Image>, Failure> {
-        let reading = Reading { operation: "DescribeImages", region };
+        let reading = self.reading("DescribeImages", region);
         let call = self.client(region).describe_images();
         let call =
             call.set_filters(filter.map(|one| vec![one])).include_disabled(true).max_results(PAGE);

@@ -8,7 +8,7 @@ use afterimage_core::machine::{Instance, State};
 use aws_sdk_ec2::types::{self, Filter, InstanceLifecycleType, InstanceStateName};
 
 use super::wire::{self, Odd};
-use super::{FILTER_VALUES_MAX, PAGE, Reading, filter, literally};
+use super::{FILTER_VALUES_MAX, PAGE, filter, literally};
 use crate::ec2::Ec2;
 use crate::error::Failure;
 
@@ -48,7 +48,7 @@ impl Ec2 {
     ) -> Result<Vec<types::Instance>, Failure> {
         let mut found = Vec::new();
         for filters in filters(find) {
-            let reading = Reading { operation: "DescribeInstances", region };
+            let reading = self.reading("DescribeInstances", region);
             let call = self.client(region).describe_instances();
             let call = call.set_filters(Some(filters)).max_results(PAGE);
             let pages = reading.pages(call.into_paginator().send()).await?;

@@ -11,7 +11,7 @@ use aws_sdk_ec2::types::{self, AttachmentStatus, InstanceBootModeValues, VolumeA
 use super::images::{Owner, instance_store};
 use super::instances::{Find, instance};
 use super::wire::{self, Odd, word};
-use super::{FILTER_VALUES_MAX, ItemPace, PAGE, Reading, filter};
+use super::{FILTER_VALUES_MAX, PAGE, filter};
 use crate::ec2::{Ec2, errors};
 use crate::error::Failure;
 use crate::log;
@@ -55,7 +55,6 @@ impl Ec2 {
         let images = self.source_images(region, &instances).await?;
         let mut machines = Machines::default();
         let mut has_to_wait = false;
-        let mut pace = ItemPace::new(&self.clock);
         for wire in &instances {
             let image = wire.image_id().and_then(|id| images.get(id));
             let read = || -> Result<Machine, Odd> {
@@ -86,10 +85,7 @@ impl Ec2 {
                 let data = match known.filter(|of| of.launched == machine.instance.launched) {
                     Some(known) => Uefi::Is(known.uefi_data.clone()),
                     None if has_to_wait => Uefi::Unsettled,
-                    None => {
-                        pace.wait().await;
-                        self.uefi_data(region, &machine.instance.id).await?
-                    }
+                    None => self.uefi_data(region, &machine.instance.id).await?,
                 };
                 has_to_wait |= matches!(data, Uefi::Throttled);
                 match data {
@@ -113,7 +109,7 @@ impl Ec2 {
         let ids: Vec<&str> = instances.iter().filter_map(|wire| wire.instance_id()).collect();
         let mut volumes = Volumes::new();
         for ids in ids.chunks(FILTER_VALUES_MAX) {
-            let reading = Reading { operation: "DescribeVolumes", region };
+            let reading = self.reading("DescribeVolumes", region);
             let call = self.client(region).describe_volumes();
             let call = call.filters(filter("attachment.instance-id", ids)).max_results(PAGE);
             // Volumes that a service manages may be hidden, but are imaged all the same.
@@ -156,7 +152,8 @@ impl Ec2 {
     }
 
     async fn uefi_data(&self, region: &Region, instance: &InstanceId) -> Result<Uefi, Failure> {
-        let reading = Reading { operation: "GetInstanceUefiData", region };
+        let reading = self.reading("GetInstanceUefiData", region);
+        reading.turn().await;
         let call = self.client(region).get_instance_uefi_data().instance_id(instance.as_str());
         match call.send().await {
             Ok(answer) => Ok(Uefi::Is(answer.uefi_data.filter(|data| !data.is_empty()))),

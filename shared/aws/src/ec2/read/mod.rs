@@ -17,13 +17,11 @@ mod wire;
 use std::error::Error;
 
 use afterimage_core::ids::Region;
-use afterimage_core::limits::ITEM_READ_PACE;
 use aws_sdk_ec2::error::SdkError;
 use aws_sdk_ec2::types::Filter;
 use aws_smithy_async::future::pagination_stream::PaginationStream;
-use jiff::{SignedDuration, Timestamp};
 
-use crate::clock::Clock;
+use crate::ec2::Ec2;
 use crate::error::Failure;
 pub use instances::Find;
 pub use machines::Machines;
@@ -38,10 +36,17 @@ const PAGES_MAX: usize = 300;
 /// The most values that EC2 takes in the filters of one call.
 const FILTER_VALUES_MAX: usize = 200;
 
-/// A call that reads, named for the errors that it may end in.
+/// A call that reads, named for its part of what EC2 allows and for the errors that it may end in.
 struct Reading<'a> {
+    ec2: &'a Ec2,
     operation: &'static str,
     region: &'a Region,
+}
+
+impl Ec2 {
+    fn reading<'a>(&'a self, operation: &'static str, region: &'a Region) -> Reading<'a> {
+        Reading { ec2: self, operation, region }
+    }
 }
 
 impl Reading<'_> {
@@ -54,7 +59,13 @@ impl Reading<'_> {
         E: Error + Send + Sync + 'static,
     {
         let mut all = Vec::new();
+        self.turn().await;
         while let Some(page) = pages.next().await {
+            // The stream does not tell if it makes another call. So the turn of each further page
+            // is taken after it, and delays the one that follows.
+            if !all.is_empty() {
+                self.turn().await;
+            }
             all.push(page.map_err(|error| self.failed(error))?);
             if all.len() > PAGES_MAX {
                 return Err(self.failed(Endless));
@@ -63,32 +74,17 @@ impl Reading<'_> {
         Ok(all)
     }
 
+    /// Waits until the next call may be made.
+    async fn turn(&self) {
+        self.ec2.turn(self.region, self.operation).await;
+    }
+
     fn failed(&self, source: impl Error + Send + Sync + 'static) -> Failure {
         Failure::Ec2 {
             operation: self.operation,
             region: self.region.to_string(),
             source: Box::new(source),
         }
-    }
-}
-
-/// The pace of reads that EC2 answers for one machine or image at a time.
-struct ItemPace<'a> {
-    clock: &'a Clock,
-    last: Option<Timestamp>,
-}
-
-impl ItemPace<'_> {
-    fn new(clock: &Clock) -> ItemPace<'_> {
-        ItemPace { clock, last: None }
-    }
-
-    /// Waits until the next read may be made.
-    async fn wait(&mut self) {
-        let now = self.clock.now();
-        let wait = self.last.map(|last| ITEM_READ_PACE.saturating_sub(now.duration_since(last)));
-        self.clock.sleep(wait.unwrap_or(SignedDuration::ZERO)).await;
-        self.last = Some(self.clock.now());
     }
 }
 

@@ -13,8 +13,8 @@ use aws_sdk_ec2::types::{self, InstanceAttributeName, InstanceType};
 
 use super::instances::{Find, instance, state_reason};
 use super::wire::{self, Odd};
-use super::{PAGE, Reading, filter};
-use crate::ec2::{Ec2, errors};
+use super::{PAGE, filter};
+use crate::ec2::{Ec2, START_INSTANCES, errors};
 use crate::error::Failure;
 
 impl Ec2 {
@@ -71,7 +71,7 @@ impl Ec2 {
         region: &Region,
         id: &InstanceId,
     ) -> Result<BTreeSet<String>, Failure> {
-        let reading = Reading { operation: "DescribeVolumes", region };
+        let reading = self.reading("DescribeVolumes", region);
         let call = self.client(region).describe_volumes().max_results(PAGE);
         let call = call.filters(filter("attachment.instance-id", &[id.as_str()]));
         // A machine does not start without the volumes that a service manages either.
@@ -88,7 +88,9 @@ impl Ec2 {
         region: &Region,
         id: &InstanceId,
     ) -> Result<Option<String>, Failure> {
-        let reading = Reading { operation: "StartInstances (DryRun)", region };
+        let reading = self.reading("StartInstances (DryRun)", region);
+        // A trial takes a token like a start.
+        self.turn(region, START_INSTANCES).await;
         let call = self.client(region).start_instances().instance_ids(id.as_str()).dry_run(true);
         match call.send().await {
             Err(error) if error.code().is_some_and(errors::is_dry_run_passed) => Ok(None),
@@ -101,7 +103,8 @@ impl Ec2 {
     }
 
     async fn stop_protected(&self, region: &Region, id: &InstanceId) -> Result<bool, Failure> {
-        let reading = Reading { operation: "DescribeInstanceAttribute", region };
+        let reading = self.reading("DescribeInstanceAttribute", region);
+        reading.turn().await;
         let call = self.client(region).describe_instance_attribute().instance_id(id.as_str());
         let call = call.attribute(InstanceAttributeName::DisableApiStop);
         let answer = call.send().await.map_err(|error| reading.failed(error))?;
@@ -110,7 +113,8 @@ impl Ec2 {
     }
 
     async fn has_instance_store(&self, region: &Region, name: &str) -> Result<bool, Failure> {
-        let reading = Reading { operation: "DescribeInstanceTypes", region };
+        let reading = self.reading("DescribeInstanceTypes", region);
+        reading.turn().await;
         let call = self.client(region).describe_instance_types();
         let call = call.instance_types(InstanceType::from(name));
         let answer = call.send().await.map_err(|error| reading.failed(error))?;

@@ -9,7 +9,7 @@ use afterimage_core::slot::PointId;
 use aws_sdk_ec2::types::{self, Filter};
 
 use super::wire::{self, Odd};
-use super::{FILTER_VALUES_MAX, PAGE, Reading, filter, literally};
+use super::{FILTER_VALUES_MAX, PAGE, filter, literally};
 use crate::ec2::Ec2;
 use crate::error::Failure;
 
@@ -58,7 +58,7 @@ impl Ec2 {
         region: &Region,
         filter: Filter,
     ) -> Result<Vec<ObservedSnapshot>, Failure> {
-        let reading = Reading { operation: "DescribeSnapshots", region };
+        let reading = self.reading("DescribeSnapshots", region);
         let call = self.client(region).describe_snapshots();
         let call = call.owner_ids("self").filters(filter).max_results(PAGE);
         let pages = reading.pages(call.into_paginator().send()).await?;

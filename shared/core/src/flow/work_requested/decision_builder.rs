@@ -60,14 +60,17 @@ impl DecisionBuilder {
     }
 
     /// Adds a call for a point, after its intent. Its outcome tells of the obstacles of its queue.
+    /// `read` is the change that keeps what was read for the call, if the call is not made.
     pub fn call_around(
         &mut self,
         point: &Point,
         obstacles: &Obstacles,
-        change: Change,
-        call: impl Into<Call>,
+        (change, call): (Change, impl Into<Call>),
+        read: Option<Change>,
     ) {
-        self.create(Command::Call(Box::new(intent_around(point, obstacles, change, call))));
+        let intent = intent_around(point, obstacles, change, call);
+        let intent = Intent { read: read.map(Box::new), ..intent };
+        self.create(Command::Call(Box::new(intent)));
     }
 
     /// Tells whether a call that snapshots a machine was added.

@@ -1,13 +1,17 @@
-//! Machines that may have stopped, as events told: policies that wait for that ask for a point, and
-//! points that wait for it are due. The sweep does the same for stops of which no event told.
+//! Machines that events told of. The sweep does the same for those of which no event told.
+//!
+//! - A machine that may have stopped: policies that wait for that ask for a point, and points that
+//!   wait for it are due.
+//! - A machine that may carry a request: it is taken, or refused ([`on_demand`]).
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
 use crate::command::{Command, Decision};
+use crate::flow::on_demand::{self, RequestCounters};
 use crate::flow::{InForce, request, say_unreadable, stop, waiting};
-use crate::hint::Hint;
+use crate::hint::{Hint, Hinted};
 use crate::ids::InstanceId;
 use crate::machine::{Instance, State};
 use crate::point::Point;
@@ -24,6 +28,8 @@ pub struct Input {
     pub summaries: BTreeMap<InstanceId, MachineSummary>,
     /// The points of the region that wait for one of these machines to stop.
     pub waiting: Vec<Point>,
+    /// The counters of the requests that these machines carry.
+    pub counters: RequestCounters,
 }
 
 /// Decides about each machine, and removes its hint after that.
@@ -31,13 +37,25 @@ pub fn decide(input: &Input) -> Decision {
     let mut decision = Decision::default();
     say_unreadable(&mut decision, &input.in_force.unreadable);
     for hint in &input.hints {
-        decision.add(follow(input, &hint.instance));
+        decision.add(match hint.hinted {
+            Hinted::Stopped => may_have_stopped(input, &hint.instance),
+            Hinted::Tagged => may_be_tagged(input, &hint.instance),
+        });
         decision.command(Command::Forget(hint.clone()));
     }
     decision
 }
 
-fn follow(input: &Input, id: &InstanceId) -> Decision {
+fn may_be_tagged(input: &Input, id: &InstanceId) -> Decision {
+    if let Some(instance) = input.machines.get(id) {
+        return on_demand::by_tag(instance, &input.in_force, &input.counters, input.now);
+    }
+    let mut decision = Decision::default();
+    decision.say(id, Reason::new(Code::MachineGone, "EC2 shows no such instance"));
+    decision
+}
+
+fn may_have_stopped(input: &Input, id: &InstanceId) -> Decision {
     let shown = match input.machines.get(id) {
         Some(instance) if instance.state == State::Stopped => return stopped(input, instance),
         Some(instance) => format!("EC2 shows this machine as {}", instance.state.as_str()),

@@ -38,7 +38,7 @@ use crate::limits::{
     BACKOFF, BELIEVED_FOR, LOOK_AFTER, LOOK_DOWN, PARTIAL, SETTLE, UNSETTLED_WAIT, WAITING_MAX,
     later,
 };
-use crate::machine::{Grade, Machine, Volume};
+use crate::machine::{Firmware, Grade, Machine, Volume};
 use crate::names::image_name;
 use crate::observed::{Complete, ImageState, ObservedImage, ObservedSnapshot};
 use crate::obstacle::Obstacles;
@@ -403,7 +403,7 @@ fn begin(
     if let Some(reason) = choice.because {
         builder.say(&point.id, reason);
     }
-    call(builder, &chosen, is_created, input)
+    call(builder, &chosen, is_created, read(point, machine), input)
 }
 
 /// Makes the call for a point that has chosen its method.
@@ -411,19 +411,28 @@ fn call(
     builder: &mut DecisionBuilder,
     chosen: &Point,
     is_created: bool,
+    read: Option<Change>,
     input: &Input,
 ) -> Result<(), IllegalTransition> {
     let chosen = chosen.clone().found(shared_volume(chosen));
     let left_out = tags_left_out(&chosen);
     let chosen = chosen.found(left_out);
     if is_created {
-        let (change, call) = create_image::begin(&chosen, input.now)?;
-        builder.call_around(&chosen, &input.obstacles, change, call);
+        let begun = create_image::begin(&chosen, input.now)?;
+        builder.call_around(&chosen, &input.obstacles, begun, read);
     } else {
-        let (change, call) = create_snapshots::begin(&chosen, input.now)?;
-        builder.call_around(&chosen, &input.obstacles, change, call);
+        let begun = create_snapshots::begin(&chosen, input.now)?;
+        builder.call_around(&chosen, &input.obstacles, begun, read);
     }
     Ok(())
+}
+
+/// Returns the change that keeps the description of a machine, whose UEFI variables cost a call.
+/// None if the point has them.
+fn read(point: &Point, machine: &Machine) -> Option<Change> {
+    let known = point.machine.as_ref().map(Firmware::of);
+    let after = Point { machine: Some(machine.clone()), ..point.clone() };
+    (known != Some(Firmware::of(machine))).then(|| Change::point(after))
 }
 
 /// Waits for a policy that cannot be read. After [`WAITING_MAX`] it is read for the point every
