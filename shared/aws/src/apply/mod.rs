@@ -16,6 +16,7 @@
 
 mod call;
 mod consume;
+mod mark;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -98,6 +99,8 @@ struct Executor<'a> {
     last_tag: Option<Timestamp>,
     /// The failure of the first machine that was not answered.
     unanswered: Option<Failure>,
+    /// True if another worker has counted the round of the same region.
+    is_outdone: bool,
 }
 
 impl<'a> Executor<'a> {
@@ -119,6 +122,7 @@ impl<'a> Executor<'a> {
             pace: Pace::default(),
             last_tag: None,
             unanswered: None,
+            is_outdone: false,
         }
     }
 
@@ -132,7 +136,7 @@ impl<'a> Executor<'a> {
             if let Command::Wake(wake) = command {
                 // A wake takes no time, and is sent even if no time is left, or something failed.
                 self.wakes.insert(wake);
-            } else if failed.is_none() && self.has_time() {
+            } else if failed.is_none() && (mark::is_always_written(&command) || self.has_time()) {
                 failed = self.follow_through(command).await.err();
             }
         }
@@ -184,6 +188,7 @@ impl<'a> Executor<'a> {
             Command::Looked(at) => ledger.looked(at).await?,
             Command::Report(finding) => self.report(&finding).await?,
             Command::Resolve(resolved) => self.resolve(&resolved).await?,
+            Command::Mark(mark) => self.mark(&mark).await?,
         }
         Ok(Decision::default())
     }

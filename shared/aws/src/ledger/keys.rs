@@ -8,6 +8,7 @@
 //! | `policies` | `region#REGION` | a region that may have resources of ours |
 //! | `policies` | `looked` | the time of the last audit of everything with our tag |
 //! | `policies` | `roster` | the machines that are stopped for their images |
+//! | `policies` | `identity#REGION` | the rounds of a region that the ledger has counted |
 //! | `machine#INSTANCE` | `machine` | the summary of a machine |
 //! | `machine#INSTANCE` | `point#POINT` | a point |
 //! | `machine#INSTANCE` | `asked#POLICY` | the counter of requests under a policy |
@@ -18,6 +19,8 @@
 //! | `claim#REGION#KIND` | `claim` | the claim on the next look at a queue |
 //! | `hints#REGION` | `stopped#INSTANCE` | a machine that may have stopped, as an event told |
 //! | `findings` | `finding#REGION#ARTEFACT` | a finding for people to see |
+//!
+//! The table of the witness has one partition, `witness`, with an item for each region (`sk`).
 //!
 //! The index `due` has the points, replicas and downtimes in a queue and the counters with an open
 //! request, and no others. The index `places` has the points and replicas whose artefacts are
@@ -66,6 +69,8 @@ pub const CURSOR: &str = "cursor#";
 pub const REGION: &str = "region#";
 pub const LOOKED: &str = "looked";
 pub const ROSTER: &str = "roster";
+pub const IDENTITY: &str = "identity#";
+pub const WITNESS: &str = "witness";
 pub const POINT: &str = "point#";
 const REQUESTS: &str = "asked#";
 pub const FINDINGS: &str = "findings";
@@ -104,6 +109,10 @@ impl Key {
 
     pub fn roster() -> Key {
         Key::new(POLICIES, ROSTER)
+    }
+
+    pub fn identity(region: &Region) -> Key {
+        Key::new(POLICIES, format!("{IDENTITY}{region}"))
     }
 
     pub fn machine(instance: &InstanceId) -> Key {

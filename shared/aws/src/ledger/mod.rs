@@ -21,6 +21,7 @@ mod read;
 mod record;
 mod request_counters;
 mod summary;
+mod witness;
 mod write;
 
 use std::sync::Arc;

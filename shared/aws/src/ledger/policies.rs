@@ -12,10 +12,11 @@ use super::Ledger;
 use super::condition::{Condition, PutIf};
 use super::item::{Item, attribute_of, item_of, part_of, record_of};
 use super::keys::{
-    CURSOR, Key, LOOKED, PK, POLICIES, POLICY, REGION, ROSTER, SK, VERSION, WRITTEN_BY, cursors,
+    CURSOR, IDENTITY, Key, LOOKED, PK, POLICIES, POLICY, REGION, ROSTER, SK, VERSION, WRITTEN_BY, cursors,
 };
 use super::read::{at_millis, millis};
 use super::record::{readable, roster};
+use super::witness::identity;
 use super::write::ACTIONS_MAX;
 use crate::error::Failure;
 
@@ -46,6 +47,8 @@ impl Ledger {
                 in_force.cursors.extend(readable(cursor(&item, &key)));
             } else if key.sk.starts_with(REGION) {
                 in_force.regions.extend(readable(region(&item, &key)));
+            } else if key.sk.starts_with(IDENTITY) {
+                in_force.identities.extend(readable(identity(&item, &key)));
             } else if key.sk == ROSTER {
                 in_force.roster = readable(roster(&item)).unwrap_or_default();
             } else if key.sk == LOOKED {

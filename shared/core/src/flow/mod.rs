@@ -18,9 +18,10 @@ pub mod stop;
 pub mod taken_up;
 pub mod waiting;
 pub mod wanted;
+pub mod went_back;
 pub mod work_requested;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -32,6 +33,7 @@ use crate::observed::ImageState;
 use crate::policy::{Consistency, Policy};
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
+use crate::witness::Identity;
 use crate::work::{Kind, Queue};
 
 /// Policies that are in force, and their state: one read of the ledger.
@@ -46,6 +48,8 @@ pub struct InForce {
     pub looked_at: Option<Timestamp>,
     /// The machines that are down by our doing.
     pub roster: Roster,
+    /// The rounds that the ledger has counted, by region.
+    pub identities: BTreeMap<Region, Identity>,
     /// Policies that are there and cannot be read; the others go on.
     pub unreadable: Vec<Unreadable>,
 }

@@ -198,6 +198,7 @@ impl World {
             named: BTreeMap::new(),
             downtimes: self.downtimes.clone(),
             allow_reboot: false,
+            trust: Default::default(),
             in_force: InForce { roster: self.roster.clone(), ..in_force() },
         })
     }

@@ -217,6 +217,7 @@ pub fn snapshot_input(
         downtimes,
         in_force,
         allow_reboot: true,
+        trust: Default::default(),
     }
 }
 

@@ -62,6 +62,7 @@ impl World {
             tagged: listed.into_iter().map(tagged).collect(),
             downtimes: BTreeMap::new(),
             allow_reboot: false,
+            trust: Default::default(),
             in_force: gold(),
             named: self.named(needs(Kind::Snapshot, &points, &[], now).names),
         });

@@ -50,6 +50,7 @@ fn unsettled(points: Vec<Point>, secs: i64) -> Loaded {
         named: BTreeMap::new(),
         in_force: InForce::default(),
         allow_reboot: false,
+        trust: Default::default(),
     };
     Loaded { input: Input::Snapshot(input), put_off: None }
 }
