@@ -48,13 +48,16 @@ fn a_point_costs_at_most_sixteen_writes_of_the_ledger() {
         scene::play(async |scene| {
             let machine = scene.machine(1).await;
             scene.policies(policies).await;
+            // Before that the sweep has looked through what carries our tag, as it does every hour.
+            scene.pass(10).await;
+            let before = scene.calls().len();
             if policies == ON_STOP {
                 scene.stop(&machine).await;
             }
-            scene.pass(50).await;
+            scene.pass(40).await;
             scene.assert_protected_once(2).await;
             assert_eq!(scene.available(HOME).await[0].tags["afterimage:grade"], grade);
-            let calls = scene.calls();
+            let calls = scene.calls().split_off(before);
             let writes: Vec<String> = calls
                 .iter()
                 .filter(|call| is_write(call))

@@ -203,6 +203,11 @@ pub fn partition(instance: &InstanceId) -> String {
     format!("{MACHINE}#{instance}")
 }
 
+/// The prefix of the partitions of machines.
+pub fn partition_prefix() -> String {
+    format!("{MACHINE}#")
+}
+
 /// The prefix of the sort keys of a policy's cursors.
 pub fn cursors(policy: &PolicyName) -> String {
     format!("{CURSOR}{policy}#")

@@ -10,6 +10,7 @@
 //! - Nothing here reads the clock to decide. The caller passes the time.
 
 mod condition;
+mod copy;
 mod findings;
 mod hints;
 pub mod item;
@@ -40,6 +41,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::clock::Clock;
 use crate::error::Failure;
 
+pub use copy::{Copied, Part};
 pub use lease::{Lease, LeaseUse};
 pub use write::Written;
 

@@ -12,7 +12,8 @@ use super::Ledger;
 use super::condition::{Condition, PutIf};
 use super::item::{Item, attribute_of, item_of, part_of, record_of};
 use super::keys::{
-    CURSOR, IDENTITY, Key, LOOKED, PK, POLICIES, POLICY, REGION, ROSTER, SK, VERSION, WRITTEN_BY, cursors,
+    CURSOR, IDENTITY, Key, LOOKED, PK, POLICIES, POLICY, REGION, ROSTER, SK, VERSION, WRITTEN_BY,
+    cursors,
 };
 use super::read::{at_millis, millis};
 use super::record::{readable, roster};

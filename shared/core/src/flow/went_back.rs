@@ -177,18 +177,15 @@ pub fn decide(
         let mut replicas = rebuilt.point.plan.replicate.iter();
         replicas.all(|place| tagged.images.contains_key(&place.region))
     };
-    let (adopted, left): (Vec<&Rebuilt>, Vec<&Rebuilt>) = found
-        .points
-        .iter()
-        .partition(|rebuilt| is_whole(rebuilt) || is_late(&rebuilt.point.home));
+    let (adopted, left): (Vec<&Rebuilt>, Vec<&Rebuilt>) =
+        found.points.iter().partition(|rebuilt| is_whole(rebuilt) || is_late(&rebuilt.point.home));
     for rebuilt in &adopted {
         let change = rebuilt.change_in_place(tagged.points.get(&rebuilt.point.id));
         decision.say(&rebuilt.point.id, Reason::new(Code::Adopted, ADOPTED));
         decision.command(Command::Record(Box::new(change)));
     }
     raise_counters(&mut decision, &found, facts);
-    let are_all_listed =
-        in_force.regions.iter().all(|region| tagged.images.contains_key(region));
+    let are_all_listed = in_force.regions.iter().all(|region| tagged.images.contains_key(region));
     let pending = pending(tagged, &doubts);
     for (region, doubt) in &doubts {
         let is_of = |rebuilt: &&&Rebuilt| rebuilt.point.home == *region;
@@ -257,7 +254,13 @@ fn tell_of_witness(
 }
 
 /// Reports that the ledger of a region went back. An earlier report gives way to this one.
-fn report(decision: &mut Decision, region: &Region, adopted: usize, foreign: usize, now: Timestamp) {
+fn report(
+    decision: &mut Decision,
+    region: &Region,
+    adopted: usize,
+    foreign: usize,
+    now: Timestamp,
+) {
     let artefact = Subject::from(LEDGER);
     decision.command(Command::Resolve(Resolved {
         region: region.clone(),
