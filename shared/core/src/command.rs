@@ -125,6 +125,12 @@ impl Command {
         }
     }
 
+    /// Tells whether the command is the count of a round that is over. It takes no time, and is
+    /// written even if no time is left: without it, the next worker would doubt the ledger.
+    pub fn ends_round(&self) -> bool {
+        matches!(self, Command::Mark(Mark::End { .. }))
+    }
+
     /// Returns the queue whose pace and lease the command needs.
     pub fn queue(&self) -> Option<&Queue> {
         match self {

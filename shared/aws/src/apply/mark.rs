@@ -1,6 +1,6 @@
 //! The counts of a round: in the witness before its first call, in the ledger after its last.
 
-use afterimage_core::command::Command;
+use afterimage_core::command::Explanation;
 use afterimage_core::reason::{Code, Reason};
 use afterimage_core::witness::Mark;
 use afterimage_core::work::{Kind, Queue};
@@ -8,12 +8,6 @@ use afterimage_core::work::{Kind, Queue};
 use super::Executor;
 use crate::error::chain;
 use crate::{Failure, log};
-
-/// Tells whether a command is the count of a round that is over. It takes no time, and is written
-/// even if no time is left: without it, the next worker would doubt the ledger.
-pub(super) fn is_always_written(command: &Command) -> bool {
-    matches!(command, Command::Mark(Mark::End { .. }))
-}
 
 impl Executor<'_> {
     /// Writes a count. A worker that another was faster than begins nothing. A witness that cannot
@@ -30,10 +24,7 @@ impl Executor<'_> {
                 }
                 Err(failure) => {
                     let reason = Reason::new(Code::WitnessUnreadable, chain(&failure));
-                    log::explanation(&afterimage_core::command::Explanation {
-                        about: region.to_string(),
-                        reason,
-                    });
+                    log::explanation(&Explanation { about: region.to_string(), reason });
                 }
             },
             Mark::End { .. } if self.is_outdone => {}

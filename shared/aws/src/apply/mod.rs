@@ -136,7 +136,7 @@ impl<'a> Executor<'a> {
             if let Command::Wake(wake) = command {
                 // A wake takes no time, and is sent even if no time is left, or something failed.
                 self.wakes.insert(wake);
-            } else if failed.is_none() && (mark::is_always_written(&command) || self.has_time()) {
+            } else if failed.is_none() && (command.ends_round() || self.has_time()) {
                 failed = self.follow_through(command).await.err();
             }
         }

@@ -3,8 +3,8 @@
 //!
 //! Nothing that is in the ledger is changed. What tells where work was going on is not copied: the
 //! leases, claims and hints, the roster and the downtimes, because machines that an older ledger
-//! calls stopped may have been started since; and the count of rounds, so that the ledger is doubted
-//! and looked at.
+//! calls stopped may have been started since. The count of rounds is not copied either, so that
+//! the ledger is doubted and looked at.
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 

@@ -142,8 +142,8 @@ async fn snapshots(
 }
 
 /// Reads whether the ledger may be older than what was made, and, if so, which of these machines
-/// have artefacts that it does not know. The artefacts are listed before the ledger is read: a point
-/// that is younger than the listing must not look unknown.
+/// have artefacts that it does not know. The artefacts are listed before the ledger is read,
+/// because a point that is younger than the listing must not look unknown.
 async fn trust(
     aws: &Aws,
     region: &Region,

@@ -1,10 +1,10 @@
 //! A ledger that went back in time, or is empty: what was made since is adopted.
 //!
-//! The witness ([`crate::witness`]) tells that the ledger of a region may be too old. Then the sweep
-//! looks at everything at once. Artefacts of points that the ledger does not know are judged by the
-//! rules of [`crate::rebuild`], and what tags and facts confirm is written as unverified. A point
-//! that the older ledger has requested again, and of which nothing was made, gives way to the point
-//! that its slot had before.
+//! The witness ([`crate::witness`]) tells that the ledger of a region may be too old. Then the
+//! sweep looks at everything at once. Artefacts of points that the ledger does not know are judged
+//! by the rules of [`crate::rebuild`], and what tags and facts confirm is written as unverified. A
+//! point that the older ledger has requested again, and of which nothing was made, gives way to the
+//! point that its slot had before.
 //!
 //! Anybody who may write tags can make artefacts that pass these rules. A point that exists would
 //! keep its slot from being imaged. So nothing is adopted for a slot that is still to come, nor for
@@ -269,9 +269,9 @@ fn report(
         at: now,
     }));
     let text = format!(
-        "the ledger was put back to an earlier time, or was empty: it did not know {adopted} points \
-         of this region; they are adopted as unverified, and {foreign} artefacts could not be used; \
-         run `afterimage rebuild` to look in all regions"
+        "the ledger was put back to an earlier time, or was empty: it did not know {adopted} \
+         points of this region; they are adopted as unverified, and {foreign} artefacts could not \
+         be used; run `afterimage rebuild` to look in all regions"
     );
     let reason = Reason::new(Code::LedgerWentBack, text);
     decision.command(Command::Report(Finding {
