@@ -21,6 +21,7 @@ use super::changes::Changes;
 use super::effects;
 use super::policy_file::PolicyFile;
 use super::preview::Preview;
+use super::went_back;
 use crate::failure::chain;
 use crate::stack::{self, Stack};
 use crate::{Failure, print};
@@ -66,6 +67,7 @@ async fn put_in_force(arguments: &Arguments, file: &PolicyFile) -> Result<(), Fa
     let policies = &file.policies(Some(now), CONSEQUENCE)?;
     let changes = Changes::between(&before, policies);
     let mut preview = Preview::of(&before, policies, changes.clone(), arguments.prune);
+    preview.notes.extend(went_back::warning(&stack, &ledger, &before, policies, now).await);
     let new = changes.changing(policies);
     if !new.is_empty() {
         let all = together(&before, policies, arguments.prune);

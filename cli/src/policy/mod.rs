@@ -11,6 +11,7 @@ mod schema;
 mod show;
 mod summary;
 pub mod unreadable;
+mod went_back;
 
 pub use changes::Changes;
 pub use policy_file::from_file;

@@ -7,21 +7,25 @@
 mod overview;
 mod table;
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write as _};
 
 use afterimage_aws::ledger::{LeaseUse, Writer, Written};
 use afterimage_aws::{Clock, Ec2, Failure as AwsFailure, Ledger};
 use afterimage_core::command::{Change, Write};
 use afterimage_core::ids::Region;
+use afterimage_core::point::Point;
 use afterimage_core::rebuild::{Found, Seen, decide};
 use afterimage_core::request_counter::RequestCounter;
 use afterimage_core::slot::PointId;
+use afterimage_core::witness::is_to_be_replaced;
 use aws_types::SdkConfig;
 
 use crate::stack::{self, STREAM, Stack};
 use crate::text::count;
 use crate::{Failure, print};
 
+pub use afterimage_aws::ledger::{Copied, Part};
 pub use overview::{Done, Overview};
 pub use table::{table, to_json};
 
@@ -34,6 +38,10 @@ pub struct Arguments {
     /// Regions to search; default: every region that the account may use.
     #[arg(long, value_name = "REGION", value_delimiter = ',')]
     regions: Vec<String>,
+    /// Table into which the ledger was restored: its items are copied first, where the ledger has
+    /// nothing.
+    #[arg(long, value_name = "TABLE")]
+    from: Option<String>,
     /// Write without asking.
     #[arg(long)]
     yes: bool,
@@ -59,23 +67,61 @@ async fn rebuild(arguments: &Arguments) -> Result<(), Failure> {
     // A missing table is told before an hour of listing, not after.
     let in_force = stack.ledger().in_force().await.map_err(failed)?;
     let tell = |text: &str| eprintln!("{text}");
+    let mut copied = Copied::default();
+    if let Some(table) = &arguments.from {
+        let question = format!("copy the points of table `{table}` into `{}`?", stack.table);
+        may_write(arguments, &question, "copy them")?;
+        copied = copy(&stack.config, &stack.table, table, Part::Machines).await.map_err(failed)?;
+    }
     let overview = look(&stack.config, &stack.table, &regions, &tell).await.map_err(failed)?;
     if !arguments.json {
         print(table(&overview).trim_end())?;
     }
     let new = overview.missing().count();
-    let may_write = new == 0 || arguments.yes || confirmed(new)?;
-    if !may_write {
-        return Err(Failure::Declined("nothing was written".into()));
+    if new > 0 {
+        let points = count(new, "point");
+        may_write(
+            arguments,
+            &format!("write {points} as unverified?"),
+            &format!("write {points}"),
+        )?;
     }
     let done = write(&stack.config, &stack.table, &overview, &tell).await.map_err(failed)?;
-    if in_force.policies.is_empty() {
+    let mut is_without_policies = in_force.policies.is_empty();
+    if let Some(table) = &arguments.from {
+        // The functions begin once policies are in force: then everything else is there.
+        let policies = copy(&stack.config, &stack.table, table, Part::Policies).await;
+        let policies = policies.map_err(failed)?;
+        copied.items += policies.items;
+        copied.left_alone += policies.left_alone;
+        let in_force = stack.ledger().in_force().await.map_err(failed)?;
+        is_without_policies = in_force.policies.is_empty();
+    }
+    if is_without_policies {
         eprintln!("no policy is in force: policies are not rebuilt; apply your policy file again");
     }
     if arguments.json {
-        return print(&to_json(&overview, &done).to_string());
+        return print(
+            &to_json(&overview, &done, arguments.from.is_some().then_some(copied)).to_string(),
+        );
+    }
+    if arguments.from.is_some() {
+        print(&table::copied_text(&copied))?;
     }
     print(&table::written_text(&done))
+}
+
+/// Copies a part of a table into which the ledger was restored.
+///
+/// # Errors
+/// One of the tables does not answer. What was copied until then stays; another run completes it.
+pub async fn copy(
+    config: &SdkConfig,
+    table: &str,
+    from: &str,
+    part: Part,
+) -> Result<Copied, AwsFailure> {
+    Ledger::new(config, table, STREAM).copy_from(from, part).await
 }
 
 /// Searches these regions, or every region if none is given, and decides which points can be
@@ -105,8 +151,10 @@ pub async fn look(
     let found = decide(&seen);
     let ids: Vec<PointId> = found.points.iter().map(|it| it.point.id.clone()).collect();
     let ledger = Ledger::new(config, table, STREAM);
-    let known = ledger.points(&ids).await?.into_keys().collect();
-    Ok(Overview { regions, found, known })
+    let known = ledger.points(&ids).await?.into_iter();
+    let (replaced, known): (BTreeMap<PointId, Point>, BTreeMap<PointId, Point>) =
+        known.partition(|(_, point)| is_to_be_replaced(point));
+    Ok(Overview { regions, found, known: known.into_keys().collect(), replaced })
 }
 
 /// Number of points between two lines of progress.
@@ -132,7 +180,8 @@ pub async fn write(
     let mut writer = Writer::new(format!("{STREAM}/rebuild/{started}"));
     let all = overview.missing().count();
     for (number, rebuilt) in (1..).zip(overview.missing()) {
-        match ledger.write(&rebuilt.change(), LeaseUse::None, &mut writer).await? {
+        let change = rebuilt.change_in_place(overview.replaced.get(&rebuilt.point.id));
+        match ledger.write(&change, LeaseUse::None, &mut writer).await? {
             Written::Done => {
                 done.points += 1;
                 done.replicas += rebuilt.replicas.len();
@@ -169,16 +218,21 @@ async fn raise_request_counters(
     Ok(())
 }
 
-/// Asks the user.
-fn confirmed(points: usize) -> Result<bool, Failure> {
-    let points = count(points, "point");
+/// Asks the user. `--yes` answers for them.
+fn may_write(arguments: &Arguments, question: &str, action: &str) -> Result<(), Failure> {
+    if arguments.yes {
+        return Ok(());
+    }
     if !io::stdin().is_terminal() {
         let text = "not written: stdin is not a terminal";
-        return Err(Failure::Input(format!("{text}\n  pass --yes to write {points}")));
+        return Err(Failure::Input(format!("{text}\n  pass --yes to {action}")));
     }
-    eprint!("write {points} as unverified? [y/N] ");
+    eprint!("{question} [y/N] ");
     io::stderr().flush().ok();
     let mut answer = String::new();
     let read = io::stdin().read_line(&mut answer);
-    Ok(read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes"))
+    if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") {
+        return Ok(());
+    }
+    Err(Failure::Declined("nothing was written".into()))
 }

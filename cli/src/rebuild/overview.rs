@@ -1,8 +1,9 @@
 //! Results of a rebuild: the points it finds, and the points it writes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use afterimage_core::ids::Region;
+use afterimage_core::point::Point;
 use afterimage_core::rebuild::{Found, Rebuilt};
 use afterimage_core::slot::PointId;
 
@@ -14,6 +15,9 @@ pub struct Overview {
     pub found: Found,
     /// Found points that are already in the ledger.
     pub known: BTreeSet<PointId>,
+    /// Points that an older ledger requested again, and of which nothing was made. Those that were
+    /// found take their place.
+    pub replaced: BTreeMap<PointId, Point>,
 }
 
 /// Numbers of what was written.

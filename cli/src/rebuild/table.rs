@@ -1,5 +1,6 @@
 //! The points that a rebuild finds, as text for people and as JSON for programs.
 
+use afterimage_aws::ledger::Copied;
 use afterimage_core::rebuild::{Rebuilt, Unusable};
 use serde_json::{Value, json};
 
@@ -43,6 +44,13 @@ pub fn written_text(done: &Done) -> String {
     text
 }
 
+/// Formats the numbers of a copy.
+pub fn copied_text(copied: &Copied) -> String {
+    let items = count(copied.items, "item");
+    let left_alone = copied.left_alone;
+    format!("copied from the restored table: {items}; already in the ledger: {left_alone}")
+}
+
 fn line(rebuilt: &Rebuilt) -> String {
     let point = &rebuilt.point;
     let mut parts = vec![point.id.to_string(), point.status.to_string()];
@@ -61,7 +69,7 @@ fn line(rebuilt: &Rebuilt) -> String {
 }
 
 /// Formats the points and the numbers of what was written for programs.
-pub fn to_json(overview: &Overview, done: &Done) -> Value {
+pub fn to_json(overview: &Overview, done: &Done, copied: Option<Copied>) -> Value {
     let of = |rebuilt: &&Rebuilt| json!({ "point": rebuilt.point, "replicas": rebuilt.replicas });
     let new: Vec<Value> = overview.missing().map(|rebuilt| of(&rebuilt)).collect();
     let unusable = overview.found.unusable.iter().map(|unusable| {
@@ -72,7 +80,7 @@ pub fn to_json(overview: &Overview, done: &Done) -> Value {
             "why": unusable.why,
         })
     });
-    json!({
+    let mut answer = json!({
         "regions": overview.regions,
         "rebuilt": new,
         "in_ledger": overview.known,
@@ -82,5 +90,9 @@ pub fn to_json(overview: &Overview, done: &Done) -> Value {
             "replicas": done.replicas,
             "left_alone": done.left_alone,
         },
-    })
+    });
+    if let Some(copied) = copied {
+        answer["copied"] = json!({ "items": copied.items, "left_alone": copied.left_alone });
+    }
+    answer
 }

@@ -51,6 +51,43 @@ fn a_lost_ledger_is_shown_asked_about_written_and_told_apart() {
 }
 
 #[test]
+fn a_ledger_restored_into_a_new_table_is_copied_back_and_what_came_after_it_is_adopted() {
+    let served = Served::start();
+    served.says(&["policy", "apply", "--yes", "-"], GOLD);
+    let web = served.machine("al2023-ami-*-x86_64", "web-1", "gold");
+    served.pass(120);
+    served.stop(&web);
+    served.pass(4 * 3600);
+    served.restore_into("restored");
+    let db = served.machine("al2023-ami-*-x86_64", "db-1", "gold");
+    served.pass(120);
+    served.stop(&db);
+    served.pass(4 * 3600);
+    served.lose_the_table();
+
+    let warned = served.run_with(&["policy", "apply", "--dry-run", "-"], GOLD);
+    let err = text(&warned.stderr);
+    assert!(err.contains("is empty; rounds of work that it knows: us-east-1: 0 of 2"), "{err}");
+    assert!(err.contains("run `afterimage rebuild` before you apply policies"), "{err}");
+
+    let asked = served.run(&["rebuild", "--from", "restored"]);
+    assert_eq!(asked.status.code(), Some(1));
+    assert!(text(&asked.stderr).contains("pass --yes to copy them"), "{asked:?}");
+    let told = served.says(&["rebuild", "--from", "restored", "--yes"], "");
+    let points = [("=", &web), ("+", &db)];
+    for (sign, machine) in points {
+        let line = format!("{sign} gold-{}-run-", machine.trim_start_matches("i-"));
+        assert!(told.contains(&line), "{line}: {told}");
+    }
+    // A point with two replicas, its machine and the policy; the three regions are noted already.
+    assert!(told.contains("restored table: 5 items; already in the ledger: 3\n"), "{told}");
+    assert!(told.ends_with("written as unverified: 1 point, 2 replicas\n"), "{told}");
+    assert_eq!(served.in_force().policies.len(), 1, "the policies are copied");
+    let again = served.says(&["rebuild", "--from", "restored", "--yes"], "");
+    assert!(again.contains("copied from the restored table: 0 items; "), "{again}");
+}
+
+#[test]
 fn a_region_that_is_none_is_told_before_anything_is_asked() {
     let output = crate::served::run(&[], &["rebuild", "--regions", "mars"], "");
     assert_eq!(output.status.code(), Some(1));

@@ -6,6 +6,9 @@ use std::process::{Child, Command, Output, Stdio};
 
 use afterimage_aws::Ledger;
 use afterimage_core::flow::InForce;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+};
 
 pub struct Served {
     child: Child,
@@ -74,6 +77,39 @@ impl Served {
             Ok(())
         });
         done.expect("it is lost");
+    }
+
+    /// Makes a table with the items that the ledger has now, as a restore into a new table does.
+    pub fn restore_into(&self, table: &str) {
+        let client =
+            aws_sdk_dynamodb::Client::new(&afterimage::stack::cloud_config(&self.url, "us-east-1"));
+        let attribute = |name: &str| {
+            let attribute = AttributeDefinition::builder().attribute_name(name);
+            attribute.attribute_type(ScalarAttributeType::S).build().expect("it has a name")
+        };
+        let key = |name: &str, kind| {
+            let key = KeySchemaElement::builder().attribute_name(name).key_type(kind);
+            key.build().expect("it has a name")
+        };
+        let made = client
+            .create_table()
+            .table_name(table)
+            .billing_mode(BillingMode::PayPerRequest)
+            .attribute_definitions(attribute("pk"))
+            .attribute_definitions(attribute("sk"))
+            .key_schema(key("pk", KeyType::Hash))
+            .key_schema(key("sk", KeyType::Range));
+        let done = afterimage::stack::block_on(async {
+            made.send().await.expect("a table is made");
+            self.pass(60);
+            let scanned = client.scan().table_name("afterimage").send().await;
+            for item in scanned.expect("it is scanned").items() {
+                let put = client.put_item().table_name(table).set_item(Some(item.clone()));
+                put.send().await.expect("an item is put");
+            }
+            Ok(())
+        });
+        done.expect("it is restored");
     }
 
     /// Moves the clock forward.

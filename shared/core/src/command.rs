@@ -13,6 +13,7 @@ use crate::ids::{InstanceId, PolicyName, Region};
 use crate::reason::Reason;
 use crate::request_counter::RequestCounter;
 use crate::slot::PointId;
+use crate::witness::Mark;
 use crate::work::Queue;
 
 pub use crate::change::{Change, Record, Write};
@@ -53,6 +54,8 @@ pub enum Command {
     Report(Finding),
     /// Remove a finding that no longer holds.
     Resolve(Resolved),
+    /// Count a round, in the ledger or in its witness.
+    Mark(Mark),
 }
 
 /// The steps of a request by tag, in this order: `taken` is written, the tag is removed, its
@@ -120,8 +123,15 @@ impl Command {
             | Command::Wake(_)
             | Command::Looked(_)
             | Command::Report(_)
-            | Command::Resolve(_) => None,
+            | Command::Resolve(_)
+            | Command::Mark(_) => None,
         }
+    }
+
+    /// Tells whether the command is the count of a round that is over. It takes no time, and is
+    /// written even if no time is left: without it, the next worker would doubt the ledger.
+    pub fn ends_round(&self) -> bool {
+        matches!(self, Command::Mark(Mark::End { .. }))
     }
 
     /// Returns the queue whose pace and lease the command needs.
@@ -138,7 +148,8 @@ impl Command {
             | Command::Wake(_)
             | Command::Looked(_)
             | Command::Report(_)
-            | Command::Resolve(_) => None,
+            | Command::Resolve(_)
+            | Command::Mark(_) => None,
         }
     }
 
@@ -161,7 +172,8 @@ impl Command {
             | Command::Forget(_)
             | Command::Wake(_)
             | Command::Looked(_)
-            | Command::Report(_) => self,
+            | Command::Report(_)
+            | Command::Mark(_) => self,
         }
     }
 }

@@ -32,6 +32,17 @@ pub const PENDING_MAX: SignedDuration = SignedDuration::from_hours(48);
 /// and the longest that a machine may be shown only in part.
 pub const WAITING_MAX: SignedDuration = SignedDuration::from_hours(24);
 
+/// The longest that a machine waits because its images may be unknown to a ledger that went back in
+/// time. What tags and facts confirm is adopted within minutes; what is pending becomes available.
+pub const DOUBT_MAX: SignedDuration = SignedDuration::from_hours(1);
+
+/// Time after which a round that the witness has counted is over: the time limit of a function.
+pub const ROUND_MAX: SignedDuration = SignedDuration::from_mins(15);
+
+/// Time for which it is told that the ledger went back: a week, so that a person sees it who looks
+/// on working days.
+pub const WENT_BACK_TOLD: SignedDuration = SignedDuration::from_hours(7 * 24);
+
 /// The wait after EC2 asked to wait.
 pub const THROTTLED_WAIT: SignedDuration = SignedDuration::from_secs(30);
 

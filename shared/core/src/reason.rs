@@ -205,6 +205,10 @@ codes! {
     Resolved = "resolved",
     /// A policy in the ledger cannot be read.
     PolicyUnreadable = "policy-unreadable",
+    /// The ledger is older than what was made, or it is empty.
+    LedgerWentBack = "ledger-went-back",
+    /// The table that tells whether the ledger went back does not answer.
+    WitnessUnreadable = "witness-unreadable",
 }
 
 impl fmt::Display for Code {

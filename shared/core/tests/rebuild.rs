@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use afterimage_core::flow::artefact_audit::Tagged;
+use afterimage_core::flow::went_back::{self, Doubt};
 use afterimage_core::ids::{AmiId, InstanceId, PolicyName, Region, SnapshotId, VolumeId};
 use afterimage_core::machine::{Build, Grade, Instance, Machine, State, Volume};
 use afterimage_core::observed::{
@@ -12,7 +14,7 @@ use afterimage_core::point::{Place, Plan, Point, ReplicaStatus};
 use afterimage_core::policy::{Artefact, Method, Replicate};
 use afterimage_core::reason::Code;
 use afterimage_core::rebuild::{Found, Seen, decide};
-use afterimage_core::slot::{Occasion, Slot};
+use afterimage_core::slot::{Occasion, PointId, Slot};
 use afterimage_core::status::Status;
 use afterimage_core::tags::write::{image_tags, snapshot_tags};
 use jiff::{SignedDuration, Timestamp};
@@ -350,4 +352,30 @@ fn a_replica_where_none_was_wanted_is_not_one() {
     let found = decide(&seen);
     assert_eq!(the_point(&found).replicas.len(), 1);
     assert_eq!(whys(&found)[0].0, ami(6).to_string());
+}
+
+/// How many points a doubted ledger adopts of artefacts that say they are of an occasion, while
+/// their machine is in this state.
+fn adopted(occasion: Occasion, state: State) -> usize {
+    let slot = Slot { occasion, ..point().slot };
+    let plan = Plan { replicate: Vec::new(), ..point().plan };
+    let point = Point { id: PointId::of(&slot), slot, plan, ..point() };
+    let tagged = |seen| ObservedSnapshot { tags: snapshot_tags(&point, 0), ..seen };
+    let name = format!("{}-0", point.id);
+    let image = ObservedImage { name, tags: image_tags(&point, 0), ..image(1, [11, 12], 0) };
+    let Seen { images, snapshots } = seen(&[image], &set().map(tagged), &[]);
+    let machine = Instance { state, ..machine().instance };
+    let fleet = BTreeMap::from([(region(HOME), Complete(vec![machine]))]);
+    let tagged = Tagged { images, snapshots, fleet, ..Tagged::default() };
+    let doubts = BTreeMap::from([(region(HOME), Doubt { since: None, count: 1 })]);
+    went_back::found(&tagged, &doubts, at(3600)).points.len()
+}
+
+#[test]
+fn nothing_is_adopted_for_a_slot_to_come_or_for_a_run_that_has_not_ended() {
+    let stop = Occasion::Stopped { launched: at(-3600) };
+    assert_eq!(adopted(Occasion::Scheduled(at(0)), State::Stopped), 1);
+    assert_eq!(adopted(Occasion::Scheduled(at(86_400)), State::Stopped), 0);
+    assert_eq!(adopted(stop.clone(), State::Stopped), 1);
+    assert_eq!(adopted(stop, State::Running), 0);
 }

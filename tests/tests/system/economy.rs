@@ -7,7 +7,7 @@ use afterimage_cloud::trace::Entry;
 use crate::scene::{self, FRANKFURT, HOME, IRELAND, Launch, NIGHTLY, ON_STOP};
 
 /// The most write requests to the ledger for one point, from the request to its last replica.
-const WRITES_MAX: usize = 16;
+const WRITES_MAX: usize = 17;
 /// The most describes of a region for 200 machines that are due together.
 const DESCRIBES_MAX: usize = 10;
 
@@ -43,18 +43,21 @@ fn a_machine_with_two_volumes_and_two_replicas_costs_four_creating_calls_and_no_
 }
 
 #[test]
-fn a_point_costs_at_most_sixteen_writes_of_the_ledger() {
+fn a_point_costs_at_most_seventeen_writes_of_the_ledger() {
     for (policies, grade) in [(NIGHTLY, "crash"), (ON_STOP, "at-rest")] {
         scene::play(async |scene| {
             let machine = scene.machine(1).await;
             scene.policies(policies).await;
+            // Before that the sweep has looked through what carries our tag, as it does every hour.
+            scene.pass(10).await;
+            let before = scene.calls().len();
             if policies == ON_STOP {
                 scene.stop(&machine).await;
             }
-            scene.pass(50).await;
+            scene.pass(40).await;
             scene.assert_protected_once(2).await;
             assert_eq!(scene.available(HOME).await[0].tags["afterimage:grade"], grade);
-            let calls = scene.calls();
+            let calls = scene.calls().split_off(before);
             let writes: Vec<String> = calls
                 .iter()
                 .filter(|call| is_write(call))

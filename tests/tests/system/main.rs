@@ -26,4 +26,5 @@ mod stop_start;
 mod template;
 mod truth;
 mod waiting;
+mod went_back;
 mod withdrawn;

@@ -16,6 +16,7 @@
 
 mod call;
 mod consume;
+mod mark;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -96,6 +97,8 @@ struct Executor<'a> {
     pace: Pace,
     /// The failure of the first machine that was not answered.
     unanswered: Option<Failure>,
+    /// True if another worker has counted the round of the same region.
+    is_outdone: bool,
 }
 
 impl<'a> Executor<'a> {
@@ -116,6 +119,7 @@ impl<'a> Executor<'a> {
             to_create: BTreeMap::new(),
             pace: Pace::default(),
             unanswered: None,
+            is_outdone: false,
         }
     }
 
@@ -129,7 +133,7 @@ impl<'a> Executor<'a> {
             if let Command::Wake(wake) = command {
                 // A wake takes no time, and is sent even if no time is left, or something failed.
                 self.wakes.insert(wake);
-            } else if failed.is_none() && self.has_time() {
+            } else if failed.is_none() && (command.ends_round() || self.has_time()) {
                 failed = self.follow_through(command).await.err();
             } else if failed.is_none()
                 && let Command::Call(intent) = command
@@ -185,6 +189,7 @@ impl<'a> Executor<'a> {
             Command::Looked(at) => ledger.looked(at).await?,
             Command::Report(finding) => self.report(&finding).await?,
             Command::Resolve(resolved) => self.resolve(&resolved).await?,
+            Command::Mark(mark) => self.mark(&mark).await?,
         }
         Ok(Decision::default())
     }

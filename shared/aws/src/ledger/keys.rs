@@ -9,6 +9,7 @@
 //! | `policies` | `looked` | the time of the last audit of everything with our tag |
 //! | `policies` | `brake#REGION` | the losses of a region, and what was made again there in a day |
 //! | `policies` | `roster` | the machines that are stopped for their images |
+//! | `policies` | `identity#REGION` | the rounds of a region that the ledger has counted |
 //! | `machine#INSTANCE` | `machine` | the summary of a machine |
 //! | `machine#INSTANCE` | `point#POINT` | a point |
 //! | `machine#INSTANCE` | `asked#POLICY` | the counter of requests under a policy |
@@ -20,6 +21,8 @@
 //! | `hints#REGION` | `stopped#INSTANCE` | a machine that may have stopped, as an event told |
 //! | `hints#REGION` | `tagged#INSTANCE` | a machine that may carry a request, as an event told |
 //! | `findings` | `finding#REGION#ARTEFACT` | a finding for people to see |
+//!
+//! The table of the witness has one partition, `witness`, with an item for each region (`sk`).
 //!
 //! The index `due` has the points, replicas and downtimes in a queue and the counters with an open
 //! request, and no others. The index `places` has the points and replicas whose artefacts are
@@ -69,6 +72,8 @@ pub const REGION: &str = "region#";
 pub const LOOKED: &str = "looked";
 pub const ROSTER: &str = "roster";
 pub const BRAKE: &str = "brake#";
+pub const IDENTITY: &str = "identity#";
+pub const WITNESS: &str = "witness";
 pub const POINT: &str = "point#";
 const REQUESTS: &str = "asked#";
 pub const FINDINGS: &str = "findings";
@@ -114,6 +119,10 @@ impl Key {
 
     pub fn brake(region: &Region) -> Key {
         Key::new(POLICIES, format!("{BRAKE}{region}"))
+    }
+
+    pub fn identity(region: &Region) -> Key {
+        Key::new(POLICIES, format!("{IDENTITY}{region}"))
     }
 
     pub fn machine(instance: &InstanceId) -> Key {
@@ -202,6 +211,11 @@ impl fmt::Display for Key {
 /// The partition of a machine, with its summary, points, replicas, downtimes and counters.
 pub fn partition(instance: &InstanceId) -> String {
     format!("{MACHINE}#{instance}")
+}
+
+/// The prefix of the partitions of machines.
+pub fn partition_prefix() -> String {
+    format!("{MACHINE}#")
 }
 
 /// The prefix of the sort keys of a policy's cursors.

@@ -10,6 +10,7 @@
 //! - Nothing here reads the clock to decide. The caller passes the time.
 
 mod condition;
+mod copy;
 mod findings;
 mod hints;
 pub mod item;
@@ -21,6 +22,7 @@ mod read;
 mod record;
 mod request_counters;
 mod summary;
+mod witness;
 mod write;
 
 use std::sync::Arc;
@@ -39,6 +41,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::clock::Clock;
 use crate::error::Failure;
 
+pub use copy::{Copied, Part};
 pub use lease::{Lease, LeaseUse};
 pub use write::Written;
 

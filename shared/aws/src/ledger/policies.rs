@@ -12,11 +12,12 @@ use super::Ledger;
 use super::condition::{Condition, PutIf};
 use super::item::{Item, attribute_of, item_of, part_of, record_of};
 use super::keys::{
-    BRAKE, CURSOR, Key, LOOKED, PK, POLICIES, POLICY, REGION, ROSTER, SK, VERSION, WRITTEN_BY,
-    cursors,
+    BRAKE, CURSOR, IDENTITY, Key, LOOKED, PK, POLICIES, POLICY, REGION, ROSTER, SK, VERSION,
+    WRITTEN_BY, cursors,
 };
 use super::read::{at_millis, millis};
 use super::record::{brake, readable, roster};
+use super::witness::identity;
 use super::write::ACTIONS_MAX;
 use crate::error::Failure;
 
@@ -50,6 +51,8 @@ impl Ledger {
             } else if key.sk.starts_with(BRAKE) {
                 let brake = readable(brake(&item));
                 in_force.brakes.extend(brake.map(|brake| (brake.region.clone(), brake)));
+            } else if key.sk.starts_with(IDENTITY) {
+                in_force.identities.extend(readable(identity(&item, &key)));
             } else if key.sk == ROSTER {
                 in_force.roster = readable(roster(&item)).unwrap_or_default();
             } else if key.sk == LOOKED {

@@ -2,7 +2,7 @@
 //! and then all artefacts with our tag beside all machines. A region that does not answer is left
 //! out, and looked at by the next sweep.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use afterimage_core::flow::InForce;
 use afterimage_core::flow::artefact_audit::{self, Tagged};
@@ -12,6 +12,7 @@ use afterimage_core::flow::on_demand::{self, TagRequests};
 use afterimage_core::flow::reconcile_tick::{Input, is_time_to_look};
 use afterimage_core::flow::taken_up::{self, Ended};
 use afterimage_core::flow::waiting::{self, Waiting};
+use afterimage_core::flow::went_back::{self, Doubt, WentBack};
 use afterimage_core::flow::work_requested::disk_keys::Keys;
 use afterimage_core::ids::{InstanceId, Region, ResourceId};
 use afterimage_core::limits::KEYS_MAX;
@@ -44,16 +45,35 @@ pub async fn reconcile_tick(aws: &Aws, _tick: Tick, context: &Context) -> Result
     let stopped = stopped(aws, &in_force, context).await;
     let ids: Vec<InstanceId> = stopped.iter().map(|instance| instance.id.clone()).collect();
     let summaries = aws.ledger.summaries(&ids).await?;
-    let tagged = match is_time_to_look(&in_force, now) {
-        true => Some(tagged(aws, &in_force, context).await?),
-        false => None,
-    };
+    let (mut went_back, mut everything) = (WentBack::default(), None);
+    if is_time_to_look(&in_force, now) {
+        // Before the listings, so that no round is taken for one that they show.
+        went_back.testimony = aws.ledger.testimony().await;
+        let doubts = went_back::doubts(&in_force, &went_back.testimony, now);
+        let tagged = tagged(aws, &in_force, &doubts, context).await?;
+        let asked = went_back::found(&tagged, &doubts, now).asked();
+        let names: Vec<_> = asked.into_iter().map(|it| (it.instance, it.policy)).collect();
+        went_back.counters = aws.ledger.request_counters(&names).await?;
+        everything = Some(tagged);
+    }
+    let tagged = everything;
     let tag_requests = tag_requests(aws, &in_force, tagged.as_ref(), context).await?;
     let ended = match tagged.is_some() {
         true => ended(aws, &in_force, &stopped, &summaries, now).await?,
         false => Ended::default(),
     };
-    Ok(Input { now, in_force, overdue, stopped, summaries, waiting, tag_requests, ended, tagged })
+    Ok(Input {
+        now,
+        in_force,
+        overdue,
+        stopped,
+        summaries,
+        waiting,
+        tag_requests,
+        ended,
+        tagged,
+        went_back,
+    })
 }
 
 /// Returns the queues with overdue work, and the points that wait for their machine. Every sweep
@@ -190,11 +210,18 @@ async fn tag_requests(
 
 /// Lists the artefacts with our tag first, and then reads the ledger: a point that is younger than
 /// the listings must not look unknown. No point is read for what the index of places vouches for.
-async fn tagged(aws: &Aws, in_force: &InForce, context: &Context) -> Result<Tagged, Failure> {
+async fn tagged(
+    aws: &Aws,
+    in_force: &InForce,
+    doubts: &BTreeMap<Region, Doubt>,
+    context: &Context,
+) -> Result<Tagged, Failure> {
     let mut tagged = Tagged::default();
     let mut named: BTreeSet<(PointId, Region)> = BTreeSet::new();
     let mut suspects: Vec<Held> = Vec::new();
-    for region in &in_force.regions {
+    let mut regions: VecDeque<Region> = in_force.regions.iter().cloned().collect();
+    let mut listed: BTreeSet<Region> = regions.iter().cloned().collect();
+    while let Some(region) = &regions.pop_front() {
         // Regions that never answer must not keep the sweep from waking the workers that have work.
         if !context.has_time(aws.clock.now()) {
             break;
@@ -224,6 +251,8 @@ async fn tagged(aws: &Aws, in_force: &InForce, context: &Context) -> Result<Tagg
         suspects.extend(found.into_iter().cloned());
         tagged.keys.insert(region.clone(), KeysInUse { arns, described });
         tagged.vouched.insert(region.clone(), vouched);
+        let more = went_back::regions_of_replicas(&images.0, doubts);
+        regions.extend(more.into_iter().filter(|region| listed.insert(region.clone())));
         tagged.held.insert(region.clone(), held);
         tagged.snapshots.insert(region.clone(), snapshots);
         tagged.images.insert(region.clone(), images);

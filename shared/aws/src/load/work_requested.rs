@@ -19,6 +19,7 @@ use afterimage_core::observed::{Complete, ObservedImage, ObservedSnapshot};
 use afterimage_core::obstacle::Obstacles;
 use afterimage_core::point::{Point, Replica};
 use afterimage_core::slot::PointId;
+use afterimage_core::witness::{self, Trust};
 use afterimage_core::work::{Kind, Queue};
 use afterimage_core::worker::batch::Batch;
 use afterimage_core::worker::memory::Memory;
@@ -133,6 +134,10 @@ async fn snapshots(
         aws.ec2.machines(region, &machines.to_describe, &machines.firmware).await?;
     whole.extend(machines.believed);
     let in_force = policies(aws, needs.policies).await?;
+    let trust = match needs.policies {
+        true => trust(aws, region, &in_force, &looked_at).await?,
+        false => Trust::default(),
+    };
     Ok(snapshot::Input {
         now,
         points,
@@ -147,6 +152,7 @@ async fn snapshots(
         in_force,
         obstacles,
         sets,
+        trust,
     })
 }
 
@@ -158,6 +164,30 @@ async fn sets(aws: &Aws, region: &Region) -> Result<BTreeMap<InstanceId, usize>,
         *sets.entry(nominated.point.instance().clone()).or_default() += 1;
     }
     Ok(sets)
+}
+
+/// Reads whether the ledger may be older than what was made, and, if so, which of these machines
+/// have artefacts that it does not know. The artefacts are listed before the ledger is read,
+/// because a point that is younger than the listing must not look unknown.
+async fn trust(
+    aws: &Aws,
+    region: &Region,
+    in_force: &InForce,
+    points: &[Point],
+) -> Result<Trust, Failure> {
+    let identity = in_force.identities.get(region).copied();
+    let testimony = aws.ledger.testimony().await;
+    let trust = Trust { identity, testimony, doubtful: BTreeSet::new() };
+    if !trust.is_doubted(region) {
+        return Ok(trust);
+    }
+    let machines: BTreeSet<InstanceId> =
+        points.iter().map(|point| point.instance().clone()).collect();
+    let ids: Vec<InstanceId> = machines.iter().cloned().collect();
+    let named = witness::named(&aws.ec2.snapshots_of_machines(region, &ids).await?, &machines);
+    let ids: Vec<PointId> = named.iter().cloned().collect();
+    let doubtful = witness::doubtful(&named, &aws.ledger.points(&ids).await?);
+    Ok(Trust { doubtful, ..trust })
 }
 
 /// Reads the facts about images and replicas that are pending, missing or lost.

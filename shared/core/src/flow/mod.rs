@@ -18,6 +18,7 @@ pub mod stop;
 pub mod taken_up;
 pub mod waiting;
 pub mod wanted;
+pub mod went_back;
 pub mod work_requested;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +34,7 @@ use crate::observed::ImageState;
 use crate::policy::{Consistency, Policy};
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
+use crate::witness::Identity;
 use crate::work::{Kind, Queue};
 
 /// Policies that are in force, and their state: one read of the ledger.
@@ -49,6 +51,8 @@ pub struct InForce {
     pub roster: Roster,
     /// The regions that have lost images of late, and what was made again there.
     pub brakes: BTreeMap<Region, Brake>,
+    /// The rounds that the ledger has counted, by region.
+    pub identities: BTreeMap<Region, Identity>,
     /// Policies that are there and cannot be read; the others go on.
     pub unreadable: Vec<Unreadable>,
 }

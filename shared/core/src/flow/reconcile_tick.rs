@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use super::artefact_audit::{self, Tagged};
 use super::taken_up::{self, Ended};
 use super::waiting::{self, Waiting};
+use super::went_back::{self, WentBack};
 use super::{InForce, coverage, held, on_demand, say_unreadable, stop};
 use crate::command::{Command, Decision, Wake};
 use crate::ids::InstanceId;
@@ -44,11 +45,16 @@ pub struct Input {
     pub ended: Ended,
     /// Artefacts that carry our tag, if it is time to look.
     pub tagged: Option<Tagged>,
+    /// The rounds that were counted, if it is time to look.
+    pub went_back: WentBack,
 }
 
 /// Tells whether everything of ours is to be looked through now.
+///
+/// A ledger that is doubted is not looked at later.
 pub fn is_time_to_look(in_force: &InForce, now: Timestamp) -> bool {
-    in_force.looked_at.is_none_or(|last| now.duration_since(last) >= LOOK_EVERY)
+    let is_doubted = in_force.identities.values().any(|known| known.doubted_since.is_some());
+    is_doubted || in_force.looked_at.is_none_or(|last| now.duration_since(last) >= LOOK_EVERY)
 }
 
 pub fn decide(input: &Input) -> Decision {
@@ -78,6 +84,11 @@ pub fn decide(input: &Input) -> Decision {
     decision.add(stops);
     decision.add(taken_up::decide(&input.ended, &input.stopped, input.now));
     if let Some(tagged) = &input.tagged {
+        // What is adopted is known from here on.
+        let (adopting, known) =
+            went_back::decide(&input.went_back, &input.in_force, tagged, input.now);
+        decision.add(adopting);
+        let tagged = known.as_ref().unwrap_or(tagged);
         // The truth about what is called good, before what else there may be.
         decision.add(held::look_at(&tagged.suspects, input.now));
         for (region, held) in &tagged.held {

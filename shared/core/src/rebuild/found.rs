@@ -74,6 +74,19 @@ impl Rebuilt {
         Change { writes: [point].into_iter().chain(replicas).collect(), summary: self.summary() }
     }
 
+    /// Builds the change that writes all of it in the place of a point of which nothing was made.
+    pub fn change_in_place(&self, before: Option<&Point>) -> Change {
+        let mut change = self.change();
+        let Some(before) = before else { return change };
+        for write in &mut change.writes {
+            if let Record::Point(point) = &mut write.record {
+                write.expected = before.version;
+                point.version = before.version.saturating_add(1);
+            }
+        }
+        change
+    }
+
     fn summary(&self) -> Option<Summary> {
         let mut summary = summary::of(&self.point)?;
         summary.name.clone_from(&self.name);

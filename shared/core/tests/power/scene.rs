@@ -210,6 +210,7 @@ impl World {
             taken: BTreeMap::new(),
             downtimes: self.downtimes.clone(),
             allow_reboot: false,
+            trust: Default::default(),
             in_force: InForce { roster: self.roster.clone(), ..in_force() },
             obstacles: self.obstacles.clone(),
             sets: BTreeMap::new(),

@@ -112,6 +112,7 @@ impl World {
             now: self.now,
             in_force: self.in_force.clone(),
             overdue: Vec::new(),
+            went_back: Default::default(),
             stopped: Vec::new(),
             summaries: BTreeMap::new(),
             waiting: Default::default(),

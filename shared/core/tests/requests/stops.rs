@@ -68,6 +68,7 @@ fn sweep(in_force: &InForce, ledger: &Ledger, stopped: &[Instance], now: &str) -
     reconcile_tick::decide(&reconcile_tick::Input {
         now: at(now),
         in_force: in_force.clone(),
+        went_back: Default::default(),
         overdue: Vec::new(),
         stopped: stopped.to_vec(),
         summaries: ledger.summaries.clone(),

@@ -19,6 +19,7 @@ fn queue(place: &str, kind: Kind) -> Queue {
 fn quiet() -> Input {
     Input {
         now: at("2026-01-06T20:00:05Z"),
+        went_back: Default::default(),
         in_force: InForce::default(),
         overdue: Vec::new(),
         stopped: Vec::new(),

@@ -191,6 +191,7 @@ impl World {
             now: NOW.parse().expect("an instant"),
             in_force: InForce::default(),
             overdue: Vec::new(),
+            went_back: Default::default(),
             stopped: Vec::new(),
             summaries: BTreeMap::new(),
             tag_requests: Default::default(),

@@ -85,6 +85,7 @@ fn sweep(points: Vec<Point>, machines: Vec<Instance>) -> Decision {
         now: at(NOW),
         in_force: InForce::default(),
         overdue: Vec::new(),
+        went_back: Default::default(),
         stopped: Vec::new(),
         summaries: BTreeMap::new(),
         tag_requests: Default::default(),

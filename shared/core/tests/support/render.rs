@@ -82,6 +82,7 @@ impl Line for Command {
             Command::Resolve(found) => {
                 write!(f, "= {} {}: no longer {}", found.region, found.artefact, found.code)
             }
+            Command::Mark(mark) => write!(f, "= {mark:?}"),
         }
     }
 }

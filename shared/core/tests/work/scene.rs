@@ -222,6 +222,7 @@ pub fn snapshot_input(
         allow_reboot: true,
         obstacles: none_at_home(Kind::Snapshot),
         sets: BTreeMap::new(),
+        trust: Default::default(),
     }
 }
 

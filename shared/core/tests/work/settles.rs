@@ -62,6 +62,7 @@ impl World {
             tagged: listed.into_iter().map(tagged).collect(),
             downtimes: BTreeMap::new(),
             allow_reboot: false,
+            trust: Default::default(),
             in_force: gold(),
             images: self.images.iter().map(|seen| (seen.id.clone(), seen.clone())).collect(),
             taken: BTreeMap::new(),

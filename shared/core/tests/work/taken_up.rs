@@ -50,6 +50,7 @@ fn sweep(point: &Point, replicas: &[Replica], instance: Instance) -> Decision {
         now: at(hours(9)),
         in_force: InForce::default(),
         overdue: Vec::new(),
+        went_back: Default::default(),
         stopped: vec![instance],
         summaries: BTreeMap::new(),
         tag_requests: Default::default(),

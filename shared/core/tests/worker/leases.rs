@@ -55,6 +55,7 @@ fn unsettled(points: Vec<Point>, secs: i64) -> Loaded {
         allow_reboot: false,
         obstacles: Obstacles::none(Queue { region: home(), kind: Kind::Snapshot }),
         sets: BTreeMap::new(),
+        trust: Default::default(),
     };
     Loaded { input: Input::Snapshot(input), put_off: None }
 }

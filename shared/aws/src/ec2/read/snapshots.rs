@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use afterimage_core::ids::{Region, SnapshotId, VolumeId};
-use afterimage_core::names::TAG_POINT;
+use afterimage_core::ids::{InstanceId, Region, SnapshotId, VolumeId};
+use afterimage_core::names::{TAG_POINT, TAG_SOURCE};
 use afterimage_core::observed::{Complete, ObservedSnapshot, SnapshotState};
 use afterimage_core::slot::PointId;
 use aws_sdk_ec2::types::{self, Filter};
@@ -48,6 +48,24 @@ impl Ec2 {
         let mut found = Vec::new();
         for points in points.chunks(FILTER_VALUES_MAX) {
             let tagged = filter(&format!("tag:{TAG_POINT}"), points);
+            found.extend(self.described_snapshots(region, tagged).await?);
+        }
+        Ok(Complete(found))
+    }
+
+    /// Returns the snapshots that carry our tag, of these machines.
+    ///
+    /// # Errors
+    /// EC2 did not answer.
+    pub async fn snapshots_of_machines(
+        &self,
+        region: &Region,
+        machines: &[InstanceId],
+    ) -> Result<Complete<ObservedSnapshot>, Failure> {
+        let machines: Vec<&str> = machines.iter().map(InstanceId::as_str).collect();
+        let mut found = Vec::new();
+        for machines in machines.chunks(FILTER_VALUES_MAX) {
+            let tagged = filter(&format!("tag:{TAG_SOURCE}"), machines);
             found.extend(self.described_snapshots(region, tagged).await?);
         }
         Ok(Complete(found))

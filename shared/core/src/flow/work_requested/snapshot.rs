@@ -28,7 +28,7 @@ use super::needs::Needs;
 use super::ready::{self, Ready};
 use super::{apart, guards, images, method, stop_start};
 use crate::call::{create_image, create_snapshots};
-use crate::command::{Change, Decision};
+use crate::command::{Change, Command, Decision};
 use crate::downtime::Downtime;
 use crate::flow::InForce;
 use crate::flow::wanted::{self, Verdict};
@@ -51,6 +51,7 @@ use crate::summary::Summary;
 use crate::tags::write::tags_left_out;
 use crate::transition::retry::Next;
 use crate::transition::{retry, summary, withdrawn};
+use crate::witness::{Testimony, Trust};
 use crate::work::Kind;
 
 #[derive(Clone, Debug)]
@@ -78,6 +79,8 @@ pub struct Input {
     pub taken: apart::Taken,
     /// True if the stack was deployed with the right to have machines rebooted.
     pub allow_reboot: bool,
+    /// The trust in the ledger; read last, if something may begin.
+    pub trust: Trust,
     /// What stands in the way of the calls of this queue.
     pub obstacles: Obstacles,
     /// The number of sets of snapshots of each machine that EC2 is making, as far as other queues
@@ -264,7 +267,26 @@ pub fn decide(input: &Input) -> Decision {
         };
         builder.check(&point.id, done);
     }
-    builder.decision()
+    counted(builder.decision(), input)
+}
+
+/// Adds the count of the round to a decision: in the witness before the first call, in the ledger
+/// after the last.
+fn counted(mut decision: Decision, input: &Input) -> Decision {
+    let Some(region) = input.points.first().map(|point| &point.home) else { return decision };
+    if let Testimony::Unreadable(why) = &input.trust.testimony {
+        decision.say(region, Reason::new(Code::WitnessUnreadable, why));
+    }
+    let is_call = |command: &Command| matches!(command, Command::Call(_));
+    let (first, last) =
+        (decision.commands.iter().position(is_call), decision.commands.iter().rposition(is_call));
+    let (before, after) = input.trust.marks(region, first.is_some(), input.now);
+    let end = last.map_or(decision.commands.len(), |last| last.saturating_add(1));
+    decision.commands.splice(end..end, after.map(Command::Mark));
+    if let Some(first) = first {
+        decision.commands.splice(first..first, before.map(Command::Mark));
+    }
+    decision
 }
 
 /// Counts the sets of snapshots of each machine that EC2 is making.
@@ -362,6 +384,10 @@ fn begin(
             builder.record(withdrawn::recorded(after, machine.instance.name()));
             return Ok(());
         }
+    }
+    if let Some(reason) = input.trust.holds_back(point, now) {
+        put_off(builder, point, machine, later(now, LOOK_AFTER), reason);
+        return Ok(());
     }
     let choice = match method::choose(point, machine) {
         Ok(choice) => choice,

@@ -1,0 +1,90 @@
+//! The warning of `afterimage policy apply` that the ledger knows less than was made: it was put
+//! back to an earlier time, or is empty.
+
+use std::collections::BTreeSet;
+
+use afterimage_aws::{Ec2, Failure, Ledger};
+use afterimage_core::flow::{InForce, went_back};
+use afterimage_core::ids::Region;
+use afterimage_core::policy::Policy;
+use afterimage_core::witness::Testimony;
+use jiff::Timestamp;
+
+use crate::failure::chain;
+use crate::stack::{STREAM, Stack};
+use crate::text::count;
+
+/// The consequence, and what to do.
+const ADVICE: &str = "run `afterimage rebuild` before you apply policies; if you apply them now, \
+                      nothing is made twice: machines whose images the ledger does not know wait \
+                      until the functions have adopted these images, for an hour at most";
+
+/// Returns a warning if the ledger knows less than was made. What cannot be asked is told too.
+pub async fn warning(
+    stack: &Stack,
+    ledger: &Ledger,
+    before: &InForce,
+    policies: &[Policy],
+    now: Timestamp,
+) -> Option<String> {
+    let testimony = ledger.testimony().await;
+    match &testimony {
+        Testimony::Unreadable(why) => {
+            Some(format!("cannot tell whether the ledger was put back to an earlier time: {why}"))
+        }
+        Testimony::Read(witnesses) if !witnesses.is_empty() => {
+            let doubts = went_back::doubts(before, &testimony, now);
+            let behind: Vec<String> = doubts
+                .into_keys()
+                .filter_map(|region| {
+                    let known = before.identities.get(&region).map_or(0, |known| known.count);
+                    let all = witnesses.get(&region)?.count;
+                    (known < all).then(|| format!("{region}: {known} of {all}"))
+                })
+                .collect();
+            let told = behind.join(", ");
+            (!behind.is_empty()).then(|| {
+                format!(
+                    "the ledger was put back to an earlier time, or is empty; rounds of work that \
+                     it knows: {told}\n  {ADVICE}"
+                )
+            })
+        }
+        Testimony::Read(_) | Testimony::NotAsked => {
+            let is_empty = before.policies.is_empty() && before.looked_at.is_none();
+            match is_empty {
+                true => of_images(stack, policies).await,
+                false => None,
+            }
+        }
+    }
+}
+
+/// Looks for images of ours that an empty ledger with an empty witness does not know.
+async fn of_images(stack: &Stack, policies: &[Policy]) -> Option<String> {
+    let homes = policies.iter().flat_map(|policy| &policy.select.regions);
+    let replicas = policies.iter().flat_map(|policy| &policy.replicate).map(|to| &to.region);
+    let regions: BTreeSet<&Region> = homes.chain(replicas).chain([&stack.region]).collect();
+    match images(stack, regions).await {
+        Ok(found) if found.is_empty() => None,
+        Ok(found) => {
+            Some(format!("the ledger is empty, but {} have our tag\n  {ADVICE}", found.join(", ")))
+        }
+        Err(failure) => {
+            let why = chain(&failure);
+            Some(format!("cannot tell whether images exist that the ledger does not know: {why}"))
+        }
+    }
+}
+
+async fn images(stack: &Stack, regions: BTreeSet<&Region>) -> Result<Vec<String>, Failure> {
+    let ec2 = Ec2::new(&stack.config, STREAM);
+    let mut found = Vec::new();
+    for region in regions {
+        let images = ec2.images_tagged(region).await?.0.len();
+        if images > 0 {
+            found.push(format!("{} in {region}", count(images, "image")));
+        }
+    }
+    Ok(found)
+}

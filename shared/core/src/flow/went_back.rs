@@ -1,0 +1,323 @@
+//! A ledger that went back in time, or is empty: what was made since is adopted.
+//!
+//! The witness ([`crate::witness`]) tells that the ledger of a region may be too old. Then the
+//! sweep looks at everything at once. Artefacts of points that the ledger does not know are judged
+//! by the rules of [`crate::rebuild`], and what tags and facts confirm is written as unverified. A
+//! point that the older ledger has requested again, and of which nothing was made, gives way to the
+//! point that its slot had before.
+//!
+//! Anybody who may write tags can make artefacts that pass these rules. A point that exists would
+//! keep its slot from being imaged. So nothing is adopted for a slot that is still to come, nor for
+//! a stop of a machine whose run has not ended.
+//!
+//! The doubt ends when all regions were listed, and nothing of ours is pending that the ledger does
+//! not know; after [`DOUBT_MAX`] in any case.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::InForce;
+use super::artefact_audit::Tagged;
+use crate::command::{Change, Command, Decision, Finding, Resolved, Write};
+use crate::ids::{InstanceId, PolicyName, Region};
+use crate::limits::{CLOCK_SKEW, DOUBT_MAX, WENT_BACK_TOLD};
+use crate::machine::State;
+use crate::names::TAG_POINT;
+use crate::observed::{Complete, ImageState, ObservedImage, SnapshotState};
+use crate::point::Point;
+use crate::reason::{Code, Reason};
+use crate::rebuild::{self, Found, Rebuilt, Seen};
+use crate::request_counter::RequestCounter;
+use crate::slot::{Occasion, PointId};
+use crate::subject::Subject;
+use crate::tags::read::Label;
+use crate::witness::{
+    Identity, Mark, Testimony, Witness, is_doubted, is_to_be_replaced, may_be_underway,
+};
+
+/// Subject of the findings about the ledger of a region.
+const LEDGER: &str = "ledger";
+
+/// Subject of the finding about the table of the witness.
+const WITNESS: &str = "witness";
+
+/// Facts about the rounds that were counted, if it is time to look.
+#[derive(Clone, Debug, Default)]
+pub struct WentBack {
+    pub testimony: Testimony,
+    /// The request counters of the points that may be adopted.
+    pub counters: BTreeMap<(InstanceId, PolicyName), RequestCounter>,
+}
+
+/// Doubt about the ledger of a region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    /// The time from which a worker doubts the ledger; none if only the sweep does, since now.
+    pub since: Option<Timestamp>,
+    /// The count that the ledger has once the doubt is over.
+    pub count: u64,
+}
+
+/// Returns the regions whose ledger may be older than its artefacts. A round that may still be
+/// under way raises no doubt.
+pub fn doubts(
+    in_force: &InForce,
+    testimony: &Testimony,
+    now: Timestamp,
+) -> BTreeMap<Region, Doubt> {
+    let Testimony::Read(witnesses) = testimony else { return BTreeMap::new() };
+    let homes = in_force.policies.iter().flat_map(|policy| &policy.select.regions);
+    let regions: BTreeSet<&Region> =
+        homes.chain(in_force.identities.keys()).chain(witnesses.keys()).collect();
+    let doubted = regions.into_iter().filter_map(|region| {
+        let (identity, witness) = (in_force.identities.get(region), witnesses.get(region));
+        doubt(identity, witness, now).map(|doubt| (region.clone(), doubt))
+    });
+    doubted.collect()
+}
+
+fn doubt(identity: Option<&Identity>, witness: Option<&Witness>, now: Timestamp) -> Option<Doubt> {
+    let since = identity.and_then(|identity| identity.doubted_since);
+    if !is_doubted(identity, witness) || since.is_none() && may_be_underway(witness, now) {
+        return None;
+    }
+    let counts = identity.map(|identity| identity.count).into_iter();
+    let count = counts.chain(witness.map(|witness| witness.count)).max().unwrap_or(0);
+    Some(Doubt { since, count })
+}
+
+/// Returns the points with a home in a doubted region that artefacts name, and that the ledger does
+/// not know or would make again.
+fn unknown(tagged: &Tagged, doubts: &BTreeMap<Region, Doubt>) -> BTreeSet<PointId> {
+    let images = tagged.images.values().flat_map(|images| &images.0).map(|image| &image.tags);
+    let snapshots = tagged.snapshots.values().flat_map(|snapshots| &snapshots.0);
+    let tags = images.chain(snapshots.map(|snapshot| &snapshot.tags));
+    let named = tags.filter(|tags| tags.contains_key(TAG_POINT));
+    let labels = named.filter_map(|tags| Label::read(tags).ok());
+    let is_unknown = |label: &Label| {
+        doubts.contains_key(&label.home)
+            && tagged.points.get(&label.point).is_none_or(is_to_be_replaced)
+    };
+    labels.filter(is_unknown).map(|label| label.point).collect()
+}
+
+/// Returns the regions that images with a home in a doubted region name for a replica. An empty
+/// ledger may not know them.
+pub fn regions_of_replicas<'a>(
+    images: impl IntoIterator<Item = &'a ObservedImage>,
+    doubts: &BTreeMap<Region, Doubt>,
+) -> BTreeSet<Region> {
+    let labels = images.into_iter().filter_map(|image| Label::read(&image.tags).ok());
+    let labels = labels.filter(|label| doubts.contains_key(&label.home));
+    labels.flat_map(|label| label.replicas).collect()
+}
+
+/// Returns the points that can be adopted, and the artefacts of unknown points that cannot be used.
+pub fn found(tagged: &Tagged, doubts: &BTreeMap<Region, Doubt>, now: Timestamp) -> Found {
+    let unknown = unknown(tagged, doubts);
+    let is_unknown = |tags: &BTreeMap<String, String>| {
+        let point = tags.get(TAG_POINT).and_then(|tag| PointId::parse(tag).ok());
+        point.is_some_and(|point| unknown.contains(&point))
+    };
+    let mut seen = Seen::default();
+    for (region, Complete(images)) in &tagged.images {
+        let images = images.iter().filter(|image| is_unknown(&image.tags)).cloned().collect();
+        seen.images.insert(region.clone(), Complete(images));
+    }
+    for (region, Complete(snapshots)) in &tagged.snapshots {
+        let of_unknown = snapshots.iter().filter(|snapshot| is_unknown(&snapshot.tags));
+        seen.snapshots.insert(region.clone(), Complete(of_unknown.cloned().collect()));
+    }
+    let mut found = rebuild::decide(&seen);
+    found.points.retain(|rebuilt| is_past(&rebuilt.point, tagged, now));
+    found
+}
+
+/// Tells whether the occasion of a point is over: otherwise it cannot have been made for it.
+fn is_past(point: &Point, tagged: &Tagged, now: Timestamp) -> bool {
+    let is_before = |at: Timestamp, other: Timestamp| at.duration_since(other) <= CLOCK_SKEW;
+    let is_running = |launched: Timestamp| {
+        let machines = tagged.fleet.get(&point.home).into_iter().flat_map(|machines| &machines.0);
+        machines.filter(|machine| machine.id == *point.instance()).any(|machine| {
+            let is_up = !matches!(machine.state, State::Stopped | State::Stopping);
+            is_up && machine.launched == launched
+        })
+    };
+    let is_asked = is_before(point.requested_at, now);
+    is_asked
+        && match point.slot.occasion {
+            Occasion::Scheduled(at) => is_before(at, point.requested_at),
+            Occasion::Stopped { launched } => {
+                is_before(launched, point.requested_at) && !is_running(launched)
+            }
+            Occasion::OnDemand { .. } => true,
+        }
+}
+
+/// Decides on the doubts. Returns what the audit has to know of what is adopted.
+pub fn decide(
+    facts: &WentBack,
+    in_force: &InForce,
+    tagged: &Tagged,
+    now: Timestamp,
+) -> (Decision, Option<Tagged>) {
+    let mut decision = Decision::default();
+    tell_of_witness(&mut decision, facts, in_force, tagged, now);
+    let doubts = doubts(in_force, &facts.testimony, now);
+    if doubts.is_empty() {
+        return (decision, None);
+    }
+    let found = found(tagged, &doubts, now);
+    let is_late = |home: &Region| {
+        let since = doubts.get(home).and_then(|doubt| doubt.since);
+        since.is_some_and(|since| now.duration_since(since) >= DOUBT_MAX)
+    };
+    let is_whole = |rebuilt: &&Rebuilt| {
+        let mut replicas = rebuilt.point.plan.replicate.iter();
+        replicas.all(|place| tagged.images.contains_key(&place.region))
+    };
+    let (adopted, left): (Vec<&Rebuilt>, Vec<&Rebuilt>) =
+        found.points.iter().partition(|rebuilt| is_whole(rebuilt) || is_late(&rebuilt.point.home));
+    for rebuilt in &adopted {
+        let change = rebuilt.change_in_place(tagged.points.get(&rebuilt.point.id));
+        decision.say(&rebuilt.point.id, Reason::new(Code::Adopted, ADOPTED));
+        decision.command(Command::Record(Box::new(change)));
+    }
+    raise_counters(&mut decision, &found, facts);
+    let are_all_listed = in_force.regions.iter().all(|region| tagged.images.contains_key(region));
+    let pending = pending(tagged, &doubts);
+    for (region, doubt) in &doubts {
+        let is_of = |rebuilt: &&&Rebuilt| rebuilt.point.home == *region;
+        let count = adopted.iter().filter(is_of).count();
+        // What is adopted may be written by somebody else at this moment. The next sweep sees it.
+        let is_done = are_all_listed
+            && count == 0
+            && !pending.contains(region)
+            && !left.iter().any(|rebuilt| rebuilt.point.home == *region);
+        if count > 0 {
+            report(&mut decision, region, count, found.unusable.len(), now);
+        }
+        if is_done || is_late(region) {
+            let Doubt { since, count } = *doubt;
+            let region = region.clone();
+            decision.command(Command::Mark(Mark::Settle { region, count, since }));
+        } else if doubt.since.is_none() {
+            let (region, count) = (region.clone(), doubt.count);
+            decision.command(Command::Mark(Mark::Doubt { region, count, doubted_since: now }));
+        }
+    }
+    let known = (!adopted.is_empty()).then(|| with(tagged, &adopted));
+    (decision, known)
+}
+
+const ADOPTED: &str = "the ledger did not know this point; tags and facts confirm it";
+
+/// Keeps it once that the table of the witness does not answer, and ends findings that hold no
+/// longer, or were told for long enough.
+fn tell_of_witness(
+    decision: &mut Decision,
+    facts: &WentBack,
+    in_force: &InForce,
+    tagged: &Tagged,
+    now: Timestamp,
+) {
+    if let Testimony::Unreadable(why) = &facts.testimony {
+        let homes = in_force.policies.iter().flat_map(|policy| &policy.select.regions);
+        let text = format!(
+            "images are made, but it cannot be told whether the ledger was put back to an earlier \
+             time: {why}"
+        );
+        for region in homes.collect::<BTreeSet<_>>() {
+            decision.command(Command::Report(Finding {
+                region: region.clone(),
+                artefact: Subject::from(WITNESS),
+                reason: Reason::new(Code::WitnessUnreadable, &text),
+                seen_at: now,
+            }));
+        }
+    }
+    let is_read = matches!(facts.testimony, Testimony::Read(_));
+    let over = tagged.known.iter().filter(|known| match known.reason.code {
+        Code::WitnessUnreadable => is_read,
+        Code::LedgerWentBack => now.duration_since(known.seen_at) >= WENT_BACK_TOLD,
+        _ => false,
+    });
+    for known in over {
+        decision.command(Command::Resolve(Resolved {
+            region: known.region.clone(),
+            artefact: known.artefact.clone(),
+            code: known.reason.code,
+            at: now,
+        }));
+    }
+}
+
+/// Reports that the ledger of a region went back. An earlier report gives way to this one.
+fn report(
+    decision: &mut Decision,
+    region: &Region,
+    adopted: usize,
+    foreign: usize,
+    now: Timestamp,
+) {
+    let artefact = Subject::from(LEDGER);
+    decision.command(Command::Resolve(Resolved {
+        region: region.clone(),
+        artefact: artefact.clone(),
+        code: Code::LedgerWentBack,
+        at: now,
+    }));
+    let text = format!(
+        "the ledger was put back to an earlier time, or was empty: it did not know {adopted} \
+         points of this region; they are adopted as unverified, and {foreign} artefacts could not \
+         be used; run `afterimage rebuild` to look in all regions"
+    );
+    let reason = Reason::new(Code::LedgerWentBack, text);
+    decision.command(Command::Report(Finding {
+        region: region.clone(),
+        artefact,
+        reason,
+        seen_at: now,
+    }));
+}
+
+/// Raises the request counters to the points that were found, so that no number is used twice.
+fn raise_counters(decision: &mut Decision, found: &Found, facts: &WentBack) {
+    for asked in found.asked() {
+        let known = facts.counters.get(&(asked.instance.clone(), asked.policy.clone()));
+        if known.is_some_and(|known| known.ordinal >= asked.ordinal) {
+            continue;
+        }
+        let ordinal = asked.ordinal;
+        let raised = known.map(|known| RequestCounter { ordinal, ..known.clone() });
+        let write = Write::request_counter(raised.unwrap_or(asked));
+        let change = Change { writes: vec![write], summary: None };
+        decision.command(Command::Record(Box::new(change)));
+    }
+}
+
+/// Returns the homes of unknown points that have something pending.
+fn pending(tagged: &Tagged, doubts: &BTreeMap<Region, Doubt>) -> BTreeSet<Region> {
+    let unknown = unknown(tagged, doubts);
+    let images = tagged.images.values().flat_map(|images| &images.0);
+    let images = images.filter(|image| image.state == ImageState::Pending);
+    let snapshots = tagged.snapshots.values().flat_map(|snapshots| &snapshots.0);
+    let snapshots = snapshots.filter(|snapshot| snapshot.state == SnapshotState::Pending);
+    let tags = images.map(|image| &image.tags).chain(snapshots.map(|snapshot| &snapshot.tags));
+    let labels = tags.filter_map(|tags| Label::read(tags).ok());
+    labels.filter(|label| unknown.contains(&label.point)).map(|label| label.home).collect()
+}
+
+/// Returns the facts of the audit with the points that are adopted among those that are known.
+fn with(tagged: &Tagged, adopted: &[&Rebuilt]) -> Tagged {
+    let mut known = tagged.clone();
+    for rebuilt in adopted {
+        known.points.insert(rebuilt.point.id.clone(), rebuilt.point.clone());
+        for replica in &rebuilt.replicas {
+            let key = (replica.point.clone(), replica.region.clone());
+            known.replicas.insert(key, replica.clone());
+        }
+    }
+    known
+}

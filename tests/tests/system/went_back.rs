@@ -1,0 +1,294 @@
+//! The ledger goes back in time, or is emptied, while its functions run: no slot is made twice, and
+//! what was made since is known again.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use afterimage::rebuild::{self, Part};
+use afterimage_cloud::faults::{Rule, When};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType,
+    ScalarAttributeType,
+};
+
+use crate::scene::{self, FRANKFURT, HOME, IRELAND, Item, NIGHTLY, ON_STOP, Scene, Stage};
+
+/// Machines of `backup: gold` every hour, into two regions.
+const HOURLY: &str = "
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{schedule: rate(1 hour)}]
+    replicate: [{region: eu-west-1}, {region: eu-central-1}]
+";
+
+type Row = HashMap<String, AttributeValue>;
+
+fn key_of(row: &Row) -> Row {
+    row.iter().filter(|(name, _)| *name == "pk" || *name == "sk").map(clone).collect()
+}
+
+fn clone((name, value): (&String, &AttributeValue)) -> (String, AttributeValue) {
+    (name.clone(), value.clone())
+}
+
+/// Every item of a table.
+async fn rows(client: &Client, table: &str) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let mut from = None;
+    loop {
+        let page = client.scan().table_name(table).consistent_read(true);
+        let page = page.set_exclusive_start_key(from).send().await.expect("it is scanned");
+        rows.extend(page.items().iter().cloned());
+        from = page.last_evaluated_key;
+        if from.is_none() {
+            return rows;
+        }
+    }
+}
+
+impl Scene {
+    fn tables(&self) -> Client {
+        Client::new(&self.cloud.sdk_config(HOME))
+    }
+
+    /// The items of the ledger, to be put back later.
+    async fn save(&self) -> Vec<Row> {
+        rows(&self.tables(), &self.system.table).await
+    }
+
+    /// The ledger has these items and no others: what was written since is lost.
+    async fn put_back(&self, saved: &[Row]) {
+        let (client, table) = (self.tables(), &self.system.table);
+        for row in rows(&client, table).await {
+            let delete = client.delete_item().table_name(table).set_key(Some(key_of(&row)));
+            delete.send().await.expect("an item is deleted");
+        }
+        for row in saved {
+            let put = client.put_item().table_name(table).set_item(Some(row.clone()));
+            put.send().await.expect("an item is put");
+        }
+    }
+
+    /// A table with the keys of the ledger and these items, as a restore makes it.
+    async fn new_table(&self, table: &str, rows: &[Row]) {
+        let attribute = |name: &str| {
+            let attribute = AttributeDefinition::builder().attribute_name(name);
+            attribute.attribute_type(ScalarAttributeType::S).build().expect("it has a name")
+        };
+        let key = |name: &str, kind| {
+            let key = KeySchemaElement::builder().attribute_name(name).key_type(kind);
+            key.build().expect("it has a name")
+        };
+        let client = self.tables();
+        let made = client
+            .create_table()
+            .table_name(table)
+            .billing_mode(BillingMode::PayPerRequest)
+            .attribute_definitions(attribute("pk"))
+            .attribute_definitions(attribute("sk"))
+            .key_schema(key("pk", KeyType::Hash))
+            .key_schema(key("sk", KeyType::Range));
+        made.send().await.expect("a table is made");
+        self.pass(1).await;
+        for row in rows {
+            let put = client.put_item().table_name(table).set_item(Some(row.clone()));
+            put.send().await.expect("an item is put");
+        }
+    }
+
+    /// The slots that have more than one available image in a region.
+    async fn doubled(&self) -> BTreeSet<String> {
+        let mut doubled = BTreeSet::new();
+        for region in [HOME, IRELAND, FRANKFURT] {
+            let mut slots: BTreeMap<String, usize> = BTreeMap::new();
+            for image in self.available(region).await {
+                *slots.entry(image.tags["afterimage:point"].clone()).or_default() += 1;
+            }
+            let twice = slots.into_iter().filter(|(_, count)| *count > 1);
+            doubled.extend(twice.map(|(slot, count)| format!("{region} {slot}: {count} images")));
+        }
+        doubled
+    }
+
+    /// The findings that hold, of a code.
+    async fn findings_of(&self, code: &str) -> Vec<Item> {
+        let mut items = self.ledger().await;
+        items.retain(|item| {
+            item["pk"] == "findings"
+                && !item.contains_key("resolved_at")
+                && item["reason"].contains(&format!("\"{code}\""))
+        });
+        items
+    }
+}
+
+/// The points of a schedule, by the hour of their slot.
+fn by_hour(points: &[Item]) -> BTreeMap<String, &Item> {
+    let hour = |point: &Item| {
+        let at = point["id"].rsplit_once('T').expect("a slot has an instant").1;
+        at[..2].to_string()
+    };
+    points.iter().map(|point| (hour(point), point)).collect()
+}
+
+/// Checks that these hours have one protected point each, known by the ledger's own writes or by
+/// what was adopted.
+fn assert_protected(points: &[Item], hours: &[&str], is_adopted: bool) {
+    let all = by_hour(points);
+    for hour in hours {
+        let point = all.get(*hour).unwrap_or_else(|| panic!("{hour}: {:#?}", all.keys()));
+        assert_eq!(point["status"], "protected", "{point:#?}");
+        assert_eq!(point.contains_key("unverified"), is_adopted, "{point:#?}");
+    }
+}
+
+#[test]
+fn a_ledger_that_is_put_back_to_an_earlier_second_makes_no_slot_twice() {
+    scene::play(async |scene| {
+        scene.machine(0).await;
+        scene.policies(HOURLY).await;
+        scene.pass(148).await;
+        let saved = scene.save().await;
+        scene.pass(180).await;
+        scene.put_back(&saved).await;
+        scene.pass(95).await;
+
+        assert_eq!(scene.doubled().await, BTreeSet::new());
+        let points = scene.points().await;
+        assert_protected(&points, &["01", "02"], false);
+        assert_protected(&points, &["03", "04", "05"], true);
+        // The next slot is made as ever.
+        assert_protected(&points, &["06"], false);
+        assert_eq!(scene.findings_of("foreign").await, Vec::<Item>::new());
+        let told = scene.findings_of("ledger-went-back").await;
+        assert_eq!(told.len(), 1, "{told:#?}");
+        assert!(told[0]["reason"].contains("did not know 3 points"), "{told:#?}");
+    });
+}
+
+/// Stopped machines under a template, whose ledger is deleted, made anew, and given its policies
+/// before any rebuild. How many sets of snapshots there are before, and three hours after that.
+async fn emptied(scene: &Scene) -> (usize, usize) {
+    for _ in 0..3 {
+        let machine = scene.machine(0).await;
+        scene.stop(&machine).await;
+    }
+    scene.policies(ON_STOP).await;
+    scene.pass(60).await;
+    let before = scene.count("CreateSnapshots", HOME);
+    scene.put_back(&[]).await;
+    scene.policies(ON_STOP).await;
+    scene.pass(180).await;
+    (before, scene.count("CreateSnapshots", HOME))
+}
+
+#[test]
+fn an_empty_ledger_makes_no_image_again_for_the_same_stop() {
+    scene::play(async |scene| {
+        assert_eq!(emptied(&scene).await, (3, 3), "nothing is made twice");
+        assert_eq!(scene.count("RegisterImage", HOME), 3);
+        assert_eq!([IRELAND, FRANKFURT].map(|region| scene.count("CopyImage", region)), [3, 3]);
+        let points = scene.points().await;
+        assert_eq!(points.len(), 3, "{points:#?}");
+        for point in &points {
+            assert_eq!(point["status"], "protected", "{point:#?}");
+            assert!(point.contains_key("unverified"), "{point:#?}");
+        }
+        assert_eq!(scene.findings_of("foreign").await, Vec::<Item>::new());
+        // A new stop is a new occasion, once the twelve hours between two images have gone by.
+        let machine = points[0]["pk"].trim_start_matches("machine#").to_string();
+        scene.start(&machine).await;
+        scene.pass(12 * 60).await;
+        scene.stop(&machine).await;
+        scene.pass(30).await;
+        assert_eq!(scene.count("CreateSnapshots", HOME), 4);
+    });
+}
+
+#[test]
+fn without_its_witness_an_empty_ledger_makes_them_again_and_says_what_it_cannot_tell() {
+    let mut stage = Stage::default();
+    let template = &mut stage.options.template;
+    let granted = "Resource: !GetAtt Witness.Arn";
+    assert_eq!(template.matches(granted).count(), 2, "the worker's and the sweep's");
+    *template = template.replace(granted, "Resource: !GetAtt Ledger.Arn");
+    scene::play_on(stage, async |scene| {
+        assert_eq!(emptied(&scene).await, (3, 6));
+        let told = scene.findings_of("witness-unreadable").await;
+        assert_eq!(told.len(), 1, "{told:#?}");
+    });
+}
+
+#[test]
+fn a_ledger_restored_into_a_new_table_is_copied_back_by_the_procedure() {
+    const RESTORED: &str = "afterimage-restored";
+    scene::play(async |scene| {
+        scene.machine(0).await;
+        scene.policies(HOURLY).await;
+        scene.pass(148).await;
+        let saved = scene.save().await;
+        scene.pass(60).await;
+        // Somebody has deleted the table. A deployment makes it anew, and DynamoDB restores the
+        // items into a new table.
+        scene.put_back(&[]).await;
+        scene.new_table(RESTORED, &saved).await;
+        scene.pass(15).await;
+        let (config, table) = (scene.cloud.sdk_config(HOME), scene.system.table.clone());
+        let copied = rebuild::copy(&config, &table, RESTORED, Part::Machines).await;
+        let copied = copied.expect("it is copied");
+        assert!(copied.items > 6 && copied.left_alone == 0, "{copied:?}");
+        let overview = rebuild::look(&config, &table, &[], &|_| {}).await.expect("regions answer");
+        assert_eq!((overview.known.len(), overview.missing().count()), (2, 1), "{overview:#?}");
+        rebuild::write(&config, &table, &overview, &|_| {}).await.expect("it is written");
+        rebuild::copy(&config, &table, RESTORED, Part::Policies).await.expect("it is copied");
+        scene.pass(60).await;
+
+        assert_eq!(scene.doubled().await, BTreeSet::new());
+        let points = scene.points().await;
+        assert_protected(&points, &["01", "02"], false);
+        assert_protected(&points, &["03"], true);
+        assert_protected(&points, &["04"], false);
+        assert_eq!(scene.findings_of("foreign").await, Vec::<Item>::new());
+        // A person has rebuilt what there was: there is nothing left to tell.
+        assert_eq!(scene.findings_of("ledger-went-back").await, Vec::<Item>::new());
+    });
+}
+
+#[test]
+fn a_worker_that_dies_after_the_witness_has_counted_its_round_costs_a_look_and_nothing_else() {
+    scene::play(async |scene| {
+        scene.machine(0).await;
+        scene.policies(NIGHTLY).await;
+        scene.pass(10).await;
+        let dies = Rule::kill(When::After).action("PutItem").function("afterimage-work-requested");
+        scene.fault(dies.times(1));
+        scene.pass(50).await;
+        assert_eq!(scene.strikes(), [1]);
+        scene.assert_protected_once(1).await;
+        let doubted = scene.ledger().await.into_iter();
+        let doubted: Vec<Item> =
+            doubted.filter(|item| item.contains_key("doubted_since")).collect();
+        assert_eq!(doubted, Vec::<Item>::new());
+        assert_eq!(scene.findings_of("ledger-went-back").await, Vec::<Item>::new());
+    });
+}
+
+#[test]
+fn images_are_made_while_the_witness_is_gone_and_a_person_is_told() {
+    scene::play(async |scene| {
+        scene.machine(0).await;
+        scene.policies(NIGHTLY).await;
+        let witness = scene.tables().delete_table().table_name("afterimage-witness");
+        witness.send().await.expect("the table is deleted");
+        scene.pass(60).await;
+        scene.assert_protected_once(1).await;
+        let told = scene.findings_of("witness-unreadable").await;
+        assert_eq!(told.len(), 1, "{told:#?}");
+        assert_eq!(told[0]["region"], HOME);
+        // A deployment makes it anew.
+        scene.new_table("afterimage-witness", &[]).await;
+        scene.pass(70).await;
+        assert_eq!(scene.findings_of("witness-unreadable").await, Vec::<Item>::new());
+    });
+}
