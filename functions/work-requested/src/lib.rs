@@ -26,8 +26,7 @@ impl Function {
             Ok(event) => event,
             Err(unusable) => return Ok(response::unusable(&unusable)),
         };
-        let queue = &event.queue;
-        let aws = &self.aws.doing(Work::Queue(queue.kind));
+        let (queue, aws) = (&event.queue, &self.aws.doing(Work::Queue(event.queue.kind)));
         let mut worker = Worker::new(&event, aws.clock.now(), context.deadline);
         loop {
             let now = aws.clock.now();

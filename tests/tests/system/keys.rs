@@ -34,16 +34,16 @@ impl Scene {
         stack.resources["Key"].clone()
     }
 
-    fn kms(&self) -> aws_sdk_kms::Client {
+    fn kms_of_replicas(&self) -> aws_sdk_kms::Client {
         aws_sdk_kms::Client::new(&self.cloud.sdk_config(IRELAND))
     }
 
     async fn disable(&self, key: &str) {
-        self.kms().disable_key().key_id(key).send().await.expect("the key is disabled");
+        self.kms_of_replicas().disable_key().key_id(key).send().await.expect("the key is disabled");
     }
 
     async fn enable(&self, key: &str) {
-        self.kms().enable_key().key_id(key).send().await.expect("the key is enabled");
+        self.kms_of_replicas().enable_key().key_id(key).send().await.expect("the key is enabled");
     }
 
     async fn failed(&self) -> usize {

@@ -8,7 +8,7 @@ use afterimage_core::flow::work_requested::images::Healing;
 use afterimage_core::flow::work_requested::needs::Needs;
 use afterimage_core::flow::work_requested::power::{Guarded, KeyAccess, StopGate};
 use afterimage_core::flow::work_requested::{
-    self, Input, confirm, copy, keys, missing, power, register, snapshot,
+    self, Input, confirm, copy, keys, missing, power, power_batch, register, snapshot,
 };
 use afterimage_core::flow::{InFlight, InForce};
 use afterimage_core::ids::{InstanceId, Region};
@@ -317,7 +317,7 @@ async fn power(aws: &Aws, queue: &Queue, now: Timestamp) -> Result<power::Input,
     let region = &queue.region;
     let roster = aws.ledger.roster().await?;
     let in_flight = answered(aws.ledger.queue(queue, None).await).unwrap_or_default();
-    let wanted = power::to_look_at(&roster, region, &in_flight);
+    let wanted = power_batch::to_look_at(&roster, region, &in_flight);
     let downtimes = aws.ledger.downtimes(&wanted).await?;
     let points = aws.ledger.points(&wanted).await?;
     let ids: Vec<InstanceId> =

@@ -71,6 +71,8 @@ fn all_that_is_in_force_is_one_request() {
             regions: vec![region(AWAY), region(SEAT)],
             looked_at: Some(second(2)),
             roster: Default::default(),
+            brakes: Default::default(),
+            identities: Default::default(),
             unreadable: Vec::new(),
         };
         assert_eq!(in_force, expected);

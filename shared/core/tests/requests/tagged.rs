@@ -560,14 +560,13 @@ fn what_is_foreign_is_reported_once_until_it_is_no_longer() {
     check(&[&over("ami-00000009")], |world| {
         world.snapshots.push((HOME, snapshot("snap-00000003", "vol-00000009")));
         // It has lost our tag, and still holds a name of ours.
-        let bare = ObservedImage { tags: BTreeMap::new(), ..image("ami-00000009", &[]) };
-        world.images.push((HOME, ObservedImage { name: NEXT_NAME.into(), ..bare }));
+        let bare = ObservedImage { name: NEXT_NAME.into(), ..image("ami-00000009", &[]) };
+        world.images.push((HOME, ObservedImage { tags: BTreeMap::new(), ..bare }));
         let planted = [(AWAY, "ami-00000009"), (HOME, "snap-00000003"), (HOME, "ami-00000009")];
         world.known = planted.map(|(place, artefact)| finding(place, artefact)).to_vec();
     });
     let why = "its volume does not belong to the machine of its point (foreign)";
-    let told = format!("! {HOME} snap-00000003: {why}");
-    check(&[&told, &over("snap-00000003")], |world| {
+    check(&[&format!("! {HOME} snap-00000003: {why}"), &over("snap-00000003")], |world| {
         world.snapshots.push((HOME, snapshot("snap-00000003", "vol-00000009")));
         world.known = vec![finding(AWAY, "snap-00000003")];
     });
@@ -576,12 +575,11 @@ fn what_is_foreign_is_reported_once_until_it_is_no_longer() {
 #[test]
 fn whoever_plants_thousands_is_reported_by_and_by() {
     let mut world = World::new();
-    for number in 0..1000 {
-        world.snapshots.push((HOME, snapshot(&format!("snap-1{number:07}"), "vol-00000009")));
-    }
+    let planted = (0..1000).map(|number| format!("snap-1{number:07}"));
+    world.snapshots.extend(planted.map(|id| (HOME, snapshot(&id, "vol-00000009"))));
     let decision = world.look();
-    let reports = |command: &&Command| matches!(command, Command::Report(_));
-    assert_eq!(decision.commands.iter().filter(reports).count(), 200);
+    let reports = decision.commands.iter().filter(|it| matches!(it, Command::Report(_)));
+    assert_eq!(reports.count(), 200);
     assert_eq!(decision.commands.last(), Some(&Command::Looked(at(NOW))));
 }
 

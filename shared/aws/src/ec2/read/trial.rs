@@ -7,7 +7,6 @@ use afterimage_core::slot::PointId;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::types::{InstanceSpecification, ResourceType, Tag, TagSpecification};
 
-use super::Reading;
 use super::wire::Odd;
 use crate::ec2::{Ec2, errors};
 use crate::error::Failure;
@@ -18,7 +17,7 @@ impl Ec2 {
     /// # Errors
     /// EC2 did not answer. That tells nothing.
     pub async fn try_snapshots(&self, region: &Region, point: &PointId) -> Result<Trial, Failure> {
-        let reading = Reading { operation: "CreateSnapshots (DryRun)", region };
+        let reading = self.reading("CreateSnapshots (DryRun)", region);
         let machine = InstanceSpecification::builder().instance_id(point.instance().as_str());
         let tag = Tag::builder().key(TAG_POINT).value(point.as_str()).build();
         let tags = TagSpecification::builder().resource_type(ResourceType::Snapshot).tags(tag);

@@ -23,6 +23,7 @@ mod method;
 pub mod missing;
 pub mod needs;
 pub mod power;
+pub mod power_batch;
 mod ready;
 pub mod register;
 mod sharing;
@@ -57,7 +58,7 @@ pub enum Input {
 }
 
 /// Returns the facts that have to be read before anything is decided, by the kind of the queue. The
-/// worker of `Power` goes by the roster instead of the queue: see [`power::to_look_at`].
+/// worker of `Power` goes by the roster instead of the queue: see [`power_batch::to_look_at`].
 pub fn needs(kind: Kind, points: &[Point], replicas: &[Replica], now: Timestamp) -> Needs {
     match kind {
         Kind::Snapshot => snapshot::needs(points, now),

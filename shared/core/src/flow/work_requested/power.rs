@@ -29,11 +29,11 @@ use crate::call::{StopInstance, start_instance, stop_instance};
 use crate::command::{Change, Decision, Finding, Resolved, Write};
 use crate::downtime::{Downtime, DowntimeEvent, DowntimeStatus, IllegalForDowntime, Roster};
 use crate::facts::StateReason;
+use crate::flow::InForce;
 use crate::flow::wanted::{self, Verdict};
-use crate::flow::{InFlight, InForce};
 use crate::ids::{InstanceId, Region};
 use crate::illegal::Illegal;
-use crate::limits::{DOWNTIMES_WAITING_MAX, LOOK_DOWN, LOOK_HUNG, LOOK_WAITING, SETTLE, later};
+use crate::limits::{LOOK_DOWN, LOOK_HUNG, LOOK_WAITING, SETTLE, later};
 use crate::machine::State;
 use crate::observed::ObservedMachine;
 use crate::point::{Point, Step};
@@ -120,25 +120,6 @@ fn in_turn(input: &Input) -> Vec<&Downtime> {
     let mut downtimes: Vec<&Downtime> = input.downtimes.iter().collect();
     downtimes.sort_by_key(|downtime| (downtime.requested_at, &downtime.point));
     downtimes
-}
-
-/// Returns the points whose machines are down or are about to be: those that the roster names,
-/// those that wait for the same machines, and the first of the others that wait, of policies that
-/// have a place left.
-pub fn to_look_at(roster: &Roster, region: &Region, in_flight: &[InFlight]) -> Vec<PointId> {
-    let is_full = |point: &PointId| {
-        let theirs = roster.places.values().find(|held| held.policy.as_str() == point.policy());
-        theirs.is_some_and(|held| !roster.has_room_for(&held.policy, held.at_once))
-    };
-    let waiting = in_flight.iter().map(|nominated| &nominated.point);
-    let waiting = waiting.filter(|point| !roster.places.contains_key(point));
-    let (sharing, others): (Vec<_>, Vec<_>) =
-        waiting.partition(|point| roster.has(point.instance()));
-    let others = others.into_iter().filter(|point| !is_full(point)).take(DOWNTIMES_WAITING_MAX);
-    let sharing = sharing.into_iter().take(DOWNTIMES_WAITING_MAX);
-    let mut points = roster.points_in(region);
-    points.extend(sharing.chain(others).cloned());
-    points
 }
 
 /// Returns when the worker looks again: soon, as long as there is anything to look at; otherwise
