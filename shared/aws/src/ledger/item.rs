@@ -134,7 +134,8 @@ mod tests {
             "`policy`: Expected string",
         );
         check(&[("policy", text("gold"))], "missing field `schedule`");
-        let unknown = "unknown field `extra`, expected one of `policy`, `schedule`, `done_until`";
+        let unknown = "unknown field `extra`, expected one of `policy`, `schedule`, \
+                       `region`, `done_until`";
         check(&[("extra", text("x")), ("policy", text("gold"))], unknown);
     }
 

@@ -12,7 +12,7 @@ use afterimage_aws::ledger::{Lease, LeaseUse, Writer, Written};
 use afterimage_aws::{Aws, Context};
 use afterimage_cloud::trace::{Entry, What};
 use afterimage_cloud::{Cloud, Time};
-use afterimage_core::command::{Change, Decision};
+use afterimage_core::command::{Change, Command, Decision};
 use afterimage_core::flow::{WorkRequested, work_requested};
 use afterimage_core::policy;
 use afterimage_core::work::{Kind, Queue};
@@ -55,7 +55,9 @@ async fn snapshots_of(cloud: &Cloud, aws: &Aws, count: i32) -> Decision {
     let event = WorkRequested { queue: queue(), hop: 0 };
     let mut woken = Worker::new(&event, aws.clock.now(), context(aws, 900).deadline);
     let input = worker::next_input(aws, &mut woken).await.expect("the ledger is read");
-    let decision = work_requested::decide(&input.expect("nobody else is at it"));
+    let mut decision = work_requested::decide(&input.expect("nobody else is at it"));
+    // The scenarios of a ledger that went back are about the marks of its rounds.
+    decision.commands.retain(|command| !matches!(command, Command::Mark(_)));
     assert_eq!(decision.commands.len(), machines.len(), "{decision:#?}");
     let (context, nothing) = (context(aws, 900), Decision::default());
     let given_back = apply_leased(aws, &context, nothing, woken.lease()).await;
