@@ -14,7 +14,7 @@ use afterimage_core::point::Point;
 use afterimage_core::policy::Consistency;
 use afterimage_core::slot::PointId;
 use afterimage_core::subject::Subject;
-use afterimage_core::summary::MachineSummary;
+use afterimage_core::summary::{Good, MachineSummary};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -261,16 +261,7 @@ fn policy_text(under: &UnderPolicy, now: Timestamp) -> String {
     }
     under.findings.iter().for_each(|finding| line("finding", &finding.to_string()));
     if let Some(good) = &under.good {
-        let replicas = match &good.image {
-            Some(image) => {
-                format!("{image}, {} of {} replicas", good.replicas.len(), good.replicas_wanted)
-            }
-            None if good.home_lost => {
-                let count = good.replicas.len();
-                format!("no image at home, {count} of {} replicas", good.replicas_wanted)
-            }
-            None => "snapshots".to_string(),
-        };
+        let replicas = places_text(good);
         let ago = span(now.duration_since(good.taken_at));
         let (grade, at) = (good.grade.as_str(), minute(good.taken_at));
         line("good", &format!("{at} UTC, {ago} ago, {grade}: {replicas}"));
@@ -278,4 +269,14 @@ fn policy_text(under: &UnderPolicy, now: Timestamp) -> String {
         line("good", "none yet");
     }
     text
+}
+
+/// Describes the artefacts of a good point.
+fn places_text(good: &Good) -> String {
+    let (count, wanted) = (good.replicas.len(), good.replicas_wanted);
+    match &good.image {
+        Some(image) => format!("{image}, {count} of {wanted} replicas"),
+        None if good.home_lost => format!("no image at home, {count} of {wanted} replicas"),
+        None => "snapshots".to_string(),
+    }
 }

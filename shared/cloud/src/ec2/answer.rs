@@ -73,6 +73,13 @@ pub fn answer(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, Ap
         "EnableImageDeregistrationProtection" => images::lifecycle::protect(model, call, fields),
         "DisableImageDeregistrationProtection" => images::lifecycle::unprotect(model, call, fields),
         "DescribeImageReferences" => images::references::describe(model, call, fields),
+        _ => answer_of_launching(model, call, fields),
+    }
+}
+
+/// Answers the calls about what machines are launched with.
+fn answer_of_launching(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, ApiError> {
+    match call.action.as_str() {
         "CreateLaunchTemplate" => templates::create::create(model, call, fields),
         "CreateLaunchTemplateVersion" => templates::versions::create(model, call, fields),
         "DeleteLaunchTemplate" => templates::create::delete(model, call, fields),
@@ -80,12 +87,6 @@ pub fn answer(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, Ap
         "DescribeLaunchTemplates" => templates::describe::templates(model, call, fields),
         "DescribeLaunchTemplateVersions" => templates::describe::versions(model, call, fields),
         "ModifyLaunchTemplate" => templates::create::modify(model, call, fields),
-        _ => answer_of_key_pairs(model, call, fields),
-    }
-}
-
-fn answer_of_key_pairs(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, ApiError> {
-    match call.action.as_str() {
         "CreateKeyPair" | "ImportKeyPair" => key_pairs::create(model, call, fields),
         "DeleteKeyPair" => key_pairs::delete(model, call, fields),
         "DescribeKeyPairs" => key_pairs::describe(model, call, fields),

@@ -82,7 +82,7 @@ pub fn to_read(
     now: Timestamp,
 ) -> BTreeSet<String> {
     let lost = points.iter().filter(|point| is_point_due(point, now) && loss::has_lost(point));
-    let back = lost.filter_map(|point| copy_image::key_at_home(point));
+    let back = lost.filter_map(copy_image::key_at_home);
     let is_looked_at = points.iter().any(|point| is_point_due(point, now))
         || replicas
             .iter()
