@@ -498,3 +498,11 @@ pub fn codes(item: &Item, member: &str) -> Vec<String> {
     let code = |reason: &Value| reason["code"].as_str().expect("it has a code").to_string();
     reasons.iter().map(code).collect()
 }
+
+/// A number that differs from commit to commit; zero where there is no history.
+pub fn commit_number() -> u64 {
+    let head = std::process::Command::new("git").args(["rev-parse", "HEAD"]).output();
+    let head = head.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let digits = head.unwrap_or_default().chars().take(15).collect::<String>();
+    u64::from_str_radix(&digits, 16).unwrap_or_default()
+}

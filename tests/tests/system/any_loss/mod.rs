@@ -11,7 +11,6 @@ mod flow;
 mod loss;
 mod truth;
 
-use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::scene;
@@ -62,14 +61,6 @@ fn play(world: &World) -> End {
     })
 }
 
-/// A number that differs from commit to commit; zero where there is no history.
-fn commit_number() -> u64 {
-    let head = Command::new("git").args(["rev-parse", "HEAD"]).output();
-    let head = head.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-    let digits = head.unwrap_or_default().chars().take(15).collect::<String>();
-    u64::from_str_radix(&digits, 16).unwrap_or_default()
-}
-
 /// Plays worlds on as many threads as there are processors, until so many were a case. Returns the
 /// number of those, and what was wrong.
 fn play_all(worlds: &[World], cases_max: usize) -> (usize, Vec<String>) {
@@ -101,7 +92,7 @@ fn whatever_is_lost_at_whatever_moment_is_told_truly_and_made_again_once() {
     let mut worlds = worlds();
     assert!(worlds.len() >= WORLDS_MIN, "only {} worlds", worlds.len());
     let cases_max = if scene::is_long() { usize::MAX } else { SAMPLE };
-    let number = commit_number();
+    let number = scene::commit_number();
     fastrand::Rng::with_seed(number).shuffle(&mut worlds);
     let (cases, wrong) = play_all(&worlds, cases_max);
     println!("{cases} cases of {} worlds, {} wrong", worlds.len(), wrong.len());
