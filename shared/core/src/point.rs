@@ -478,7 +478,7 @@ impl Replica {
             ReplicaStatus::Pending => Kind::Confirm,
             // The image is missing, or is to be made again.
             ReplicaStatus::Available | ReplicaStatus::Lost | ReplicaStatus::Unusable => {
-                self.step.due_at?;
+                self.step.due_at.filter(|_| !self.is_copy_back())?;
                 Kind::Confirm
             }
             ReplicaStatus::Failed | ReplicaStatus::Withdrawn => return None,
@@ -486,10 +486,16 @@ impl Replica {
         Some(Queue { region: self.region.clone(), kind })
     }
 
+    /// Tells whether the replica is a copy back to the home of its point. Once such a copy is made,
+    /// its point stands for the place, and nobody looks at the replica any more.
+    pub fn is_copy_back(&self) -> bool {
+        self.region == self.home
+    }
+
     /// Returns the image that is called good.
     pub fn held(&self) -> Vec<ResourceId> {
         match self.status {
-            ReplicaStatus::Available | ReplicaStatus::Unusable => {
+            ReplicaStatus::Available | ReplicaStatus::Unusable if !self.is_copy_back() => {
                 self.image.iter().cloned().map(ResourceId::from).collect()
             }
             _ => Vec::new(),

@@ -189,6 +189,57 @@ fn of_several_points_that_lose_everything_only_the_newest_begins_again() {
 }
 
 #[test]
+fn the_summary_never_names_a_place_of_an_older_point_that_is_gone_too() {
+    let policies = EVERY_SIX_HOURS.replace("    replicate", "    heal: false\n    replicate");
+    scene::play(async |scene| {
+        scene.machine(1).await;
+        scene.policies(&policies).await;
+        scene.pass(A_DAY + TWO_HOURS).await;
+        scene
+            .policies(&TWICE_A_YEAR.replace("    replicate", "    heal: false\n    replicate"))
+            .await;
+        for region in [HOME, IRELAND] {
+            scene.delete_images(region, true).await;
+        }
+        scene.pass(2 * TWO_HOURS).await;
+        let good = scene.good().await;
+        assert_eq!(good, None, "there is no image in EC2");
+        let points = scene.points().await;
+        assert!(points.iter().all(|point| point["status"] == "lost"), "{points:#?}");
+    });
+}
+
+#[test]
+fn an_older_point_that_becomes_the_newest_good_one_is_made_whole() {
+    scene::play(async |scene| {
+        let machine = scene.machine(1).await;
+        scene.policies(EVERY_SIX_HOURS).await;
+        scene.pass(13 * 60).await;
+        let older = scene.available(IRELAND).await;
+        assert_eq!(older.len(), 2, "two points");
+        scene.policies(TWICE_A_YEAR).await;
+        let first = older.iter().min_by_key(|image| image.name.clone()).expect("an image");
+        let call = scene.ec2(IRELAND).deregister_image().image_id(&first.id);
+        call.delete_associated_snapshots(true).send().await.expect("it is deregistered");
+        scene.pass(TWO_HOURS).await;
+        assert_eq!(scene.available(IRELAND).await.len(), 1, "the newer one is good");
+        let call = scene.ec2(HOME).terminate_instances().instance_ids(&machine);
+        call.send().await.expect("the machine is terminated");
+        for region in [HOME, IRELAND] {
+            let images = scene.available(region).await;
+            let newest = images.iter().max_by_key(|image| image.name.clone()).expect("an image");
+            let call = scene.ec2(region).deregister_image().image_id(&newest.id);
+            call.delete_associated_snapshots(true).send().await.expect("it is deregistered");
+        }
+        scene.pass(2 * TWO_HOURS).await;
+        assert_eq!(scene.available(HOME).await.len(), 1);
+        assert_eq!(scene.available(IRELAND).await.len(), 1, "it was made again");
+        let good = scene.good().await.expect("the older point");
+        assert_eq!(good["replicas"], serde_json::json!([IRELAND]), "{good}");
+    });
+}
+
+#[test]
 fn what_is_lost_for_good_is_never_called_protected_again() {
     scene::play(async |scene| {
         let machine = scene.protect_one(ON_STOP).await;
@@ -279,6 +330,25 @@ fn a_place_that_is_deleted_again_and_again_is_left_to_a_person() {
             scene.cloud.advance(Duration::from_secs(3600)).await;
         }
         assert_eq!(scene.count("CopyImage", IRELAND), 3, "the first, and two more");
+        let found = scene.open_codes().await;
+        assert_eq!(found.iter().filter(|code| *code == "lost-again").count(), 1, "{found:?}");
+        scene.assert_true().await;
+    });
+}
+
+#[test]
+fn a_home_image_that_is_deleted_again_and_again_is_left_to_a_person_without_a_storm() {
+    scene::play(async |scene| {
+        scene.protect_one(ON_STOP).await;
+        for _ in 0..3 {
+            scene.delete_images(HOME, true).await;
+            scene.pass(60).await;
+        }
+        let before = scene.calls().len();
+        scene.pass(60).await;
+        let calls = scene.calls().len() - before;
+        assert!(calls < 1000, "{calls} calls in an hour in which nothing happens");
+        assert_eq!(scene.count("CopyImage", HOME), 2, "it is made again twice");
         let found = scene.open_codes().await;
         assert_eq!(found.iter().filter(|code| *code == "lost-again").count(), 1, "{found:?}");
         scene.assert_true().await;

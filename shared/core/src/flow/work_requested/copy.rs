@@ -159,6 +159,10 @@ fn turns<'a>(input: &'a Input, obstacles: &Obstacles) -> Turns<'a> {
     let due = input.replicas.iter().filter(|replica| replica.step.is_due(input.now));
     let mut due: Vec<(&Point, &Replica)> =
         due.filter_map(|replica| Some((input.points.get(&replica.point)?, replica))).collect();
+    // Somebody disabled the image, and can enable it.
+    due.retain(|(point, replica)| {
+        replica.status != ReplicaStatus::Waiting || source_place(point, replica) != Place::Unusable
+    });
     // The newest of a machine and policy takes over the place of the oldest, or a machine that is
     // imaged often would never come to its turn.
     let mut first: BTreeMap<(&InstanceId, &PolicyName), Option<Timestamp>> = BTreeMap::new();
@@ -309,14 +313,17 @@ fn find(
 
 /// Tells whether a copy has failed, and the ledger no longer calls the image good that it copies.
 fn is_source_gone(point: &Point, replica: &Replica) -> bool {
+    source_place(point, replica) != Place::Available
+}
+
+/// Returns the state of the image that is copied. Another image at home is not that one.
+fn source_place(point: &Point, replica: &Replica) -> Place {
     let source = replica.source_region();
-    let is_good = match *source == point.home {
-        true => {
-            point.home_place == Place::Available && point.image.as_ref() == Some(&replica.source)
-        }
-        false => point.replicas.get(source) == Some(&Place::Available),
-    };
-    !is_good
+    match *source == point.home {
+        true if point.image.as_ref() == Some(&replica.source) => point.home_place,
+        true => Place::Lost,
+        false => point.replicas.get(source).copied().unwrap_or(Place::Lost),
+    }
 }
 
 /// Looks for another image to copy: the place counts as lost until one is found.

@@ -17,5 +17,5 @@ pub(super) fn is_replica_due(replica: &Replica, now: Timestamp) -> bool {
         replica.status,
         ReplicaStatus::Available | ReplicaStatus::Unusable | ReplicaStatus::Lost
     );
-    is_here && replica.step.due_at.is_some_and(|due| due <= now)
+    is_here && !replica.is_copy_back() && replica.step.due_at.is_some_and(|due| due <= now)
 }

@@ -19,7 +19,7 @@ use super::decision_builder::DecisionBuilder;
 use super::disk_keys::{self, Use};
 use super::due::{is_point_due, is_replica_due};
 use super::images::Input;
-use super::losses::{gone, is_healed, left_to_person, newest_good, told, worn_out};
+use super::losses::{gone, is_healed, left_to_person, newest_good, telling, worn_out};
 use crate::brake::size_gib;
 use crate::call::copy_image;
 use crate::change::{Change, Record, Write};
@@ -78,9 +78,9 @@ fn heal_home(
     let (now, home) = (input.now, &point.home);
     if is_nothing_left(point, input) {
         let after = loss::nothing_left(point, now)?;
-        let told = told(&after, input);
         builder.wake(Queue { region: home.clone(), kind: Kind::Confirm });
-        builder.record(Change::point(after).telling(Some(told)));
+        let change = telling(builder, &after, Change::point(after.clone()), input);
+        builder.record(change);
         return Ok(());
     }
     let hindrance = hindrance(point, &point.healed, point.heal_asked, home, input);

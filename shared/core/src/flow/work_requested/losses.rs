@@ -2,12 +2,15 @@
 
 use jiff::Timestamp;
 
+use super::decision_builder::DecisionBuilder;
 use super::images::Input;
+use crate::change::{Change, Write};
 use crate::ids::Region;
-use crate::point::Point;
+use crate::point::{Point, Replica, ReplicaStatus};
 use crate::reason::{Code, Reason};
-use crate::summary::{Good, News, Summary};
+use crate::summary::{Good, News};
 use crate::transition::{loss, summary};
+use crate::work::{Kind, Queue};
 
 /// Returns the reason of a loss.
 pub(super) fn gone(artefact: &str, region: &Region, missing_since: Option<Timestamp>) -> Reason {
@@ -53,22 +56,49 @@ pub(super) fn left_to_person(point: &Point, reason: Reason) -> Reason {
 
 /// Returns the newest good point of the same machine and policy, other than this.
 pub(super) fn newest_good(point: &Point, input: &Input) -> Option<Good> {
-    let history = input.history.get(point.instance())?;
-    let others = history.iter().map(|(other, _)| other);
-    let others =
-        others.filter(|other| other.slot.policy == point.slot.policy && other.id != point.id);
-    others.filter_map(Good::of).max_by_key(|good| good.taken_at)
+    next_good(point, input).map(|(_, _, good)| good)
 }
 
-/// Returns the summary of a machine one of whose points has lost something. If the point can no
-/// longer be recovered from, the newest that can takes its place.
-pub(super) fn told(point: &Point, input: &Input) -> Summary {
+fn next_good<'a>(point: &Point, input: &'a Input) -> Option<(&'a Point, &'a [Replica], Good)> {
+    let others = input.history.get(point.instance())?.iter();
+    let others =
+        others.filter(|(other, _)| other.slot.policy == point.slot.policy && other.id != point.id);
+    let good =
+        others.filter_map(|(other, replicas)| Some((other, replicas.as_slice(), Good::of(other)?)));
+    good.max_by_key(|(.., good)| good.taken_at)
+}
+
+/// Returns the change of a point that has lost something, with the summary of its machine. If the
+/// point can no longer be recovered from, the newest that can takes its place. That point is
+/// written too: the summary must not tell of it what was true before. What it has lost is due,
+/// because it is the newest now.
+pub(super) fn telling(
+    builder: &mut DecisionBuilder,
+    point: &Point,
+    mut change: Change,
+    input: &Input,
+) -> Change {
     let told = summary::latest(point);
-    match Good::of(point) {
-        Some(good) => told.telling(News::Good(good)),
-        None => {
-            let good = newest_good(point, input).map(Box::new);
-            told.telling(News::Instead { of: point.id.clone(), good })
-        }
+    if let Some(good) = Good::of(point) {
+        return change.telling(Some(told.telling(News::Good(good))));
     }
+    let next = next_good(point, input);
+    if let Some((other, replicas, _)) = &next {
+        let now = input.now;
+        let is_home_lost = loss::has_lost(other);
+        let other = if is_home_lost { other.due_now(now) } else { (*other).clone() };
+        let lost = replicas
+            .iter()
+            .filter(|replica| replica.status == ReplicaStatus::Lost && !replica.is_copy_back());
+        let lost: Vec<&Replica> = lost.collect();
+        let homes = is_home_lost.then(|| other.home.clone()).into_iter();
+        for region in homes.chain(lost.iter().map(|replica| replica.region.clone())) {
+            builder.wake(Queue { region, kind: Kind::Confirm });
+        }
+        let writes = lost.into_iter().map(|replica| Write::replica(replica.due_now(now)));
+        let writes: Vec<Write> = writes.chain([Write::point(other)]).collect();
+        change.writes.splice(0..0, writes);
+    }
+    let good = next.map(|(.., good)| Box::new(good));
+    change.telling(Some(told.telling(News::Instead { of: point.id.clone(), good })))
 }

@@ -242,9 +242,8 @@ fn look_at_home(
     if let Some(reason) = &after.reason {
         builder.say(&point.id, reason.clone());
     }
-    let told = losses::told(&after, input);
     let lost = (after.home_place == Place::Lost).then(|| braking.lose(home));
-    let change = Change::point(after).telling(Some(told));
+    let change = losses::telling(builder, &after, Change::point(after.clone()), input);
     builder.record(lost.into_iter().fold(change, Change::with));
     Ok(())
 }
@@ -306,10 +305,10 @@ fn look_at_replica(
     if point.home_place == Place::Lost {
         builder.wake(Queue { region: point.home.clone(), kind: Kind::Confirm });
     }
-    let told = losses::told(&point, input);
     let lost = (replica.status == ReplicaStatus::Lost).then(|| braking.lose(region));
-    let change = Change::point(point).with(Write::replica(replica));
-    builder.record(lost.into_iter().fold(change, Change::with).telling(Some(told)));
+    let change = Change::point(point.clone()).with(Write::replica(replica));
+    let change = losses::telling(builder, &point, change, input);
+    builder.record(lost.into_iter().fold(change, Change::with));
     Ok(())
 }
 
