@@ -99,6 +99,13 @@ async fn cancel(
     if let (Meant::Point(id), true) = (meant, done.is_empty()) {
         return Err(Failure::Input(format!("the ledger has no point {id}")));
     }
+    if let Some(policy) = policy
+        && done.is_empty()
+        && in_force.policy(policy).is_none()
+    {
+        let text = format!("policy {policy} is not in force, and nothing of it waits");
+        return Err(Failure::Input(text));
+    }
     let counts = |of: fn(&Cancelled) -> bool| done.iter().filter(|(_, one)| of(one)).count();
     let is_off = |one: &Cancelled| one.change.is_some();
     let goes_on = |one: &Cancelled| one.image_goes_on || !one.copies_go_on.is_empty();

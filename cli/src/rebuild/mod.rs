@@ -71,7 +71,10 @@ async fn rebuild(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(table) = &arguments.from {
         let question = format!("copy the points of table `{table}` into `{}`?", stack.table);
         may_write(arguments, &question, "copy them")?;
-        copied = copy(&stack.config, &stack.table, table, Part::Machines).await.map_err(failed)?;
+        // The ledger was read above: a table that is missing is the one that is copied.
+        let source = Stack { table: table.clone(), ..stack.clone() };
+        let machines = copy(&stack.config, &stack.table, table, Part::Machines).await;
+        copied = machines.map_err(|failure| source.failed(&failure))?;
     }
     let overview = look(&stack.config, &stack.table, &regions, &tell).await.map_err(failed)?;
     if !arguments.json {

@@ -352,8 +352,10 @@ fn with_hints(reason: &Reason, point: &Point, input: &Input) -> Reason {
     if reason.code != Code::Lost {
         return reason.clone();
     }
+    let is_outdone = losses::is_outdone(point, input);
     let again = match losses::is_healed(point, input) {
-        true => ". It is made again from whatever is left of its point",
+        true if is_outdone => ". A newer point is good, so that it is not made again",
+        true => ". It is made again if anything is left to make it of",
         false => "",
     };
     let text = format!(
