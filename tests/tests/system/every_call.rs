@@ -1,7 +1,7 @@
 //! Killed and failed at every call: a run in which all goes well names its calls, and then for each
 //! of them there is a run in which the function dies before it or after its effect, or in which the
-//! call fails before or after its effect. All of them end the same. A quarter of these runs is made,
-//! another for each commit; all of them if the variable `AFTERIMAGE_LONG` is set.
+//! call fails before or after its effect. All of them end the same. A quarter of these runs is
+//! made, another for each commit; all of them if the variable `AFTERIMAGE_LONG` is set.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -198,7 +198,8 @@ fn cells(calls: Vec<TracedCall>) -> Vec<TracedCall> {
     calls.into_iter().filter(matters).collect()
 }
 
-/// The part of the cells that is tried unless the variable `AFTERIMAGE_LONG` is set: one in so many.
+/// The part of the cells that is tried unless the variable `AFTERIMAGE_LONG` is set: one in so
+/// many.
 const PART: usize = 4;
 
 /// Tries every blow at every call, on as many threads as there are processors.
