@@ -174,6 +174,7 @@ fn calls(counts: &Counts) -> String {
         "dynamodb" => "DynamoDB".to_string(),
         "ec2" => "EC2".to_string(),
         "events" => "EventBridge".to_string(),
+        "kms" => "KMS".to_string(),
         other => other.to_string(),
     };
     let parts: Vec<String> = counts
