@@ -75,7 +75,7 @@ struct Loss {
 }
 
 /// Words of the reason of a place whose image is gone.
-const GONE: &str = " is gone";
+const GONE: &str = " is gone; it has been missing";
 
 /// Region that does not answer.
 #[derive(Debug)]
