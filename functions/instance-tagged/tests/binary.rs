@@ -1,8 +1,7 @@
 //! The real binary, in the embedded cloud, with the role that the template gives it.
 
 use afterimage_core::names::TAG_ASK;
-use afterimage_core::slot::Occasion;
-use afterimage_core::status::Status;
+use afterimage_support::records::region;
 use afterimage_support::{SEAT, sample, with_binary};
 
 const NAME: &str = "instance-tagged";
@@ -20,7 +19,7 @@ policies:
 ";
 
 #[test]
-fn a_machine_that_asks_gets_a_point_and_an_answer() {
+fn a_machine_that_asks_gets_a_hint_and_its_worker_is_woken() {
     with_binary(NAME, BINARY, async |world| {
         world.policies(POLICY).await;
         let machine = world.machine("backup", "gold").await;
@@ -29,22 +28,20 @@ fn a_machine_that_asks_gets_a_point_and_an_answer() {
         let ended = world.ended(1).await;
         assert_eq!(ended.outcome, "ok", "{ended:#?}");
 
-        let points = world.ledger.points_of(&machine).await.expect("the ledger is read");
-        let [(point, _)] = &points[..] else { panic!("{points:#?}") };
-        assert_eq!(point.status, Status::Requested);
-        assert_eq!(point.slot.occasion, Occasion::OnDemand { ordinal: 1 });
+        let home = region(SEAT);
+        let hints = world.ledger.hints(&home).await.expect("the ledger is read");
+        let [hint] = &hints[..] else { panic!("{hints:#?}") };
+        assert_eq!((&hint.region, &hint.instance), (&home, &machine));
         assert_eq!(world.wakes().await, [("snapshot".to_string(), SEAT.to_string())]);
         let calls = world.calls().await;
-        for action in ["DeleteTags", "CreateTags"] {
-            let called = (action.to_string(), "ok".to_string());
-            assert!(calls.contains(&called), "{calls:#?}");
-        }
+        let reads = calls.iter().filter(|(action, _)| action.starts_with("Describe"));
+        assert_eq!(reads.count(), 0, "the worker describes the machine: {calls:#?}");
 
-        // The same event again finds no tag.
+        // The same event again leaves the one hint.
         let event = sample(EVENT, &[("i-0123456789abcdef0", machine.as_str())]);
         let ended = world.invoke(event).await;
         assert_eq!(ended.outcome, "ok", "{ended:#?}");
-        let points = world.ledger.points_of(&machine).await.expect("the ledger is read");
-        assert_eq!(points.len(), 1, "{points:#?}");
+        let hints = world.ledger.hints(&home).await.expect("the ledger is read");
+        assert_eq!(hints.len(), 1, "{hints:#?}");
     });
 }

@@ -53,11 +53,18 @@ fn the_worker_of_snapshots_takes_them_and_gives_its_lease_back() {
         let known: Vec<&str> = point.snapshots.values().map(|it| it.as_str()).collect();
         assert_eq!(seen, known);
 
-        // The intent takes the lease, the outcome gives it back: each in one write.
+        // The intent takes the lease, the outcome gives it back: each in one write. The witness
+        // counts the round before, the ledger after.
         let mut deeds = world.calls().await;
         deeds.retain(|(action, _)| WRITES.contains(&action.as_str()));
         let ok = |action: &str| (action.to_string(), "ok".to_string());
-        let expected = ["TransactWriteItems", "CreateSnapshots", "TransactWriteItems"];
+        let expected = [
+            "PutItem",
+            "TransactWriteItems",
+            "CreateSnapshots",
+            "TransactWriteItems",
+            "UpdateItem",
+        ];
         assert_eq!(deeds, expected.map(ok));
     });
 }
