@@ -11,8 +11,6 @@ use afterimage_core::ids::{AccountId, Region};
 use aws_sdk_kms::Client;
 use aws_sdk_kms::config::Builder;
 use aws_sdk_kms::config::timeout::TimeoutConfig;
-use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_kms::operation::describe_key::DescribeKeyError;
 use aws_types::SdkConfig;
 use jiff::SignedDuration;
 
@@ -63,8 +61,8 @@ impl Kms {
                 let state = state.map_or("of unknown state", |state| state.as_str());
                 Ok(KeyAccess::State(state.to_string()))
             }
-            Err(error) => match refusal(&error) {
-                Some(answer) => Ok(KeyAccess::Refused(answer)),
+            Err(error) => match errors::final_code(&error) {
+                Some(code) => Ok(KeyAccess::Refused(code.to_string())),
                 None => Err(Failure::Ec2 {
                     operation: "DescribeKey",
                     region: region.to_string(),
@@ -93,12 +91,4 @@ impl Kms {
 /// The account in the ARN of a key; none if it is no ARN.
 fn account_of(arn: &str) -> Option<&str> {
     arn.starts_with("arn:").then(|| arn.split(':').nth(4)).flatten()
-}
-
-/// The answer with which KMS refused a call; none if another call may be answered otherwise.
-fn refusal(error: &SdkError<DescribeKeyError>) -> Option<String> {
-    let SdkError::ServiceError(refused) = error else { return None };
-    let code = refused.err().code()?;
-    let is_final = refused.raw().status().as_u16() < 500 && !errors::is_throttled(code);
-    is_final.then(|| code.to_string())
 }

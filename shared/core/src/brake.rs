@@ -13,6 +13,7 @@ use crate::finding::{Finding, Resolved};
 use crate::ids::Region;
 use crate::limits::{A_DAY, BRAKE_FOR, MASS_LOSS, MASS_LOSS_TENTHS, later};
 use crate::point::{Point, is_zero};
+use crate::point_check::versioned;
 use crate::reason::{Code, Reason};
 use crate::subject::Subject;
 
@@ -59,10 +60,7 @@ impl Brake {
     /// # Errors
     /// The text of the error names the invariant that does not hold.
     pub fn check(&self) -> Result<(), String> {
-        match self.version {
-            0 => Err("version 0 means that there is no record".to_string()),
-            _ => Ok(()),
-        }
+        versioned(self.version)
     }
 
     /// Returns the brake with one more loss. `good` is the number of places of the region that the

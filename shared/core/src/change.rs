@@ -87,53 +87,33 @@ impl Change {
 
     /// Returns the point that is written; the last, if there are several.
     pub fn point_written(&self) -> Option<&Point> {
-        self.writes.iter().rev().find_map(|write| match &write.record {
-            Record::Point(point) => Some(&**point),
-            Record::Replica(_)
-            | Record::Downtime(_)
-            | Record::Roster(_)
-            | Record::RequestCounter(_)
-            | Record::Obstacles(_)
-            | Record::Brake(_) => None,
+        self.writes.iter().rev().find_map(|write| {
+            let Record::Point(point) = &write.record else { return None };
+            Some(&**point)
         })
     }
 
     /// Returns the replica that is written; the last, if there are several.
     pub fn replica_written(&self) -> Option<&Replica> {
-        self.writes.iter().rev().find_map(|write| match &write.record {
-            Record::Replica(replica) => Some(&**replica),
-            Record::Point(_)
-            | Record::Downtime(_)
-            | Record::Roster(_)
-            | Record::RequestCounter(_)
-            | Record::Obstacles(_)
-            | Record::Brake(_) => None,
+        self.writes.iter().rev().find_map(|write| {
+            let Record::Replica(replica) = &write.record else { return None };
+            Some(&**replica)
         })
     }
 
     /// Returns the downtime that is written.
     pub fn downtime_written(&self) -> Option<&Downtime> {
-        self.writes.iter().rev().find_map(|write| match &write.record {
-            Record::Downtime(downtime) => Some(&**downtime),
-            Record::Point(_)
-            | Record::Replica(_)
-            | Record::Roster(_)
-            | Record::RequestCounter(_)
-            | Record::Obstacles(_)
-            | Record::Brake(_) => None,
+        self.writes.iter().rev().find_map(|write| {
+            let Record::Downtime(downtime) = &write.record else { return None };
+            Some(&**downtime)
         })
     }
 
     /// Returns the roster that is written.
     pub fn roster_written(&self) -> Option<&Roster> {
-        self.writes.iter().rev().find_map(|write| match &write.record {
-            Record::Roster(roster) => Some(&**roster),
-            Record::Point(_)
-            | Record::Replica(_)
-            | Record::Downtime(_)
-            | Record::RequestCounter(_)
-            | Record::Obstacles(_)
-            | Record::Brake(_) => None,
+        self.writes.iter().rev().find_map(|write| {
+            let Record::Roster(roster) = &write.record else { return None };
+            Some(&**roster)
         })
     }
 
@@ -180,15 +160,8 @@ impl Write {
 
     /// Returns the request counter that is written, if the record is one.
     pub fn as_request_counter(&self) -> Option<&RequestCounter> {
-        match &self.record {
-            Record::RequestCounter(asked) => Some(&**asked),
-            Record::Point(_)
-            | Record::Replica(_)
-            | Record::Downtime(_)
-            | Record::Roster(_)
-            | Record::Obstacles(_)
-            | Record::Brake(_) => None,
-        }
+        let Record::RequestCounter(asked) = &self.record else { return None };
+        Some(&**asked)
     }
 
     pub fn point(mut point: Point) -> Write {

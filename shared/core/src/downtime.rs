@@ -31,6 +31,7 @@ use crate::duration::seconds;
 use crate::ids::{InstanceId, PolicyName, Region};
 use crate::limits::later;
 use crate::point::{Point, Step};
+use crate::point_check::versioned;
 use crate::policy::StopStart;
 use crate::reason::Reason;
 use crate::slot::PointId;
@@ -326,9 +327,6 @@ impl Roster {
     /// # Errors
     /// The text of the error names the invariant that does not hold.
     pub fn check(&self) -> Result<(), String> {
-        match self.version {
-            0 => Err("version 0 means that there is no record".to_string()),
-            _ => Ok(()),
-        }
+        versioned(self.version)
     }
 }

@@ -54,7 +54,8 @@ pub const FAILURES_MAX: u32 = 8;
 /// somebody else holds is no failure, but a person who takes all names must not keep us busy.
 pub const ATTEMPTS_MAX: u32 = 20;
 
-/// The wait between two tries of something that fails for a long time.
+/// A day: the wait between two tries of something that fails for a long time, or that a person has
+/// to change; and the time in which losses and what is made again are counted.
 pub const A_DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// Time between two tries of the calls of a queue that meet the same obstacle, whatever the number

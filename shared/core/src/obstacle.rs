@@ -15,6 +15,7 @@ use crate::limits::{
     later,
 };
 use crate::point::is_false;
+use crate::point_check::versioned;
 use crate::reason::{Code, Reason};
 use crate::subject::Subject;
 use crate::work::{Kind, Queue};
@@ -111,10 +112,7 @@ impl Obstacles {
     /// # Errors
     /// The text of the error names the invariant that does not hold.
     pub fn check(&self) -> Result<(), String> {
-        match self.version {
-            0 => Err("version 0 means that there is no record".to_string()),
-            _ => Ok(()),
-        }
+        versioned(self.version)
     }
 
     /// Returns the position of a record whose call could meet these causes.
@@ -179,7 +177,7 @@ impl Obstacles {
     /// made soon. None if no read had shown it.
     pub fn unread(&self, cause: &Cause, now: Timestamp) -> Option<Obstacles> {
         let known = self.causes.get(cause).filter(|known| known.shown)?;
-        let probe_at = known.probe_at.max(later(now, LOOK_AFTER));
+        let probe_at = later(now, LOOK_AFTER);
         let mut after = self.clone();
         after.causes.insert(cause.clone(), Obstacle { probe_at, ..known.clone() });
         Some(after)

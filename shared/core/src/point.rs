@@ -216,6 +216,21 @@ pub enum Place {
     Withdrawn,
 }
 
+impl From<ReplicaStatus> for Place {
+    fn from(status: ReplicaStatus) -> Place {
+        match status {
+            ReplicaStatus::Available => Place::Available,
+            ReplicaStatus::Failed => Place::Failed,
+            ReplicaStatus::Lost => Place::Lost,
+            ReplicaStatus::Unusable => Place::Unusable,
+            ReplicaStatus::Withdrawn => Place::Withdrawn,
+            ReplicaStatus::Waiting | ReplicaStatus::Copying | ReplicaStatus::Pending => {
+                Place::Underway
+            }
+        }
+    }
+}
+
 impl Place {
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     pub(crate) const fn is_available(&self) -> bool {

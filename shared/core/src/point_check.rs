@@ -136,7 +136,8 @@ impl Replica {
     }
 }
 
-fn versioned(version: u64) -> Result<(), String> {
+/// Checks that a record was written.
+pub(crate) fn versioned(version: u64) -> Result<(), String> {
     that(version >= 1, || "version 0 means that there is no record".to_string())
 }
 

@@ -153,6 +153,7 @@ codes! {
     ArtefactGone = "artefact-gone",
     /// An artefact has been pending for longer than AWS should take.
     TooLong = "too-long",
+    /// Only in records of earlier releases.
     TriesUsedUp = "tries-used-up",
     /// A newer point of the same machine and policy takes its place.
     Superseded = "superseded",

@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 ///             Begin          Made            Available
 ///  Waiting ─────────▶ Copying ─────▶ Pending ─────────▶ Available
 ///     ▲                  │ Retry        │ Retry
-///     └──────────────────┴──────────────┘            any but Available ──Fail──▶ Failed
+///     └──────────────────┴──────────────┘
 /// ```
 ///
-/// A replica that is available can become Unusable or Lost. So can one that waits and whose source
-/// is gone become Lost. One that is Lost, Failed or Withdrawn
-/// and is wanted waits `Again`. One that only waits, and is not wanted any more, is Withdrawn.
+/// A replica that is available can become Unusable or Lost. One that waits becomes Lost if its
+/// source is gone. One that is Lost, Failed or Withdrawn and is wanted waits `Again`. One that only
+/// waits, and is not wanted any more, is Withdrawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReplicaStatus {
@@ -24,7 +24,7 @@ pub enum ReplicaStatus {
     /// The image exists and is pending.
     Pending,
     Available,
-    /// The replica was given up, by an earlier release.
+    /// The replica was given up by an earlier release, or not found by a rebuild.
     Failed,
     /// The image is gone.
     Lost,
@@ -41,7 +41,6 @@ pub enum ReplicaEvent {
     Made,
     Available,
     Retry,
-    Fail,
     /// The image is gone.
     Lose,
     /// The image exists and cannot be used.
@@ -83,12 +82,11 @@ impl ReplicaStatus {
 }
 
 impl ReplicaEvent {
-    pub const ALL: [ReplicaEvent; 10] = [
+    pub const ALL: [ReplicaEvent; 9] = [
         ReplicaEvent::Begin,
         ReplicaEvent::Made,
         ReplicaEvent::Available,
         ReplicaEvent::Retry,
-        ReplicaEvent::Fail,
         ReplicaEvent::Lose,
         ReplicaEvent::Disable,
         ReplicaEvent::Restore,
@@ -111,7 +109,6 @@ pub const fn next_of_replica(
         (Copying, ReplicaEvent::Made) => Pending,
         (Copying | Pending, ReplicaEvent::Retry) => Waiting,
         (Pending, ReplicaEvent::Available) => Available,
-        (Waiting | Copying | Pending, ReplicaEvent::Fail) => Failed,
         (Available | Unusable | Waiting, ReplicaEvent::Lose) => Lost,
         (Available, ReplicaEvent::Disable) => Unusable,
         (Unusable | Lost, ReplicaEvent::Restore) => Available,

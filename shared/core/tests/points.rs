@@ -75,13 +75,10 @@ fn every_pair_is_in_the_table_of_replicas_or_illegal() {
     use ReplicaStatus::{Available, Copying, Failed, Lost, Pending, Unusable, Waiting, Withdrawn};
     let legal = [
         (Waiting, ReplicaEvent::Begin, Copying),
-        (Waiting, ReplicaEvent::Fail, Failed),
         (Copying, ReplicaEvent::Made, Pending),
         (Copying, ReplicaEvent::Retry, Waiting),
-        (Copying, ReplicaEvent::Fail, Failed),
         (Pending, ReplicaEvent::Available, Available),
         (Pending, ReplicaEvent::Retry, Waiting),
-        (Pending, ReplicaEvent::Fail, Failed),
         (Waiting, ReplicaEvent::Lose, Lost),
         (Available, ReplicaEvent::Lose, Lost),
         (Unusable, ReplicaEvent::Lose, Lost),

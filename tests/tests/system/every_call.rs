@@ -214,9 +214,10 @@ fn every_call(policies: &'static str, creates: &[&str]) {
     let mut cells: Vec<(&TracedCall, &str)> =
         calls.iter().flat_map(|call| BLOWS.map(|blow| (call, blow))).collect();
     assert!(cells.len() >= CELLS_MIN, "only {} cells", cells.len());
+    let number = scene::commit_number();
     if !scene::is_long() {
         // Another part for each commit.
-        fastrand::Rng::with_seed(scene::commit_number()).shuffle(&mut cells);
+        fastrand::Rng::with_seed(number).shuffle(&mut cells);
         cells.truncate(cells.len() / PART);
     }
     let next = AtomicUsize::new(0);
@@ -239,7 +240,8 @@ fn every_call(policies: &'static str, creates: &[&str]) {
     });
     println!("{} cells at {} calls", cells.len(), calls.len());
     let (count, told) = (wrong.len(), wrong.join("\n"));
-    assert!(wrong.is_empty(), "{count} of {} ended otherwise\n{told}", cells.len());
+    let of = cells.len();
+    assert!(wrong.is_empty(), "{count} of {of} of commit {number:x} ended otherwise\n{told}");
 }
 
 #[test]

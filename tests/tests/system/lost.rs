@@ -68,10 +68,8 @@ impl Scene {
 
     /// The codes of the findings that are kept.
     pub async fn open_codes(&self) -> Vec<String> {
-        let items = self.ledger().await.into_iter();
-        let findings =
-            items.filter(|item| item["pk"] == "findings" && !item.contains_key("resolved_at"));
-        findings.flat_map(|item| codes(&item, "reason")).collect()
+        let findings = self.open_findings().await;
+        findings.iter().flat_map(|item| codes(item, "reason")).collect()
     }
 
     pub async fn protect_one(&self, policies: &str) -> String {

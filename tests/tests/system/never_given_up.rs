@@ -6,6 +6,7 @@ use afterimage_cloud::Time;
 use afterimage_cloud::faults::{Creation, Rule, When};
 use afterimage_cloud::trace::{Entry, What};
 
+use crate::economy::is_write;
 use crate::scene::{self, FRANKFURT, HOME, IRELAND, Item, Launch, ON_STOP, Scene, codes};
 
 /// The same machines every six hours.
@@ -24,19 +25,13 @@ impl Scene {
         self.fault(Rule::time_out(When::Before).service("ec2").region(region));
     }
 
-    fn well_again(&self) {
-        self.cloud.with(|model| model.faults.set(Vec::new()));
-    }
-
     /// What the functions do in the last hours: calls of a region, and writes of the ledger.
     fn cost(&self, hours: u64, region: &str) -> (usize, usize) {
         let since = Time::from_millis(self.cloud.now().millis() - hours * 3_600_000);
         let mut calls = self.attempts();
         calls.retain(|call| call.at >= since);
-        let writes = ["PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"];
-        let is_write = |call: &&Entry| writes.contains(&call.action.as_str());
         let there = calls.iter().filter(|call| call.region == region && call.service == "ec2");
-        (there.count(), calls.iter().filter(is_write).count())
+        (there.count(), calls.iter().filter(|call| is_write(call)).count())
     }
 
     /// What the functions called, answered or not.
@@ -97,7 +92,8 @@ fn dark_for(hours: u64) {
         let told = scene.summary(&machines[0]).await;
         println!("after half an hour: {}", told["latest#gold"]);
         let mut costs = Vec::new();
-        for _ in 0..hours.saturating_sub(3) / 12 {
+        let windows = hours.saturating_sub(3) / 12;
+        for _ in 0..windows {
             scene.pass(12 * AN_HOUR).await;
             let (calls, writes) = scene.cost(12, IRELAND);
             costs.push((calls, writes, scene.ledger().await.len()));
@@ -113,8 +109,9 @@ fn dark_for(hours: u64) {
         let attempts = scene.copies_tried(IRELAND);
         println!("{attempts} calls of CopyImage while it was dark");
         assert!(attempts <= 12 + usize::try_from(hours).expect("small") * 2, "{attempts}");
-        scene.pass(hours % 12 * AN_HOUR).await;
-        scene.well_again();
+        // Half an hour has passed before the windows.
+        scene.pass(((hours - 12 * windows) * AN_HOUR).saturating_sub(30)).await;
+        scene.no_more_faults();
         let light = scene.cloud.now();
         let (minute, bound) =
             (std::time::Duration::from_secs(60), std::time::Duration::from_secs(7200));
@@ -154,7 +151,7 @@ fn of_the_copies_that_wait_for_a_dark_destination_only_the_newest_is_made() {
         scene.policies(SIX_HOURLY).await;
         scene.dark(IRELAND);
         scene.pass(30 * AN_HOUR).await;
-        scene.well_again();
+        scene.no_more_faults();
         scene.pass(2 * AN_HOUR).await;
         let points = scene.points().await;
         assert_eq!(points.len(), 5, "{points:#?}");
@@ -186,14 +183,15 @@ fn copies_that_were_forbidden_for_ten_hours_are_made() {
         let attempts = scene.copies_tried(IRELAND);
         println!("{attempts} calls of CopyImage in ten hours");
         assert!(attempts <= 18, "{attempts}");
-        scene.well_again();
+        scene.no_more_faults();
         scene.pass(2 * AN_HOUR).await;
         scene.assert_protected_once(1).await;
     });
 }
 
-/// Twenty machines stop while the key of their copies is disabled for so long. Each has at most one
-/// image that failed, and all together as many as there were tries; afterwards every copy is made.
+/// Twenty machines stop while the copies under their key fail for so long. Each has at most one
+/// image that failed before the first failure showed; after that there is one more for each try. In
+/// the end every copy is made.
 fn key_disabled_for(hours: u64, tries: usize, until_next: u64) {
     scene::play(async |scene| {
         let machines = scene.launch(Launch { count: 20, ..Launch::default() }).await;
@@ -209,15 +207,14 @@ fn key_disabled_for(hours: u64, tries: usize, until_next: u64) {
         println!("{} failed images of 20 machines in {hours} h", failed.len());
         // Copies that were begun before the first failure showed may fail too.
         assert!(failed.len() > tries && failed.len() <= 20 + tries, "{}", failed.len());
-        let findings = scene.ledger().await.into_iter().filter(|item| item["pk"] == "findings");
-        let told: Vec<Item> = findings.collect();
+        let told = scene.findings().await;
         assert_eq!(told.len(), 1, "{told:#?}");
         assert!(told[0]["reason"].contains("copies-held-up"), "{told:#?}");
-        scene.well_again();
+        scene.no_more_faults();
         scene.pass(until_next * AN_HOUR).await;
         assert!(scene.unprotected().await.is_empty(), "{:#?}", scene.unprotected().await);
         assert_eq!(scene.available(IRELAND).await.len(), 20);
-        let told = scene.ledger().await.into_iter().find(|item| item["pk"] == "findings");
+        let told = scene.findings().await.into_iter().next();
         assert!(told.expect("kept").contains_key("resolved_at"), "it is over");
     });
 }
@@ -292,7 +289,7 @@ fn snapshots_deleted_before_the_registration_are_made_again_at_once() {
         assert!(told.contains("UnauthorizedOperation") && told.contains("next_at"), "{told}");
         let ids: Vec<String> = scene.snapshots(HOME).await.into_iter().map(|it| it.id).collect();
         scene.delete(&ids).await;
-        scene.well_again();
+        scene.no_more_faults();
         scene.pass(AN_HOUR + 30).await;
         scene.assert_protected_once(1).await;
         assert_eq!(scene.count("CreateSnapshots", HOME), 2);

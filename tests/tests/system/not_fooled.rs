@@ -11,12 +11,6 @@ use crate::scene::{self, FRANKFURT, HOME, IRELAND, Item, NIGHTLY, Scene, codes};
 
 impl Scene {
     /// What is told of an artefact among the findings of the ledger.
-    async fn findings(&self) -> Vec<Item> {
-        let mut items = self.ledger().await;
-        items.retain(|item| item["pk"] == "findings");
-        items
-    }
-
     pub async fn assert_foreign(&self, artefact: &str) {
         let findings = self.findings().await;
         let about = |item: &&Item| item["sk"].ends_with(artefact);

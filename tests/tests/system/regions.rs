@@ -36,7 +36,7 @@ async fn two_dark_hours(scene: &Scene, meanwhile: impl AsyncFnOnce(&Scene)) {
     scene.pass_until_minute(90).await;
     meanwhile(scene).await;
     scene.pass_until_minute(150).await;
-    scene.cloud.with(|model| model.faults.set(Vec::new()));
+    scene.no_more_faults();
     scene.pass_until_minute(175).await;
 }
 

@@ -314,6 +314,25 @@ impl Scene {
         snapshots
     }
 
+    /// The findings that are kept, those that are over among them.
+    pub async fn findings(&self) -> Vec<Item> {
+        let mut items = self.ledger().await;
+        items.retain(|item| item["pk"] == "findings");
+        items
+    }
+
+    /// The findings that are not over.
+    pub async fn open_findings(&self) -> Vec<Item> {
+        let mut findings = self.findings().await;
+        findings.retain(|finding| !finding.contains_key("resolved_at"));
+        findings
+    }
+
+    /// Ends all faults.
+    pub fn no_more_faults(&self) {
+        self.cloud.with(|model| model.faults.set(Vec::new()));
+    }
+
     /// Every item of the ledger.
     pub async fn ledger(&self) -> Vec<Item> {
         let client = aws_sdk_dynamodb::Client::new(&self.cloud.sdk_config(HOME));

@@ -97,7 +97,7 @@ fn a_role_that_may_not_correct_makes_the_image_in_the_end_and_a_person_is_told()
     stage.options.template = stage.options.template.replace(granted, &other);
     scene::play_on(stage, async |scene| {
         scene.started_again_too_soon().await;
-        scene.cloud.with(|model| model.faults.set(Vec::new()));
+        scene.no_more_faults();
         scene.pass(TWO_HOURS).await;
         assert_eq!(scene.the_point().await["status"], "snapshotted", "it waits to be put right");
         let tries = scene.calls().into_iter().filter(|call| call.action == "CreateTags");

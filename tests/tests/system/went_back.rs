@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::{
     ScalarAttributeType,
 };
 
-use crate::scene::{self, FRANKFURT, HOME, IRELAND, Item, NIGHTLY, ON_STOP, Scene, Stage};
+use crate::scene::{self, FRANKFURT, HOME, IRELAND, Item, NIGHTLY, ON_STOP, Scene, Stage, codes};
 
 /// Machines of `backup: gold` every hour, into two regions.
 const HOURLY: &str = "
@@ -113,13 +113,9 @@ impl Scene {
 
     /// The findings that hold, of a code.
     async fn findings_of(&self, code: &str) -> Vec<Item> {
-        let mut items = self.ledger().await;
-        items.retain(|item| {
-            item["pk"] == "findings"
-                && !item.contains_key("resolved_at")
-                && item["reason"].contains(&format!("\"{code}\""))
-        });
-        items
+        let mut findings = self.open_findings().await;
+        findings.retain(|finding| codes(finding, "reason") == [code]);
+        findings
     }
 }
 

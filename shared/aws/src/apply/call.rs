@@ -1,6 +1,6 @@
 //! A call that changes something in EC2, between its intent and its outcome.
 
-use afterimage_core::call::{Intent, Pressure, conclude_all};
+use afterimage_core::call::{Intent, Pressure, conclude};
 use afterimage_core::command::{Change, Decision};
 use afterimage_core::limits::LEDGER_CALL_MAX;
 use afterimage_core::work::Queue;
@@ -23,7 +23,7 @@ impl Executor<'_> {
         self.applied.made += usize::from(pressure == Pressure::Eased);
         self.pace.heed(pressure);
         let now = self.aws.clock.now();
-        let conclusion = conclude_all(around.as_deref(), &call, &begun, reply, now);
+        let conclusion = conclude(around.as_deref(), &begun, reply, now);
         if conclusion.is_held_up {
             // The next round finds the obstacle, and what it does not hold up.
             self.taken.insert(queue);

@@ -90,7 +90,7 @@ struct Executor<'a> {
     wakes: BTreeSet<Wake>,
     /// The leases that the executor holds, with their ends.
     leases: BTreeMap<Queue, Timestamp>,
-    /// The queues that another worker holds.
+    /// The queues that another worker holds, or whose calls meet an obstacle.
     taken: BTreeSet<Queue>,
     /// The number of calls that are still to be made in each queue.
     to_create: BTreeMap<Queue, usize>,

@@ -83,12 +83,20 @@ pub fn is_dry_run_passed(code: &str) -> bool {
     code == "DryRunOperation"
 }
 
+/// Returns the code of an answer that another call would get too; none if there was no answer, or
+/// if the service may answer otherwise later.
+pub fn final_code<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<&str> {
+    let SdkError::ServiceError(refused) = error else { return None };
+    let code = refused.err().code()?;
+    (refused.raw().status().as_u16() < 500 && !is_throttled(code)).then_some(code)
+}
+
 /// Tells whether the request itself is wrong, whoever sends it and whenever.
 ///
 /// Some codes are not among these, although the call will fail for some time. People can mend the
 /// cause without us (`UnauthorizedOperation`, `AuthFailure`, `OptInRequired`, `Blocked`, quotas,
 /// revoked keys). `InvalidParameterValue` also says that a machine is in the wrong state just now.
-/// Such calls are tried again, less and less often, until their tries are used up.
+/// Such calls are tried again, less and less often.
 pub fn is_never_acceptable(code: &str) -> bool {
     const CODES: [&str; 14] = [
         "InvalidAction",

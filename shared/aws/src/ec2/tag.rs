@@ -41,22 +41,12 @@ impl Ec2 {
         let tag = Tag::builder().key(TAG_ANSWER).value(text).build();
         let call = self.client(region).create_tags().resources(instance.as_str()).tags(tag);
         let answer = call.send().await;
-        match answer.as_ref().err().and_then(refusal) {
-            Some(code) => Ok(Some(code)),
+        let refused = answer.as_ref().err().and_then(errors::final_code);
+        match refused.filter(|code| !errors::is_instance_gone(code)) {
+            Some(code) => Ok(Some(code.to_string())),
             None => done("CreateTags", region, answer).map(|()| None),
         }
     }
-}
-
-/// Returns the code with which EC2 refused a call for good; none if it may answer otherwise later,
-/// or if the machine is gone.
-fn refusal<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<String> {
-    let SdkError::ServiceError(refused) = error else { return None };
-    let code = refused.err().code()?;
-    let is_final = refused.raw().status().as_u16() < 500
-        && !errors::is_throttled(code)
-        && !errors::is_instance_gone(code);
-    is_final.then(|| code.to_string())
 }
 
 fn done<T, E>(

@@ -55,7 +55,8 @@ impl Ledger {
     pub async fn mark(&self, mark: &Mark) -> Result<bool, Failure> {
         match mark {
             Mark::Begin { region, before, witness } => self.begin(region, *before, witness).await,
-            Mark::End { region, count, doubted_since: None } => {
+            Mark::End { region, count, doubted_since: None }
+            | Mark::Settle { region, count, since: None } => {
                 let call = self.identity(region, *count).update_expression("SET #count = :count");
                 self.updated(call.condition_expression(IS_NEWER)).await
             }
@@ -70,10 +71,6 @@ impl Ledger {
                     .expression_attribute_names("#doubted", DOUBTED)
                     .expression_attribute_values(":since", millis(*since));
                 self.updated(call).await
-            }
-            Mark::Settle { region, count, since: None } => {
-                let call = self.identity(region, *count).update_expression("SET #count = :count");
-                self.updated(call.condition_expression(IS_NEWER)).await
             }
             Mark::Settle { region, since: Some(since), .. } => {
                 let call = self
@@ -114,7 +111,10 @@ impl Ledger {
         let Err(error) = call.send().await else { return Ok(true) };
         match service_error(&error) {
             Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
-            _ => Err(self.write_failed(error)),
+            _ => {
+                let table = self.witness_table();
+                Err(Failure::Ledger { table, done: "written", source: error.into() })
+            }
         }
     }
 

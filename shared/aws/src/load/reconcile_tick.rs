@@ -14,10 +14,10 @@ use afterimage_core::flow::taken_up::{self, Ended};
 use afterimage_core::flow::waiting::{self, Waiting};
 use afterimage_core::flow::went_back::{self, Doubt, WentBack};
 use afterimage_core::flow::work_requested::disk_keys::Keys;
-use afterimage_core::ids::{InstanceId, Region, ResourceId};
+use afterimage_core::ids::{InstanceId, Region};
 use afterimage_core::limits::KEYS_MAX;
 use afterimage_core::machine::Instance;
-use afterimage_core::names::{TAG_ASK, TAG_POINT};
+use afterimage_core::names::TAG_ASK;
 use afterimage_core::observed::{Complete, ObservedImage, ObservedSnapshot};
 use afterimage_core::point::Point;
 use afterimage_core::policy::{Policy, Trigger};
@@ -45,18 +45,17 @@ pub async fn reconcile_tick(aws: &Aws, _tick: Tick, context: &Context) -> Result
     let stopped = stopped(aws, &in_force, context).await;
     let ids: Vec<InstanceId> = stopped.iter().map(|instance| instance.id.clone()).collect();
     let summaries = aws.ledger.summaries(&ids).await?;
-    let (mut went_back, mut everything) = (WentBack::default(), None);
+    let (mut went_back, mut tagged) = (WentBack::default(), None);
     if is_time_to_look(&in_force, now) {
         // Before the listings, so that no round is taken for one that they show.
         went_back.testimony = aws.ledger.testimony().await;
         let doubts = went_back::doubts(&in_force, &went_back.testimony, now);
-        let tagged = tagged(aws, &in_force, &doubts, context).await?;
-        let asked = went_back::found(&tagged, &doubts, now).asked();
+        let everything = everything(aws, &in_force, &doubts, context).await?;
+        let asked = went_back::found(&everything, &doubts, now).asked();
         let names: Vec<_> = asked.into_iter().map(|it| (it.instance, it.policy)).collect();
         went_back.counters = aws.ledger.request_counters(&names).await?;
-        everything = Some(tagged);
+        tagged = Some(everything);
     }
-    let tagged = everything;
     let tag_requests = tag_requests(aws, &in_force, tagged.as_ref(), context).await?;
     let ended = match tagged.is_some() {
         true => ended(aws, &in_force, &stopped, &summaries, now).await?,
@@ -210,7 +209,7 @@ async fn tag_requests(
 
 /// Lists the artefacts with our tag first, and then reads the ledger: a point that is younger than
 /// the listings must not look unknown. No point is read for what the index of places vouches for.
-async fn tagged(
+async fn everything(
     aws: &Aws,
     in_force: &InForce,
     doubts: &BTreeMap<Region, Doubt>,
@@ -235,20 +234,9 @@ async fn tagged(
                 continue;
             }
         };
-        // While the ledger is doubted, the points of everything are read.
-        let vouched = match doubts.is_empty() {
-            true => artefact_audit::vouched(&held, &images),
-            false => Default::default(),
-        };
-        let of_images =
-            images.0.iter().map(|image| (ResourceId::from(image.id.clone()), &image.tags));
-        let of_snapshots = snapshots.0.iter();
-        let of_snapshots =
-            of_snapshots.map(|snapshot| (ResourceId::from(snapshot.id.clone()), &snapshot.tags));
-        let others = of_images.chain(of_snapshots);
-        let others = others.filter(|(id, tags)| !artefact_audit::is_vouched(&vouched, id, tags));
-        let points = others.filter_map(|(_, tags)| PointId::parse(tags.get(TAG_POINT)?).ok());
-        named.extend(points.map(|point| (point, region.clone())));
+        let vouched = artefact_audit::vouched(&held, &images, !doubts.is_empty());
+        let points = artefact_audit::named(&vouched, &images, &snapshots);
+        named.extend(points.into_iter().map(|point| (point, region.clone())));
         let arns = held::keys(&held, &images, &snapshots);
         let described = keys(aws, region, &arns, context).await;
         let found = held::suspects(&held, &images, &snapshots, &described);

@@ -6,7 +6,7 @@ use afterimage_core::brake;
 use afterimage_core::flow::work_requested::disk_keys::{self, Keys};
 use afterimage_core::flow::work_requested::images::Healing;
 use afterimage_core::flow::work_requested::needs::Needs;
-use afterimage_core::flow::work_requested::power::{Guarded, KeyAccess, StopGate};
+use afterimage_core::flow::work_requested::power::{Guarded, StopGate};
 use afterimage_core::flow::work_requested::{
     self, Input, confirm, copy, keys, missing, power, power_batch, register, snapshot,
 };
@@ -213,7 +213,7 @@ async fn images(
     let healing = Healing {
         good: good(aws, region, &in_force, missing::suspects(&points, &replicas, now), now).await?,
         gib_per_day: aws.environment.heal_gib_per_day,
-        keys: keys(aws, region, disk_keys::to_read(&points, &replicas, &snapshots, now)).await,
+        keys: keys(aws, region, disk_keys::to_read(&points, &snapshots, now)).await,
         in_force,
     };
     let recalled = missing::machines_to_recall(&points, &replicas, &images, now);
@@ -276,22 +276,8 @@ async fn copies(
     let obstacles = obstacles(aws, queue, !replicas.is_empty()).await?;
     let summaries = aws.ledger.summaries(&needs.summaries).await?;
     let wanted = keys::to_read(&replicas, &points, &obstacles, now);
-    let keys = keys_of_copies(aws, &queue.region, wanted).await;
+    let keys = keys(aws, &queue.region, wanted).await;
     Ok(copy::Input { now, replicas, points, in_force, named, obstacles, keys, summaries })
-}
-
-/// Reads the states of the keys of copies. A key of which KMS tells nothing is left out.
-async fn keys_of_copies(
-    aws: &Aws,
-    region: &Region,
-    wanted: BTreeSet<String>,
-) -> BTreeMap<String, KeyAccess> {
-    let mut keys = BTreeMap::new();
-    for key in wanted {
-        let read = answered(aws.kms.disk_keys(region, [key]).await).unwrap_or_default();
-        keys.extend(read.into_iter().map(|key| (key.arn, key.access)));
-    }
-    keys
 }
 
 /// Reads what stands in the way of the calls of a queue, if there are records that it may hold up.

@@ -1,9 +1,9 @@
-//! The facts around a call for a point: the obstacles of its queue at home. What stands in the way
-//! of one call may stand in the way of all.
+//! What the outcome of a call at home means for the other calls of its queue, and for the summary
+//! of its machine.
 
 use jiff::Timestamp;
 
-use super::around::Seen;
+use super::around::{self, Seen};
 use super::conclusion::{Conclusion, Learnt};
 use super::outcome::{Answer, Outcome};
 use crate::change::Change;
@@ -68,11 +68,10 @@ pub(super) fn add_to(
     match seen {
         Some(Seen::Met(cause, reason)) => {
             conclusion.is_held_up = true;
-            let Some(after) = before.met(&cause, reason, begun_at, now) else { return conclusion };
-            put_off(&mut conclusion, &after, now);
-            let finding = after.finding(&cause, now);
-            conclusion.record(Change::obstacles(after));
-            finding.into_iter().for_each(|finding| conclusion.report(finding));
+            let after = around::met(&mut conclusion, before, &cause, reason, begun_at, now);
+            if let Some(after) = after {
+                put_off(&mut conclusion, &after, now);
+            }
         }
         Some(Seen::Passed) => passed(&mut conclusion, before, begun_at, now),
         None => {}

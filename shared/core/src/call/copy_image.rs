@@ -1,4 +1,4 @@
-//! CopyImage: copies an image from the home of its point into another region.
+//! CopyImage: copies an image of a point into another region, or back to its home.
 //!
 //! The call carries a token, so a call without an outcome is made again, under the same name and
 //! with the same token. Either the call had made nothing yet, or EC2 answers with the image that it
@@ -27,7 +27,7 @@ use crate::transition::success;
 const DEFAULT_KEY: &str = "alias/aws/ebs";
 
 /// Name of no key, for what is not encrypted.
-pub(super) const NO_KEY: &str = "none";
+const NO_KEY: &str = "none";
 
 /// The CopyImage request.
 #[derive(Clone, Debug, PartialEq, Eq)]

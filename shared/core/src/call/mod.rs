@@ -6,7 +6,7 @@
 //! | made | the record holds what was made, and waits until EC2 has finished it |
 //! | throttled | the same try is made later |
 //! | failed | the next try, under another name, after a wait that doubles |
-//! | refused | the same; nothing that is wanted is given up |
+//! | refused | the same, unless a machine is down for the call: then the point is given up |
 //! | gone | the point is given up, unless its module says otherwise |
 //! | name taken, unknown | the intent stands; the worker looks for what the call made |
 
@@ -18,6 +18,7 @@ pub mod create_image;
 pub mod create_snapshots;
 pub mod create_tags;
 mod named;
+pub mod of_copies;
 pub mod outcome;
 mod point_outcome;
 pub mod register_image;
@@ -82,9 +83,38 @@ pub enum Reply {
     StartInstance(Outcome<State>),
 }
 
-/// Returns the changes that follow from the outcome of a call. `begun` is the intent as it was
-/// written.
-pub fn conclude(begun: &Change, reply: Reply, now: Timestamp) -> Conclusion {
+/// Returns the changes that follow from the outcome of a call: for its record, for the queue of the
+/// call, and for the summary of the machine. `begun` is the intent as it was written.
+pub fn conclude(
+    around: Option<&Around>,
+    begun: &Change,
+    reply: Reply,
+    now: Timestamp,
+) -> Conclusion {
+    match around {
+        None => of_record(begun, reply, now),
+        Some(Around::Copy { obstacles, point }) => {
+            let seen = match &reply {
+                Reply::CopyImage(outcome) => of_copies::seen(point, begun, outcome),
+                _ => None,
+            };
+            let concluded = of_record(begun, reply, now);
+            of_copies::add_to(concluded, (obstacles, point), begun, seen, now)
+        }
+        Some(Around::AtHome(obstacles)) => {
+            let seen = match &reply {
+                Reply::CreateSnapshots(outcome) => at_home::seen(outcome),
+                Reply::CreateImage(outcome) | Reply::RegisterImage(outcome) => {
+                    at_home::seen(outcome)
+                }
+                Reply::CopyImage(_) | Reply::StopInstance(_) | Reply::StartInstance(_) => None,
+            };
+            at_home::add_to(of_record(begun, reply, now), obstacles, begun, seen, now)
+        }
+    }
+}
+
+fn of_record(begun: &Change, reply: Reply, now: Timestamp) -> Conclusion {
     let (name, concluded) = match reply {
         Reply::CreateSnapshots(outcome) => {
             let point = begun.point_written();
@@ -115,27 +145,6 @@ pub fn conclude(begun: &Change, reply: Reply, now: Timestamp) -> Conclusion {
         let explanation = Explanation { about: begun.about(), reason: illegal.reason() };
         Conclusion { explanations: vec![explanation], ..Conclusion::default() }
     })
-}
-
-/// Returns the same for an intent as it was decided, with what follows for the queue of its call.
-pub fn conclude_all(
-    around: Option<&Around>,
-    call: &Call,
-    begun: &Change,
-    reply: Reply,
-    now: Timestamp,
-) -> Conclusion {
-    let Some(around) = around else { return conclude(begun, reply, now) };
-    if let (Call::CopyImage(call), Reply::CopyImage(outcome)) = (call, &reply) {
-        let seen = around::seen(call, outcome);
-        return around.add_to(conclude(begun, reply, now), call, begun, seen, now);
-    }
-    let seen = match &reply {
-        Reply::CreateSnapshots(outcome) => at_home::seen(outcome),
-        Reply::CreateImage(outcome) | Reply::RegisterImage(outcome) => at_home::seen(outcome),
-        Reply::CopyImage(_) | Reply::StopInstance(_) | Reply::StartInstance(_) => None,
-    };
-    at_home::add_to(conclude(begun, reply, now), &around.obstacles, begun, seen, now)
 }
 
 impl Call {

@@ -13,13 +13,12 @@ use crate::change::{Change, Write};
 use crate::downtime::{Downtime, DowntimeEvent, DowntimeStatus, IllegalForDowntime, Roster};
 use crate::ids::{InstanceId, Region};
 use crate::illegal::Illegal;
-use crate::limits::{CALL_AGAIN, THROTTLED_WAIT, backoff, later};
+use crate::limits::{CALL_AGAIN, FAILURES_MAX, THROTTLED_WAIT, backoff, later};
 use crate::machine::State;
 use crate::point::{Point, Step};
 use crate::reason::{Code, Reason};
 use crate::status::Event;
 use crate::transition::downtime::{ended_point, until_deadline};
-use crate::transition::retry::is_used_up;
 
 /// The StopInstances request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -234,4 +233,9 @@ impl End<'_> {
         conclusion.say(&self.downtime.point, reason);
         conclusion
     }
+}
+
+/// Tells whether the tries of a stop are used up.
+fn is_used_up(step: &Step) -> bool {
+    step.failures >= FAILURES_MAX || step.attempt >= step.attempts_end()
 }

@@ -71,8 +71,16 @@ impl Tagged {
 pub type Vouched = BTreeMap<ResourceId, PointId>;
 
 /// Lists the artefacts of places that the ledger calls good: the images, their snapshots, and the
-/// snapshots of points without an image.
-pub fn vouched(held: &[Held], Complete(images): &Complete<ObservedImage>) -> Vouched {
+/// snapshots of points without an image. While the ledger is doubted, none are: the points of
+/// everything are read.
+pub fn vouched(
+    held: &[Held],
+    Complete(images): &Complete<ObservedImage>,
+    is_doubted: bool,
+) -> Vouched {
+    if is_doubted {
+        return Vouched::new();
+    }
     let artefacts = |held: &Held| {
         let of = |artefact: &ResourceId| (artefact.clone(), held.point.clone());
         held.artefacts.iter().map(of).collect::<Vec<_>>()
@@ -84,6 +92,21 @@ pub fn vouched(held: &[Held], Complete(images): &Complete<ObservedImage>) -> Vou
         vouched.extend(snapshots.map(|snapshot| (snapshot.into(), point.clone())));
     }
     vouched
+}
+
+/// Returns the points that the tags of the other artefacts name.
+pub fn named(
+    vouched: &Vouched,
+    Complete(images): &Complete<ObservedImage>,
+    Complete(snapshots): &Complete<ObservedSnapshot>,
+) -> BTreeSet<PointId> {
+    let of_images = images.iter().map(|image| (ResourceId::from(image.id.clone()), &image.tags));
+    let of_snapshots = snapshots.iter();
+    let of_snapshots =
+        of_snapshots.map(|snapshot| (ResourceId::from(snapshot.id.clone()), &snapshot.tags));
+    let all = of_images.chain(of_snapshots);
+    let others = all.filter(|(id, tags)| !is_vouched(vouched, id, tags));
+    others.filter_map(|(_, tags)| PointId::parse(tags.get(TAG_POINT)?).ok()).collect()
 }
 
 /// Tells whether an artefact belongs to the point that its tag names, by the index of places.

@@ -51,7 +51,7 @@ pub struct Input {
 
 /// Tells whether everything of ours is to be looked through now.
 ///
-/// A ledger that is doubted is not looked at later.
+/// A ledger that is doubted is looked through in every sweep.
 pub fn is_time_to_look(in_force: &InForce, now: Timestamp) -> bool {
     let is_doubted = in_force.identities.values().any(|known| known.doubted_since.is_some());
     is_doubted || in_force.looked_at.is_none_or(|last| now.duration_since(last) >= LOOK_EVERY)

@@ -1,6 +1,6 @@
 //! Points and copies that are still wanted, by the policies in force and by the tags of the
 //! machine. Asked right before the first call that creates something, before a stop, and before a
-//! copy.
+//! copy (the policies only: the image exists, and the tags of its machine no longer matter).
 //!
 //! Only two things tell that nobody wants a point any more: the policies were read, and the policy
 //! of the point is not among them; or EC2 shows the machine with tags that the policy does not

@@ -73,34 +73,14 @@ fn is_copy(image: &Labelled<ObservedImage>, point: &Point) -> Result<(), &'stati
 fn missing(point: &Point, source: &AmiId, region: &Region) -> Replica {
     let text = format!("no replica was found in {region} when the ledger was rebuilt");
     Replica {
-        point: point.id.clone(),
-        instance: point.instance().clone(),
-        home: point.home.clone(),
-        region: region.clone(),
         status: ReplicaStatus::Failed,
-        version: 1,
         step: Step::default(),
-        source: source.clone(),
-        image: None,
         reason: Some(Reason::new(Code::NotRebuilt, text)),
-        leftovers: Vec::new(),
-        source_region: None,
-        missing_since: None,
-        lost: None,
-        healed: Vec::new(),
-        heal_asked: false,
+        ..Replica::wanted(point, source, region, point.requested_at)
     }
 }
 
 /// Place of a replica, as its point knows it.
 pub(super) fn place(replica: &Replica) -> (Region, Place) {
-    let place = match replica.status {
-        ReplicaStatus::Available => Place::Available,
-        ReplicaStatus::Failed => Place::Failed,
-        ReplicaStatus::Lost => Place::Lost,
-        ReplicaStatus::Unusable => Place::Unusable,
-        ReplicaStatus::Withdrawn => Place::Withdrawn,
-        ReplicaStatus::Waiting | ReplicaStatus::Copying | ReplicaStatus::Pending => Place::Underway,
-    };
-    (replica.region.clone(), place)
+    (replica.region.clone(), Place::from(replica.status))
 }

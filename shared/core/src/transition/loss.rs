@@ -181,7 +181,7 @@ pub fn looked_at(step: &Step, after: SignedDuration, now: Timestamp) -> Step {
     Step { due_at: Some(later(now, after)), ..step.clone() }
 }
 
-/// Tells whether a point, or one of its replicas, lost something and has not got it back.
+/// Tells whether a point has lost its place at home, or all places, and has not got it back.
 pub fn has_lost(point: &Point) -> bool {
     point.status == Status::Lost || point.home_place == Place::Lost
 }

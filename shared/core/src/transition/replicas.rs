@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 
 use crate::change::{Change, Write};
-use crate::point::{Place, Point, Replica, ReplicaStatus};
+use crate::point::{Place, Point, Replica};
 use crate::reason::{Code, Reason};
 use crate::status::{Event, IllegalTransition, Status};
 use crate::transition::summary;
 
-/// Records replicas of one point that have just become available or were given up. The point has
+/// Records replicas of one point that came to rest: available, lost or withdrawn. The point has
 /// places only while it is imaged; elsewhere the replicas are recorded alone.
 ///
 /// # Errors
@@ -25,19 +25,14 @@ pub fn settled(point: &Point, replicas: Vec<Replica>) -> Result<Change, IllegalT
     Ok(Change { writes: [Write::point(point)].into_iter().chain(replicas).collect(), summary })
 }
 
-/// Returns the point once these replicas have their places. If they were the last, the point is
-/// protected or failed.
+/// Returns the point once these replicas have their places, as [`judged`] has it.
 fn with_places(point: &Point, replicas: &[Replica]) -> Result<Point, IllegalTransition> {
     let mut point = point.clone();
     for replica in replicas {
-        let place = match replica.status {
-            ReplicaStatus::Available => Place::Available,
-            ReplicaStatus::Failed => Place::Failed,
-            ReplicaStatus::Lost => Place::Lost,
-            ReplicaStatus::Unusable => Place::Unusable,
-            ReplicaStatus::Withdrawn => Place::Withdrawn,
-            ReplicaStatus::Waiting | ReplicaStatus::Copying | ReplicaStatus::Pending => continue,
-        };
+        let place = Place::from(replica.status);
+        if place == Place::Underway {
+            continue;
+        }
         if replica.region == point.home {
             if place == Place::Available {
                 point.image.clone_from(&replica.image);
@@ -48,9 +43,6 @@ fn with_places(point: &Point, replicas: &[Replica]) -> Result<Point, IllegalTran
             point.home_place = if is_there { place } else { Place::Lost };
         } else {
             point.replicas.insert(replica.region.clone(), place);
-        }
-        if place == Place::Failed {
-            point.reason = Some(also_failed(point.reason.take(), replica));
         }
     }
     judged(point)
@@ -107,15 +99,4 @@ const fn is_of_loss(code: Code) -> bool {
             | Code::ImageDisabled
             | Code::KeyUnusable
     )
-}
-
-/// Returns the reason of a point: every region that the point will not reach, and why.
-fn also_failed(before: Option<Reason>, replica: &Replica) -> Reason {
-    let why = replica.reason.as_ref().map_or(String::new(), ToString::to_string);
-    let this = format!("no replica in {}: {why}", replica.region);
-    let text = match before {
-        Some(before) if before.code == Code::ReplicaFailed => format!("{}; {this}", before.text),
-        _ => this,
-    };
-    Reason::new(Code::ReplicaFailed, text)
 }

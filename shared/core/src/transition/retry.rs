@@ -61,11 +61,6 @@ fn put_off(step: &Step, since: Timestamp, now: Timestamp) -> Step {
     Step { begun_at: None, due_at: Some(later(now, wait)), ..step.clone() }
 }
 
-/// Tells whether the tries of a stop are used up. No other step is given up for that.
-pub fn is_used_up(step: &Step) -> bool {
-    step.failures >= FAILURES_MAX || step.attempt >= step.attempts_end()
-}
-
 /// Returns the point after a failed try: where its step can be begun again.
 pub fn failed(
     point: &Point,
@@ -100,11 +95,16 @@ pub fn from_the_start(
 ) -> Result<Point, IllegalTransition> {
     let next = if point.step.first == 0 { Next::AtOnce } else { Next::Sparing };
     let step = counted(&point.step, next, now);
+    let step = Step { first: step.attempt, ..step };
+    Ok(Point { step, reason: Some(reason), ..undone(point)? })
+}
+
+/// Returns the point without its snapshots and its image, which become leftovers.
+fn undone(point: &Point) -> Result<Point, IllegalTransition> {
     let mut after = shed(point).after(Event::Redo)?;
     let set = std::mem::take(&mut after.snapshots);
     leave(&mut after.leftovers, set.into_values());
-    let step = Step { first: step.attempt, ..step };
-    Ok(Point { step, reason: Some(reason), taken_at: None, grade: None, ..after })
+    Ok(Point { taken_at: None, grade: None, ..after })
 }
 
 /// Returns the point whose image cannot be used as it was made. Everything is made again, in
@@ -116,11 +116,7 @@ pub fn redone(
     now: Timestamp,
 ) -> Result<Point, IllegalTransition> {
     let step = counted(&point.step, Next::AtOnce, now);
-    let mut after = shed(point).after(Event::Redo)?;
-    let set = std::mem::take(&mut after.snapshots);
-    leave(&mut after.leftovers, set.into_values());
-    let (method, reason) = (Some(method), Some(reason));
-    Ok(Point { step, method, reason, taken_at: None, grade: None, ..after })
+    Ok(Point { step, method: Some(method), reason: Some(reason), ..undone(point)? })
 }
 
 /// Returns the point after it was asked to wait. Its try is made later.
@@ -223,13 +219,4 @@ fn replica_again(
     let mut replica = replica.after(ReplicaEvent::Retry)?;
     leave(&mut replica.leftovers, replica.image.take());
     Ok(Replica { step, reason: Some(reason), ..replica })
-}
-
-/// Returns the replica of which nothing was begun, and that nobody wants any more.
-///
-/// # Errors
-/// The replica is being made.
-pub fn replica_withdrawn(replica: &Replica, reason: Reason) -> Result<Replica, IllegalForReplica> {
-    let after = replica.after(ReplicaEvent::Withdraw)?;
-    Ok(Replica { step: replica.step.settled(), reason: Some(reason), ..after })
 }

@@ -1,4 +1,5 @@
-//! The summary of a machine from a point that came to rest, or became good to recover from.
+//! The summary of a machine from a point that came to rest, whose step failed, or that became good
+//! to recover from; and from a replica that is behind.
 
 use jiff::Timestamp;
 

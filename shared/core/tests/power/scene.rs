@@ -271,7 +271,7 @@ impl World {
                 }
                 _ => continue,
             };
-            self.take(&call::conclude(&intent.change, reply, self.now).into());
+            self.take(&call::conclude(None, &intent.change, reply, self.now).into());
         }
         self.decided = decision;
         called

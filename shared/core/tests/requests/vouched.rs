@@ -25,7 +25,7 @@ fn held_at_home() -> Vec<Held> {
 fn what_the_index_of_places_has_needs_no_point_unless_its_tag_names_another() {
     let mut image = image("ami-00000001", &["snap-00000001", "snap-00000002"]);
     let mut snapshot = snapshot("snap-00000001", "vol-00000001");
-    let vouched = artefact_audit::vouched(&held_at_home(), &Complete(vec![image.clone()]));
+    let vouched = artefact_audit::vouched(&held_at_home(), &Complete(vec![image.clone()]), false);
     let is_vouched = |artefact: &str, tags: &BTreeMap<String, String>| {
         artefact_audit::is_vouched(&vouched, &resource(artefact), tags)
     };

@@ -443,7 +443,7 @@ pub mod conclude {
         if let afterimage_core::command::Record::Replica(written) = &mut begun.writes[0].record {
             written.version = replica.version;
         }
-        call::conclude(&begun, Reply::CopyImage(outcome), now).into()
+        call::conclude(None, &begun, Reply::CopyImage(outcome), now).into()
     }
 
     fn of_point(point: &Point, reply: Reply, now: Timestamp) -> Decision {
@@ -451,6 +451,6 @@ pub mod conclude {
         if let afterimage_core::command::Record::Point(written) = &mut begun.writes[0].record {
             written.version = point.version;
         }
-        call::conclude(&begun, reply, now).into()
+        call::conclude(None, &begun, reply, now).into()
     }
 }

@@ -217,7 +217,7 @@ impl Seen {
         }
     }
 
-    /// No place has two images of the point, and no set of snapshots but the last is unrecorded.
+    /// No place has two images of the point.
     fn is_once(&self, when: &str, verdict: &mut Verdict) {
         for (region, images) in &self.images {
             let live = images.iter().filter(|image| image.state == "available");

@@ -7,8 +7,7 @@ use afterimage_core::flow::work_requested::power::Guarded;
 use afterimage_core::ids::{InstanceId, Region};
 use afterimage_core::machine::Instance;
 use afterimage_core::observed::ObservedMachine;
-use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_ec2::operation::start_instances::StartInstancesError;
+use aws_sdk_ec2::error::ProvideErrorMetadata;
 use aws_sdk_ec2::types::{self, InstanceAttributeName, InstanceType};
 
 use super::instances::{Find, instance, state_reason};
@@ -94,9 +93,9 @@ impl Ec2 {
         let call = self.client(region).start_instances().instance_ids(id.as_str()).dry_run(true);
         match call.send().await {
             Err(error) if error.code().is_some_and(errors::is_dry_run_passed) => Ok(None),
-            Err(error) => match refusal(&error) {
-                Some(answer) => Ok(Some(answer)),
-                None => Err(reading.failed(error)),
+            Err(error) => match errors::final_code(&error) {
+                Some(code) if !errors::is_instance_gone(code) => Ok(Some(code.to_string())),
+                _ => Err(reading.failed(error)),
             },
             Ok(_) => Err(reading.failed(Odd::Missing("code"))),
         }
@@ -122,16 +121,6 @@ impl Ec2 {
         let has = kind.and_then(|kind| kind.instance_storage_supported());
         has.ok_or_else(|| reading.failed(Odd::Missing("instanceStorageSupported")))
     }
-}
-
-/// Returns the answer with which EC2 refused a trial; none if another trial may end otherwise.
-fn refusal(error: &SdkError<StartInstancesError>) -> Option<String> {
-    let SdkError::ServiceError(refused) = error else { return None };
-    let code = refused.err().code()?;
-    let is_final = refused.raw().status().as_u16() < 500
-        && !errors::is_throttled(code)
-        && !errors::is_instance_gone(code);
-    is_final.then(|| code.to_string())
 }
 
 fn seen_machine(wire: &types::Instance, region: &Region) -> Result<ObservedMachine, Odd> {

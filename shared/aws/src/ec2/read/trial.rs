@@ -4,7 +4,6 @@ use afterimage_core::flow::work_requested::power::Trial;
 use afterimage_core::ids::Region;
 use afterimage_core::names::TAG_POINT;
 use afterimage_core::slot::PointId;
-use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::types::{InstanceSpecification, ResourceType, Tag, TagSpecification};
 
 use super::wire::Odd;
@@ -24,20 +23,11 @@ impl Ec2 {
         let call = self.client(region).create_snapshots().instance_specification(machine.build());
         match call.tag_specifications(tags.build()).dry_run(true).send().await {
             Ok(_) => Err(reading.failed(Odd::Missing("code"))),
-            Err(error) => match code_of(&error) {
+            Err(error) => match errors::final_code(&error) {
                 Some(code) if errors::is_dry_run_passed(code) => Ok(Trial::Passed),
                 Some(code) => Ok(Trial::Refused(code.to_string())),
                 None => Err(reading.failed(error)),
             },
         }
     }
-}
-
-/// Returns the code with which EC2 answered a trial; none if another trial may end otherwise.
-fn code_of<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<&str> {
-    let SdkError::ServiceError(refused) = error else { return None };
-    let code = refused.err().code()?;
-    let is_final = errors::is_dry_run_passed(code)
-        || refused.raw().status().as_u16() < 500 && !errors::is_throttled(code);
-    is_final.then_some(code)
 }

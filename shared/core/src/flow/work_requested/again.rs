@@ -2,6 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::limits::PROBE_EVERY;
+
 /// The time of a worker's next look at what it has loaded, and the reasons for one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Again {
@@ -16,6 +18,13 @@ pub struct Again {
 }
 
 impl Again {
+    /// Returns the next look of a worker of which an obstacle holds up everything until then. The
+    /// look is claimed, so that the sweep wakes nobody before.
+    pub fn held(until: Timestamp, now: Timestamp) -> Again {
+        let look_after = until.duration_since(now).min(PROBE_EVERY);
+        Again { next_due: Some(until), look_after: Some(look_after), ..Again::default() }
+    }
+
     /// Takes note of more that is due later.
     pub fn due(&mut self, due_at: impl IntoIterator<Item = Timestamp>) {
         self.next_due = self.next_due.into_iter().chain(due_at).min();

@@ -1,5 +1,6 @@
-//! The time between two sets of snapshots of one machine: EC2 takes no snapshot of a volume so soon
-//! after the last one. A CreateImage that comes too soon is answered, and its image fails.
+//! The sets of snapshots of one machine: the time between two of them, and the number that is
+//! pending. EC2 takes no snapshot of a volume so soon after the last one. A CreateImage that comes
+//! too soon is answered, and its image fails.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,9 +9,14 @@ use jiff::Timestamp;
 use crate::call::Call;
 use crate::command::{Command, Decision};
 use crate::ids::InstanceId;
-use crate::limits::{SNAPSHOTS_APART, later};
+use crate::limits::{SETS_PENDING_COLD_MAX, SETS_PENDING_MAX, SNAPSHOTS_APART, later};
+use crate::machine::Machine;
 use crate::point::Point;
+use crate::reason::{Code, Reason};
 use crate::status::Making;
+
+/// Types of volumes of which EC2 makes one snapshot at a time.
+const COLD: [&str; 2] = ["st1", "sc1"];
 
 /// The times at which the last sets of snapshots of machines were made.
 pub type Taken = BTreeMap<InstanceId, Timestamp>;
@@ -52,4 +58,20 @@ pub(super) fn taken_by(command: &Command) -> Option<&InstanceId> {
         | Call::StopInstance(_)
         | Call::StartInstance(_) => None,
     }
+}
+
+/// The number of sets of snapshots of each machine that EC2 is making.
+pub type Sets = BTreeMap<InstanceId, usize>;
+
+/// Returns the reason to wait for the other sets of a machine, if EC2 is making enough of them.
+pub(super) fn crowded(machine: &Machine, sets: &Sets) -> Option<Reason> {
+    let is_cold = machine.volumes.iter().any(|volume| COLD.contains(&volume.volume_type.as_str()));
+    let most = if is_cold { SETS_PENDING_COLD_MAX } else { SETS_PENDING_MAX };
+    let id = &machine.instance.id;
+    let pending = sets.get(id).copied().filter(|pending| *pending >= most)?;
+    let text = format!(
+        "{pending} sets of snapshots of {id} are pending; the next is begun when one of them is \
+         complete"
+    );
+    Some(Reason::new(Code::Throttled, text))
 }

@@ -144,7 +144,7 @@ fn look(image: &AmiId, region: &Region, step: &Step, input: &Input) -> Look {
         None => Look::Pending,
         Some(seen) => match seen.state {
             ImageState::Available => Look::Available,
-            ImageState::Failed => Look::Lost(images::failure(image, seen)),
+            ImageState::Failed => Look::Lost(images::failure(seen)),
             ImageState::Disabled => Look::Disabled(missing::disabled(image.as_str(), region)),
             ImageState::Deregistered => gone(),
             ImageState::Pending | ImageState::Other => waits,

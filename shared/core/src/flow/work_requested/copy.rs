@@ -17,27 +17,27 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::again::Again;
-use super::decision_builder::DecisionBuilder;
-use super::guards::KeyAccess;
+use super::decision_builder::{DecisionBuilder, intent_around};
+use super::disk_keys::Keys;
 use super::keys;
 use super::needs::Needs;
-use crate::call::around::causes;
+use crate::call::Around;
 use crate::call::copy_image::{self, Found};
-use crate::call::{Around, Intent};
+use crate::call::of_copies::causes;
 use crate::command::{Command, Decision};
 use crate::duration::seconds;
 use crate::flow::InForce;
 use crate::flow::wanted::{self, Verdict};
 use crate::ids::{InstanceId, PolicyName};
 use crate::illegal::Illegal;
-use crate::limits::{COPIES_AT_ONCE, COPY_AGAIN, PROBE_EVERY, backoff, later};
+use crate::limits::{COPIES_AT_ONCE, COPY_AGAIN, backoff, later};
 use crate::observed::{Complete, ObservedImage};
 use crate::obstacle::{Cause, Obstacles, Stand};
 use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
 use crate::summary::MachineSummary;
-use crate::transition::{loss, replicas, retry, withdrawn};
+use crate::transition::{loss, replicas, withdrawn};
 use crate::work::{Kind, Queue};
 
 #[derive(Clone, Debug)]
@@ -55,7 +55,7 @@ pub struct Input {
     pub obstacles: Obstacles,
     /// The keys of [`keys::to_read`], as KMS tells of them. A key that is missing here could not be
     /// read.
-    pub keys: BTreeMap<String, KeyAccess>,
+    pub keys: Keys,
     /// The summaries of the machines of replicas that have failed before.
     pub summaries: BTreeMap<InstanceId, MachineSummary>,
 }
@@ -92,9 +92,10 @@ fn is_taken(replica: &Replica) -> bool {
 pub(super) fn again(input: &Input) -> Again {
     let turns = turns(input, &input.looked_at());
     let is_idle = turns.ready.is_empty() && turns.superseded.is_empty();
-    let until_look = |until: Timestamp| until.duration_since(input.now).min(PROBE_EVERY);
-    let look_after = turns.held_until.filter(|_| is_idle).map(until_look);
-    Again { next_due: turns.held_until, look_after, ..Again::default() }
+    match turns.held_until.filter(|_| is_idle) {
+        Some(until) => Again::held(until, input.now),
+        None => Again { next_due: turns.held_until, ..Again::default() },
+    }
 }
 
 pub fn decide(input: &Input) -> Decision {
@@ -242,7 +243,7 @@ fn supersede(
     let text = format!("{newer} is newer, and is copied into {} in its place", replica.region);
     let reason = Reason::new(Code::Superseded, text);
     builder.say(replica.about(), reason.clone());
-    let after = retry::replica_withdrawn(replica, reason.clone())?;
+    let after = withdrawn::replica(replica, reason.clone())?;
     let point = looked_at_again(point, replica, input.now).found(Some(reason));
     builder.record(replicas::settled(&point, vec![after])?);
     Ok(())
@@ -272,8 +273,8 @@ fn begin(
     now: Timestamp,
 ) -> Result<(), Illegal> {
     let (change, call) = copy_image::begin(point, replica, again_after, now)?;
-    let around = Around { obstacles: obstacles.clone(), point: point.clone() };
-    let intent = Intent { around: Some(Box::new(around)), ..Intent::new(change, call.into()) };
+    let around = Around::Copy { obstacles: obstacles.clone(), point: Box::new(point.clone()) };
+    let intent = intent_around(around, change, call);
     builder.create(Command::Call(Box::new(intent)));
     Ok(())
 }
@@ -311,7 +312,7 @@ fn find(
     }
 }
 
-/// Tells whether a copy has failed, and the ledger no longer calls the image good that it copies.
+/// Tells whether the ledger no longer calls the image good that a copy is made of.
 fn is_source_gone(point: &Point, replica: &Replica) -> bool {
     source_place(point, replica) != Place::Available
 }

@@ -15,14 +15,8 @@ use crate::reason::Reason;
 use crate::transition::summary;
 use crate::work::Queue;
 
-/// Returns the intent of a call for a point, with the obstacles of its queue.
-pub(super) fn intent_around(
-    point: &Point,
-    obstacles: &Obstacles,
-    change: Change,
-    call: impl Into<Call>,
-) -> Intent {
-    let around = Around { obstacles: obstacles.clone(), point: point.clone() };
+/// Returns the intent of a call, with the obstacles of its queue.
+pub(super) fn intent_around(around: Around, change: Change, call: impl Into<Call>) -> Intent {
     Intent { around: Some(Box::new(around)), ..Intent::new(change, call.into()) }
 }
 
@@ -63,12 +57,11 @@ impl DecisionBuilder {
     /// `read` is the change that keeps what was read for the call, if the call is not made.
     pub fn call_around(
         &mut self,
-        point: &Point,
         obstacles: &Obstacles,
         (change, call): (Change, impl Into<Call>),
         read: Option<Change>,
     ) {
-        let intent = intent_around(point, obstacles, change, call);
+        let intent = intent_around(Around::AtHome(obstacles.clone()), change, call);
         let intent = Intent { read: read.map(Box::new), ..intent };
         self.create(Command::Call(Box::new(intent)));
     }

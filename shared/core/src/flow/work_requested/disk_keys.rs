@@ -6,16 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::due::{is_point_due, is_replica_due};
-use super::guards::{KeyAccess, is_usable};
+use super::guards::{KEY_GONE, KeyAccess, is_usable};
 use crate::call::copy_image;
 use crate::ids::{AmiId, Region, SnapshotId};
 use crate::observed::{ImageState, ObservedImage, ObservedSnapshot};
-use crate::point::{Point, Replica, ReplicaStatus};
+use crate::point::{Point, Replica};
 use crate::reason::{Code, Reason};
 use crate::transition::loss;
-
-/// The answer of KMS for a key that does not exist any more.
-const NOT_FOUND: &str = "NotFoundException";
 
 /// Keys by their ARNs, as KMS describes them. A key that could not be asked is missing.
 pub type Keys = BTreeMap<String, KeyAccess>;
@@ -38,7 +35,7 @@ pub fn used<'a>(keys: &Keys, arns: impl IntoIterator<Item = &'a str>) -> Use {
         match keys.get(arn) {
             Some(KeyAccess::State(state)) if is_usable(state) => {}
             Some(KeyAccess::State(state)) => return Use::Unusable(format!("key {arn} is {state}")),
-            Some(KeyAccess::Refused(answer)) if answer == NOT_FOUND => {
+            Some(KeyAccess::Refused(answer)) if answer == KEY_GONE => {
                 return Use::Unusable(format!("key {arn} does not exist"));
             }
             // A role that may not describe a key may all the same be able to use it.
@@ -77,18 +74,13 @@ pub fn snapshots(
 /// under which images are copied back to their homes.
 pub fn to_read(
     points: &[Point],
-    replicas: &[Replica],
     snapshots: &BTreeMap<SnapshotId, ObservedSnapshot>,
     now: Timestamp,
 ) -> BTreeSet<String> {
     let lost = points.iter().filter(|point| is_point_due(point, now) && loss::has_lost(point));
     let back = lost.filter_map(copy_image::key_at_home);
-    let is_looked_at = points.iter().any(|point| is_point_due(point, now))
-        || replicas
-            .iter()
-            .any(|replica| is_replica_due(replica, now) && replica.status != ReplicaStatus::Lost);
-    let seen = snapshots.values().filter(|_| is_looked_at);
-    seen.filter_map(|snapshot| snapshot.kms_key.clone()).chain(back).collect()
+    let seen = snapshots.values().filter_map(|snapshot| snapshot.kms_key.clone());
+    seen.chain(back).collect()
 }
 
 /// Returns the keys of snapshots, as far as they are shown.

@@ -12,6 +12,9 @@ const TAG_AUTO_SCALING: &str = "aws:autoscaling:groupName";
 /// States of a key under which EC2 starts a machine, or copies a snapshot.
 const KEY_STATES_USABLE: [&str; 2] = ["Enabled", "Updating"];
 
+/// Answer of KMS about a key that does not exist, or no longer.
+pub(super) const KEY_GONE: &str = "NotFoundException";
+
 /// Guards of a machine that no listing shows, asked right before it is stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guarded {

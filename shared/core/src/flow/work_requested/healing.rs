@@ -19,7 +19,7 @@ use super::decision_builder::DecisionBuilder;
 use super::disk_keys::{self, Use};
 use super::due::{is_point_due, is_replica_due};
 use super::images::Input;
-use super::losses::{gone, is_healed, left_to_person, newest_good, telling, worn_out};
+use super::losses::{gone, is_healed, left_to_person, newer_good, telling, worn_out};
 use crate::brake::size_gib;
 use crate::call::copy_image;
 use crate::change::{Change, Record, Write};
@@ -36,7 +36,6 @@ use crate::reason::{Code, Reason};
 use crate::slot::Occasion;
 use crate::status::{Phase, Status};
 use crate::subject::Subject;
-use crate::summary::Good;
 use crate::transition::{again, loss, replicas, summary, withdrawn};
 use crate::work::{Kind, Queue};
 
@@ -216,8 +215,7 @@ fn copied_back(
     let reason = Reason::new(Code::Healing, text);
     builder.say(&point.id, reason.clone());
     builder.wake(Queue { region: point.home.clone(), kind: Kind::Copy });
-    let known = replicas_of(point, input).find(|replica| replica.region == point.home);
-    let record = known.cloned();
+    let record = known_replica(point, &point.home, input).cloned();
     let record = record.unwrap_or_else(|| loss::home_copy(point, source, input.now));
     let (after, record) = loss::copied_again(point, &record, source, reason, input.now)?;
     Ok(Change::point(after).with(Write::replica(record)))
@@ -302,7 +300,7 @@ fn hindrance(
     region: &Region,
     input: &Input,
 ) -> Option<Hindrance> {
-    if let Some(newer) = newest_good(point, input).filter(|good| is_newer(good, point)) {
+    if let Some(newer) = newer_good(point, input) {
         let text = format!("{} is newer and good; the older one is not made again", newer.point);
         let reason = Reason::new(Code::Lost, text);
         return Some(Hindrance { reason, look_after: None, is_unwanted: false });
@@ -325,10 +323,6 @@ fn hindrance(
         return Some(Hindrance { reason, look_after: Some(A_DAY), is_unwanted: false });
     }
     None
-}
-
-fn is_newer(good: &Good, point: &Point) -> bool {
-    good.point != point.id && point.taken_at.is_none_or(|taken_at| good.taken_at > taken_at)
 }
 
 /// Tells whether a newer point of the same machine and policy has an image, gets one, or begins

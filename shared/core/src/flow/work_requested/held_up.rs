@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::decision_builder::DecisionBuilder;
+use super::images;
 use crate::call::copy_image;
 use crate::change::Change;
 use crate::ids::AmiId;
 use crate::observed::{ImageState, ObservedImage};
 use crate::obstacle::{Cause, Obstacles};
 use crate::point::{Point, Replica};
-use crate::reason::{Code, Reason};
+use crate::reason::Reason;
 use crate::work::{Kind, Queue};
 
 /// The latest copies under one key, by how they ended.
@@ -42,9 +43,7 @@ pub(super) fn learn(
         match seen.state {
             ImageState::Available => ended.available = ended.available.max(Some(begun_at)),
             ImageState::Failed if ended.failed.as_ref().is_none_or(|(at, _)| *at < begun_at) => {
-                let message = seen.message.as_deref().unwrap_or("EC2 does not say why");
-                let text = format!("{} failed: {message}", seen.id);
-                ended.failed = Some((begun_at, Reason::new(Code::ImageFailed, text)));
+                ended.failed = Some((begun_at, images::failure(seen)));
             }
             _ => {}
         }

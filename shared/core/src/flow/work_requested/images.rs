@@ -60,9 +60,9 @@ pub struct Healing {
 }
 
 /// Returns the reason of an image that ended in the state `failed`.
-pub(super) fn failure(image: &AmiId, seen: &ObservedImage) -> Reason {
+pub(super) fn failure(seen: &ObservedImage) -> Reason {
     let message = seen.message.as_deref().unwrap_or("EC2 does not say why");
-    Reason::new(Code::ImageFailed, format!("{image} failed: {message}"))
+    Reason::new(Code::ImageFailed, format!("{} failed: {message}", seen.id))
 }
 
 /// Returns the point with the snapshots that EC2 made for its image as leftovers, as far as the

@@ -7,17 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::decision_builder::DecisionBuilder;
-use super::guards::{KeyAccess, is_usable};
-use crate::call::around::causes;
+use super::disk_keys::Keys;
+use super::guards::{KEY_GONE, KeyAccess, is_usable};
 use crate::call::copy_image;
+use crate::call::of_copies::causes;
 use crate::change::Change;
 use crate::obstacle::{Cause, Obstacles, Stand};
 use crate::point::{Point, Replica};
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
-
-/// The answer of KMS about a key that is not there.
-const NOT_THERE: &str = "NotFoundException";
 
 /// The meaning of a read for the copies under a key.
 enum Shown {
@@ -49,7 +47,7 @@ pub fn to_read(
 pub(super) fn looked_at(
     obstacles: &Obstacles,
     wanted: &BTreeSet<String>,
-    read: &BTreeMap<String, KeyAccess>,
+    read: &Keys,
     now: Timestamp,
 ) -> Obstacles {
     let mut after = obstacles.clone();
@@ -74,7 +72,7 @@ fn shown(key: &str, access: &KeyAccess) -> Shown {
         KeyAccess::State(state) => {
             Shown::Unusable(format!("key {key} is {state}; enable the key: {looked}"))
         }
-        KeyAccess::Refused(answer) if answer == NOT_THERE => {
+        KeyAccess::Refused(answer) if answer == KEY_GONE => {
             Shown::Unusable(format!("key {key} does not exist; create it: {looked}"))
         }
         // That our role may not describe a key says nothing about the copies that EC2 makes.

@@ -54,17 +54,13 @@ pub(super) fn left_to_person(point: &Point, reason: Reason) -> Reason {
     Reason { text, ..reason }
 }
 
-/// Tells whether another point of the same machine and policy is newer and good.
-pub(super) fn is_outdone(point: &Point, input: &Input) -> bool {
-    let newest = newest_good(point, input);
-    newest.is_some_and(|good| point.taken_at.is_none_or(|taken_at| good.taken_at > taken_at))
+/// Returns a good point of the same machine and policy that is newer than this.
+pub(super) fn newer_good(point: &Point, input: &Input) -> Option<Good> {
+    let (.., good) = next_good(point, input)?;
+    point.taken_at.is_none_or(|taken_at| good.taken_at > taken_at).then_some(good)
 }
 
 /// Returns the newest good point of the same machine and policy, other than this.
-pub(super) fn newest_good(point: &Point, input: &Input) -> Option<Good> {
-    next_good(point, input).map(|(_, _, good)| good)
-}
-
 fn next_good<'a>(point: &Point, input: &'a Input) -> Option<(&'a Point, &'a [Replica], Good)> {
     let others = input.history.get(point.instance())?.iter();
     let others =

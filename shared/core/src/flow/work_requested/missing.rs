@@ -9,12 +9,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::braking::Braking;
 use super::decision_builder::DecisionBuilder;
 use super::disk_keys::{self, Use};
-use super::due::{is_point_due, is_replica_due};
+use super::due::{is_point_due, is_point_suspect, is_replica_due, is_replica_suspect};
 use super::healing;
 use super::images::Input;
 use super::losses;
@@ -77,10 +77,8 @@ pub(super) fn needs_policies(points: &[Point], replicas: &[Replica], now: Timest
 /// Returns the number of places that may be lost: those that are looked at now, and those that are
 /// looked at again soon.
 pub fn suspects(points: &[Point], replicas: &[Replica], now: Timestamp) -> usize {
-    let at_home = points.iter().filter(|point| is_point_due(point, now) && !loss::has_lost(point));
-    let elsewhere = replicas
-        .iter()
-        .filter(|replica| is_replica_due(replica, now) && replica.status != ReplicaStatus::Lost);
+    let at_home = points.iter().filter(|point| is_point_suspect(point, now));
+    let elsewhere = replicas.iter().filter(|replica| is_replica_suspect(replica, now));
     at_home.count() + elsewhere.count() + not_due(points, replicas, now)
 }
 
@@ -93,40 +91,40 @@ fn not_due(points: &[Point], replicas: &[Replica], now: Timestamp) -> usize {
     all.filter(|(_, step)| !step.is_due(now)).count()
 }
 
-/// Tells whether so many places are missing that it matters how many are lost together, and some of
-/// them have their second look before them. The others wait for these, so that a person is told of
-/// all of them at once.
-fn gathers(input: &Input) -> bool {
+/// Returns the time for which an artefact is missing before it is lost. If so many places are
+/// missing that it matters how many are lost together, and some of them have their second look
+/// before them, the others wait for these: a person is told of all of them at once.
+fn missing_enough(input: &Input) -> SignedDuration {
     let (points, replicas) = (&input.points, &input.replicas);
     let all = u32::try_from(suspects(points, replicas, input.now)).unwrap_or(u32::MAX);
-    all > MASS_LOSS && not_due(points, replicas, input.now) > 0
+    let gathers = all > MASS_LOSS && not_due(points, replicas, input.now) > 0;
+    if gathers { LOST_AFTER.saturating_mul(2) } else { LOST_AFTER }
 }
 
 /// Looks at the points and replicas whose artefact is missing or lost.
 pub(super) fn decide(builder: &mut DecisionBuilder, input: &Input) {
-    let points = input.points.iter().filter(|point| is_point_due(point, input.now));
-    let points: Vec<&Point> = points.filter(|point| !loss::has_lost(point)).collect();
-    let replicas = input.replicas.iter().filter(|replica| {
-        is_replica_due(replica, input.now) && replica.status != ReplicaStatus::Lost
-    });
+    let points = input.points.iter().filter(|point| is_point_suspect(point, input.now));
+    let points: Vec<&Point> = points.collect();
+    let replicas = input.replicas.iter().filter(|it| is_replica_suspect(it, input.now));
     let of_point = |replica: &Replica| input.points_of_replicas.get(&replica.point);
     let replicas = replicas.filter_map(|replica| Some((of_point(replica)?, replica)));
     let replicas: Vec<(&Point, &Replica)> = replicas.collect();
+    let enough = missing_enough(input);
     let gone_at_home =
-        points.iter().filter(|point| matches!(seen_at_home(point, input), Seen::Gone));
+        points.iter().filter(|point| matches!(seen_at_home(point, enough, input), Seen::Gone));
     let gone_at_home = gone_at_home.map(|point| &point.home);
     let gone_elsewhere = replicas.iter().filter(|(_, replica)| {
-        let seen_as = |image| seen(image, replica.missing_since, input);
+        let seen_as = |image| seen(image, replica.missing_since, enough, input);
         replica.image.as_ref().is_some_and(|image| matches!(seen_as(image), Seen::Gone))
     });
     let gone_elsewhere = gone_elsewhere.map(|(_, replica)| &replica.region);
     let mut braking = Braking::new(input, gone_at_home.chain(gone_elsewhere));
     for point in points {
-        let done = look_at_home(builder, &mut braking, point, input);
+        let done = look_at_home(builder, &mut braking, point, enough, input);
         builder.check(&point.id, done);
     }
     for (point, replica) in replicas {
-        let done = look_at_replica(builder, &mut braking, point, replica, input);
+        let done = look_at_replica(builder, &mut braking, (point, replica), enough, input);
         builder.check(replica.about(), done);
     }
     healing::decide(builder, &mut braking, input);
@@ -147,7 +145,12 @@ enum Seen {
     NotShown,
 }
 
-fn seen(image: &AmiId, missing_since: Option<Timestamp>, input: &Input) -> Seen {
+fn seen(
+    image: &AmiId,
+    missing_since: Option<Timestamp>,
+    enough: SignedDuration,
+    input: &Input,
+) -> Seen {
     match input.images.get(image).map(|seen| seen.state) {
         Some(ImageState::Available) => {
             let snapshots = input.images.get(image).into_iter().flat_map(|seen| &seen.snapshots);
@@ -155,7 +158,7 @@ fn seen(image: &AmiId, missing_since: Option<Timestamp>, input: &Input) -> Seen 
         }
         Some(ImageState::Disabled) => Seen::Disabled,
         Some(ImageState::Pending | ImageState::Failed | ImageState::Other) => Seen::NotShown,
-        None | Some(ImageState::Deregistered) => absent(missing_since, input),
+        None | Some(ImageState::Deregistered) => absent(missing_since, enough, input.now),
     }
 }
 
@@ -170,22 +173,21 @@ fn with_keys<'a>(snapshots: impl IntoIterator<Item = &'a SnapshotId>, input: &'a
 }
 
 /// The state of the artefact at home.
-fn seen_at_home(point: &Point, input: &Input) -> Seen {
+fn seen_at_home(point: &Point, enough: SignedDuration, input: &Input) -> Seen {
     match (&point.image, point.plan.kind) {
-        (Some(image), Artefact::Image) => seen(image, point.missing_since, input),
+        (Some(image), Artefact::Image) => seen(image, point.missing_since, enough, input),
         _ => {
             let is_there = |id| input.snapshots.contains_key(id);
             match point.snapshots.values().all(is_there) {
                 true => with_keys(point.snapshots.values(), input),
-                false => absent(point.missing_since, input),
+                false => absent(point.missing_since, enough, input.now),
             }
         }
     }
 }
 
-fn absent(missing_since: Option<Timestamp>, input: &Input) -> Seen {
-    let missing_for = missing_since.map(|since| input.now.duration_since(since));
-    let enough = if gathers(input) { LOST_AFTER.saturating_mul(2) } else { LOST_AFTER };
+fn absent(missing_since: Option<Timestamp>, enough: SignedDuration, now: Timestamp) -> Seen {
+    let missing_for = missing_since.map(|since| now.duration_since(since));
     match missing_for.is_some_and(|missing_for| missing_for >= enough) {
         true => Seen::Gone,
         false => Seen::NotShown,
@@ -196,6 +198,7 @@ fn look_at_home(
     builder: &mut DecisionBuilder,
     braking: &mut Braking,
     point: &Point,
+    enough: SignedDuration,
     input: &Input,
 ) -> Done {
     let (now, home) = (input.now, &point.home);
@@ -203,7 +206,7 @@ fn look_at_home(
     let name = artefact.as_ref().map_or("a snapshot".to_string(), ToString::to_string);
     let artefact = artefact.as_ref();
     let is_unusable = point.home_place == Place::Unusable;
-    let after = match (seen_at_home(point, input), is_unusable) {
+    let after = match (seen_at_home(point, enough, input), is_unusable) {
         (Seen::NotShown, _) => {
             let step = loss::looked_at(&point.step, LOST_AFTER, now);
             let since = point.missing_since.or(Some(now));
@@ -251,15 +254,15 @@ fn look_at_home(
 fn look_at_replica(
     builder: &mut DecisionBuilder,
     braking: &mut Braking,
-    point: &Point,
-    replica: &Replica,
+    (point, replica): (&Point, &Replica),
+    enough: SignedDuration,
     input: &Input,
 ) -> Done {
     let (now, region) = (input.now, &replica.region);
     let Some(image) = &replica.image else { return Ok(()) };
     let clear = || Replica { missing_since: None, step: replica.step.settled(), ..replica.clone() };
     let is_unusable = replica.status == ReplicaStatus::Unusable;
-    let (point, replica) = match (seen(image, replica.missing_since, input), is_unusable) {
+    let (point, replica) = match (seen(image, replica.missing_since, enough, input), is_unusable) {
         (Seen::There, true) => {
             resolve(builder, region, Some(image), Code::ImageDisabled, now);
             let after = clear().after(ReplicaEvent::Restore)?;
@@ -352,9 +355,10 @@ fn with_hints(reason: &Reason, point: &Point, input: &Input) -> Reason {
     if reason.code != Code::Lost {
         return reason.clone();
     }
-    let is_outdone = losses::is_outdone(point, input);
     let again = match losses::is_healed(point, input) {
-        true if is_outdone => ". A newer point is good, so that it is not made again",
+        true if losses::newer_good(point, input).is_some() => {
+            ". A newer point is good, so that it is not made again"
+        }
         true => ". It is made again if anything is left to make it of",
         false => "",
     };

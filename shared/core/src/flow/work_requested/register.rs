@@ -17,7 +17,7 @@ use super::decision_builder::{DecisionBuilder, intent_around};
 use super::gate::Gate;
 use super::grade_tag;
 use super::needs::Needs;
-use crate::call::register_image;
+use crate::call::{Around, register_image};
 use crate::command::{Change, Command, Decision, Resolved};
 use crate::ids::SnapshotId;
 use crate::limits::{PENDING_MAX, SETTLE};
@@ -179,7 +179,8 @@ fn begin(
         let text = "the record of the point lacks the attributes of its machine or its disks";
         return give_up(builder, point, Reason::new(Code::ArtefactGone, text));
     };
-    let intent = intent_around(point, &input.obstacles, change, call);
+    let around = Around::AtHome(input.obstacles.clone());
+    let intent = intent_around(around, change, call);
     let command = Command::Call(Box::new(intent));
     let command = grade_tag::first(builder, point, untrue, command, input.now);
     builder.create(command);

@@ -23,7 +23,7 @@ use jiff::Timestamp;
 
 use super::again::Again;
 use super::decision_builder::DecisionBuilder;
-use super::gate::{self, Gate, Sets};
+use super::gate::Gate;
 use super::needs::Needs;
 use super::ready::{self, Ready};
 use super::{apart, guards, images, method, stop_start};
@@ -85,7 +85,7 @@ pub struct Input {
     pub obstacles: Obstacles,
     /// The number of sets of snapshots of each machine that EC2 is making, as far as other queues
     /// tell.
-    pub sets: BTreeMap<InstanceId, usize>,
+    pub sets: apart::Sets,
 }
 
 /// Tells whether a point may begin, so that the obstacles of the queue have to be read.
@@ -120,7 +120,7 @@ pub(super) fn needs(points: &[Point], now: Timestamp) -> Needs {
         names: names.map(|point| image_name(&point.id, point.step.attempt)).collect(),
         downtimes: stops.map(|point| point.id.clone()).collect(),
         machines: machines(points, now),
-        policies: points.iter().any(|point| wants(point, now) == Some(Want::Snapshots)),
+        policies: may_begin(points, now),
         ..Needs::default()
     }
 }
@@ -290,7 +290,7 @@ fn counted(mut decision: Decision, input: &Input) -> Decision {
 }
 
 /// Counts the sets of snapshots of each machine that EC2 is making.
-fn sets(input: &Input) -> Sets {
+fn sets(input: &Input) -> apart::Sets {
     let mut sets = input.sets.clone();
     let is_graded = |point: &&Point| wants(point, input.now) == Some(Want::Grade);
     for point in input.points.iter().filter(is_graded) {
@@ -361,7 +361,7 @@ fn begin(
     builder: &mut DecisionBuilder,
     point: &Point,
     machine: Option<&Machine>,
-    sets: &Sets,
+    sets: &apart::Sets,
     input: &Input,
 ) -> Result<(), IllegalTransition> {
     let now = input.now;
@@ -422,7 +422,7 @@ fn begin(
     {
         return turn_down(builder, point, Some(machine), Event::Refuse, reason);
     }
-    if let Some(reason) = gate::crowded(machine, sets) {
+    if let Some(reason) = apart::crowded(machine, sets) {
         put_off(builder, point, machine, later(now, BACKOFF), reason);
         return Ok(());
     }
@@ -445,10 +445,10 @@ fn call(
     let chosen = chosen.found(left_out);
     if is_created {
         let begun = create_image::begin(&chosen, input.now)?;
-        builder.call_around(&chosen, &input.obstacles, begun, read);
+        builder.call_around(&input.obstacles, begun, read);
     } else {
         let begun = create_snapshots::begin(&chosen, input.now)?;
-        builder.call_around(&chosen, &input.obstacles, begun, read);
+        builder.call_around(&input.obstacles, begun, read);
     }
     Ok(())
 }
@@ -548,7 +548,7 @@ fn are_begun(point: &Point, input: &Input) -> bool {
 fn failed_image<'a>(point: &'a Point, input: &Input) -> Option<(&'a AmiId, Reason)> {
     let image = point.image.as_ref()?;
     let seen = input.images.get(image).filter(|seen| seen.state == ImageState::Failed)?;
-    Some((image, images::failure(image, seen)))
+    Some((image, images::failure(seen)))
 }
 
 /// Grades a point. The grade is at rest if the machine was at rest before its snapshots were begun,

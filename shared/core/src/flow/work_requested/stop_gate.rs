@@ -10,7 +10,8 @@ use jiff::Timestamp;
 
 use super::decision_builder::DecisionBuilder;
 use super::gate::Gate;
-use crate::change::Change;
+use crate::call::Conclusion;
+use crate::call::around::met;
 use crate::downtime::{Downtime, DowntimeStatus};
 use crate::obstacle::{Cause, Obstacles};
 use crate::reason::{Code, Reason};
@@ -74,11 +75,9 @@ impl StopGate {
                 let text = format!("not stopped, because its snapshots would be refused: {answer}");
                 builder.say(&downtime.point, Reason::new(Code::CallsHeldUp, text));
                 let reason = Reason::new(Code::CallFailed, answer);
-                if let Some(after) = known.met(&Cause::Calls, reason, now, now) {
-                    let finding = after.finding(&Cause::Calls, now);
-                    builder.record(Change::obstacles(after));
-                    finding.into_iter().for_each(|finding| builder.report(finding));
-                }
+                let mut conclusion = Conclusion::default();
+                let _after = met(&mut conclusion, known, &Cause::Calls, reason, now, now);
+                builder.conclude(conclusion);
                 false
             }
             (None, _) | (_, None) => false,
