@@ -81,6 +81,7 @@ fn disabled_for(machines: usize, days: u64) {
             scene.pass(A_DAY).await;
             let after = scene.called();
             per_day.push([0, 1, 2].map(|nth| after[nth] - before[nth]));
+            println!("day {}: EC2, KMS and DynamoDB {:?}", per_day.len(), per_day.last());
             before = after;
         }
         let failed = scene.failed().await;

@@ -18,7 +18,8 @@ pub(super) struct Braking {
     gib_per_day: u32,
     good: Option<usize>,
     brakes: BTreeMap<Region, Brake>,
-    /// The regions in which too many images are lost, with the losses of this decision.
+    /// The regions in which too many images are lost, with the losses of this decision, or were
+    /// lost so lately that their brake is still engaged.
     mass: BTreeSet<Region>,
     /// The regions about which a person is told.
     told: BTreeSet<Region>,
@@ -49,8 +50,7 @@ impl Braking {
             let brake = after.remove(region).unwrap_or_else(|| braking.of(region));
             after.insert(region, brake.with_loss(braking.good, braking.now));
         }
-        let is_mass = |brake: &Brake| brake.engaged_at == Some(input.now);
-        let mass = after.into_iter().filter(|(_, brake)| is_mass(brake));
+        let mass = after.into_iter().filter(|(_, brake)| brake.is_engaged(input.now));
         braking.mass = mass.map(|(region, _)| region.clone()).collect();
         braking
     }
