@@ -75,7 +75,8 @@ pub struct Input {
     pub named: BTreeMap<String, Complete<ObservedImage>>,
     /// The images that EC2 creates for points that are not graded yet.
     pub images: BTreeMap<AmiId, ObservedImage>,
-    /// The last sets of snapshots that this worker had made.
+    /// The last sets of snapshots that this worker had made, and those of the other points of the
+    /// machines, which another worker may have had made.
     pub taken: apart::Taken,
     /// True if the stack was deployed with the right to have machines rebooted.
     pub allow_reboot: bool,
