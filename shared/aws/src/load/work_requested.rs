@@ -334,7 +334,7 @@ async fn power(aws: &Aws, queue: &Queue, now: Timestamp) -> Result<power::Input,
         downtimes.values().map(|downtime| downtime.instance().clone()).collect();
     let machines = answered(aws.ec2.seen_machines(region, &ids).await).unwrap_or_default();
     let snapshots = Queue { region: region.clone(), kind: Kind::Snapshot };
-    let obstacles = match StopGate::is_needed(&downtimes) {
+    let obstacles = match StopGate::is_needed(&downtimes, now) {
         true => answered(aws.ledger.obstacles(&snapshots).await),
         false => None,
     };
@@ -361,7 +361,7 @@ async fn power(aws: &Aws, queue: &Queue, now: Timestamp) -> Result<power::Input,
     if input.guarded.is_some()
         && let Some(point) = power::needs_trial(&input)
     {
-        input.stop_gate.trial = answered(aws.ec2.try_snapshots(region, point).await);
+        input.stop_gate.trial = Some(aws.ec2.try_snapshots(region, point).await);
     }
     Ok(input)
 }
