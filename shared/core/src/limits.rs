@@ -133,9 +133,14 @@ pub const SLOTS_MAX: usize = 1_000_000;
 
 // The pace of calls, and of the sweep.
 
-/// The wait between two sets of snapshots, and between two registrations: half of what EC2 allows
-/// an account and region (5 a second of each), because the account has other users.
-pub const SNAPSHOT_PACE: SignedDuration = SignedDuration::from_millis(400);
+/// The wait between two sets of snapshots, and between two registrations: with [`TRIAL_PACE`], half
+/// of what EC2 allows an account and region (5 a second of each), because the account has other
+/// users.
+pub const SNAPSHOT_PACE: SignedDuration = SignedDuration::from_millis(410);
+
+/// The least time between two trials of snapshots, which are made before a machine is stopped while
+/// an obstacle of the snapshots stands. A trial that fails is not made again for longer.
+pub const TRIAL_PACE: SignedDuration = LOOK_WAITING;
 
 /// The least time between two sets of snapshots of one machine. EC2 takes no snapshot of a volume
 /// within 15 seconds of the last one; the rest is for the time between an intent and its call.

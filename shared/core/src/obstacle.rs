@@ -203,8 +203,7 @@ impl Obstacles {
         };
         (obstacle.tries == told_at || obstacle.shown).then(|| {
             let (what, region) = (self.what(cause), &self.queue.region);
-            let since = obstacle.since.strftime("%Y-%m-%d %H:%M");
-            let waits = format!("{what} in {region} wait since {since} UTC");
+            let waits = self.waits(cause, obstacle);
             let text = match obstacle.shown {
                 true => format!("{waits}: {}", obstacle.reason.text),
                 false => format!("{waits}; one is tried {}: {}", often(cause), obstacle.reason),
@@ -213,6 +212,21 @@ impl Obstacles {
             let artefact = Subject::Other(what);
             Finding { region: region.clone(), artefact, reason, seen_at: now }
         })
+    }
+
+    /// Returns the reason why a record did not get its turn, with the obstacle that held it up: the
+    /// oldest, if there are several.
+    pub fn with_why(&self, reason: Reason) -> Reason {
+        let oldest = self.causes.iter().min_by_key(|(_, obstacle)| obstacle.since);
+        let Some((cause, obstacle)) = oldest else { return reason };
+        let waits = self.waits(cause, obstacle);
+        Reason::new(reason.code, format!("{}; {waits}: {}", reason.text, obstacle.reason))
+    }
+
+    /// Returns what an obstacle holds up, and since when.
+    fn waits(&self, cause: &Cause, obstacle: &Obstacle) -> String {
+        let since = obstacle.since.strftime("%Y-%m-%d %H:%M");
+        format!("{} in {} wait since {since} UTC", self.what(cause), self.queue.region)
     }
 
     /// Returns the end of the finding of an obstacle.

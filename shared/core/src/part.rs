@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 use crate::limits::{
     COMMAND_PACE, GUARD_PACE, ITEM_READ_PACE, LIST_PACE_BACKUP, LIST_PACE_CONFIRM, LIST_PACE_COPY,
     LIST_PACE_POWER, LIST_PACE_REGISTER, LIST_PACE_SNAPSHOT, LIST_PACE_SWEEP, TAG_PACE,
-    TAG_PACE_CONFIRM, TAG_PACE_REGISTER, TAG_PACE_SWEEP,
+    TAG_PACE_CONFIRM, TAG_PACE_REGISTER, TAG_PACE_SWEEP, TRIAL_PACE,
 };
 use crate::work::Kind;
 
@@ -56,7 +56,7 @@ pub enum Bucket {
     Guard,
     /// CreateTags and DeleteTags.
     Tag,
-    /// CreateSnapshots and CreateImage.
+    /// CreateSnapshots, its trials, and CreateImage.
     Snapshot,
     /// RegisterImage.
     Register,
@@ -118,6 +118,7 @@ pub const fn wait(work: Work, bucket: Bucket) -> Option<SignedDuration> {
         (Bucket::Tag, Work::Queue(Kind::Register)) => Some(TAG_PACE_REGISTER),
         (Bucket::Tag, Work::Queue(Kind::Confirm)) => Some(TAG_PACE_CONFIRM),
         (Bucket::Tag, Work::Sweep) => Some(TAG_PACE_SWEEP),
+        (Bucket::Snapshot, Work::Queue(Kind::Power)) => Some(TRIAL_PACE),
         (Bucket::Snapshot, Work::Queue(kind @ Kind::Snapshot))
         | (Bucket::Register, Work::Queue(kind @ Kind::Register))
         | (Bucket::Copy, Work::Queue(kind @ Kind::Copy))

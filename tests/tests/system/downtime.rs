@@ -6,7 +6,7 @@ use std::time::Duration;
 use afterimage_cloud::faults::{Creation, Rule};
 use aws_sdk_ec2::types::Filter;
 
-use crate::scene::{self, HOME, STOP_START, Scene, codes};
+use crate::scene::{self, HOME, Launch, STOP_START, Scene, codes};
 use crate::stop_start::{Power, allowed, play, play_on};
 
 const AN_HOUR: u64 = 60;
@@ -151,4 +151,37 @@ fn two_policies_that_image_a_running_machine_at_one_time_are_both_served() {
         let images = scene.images(HOME).await;
         assert!(images.iter().all(|image| image.state == "available"), "{images:#?}");
     });
+}
+
+/// Two policies that image the same machines whenever they stop.
+const TWO_ON_STOP: &str = "
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{on: stopped}]
+  plain:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{on: stopped}]
+";
+
+#[test]
+fn two_policies_that_image_a_machine_when_it_stops_leave_ec2_its_time_between_their_snapshots() {
+    // Some of these stops are found by the sweep too, and two workers take up a point each.
+    for secs in (180..=216).step_by(6) {
+        for count in [1, 10] {
+            scene::play(async |scene| {
+                let machines = scene.launch(Launch { count, ..Launch::default() }).await;
+                scene.policies(TWO_ON_STOP).await;
+                scene.cloud.advance(Duration::from_secs(secs)).await;
+                let stop = scene.ec2(HOME).stop_instances().set_instance_ids(Some(machines));
+                stop.send().await.expect("the machines stop");
+                scene.pass(20).await;
+                assert_eq!(scene.refused_for_rate(), 0, "{count} machines, {secs} s");
+                let points = scene.points().await;
+                assert_eq!(points.len(), 2 * usize::try_from(count).expect("few"), "{points:#?}");
+                assert!(points.iter().all(|point| point["status"] == "protected"), "{points:#?}");
+                assert!(points.iter().all(|point| point["grade"] == "at-rest"), "{points:#?}");
+            });
+        }
+    }
 }

@@ -196,3 +196,41 @@ fn a_fleet_with_more_snapshots_than_may_be_pending_waits_without_asking_again_an
         scene.all_protected(50).await;
     });
 }
+
+/// Machines are to be stopped for their images while snapshots are not answered, for longer than
+/// the windows of their points.
+fn unanswered(fault: Rule) {
+    let stage = Stage { options: Options::default().allowing_stop_start(), ..Stage::default() };
+    scene::play_on(stage, async |scene| {
+        scene.launch(Launch { count: 6, ..Launch::default() }).await;
+        scene.policies(&STOPPED.replace("rate(4 hours)", "cron(0 4 * * ? *)")).await;
+        scene.fault(fault.action("CreateSnapshots"));
+        scene.pass(16 * AN_HOUR).await;
+        let tried = scene.tried("CreateSnapshots");
+        let (stops, starts) = scene.powered();
+        println!("6 machines, 12 h without an answer: {tried} tries, {stops} stops");
+        assert_eq!(stops, starts, "what was stopped runs again");
+        assert!(stops <= 2, "{stops} stops in vain");
+        // While the waits double, and then one an hour.
+        assert!(tried <= 8 + 12, "{tried} tries");
+        for point in scene.points().await {
+            assert_eq!(point["status"], "missed", "{point:#?}");
+            let why = &point["reason"];
+            assert!(why.contains("all snapshots in us-east-1 wait since"), "{why}");
+            assert!(why.contains("(outcome-unknown)"), "the last answer: {why}");
+        }
+        scene.no_more_faults();
+        scene.pass(14 * AN_HOUR).await;
+        assert_eq!(scene.available(HOME).await.len(), 6, "the next night");
+    });
+}
+
+#[test]
+fn while_snapshots_are_not_answered_stops_are_tried_in_turn_and_missed_with_the_reason() {
+    unanswered(Rule::time_out(When::Before));
+}
+
+#[test]
+fn while_snapshots_fail_at_ec2_stops_are_tried_in_turn_and_missed_with_the_reason() {
+    unanswered(Rule::fail(When::Before, 503, "Unavailable"));
+}

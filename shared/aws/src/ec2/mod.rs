@@ -29,6 +29,9 @@ pub use read::{Find, Machines};
 /// The action that starts machines. Its trials spend the same part.
 const START_INSTANCES: &str = "StartInstances";
 
+/// The action that makes sets of snapshots. Its trials have a part of their own.
+const CREATE_SNAPSHOTS: &str = "CreateSnapshots";
+
 /// The longest that one try of a call that reads may take. A full page of instances comes within
 /// seconds.
 pub const READ_TRY_TIMEOUT: SignedDuration = SignedDuration::from_secs(30);

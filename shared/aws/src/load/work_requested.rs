@@ -8,7 +8,7 @@ use afterimage_core::flow::work_requested::images::Healing;
 use afterimage_core::flow::work_requested::needs::Needs;
 use afterimage_core::flow::work_requested::power::{Guarded, StopGate};
 use afterimage_core::flow::work_requested::{
-    self, Input, confirm, copy, keys, missing, power, power_batch, register, snapshot,
+    self, Input, apart, confirm, copy, keys, missing, power, power_batch, register, snapshot,
 };
 use afterimage_core::flow::{InFlight, InForce};
 use afterimage_core::ids::{InstanceId, Region};
@@ -120,9 +120,9 @@ async fn snapshots(
     let region = &queue.region;
     let obstacles = obstacles(aws, queue, snapshot::may_begin(&points, now)).await?;
     let looked_at = snapshot::looked_at(&points, &obstacles, now);
-    let sets = match snapshot::may_begin(&looked_at, now) {
-        true => sets(aws, region).await?,
-        false => BTreeMap::new(),
+    let with_snapshots = match snapshot::may_begin(&looked_at, now) {
+        true => with_snapshots(aws, region).await?,
+        false => Vec::new(),
     };
     let needs = work_requested::needs(Kind::Snapshot, &looked_at, &[], now);
     let tagged = tagged(aws, region, needs.tagged).await?;
@@ -134,6 +134,11 @@ async fn snapshots(
         aws.ec2.machines(region, &machines.to_describe, &machines.firmware).await?;
     whole.extend(machines.believed);
     let in_force = policies(aws, needs.policies).await?;
+    let mut taken = memory.taken().clone();
+    if needs.policies {
+        let others = other_points(aws, &looked_at, &with_snapshots).await?;
+        apart::add_points(&mut taken, others.values());
+    }
     let trust = match needs.policies {
         true => trust(aws, region, &in_force, &looked_at).await?,
         false => Trust::default(),
@@ -146,24 +151,43 @@ async fn snapshots(
         tagged,
         named,
         images,
-        taken: memory.taken().clone(),
+        taken,
         downtimes,
         allow_reboot: aws.environment.allow_reboot,
         in_force,
         obstacles,
-        sets,
+        sets: apart::count(with_snapshots.iter()),
         trust,
     })
 }
 
-/// Counts the sets of snapshots of each machine that EC2 is making, as the index shows them.
-async fn sets(aws: &Aws, region: &Region) -> Result<BTreeMap<InstanceId, usize>, Failure> {
+/// Lists the points that wait for their snapshots, as the index shows them.
+async fn with_snapshots(aws: &Aws, region: &Region) -> Result<Vec<PointId>, Failure> {
     let register = Queue { region: region.clone(), kind: Kind::Register };
-    let mut sets = BTreeMap::new();
-    for nominated in aws.ledger.queue(&register, None).await? {
-        *sets.entry(nominated.point.instance().clone()).or_default() += 1;
+    let nominated = aws.ledger.queue(&register, None).await?;
+    Ok(nominated.into_iter().map(|nominated| nominated.point).collect())
+}
+
+/// Reads the other points of the machines of these points, of which another worker may have made
+/// snapshots a moment ago: the latest of each policy, and those that wait for their snapshots.
+async fn other_points(
+    aws: &Aws,
+    points: &[Point],
+    with_snapshots: &[PointId],
+) -> Result<BTreeMap<PointId, Point>, Failure> {
+    let machines: BTreeSet<InstanceId> =
+        points.iter().map(|point| point.instance().clone()).collect();
+    let ids: Vec<InstanceId> = machines.iter().cloned().collect();
+    let summaries = aws.ledger.summaries(&ids).await?;
+    let latest = summaries.values().flat_map(|summary| summary.latest.values());
+    let waiting = with_snapshots.iter().filter(|id| machines.contains(id.instance()));
+    let mut others: BTreeSet<PointId> =
+        latest.map(|latest| &latest.point).chain(waiting).cloned().collect();
+    for point in points {
+        others.remove(&point.id);
     }
-    Ok(sets)
+    let others: Vec<PointId> = others.into_iter().collect();
+    aws.ledger.points(&others).await
 }
 
 /// Reads whether the ledger may be older than what was made, and, if so, which of these machines
@@ -310,7 +334,7 @@ async fn power(aws: &Aws, queue: &Queue, now: Timestamp) -> Result<power::Input,
         downtimes.values().map(|downtime| downtime.instance().clone()).collect();
     let machines = answered(aws.ec2.seen_machines(region, &ids).await).unwrap_or_default();
     let snapshots = Queue { region: region.clone(), kind: Kind::Snapshot };
-    let obstacles = match StopGate::is_needed(&downtimes) {
+    let obstacles = match StopGate::is_needed(&downtimes, now) {
         true => answered(aws.ledger.obstacles(&snapshots).await),
         false => None,
     };
@@ -337,7 +361,7 @@ async fn power(aws: &Aws, queue: &Queue, now: Timestamp) -> Result<power::Input,
     if input.guarded.is_some()
         && let Some(point) = power::needs_trial(&input)
     {
-        input.stop_gate.trial = answered(aws.ec2.try_snapshots(region, point).await);
+        input.stop_gate.trial = Some(aws.ec2.try_snapshots(region, point).await);
     }
     Ok(input)
 }

@@ -7,9 +7,7 @@ use afterimage_core::call::{self, Answer, Call, Outcome, Reply};
 use afterimage_core::command::{Command, Decision, Record};
 use afterimage_core::downtime::{Downtime, DowntimeStatus, Roster};
 use afterimage_core::flow::InForce;
-use afterimage_core::flow::work_requested::power::{
-    self, DiskKey, Guarded, Input, StopGate, Trial, next,
-};
+use afterimage_core::flow::work_requested::power::{self, DiskKey, Guarded, Input, StopGate, next};
 use afterimage_core::flow::work_requested::snapshot;
 use afterimage_core::ids::{AmiId, InstanceId, Region, VolumeId};
 use afterimage_core::machine::{Build, Grade, Instance, Machine, State, Volume};
@@ -154,7 +152,7 @@ pub struct World {
     pub decided: Decision,
     /// What stands in the way of snapshots.
     pub obstacles: Obstacles,
-    pub trial: Option<Trial>,
+    pub trial: Option<Outcome<()>>,
 }
 
 impl World {

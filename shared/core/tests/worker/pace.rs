@@ -20,8 +20,8 @@ fn calls_are_made_at_half_of_what_ec2_grants() {
     let mut pace = Pace::default();
     assert_eq!(pace.wait(Kind::Copy, at(0)), SignedDuration::ZERO, "the first");
     for (kind, millis) in [
-        (Kind::Snapshot, 400),
-        (Kind::Register, 400),
+        (Kind::Snapshot, 410),
+        (Kind::Register, 410),
         (Kind::Copy, 2000),
         (Kind::Power, 1000),
         (Kind::Confirm, 0),
@@ -35,7 +35,7 @@ fn calls_are_made_at_half_of_what_ec2_grants() {
 #[test]
 fn being_asked_to_wait_halves_the_pace_down_to_a_sixteenth() {
     let mut pace = Pace::default();
-    for millis in [800, 1600, 3200, 6400, 6400] {
+    for millis in [820, 1640, 3280, 6560, 6560] {
         pace.heed(Pressure::Throttled);
         assert_eq!(wait(&mut pace, Kind::Snapshot), millis);
     }
@@ -47,16 +47,16 @@ fn three_calls_on_end_that_were_not_asked_to_wait_double_it_again() {
     pace.heed(Pressure::Throttled);
     pace.heed(Pressure::Throttled);
     for (pressure, millis) in [
-        (Pressure::Eased, 1600),
-        (Pressure::Eased, 1600),
-        (Pressure::Throttled, 3200),
-        (Pressure::Eased, 3200),
-        (Pressure::Unchanged, 3200),
-        (Pressure::Eased, 3200),
-        (Pressure::Eased, 1600),
-        (Pressure::Eased, 1600),
-        (Pressure::Eased, 1600),
-        (Pressure::Eased, 800),
+        (Pressure::Eased, 1640),
+        (Pressure::Eased, 1640),
+        (Pressure::Throttled, 3280),
+        (Pressure::Eased, 3280),
+        (Pressure::Unchanged, 3280),
+        (Pressure::Eased, 3280),
+        (Pressure::Eased, 1640),
+        (Pressure::Eased, 1640),
+        (Pressure::Eased, 1640),
+        (Pressure::Eased, 820),
     ] {
         pace.heed(pressure);
         assert_eq!(wait(&mut pace, Kind::Snapshot), millis);

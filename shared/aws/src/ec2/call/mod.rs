@@ -6,7 +6,7 @@ mod create_image;
 mod create_snapshots;
 mod create_tags;
 mod register_image;
-mod sending;
+pub(in crate::ec2) mod sending;
 mod start_instance;
 mod stop_instance;
 mod wire;

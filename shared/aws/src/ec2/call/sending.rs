@@ -12,10 +12,10 @@ use aws_sdk_ec2::error::BoxError;
 
 /// The number of times that a call was sent, which decides the meaning of its end.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Sent(Arc<AtomicU32>);
+pub(in crate::ec2) struct Sent(Arc<AtomicU32>);
 
 impl Sent {
-    pub(super) fn count(&self) -> u32 {
+    pub(in crate::ec2) fn count(&self) -> u32 {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -44,6 +44,6 @@ pub(super) fn in_time(sent: &Sent) -> Builder {
 }
 
 /// Returns the configuration of a call that creates something each time it is sent.
-pub(super) fn once(sent: &Sent) -> Builder {
+pub(in crate::ec2) fn once(sent: &Sent) -> Builder {
     in_time(sent).retry_config(RetryConfig::disabled())
 }

@@ -1,33 +1,31 @@
 //! Trial calls: EC2 checks the permissions, and makes nothing.
 
-use afterimage_core::flow::work_requested::power::Trial;
+use afterimage_core::call::Outcome;
 use afterimage_core::ids::Region;
 use afterimage_core::names::TAG_POINT;
 use afterimage_core::slot::PointId;
+use aws_sdk_ec2::error::ProvideErrorMetadata;
 use aws_sdk_ec2::types::{InstanceSpecification, ResourceType, Tag, TagSpecification};
 
-use super::wire::Odd;
-use crate::ec2::{Ec2, errors};
-use crate::error::Failure;
+use crate::ec2::call::sending::{Sent, once};
+use crate::ec2::{CREATE_SNAPSHOTS, Ec2, errors};
 
 impl Ec2 {
-    /// Asks EC2 if our role may make the snapshots of a point. EC2 checks no quota, and no key.
-    ///
-    /// # Errors
-    /// EC2 did not answer. That tells nothing.
-    pub async fn try_snapshots(&self, region: &Region, point: &PointId) -> Result<Trial, Failure> {
-        let reading = self.reading("CreateSnapshots (DryRun)", region);
+    /// Asks EC2 if our role may make the snapshots of a point. EC2 checks no quota, and no key. The
+    /// outcome is `Made` if it may.
+    pub async fn try_snapshots(&self, region: &Region, point: &PointId) -> Outcome<()> {
+        // A trial takes a token like a set of snapshots.
+        self.turn(region, CREATE_SNAPSHOTS).await;
         let machine = InstanceSpecification::builder().instance_id(point.instance().as_str());
         let tag = Tag::builder().key(TAG_POINT).value(point.as_str()).build();
         let tags = TagSpecification::builder().resource_type(ResourceType::Snapshot).tags(tag);
         let call = self.client(region).create_snapshots().instance_specification(machine.build());
-        match call.tag_specifications(tags.build()).dry_run(true).send().await {
-            Ok(_) => Err(reading.failed(Odd::Missing("code"))),
-            Err(error) => match errors::final_code(&error) {
-                Some(code) if errors::is_dry_run_passed(code) => Ok(Trial::Passed),
-                Some(code) => Ok(Trial::Refused(code.to_string())),
-                None => Err(reading.failed(error)),
-            },
+        let sent = Sent::default();
+        let call = call.tag_specifications(tags.build()).dry_run(true).customize();
+        match call.config_override(once(&sent)).send().await {
+            Ok(_) => errors::of_unreadable("result of the trial"),
+            Err(error) if error.code().is_some_and(errors::is_dry_run_passed) => Outcome::Made(()),
+            Err(error) => errors::of_failed(&error, sent.count()),
         }
     }
 }

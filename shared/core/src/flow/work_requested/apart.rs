@@ -13,6 +13,7 @@ use crate::limits::{SETS_PENDING_COLD_MAX, SETS_PENDING_MAX, SNAPSHOTS_APART, la
 use crate::machine::Machine;
 use crate::point::Point;
 use crate::reason::{Code, Reason};
+use crate::slot::PointId;
 use crate::status::Making;
 
 /// Types of volumes of which EC2 makes one snapshot at a time.
@@ -31,6 +32,12 @@ pub(super) fn free_at(taken: &Taken, id: &InstanceId, now: Timestamp) -> Option<
 /// Returns the times of the last sets that points have, or may have.
 pub(super) fn of_points<'a>(points: impl IntoIterator<Item = &'a Point>) -> Taken {
     let mut taken = Taken::new();
+    add_points(&mut taken, points);
+    taken
+}
+
+/// Adds the times of the last sets that points have, or may have.
+pub fn add_points<'a>(taken: &mut Taken, points: impl IntoIterator<Item = &'a Point>) {
     for point in points {
         let takes =
             matches!(point.status.making(), Some(Making::Snapshots | Making::ImageOfMachine));
@@ -39,7 +46,6 @@ pub(super) fn of_points<'a>(points: impl IntoIterator<Item = &'a Point>) -> Take
         let last = taken.entry(point.instance().clone()).or_insert(at);
         *last = at.max(*last);
     }
-    taken
 }
 
 /// Returns the machines of which a decision makes snapshots.
@@ -62,6 +68,15 @@ pub(super) fn taken_by(command: &Command) -> Option<&InstanceId> {
 
 /// The number of sets of snapshots of each machine that EC2 is making.
 pub type Sets = BTreeMap<InstanceId, usize>;
+
+/// Counts the sets of each machine, of which each point has one.
+pub fn count<'a>(points: impl Iterator<Item = &'a PointId>) -> Sets {
+    let mut sets = Sets::new();
+    for point in points {
+        *sets.entry(point.instance().clone()).or_default() += 1;
+    }
+    sets
+}
 
 /// Returns the reason to wait for the other sets of a machine, if EC2 is making enough of them.
 pub(super) fn crowded(machine: &Machine, sets: &Sets) -> Option<Reason> {

@@ -30,6 +30,7 @@ mod sharing;
 pub mod snapshot;
 mod stop_gate;
 mod stop_start;
+mod superseded;
 
 use jiff::Timestamp;
 

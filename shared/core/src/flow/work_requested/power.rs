@@ -24,7 +24,7 @@ use super::decision_builder::DecisionBuilder;
 use super::guards;
 pub use super::guards::{DiskKey, Guarded, KeyAccess};
 use super::sharing::{self, Sharing, has_its_data, is_tried_after};
-pub use super::stop_gate::{StopGate, Trial};
+pub use super::stop_gate::StopGate;
 use crate::call::{StopInstance, start_instance, stop_instance};
 use crate::command::{Change, Decision, Finding, Resolved, Write};
 use crate::downtime::{Downtime, DowntimeEvent, DowntimeStatus, IllegalForDowntime, Roster};
@@ -473,7 +473,7 @@ impl<'a> Power<'a> {
         let deadline = deadline.filter(|deadline| *deadline <= self.input.now)?;
         let late = sharing.filter(|_| has_its_data(point)).unwrap_or(point);
         let text = format!("{} was not imaged before the deadline: {deadline}", late.id);
-        Some(Reason::new(Code::StopTimeout, text))
+        Some(self.input.stop_gate.with_why(Reason::new(Code::StopTimeout, text)))
     }
 
     /// Starts a machine again. A machine that is still stopping cannot be started yet.

@@ -26,7 +26,7 @@ use super::decision_builder::DecisionBuilder;
 use super::gate::Gate;
 use super::needs::Needs;
 use super::ready::{self, Ready};
-use super::{apart, guards, images, method, stop_start};
+use super::{apart, guards, images, method, stop_start, superseded};
 use crate::call::{create_image, create_snapshots};
 use crate::command::{Change, Command, Decision};
 use crate::downtime::Downtime;
@@ -75,7 +75,8 @@ pub struct Input {
     pub named: BTreeMap<String, Complete<ObservedImage>>,
     /// The images that EC2 creates for points that are not graded yet.
     pub images: BTreeMap<AmiId, ObservedImage>,
-    /// The last sets of snapshots that this worker had made.
+    /// The last sets of snapshots that this worker had made, and those of the other points of the
+    /// machines, which another worker may have had made.
     pub taken: apart::Taken,
     /// True if the stack was deployed with the right to have machines rebooted.
     pub allow_reboot: bool,
@@ -97,7 +98,9 @@ pub fn may_begin(points: &[Point], now: Timestamp) -> bool {
 /// are not read.
 pub fn looked_at(points: &[Point], obstacles: &Obstacles, now: Timestamp) -> Vec<Point> {
     let is_shut = Gate::of(obstacles, now).is_shut();
-    let is_held = |point: &&Point| is_shut && wants(point, now) == Some(Want::Snapshots);
+    let is_held = |point: &&Point| {
+        is_shut && wants(point, now) == Some(Want::Snapshots) && !stop_start::is_late(point, now)
+    };
     points.iter().filter(|point| !is_held(point)).cloned().collect()
 }
 
@@ -224,21 +227,23 @@ pub fn decide(input: &Input) -> Decision {
     let sets = sets(input);
     let mut builder = DecisionBuilder::default();
     for point in points {
-        if let Some(newer) = newer(point, input) {
-            let done = supersede(&mut builder, point, newer);
+        if let Some(reason) = superseded::check(point, &input.points, &input.obstacles) {
+            let done = turn_down(&mut builder, point, None, Event::Withdraw, reason);
             builder.check(&point.id, done);
             continue;
         }
         let machine = input.machines.get(point.instance());
         let is_unsettled = input.unsettled.contains(point.instance());
         let done = match wants(point, input.now) {
-            Some(Want::Snapshots) if gate.is_shut() => Ok(()),
+            Some(Want::Snapshots) if gate.is_shut() && !stop_start::is_late(point, input.now) => {
+                Ok(())
+            }
             Some(want @ (Want::Snapshots | Want::Grade)) if is_unsettled => {
                 wait(&mut builder, point, want, input)
             }
             Some(Want::Snapshots) => {
                 let before = builder.calls();
-                let done = begin(&mut builder, point, machine, &sets, input);
+                let done = begin(&mut builder, point, machine, (&sets, gate), input);
                 if builder.calls() > before {
                     gate = gate.after_call(input.now);
                 }
@@ -299,34 +304,6 @@ fn sets(input: &Input) -> apart::Sets {
     sets
 }
 
-/// Returns the newer point of the same machine and policy that makes a point needless of which
-/// nothing could be made so far.
-fn newer<'a>(point: &Point, input: &'a Input) -> Option<&'a PointId> {
-    let is_asked_to_wait =
-        point.reason.as_ref().is_some_and(|reason| reason.code == Code::Throttled);
-    let is_held_up = !input.obstacles.causes.is_empty();
-    let fails = point.step.failures > 0 || is_asked_to_wait || is_held_up;
-    if point.status != Status::Requested || !fails {
-        return None;
-    }
-    let is_newer = |other: &&Point| {
-        other.slot.policy == point.slot.policy
-            && other.instance() == point.instance()
-            && other.status == Status::Requested
-            && other.requested_at > point.requested_at
-    };
-    input.points.iter().find(is_newer).map(|newer| &newer.id)
-}
-
-fn supersede(
-    builder: &mut DecisionBuilder,
-    point: &Point,
-    newer: &PointId,
-) -> Result<(), IllegalTransition> {
-    let text = format!("{newer} is newer, and is made in its place");
-    turn_down(builder, point, None, Event::Withdraw, Reason::new(Code::Superseded, text))
-}
-
 /// Waits for a machine that EC2 does not show with all of its disks. Such a machine must not be
 /// imaged, but is not gone either. After [`WAITING_MAX`] it is looked at every hour, and a person
 /// is told. A point whose snapshots are there is graded then.
@@ -361,7 +338,7 @@ fn begin(
     builder: &mut DecisionBuilder,
     point: &Point,
     machine: Option<&Machine>,
-    sets: &apart::Sets,
+    (sets, gate): (&apart::Sets, Gate),
     input: &Input,
 ) -> Result<(), IllegalTransition> {
     let now = input.now;
@@ -405,13 +382,14 @@ fn begin(
     };
     let downtime = input.downtimes.get(&point.id);
     if stop_start::is_to_stop(point, machine) {
-        return stop_start::wait(builder, point, machine.instance.state, downtime, now);
+        let state = machine.instance.state;
+        return stop_start::wait(builder, point, state, downtime, (&input.obstacles, now));
     }
     if downtime.is_none() && stop_start::is_shared(point, &input.in_force.roster) {
         stop_start::share(builder, point, now);
         return Ok(());
     }
-    if builder.takes(point.instance()) || turn_at(point, input).is_some() {
+    if gate.is_shut() || builder.takes(point.instance()) || turn_at(point, input).is_some() {
         return Ok(());
     }
     let is_created = choice.is_created();

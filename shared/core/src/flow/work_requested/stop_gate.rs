@@ -10,19 +10,12 @@ use jiff::Timestamp;
 
 use super::decision_builder::DecisionBuilder;
 use super::gate::Gate;
-use crate::call::Conclusion;
 use crate::call::around::met;
+use crate::call::{Conclusion, Outcome};
 use crate::downtime::{Downtime, DowntimeStatus};
 use crate::obstacle::{Cause, Obstacles};
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
-
-/// The answer of EC2 to a call that was to make nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trial {
-    Passed,
-    Refused(String),
-}
 
 /// The facts about the snapshots of a region, before a machine is stopped for one.
 #[derive(Clone, Debug, Default)]
@@ -30,16 +23,27 @@ pub struct StopGate {
     /// What stands in the way of the snapshots, read if a machine waits to be stopped. None if it
     /// could not be read; then no machine is stopped.
     pub obstacles: Option<Obstacles>,
-    /// The answer to a trial of the snapshots of the machine that is stopped next, made if an
-    /// obstacle stands. None if there was no trial, or no answer.
-    pub trial: Option<Trial>,
+    /// The outcome of a trial of the snapshots of the machine that is stopped next, made if an
+    /// obstacle stands. `Made` if they would be made. None if there was no trial.
+    pub trial: Option<Outcome<()>>,
 }
 
 impl StopGate {
-    /// Tells whether the obstacles have to be read: a machine waits to be stopped.
-    pub fn is_needed(downtimes: &BTreeMap<PointId, Downtime>) -> bool {
+    /// Tells whether the obstacles have to be read: a machine waits to be stopped, or was not
+    /// imaged before its deadline.
+    pub fn is_needed(downtimes: &BTreeMap<PointId, Downtime>, now: Timestamp) -> bool {
         let waits = |status| matches!(status, DowntimeStatus::Waiting | DowntimeStatus::Stopping);
-        downtimes.values().any(|downtime| waits(downtime.status))
+        downtimes.values().any(|downtime| {
+            waits(downtime.status) || downtime.deadline().is_some_and(|deadline| deadline <= now)
+        })
+    }
+
+    /// Returns a reason with why snapshots wait, if they do.
+    pub(super) fn with_why(&self, reason: Reason) -> Reason {
+        match &self.obstacles {
+            Some(obstacles) => obstacles.with_why(reason),
+            None => reason,
+        }
     }
 
     /// Tells whether nothing stands in the way of snapshots. Obstacles that could not be read may
@@ -58,8 +62,8 @@ impl StopGate {
     }
 
     /// Tells whether the snapshots of a machine can be made once it is stopped, as far as a trial
-    /// tells. A trial that was refused is recorded, so that the next is made when the obstacle is
-    /// due again.
+    /// tells. A trial that did not pass is recorded, whatever its outcome, so that the next is made
+    /// when the obstacle is due again.
     pub(super) fn is_tried(
         &self,
         builder: &mut DecisionBuilder,
@@ -69,18 +73,22 @@ impl StopGate {
         if self.is_open() {
             return true;
         }
-        match (&self.obstacles, &self.trial) {
-            (Some(_), Some(Trial::Passed)) => true,
-            (Some(known), Some(Trial::Refused(answer))) => {
-                let text = format!("not stopped, because its snapshots would be refused: {answer}");
-                builder.say(&downtime.point, Reason::new(Code::CallsHeldUp, text));
-                let reason = Reason::new(Code::CallFailed, answer);
-                let mut conclusion = Conclusion::default();
-                let _after = met(&mut conclusion, known, &Cause::Calls, reason, now, now);
-                builder.conclude(conclusion);
-                false
-            }
-            (None, _) | (_, None) => false,
-        }
+        let (Some(known), Some(trial)) = (&self.obstacles, &self.trial) else { return false };
+        let (code, answer) = match trial {
+            Outcome::Made(()) => return true,
+            Outcome::Unknown(answer) => (Code::OutcomeUnknown, answer),
+            Outcome::Throttled(answer) => (Code::Throttled, answer),
+            Outcome::Failed(answer)
+            | Outcome::Refused(answer)
+            | Outcome::Gone(answer)
+            | Outcome::NameTaken(answer) => (Code::CallFailed, answer),
+        };
+        let text = format!("not stopped, because its snapshots could not be made: {answer}");
+        builder.say(&downtime.point, Reason::new(Code::CallsHeldUp, text));
+        let reason = Reason::new(code, answer.to_string());
+        let mut conclusion = Conclusion::default();
+        let _after = met(&mut conclusion, known, &Cause::Calls, reason, now, now);
+        builder.conclude(conclusion);
+        false
     }
 }

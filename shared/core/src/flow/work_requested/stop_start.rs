@@ -6,6 +6,7 @@ use super::decision_builder::DecisionBuilder;
 use crate::command::{Change, Write};
 use crate::downtime::{Downtime, DowntimeStatus, Roster};
 use crate::machine::{Machine, State};
+use crate::obstacle::Obstacles;
 use crate::point::{Point, Step};
 use crate::policy::Consistency;
 use crate::reason::{Code, Reason};
@@ -44,6 +45,11 @@ pub(super) fn is_being_stopped(downtime: Option<&Downtime>, state: Option<State>
     }
 }
 
+/// Tells whether the window of a point has closed for whose machine to be stopped it waited.
+pub(super) fn is_late(point: &Point, now: Timestamp) -> bool {
+    point.plan.consistency == Consistency::StopStart && point.waits_until() <= now
+}
+
 /// Waits for a machine that is not stopped yet. Its downtime is requested once. The point waits
 /// until the machine is stopped, or until its window closes.
 pub(super) fn wait(
@@ -51,7 +57,7 @@ pub(super) fn wait(
     point: &Point,
     state: State,
     downtime: Option<&Downtime>,
-    now: Timestamp,
+    (obstacles, now): (&Obstacles, Timestamp),
 ) -> Result<(), IllegalTransition> {
     let until = point.waits_until();
     if is_being_stopped(downtime, Some(state)) && (now < until || is_ours(downtime)) {
@@ -59,7 +65,8 @@ pub(super) fn wait(
     }
     if now >= until {
         let text = format!("{} was not stopped by {until}", point.instance());
-        return miss(builder, point, Reason::new(Code::WindowClosed, text));
+        let reason = obstacles.with_why(Reason::new(Code::WindowClosed, text));
+        return miss(builder, point, reason);
     }
     let step = Step { due_at: Some(until), ..point.step.clone() };
     let waiting = Change::point(Point { step, ..point.clone() });
@@ -90,7 +97,7 @@ pub(super) fn wait(
                 point.instance(),
                 state.as_str()
             );
-            miss(builder, point, Reason::new(Code::NotStopped, text))
+            miss(builder, point, obstacles.with_why(Reason::new(Code::NotStopped, text)))
         }
     }
 }
