@@ -6,6 +6,7 @@ pub mod backup_tick;
 pub mod cancel;
 pub mod coverage;
 pub mod explain;
+pub mod heal;
 pub mod held;
 pub mod image_state_changed;
 pub mod instance_state_changed;
