@@ -10,6 +10,7 @@ use afterimage_core::flow::coverage::Fleet;
 use afterimage_core::flow::held::{self, Held, KeysInUse};
 use afterimage_core::flow::on_demand::{self, TagRequests};
 use afterimage_core::flow::reconcile_tick::{Input, is_time_to_look};
+use afterimage_core::flow::tag_gone::{self, Unlisted};
 use afterimage_core::flow::taken_up::{self, Ended};
 use afterimage_core::flow::waiting::{self, Waiting};
 use afterimage_core::flow::went_back::{self, Doubt, WentBack};
@@ -227,19 +228,24 @@ async fn everything(
         }
         // Before the listings: what is younger than they are must not look lost.
         let held = aws.ledger.held(region).await?;
-        let (snapshots, images, instances) = match listings(aws, region).await {
-            Ok(listings) => listings,
-            Err(failure) => {
-                left_out(&failure);
-                continue;
-            }
-        };
+        let (snapshots, images, instances, unlisted) =
+            match listings(aws, region, &held, !doubts.is_empty()).await {
+                Ok(listings) => listings,
+                Err(failure) => {
+                    left_out(&failure);
+                    if !held.is_empty() || in_force.names(region) {
+                        tagged.unread.insert(region.clone(), chain(&failure));
+                    }
+                    continue;
+                }
+            };
         let vouched = artefact_audit::vouched(&held, &images, !doubts.is_empty());
         let points = artefact_audit::named(&vouched, &images, &snapshots);
         named.extend(points.into_iter().map(|point| (point, region.clone())));
-        let arns = held::keys(&held, &images, &snapshots);
+        let shown = Complete(snapshots.0.iter().chain(unlisted.values()).cloned().collect());
+        let arns = held::keys(&held, &images, &shown);
         let described = keys(aws, region, &arns, context).await;
-        let found = held::suspects(&held, &images, &snapshots, &described);
+        let found = held::suspects(&held, &images, &shown, &described);
         suspects.extend(found.into_iter().cloned());
         tagged.keys.insert(region.clone(), KeysInUse { arns, described });
         tagged.vouched.insert(region.clone(), vouched);
@@ -249,6 +255,7 @@ async fn everything(
         tagged.snapshots.insert(region.clone(), snapshots);
         tagged.images.insert(region.clone(), images);
         tagged.fleet.insert(region.clone(), instances);
+        tagged.unlisted.insert(region.clone(), unlisted);
     }
     let points: BTreeSet<PointId> = named.iter().map(|(point, _)| point.clone()).collect();
     let points: Vec<PointId> = points.into_iter().collect();
@@ -284,9 +291,15 @@ async fn listings(
     aws: &Aws,
     region: &Region,
 ) -> Result<(Complete<ObservedSnapshot>, Complete<ObservedImage>, Complete<Instance>), Failure> {
+/// What one region shows: the snapshots with our tag, all images, all machines, and the snapshots
+/// that should have our tag and do not show it.
+type Listings = (Complete<ObservedSnapshot>, Complete<ObservedImage>, Complete<Instance>, Unlisted);
+
     let snapshots = aws.ec2.snapshots_tagged(region, None).await?;
     let images = aws.ec2.images_owned(region).await?;
     // A listing is read to its last page, or fails.
     let instances = Complete(aws.ec2.instances(region, Find::All).await?);
-    Ok((snapshots, images, instances))
+    let unlisted = tag_gone::unlisted(held, &images, &snapshots, is_doubted);
+    let unlisted = aws.ec2.snapshots(region, &unlisted).await?;
+    Ok((snapshots, images, instances, unlisted))
 }

@@ -16,6 +16,7 @@ pub mod reconcile_tick;
 mod request;
 pub mod snapshots_completed;
 pub mod stop;
+pub mod tag_gone;
 pub mod taken_up;
 pub mod waiting;
 pub mod wanted;
