@@ -30,7 +30,7 @@ use jiff::Timestamp;
 use super::left_out;
 use crate::decode::Tick;
 use crate::ec2::Find;
-use crate::error::Failure;
+use crate::error::{Failure, chain};
 use crate::{Aws, Context};
 
 /// Reads what the sweep needs.
@@ -220,11 +220,15 @@ async fn everything(
     let mut named: BTreeSet<(PointId, Region)> = BTreeSet::new();
     let mut suspects: Vec<Held> = Vec::new();
     let mut regions: VecDeque<Region> = in_force.regions.iter().cloned().collect();
+    // Those that did not answer the last time must not take the time of the others.
+    let is_unread = |region: &Region| in_force.unaudited.contains_key(region);
+    regions.make_contiguous().sort_by_key(is_unread);
     let mut listed: BTreeSet<Region> = regions.iter().cloned().collect();
     while let Some(region) = &regions.pop_front() {
         // Regions that never answer must not keep the sweep from waking the workers that have work.
         if !context.has_time(aws.clock.now()) {
-            break;
+            tagged.unread.insert(region.clone(), "the sweep had no time left for it".to_string());
+            continue;
         }
         // Before the listings: what is younger than they are must not look lost.
         let held = aws.ledger.held(region).await?;
@@ -251,11 +255,11 @@ async fn everything(
         tagged.vouched.insert(region.clone(), vouched);
         let more = went_back::regions_of_replicas(&images.0, doubts);
         regions.extend(more.into_iter().filter(|region| listed.insert(region.clone())));
+        tagged.unlisted.insert(region.clone(), unlisted);
         tagged.held.insert(region.clone(), held);
         tagged.snapshots.insert(region.clone(), snapshots);
         tagged.images.insert(region.clone(), images);
         tagged.fleet.insert(region.clone(), instances);
-        tagged.unlisted.insert(region.clone(), unlisted);
     }
     let points: BTreeSet<PointId> = named.iter().map(|(point, _)| point.clone()).collect();
     let points: Vec<PointId> = points.into_iter().collect();
@@ -287,14 +291,16 @@ async fn keys(aws: &Aws, region: &Region, arns: &BTreeSet<String>, context: &Con
     keys
 }
 
-async fn listings(
-    aws: &Aws,
-    region: &Region,
-) -> Result<(Complete<ObservedSnapshot>, Complete<ObservedImage>, Complete<Instance>), Failure> {
 /// What one region shows: the snapshots with our tag, all images, all machines, and the snapshots
 /// that should have our tag and do not show it.
 type Listings = (Complete<ObservedSnapshot>, Complete<ObservedImage>, Complete<Instance>, Unlisted);
 
+async fn listings(
+    aws: &Aws,
+    region: &Region,
+    held: &[Held],
+    is_doubted: bool,
+) -> Result<Listings, Failure> {
     let snapshots = aws.ec2.snapshots_tagged(region, None).await?;
     let images = aws.ec2.images_owned(region).await?;
     // A listing is read to its last page, or fails.

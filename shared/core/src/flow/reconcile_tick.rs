@@ -20,7 +20,7 @@ use super::tag_gone::{self, Unlisted};
 use super::taken_up::{self, Ended};
 use super::waiting::{self, Waiting};
 use super::went_back::{self, WentBack};
-use super::{InForce, coverage, held, on_demand, say_unreadable, stop};
+use super::{InForce, coverage, held, on_demand, say_unreadable, stop, unread_regions};
 use crate::command::{Command, Decision, Wake};
 use crate::ids::InstanceId;
 use crate::limits::LOOK_EVERY;
@@ -105,7 +105,9 @@ pub fn decide(input: &Input) -> Decision {
         decision.add(held::released(&input.in_force.brakes, input.now));
         decision.add(artefact_audit::look(tagged, input.now));
         decision.add(coverage::look(&input.in_force, &tagged.fleet, &tagged.known, input.now));
-        decision.command(Command::Looked(input.now));
+        let unaudited = unread_regions::after(&tagged.unread, &input.in_force, input.now);
+        decision.add(unread_regions::tell(&unaudited, &tagged.known, input.now));
+        decision.command(Command::Looked(input.now, unaudited));
     }
     decision
 }
