@@ -3,6 +3,8 @@
 //! The command looks for the machine in EC2, in the regions of the policies, and in the ledger. A
 //! machine that EC2 no longer shows is explained from the ledger.
 
+use std::collections::BTreeSet;
+
 use afterimage_aws::ec2::Find;
 use afterimage_aws::{Clock, Ec2};
 use afterimage_core::command::Finding;
@@ -12,6 +14,7 @@ use afterimage_core::ids::{InstanceId, Region};
 use afterimage_core::machine::{Instance, Machine};
 use afterimage_core::point::Point;
 use afterimage_core::policy::Consistency;
+use afterimage_core::reason::Code;
 use afterimage_core::slot::PointId;
 use afterimage_core::subject::Subject;
 use afterimage_core::summary::{Good, MachineSummary};
@@ -122,7 +125,13 @@ async fn find(
     let points: Vec<PointId> = latest.map(|latest| latest.point.clone()).collect();
     known.points = ledger.points(&points).await?.into_values().collect();
     known.findings = ledger.findings().await?;
-    known.findings.retain(|finding| finding.artefact == Subject::Machine(id.clone()));
+    let good = known.summary.iter().flat_map(|summary| summary.good.values());
+    let places: BTreeSet<&Region> = good.flat_map(|good| &good.replicas).chain(&home).collect();
+    known.findings.retain(|finding| {
+        let is_unseen = finding.reason.code == Code::NotAudited;
+        finding.artefact == Subject::Machine(id.clone())
+            || is_unseen && places.contains(&finding.region)
+    });
     Ok(known)
 }
 

@@ -1,18 +1,25 @@
 //! `afterimage heal`: has the lost places of a recovery point made again.
 //!
-//! Afterimage makes a place again by itself, but not a third time within a week. This command says
-//! that whoever deleted it has been found.
+//! Afterimage makes the places of the newest good point again by itself, but not a third time
+//! within a week. This command makes them again, and also those of an older point.
 
-use afterimage_aws::Clock;
+use afterimage_aws::ec2::Find;
 use afterimage_aws::ledger::{LeaseUse, Writer, Written};
+use afterimage_aws::{Clock, Ec2, Failure as AwsFailure};
+use afterimage_core::flow::heal::{Healed, Input, Shown, decide};
+use afterimage_core::ids::SnapshotId;
+use afterimage_core::observed::SnapshotState;
+use afterimage_core::point::Point;
 use afterimage_core::slot::PointId;
 use afterimage_core::transition::loss;
 use serde_json::json;
 
+use crate::failure::chain;
 use crate::stack::{self, STREAM, Stack};
 use crate::{Failure, print};
 
-/// Makes the lost images of a recovery point again, however often they were lost before.
+/// Makes the lost images of a recovery point again, however old it is and however often they were
+/// lost before.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Id of the point, as `afterimage status --json` and the findings show it.
@@ -36,19 +43,29 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 async fn heal(arguments: &Arguments, id: &PointId) -> Result<(), Failure> {
     let stack = Stack::find(&arguments.stack).await?;
     let ledger = stack.ledger();
-    let points = ledger.points_of(id.instance()).await.map_err(|error| stack.failed(&error))?;
-    let Some((point, replicas)) = points.into_iter().find(|(point, _)| point.id == *id) else {
+    let in_force = ledger.in_force().await.map_err(|error| stack.failed(&error))?;
+    let mut points = ledger.points_of(id.instance()).await.map_err(|error| stack.failed(&error))?;
+    let Some(index) = points.iter().position(|(point, _)| point.id == *id) else {
         let text =
             format!("point {id} is not in the ledger\n  `afterimage status` shows the points");
         return Err(Failure::Input(text));
     };
-    let now = Clock::of(&stack.config).now();
-    let Some(change) = loss::heal(&point, &replicas, now) else {
-        return Err(Failure::Input(format!("nothing of point {id} is lost")));
+    let (point, replicas) = points.swap_remove(index);
+    let others: Vec<Point> = points.into_iter().map(|(point, _)| point).collect();
+    let (shown, now) = (shown(&stack, &point).await, Clock::of(&stack.config).now());
+    let input = Input {
+        now,
+        point: &point,
+        replicas: &replicas,
+        others: &others,
+        in_force: &in_force,
+        shown,
     };
+    let healed = decide(&input);
+    let Some(change) = &healed.change else { return Err(refused(id, &healed)) };
     let mut writer =
         Writer::new(format!("{STREAM}/{}/{}", std::process::id(), now.as_nanosecond()));
-    let written = ledger.write(&change, LeaseUse::None, &mut writer).await;
+    let written = ledger.write(change, LeaseUse::None, &mut writer).await;
     match written.map_err(|error| stack.failed(&error))? {
         Written::Done => {}
         Written::Lost | Written::NoLease => {
@@ -57,10 +74,44 @@ async fn heal(arguments: &Arguments, id: &PointId) -> Result<(), Failure> {
         }
     }
     if arguments.json {
-        return print(&json!({ "point": id, "places": change.writes.len() }).to_string());
+        let places = healed.again.len();
+        let (again, not) = (&healed.again, &healed.not);
+        let answer = json!({ "point": id, "places": places, "again": again, "not_again": not });
+        return print(&answer.to_string());
     }
-    eprintln!(
-        "the lost places of {id} are made again within minutes, if anything is left to make them of"
-    );
+    for (region, way) in &healed.again {
+        print(&format!("{region}: {way}, within minutes"))?;
+    }
+    for (region, why) in &healed.not {
+        eprintln!("{region}: not made again: {why}");
+    }
     Ok(())
+}
+
+/// Reads what EC2 shows of a point at home. None if EC2 does not answer, or nothing is lost there.
+async fn shown(stack: &Stack, point: &Point) -> Option<Shown> {
+    if !loss::has_lost(point) {
+        return None;
+    }
+    let ec2 = Ec2::new(&stack.config, STREAM);
+    let ids: Vec<SnapshotId> = point.snapshots.values().cloned().collect();
+    let told = |failure: &AwsFailure| eprintln!("{}", chain(failure));
+    let seen = ec2.snapshots(&point.home, &ids).await.inspect_err(told).ok()?;
+    let complete = seen.into_values().filter(|one| one.state == SnapshotState::Completed);
+    let machine = std::slice::from_ref(point.instance());
+    let machines = ec2.instances(&point.home, Find::Ids(machine)).await.inspect_err(told).ok()?;
+    Some(Shown {
+        snapshots: complete.map(|snapshot| snapshot.id).collect(),
+        machine: machines.into_iter().next(),
+    })
+}
+
+/// Returns the reasons why nothing is made again.
+fn refused(id: &PointId, healed: &Healed) -> Failure {
+    if healed.not.is_empty() {
+        return Failure::Input(format!("nothing of point {id} is lost"));
+    }
+    let reasons = healed.not.iter().map(|(region, why)| format!("\n  {region}: {why}"));
+    let reasons: String = reasons.collect();
+    Failure::Input(format!("nothing of point {id} can be made again{reasons}"))
 }

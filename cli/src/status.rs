@@ -11,6 +11,7 @@ mod table;
 
 use afterimage_aws::Clock;
 use afterimage_core::command::Finding;
+use afterimage_core::flow::unread_regions;
 use afterimage_core::reason::Code;
 use afterimage_core::subject::Subject;
 use afterimage_core::summary::MachineSummary;
@@ -57,12 +58,14 @@ async fn show(arguments: &Arguments) -> Result<(), Failure> {
     let mut findings = ledger.findings().await.map_err(failed)?;
     findings.retain(|finding| !is_outdated(finding, &fleet));
     let now = Clock::of(&stack.config).now();
+    let unaudited = unread_regions::late(&in_force, now);
     let policies = in_force.policies.iter().map(|policy| policy.name.to_string()).collect();
     let overview = Overview {
         now,
         only_failed: arguments.failed,
         policies,
         glance,
+        unaudited,
         unreadable: in_force.unreadable,
         machines,
         findings,

@@ -7,13 +7,15 @@
 mod overview;
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal, Write as _};
 
 use afterimage_aws::ledger::{LeaseUse, Writer, Written};
 use afterimage_aws::{Clock, Ec2, Failure as AwsFailure, Ledger};
 use afterimage_core::command::{Change, Write};
-use afterimage_core::ids::Region;
+use afterimage_core::ids::{Region, SnapshotId};
+use afterimage_core::names::TAG_POINT;
+use afterimage_core::observed::{Complete, ObservedImage, ObservedSnapshot};
 use afterimage_core::point::Point;
 use afterimage_core::rebuild::{Found, Seen, decide};
 use afterimage_core::request_counter::RequestCounter;
@@ -148,6 +150,8 @@ pub async fn look(
         let snapshots_found = count(snapshots.0.len(), "snapshot");
         let progress = format!("({number} of {all} regions)");
         tell(&format!("{region}: {images_found}, {snapshots_found} {progress}"));
+        let bare = bare(&ec2, region, &images, &snapshots).await?;
+        seen.bare.insert(region.clone(), bare);
         seen.images.insert(region.clone(), images);
         seen.snapshots.insert(region.clone(), snapshots);
     }
@@ -158,6 +162,21 @@ pub async fn look(
     let (replaced, known): (BTreeMap<PointId, Point>, BTreeMap<PointId, Point>) =
         known.partition(|(_, point)| is_to_be_replaced(point));
     Ok(Overview { regions, found, known: known.into_keys().collect(), replaced })
+}
+
+/// Reads the snapshots without our tag that images with our tag map.
+async fn bare(
+    ec2: &Ec2,
+    region: &Region,
+    Complete(images): &Complete<ObservedImage>,
+    Complete(tagged): &Complete<ObservedSnapshot>,
+) -> Result<Vec<ObservedSnapshot>, AwsFailure> {
+    let tagged: BTreeSet<&SnapshotId> = tagged.iter().map(|snapshot| &snapshot.id).collect();
+    let mapped = images.iter().flat_map(|image| &image.snapshots);
+    let missing = mapped.filter(|id| !tagged.contains(id)).cloned();
+    let missing: Vec<SnapshotId> = missing.collect();
+    let seen = ec2.snapshots(region, &missing).await?.into_values();
+    Ok(seen.filter(|snapshot| !snapshot.tags.contains_key(TAG_POINT)).collect())
 }
 
 /// Number of points between two lines of progress.

@@ -5,7 +5,7 @@ use afterimage_core::rebuild::{Rebuilt, Unusable};
 use serde_json::{Value, json};
 
 use super::overview::{Done, Overview};
-use crate::text::{count, printable};
+use crate::text::{count, printable, wrapped};
 
 /// Lists the points by machine and time, then the artefacts that cannot be used.
 pub fn table(overview: &Overview) -> String {
@@ -13,6 +13,9 @@ pub fn table(overview: &Overview) -> String {
     for rebuilt in &overview.found.points {
         let known = overview.known.contains(&rebuilt.point.id);
         text.push_str(&format!("{} {}\n", if known { '=' } else { '+' }, line(rebuilt)));
+        for finding in &rebuilt.point.findings {
+            text.push_str(&format!("{}\n", wrapped(&finding.to_string(), "    ")));
+        }
     }
     if overview.found.points.is_empty() {
         let regions = count(overview.regions.len(), "region");

@@ -1,11 +1,14 @@
 //! The status as a table for people, and as JSON for programs.
 
+use std::collections::BTreeMap;
+
 use afterimage_core::command::Finding;
 use afterimage_core::flow::Unreadable;
 use afterimage_core::ids::Region;
 use afterimage_core::reason::Code;
 use afterimage_core::status::Status;
 use afterimage_core::summary::Good;
+use afterimage_core::unaudited::AllUnaudited;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -24,6 +27,8 @@ pub struct Overview {
     pub policies: Vec<String>,
     /// The states of all machines, whichever are shown.
     pub glance: Glance,
+    /// The regions that were not audited for hours.
+    pub unaudited: AllUnaudited,
     pub unreadable: Vec<Unreadable>,
     pub machines: Vec<Row>,
     pub findings: Vec<Finding>,
@@ -34,9 +39,13 @@ impl Overview {
         let unreadable = self.unreadable.iter().map(|policy| {
             json!({ "policy": policy.name, "code": Code::PolicyUnreadable, "text": policy.why })
         });
+        let unaudited = self.unaudited.iter().map(|(region, unread)| {
+            json!({ "region": region, "since": unread.since, "answer": unread.answer })
+        });
         json!({
             "now": self.now,
             "summary": self.glance.to_json(&self.findings),
+            "not_audited": unaudited.collect::<Vec<_>>(),
             "policies": self.policies,
             "unreadable_policies": unreadable.collect::<Vec<_>>(),
             "machines": self.machines.iter().map(|row| self.row(row)).collect::<Vec<_>>(),
@@ -96,8 +105,9 @@ pub fn table(overview: &Overview) -> String {
 }
 
 fn machines(overview: &Overview) -> String {
+    let not_audited = not_audited(&overview.unaudited);
     if overview.machines.is_empty() {
-        return match (overview.only_failed, overview.policies.as_slice()) {
+        let none = match (overview.only_failed, overview.policies.as_slice()) {
             (true, _) => "no machine failed, and none waits\n".into(),
             (false, []) => "no policy is in force; run `afterimage policy apply FILE`\n".into(),
             (false, policies) => {
@@ -105,13 +115,15 @@ fn machines(overview: &Overview) -> String {
                 format!("no machine has a recovery point yet; policies in force: {policies}\n")
             }
         };
+        return none + &not_audited;
     }
     let mut rows = vec![HEADS.map(str::to_string)];
     rows.extend(overview.machines.iter().map(|row| cells(row, overview.now)));
     let below_heads = vec![Vec::new()];
     let below =
         below_heads.into_iter().chain(overview.machines.iter().map(|row| notes(overview, row)));
-    let mut text = format!("{}\n\n", wrapped(&overview.glance.line(&overview.findings), ""));
+    let glance = wrapped(&overview.glance.line(&overview.findings), "");
+    let mut text = format!("{glance}\n{not_audited}\n");
     for (line, notes) in columns(&rows).iter().zip(below) {
         text.push_str(&format!("{line}\n"));
         for note in notes {
@@ -119,6 +131,22 @@ fn machines(overview: &Overview) -> String {
         }
     }
     text
+}
+
+/// Names the regions that were not audited for hours: what is said of their images may be old.
+fn not_audited(unaudited: &AllUnaudited) -> String {
+    let mut by_time: BTreeMap<Timestamp, Vec<&str>> = BTreeMap::new();
+    for (region, unread) in unaudited {
+        by_time.entry(unread.since).or_default().push(region.as_str());
+    }
+    let line = |(since, regions): (Timestamp, Vec<&str>)| {
+        let (regions, since) = (regions.join(", "), minute(since));
+        let text = format!(
+            "not audited since {since} UTC: {regions}; what is said of images there was true then"
+        );
+        format!("{}\n", wrapped(&text, ""))
+    };
+    by_time.into_iter().map(line).collect()
 }
 
 /// Lists the notes below a machine, for which the columns have no room.

@@ -67,6 +67,93 @@ fn what_the_policy_leaves_to_a_person_is_made_again_when_they_say_so() {
     assert!(good_image(&served).is_some(), "{}", served.says(&["status"], ""));
 }
 
+/// The image of a point, by the names that images have.
+fn image_of(served: &Served, point: &str) -> Option<String> {
+    served.image_named(&format!("{point}-*"))
+}
+
+fn said(output: &std::process::Output) -> String {
+    let text = format!("{}{}", text(&output.stdout), text(&output.stderr));
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Two good points of one machine, the older first.
+fn two_points(served: &Served) -> (String, [String; 2]) {
+    served.says(&["policy", "apply", "-", "--yes"], POLICIES);
+    let machine = served.machine("al2023-ami-*-x86_64", "web", "gold");
+    served.pass(120);
+    let points = [(); 2].map(|()| {
+        let point = served.says(&["capture", &machine], "").trim().to_string();
+        served.pass(3600);
+        point
+    });
+    (machine, points)
+}
+
+#[test]
+fn an_older_point_is_made_again_when_a_person_says_so() {
+    let served = Served::start();
+    let (machine, [older, _]) = two_points(&served);
+    // Its snapshots stay.
+    served.deregister(&image_of(&served, &older).expect("there is one"));
+    served.pass(2 * 3600);
+    assert_eq!(image_of(&served, &older), None, "a newer point is good");
+    served.terminate(&machine);
+    served.pass(600);
+    let output = served.run(&["heal", &older]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(said(&output).contains("us-east-1"), "{}", said(&output));
+    served.pass(2 * 3600);
+    assert!(image_of(&served, &older).is_some(), "{}", served.says(&["status"], ""));
+    let told = served.says(&["status"], "");
+    assert!(!told.contains("(lost)"), "it is over: {told}");
+}
+
+#[test]
+fn an_older_point_of_which_nothing_is_left_is_refused_with_the_newer_one() {
+    let served = Served::start();
+    let (_, [older, newer]) = two_points(&served);
+    served.delete_image(&image_of(&served, &older).expect("there is one"));
+    served.pass(2 * 3600);
+    let output = served.run(&["heal", &older]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let said = said(&output);
+    assert!(said.contains("nothing is left of it") && said.contains(&newer), "{said}");
+}
+
+#[test]
+fn a_point_of_which_nothing_is_left_says_what_its_machine_has_to_do() {
+    let served = Served::start();
+    served.says(&["policy", "apply", "-", "--yes"], &format!("{POLICIES}    heal: false\n"));
+    let machine = served.machine("al2023-ami-*-x86_64", "web", "gold");
+    served.pass(120);
+    let point = served.says(&["capture", &machine], "").trim().to_string();
+    served.pass(3600);
+    served.delete_image(&good_image(&served).expect("there is one"));
+    served.pass(2 * 3600);
+    served.terminate(&machine);
+    served.pass(600);
+    let output = served.run(&["heal", &point]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let said = said(&output);
+    assert!(said.contains("its machine is gone"), "{said}");
+}
+
+#[test]
+fn a_point_whose_policy_is_gone_is_refused_with_what_to_do() {
+    let served = Served::start();
+    let (_, [older, _]) = two_points(&served);
+    served.deregister(&image_of(&served, &older).expect("there is one"));
+    served.pass(2 * 3600);
+    let other = POLICIES.replace("gold:", "silver:");
+    served.says(&["policy", "apply", "-", "--yes", "--prune"], &other);
+    let output = served.run(&["heal", &older]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let said = said(&output);
+    assert!(said.contains("policy gold is no longer in force"), "{said}");
+    assert!(said.contains("afterimage policy apply"), "{said}");
+}
+
 #[test]
 fn what_names_no_point_is_refused() {
     let served = Served::start();

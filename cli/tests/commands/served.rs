@@ -167,6 +167,26 @@ impl Served {
         self.ec2(&format!("{form}&DeleteAssociatedSnapshots=true"));
     }
 
+    /// Deletes an image and leaves its snapshots.
+    pub fn deregister(&self, image: &str) {
+        self.ec2(&format!("Action=DeregisterImage&ImageId={image}"));
+    }
+
+    /// The image of the account with such a name, if there is one.
+    pub fn image_named(&self, name: &str) -> Option<String> {
+        let filter = format!("Filter.1.Name=name&Filter.1.Value.1={name}");
+        let answer = self.ec2(&format!("Action=DescribeImages&Owner.1=self&{filter}"));
+        answer.contains("<imageId>").then(|| first(&answer, "imageId"))
+    }
+
+    /// Lets EC2 give no answer in a region.
+    pub fn darken(&self, region: &str) {
+        let rule =
+            format!("{{\"service\": \"ec2\", \"region\": \"{region}\", \"time_out\": \"before\"}}");
+        let answer = self.request("PUT /_cloud/faults", "", &format!("{{\"rules\": [{rule}]}}"));
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
     fn ec2(&self, form: &str) -> String {
         let signed = "Authorization: AWS4-HMAC-SHA256 \
                       Credential=any/20260101/us-east-1/ec2/aws4_request, SignedHeaders=host, \

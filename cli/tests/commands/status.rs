@@ -112,6 +112,34 @@ fn what_is_gone_or_no_longer_in_force_is_marked_and_nobody_writes_rows_but_the_s
     assert_eq!(told.matches("    policy gold is no longer in force\n").count(), 2, "{told}");
 }
 
+#[test]
+fn a_region_that_was_not_audited_for_hours_is_told_beneath_the_first_line() {
+    let served = Served::start();
+    served.says(&["policy", "apply", "-", "--yes"], GOLD);
+    let web = served.machine("al2023-ami-*-x86_64", "web-1", "gold");
+    served.pass(120);
+    served.stop(&web);
+    served.pass(4 * 3600);
+    let json = || -> serde_json::Value {
+        serde_json::from_str(&served.says(&["status", "--json"], "")).expect("JSON")
+    };
+    assert_eq!(json()["not_audited"], serde_json::json!([]));
+    served.darken("eu-west-1");
+    served.pass(5 * 3600);
+    let told = served.says(&["status"], "");
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines[0], "1 machine: 1 protected; 1 finding", "{told}");
+    assert!(lines[1].starts_with("not audited since 2026-01-01 0"), "{told}");
+    assert!(lines[1].contains("UTC: eu-west-1; "), "{told}");
+    let told = json();
+    assert_eq!(told["not_audited"][0]["region"], "eu-west-1", "{told}");
+    let since: Timestamp =
+        told["not_audited"][0]["since"].as_str().expect("a text").parse().expect("an instant");
+    assert!(since < at("2026-01-01T05:00:00Z"), "{told}");
+    let told = served.says(&["explain", &web], "");
+    assert!(told.contains("not-audited"), "{told}");
+}
+
 fn at(text: &str) -> Timestamp {
     text.parse().expect("an instant")
 }
@@ -230,6 +258,7 @@ fn what_failed_comes_first_then_what_waits_and_findings_last() {
         only_failed: false,
         policies: vec!["gold".into()],
         unreadable: vec![Unreadable { name: "old".into(), why: "it is empty".into() }],
+        unaudited: BTreeMap::new(),
         glance: Glance::of(&rows(&fleet())),
         machines: rows(&fleet()),
         findings: vec![Finding {
@@ -317,6 +346,7 @@ fn a_point_that_waits_for_a_stop_says_until_when_and_one_made_anew_says_so() {
         only_failed: false,
         policies: vec!["gold".into()],
         unreadable: Vec::new(),
+        unaudited: BTreeMap::new(),
         glance: Glance::of(&rows(&fleet)),
         machines: rows(&fleet),
         findings: Vec::new(),
@@ -369,6 +399,7 @@ fn the_first_line_tells_what_is_lost_before_all_else() {
         now: at("2026-01-08T05:30:00Z"),
         only_failed: false,
         policies: vec!["gold".into()],
+        unaudited: BTreeMap::new(),
         glance: Glance::of(&machines),
         unreadable: Vec::new(),
         machines,
@@ -421,6 +452,7 @@ fn the_table_fits_into_a_hundred_columns() {
         only_failed: false,
         policies: vec!["gold".into()],
         unreadable: Vec::new(),
+        unaudited: BTreeMap::new(),
         glance: Glance::of(&rows(&fleet)),
         machines: rows(&fleet),
         findings: Vec::new(),

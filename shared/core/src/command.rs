@@ -13,6 +13,7 @@ use crate::ids::{InstanceId, PolicyName, Region};
 use crate::reason::Reason;
 use crate::request_counter::RequestCounter;
 use crate::slot::PointId;
+use crate::unaudited::AllUnaudited;
 use crate::witness::Mark;
 use crate::work::Queue;
 
@@ -48,8 +49,8 @@ pub enum Command {
     Forget(Hint),
     /// Wake the worker of a queue.
     Wake(Wake),
-    /// Record that everything that carries our tag was looked through.
-    Looked(Timestamp),
+    /// Record that everything that carries our tag was looked through, in all regions but these.
+    Looked(Timestamp, AllUnaudited),
     /// Keep a finding for people, where they look.
     Report(Finding),
     /// Remove a finding that no longer holds.
@@ -121,7 +122,7 @@ impl Command {
             | Command::Hint(_)
             | Command::Forget(_)
             | Command::Wake(_)
-            | Command::Looked(_)
+            | Command::Looked(..)
             | Command::Report(_)
             | Command::Resolve(_)
             | Command::Mark(_) => None,
@@ -146,7 +147,7 @@ impl Command {
             | Command::Hint(_)
             | Command::Forget(_)
             | Command::Wake(_)
-            | Command::Looked(_)
+            | Command::Looked(..)
             | Command::Report(_)
             | Command::Resolve(_)
             | Command::Mark(_) => None,
@@ -171,7 +172,7 @@ impl Command {
             | Command::Hint(_)
             | Command::Forget(_)
             | Command::Wake(_)
-            | Command::Looked(_)
+            | Command::Looked(..)
             | Command::Report(_)
             | Command::Mark(_) => self,
         }

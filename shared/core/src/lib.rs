@@ -33,6 +33,7 @@ pub mod subject;
 pub mod summary;
 pub mod tags;
 pub mod transition;
+pub mod unaudited;
 pub mod witness;
 pub mod work;
 pub mod worker;

@@ -232,6 +232,15 @@ pub const GUARD_PACE: SignedDuration = POWER_PACE;
 /// in no hurry.
 pub const LOOK_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
+/// The most snapshots of a region that one audit looks at by their ids because the listing by our
+/// tag does not show them: five calls. There are more only if somebody removes tags by the
+/// thousand, and a person who is told of these knows it.
+pub const UNLISTED_MAX: usize = 1000;
+
+/// Time without an audit of a region after which a person is told: three audits in a row failed. A
+/// region that misses one or two may have been busy.
+pub const AUDIT_LATE: SignedDuration = SignedDuration::from_hours(3);
+
 /// The most gaps that are reported at one look, the others at the next: their reader has enough to
 /// do.
 pub const GAP_REPORTS_MAX: usize = 50;

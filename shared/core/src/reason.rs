@@ -185,6 +185,8 @@ codes! {
     ImageDisabled = "image-disabled",
     /// An artefact of ours has lost our tag.
     TagGone = "tag-gone",
+    /// The audit could not read a region for hours.
+    NotAudited = "not-audited",
     // What else is said.
     /// Other accounts are to have it, and cannot use it.
     NotShareable = "not-shareable",

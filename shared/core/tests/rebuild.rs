@@ -160,7 +160,8 @@ fn seen(home: &[ObservedImage], snapshots: &[ObservedSnapshot], ireland: &[Obser
     let images = [(region(HOME), home), (region(IRELAND), ireland)];
     let images = images.map(|(region, images)| (region, Complete(images.to_vec())));
     let snapshots = [(region(HOME), Complete(snapshots.to_vec()))];
-    Seen { images: BTreeMap::from(images), snapshots: BTreeMap::from(snapshots) }
+    let (images, snapshots) = (BTreeMap::from(images), BTreeMap::from(snapshots));
+    Seen { images, snapshots, bare: BTreeMap::new() }
 }
 
 fn set() -> [ObservedSnapshot; 2] {
@@ -363,7 +364,7 @@ fn adopted(occasion: Occasion, state: State) -> usize {
     let tagged = |seen| ObservedSnapshot { tags: snapshot_tags(&point, 0), ..seen };
     let name = format!("{}-0", point.id);
     let image = ObservedImage { name, tags: image_tags(&point, 0), ..image(1, [11, 12], 0) };
-    let Seen { images, snapshots } = seen(&[image], &set().map(tagged), &[]);
+    let Seen { images, snapshots, .. } = seen(&[image], &set().map(tagged), &[]);
     let machine = Instance { state, ..machine().instance };
     let fleet = BTreeMap::from([(region(HOME), Complete(vec![machine]))]);
     let tagged = Tagged { images, snapshots, fleet, ..Tagged::default() };

@@ -13,6 +13,15 @@ const A_DAY: u64 = 24 * 60;
 
 const PLACES: [&str; 3] = [HOME, IRELAND, FRANKFURT];
 
+/// Snapshots of the same machines, and no images.
+const SNAPSHOTS: &str = "
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{on: stopped}]
+    image: {kind: snapshots}
+";
+
 const EVERY_SIX_HOURS: &str = "
 policies:
   gold:
@@ -317,6 +326,42 @@ fn a_clean_up_of_our_tags_is_a_finding_and_nothing_else() {
             assert_eq!(again, 0, "{action}");
         }
     });
+}
+
+impl Scene {
+    async fn delete_point_tag(&self, region: &str, ids: Vec<String>) {
+        let tag = aws_sdk_ec2::types::Tag::builder().key("afterimage:point").build();
+        let call = self.ec2(region).delete_tags().set_resources(Some(ids)).tags(tag);
+        call.send().await.expect("tags are deleted");
+    }
+}
+
+#[test]
+fn a_tag_that_a_snapshot_has_lost_is_a_finding_until_it_is_put_back() {
+    for policies in [ON_STOP, SNAPSHOTS] {
+        scene::play(async |scene| {
+            let machine = scene.machine(1).await;
+            scene.policies(policies).await;
+            scene.stop(&machine).await;
+            scene.pass(TWO_HOURS).await;
+            assert_eq!(scene.the_point().await["status"], "protected");
+            let snapshot = scene.snapshots(HOME).await.remove(0);
+            scene.delete_point_tag(HOME, vec![snapshot.id.clone()]).await;
+            scene.pass(TWO_HOURS).await;
+            let found = scene.open_findings().await;
+            assert_eq!(scene.open_codes().await, ["tag-gone"], "{found:#?}");
+            assert!(found[0]["reason"].contains(&snapshot.id), "{found:#?}");
+            let before = scene.the_point().await;
+            scene.pass(A_DAY).await;
+            assert_eq!(scene.the_point().await, before, "a tag is no fact");
+            let tag = scene::tag("afterimage:point", &snapshot.tags["afterimage:point"]);
+            let call = scene.ec2(HOME).create_tags().resources(&snapshot.id).tags(tag);
+            call.send().await.expect("it is tagged");
+            scene.pass(TWO_HOURS).await;
+            assert_eq!(scene.open_codes().await, Vec::<String>::new(), "it is over");
+            assert_eq!(scene.count("CreateSnapshots", HOME), 1);
+        });
+    }
 }
 
 #[test]

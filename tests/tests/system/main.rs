@@ -16,6 +16,7 @@ mod lost;
 mod mutations;
 mod neighbour;
 mod never_given_up;
+mod not_audited;
 mod not_fooled;
 mod path;
 mod powers;

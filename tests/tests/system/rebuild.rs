@@ -410,6 +410,70 @@ fn what_tags_or_facts_do_not_vouch_for_is_told_and_not_rebuilt() {
     });
 }
 
+#[test]
+fn a_point_whose_snapshots_have_lost_their_tag_is_rebuilt_by_its_image_and_says_so() {
+    for all in [false, true] {
+        scene::play(async |scene| {
+            scene.machine(1).await;
+            scene.policies(scene::NIGHTLY).await;
+            scene.pass(60).await;
+            let ours = scene.available(HOME).await.remove(0);
+            let bare = if all { &ours.snapshots[..] } else { &ours.snapshots[..1] };
+            for id in bare {
+                let tags = aws_sdk_ec2::types::Tag::builder().key("afterimage:point").build();
+                let call = scene.ec2(HOME).delete_tags().resources(id);
+                // A clean-up may take one of our tags, or all.
+                let call = if all { call } else { call.tags(tags) };
+                call.send().await.expect("a tag is deleted");
+            }
+            scene.lose_the_table().await;
+            let (overview, done) = scene.rebuild().await;
+            let found = &overview.found;
+            assert_eq!((done.points, done.replicas), (1, 2), "{:#?}", found.unusable);
+            assert_eq!(found.unusable, []);
+            let point = &found.points[0].point;
+            assert_eq!(point.image.as_ref().map(ToString::to_string), Some(ours.id));
+            assert_eq!(point.snapshots.len(), 2, "{point:#?}");
+            let said: Vec<String> = point.findings.iter().map(ToString::to_string).collect();
+            assert!(said.iter().any(|said| said.contains("(tag-gone)")), "{said:?}");
+            let names = |id: &String| said.iter().any(|said| said.contains(id.as_str()));
+            assert!(bare.iter().all(names), "{said:?}");
+            scene.policies(scene::NIGHTLY).await;
+            scene.pass(3 * 60).await;
+            assert_eq!(scene.the_point().await["status"], "protected");
+            assert_eq!(scene.images(HOME).await.len(), 1);
+            assert_eq!(scene.foreign().await.len(), 1, "the tag is still to be put back");
+        });
+    }
+}
+
+#[test]
+fn a_snapshot_that_an_image_of_somebody_else_maps_is_not_made_ours_by_it() {
+    scene::play(async |scene| {
+        scene.machine(1).await;
+        scene.policies(scene::NIGHTLY).await;
+        scene.pass(60).await;
+        let ours = scene.available(HOME).await.remove(0);
+        // An image under the next name, with all our tags, of a disk of another machine.
+        let stolen = scene.plant_stolen(&BTreeMap::new()).await;
+        scene.pass(5).await;
+        let base = ours.name.trim_end_matches("-0").to_string();
+        let mut tags = ours.tags.clone();
+        tags.insert("afterimage:attempt".into(), "1".into());
+        let tags: Vec<(String, String)> = tags.into_iter().collect();
+        let disks = [("/dev/xvda", stolen.as_str())];
+        let planted = scene.plant_whole(&format!("{base}-1"), &disks, &tags).await;
+        scene.pass(60).await;
+        scene.lose_the_table().await;
+        let (overview, _) = scene.rebuild().await;
+        let point = &overview.found.points[0].point;
+        assert_eq!(point.image.as_ref().map(ToString::to_string), Some(ours.id));
+        assert!(point.leftovers.is_empty(), "{:?}", point.leftovers);
+        let told = overview.found.unusable.iter().map(|unusable| unusable.artefact.clone());
+        assert!(told.collect::<Vec<_>>().contains(&planted), "{:?}", overview.found.unusable);
+    });
+}
+
 async fn copies_of(scene: &Scene, image: &str) -> usize {
     let images = scene.images(IRELAND).await;
     let image = images.iter().find(|known| known.id == image).expect("it is there");

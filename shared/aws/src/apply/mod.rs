@@ -186,7 +186,7 @@ impl<'a> Executor<'a> {
             Command::Hint(hint) => self.count(ledger.put_hint(&hint).await?),
             Command::Forget(hint) => self.count(ledger.forget(&hint).await?),
             Command::Wake(wake) => drop(self.wakes.insert(wake)),
-            Command::Looked(at) => ledger.looked(at).await?,
+            Command::Looked(at, unaudited) => ledger.looked(at, &unaudited).await?,
             Command::Report(finding) => self.report(&finding).await?,
             Command::Resolve(resolved) => self.resolve(&resolved).await?,
             Command::Mark(mark) => self.mark(&mark).await?,

@@ -5,6 +5,7 @@ use afterimage_core::command::Cursor;
 use afterimage_core::flow::{InForce, Unreadable};
 use afterimage_core::ids::{PolicyName, Region};
 use afterimage_core::policy::Policy;
+use afterimage_core::unaudited::AllUnaudited;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem};
 use jiff::Timestamp;
 
@@ -27,6 +28,8 @@ const APPLIED_AT: &str = "applied_at";
 const REGION_ATTRIBUTE: &str = "region";
 /// The time of a cursor or a look. An earlier one never replaces a later one.
 const AT: &str = "at";
+/// The regions that a look could not read.
+const UNAUDITED: &str = "unaudited";
 
 impl Ledger {
     /// Reads everything in force.
@@ -57,6 +60,7 @@ impl Ledger {
                 in_force.roster = readable(roster(&item)).unwrap_or_default();
             } else if key.sk == LOOKED {
                 in_force.looked_at = readable(looked_at(&item, &key));
+                in_force.unaudited = readable(unaudited(&item, &key)).unwrap_or_default();
             } else {
                 readable::<()>(Err(unfit(&key, "no item with such a key is ever written")));
             }
@@ -129,13 +133,18 @@ impl Ledger {
         self.put_own(put, cursor.done_until).await.map(|_| ())
     }
 
-    /// Remembers the time of the last audit of everything with our tag.
+    /// Remembers the time of the last audit of everything with our tag, and the regions that it
+    /// could not read.
     ///
     /// # Errors
     /// The ledger cannot be written.
-    pub async fn looked(&self, at: Timestamp) -> Result<(), Failure> {
+    pub async fn looked(&self, at: Timestamp, unaudited: &AllUnaudited) -> Result<(), Failure> {
         let mut item = Key::looked().item();
         item.insert(AT.into(), millis(at));
+        if !unaudited.is_empty() {
+            let body = attribute_of(unaudited).map_err(|why| unfit(&Key::looked(), why))?;
+            item.insert(UNAUDITED.into(), body);
+        }
         let put = PutIf { item, condition: Condition::not_after(AT, at) };
         self.put_own(put, at).await.map(|_| ())
     }
@@ -178,6 +187,11 @@ fn region(item: &Item, key: &Key) -> Result<Region, Failure> {
 
 fn looked_at(item: &Item, key: &Key) -> Result<Timestamp, Failure> {
     item.get(AT).and_then(at_millis).ok_or_else(|| unfit(key, format!("`{AT}` is not a time")))
+}
+
+fn unaudited(item: &Item, key: &Key) -> Result<AllUnaudited, Failure> {
+    let Some(body) = item.get(UNAUDITED) else { return Ok(AllUnaudited::new()) };
+    part_of(UNAUDITED, body).map_err(|why| unfit(key, why))
 }
 
 fn unfit(key: &Key, why: impl ToString) -> Failure {

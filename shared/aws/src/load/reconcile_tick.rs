@@ -10,6 +10,7 @@ use afterimage_core::flow::coverage::Fleet;
 use afterimage_core::flow::held::{self, Held, KeysInUse};
 use afterimage_core::flow::on_demand::{self, TagRequests};
 use afterimage_core::flow::reconcile_tick::{Input, is_time_to_look};
+use afterimage_core::flow::tag_gone::{self, Unlisted};
 use afterimage_core::flow::taken_up::{self, Ended};
 use afterimage_core::flow::waiting::{self, Waiting};
 use afterimage_core::flow::went_back::{self, Doubt, WentBack};
@@ -29,7 +30,7 @@ use jiff::Timestamp;
 use super::left_out;
 use crate::decode::Tick;
 use crate::ec2::Find;
-use crate::error::Failure;
+use crate::error::{Failure, chain};
 use crate::{Aws, Context};
 
 /// Reads what the sweep needs.
@@ -219,32 +220,42 @@ async fn everything(
     let mut named: BTreeSet<(PointId, Region)> = BTreeSet::new();
     let mut suspects: Vec<Held> = Vec::new();
     let mut regions: VecDeque<Region> = in_force.regions.iter().cloned().collect();
+    // Those that did not answer the last time must not take the time of the others.
+    let is_unread = |region: &Region| in_force.unaudited.contains_key(region);
+    regions.make_contiguous().sort_by_key(is_unread);
     let mut listed: BTreeSet<Region> = regions.iter().cloned().collect();
     while let Some(region) = &regions.pop_front() {
         // Regions that never answer must not keep the sweep from waking the workers that have work.
         if !context.has_time(aws.clock.now()) {
-            break;
+            tagged.unread.insert(region.clone(), "the sweep had no time left for it".to_string());
+            continue;
         }
         // Before the listings: what is younger than they are must not look lost.
         let held = aws.ledger.held(region).await?;
-        let (snapshots, images, instances) = match listings(aws, region).await {
-            Ok(listings) => listings,
-            Err(failure) => {
-                left_out(&failure);
-                continue;
-            }
-        };
+        let (snapshots, images, instances, unlisted) =
+            match listings(aws, region, &held, !doubts.is_empty()).await {
+                Ok(listings) => listings,
+                Err(failure) => {
+                    left_out(&failure);
+                    if !held.is_empty() || in_force.names(region) {
+                        tagged.unread.insert(region.clone(), chain(&failure));
+                    }
+                    continue;
+                }
+            };
         let vouched = artefact_audit::vouched(&held, &images, !doubts.is_empty());
         let points = artefact_audit::named(&vouched, &images, &snapshots);
         named.extend(points.into_iter().map(|point| (point, region.clone())));
-        let arns = held::keys(&held, &images, &snapshots);
+        let shown = Complete(snapshots.0.iter().chain(unlisted.values()).cloned().collect());
+        let arns = held::keys(&held, &images, &shown);
         let described = keys(aws, region, &arns, context).await;
-        let found = held::suspects(&held, &images, &snapshots, &described);
+        let found = held::suspects(&held, &images, &shown, &described);
         suspects.extend(found.into_iter().cloned());
         tagged.keys.insert(region.clone(), KeysInUse { arns, described });
         tagged.vouched.insert(region.clone(), vouched);
         let more = went_back::regions_of_replicas(&images.0, doubts);
         regions.extend(more.into_iter().filter(|region| listed.insert(region.clone())));
+        tagged.unlisted.insert(region.clone(), unlisted);
         tagged.held.insert(region.clone(), held);
         tagged.snapshots.insert(region.clone(), snapshots);
         tagged.images.insert(region.clone(), images);
@@ -280,13 +291,21 @@ async fn keys(aws: &Aws, region: &Region, arns: &BTreeSet<String>, context: &Con
     keys
 }
 
+/// What one region shows: the snapshots with our tag, all images, all machines, and the snapshots
+/// that should have our tag and do not show it.
+type Listings = (Complete<ObservedSnapshot>, Complete<ObservedImage>, Complete<Instance>, Unlisted);
+
 async fn listings(
     aws: &Aws,
     region: &Region,
-) -> Result<(Complete<ObservedSnapshot>, Complete<ObservedImage>, Complete<Instance>), Failure> {
+    held: &[Held],
+    is_doubted: bool,
+) -> Result<Listings, Failure> {
     let snapshots = aws.ec2.snapshots_tagged(region, None).await?;
     let images = aws.ec2.images_owned(region).await?;
     // A listing is read to its last page, or fails.
     let instances = Complete(aws.ec2.instances(region, Find::All).await?);
-    Ok((snapshots, images, instances))
+    let unlisted = tag_gone::unlisted(held, &images, &snapshots, is_doubted);
+    let unlisted = aws.ec2.snapshots(region, &unlisted).await?;
+    Ok((snapshots, images, instances, unlisted))
 }

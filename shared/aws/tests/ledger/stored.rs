@@ -16,6 +16,7 @@ use afterimage_core::point::{Point, Replica};
 use afterimage_core::policy::Policy;
 use afterimage_core::request_counter::RequestCounter;
 use afterimage_core::summary::{Good, Latest, MachineSummary, News, Stop, Summary};
+use afterimage_core::unaudited::AllUnaudited;
 use afterimage_core::work::Kind;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::DeserializeOwned;
@@ -329,7 +330,11 @@ fn what_is_in_force_is_written_as_it_is_stored() {
             world.ledger.advance(&cursor).await.expect("the ledger can be written");
         }
         world.ledger.put_region(&region(SEAT)).await.expect("the ledger can be written");
-        world.ledger.looked(second(2)).await.expect("the ledger can be written");
+        world
+            .ledger
+            .looked(second(2), &AllUnaudited::new())
+            .await
+            .expect("the ledger can be written");
     });
 }
 

@@ -24,6 +24,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::coverage::Fleet;
 use super::held::{Held, KeysInUse};
+use super::tag_gone::Unlisted;
 use crate::change::Record;
 use crate::command::{Change, Command, Decision, Finding, Resolved};
 use crate::ids::{Region, ResourceId, SnapshotId};
@@ -47,6 +48,10 @@ pub struct Tagged {
     pub fleet: Fleet,
     pub snapshots: BTreeMap<Region, Complete<ObservedSnapshot>>,
     pub images: BTreeMap<Region, Complete<ObservedImage>>,
+    /// Snapshots that the listings by our tag do not show, by a look at their ids.
+    pub unlisted: BTreeMap<Region, Unlisted>,
+    /// The answers of the regions that could not be read, and may have something of ours.
+    pub unread: BTreeMap<Region, String>,
     /// The artefacts that need no look, by region.
     pub vouched: BTreeMap<Region, Vouched>,
     /// The points that the tags of the others name, as far as there are such points.

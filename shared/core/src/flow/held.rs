@@ -15,7 +15,6 @@ use crate::change::{Change, Record, Write};
 use crate::command::{Command, Decision, Wake};
 use crate::finding::{Finding, Resolved};
 use crate::ids::{AmiId, Region, ResourceId, SnapshotId};
-use crate::names::TAG_POINT;
 use crate::observed::{Complete, ImageState, ObservedImage, ObservedSnapshot};
 use crate::point::{Point, Replica};
 use crate::reason::{Code, Reason};
@@ -182,34 +181,6 @@ pub fn released(brakes: &BTreeMap<Region, Brake>, now: Timestamp) -> Decision {
         decision.command(Command::Record(Box::new(change)));
     }
     decision
-}
-
-/// Reports the images that the ledger calls good and that have lost our tag. A tag is no fact:
-/// nothing else follows from it.
-pub fn untagged(
-    region: &Region,
-    held: &[Held],
-    Complete(images): &Complete<ObservedImage>,
-    now: Timestamp,
-) -> Vec<Finding> {
-    let by_image: BTreeMap<&ResourceId, &Held> =
-        held.iter().flat_map(|held| held.artefacts.iter().map(move |id| (id, held))).collect();
-    let bare = images.iter().filter(|image| !image.tags.contains_key(TAG_POINT));
-    let found = bare.filter_map(|image| {
-        let held = by_image.get(&ResourceId::Image(image.id.clone()))?;
-        let text = format!(
-            "the tag {TAG_POINT} of the image of {} is missing; the image is kept and used all the \
-             same. Put the tag back: {TAG_POINT}={}",
-            held.point, held.point
-        );
-        Some(Finding {
-            region: region.clone(),
-            artefact: (&image.id).into(),
-            reason: Reason::new(Code::TagGone, text),
-            seen_at: now,
-        })
-    });
-    found.collect()
 }
 
 /// Decides that the artefacts of these records are looked at by their ids, at once.

@@ -6,6 +6,7 @@ pub mod backup_tick;
 pub mod cancel;
 pub mod coverage;
 pub mod explain;
+pub mod heal;
 pub mod held;
 pub mod image_state_changed;
 pub mod instance_state_changed;
@@ -15,7 +16,9 @@ pub mod reconcile_tick;
 mod request;
 pub mod snapshots_completed;
 pub mod stop;
+pub mod tag_gone;
 pub mod taken_up;
+pub mod unread_regions;
 pub mod waiting;
 pub mod wanted;
 pub mod went_back;
@@ -34,6 +37,7 @@ use crate::observed::ImageState;
 use crate::policy::{Consistency, Policy};
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
+use crate::unaudited::AllUnaudited;
 use crate::witness::Identity;
 use crate::work::{Kind, Queue};
 
@@ -47,6 +51,8 @@ pub struct InForce {
     pub regions: Vec<Region>,
     /// Time of the last audit of everything that carries our tag.
     pub looked_at: Option<Timestamp>,
+    /// The regions that this audit could not read.
+    pub unaudited: AllUnaudited,
     /// The machines that are down by our doing.
     pub roster: Roster,
     /// The regions that have lost images of late, and what was made again there.
@@ -102,6 +108,15 @@ impl InForce {
     pub fn all_queues(&self) -> BTreeSet<Queue> {
         let of = |region: &Region| Kind::ALL.map(|kind| Queue { region: region.clone(), kind });
         self.regions.iter().flat_map(of).chain(self.queues()).collect()
+    }
+
+    /// Tells whether a policy names a region, for machines or for replicas.
+    pub fn names(&self, region: &Region) -> bool {
+        let named = |policy: &Policy| {
+            let replicas = policy.replicate.iter().map(|place| &place.region);
+            policy.select.regions.iter().chain(replicas).any(|named| named == region)
+        };
+        !self.unreadable.is_empty() || self.policies.iter().any(named)
     }
 
     pub fn policy(&self, name: &PolicyName) -> Option<&Policy> {

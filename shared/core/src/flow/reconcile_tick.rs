@@ -16,10 +16,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::artefact_audit::{self, Tagged};
+use super::tag_gone::{self, Unlisted};
 use super::taken_up::{self, Ended};
 use super::waiting::{self, Waiting};
 use super::went_back::{self, WentBack};
-use super::{InForce, coverage, held, on_demand, say_unreadable, stop};
+use super::{InForce, coverage, held, on_demand, say_unreadable, stop, unread_regions};
 use crate::command::{Command, Decision, Wake};
 use crate::ids::InstanceId;
 use crate::limits::LOOK_EVERY;
@@ -91,10 +92,12 @@ pub fn decide(input: &Input) -> Decision {
         let tagged = known.as_ref().unwrap_or(tagged);
         // The truth about what is called good, before what else there may be.
         decision.add(held::look_at(&tagged.suspects, input.now));
+        let nothing = Unlisted::new();
         for (region, held) in &tagged.held {
             let Some(images) = tagged.images.get(region) else { continue };
-            let found = held::untagged(region, held, images, input.now);
-            decision.commands.extend(found.into_iter().map(Command::Report));
+            let unlisted = tagged.unlisted.get(region).unwrap_or(&nothing);
+            let known = &tagged.known;
+            decision.add(tag_gone::look(region, held, images, unlisted, known, input.now));
         }
         for (region, keys) in &tagged.keys {
             decision.add(held::unusable_keys(region, keys, &tagged.known, input.now));
@@ -102,7 +105,9 @@ pub fn decide(input: &Input) -> Decision {
         decision.add(held::released(&input.in_force.brakes, input.now));
         decision.add(artefact_audit::look(tagged, input.now));
         decision.add(coverage::look(&input.in_force, &tagged.fleet, &tagged.known, input.now));
-        decision.command(Command::Looked(input.now));
+        let unaudited = unread_regions::after(&tagged.unread, &input.in_force, input.now);
+        decision.add(unread_regions::tell(&unaudited, &tagged.known, input.now));
+        decision.command(Command::Looked(input.now, unaudited));
     }
     decision
 }

@@ -129,6 +129,10 @@ pub fn found(tagged: &Tagged, doubts: &BTreeMap<Region, Doubt>, now: Timestamp) 
         let of_unknown = snapshots.iter().filter(|snapshot| is_unknown(&snapshot.tags));
         seen.snapshots.insert(region.clone(), Complete(of_unknown.cloned().collect()));
     }
+    for (region, unlisted) in &tagged.unlisted {
+        let bare = unlisted.values().filter(|snapshot| !snapshot.tags.contains_key(TAG_POINT));
+        seen.bare.insert(region.clone(), bare.cloned().collect());
+    }
     let mut found = rebuild::decide(&seen);
     found.points.retain(|rebuilt| is_past(&rebuilt.point, tagged, now));
     found

@@ -1,16 +1,17 @@
 //! The result of a rebuild, and the artefacts that it is made from.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::command::{Change, Record, Write};
-use crate::ids::{InstanceId, PolicyName, Region, SnapshotId};
+use crate::ids::{InstanceId, PolicyName, Region, SnapshotId, VolumeId};
 use crate::names::TAG_POINT;
 use crate::observed::{ObservedImage, ObservedSnapshot};
 use crate::point::{Point, Replica};
 use crate::request_counter::RequestCounter;
 use crate::slot::{Occasion, PointId};
 use crate::summary::{News, Stop, Summary};
-use crate::tags::read::Label;
+use crate::tags::read::{Label, devices};
 use crate::transition::summary;
 
 /// Points that can be rebuilt, and artefacts that cannot be used.
@@ -111,6 +112,57 @@ pub(super) struct Labelled<'a, T> {
 pub(super) struct Group<'a> {
     pub images: Vec<Labelled<'a, ObservedImage>>,
     pub snapshots: BTreeMap<(&'a Region, &'a SnapshotId), Labelled<'a, ObservedSnapshot>>,
+    /// Those of the snapshots that do not say so themselves: an image at home maps them.
+    pub bare: BTreeSet<&'a SnapshotId>,
+}
+
+impl<'a> Group<'a> {
+    /// Takes the snapshots without our tag that the images at home map.
+    pub fn claim(&mut self, bare: &'a BTreeMap<Region, Vec<ObservedSnapshot>>) {
+        let at_home = self.images.iter().filter(|image| *image.region == image.label.home);
+        let mut claimed = Vec::new();
+        for image in at_home {
+            let there = bare.get(image.region).into_iter().flatten();
+            let mapped = there.filter(|snapshot| image.seen.snapshots.contains(&snapshot.id));
+            for seen in mapped {
+                let devices = devices(&seen.tags).ok().filter(|devices| !devices.is_empty());
+                let devices = devices.unwrap_or_else(|| self.mapping(image, bare));
+                let label = Label { devices, ..image.label.clone() };
+                claimed.push(Labelled { region: image.region, seen, label });
+            }
+        }
+        for snapshot in claimed {
+            let id = &snapshot.seen.id;
+            if let Entry::Vacant(vacant) = self.snapshots.entry((snapshot.region, id)) {
+                vacant.insert(snapshot);
+                self.bare.insert(id);
+            }
+        }
+    }
+
+    /// Returns the volumes of the devices that an image maps.
+    fn mapping(
+        &self,
+        image: &Labelled<'a, ObservedImage>,
+        bare: &'a BTreeMap<Region, Vec<ObservedSnapshot>>,
+    ) -> BTreeMap<String, VolumeId> {
+        let bare: Vec<&ObservedSnapshot> = bare.get(image.region).into_iter().flatten().collect();
+        let volume = |id: &'a SnapshotId| {
+            let tagged = self.snapshots.get(&(image.region, id)).map(|labelled| labelled.seen);
+            let seen = tagged.or_else(|| bare.iter().copied().find(|one| one.id == *id))?;
+            seen.volume.clone()
+        };
+        let devices = image.seen.devices.iter().filter_map(|device| {
+            Some((device.name.clone(), device.snapshot.as_ref().and_then(volume)?))
+        });
+        devices.collect()
+    }
+
+    /// Lists the snapshots of an image that have lost our tag.
+    pub fn bare_of(&self, image: &ObservedImage) -> Vec<&'a SnapshotId> {
+        let of_image = |id: &&&SnapshotId| image.snapshots.contains(id);
+        self.bare.iter().filter(of_image).copied().collect()
+    }
 }
 
 impl Found {

@@ -7,6 +7,8 @@
 //!   its mapping is exactly the devices and volumes that its snapshots say the set is made of. The
 //!   snapshots say so of the same point, each is of the volume it is said to be of, and none is
 //!   older than the request.
+//! - A snapshot that has lost our tag is that of the image that maps it, if no image is there whose
+//!   snapshots all have theirs. This is told: the word of the image is all that there is.
 //! - A replica is a copy of that image, under a name of the point, in a region that the image says
 //!   was to have one.
 //! - Where snapshots are all that was wanted, a set is complete that has one snapshot of each of
@@ -40,6 +42,8 @@ pub use found::{Found, Rebuilt, Unusable};
 pub struct Seen {
     pub images: BTreeMap<Region, Complete<ObservedImage>>,
     pub snapshots: BTreeMap<Region, Complete<ObservedSnapshot>>,
+    /// Snapshots without our tag that images with our tag name.
+    pub bare: BTreeMap<Region, Vec<ObservedSnapshot>>,
 }
 
 /// Rebuilds points from the artefacts that were seen.
@@ -70,6 +74,7 @@ pub fn decide(seen: &Seen) -> Found {
         }
     }
     for group in groups.values_mut() {
+        group.claim(&seen.bare);
         // What an earlier try made was turned down, or not heard of.
         let order = |image: &Labelled<ObservedImage>| {
             (Reverse(image.label.attempt), image.seen.created_at, image.seen.id.clone())

@@ -7,6 +7,7 @@ use super::home::{self, Judged, Set};
 use super::{machine, replicas};
 use crate::ids::{ResourceId, SnapshotId, VolumeId};
 use crate::machine::Machine;
+use crate::names::TAG_POINT;
 use crate::observed::{ObservedImage, ObservedSnapshot, SnapshotState};
 use crate::point::{Chosen, Place, Plan, Point, Replica, Step};
 use crate::policy::{Artefact, Method, Replicate};
@@ -32,7 +33,8 @@ pub(super) fn rebuild(group: &Group, found: &mut Found) {
     let Some(home) = home else {
         return leave_all(group, found);
     };
-    let mut point = point(&home);
+    let bare = home.image.as_ref().map(|image| group.bare_of(image.seen)).unwrap_or_default();
+    let mut point = point(&home).found(taken_for_ours(&bare));
     point.leftovers = leftovers(group, &home, found);
     let mut replicas = Vec::new();
     if home.image.is_some() {
@@ -83,7 +85,9 @@ fn of_image<'a>(group: &Group<'a>) -> Option<Home<'a>> {
             _ => None,
         }
     });
-    let (image, set) = good.min_by_key(|(image, _)| !is_copied(image.seen))?;
+    // One whose snapshots say of themselves what they are of goes first.
+    let order = |image: &ObservedImage| (!group.bare_of(image).is_empty(), !is_copied(image));
+    let (image, set) = good.min_by_key(|(image, _)| order(image.seen))?;
     let machine = Some(machine::of_image(image, &set)?);
     Some(Home { label: image.label.clone(), image: Some(image.clone()), machine, set })
 }
@@ -142,6 +146,19 @@ fn point(home: &Home) -> Point {
     }
 }
 
+/// Tells a person of the snapshots that do not say of themselves that they are of the point.
+fn taken_for_ours(bare: &[&SnapshotId]) -> Option<Reason> {
+    let ids: Vec<&str> = bare.iter().map(|id| id.as_str()).collect();
+    let text = || {
+        format!(
+            "without the tag {TAG_POINT}: {}; taken for the snapshots of the point because its \
+             image maps them, and nothing else vouches for them",
+            ids.join(", ")
+        )
+    };
+    (!ids.is_empty()).then(|| Reason::new(Code::TagGone, text()))
+}
+
 fn ids(set: &Set) -> BTreeMap<VolumeId, SnapshotId> {
     set.iter().map(|(volume, snapshot)| (volume.clone(), snapshot.id.clone())).collect()
 }
@@ -181,6 +198,9 @@ fn leftovers(group: &Group, home: &Home, found: &mut Found) -> Vec<ResourceId> {
                 found.leave_image(image, "its tags contradict those of its point");
             }
             Judged::Foreign(why) => found.leave_image(image, why),
+            _ if !group.bare_of(image.seen).is_empty() => {
+                found.leave_image(image, "its snapshots do not have the tag of its point");
+            }
             Judged::Good(_) | Judged::NotYet(_) | Judged::Left => {
                 left.push(image.seen.id.clone().into());
             }
@@ -189,7 +209,8 @@ fn leftovers(group: &Group, home: &Home, found: &mut Found) -> Vec<ResourceId> {
     let is_used =
         |snapshot: &ObservedSnapshot| home.set.values().any(|used| used.id == snapshot.id);
     for snapshot in group.snapshots.values() {
-        if *snapshot.region != home.label.home || is_used(snapshot.seen) {
+        let is_bare = group.bare.contains(&snapshot.seen.id);
+        if *snapshot.region != home.label.home || is_used(snapshot.seen) || is_bare {
             continue;
         }
         match home::is_borne_out(snapshot) {
@@ -224,7 +245,8 @@ fn leave_all(group: &Group, found: &mut Found) {
             _ => found.leave_image(image, "its source image was not found"),
         }
     }
-    for snapshot in group.snapshots.values() {
+    let tagged = group.snapshots.values().filter(|one| !group.bare.contains(&one.seen.id));
+    for snapshot in tagged {
         let why = match home::is_borne_out(snapshot) {
             Err(why) => why,
             Ok(()) if snapshot.seen.state == SnapshotState::Pending => {

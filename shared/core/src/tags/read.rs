@@ -138,7 +138,11 @@ fn run(text: &str) -> Option<Run> {
     Some(run)
 }
 
-fn devices(tags: &Tags) -> Result<BTreeMap<String, VolumeId>, String> {
+/// The devices of a set of snapshots that the tags name, each with its volume.
+///
+/// # Errors
+/// Says which of the tags is wrong.
+pub fn devices(tags: &Tags) -> Result<BTreeMap<String, VolumeId>, String> {
     let mut devices = BTreeMap::new();
     for word in words(tags, TAG_DEVICES) {
         let (device, volume) = parsed(TAG_DEVICES, word, |text| {

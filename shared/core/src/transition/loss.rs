@@ -4,6 +4,8 @@
 //! the same. A point of which any place is left is imaged, and not protected; one of which nothing
 //! is left is lost.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::change::{Change, Write};
@@ -193,16 +195,22 @@ pub fn not_copied_back(point: &Point, now: Timestamp) -> Point {
     Point { step: looked_at(&point.step, HEAL_AGAIN, now), ..point.clone() }
 }
 
-/// Returns the change by which a person has the lost places of a point made again, however often
-/// they were before, and whatever the policy says of it; none if nothing is lost.
-pub fn heal(point: &Point, replicas: &[Replica], now: Timestamp) -> Option<Change> {
-    let home = has_lost(point).then(|| {
+/// Returns the change by which a person has the lost places of a point made again that are meant,
+/// however often they were before, and whatever the policy says of it; none if none of them is.
+pub fn heal(
+    point: &Point,
+    replicas: &[Replica],
+    meant: &BTreeSet<&Region>,
+    now: Timestamp,
+) -> Option<Change> {
+    let home = (has_lost(point) && meant.contains(&point.home)).then(|| {
         let point = Point { healed: Vec::new(), heal_asked: true, ..point.due_now(now) };
         Write::point(point)
     });
     // The point itself stands for the place at home.
     let elsewhere = replicas.iter().filter(|replica| replica.region != point.home);
-    let lost = elsewhere.filter(|replica| replica.status == ReplicaStatus::Lost);
+    let lost = elsewhere
+        .filter(|replica| replica.status == ReplicaStatus::Lost && meant.contains(&replica.region));
     let lost = lost.map(|replica| {
         let replica = Replica { healed: Vec::new(), heal_asked: true, ..replica.due_now(now) };
         Write::replica(replica)

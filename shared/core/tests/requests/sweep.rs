@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use afterimage_core::command::Finding;
 use afterimage_core::flow::InForce;
 use afterimage_core::flow::artefact_audit::Tagged;
 use afterimage_core::flow::reconcile_tick::{Input, decide, is_time_to_look};
+use afterimage_core::flow::unread_regions::late;
 use afterimage_core::flow::waiting::Waiting;
 use afterimage_core::machine::State;
+use afterimage_core::reason::{Code, Reason};
+use afterimage_core::unaudited::Unaudited;
 use afterimage_core::work::{Kind, Queue};
 
 use crate::{at, check, in_force, machine, region};
@@ -89,4 +93,56 @@ fn everything_is_looked_through_once_an_hour() {
     }
     let tagged = Some(Tagged::default());
     check(&decide(&Input { tagged, ..quiet() }), &["= looked at 2026-01-06T20:00:05Z"]);
+}
+
+#[test]
+fn a_region_that_three_audits_could_not_read_is_told_once_until_it_is_read_again() {
+    let away = region("eu-west-1");
+    let unread = |since: &str| Unaudited { since: at(since), answer: "no".to_string() };
+    let told = Finding {
+        region: away.clone(),
+        artefact: "audit".into(),
+        reason: Reason::new(Code::NotAudited, "as it was told"),
+        seen_at: at("2026-01-06T19:00:00Z"),
+    };
+    let look = |before: Option<&str>, is_read: bool, known: &[Finding]| {
+        let in_force = InForce {
+            looked_at: Some(at("2026-01-06T19:00:00Z")),
+            unaudited: before.map(|since| (away.clone(), unread(since))).into_iter().collect(),
+            ..InForce::default()
+        };
+        let answer = (!is_read).then(|| (away.clone(), "no".to_string()));
+        let unread = answer.into_iter().collect();
+        let tagged = Some(Tagged { unread, known: known.to_vec(), ..Tagged::default() });
+        decide(&Input { in_force, tagged, ..quiet() })
+    };
+    let looked = |since: &str| {
+        format!("= looked at 2026-01-06T20:00:05Z, but not at eu-west-1 since {since}")
+    };
+    check(&look(None, false, &[]), &[&looked("2026-01-06T19:00:00Z")]);
+    let since = "2026-01-06T17:00:06Z";
+    check(&look(Some(since), false, &[]), &[&looked(since)]);
+    let since = "2026-01-06T17:00:05Z";
+    let finding = "! eu-west-1 audit: the images and snapshots in eu-west-1 were last looked at \
+                   2026-01-06 17:00 UTC. Since then the region does not answer: no. What `status` \
+                   says of eu-west-1 was true then; a loss since then is not known. If a policy \
+                   forbids it, allow the functions ec2:DescribeImages, ec2:DescribeSnapshots and \
+                   ec2:DescribeInstances there (not-audited)";
+    check(&look(Some(since), false, &[]), &[finding, &looked(since)]);
+    check(&look(Some(since), false, &[told.clone()]), &[&looked(since)]);
+    let over = "= eu-west-1 audit: no longer not-audited";
+    check(&look(Some(since), true, &[told]), &[over, "= looked at 2026-01-06T20:00:05Z"]);
+}
+
+#[test]
+fn without_any_audit_no_region_is_known_to_be_as_the_ledger_has_it() {
+    let now = at("2026-01-06T20:00:05Z");
+    let late = |looked_at: Option<&str>| {
+        let regions = vec![region("eu-west-1"), region("us-east-1")];
+        let looked_at = looked_at.map(at);
+        late(&InForce { looked_at, regions, ..InForce::default() }, now).len()
+    };
+    assert_eq!(late(None), 0, "it has just been deployed");
+    assert_eq!(late(Some("2026-01-06T17:00:06Z")), 0);
+    assert_eq!(late(Some("2026-01-06T17:00:05Z")), 2);
 }

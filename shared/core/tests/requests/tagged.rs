@@ -176,16 +176,12 @@ impl World {
         let point_id = self.point.id.clone();
         let replica = self.replica.map(|replica| ((point_id.clone(), region(AWAY)), replica));
         let tagged = Tagged {
-            keys: BTreeMap::new(),
-            fleet: BTreeMap::new(),
             snapshots: by_region(self.snapshots),
             images: by_region(self.images),
             points: [(point_id, self.point)].into(),
             replicas: replica.into_iter().collect(),
             known: self.known,
-            held: BTreeMap::new(),
-            vouched: BTreeMap::new(),
-            suspects: Vec::new(),
+            ..Tagged::default()
         };
         decide(&Input {
             now: NOW.parse().expect("an instant"),
@@ -281,7 +277,7 @@ fn what_is_linked_is_written_against_the_version_that_was_read() {
     world.snapshots.push((HOME, snapshot("snap-00000003", "vol-00000001")));
     let expected = Point { version: 8, leftovers: vec![resource("snap-00000003")], ..point() };
     let decision = world.look();
-    let [Command::Record(change), Command::Looked(_)] = &decision.commands[..] else {
+    let [Command::Record(change), Command::Looked(..)] = &decision.commands[..] else {
         panic!("{}", render(&decision))
     };
     let Change { writes, summary: None } = &**change else { panic!("{change:?}") };
@@ -580,7 +576,7 @@ fn whoever_plants_thousands_is_reported_by_and_by() {
     let decision = world.look();
     let reports = decision.commands.iter().filter(|it| matches!(it, Command::Report(_)));
     assert_eq!(reports.count(), 200);
-    assert_eq!(decision.commands.last(), Some(&Command::Looked(at(NOW))));
+    assert_eq!(decision.commands.last(), Some(&Command::Looked(at(NOW), Default::default())));
 }
 
 #[test]

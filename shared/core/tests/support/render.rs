@@ -75,7 +75,12 @@ impl Line for Command {
             }
             Command::Forget(hint) => write!(f, "= {} {} was looked at", hint.region, hint.instance),
             Command::Wake(wake) => write!(f, "> {}", Shown(wake)),
-            Command::Looked(at) => write!(f, "= looked at {at}"),
+            Command::Looked(at, unaudited) => {
+                write!(f, "= looked at {at}")?;
+                unaudited.iter().try_for_each(|(region, unread)| {
+                    write!(f, ", but not at {region} since {}", unread.since)
+                })
+            }
             Command::Report(found) => {
                 write!(f, "! {} {}: {}", found.region, found.artefact, found.reason)
             }

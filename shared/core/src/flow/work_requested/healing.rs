@@ -5,7 +5,8 @@
 //!   back from a replica, under the key of the disks of its machine. An image that EC2 created is
 //!   only ever copied back, because registering it would lose something.
 //! - If nothing is left, and the machine stands as the policy wants it, the point begins again.
-//! - Only the newest good point of a machine and policy is made again. A place that is lost again
+//! - Only the newest good point of a machine and policy is made again, and one that a person asks
+//!   for (`afterimage heal`). A place that is lost again
 //!   and again is left to a person, and so is everything of a policy that says `heal: false`.
 //! - Once many images of a region are lost, only a budget is made again in a day, the newest first
 //!   ([`super::braking`]).
@@ -82,12 +83,14 @@ fn heal_home(
         builder.record(change);
         return Ok(());
     }
-    let hindrance = hindrance(point, &point.healed, point.heal_asked, home, input);
+    let way = way_home(point, input);
+    let asked = Asked { is_asked: point.heal_asked, has_way: way.is_some() };
+    let hindrance = hindrance(point, &point.healed, asked, home, input);
     if let Some(Hindrance { reason, look_after, .. }) = hindrance {
         put_off_home(builder, point, reason, look_after, now);
         return Ok(());
     }
-    let Some(way) = way_home(point, input) else {
+    let Some(way) = way else {
         let step = loss::looked_at(&point.step, HEAL_AGAIN, now);
         builder.record(Change::point(Point { step, ..point.clone() }));
         return Ok(());
@@ -154,11 +157,12 @@ fn way_home<'a>(point: &'a Point, input: &'a Input) -> Option<Way<'a>> {
     if point.plan.kind == Artefact::Image && has_snapshots(point, input) {
         return Some(Way::Register);
     }
-    if let Some((region, image)) = survivor(point, &point.home, input) {
+    if let Some((region, image)) = survivor(point, replicas_of(point, input), &point.home) {
         return Some(Way::CopyBack(region, image));
     }
     let stands = stands(point, input.instances.get(point.instance()));
-    let is_alone = !is_followed(point, input);
+    let others = input.history.get(point.instance()).into_iter().flatten().map(|(other, _)| other);
+    let is_alone = newer(point, others).is_none();
     (point.status == Status::Lost && stands && is_alone).then_some(Way::BeginAgain)
 }
 
@@ -243,7 +247,9 @@ fn heal_replica(
     input: &Input,
 ) -> Done {
     let (now, region) = (input.now, &replica.region);
-    let hindrance = hindrance(point, &replica.healed, replica.heal_asked, region, input);
+    let survivor = survivor(point, replicas_of(point, input), region);
+    let asked = Asked { is_asked: replica.heal_asked, has_way: survivor.is_some() };
+    let hindrance = hindrance(point, &replica.healed, asked, region, input);
     if let Some(Hindrance { reason, look_after, is_unwanted }) = hindrance {
         builder.say(replica.about(), reason.clone());
         if is_unwanted {
@@ -258,7 +264,7 @@ fn heal_replica(
         builder.record(Change::replica(Replica { step, reason: Some(reason), ..replica.clone() }));
         return Ok(());
     }
-    let Some((source, image)) = survivor(point, region, input) else {
+    let Some((source, image)) = survivor else {
         let step = loss::looked_at(&replica.step, HEAL_AGAIN, now);
         builder.record(Change::replica(Replica { step, ..replica.clone() }));
         return Ok(());
@@ -293,14 +299,22 @@ struct Hindrance {
     is_unwanted: bool,
 }
 
+/// An order of a person to make a place again, and whether there is a way to.
+#[derive(Clone, Copy)]
+struct Asked {
+    is_asked: bool,
+    has_way: bool,
+}
+
 fn hindrance(
     point: &Point,
     healed: &[Timestamp],
-    is_asked: bool,
+    Asked { is_asked, has_way }: Asked,
     region: &Region,
     input: &Input,
 ) -> Option<Hindrance> {
-    if let Some(newer) = newer_good(point, input) {
+    // Who asks for an older point wants that one.
+    if let Some(newer) = newer_good(point, input).filter(|_| !(is_asked && has_way)) {
         let text = format!("{} is newer and good; the older one is not made again", newer.point);
         let reason = Reason::new(Code::Lost, text);
         return Some(Hindrance { reason, look_after: None, is_unwanted: false });
@@ -325,18 +339,16 @@ fn hindrance(
     None
 }
 
-/// Tells whether a newer point of the same machine and policy has an image, gets one, or begins
+/// Returns a newer point of the same machine and policy that has an image, gets one, or begins
 /// again itself: the data that this one would have is in that one.
-fn is_followed(point: &Point, input: &Input) -> bool {
-    let others = input.history.get(point.instance()).into_iter().flatten().map(|(other, _)| other);
-    let newer = |other: &&Point| {
-        other.slot.policy == point.slot.policy && other.requested_at > point.requested_at
-    };
-    others.filter(newer).any(|other| other.status.phase() != Phase::Ended || is_to_be_healed(other))
-}
-
-fn is_to_be_healed(point: &Point) -> bool {
-    point.status == Status::Lost && point.step.due_at.is_some()
+pub fn newer<'a>(point: &Point, mut others: impl Iterator<Item = &'a Point>) -> Option<&'a Point> {
+    let is_to_be_healed =
+        |other: &Point| other.status == Status::Lost && other.step.due_at.is_some();
+    others.find(|other| {
+        other.slot.policy == point.slot.policy
+            && other.requested_at > point.requested_at
+            && (other.status.phase() != Phase::Ended || is_to_be_healed(other))
+    })
 }
 
 fn replicas_of<'a>(point: &Point, input: &'a Input) -> impl Iterator<Item = &'a Replica> {
@@ -347,10 +359,10 @@ fn replicas_of<'a>(point: &Point, input: &'a Input) -> impl Iterator<Item = &'a 
 
 /// Returns an image of the point that is left, other than in that region: the one at home, if it
 /// is there.
-fn survivor<'a>(
+pub fn survivor<'a>(
     point: &'a Point,
+    replicas: impl Iterator<Item = &'a Replica>,
     wanted_in: &Region,
-    input: &'a Input,
 ) -> Option<(&'a Region, &'a AmiId)> {
     // One that is looked at may be gone as well.
     let is_there = point.home_place.is_available() && point.missing_since.is_none();
@@ -358,18 +370,18 @@ fn survivor<'a>(
     if let Some(image) = home.filter(|_| point.home != *wanted_in) {
         return Some((&point.home, image));
     }
-    let others = replicas_of(point, input).filter(|replica| {
+    let mut others = replicas.filter(|replica| {
         replica.status == ReplicaStatus::Available
             && replica.missing_since.is_none()
             && replica.region != *wanted_in
             && replica.region != point.home
     });
-    others.filter_map(|replica| Some((&replica.region, replica.image.as_ref()?))).next()
+    others.find_map(|replica| Some((&replica.region, replica.image.as_ref()?)))
 }
 
 /// Tells whether a machine stands as the policy wants it for an image, without being stopped or
 /// rebooted for it a second time.
-fn stands(point: &Point, instance: Option<&Instance>) -> bool {
+pub fn stands(point: &Point, instance: Option<&Instance>) -> bool {
     let Some(instance) = instance else { return false };
     // A point of a stop is of that stop and no other.
     if let Occasion::Stopped { launched } = point.slot.occasion {

@@ -13,7 +13,7 @@ mod due;
 mod gate;
 mod grade_tag;
 mod guards;
-mod healing;
+pub(super) mod healing;
 mod held_up;
 pub mod hinted;
 pub mod images;

@@ -1,0 +1,140 @@
+//! A person has the lost places of a point made again: which of them are, in what way, and which
+//! cannot be. The worker makes them; this tells what it will do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::InForce;
+use super::wanted::{self, Verdict};
+use super::work_requested::healing;
+use crate::change::Change;
+use crate::ids::{Region, SnapshotId};
+use crate::machine::Instance;
+use crate::point::{Point, Replica, ReplicaStatus};
+use crate::policy::{Artefact, Method};
+use crate::status::Status;
+use crate::transition::loss;
+
+/// What is known of a point that has lost something.
+#[derive(Clone, Debug)]
+pub struct Input<'a> {
+    pub now: Timestamp,
+    pub point: &'a Point,
+    pub replicas: &'a [Replica],
+    /// The other points of its machine.
+    pub others: &'a [Point],
+    pub in_force: &'a InForce,
+    /// What EC2 shows at home; none if it does not answer.
+    pub shown: Option<Shown>,
+}
+
+/// What EC2 shows of a point in its home region.
+#[derive(Clone, Debug, Default)]
+pub struct Shown {
+    /// The complete ones of its snapshots.
+    pub snapshots: BTreeSet<SnapshotId>,
+    pub machine: Option<Instance>,
+}
+
+/// What becomes of the lost places of a point.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Healed {
+    /// The change to write; none if nothing is made again.
+    pub change: Option<Change>,
+    /// The way in which each place is made again.
+    pub again: BTreeMap<Region, String>,
+    /// The reason why each of the others is not.
+    pub not: BTreeMap<Region, String>,
+}
+
+/// Decides which lost places of a point are made again.
+pub fn decide(input: &Input) -> Healed {
+    let Input { point, replicas, .. } = input;
+    let mut healed = Healed::default();
+    let mut add = |region: &Region, way: Result<String, String>| match way {
+        Ok(way) => drop(healed.again.insert(region.clone(), way)),
+        Err(why) => drop(healed.not.insert(region.clone(), why)),
+    };
+    let at_home = loss::has_lost(point).then(|| home(input));
+    let comes_home = at_home.as_ref().is_some_and(Result::is_ok);
+    if let Some(way) = at_home {
+        add(&point.home, way);
+    }
+    let lost = replicas
+        .iter()
+        .filter(|replica| replica.region != point.home && replica.status == ReplicaStatus::Lost);
+    for replica in lost {
+        add(&replica.region, elsewhere(input, &replica.region, comes_home));
+    }
+    let meant: BTreeSet<&Region> = healed.again.keys().collect();
+    healed.change = loss::heal(point, replicas, &meant, input.now);
+    healed
+}
+
+/// Returns the way in which the image at home is made again, or the reason why it is not.
+fn home(input: &Input) -> Result<String, String> {
+    let Input { point, replicas, others, .. } = input;
+    is_wanted(input, &point.home)?;
+    let source = healing::survivor(point, replicas.iter(), &point.home);
+    let is_created =
+        point.method.as_ref().is_some_and(|chosen| chosen.method == Method::CreateImage);
+    let may_register =
+        point.plan.kind == Artefact::Image && !is_created && !point.snapshots.is_empty();
+    let is_complete =
+        |shown: &Shown| point.snapshots.values().all(|snapshot| shown.snapshots.contains(snapshot));
+    match (&input.shown, source) {
+        (Some(shown), _) if may_register && is_complete(shown) => {
+            return Ok("registered again from its snapshots".to_string());
+        }
+        (_, Some((region, _))) => return Ok(format!("copied back from {region}")),
+        (None, None) => {
+            let text = "made again if its snapshots or its machine are there; EC2 does not answer";
+            return Ok(text.to_string());
+        }
+        (Some(_), None) if point.status != Status::Lost => {
+            return Ok("copied back once a replica is there".to_string());
+        }
+        (Some(_), None) => {}
+    }
+    if let Some(newer) = healing::newer(point, others.iter()) {
+        return Err(format!("nothing is left of it; point {} is newer", newer.id));
+    }
+    let machine = input.shown.as_ref().and_then(|shown| shown.machine.as_ref());
+    let Some(machine) = machine.filter(|machine| !machine.state.is_gone()) else {
+        return Err("nothing is left of it, and its machine is gone".to_string());
+    };
+    if let Verdict::Unwanted(reason) = wanted::point(point, Some(machine), input.in_force) {
+        return Err(format!("nothing is left of it, and {}", reason.text));
+    }
+    if healing::stands(point, Some(machine)) {
+        return Ok("nothing is left of it; it begins again on its machine".to_string());
+    }
+    let state = machine.state.as_str();
+    Ok(format!(
+        "nothing is left of it; it begins again when its machine ({state} now) is at rest as its \
+         policy wants it"
+    ))
+}
+
+/// Returns the way in which a replica is made again, or the reason why it is not.
+fn elsewhere(input: &Input, region: &Region, comes_home: bool) -> Result<String, String> {
+    is_wanted(input, region)?;
+    let Input { point, replicas, .. } = input;
+    match healing::survivor(point, replicas.iter(), region) {
+        Some((source, _)) => Ok(format!("copied again from {source}")),
+        None if comes_home => Ok(format!("copied again once the image in {} is there", point.home)),
+        None => Err("there is no image of the point to copy".to_string()),
+    }
+}
+
+/// Returns the reason why a place is not wanted, and what to do, if that is so.
+fn is_wanted(input: &Input, region: &Region) -> Result<(), String> {
+    match wanted::copy(input.point, region, input.in_force) {
+        Verdict::Wanted => Ok(()),
+        Verdict::Unknown(reason) | Verdict::Unwanted(reason) => Err(format!(
+            "{}; run `afterimage policy apply` with a file that has it, and then this again",
+            reason.text
+        )),
+    }
+}

@@ -1,0 +1,86 @@
+//! Regions that the audit could not read: nothing is known of what happened there since.
+//!
+//! A place is not lost because nobody could look at it, and no point is written. The record of the
+//! audit names these regions, the status says since when they were not read, and once that is
+//! longer than [`AUDIT_LATE`](crate::limits::AUDIT_LATE) a person is told, once for each region.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::InForce;
+use crate::command::{Command, Decision};
+use crate::finding::{Finding, Resolved};
+use crate::ids::Region;
+use crate::reason::{Code, Reason};
+use crate::subject::Subject;
+use crate::unaudited::{AllUnaudited, Unaudited};
+
+/// Subject of the finding about a region.
+const AUDIT: &str = "audit";
+
+/// Returns the regions that this audit could not read, given their answers.
+pub fn after(
+    answers: &BTreeMap<Region, String>,
+    in_force: &InForce,
+    now: Timestamp,
+) -> AllUnaudited {
+    let since = |region| match in_force.unaudited.get(region) {
+        Some(known) => known.since,
+        None => in_force.looked_at.unwrap_or(now),
+    };
+    let all = answers.iter().map(|(region, answer)| {
+        let answer = answer.clone();
+        (region.clone(), Unaudited { since: since(region), answer })
+    });
+    all.collect()
+}
+
+/// Returns the regions that were not read for so long that a person should know, with the time of
+/// the last audit that read them: all regions, if no audit was made at all.
+pub fn late(in_force: &InForce, now: Timestamp) -> AllUnaudited {
+    let of = |region: &Region| {
+        let known = in_force.unaudited.get(region).cloned();
+        let unread = known.or_else(|| {
+            let answer = "no audit was completed".to_string();
+            Some(Unaudited { since: in_force.looked_at?, answer })
+        });
+        unread.filter(|unread| unread.is_late(now)).map(|unread| (region.clone(), unread))
+    };
+    in_force.regions.iter().filter_map(of).collect()
+}
+
+/// Reports the regions that were not read for too long, and the end of that.
+pub fn tell(unaudited: &AllUnaudited, known: &[Finding], now: Timestamp) -> Decision {
+    let mut decision = Decision::default();
+    let known = known.iter().filter(|known| known.reason.code == Code::NotAudited);
+    let known: Vec<&Region> = known.map(|known| &known.region).collect();
+    for (region, unread) in unaudited {
+        if unread.is_late(now) && !known.contains(&region) {
+            decision.command(Command::Report(finding(region, unread, now)));
+        }
+    }
+    for region in known.into_iter().filter(|region| !unaudited.contains_key(region)) {
+        let (region, artefact) = (region.clone(), Subject::Other(AUDIT.to_string()));
+        let resolved = Resolved { region, artefact, code: Code::NotAudited, at: now };
+        decision.command(Command::Resolve(resolved));
+    }
+    decision
+}
+
+fn finding(region: &Region, unread: &Unaudited, now: Timestamp) -> Finding {
+    let text = format!(
+        "the images and snapshots in {region} were last looked at {} UTC. Since then the region \
+         does not answer: {}. What `status` says of {region} was true then; a loss since then is \
+         not known. If a policy forbids it, allow the functions ec2:DescribeImages, \
+         ec2:DescribeSnapshots and ec2:DescribeInstances there",
+        unread.since.strftime("%Y-%m-%d %H:%M"),
+        unread.answer
+    );
+    Finding {
+        region: region.clone(),
+        artefact: Subject::Other(AUDIT.to_string()),
+        reason: Reason::new(Code::NotAudited, text),
+        seen_at: now,
+    }
+}
