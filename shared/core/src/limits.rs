@@ -62,6 +62,10 @@ pub const A_DAY: SignedDuration = SignedDuration::from_hours(24);
 /// of records that wait.
 pub const PROBE_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
+/// The points that are looked at when one of them is tried for all that meet the same obstacle. The
+/// first may be of a machine that is gone, or that cannot be imaged just now.
+pub const TRIED_AMONG: usize = 20;
+
 /// The number of tries under a key, and of tries that each leave an artefact of no use, after which
 /// the next one waits for a day.
 pub const PROBES_HOURLY: u32 = 3;

@@ -130,8 +130,9 @@ async fn snapshots(
     let images = aws.ec2.images(region, &needs.images).await?;
     let downtimes = aws.ledger.downtimes(&needs.downtimes).await?;
     let machines = memory.machines(&looked_at, now);
-    let Machines { mut whole, unsettled } =
-        aws.ec2.machines(region, &machines.to_describe, &machines.firmware).await?;
+    let asked_max = snapshot::asked_max(&obstacles, now);
+    let Machines { mut whole, unsettled, unasked } =
+        aws.ec2.machines(region, &machines.to_describe, &machines.firmware, asked_max).await?;
     whole.extend(machines.believed);
     let in_force = policies(aws, needs.policies).await?;
     let mut taken = memory.taken().clone();
@@ -148,6 +149,7 @@ async fn snapshots(
         points,
         machines: whole,
         unsettled,
+        unasked,
         tagged,
         named,
         images,

@@ -45,8 +45,9 @@ fn creation(instance: &InstanceId) -> CreateImage {
 
 /// The volumes of a machine, by their devices.
 async fn volumes_of(cloud: &Cloud, id: &InstanceId) -> BTreeMap<String, VolumeId> {
-    let machines =
-        ec2(cloud).machines(&region(HOME), std::slice::from_ref(id), &Default::default()).await;
+    let machines = ec2(cloud)
+        .machines(&region(HOME), std::slice::from_ref(id), &Default::default(), usize::MAX)
+        .await;
     let machine = machines.expect("EC2 answers").whole.remove(id).expect("it is there");
     machine.volumes.into_iter().map(|volume| (volume.device, volume.id)).collect()
 }
@@ -136,7 +137,7 @@ fn a_set_of_snapshots_has_all_disks_and_its_tags_from_the_first() {
         let outcome = ec2(&cloud).create_snapshots(&wanted).await;
         let Outcome::Made(set) = outcome else { panic!("{outcome:?}") };
         let machines = ec2(&cloud)
-            .machines(&region(HOME), std::slice::from_ref(&id), &Default::default())
+            .machines(&region(HOME), std::slice::from_ref(&id), &Default::default(), usize::MAX)
             .await;
         let machines = machines.expect("EC2 answers").whole;
         let mut volumes: Vec<_> = machines[&id].volumes.iter().map(|disk| &disk.id).collect();

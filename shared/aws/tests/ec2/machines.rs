@@ -25,8 +25,9 @@ fn a_machine_is_described_with_all_that_its_image_needs() {
         let plain = plain(&cloud, HOME);
         let home = region(HOME);
 
-        let described =
-            ec2(&cloud).machines(&home, std::slice::from_ref(&id), &Default::default()).await;
+        let described = ec2(&cloud)
+            .machines(&home, std::slice::from_ref(&id), &Default::default(), usize::MAX)
+            .await;
         let mut described = described.expect("EC2 answers");
         assert!(described.unsettled.is_empty());
         let machine = described.whole.remove(&id).expect("it is there");
@@ -82,7 +83,7 @@ fn what_is_billed_beside_the_machine_is_seen() {
         let bought = machine_of(&cloud, "acme-firewall*", &[], &[]).await;
         let ids = [windows.clone(), bought.clone()];
         let machines = ec2(&cloud)
-            .machines(&region(HOME), &ids, &Default::default())
+            .machines(&region(HOME), &ids, &Default::default(), usize::MAX)
             .await
             .expect("EC2 answers")
             .whole;
@@ -99,7 +100,7 @@ fn a_machine_that_boots_the_old_way_is_not_asked_for_variables() {
         let id = machine_of(&cloud, "Windows_Server-2022*", &[], &[]).await;
         let ids = [id.clone()];
         let machines = ec2(&cloud)
-            .machines(&region(HOME), &ids, &Default::default())
+            .machines(&region(HOME), &ids, &Default::default(), usize::MAX)
             .await
             .expect("EC2 answers")
             .whole;
@@ -118,14 +119,14 @@ fn a_machine_whose_variables_cannot_be_asked_just_now_is_unsettled() {
         stop.send().await.expect("it is stopping");
         let ids = [id.clone(), other.clone()];
         let machines = ec2(&cloud)
-            .machines(&region(HOME), &ids, &Default::default())
+            .machines(&region(HOME), &ids, &Default::default(), usize::MAX)
             .await
             .expect("EC2 answers");
         assert!(machines.unsettled.contains(&id), "{machines:?}");
         assert!(machines.whole.contains_key(&other), "the other is not held up by it");
         cloud.advance(Duration::from_secs(60)).await;
         let machines = ec2(&cloud)
-            .machines(&region(HOME), &ids, &Default::default())
+            .machines(&region(HOME), &ids, &Default::default(), usize::MAX)
             .await
             .expect("EC2 answers");
         assert_eq!(machines.whole[&id].instance.state, State::Stopped);
@@ -143,7 +144,7 @@ fn a_machine_whose_variables_are_refused_does_not_hold_up_the_others() {
         cloud.with(|model| model.faults.add(denied));
         let ids = [one, other];
         let machines = ec2(&cloud)
-            .machines(&region(HOME), &ids, &Default::default())
+            .machines(&region(HOME), &ids, &Default::default(), usize::MAX)
             .await
             .expect("EC2 answers");
         assert_eq!((machines.unsettled.len(), machines.whole.len()), (1, 1), "{machines:?}");
@@ -163,7 +164,7 @@ fn a_machine_that_cannot_be_read_is_there_all_the_same() {
         });
         let ids = [odd.clone(), other.clone()];
         let machines = ec2(&cloud)
-            .machines(&region(HOME), &ids, &Default::default())
+            .machines(&region(HOME), &ids, &Default::default(), usize::MAX)
             .await
             .expect("EC2 answers");
         assert_eq!(machines.unsettled.iter().collect::<Vec<_>>(), [&odd], "{machines:?}");
@@ -198,7 +199,7 @@ fn a_machine_that_sleeps_is_not_at_rest() {
         cloud.advance(Duration::from_secs(120)).await;
         let ids = [InstanceId::parse(id).expect("it is an id")];
         let machines = ec2(&cloud)
-            .machines(&region(HOME), &ids, &Default::default())
+            .machines(&region(HOME), &ids, &Default::default(), usize::MAX)
             .await
             .expect("EC2 answers")
             .whole;
@@ -219,7 +220,7 @@ fn a_machine_that_was_terminated_is_gone_for_as_long_as_it_is_shown() {
         for minutes in [0, 10] {
             cloud.advance(Duration::from_secs(60 * minutes)).await;
             let machines = ec2(&cloud)
-                .machines(&region(HOME), &ids, &Default::default())
+                .machines(&region(HOME), &ids, &Default::default(), usize::MAX)
                 .await
                 .expect("EC2 answers");
             assert!(machines.unsettled.is_empty(), "{machines:?}");
@@ -251,7 +252,7 @@ fn a_machine_is_never_shown_without_one_of_its_disks() {
             let (mut unsettled, mut whole) = (0, 0);
             for _ in 0..40 {
                 let seen = ec2
-                    .machines(&region(HOME), &ids, &Default::default())
+                    .machines(&region(HOME), &ids, &Default::default(), usize::MAX)
                     .await
                     .expect("EC2 answers");
                 unsettled += seen.unsettled.len();
@@ -273,7 +274,7 @@ fn a_machine_that_there_is_not_is_left_out_of_the_answer() {
         let none = InstanceId::parse("i-0123456789abcdef0").expect("it is an id");
         let ids = [none, id.clone()];
         let machines = ec2(&cloud)
-            .machines(&region(HOME), &ids, &Default::default())
+            .machines(&region(HOME), &ids, &Default::default(), usize::MAX)
             .await
             .expect("EC2 answers");
         assert_eq!(machines.whole.keys().collect::<Vec<_>>(), [&id]);

@@ -52,7 +52,7 @@ fn an_empty_list_of_ids_is_not_a_question_for_everything() {
         assert!(ec2.instances(&home, Find::Ids(&[])).await.expect("no question").is_empty());
         assert!(ec2.instances(&home, Find::Tagged(&[])).await.expect("no question").is_empty());
         assert!(
-            ec2.machines(&home, &[], &Default::default())
+            ec2.machines(&home, &[], &Default::default(), usize::MAX)
                 .await
                 .expect("no question")
                 .whole
@@ -134,8 +134,10 @@ fn an_empty_page_is_not_the_end_of_a_listing() {
             let found = ec2.instances(&home, Find::All).await.expect("EC2 answers");
             assert_eq!(found.len(), 1);
             assert_eq!(sent(&cloud, "DescribeInstances"), 2);
-            let machines =
-                ec2.machines(&home, &[id], &Default::default()).await.expect("EC2 answers");
+            let machines = ec2
+                .machines(&home, &[id], &Default::default(), usize::MAX)
+                .await
+                .expect("EC2 answers");
             assert_eq!(machines.whole.len(), 1);
             let images = ec2.images_tagged(&home).await.expect("EC2 answers");
             assert_eq!(images.0.len(), 1);

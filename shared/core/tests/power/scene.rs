@@ -202,6 +202,7 @@ impl World {
             points,
             machines: machines.map(|(id, seen)| (id.clone(), machine(seen))).collect(),
             unsettled: BTreeSet::new(),
+            unasked: BTreeMap::new(),
             tagged: BTreeMap::new(),
             named: BTreeMap::new(),
             images: BTreeMap::new(),

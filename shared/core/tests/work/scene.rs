@@ -213,6 +213,7 @@ pub fn snapshot_input(
         points,
         machines,
         unsettled,
+        unasked: BTreeMap::new(),
         tagged,
         named,
         images: BTreeMap::new(),

@@ -59,6 +59,7 @@ impl World {
             points: points.clone(),
             machines: machines.collect(),
             unsettled: BTreeSet::new(),
+            unasked: BTreeMap::new(),
             tagged: listed.into_iter().map(tagged).collect(),
             downtimes: BTreeMap::new(),
             allow_reboot: false,

@@ -46,6 +46,7 @@ fn unsettled(points: Vec<Point>, secs: i64) -> Loaded {
         points,
         machines: BTreeMap::new(),
         unsettled,
+        unasked: BTreeMap::new(),
         tagged: BTreeMap::new(),
         downtimes: BTreeMap::new(),
         named: BTreeMap::new(),

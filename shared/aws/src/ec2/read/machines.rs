@@ -24,6 +24,8 @@ pub struct Machines {
     /// attached, or is just being detached; the variables of a machine that is just stopping; a
     /// state that we do not know.
     pub unsettled: BTreeSet<InstanceId>,
+    /// Machines that were not asked for the variables of their firmware: enough others were.
+    pub unasked: BTreeMap<InstanceId, Machine>,
 }
 
 /// The variables of a machine's UEFI firmware.
@@ -40,7 +42,7 @@ type Volumes = BTreeMap<InstanceId, Vec<Volume>>;
 
 impl Ec2 {
     /// Returns the machines with these ids that exist. Machines whose firmware is known are not
-    /// asked for it again in the same run.
+    /// asked for it again in the same run, and no more than `asked_max` are asked.
     ///
     /// # Errors
     /// EC2 did not answer one of the calls.
@@ -49,12 +51,13 @@ impl Ec2 {
         region: &Region,
         ids: &[InstanceId],
         known: &BTreeMap<InstanceId, Firmware>,
+        asked_max: usize,
     ) -> Result<Machines, Failure> {
         let instances = self.described_instances(region, Find::Ids(ids)).await?;
         let volumes = self.attached_volumes(region, &instances).await?;
         let images = self.source_images(region, &instances).await?;
         let mut machines = Machines::default();
-        let mut has_to_wait = false;
+        let (mut has_to_wait, mut asked) = (false, 0_usize);
         for wire in &instances {
             let image = wire.image_id().and_then(|id| images.get(id));
             let read = || -> Result<Machine, Odd> {
@@ -82,11 +85,17 @@ impl Ec2 {
                 // Each machine costs one call. Machines with an answer must not wait until all have
                 // one.
                 let known = known.get(&machine.instance.id);
-                let data = match known.filter(|of| of.launched == machine.instance.launched) {
+                let known = known.filter(|of| of.launched == machine.instance.launched);
+                let data = match known {
                     Some(known) => Uefi::Is(known.uefi_data.clone()),
                     None if has_to_wait => Uefi::Unsettled,
+                    None if asked >= asked_max => {
+                        machines.unasked.insert(machine.instance.id.clone(), machine);
+                        continue;
+                    }
                     None => self.uefi_data(region, &machine.instance.id).await?,
                 };
+                asked += usize::from(known.is_none());
                 has_to_wait |= matches!(data, Uefi::Throttled);
                 match data {
                     Uefi::Is(data) => machine.build.uefi_data = data,

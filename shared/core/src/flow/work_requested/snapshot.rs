@@ -35,8 +35,8 @@ use crate::flow::wanted::{self, Verdict};
 use crate::grade;
 use crate::ids::{AmiId, InstanceId};
 use crate::limits::{
-    BACKOFF, BELIEVED_FOR, LOOK_AFTER, LOOK_DOWN, PARTIAL, SETTLE, UNSETTLED_WAIT, WAITING_MAX,
-    later,
+    BACKOFF, BELIEVED_FOR, LOOK_AFTER, LOOK_DOWN, PARTIAL, SETTLE, TRIED_AMONG, UNSETTLED_WAIT,
+    WAITING_MAX, later,
 };
 use crate::machine::{Firmware, Grade, Machine, Volume};
 use crate::names::image_name;
@@ -64,6 +64,9 @@ pub struct Input {
     pub machines: BTreeMap<InstanceId, Machine>,
     /// The machines that exist, but that EC2 does not show as a whole just now.
     pub unsettled: BTreeSet<InstanceId>,
+    /// The machines that were described, and not asked for the variables of their firmware, because
+    /// another is tried. They can be graded, and not be imaged.
+    pub unasked: BTreeMap<InstanceId, Machine>,
     /// All snapshots of this account with the tag of a point, for each point whose try had no
     /// outcome, or whose snapshots EC2 may not have begun yet.
     pub tagged: BTreeMap<PointId, Complete<ObservedSnapshot>>,
@@ -97,11 +100,31 @@ pub fn may_begin(points: &[Point], now: Timestamp) -> bool {
 /// Returns the points that are looked at while these obstacles stand. The facts about the others
 /// are not read.
 pub fn looked_at(points: &[Point], obstacles: &Obstacles, now: Timestamp) -> Vec<Point> {
-    let is_shut = Gate::of(obstacles, now).is_shut();
-    let is_held = |point: &&Point| {
-        is_shut && wants(point, now) == Some(Want::Snapshots) && !stop_start::is_late(point, now)
+    let is_held = held(points, obstacles, now);
+    points.iter().filter(|point| !is_held.contains(&point.id)).cloned().collect()
+}
+
+/// Returns the points that wait for an obstacle to go: all that want snapshots, but some of which
+/// one is tried.
+fn held(points: &[Point], obstacles: &Obstacles, now: Timestamp) -> BTreeSet<PointId> {
+    let gate = Gate::of(obstacles, now);
+    let is_one = |point: &&Point| {
+        wants(point, now) == Some(Want::Snapshots) && !stop_start::is_late(point, now)
     };
-    points.iter().filter(|point| !is_held(point)).cloned().collect()
+    let mut waiting: Vec<&Point> = points.iter().filter(is_one).collect();
+    gate.sort(&mut waiting);
+    let tried = match gate {
+        Gate::Open => usize::MAX,
+        Gate::One => TRIED_AMONG,
+        Gate::Shut(_) => 0,
+    };
+    waiting.into_iter().skip(tried).map(|point| point.id.clone()).collect()
+}
+
+/// Returns how many machines may be asked for the variables of their firmware: while one is tried
+/// for all others, asking more would be in vain.
+pub fn asked_max(obstacles: &Obstacles, now: Timestamp) -> usize {
+    if Gate::of(obstacles, now) == Gate::One { 1 } else { usize::MAX }
 }
 
 /// Returns the facts that have to be read before anything is decided.
@@ -225,6 +248,7 @@ pub fn decide(input: &Input) -> Decision {
     let mut gate = Gate::of(&input.obstacles, input.now);
     gate.sort(&mut points);
     let sets = sets(input);
+    let held = held(&input.points, &input.obstacles, input.now);
     let mut builder = DecisionBuilder::default();
     for point in points {
         if let Some(reason) = superseded::check(point, &input.points, &input.obstacles) {
@@ -234,10 +258,11 @@ pub fn decide(input: &Input) -> Decision {
         }
         let machine = input.machines.get(point.instance());
         let is_unsettled = input.unsettled.contains(point.instance());
+        let unasked = input.unasked.get(point.instance());
+        let is_shut = gate.is_shut() && !stop_start::is_late(point, input.now);
+        let is_held = is_shut || held.contains(&point.id) || unasked.is_some();
         let done = match wants(point, input.now) {
-            Some(Want::Snapshots) if gate.is_shut() && !stop_start::is_late(point, input.now) => {
-                Ok(())
-            }
+            Some(Want::Snapshots) if is_held => Ok(()),
             Some(want @ (Want::Snapshots | Want::Grade)) if is_unsettled => {
                 wait(&mut builder, point, want, input)
             }
@@ -262,7 +287,7 @@ pub fn decide(input: &Input) -> Decision {
                     None => Ok(()),
                 }
             }
-            Some(Want::Grade) => grade(&mut builder, point, machine, input),
+            Some(Want::Grade) => grade(&mut builder, point, machine.or(unasked), input),
             Some(Want::End) => {
                 let step = point.step.settled();
                 builder.record(Change::point(Point { step, ..point.clone() }));
