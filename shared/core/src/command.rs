@@ -52,6 +52,8 @@ pub enum Command {
     Looked(Timestamp),
     /// Keep a finding for people, where they look.
     Report(Finding),
+    /// Give a finding that is open another text. Nothing is done if there is none of its code.
+    Reword(Finding),
     /// Remove a finding that no longer holds.
     Resolve(Resolved),
     /// Count a round, in the ledger or in its witness.
@@ -123,6 +125,7 @@ impl Command {
             | Command::Wake(_)
             | Command::Looked(_)
             | Command::Report(_)
+            | Command::Reword(_)
             | Command::Resolve(_)
             | Command::Mark(_) => None,
         }
@@ -148,6 +151,7 @@ impl Command {
             | Command::Wake(_)
             | Command::Looked(_)
             | Command::Report(_)
+            | Command::Reword(_)
             | Command::Resolve(_)
             | Command::Mark(_) => None,
         }
@@ -173,6 +177,7 @@ impl Command {
             | Command::Wake(_)
             | Command::Looked(_)
             | Command::Report(_)
+            | Command::Reword(_)
             | Command::Mark(_) => self,
         }
     }
