@@ -174,11 +174,17 @@ async fn call_off(
         let replicas = ledger.replicas_of(&places).await.map_err(failed)?.into_values().collect();
         let cancelled = decide(&Target { point, replicas }, scope, now);
         let cancelled = cancelled.map_err(|illegal| Failure::Ours(illegal.to_string()))?;
-        let Some(change) = &cancelled.change else { return Ok(Some(cancelled)) };
-        let written = ledger.write(change, LeaseUse::None, &mut writer).await.map_err(failed)?;
-        if written == Written::Done {
-            return Ok(Some(cancelled));
+        if let Some(change) = &cancelled.change {
+            let written =
+                ledger.write(change, LeaseUse::None, &mut writer).await.map_err(failed)?;
+            if written != Written::Done {
+                continue;
+            }
         }
+        for over in &cancelled.over {
+            ledger.resolve(over).await.map_err(failed)?;
+        }
+        return Ok(Some(cancelled));
     }
     Err(Failure::Ours(format!(
         "cannot call off {id}: {ATTEMPTS_MAX} times a worker wrote it at the same time\n  run the \

@@ -22,6 +22,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::failure::chain;
+use crate::held_up::{self, AllHeldUp};
 use crate::policy::unreadable::unreadable_text;
 use crate::stack::{self, STREAM, Stack};
 use crate::text::{blanks, local, minute, padded, span, tries, weekday, wrapped_below};
@@ -55,6 +56,7 @@ struct MachineFacts {
     summary: Option<MachineSummary>,
     points: Vec<Point>,
     findings: Vec<Finding>,
+    held_up: AllHeldUp,
 }
 
 async fn show(arguments: &Arguments) -> Result<(), Failure> {
@@ -62,7 +64,9 @@ async fn show(arguments: &Arguments) -> Result<(), Failure> {
     let now = Clock::of(&stack.config).now();
     let in_force = stack.ledger().in_force().await.map_err(|failure| stack.failed(&failure))?;
     let id = &machine_name::find(&stack, &in_force, &arguments.instance).await?;
-    let known = find(&stack, &in_force, id).await.map_err(|failure| stack.failed(&failure))?;
+    let mut known = find(&stack, &in_force, id).await.map_err(|failure| stack.failed(&failure))?;
+    let held_up = held_up::read(&stack.ledger(), &in_force, Some(id), now).await;
+    known.held_up = held_up.map_err(|failure| stack.failed(&failure))?;
     if known.instance.is_none() && known.summary.is_none() {
         return Err(unknown(&stack, &in_force, id));
     }
@@ -113,8 +117,9 @@ async fn find(
         let ids = std::slice::from_ref(id);
         if let Some(instance) = ec2.instances(&region, Find::Ids(ids)).await?.pop() {
             if !instance.state.is_gone() {
-                known.machine =
-                    ec2.machines(&region, ids, &Default::default()).await?.whole.remove(id);
+                let all = usize::MAX;
+                let machines = ec2.machines(&region, ids, &Default::default(), all).await?;
+                known.machine = machines.whole.get(id).cloned();
                 known.stop = stop_facts(&ec2, in_force, &instance).await?;
             }
             known.instance = Some(instance);
@@ -174,6 +179,7 @@ fn to_json(
         "tags": instance.map(|instance| &instance.tags),
         "policies": policies,
         "findings": known.findings,
+        "held_up": known.held_up,
     })
 }
 
@@ -211,12 +217,12 @@ fn to_text(
     }
     for under in policies {
         text.push('\n');
-        text.push_str(&policy_text(under, now));
+        text.push_str(&policy_text(under, &known.held_up, now));
     }
     text
 }
 
-fn policy_text(under: &UnderPolicy, now: Timestamp) -> String {
+fn policy_text(under: &UnderPolicy, held_up: &AllHeldUp, now: Timestamp) -> String {
     let head = match (under.applies, under.in_force) {
         (true, _) => "applies",
         (false, true) => "does not apply",
@@ -265,8 +271,10 @@ fn policy_text(under: &UnderPolicy, now: Timestamp) -> String {
         let ago = span(now.duration_since(last.requested_at));
         let unverified = if last.unverified { ", unverified" } else { "" };
         line("last", &format!("{}{unverified}, requested {ago} ago: {}", last.status, last.point));
+        let held_up = held_up.get(&last.point).map(Vec::as_slice).unwrap_or_default();
         last.reason.iter().for_each(|reason| line("", &reason.to_string()));
-        tries(last).iter().for_each(|tries| line("", tries));
+        held_up.iter().for_each(|held_up| line("", &held_up.text(now)));
+        tries(last, !held_up.is_empty(), now).iter().for_each(|tries| line("", tries));
     }
     under.findings.iter().for_each(|finding| line("finding", &finding.to_string()));
     if let Some(good) = &under.good {

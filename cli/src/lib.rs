@@ -13,6 +13,7 @@ pub mod endpoint;
 pub mod explain;
 pub mod failure;
 pub mod heal;
+pub mod held_up;
 pub mod machine_name;
 #[cfg(not(feature = "simulator"))]
 pub mod no_simulator;

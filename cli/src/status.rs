@@ -1,12 +1,12 @@
 //! `afterimage status`: the state of every machine, from the summaries in the ledger.
 //!
 //! The first line counts the machines by their state, the worst first. Machines that have lost
-//! something, failed or wait come first, each with its reason; then those under way; then the
-//! rest.
+//! something, failed or wait come first, each with its reason; then those without a point, as EC2
+//! shows them; then those under way; then the rest.
 
 mod glance;
-mod gone;
 mod rows;
+mod shown;
 mod table;
 
 use afterimage_aws::Clock;
@@ -18,10 +18,11 @@ use afterimage_core::summary::MachineSummary;
 use serde_json::json;
 
 use crate::stack::{self, Stack};
-use crate::{Failure, print};
+use crate::{Failure, held_up, print};
+use shown::Shown;
 
 pub use glance::Glance;
-pub use rows::{Row, Standing, rows};
+pub use rows::{Row, Standing, WithoutPoint, rows};
 pub use table::{Overview, table};
 
 /// Shows the state of every machine: its newest good point, its replicas, what failed and why.
@@ -49,15 +50,17 @@ async fn show(arguments: &Arguments) -> Result<(), Failure> {
     let failed = |failure| stack.failed(&failure);
     let in_force = ledger.in_force().await.map_err(failed)?;
     let fleet = ledger.fleet().await.map_err(failed)?;
-    let mut machines = rows(&fleet);
+    let now = Clock::of(&stack.config).now();
+    let held_up = held_up::read(&ledger, &in_force, None, now).await.map_err(failed)?;
+    let shown = Shown::read(&stack, &in_force, &fleet).await;
+    let mut machines = rows(&fleet, &shown.without_point(&in_force, &fleet), &held_up);
     let glance = Glance::of(&machines);
     if arguments.failed {
         machines.retain(|row| row.standing <= Standing::Waiting);
     }
-    gone::mark(&stack, &mut machines).await;
+    shown.mark(&mut machines);
     let mut findings = ledger.findings().await.map_err(failed)?;
     findings.retain(|finding| !is_outdated(finding, &fleet));
-    let now = Clock::of(&stack.config).now();
     let unaudited = unread_regions::late(&in_force, now);
     let policies = in_force.policies.iter().map(|policy| policy.name.to_string()).collect();
     let overview = Overview {

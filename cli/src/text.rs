@@ -171,14 +171,18 @@ pub fn columns<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
-/// Tells how often a point was tried, and when it is tried again; nothing if no try failed.
-pub fn tries(latest: &Latest) -> Option<String> {
+/// Tells how often a point was tried, and when it is tried again; nothing if no try failed. If an
+/// obstacle holds the point up, the next look at the obstacle decides about the next try.
+pub fn tries(latest: &Latest, is_held_up: bool, now: Timestamp) -> Option<String> {
     let Latest { failures, next_at, .. } = latest;
     let failed = match failures {
         0 => return None,
         1 => "1 try failed".to_string(),
         several => format!("{several} tries failed"),
     };
-    let next = next_at.map(|at| format!("; next try {} UTC", minute(at)));
+    let next = next_at.filter(|_| !is_held_up).map(|at| match at > now {
+        true => format!("; next try {} UTC", minute(at)),
+        false => "; the next try is due".to_string(),
+    });
     Some(format!("{failed}{}", next.unwrap_or_default()))
 }

@@ -52,6 +52,7 @@ impl Glance {
         for (standing, number) in &self.by_standing {
             states.push(match standing {
                 Standing::Lost => format!("{number} with an image lost or disabled"),
+                Standing::NoPoint => format!("{number} without a point yet"),
                 other => format!("{number} {}", other.as_str()),
             });
         }
@@ -74,6 +75,7 @@ impl Glance {
             "image_lost": of(Standing::Lost),
             "failed": of(Standing::Failed),
             "waiting": of(Standing::Waiting),
+            "no_point": of(Standing::NoPoint),
             "under_way": of(Standing::UnderWay),
             "withdrawn": of(Standing::Withdrawn),
             "protected": of(Standing::Protected),

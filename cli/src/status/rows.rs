@@ -6,6 +6,7 @@ use afterimage_core::ids::{InstanceId, PolicyName, Region};
 use afterimage_core::status::{Phase, Status};
 use afterimage_core::summary::{Good, Latest, MachineSummary};
 
+use crate::held_up::{AllHeldUp, HeldUp};
 use crate::text::printable;
 
 /// Machine under one policy.
@@ -24,6 +25,17 @@ pub struct Row {
     pub good: Option<Good>,
     /// Point that was requested last.
     pub latest: Option<Latest>,
+    /// What obstacles hold up of that point.
+    pub held_up: Vec<HeldUp>,
+}
+
+/// Machine that a policy in force selects, and that has no point under it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WithoutPoint {
+    pub instance: InstanceId,
+    pub name: Option<String>,
+    pub region: Region,
+    pub policy: PolicyName,
 }
 
 /// State of the point that was requested last, the most urgent first.
@@ -35,6 +47,8 @@ pub enum Standing {
     Failed,
     /// The point is held up for a reason, and is tried again.
     Waiting,
+    /// A policy selects the machine, and no point was requested yet.
+    NoPoint,
     UnderWay,
     /// Nobody wanted the point any more before it had begun.
     Withdrawn,
@@ -47,36 +61,65 @@ impl Standing {
             Standing::Lost => "lost",
             Standing::Failed => "failed",
             Standing::Waiting => "waiting",
+            Standing::NoPoint => "no point yet",
             Standing::UnderWay => "under way",
             Standing::Withdrawn => "withdrawn",
             Standing::Protected => "protected",
         }
     }
 
-    fn of(latest: Option<&Latest>, good: Option<&Good>) -> Standing {
+    fn of(latest: Option<&Latest>, good: Option<&Good>, held_up: &[HeldUp]) -> Standing {
         let is_lost = latest.is_some_and(|latest| latest.status == Status::Lost);
         if is_lost || good.is_some_and(|good| !good.lost.is_empty()) {
             return Standing::Lost;
         }
-        let Some(latest) = latest else { return Standing::Protected };
+        let Some(latest) = latest else {
+            return if good.is_some() { Standing::Protected } else { Standing::NoPoint };
+        };
         match latest.status.phase() {
             Phase::Ended if latest.status == Status::Withdrawn => Standing::Withdrawn,
             Phase::Ended => Standing::Failed,
             _ if latest.status == Status::Protected => Standing::Protected,
-            _ if latest.reason.is_some() => Standing::Waiting,
+            _ if latest.reason.is_some() || !held_up.is_empty() => Standing::Waiting,
             _ => Standing::UnderWay,
         }
     }
 }
 
 /// Makes the rows of a fleet, in the order in which people should read them.
-pub fn rows(fleet: &[MachineSummary]) -> Vec<Row> {
+pub fn rows(
+    fleet: &[MachineSummary],
+    without_point: &[WithoutPoint],
+    held_up: &AllHeldUp,
+) -> Vec<Row> {
+    let known = fleet.iter().map(|machine| (&machine.instance, machine.name.as_deref()));
+    let others = without_point.iter().map(|machine| (&machine.instance, machine.name.as_deref()));
+    let names: BTreeMap<&InstanceId, Option<&str>> = others.chain(known).collect();
     let mut machines_of_name: BTreeMap<String, usize> = BTreeMap::new();
-    for name in fleet.iter().filter_map(|machine| machine.name.as_deref().map(printable)) {
-        *machines_of_name.entry(name).or_default() += 1;
+    for name in names.into_values().flatten() {
+        *machines_of_name.entry(printable(name)).or_default() += 1;
     }
-    let mut rows: Vec<Row> =
-        fleet.iter().flat_map(|machine| rows_of(machine, &machines_of_name)).collect();
+    let label = |instance: &InstanceId, name: Option<&str>| {
+        let unique = |name: &String| machines_of_name.get(name) == Some(&1);
+        let label = name.map(printable).filter(unique);
+        label.unwrap_or_else(|| instance.to_string())
+    };
+    let known = fleet.iter().flat_map(|machine| {
+        rows_of(machine, &label(&machine.instance, machine.name.as_deref()), held_up)
+    });
+    let mut rows: Vec<Row> = known.collect();
+    rows.extend(without_point.iter().map(|machine| Row {
+        standing: Standing::NoPoint,
+        instance: machine.instance.clone(),
+        name: machine.name.clone(),
+        label: label(&machine.instance, machine.name.as_deref()),
+        region: machine.region.clone(),
+        gone: Some(false),
+        policy: machine.policy.clone(),
+        good: None,
+        latest: None,
+        held_up: Vec::new(),
+    }));
     rows.sort_by(|a, b| {
         let key = |row: &Row| (row.standing, row.label.clone(), row.policy.clone());
         key(a).cmp(&key(b))
@@ -84,24 +127,24 @@ pub fn rows(fleet: &[MachineSummary]) -> Vec<Row> {
     rows
 }
 
-fn rows_of(machine: &MachineSummary, machines_of_name: &BTreeMap<String, usize>) -> Vec<Row> {
-    let unique = |name: &String| machines_of_name.get(name) == Some(&1);
-    let label = machine.name.as_deref().map(printable).filter(unique);
-    let label = label.unwrap_or_else(|| machine.instance.to_string());
+fn rows_of(machine: &MachineSummary, label: &str, held_up: &AllHeldUp) -> Vec<Row> {
     let policies: BTreeSet<&PolicyName> =
         machine.latest.keys().chain(machine.good.keys()).collect();
     let row = |policy: &PolicyName| {
         let (latest, good) = (machine.latest.get(policy), machine.good.get(policy));
+        let held_up = latest.and_then(|latest| held_up.get(&latest.point));
+        let held_up = held_up.cloned().unwrap_or_default();
         Row {
-            standing: Standing::of(latest, good),
+            standing: Standing::of(latest, good, &held_up),
             instance: machine.instance.clone(),
             name: machine.name.clone(),
-            label: label.clone(),
+            label: label.to_string(),
             region: machine.home.clone(),
             gone: None,
             policy: policy.clone(),
             good: good.cloned(),
             latest: latest.cloned(),
+            held_up,
         }
     };
     policies.into_iter().map(row).collect()

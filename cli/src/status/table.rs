@@ -75,6 +75,7 @@ impl Overview {
             "standing": row.standing.as_str(),
             "newest_good": good,
             "latest": row.latest,
+            "held_up": row.held_up,
         })
     }
 }
@@ -152,9 +153,15 @@ fn not_audited(unaudited: &AllUnaudited) -> String {
 /// Lists the notes below a machine, for which the columns have no room.
 fn notes(overview: &Overview, row: &Row) -> Vec<String> {
     let reason = row.latest.as_ref().and_then(|latest| latest.reason.as_ref());
+    let held_up: Vec<String> = row.held_up.iter().map(|one| one.text(overview.now)).collect();
     let mut notes: Vec<String> = reason.map(ToString::to_string).into_iter().collect();
+    // An obstacle that the point has met itself is told once.
+    notes.retain(|reason| !held_up.iter().any(|held_up| held_up.starts_with(reason.as_str())));
+    notes.extend(held_up);
     notes.extend(row.good.as_ref().and_then(lost));
-    notes.extend(row.latest.as_ref().and_then(tries));
+    let is_held_up = !row.held_up.is_empty();
+    let latest = row.latest.as_ref();
+    notes.extend(latest.and_then(|latest| tries(latest, is_held_up, overview.now)));
     let findings = row.latest.iter().flat_map(|latest| &latest.findings);
     let findings: Vec<&str> = findings.map(|code| code.as_str()).collect();
     if !findings.is_empty() {
@@ -166,6 +173,10 @@ fn notes(overview: &Overview, row: &Row) -> Vec<String> {
         let note =
             "unverified: rebuilt from tags by `afterimage rebuild`, not confirmed by a person";
         notes.push(note.to_string());
+    }
+    if row.standing == Standing::NoPoint {
+        let id = &row.instance;
+        notes.push(format!("no point yet (when the next is due: `afterimage explain {id}`)"));
     }
     if row.gone == Some(true) {
         notes.push("gone: EC2 no longer shows this machine".to_string());
@@ -206,6 +217,7 @@ fn cells(row: &Row, now: Timestamp) -> [String; 8] {
 fn state(row: &Row) -> String {
     let status = row.latest.as_ref().map_or("protected".into(), |latest| latest.status.to_string());
     match row.standing {
+        Standing::NoPoint => row.standing.as_str().to_string(),
         Standing::Waiting => format!("{status}, waiting"),
         Standing::Lost if status != Status::Lost.to_string() => format!("{status}, lost"),
         Standing::Lost => status,

@@ -81,3 +81,30 @@ fn what_names_nothing_is_refused() {
         assert!(text(&output.stderr).contains(said), "{}", text(&output.stderr));
     }
 }
+
+#[test]
+fn the_finding_of_a_lost_replica_ends_when_its_place_is_called_off() {
+    let served = Served::start();
+    let policies = "\
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{on: tag}]
+    replicate: [{region: eu-west-1}]
+    heal: false
+";
+    served.says(&["policy", "apply", "-", "--yes"], policies);
+    let machine = served.machine("al2023-ami-*-x86_64", "web", "gold");
+    served.pass(120);
+    let point = served.says(&["capture", &machine], "").trim().to_string();
+    served.pass(3600);
+    served.delete_image_in("eu-west-1");
+    served.pass(2 * 3600);
+    let told = served.says(&["status"], "");
+    assert!(told.contains("(lost)") && told.contains("FINDINGS"), "{told}");
+    served.says(&["cancel", &point, "--place", "eu-west-1"], "");
+    let told = served.says(&["status"], "");
+    assert!(told.contains("0/0") && !told.contains("FINDINGS"), "{told}");
+    served.pass(24 * 3600);
+    assert_eq!(served.says(&["status", "--failed"], ""), "no machine failed, and none waits\n");
+}

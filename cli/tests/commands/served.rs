@@ -187,11 +187,24 @@ impl Served {
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 
+    /// Deletes the first image of the account in a region, with its snapshots.
+    pub fn delete_image_in(&self, region: &str) {
+        let image = first(&self.ec2_in(region, "Action=DescribeImages&Owner.1=self"), "imageId");
+        let form = format!("Action=DeregisterImage&ImageId={image}");
+        self.ec2_in(region, &format!("{form}&DeleteAssociatedSnapshots=true"));
+    }
+
     fn ec2(&self, form: &str) -> String {
-        let signed = "Authorization: AWS4-HMAC-SHA256 \
-                      Credential=any/20260101/us-east-1/ec2/aws4_request, SignedHeaders=host, \
-                      Signature=0\r\nContent-Type: application/x-www-form-urlencoded\r\n";
-        let answer = self.request("POST /", signed, &format!("{form}&Version=2016-11-15"));
+        self.ec2_in("us-east-1", form)
+    }
+
+    fn ec2_in(&self, region: &str, form: &str) -> String {
+        let signed = format!(
+            "Authorization: AWS4-HMAC-SHA256 \
+             Credential=any/20260101/{region}/ec2/aws4_request, SignedHeaders=host, \
+             Signature=0\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        );
+        let answer = self.request("POST /", &signed, &format!("{form}&Version=2016-11-15"));
         assert!(answer.starts_with("HTTP/1.1 200"), "{form}: {answer}");
         answer
     }

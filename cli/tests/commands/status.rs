@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use afterimage::held_up::AllHeldUp;
 use afterimage::status::{Glance, Overview, Standing, rows, table};
 use afterimage_core::command::Finding;
 use afterimage_core::flow::Unreadable;
@@ -140,6 +141,71 @@ fn a_region_that_was_not_audited_for_hours_is_told_beneath_the_first_line() {
     assert!(told.contains("not-audited"), "{told}");
 }
 
+#[test]
+fn a_copy_that_waits_for_a_key_is_among_what_waits_and_says_when_the_key_is_looked_at() {
+    let served = Served::start();
+    let policies = "\
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{on: stopped}]
+    replicate: [{region: eu-west-1, kms_key: alias/dr}]
+";
+    served.says(&["policy", "apply", "-", "--yes"], policies);
+    let machine = served.machine("al2023-ami-*-x86_64", "web-1", "gold");
+    served.pass(120);
+    served.stop(&machine);
+    served.pass(3 * 3600);
+    let why = "no replica in eu-west-1 yet: key alias/dr does not exist; create it: ";
+    for arguments in [&["status", "--failed"], &["explain", machine.as_str()]] {
+        let told = served.says(arguments, "");
+        let words = told.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains(why), "{told}");
+        assert!(words.contains("(copies-held-up); next look 2026-01-01 0"), "{told}");
+    }
+    let told = served.says(&["status", "--json"], "");
+    let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+    assert_eq!(told["summary"]["waiting"], 1);
+    let time = |value: &serde_json::Value| at(value.as_str().expect("an instant"));
+    assert!(time(&told["machines"][0]["held_up"][0]["next_look"]) > time(&told["now"]), "{told}");
+}
+
+#[test]
+fn a_machine_that_a_policy_selects_is_shown_before_its_first_point() {
+    let served = Served::start();
+    served.says(&["policy", "apply", "-", "--yes"], GOLD);
+    let web = served.machine("al2023-ami-*-x86_64", "web-1", "gold");
+    served.machine("al2023-ami-*-x86_64", "other", "none");
+    served.pass(120);
+    let told = served.says(&["status"], "");
+    let lines: Vec<&str> = told.lines().collect();
+    let [glance, "", _, row, note, ..] = &lines[..] else { panic!("{told}") };
+    assert_eq!(*glance, "1 machine: 1 without a point yet");
+    assert!(row.starts_with("web-1 ") && row.ends_with(" no point yet"), "{told}");
+    assert!(note.contains("no point yet (when the next is due:"), "{told}");
+    assert_eq!(served.says(&["status", "--failed"], ""), "no machine failed, and none waits\n");
+    served.stop(&web);
+    served.pass(4 * 3600);
+    let told = served.says(&["status"], "");
+    assert_eq!(told.lines().next(), Some("1 machine: 1 protected"), "{told}");
+}
+
+#[test]
+fn a_next_try_is_never_said_to_be_in_the_past() {
+    let machines = rows(&fleet(), &[], &AllHeldUp::new());
+    let overview = Overview {
+        now: at("2026-01-08T05:46:00Z"),
+        only_failed: false,
+        policies: vec!["gold".into()],
+        glance: Glance::of(&machines),
+        unreadable: Vec::new(),
+        machines,
+        findings: Vec::new(),
+    };
+    let told = table(&overview);
+    assert!(told.contains("    2 tries failed; the next try is due\n"), "{told}");
+}
+
 fn at(text: &str) -> Timestamp {
     text.parse().expect("an instant")
 }
@@ -259,8 +325,8 @@ fn what_failed_comes_first_then_what_waits_and_findings_last() {
         policies: vec!["gold".into()],
         unreadable: vec![Unreadable { name: "old".into(), why: "it is empty".into() }],
         unaudited: BTreeMap::new(),
-        glance: Glance::of(&rows(&fleet())),
-        machines: rows(&fleet()),
+        glance: Glance::of(&rows(&fleet(), &[], &AllHeldUp::new())),
+        machines: rows(&fleet(), &[], &AllHeldUp::new()),
         findings: vec![Finding {
             region: region("eu-west-1"),
             artefact: "ami-0aaaaaaaaaaaaaaaa".into(),
@@ -316,7 +382,7 @@ fn a_point_stands_by_its_status_and_by_whether_something_is_in_its_way() {
                 next_at: None,
                 findings: Vec::new(),
             };
-            let rows = rows(&[summary(told)]);
+            let rows = rows(&[summary(told)], &[], &AllHeldUp::new());
             assert_eq!(rows[0].standing, expected, "{status}");
         }
     }
@@ -347,8 +413,8 @@ fn a_point_that_waits_for_a_stop_says_until_when_and_one_made_anew_says_so() {
         policies: vec!["gold".into()],
         unreadable: Vec::new(),
         unaudited: BTreeMap::new(),
-        glance: Glance::of(&rows(&fleet)),
-        machines: rows(&fleet),
+        glance: Glance::of(&rows(&fleet, &[], &AllHeldUp::new())),
+        machines: rows(&fleet, &[], &AllHeldUp::new()),
         findings: Vec::new(),
     };
     let expected = "\
@@ -394,7 +460,7 @@ fn the_first_line_tells_what_is_lost_before_all_else() {
         reason: Reason::new(Code::CopiesHeldUp, "all copies in eu-west-1 wait"),
         seen_at: at("2026-01-07T12:00:00Z"),
     };
-    let machines = rows(&[calm, place, nothing, waits]);
+    let machines = rows(&[calm, place, nothing, waits], &[], &AllHeldUp::new());
     let overview = Overview {
         now: at("2026-01-08T05:30:00Z"),
         only_failed: false,
@@ -427,7 +493,7 @@ fn a_machine_that_lost_all_under_one_policy_and_has_a_point_under_another_has_so
     let lost = machine.latest.values().next().expect("a point").clone();
     let silver = "silver".to_string().try_into().expect("a policy name");
     machine.latest.insert(silver, Latest { status: Status::Lost, ..lost });
-    let glance = Glance::of(&rows(&[machine]));
+    let glance = Glance::of(&rows(&[machine], &[], &AllHeldUp::new()));
     assert_eq!(glance.line(&[]), "1 machine: 1 with an image lost or disabled");
 }
 
@@ -453,8 +519,8 @@ fn the_table_fits_into_a_hundred_columns() {
         policies: vec!["gold".into()],
         unreadable: Vec::new(),
         unaudited: BTreeMap::new(),
-        glance: Glance::of(&rows(&fleet)),
-        machines: rows(&fleet),
+        glance: Glance::of(&rows(&fleet, &[], &AllHeldUp::new())),
+        machines: rows(&fleet, &[], &AllHeldUp::new()),
         findings: Vec::new(),
     };
     for line in table(&overview).lines() {

@@ -53,6 +53,8 @@ pub enum Command {
     Looked(Timestamp, AllUnaudited),
     /// Keep a finding for people, where they look.
     Report(Finding),
+    /// Give a finding that is open another text. Nothing is done if there is none of its code.
+    Reword(Finding),
     /// Remove a finding that no longer holds.
     Resolve(Resolved),
     /// Count a round, in the ledger or in its witness.
@@ -124,6 +126,7 @@ impl Command {
             | Command::Wake(_)
             | Command::Looked(..)
             | Command::Report(_)
+            | Command::Reword(_)
             | Command::Resolve(_)
             | Command::Mark(_) => None,
         }
@@ -149,6 +152,7 @@ impl Command {
             | Command::Wake(_)
             | Command::Looked(..)
             | Command::Report(_)
+            | Command::Reword(_)
             | Command::Resolve(_)
             | Command::Mark(_) => None,
         }
@@ -174,6 +178,7 @@ impl Command {
             | Command::Wake(_)
             | Command::Looked(..)
             | Command::Report(_)
+            | Command::Reword(_)
             | Command::Mark(_) => self,
         }
     }

@@ -126,6 +126,12 @@ impl Obstacles {
         }
     }
 
+    /// Returns the obstacle that holds a record up the longest whose call could meet these causes.
+    pub fn met_by(&self, causes: &[Cause]) -> Option<&Obstacle> {
+        let met = causes.iter().filter_map(|cause| self.causes.get(cause));
+        met.max_by_key(|obstacle| obstacle.probe_at)
+    }
+
     /// Returns the obstacles after a try met one. None if a try that is still to come was planned
     /// after an earlier one.
     pub fn met(

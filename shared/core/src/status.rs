@@ -33,8 +33,9 @@
 //!
 //! What is no longer wanted before it has begun is Withdrawn. What is Protected can be lost: `Lose`
 //! leads back to Imaged as long as one place is left, `LoseAll` to Lost. A point that is Lost,
-//! Failed, Refused or Withdrawn and is wanted (again) begins `Again`, under another attempt. An
-//! image that is lost, but not its snapshots, is registered again (`Remake`).
+//! Failed, Refused or Withdrawn and is wanted (again) begins `Again`, under another attempt. One
+//! that was Lost, begins again and is no longer wanted is Lost again. An image that is lost, but
+//! not its snapshots, is registered again (`Remake`).
 
 use std::fmt;
 
@@ -257,7 +258,7 @@ pub const fn next(status: Status, event: Event) -> Result<Status, IllegalTransit
         (Registered | Created, Available) => Imaged,
         (Imaged, Protect) => Protected,
         (Imaged | Protected, Lose) | (Failed | Lost, Restore) => Imaged,
-        (Imaged | Protected, LoseAll) => Lost,
+        (Requested | Imaged | Protected, LoseAll) => Lost,
         (Imaged | Lost, Remake) => Ready,
         (Failed | Refused | Withdrawn | Lost, Again) => Requested,
         (

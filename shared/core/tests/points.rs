@@ -7,7 +7,7 @@ use afterimage_core::slot::{Occasion, PointId, Slot};
 use afterimage_core::status::{Event, IllegalTransition, Status, next};
 
 /// The transitions there are, as an operator would tell them; all others are illegal.
-const LEGAL: [(&str, &str, &str); 44] = [
+const LEGAL: [(&str, &str, &str); 45] = [
     ("requested", "begin a step", "snapshotting"),
     ("requested", "have an image made", "creating"),
     ("requested", "be refused", "refused"),
@@ -42,6 +42,7 @@ const LEGAL: [(&str, &str, &str); 44] = [
     ("requested", "be withdrawn", "withdrawn"),
     ("imaged", "lose an artefact", "imaged"),
     ("protected", "lose an artefact", "imaged"),
+    ("requested", "lose its last artefact", "lost"),
     ("imaged", "lose its last artefact", "lost"),
     ("protected", "lose its last artefact", "lost"),
     ("imaged", "have its image made again", "ready"),

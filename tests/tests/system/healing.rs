@@ -245,8 +245,12 @@ fn an_image_whose_key_cannot_be_used_is_not_copied_back_until_it_can() {
         assert_eq!(attempts, 0, "the key is looked at, and not tried");
         assert_eq!(scene.open("key-unusable").await, 1, "{:#?}", scene.open_findings().await);
         assert_eq!(scene.the_point().await["status"], "imaged");
+        let found = scene.open_findings().await;
+        let lost = found.iter().find(|finding| codes(finding, "reason") == ["lost"]);
+        let lost = &lost.expect("the image at home is lost")["reason"];
+        assert!(lost.contains("is Disabled") && !lost.contains("is made again if"), "{lost}");
         scene.kms().enable_key().key_id(&key).send().await.expect("it is enabled");
-        scene.pass(8 * AN_HOUR).await;
+        scene.pass(AN_HOUR + 30).await;
         assert_eq!(scene.the_point().await["status"], "protected");
         assert_eq!(scene.open_findings().await, Vec::<Item>::new());
     });

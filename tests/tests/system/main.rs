@@ -13,6 +13,7 @@ mod home_held_up;
 mod images;
 mod keys;
 mod lost;
+mod lost_told;
 mod mutations;
 mod neighbour;
 mod never_given_up;

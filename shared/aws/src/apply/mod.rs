@@ -188,6 +188,7 @@ impl<'a> Executor<'a> {
             Command::Wake(wake) => drop(self.wakes.insert(wake)),
             Command::Looked(at, unaudited) => ledger.looked(at, &unaudited).await?,
             Command::Report(finding) => self.report(&finding).await?,
+            Command::Reword(finding) => self.reword(&finding).await?,
             Command::Resolve(resolved) => self.resolve(&resolved).await?,
             Command::Mark(mark) => self.mark(&mark).await?,
         }
@@ -236,6 +237,15 @@ impl<'a> Executor<'a> {
     /// Keeps a finding once, and logs it once, when it is new.
     async fn report(&mut self, finding: &Finding) -> Result<(), Failure> {
         if self.aws.ledger.report(finding).await? {
+            let about = finding.artefact.to_string();
+            log::explanation(&Explanation { about, reason: finding.reason.clone() });
+        }
+        Ok(())
+    }
+
+    /// Gives a finding that is open another text, and logs that.
+    async fn reword(&mut self, finding: &Finding) -> Result<(), Failure> {
+        if self.aws.ledger.reword(finding).await? {
             let about = finding.artefact.to_string();
             log::explanation(&Explanation { about, reason: finding.reason.clone() });
         }

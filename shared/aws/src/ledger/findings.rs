@@ -2,6 +2,7 @@
 
 use afterimage_core::command::{Finding, Resolved};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::condition::{Condition, PutIf};
@@ -60,6 +61,36 @@ impl Ledger {
             .expression_attribute_names("#code", "code")
             .expression_attribute_values(":at", AttributeValue::S(resolved.at.to_string()))
             .expression_attribute_values(":code", AttributeValue::S(resolved.code.to_string()));
+        self.update_finding(call).await
+    }
+
+    /// Gives a finding another text; false if there is none of its code, or it was resolved. The
+    /// time at which it was seen first stays.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn reword(&self, finding: &Finding) -> Result<bool, Failure> {
+        let key = Key::found(&finding.region, &finding.artefact);
+        let text = AttributeValue::S(finding.reason.text.clone());
+        let code = AttributeValue::S(finding.reason.code.to_string());
+        let call = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key.item()))
+            .update_expression("SET #reason.#text = :text")
+            .condition_expression("#reason.#code = :code AND attribute_not_exists(#resolved_at)")
+            .expression_attribute_names("#resolved_at", RESOLVED_AT)
+            .expression_attribute_names("#reason", "reason")
+            .expression_attribute_names("#text", "text")
+            .expression_attribute_names("#code", "code")
+            .expression_attribute_values(":text", text)
+            .expression_attribute_values(":code", code);
+        self.update_finding(call).await
+    }
+
+    /// Makes an update; false if its condition does not hold.
+    async fn update_finding(&self, call: UpdateItemFluentBuilder) -> Result<bool, Failure> {
         let Err(error) = call.send().await else { return Ok(true) };
         match service_error(&error) {
             Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),

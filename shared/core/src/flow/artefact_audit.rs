@@ -262,6 +262,14 @@ fn image_at_home<'a>(point: &'a Point, image: &ObservedImage) -> Verdict<'a> {
     }
 }
 
+/// Tells whether the image of a point is being copied back to its home.
+fn is_copied_back(tagged: &Tagged, point: &Point) -> bool {
+    let record = tagged.replicas.get(&(point.id.clone(), point.home.clone()));
+    record.is_some_and(|record| {
+        matches!(record.status, ReplicaStatus::Copying | ReplicaStatus::Pending)
+    })
+}
+
 /// Tells whether the method of the point is CreateImage.
 fn is_created(point: &Point) -> bool {
     point.method.as_ref().is_some_and(|chosen| chosen.method == Method::CreateImage)
@@ -312,6 +320,8 @@ fn snapshot_verdict<'a>(
         Err(why) => Verdict::Foreign(why),
         // The snapshots of an image that was copied back are of no volume of its machine.
         Ok(point) if is_mapped && !point.healed.is_empty() => Verdict::Leave,
+        // A copy that is pending may not show its mapping yet.
+        Ok(point) if point.home == *region && is_copied_back(tagged, point) => Verdict::Leave,
         Ok(point) if point.home == *region => snapshot_at_home(point, snapshot),
         Ok(_) if is_mapped => Verdict::Leave,
         Ok(point) => match tagged.replicas.get(&(point.id.clone(), region.clone())) {

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::change::Change;
-use crate::ids::Region;
+use crate::finding::Resolved;
+use crate::ids::{AmiId, Region};
 use crate::illegal::Illegal;
 use crate::point::{Point, Replica, ReplicaStatus};
 use crate::reason::{Code, Reason};
@@ -42,6 +43,8 @@ pub struct Cancelled {
     pub image_goes_on: bool,
     /// The regions into which a copy is being made.
     pub copies_go_on: BTreeSet<Region>,
+    /// The findings that are over, because what they tell of is called off.
+    pub over: Vec<Resolved>,
 }
 
 /// Decides what is called off of a point, and what goes on.
@@ -52,13 +55,24 @@ pub fn decide(target: &Target, scope: &Scope, now: Timestamp) -> Result<Cancelle
     let Target { point, replicas } = target;
     let reason = Reason::new(Code::Cancelled, format!("called off by a person at {now}"));
     let mut cancelled = Cancelled::default();
+    let is_meant = |replica: &Replica| match scope {
+        Scope::All => true,
+        Scope::Place(region) => replica.region == *region,
+    };
+    let lost = replicas.iter().filter(|replica| is_meant(replica));
+    let lost = lost.filter_map(|replica| Some((&replica.region, replica.lost.as_ref()?)));
+    let at_home = point.lost.as_ref().filter(|_| *scope == Scope::All);
+    let lost = lost.chain(at_home.map(|image| (&point.home, image)));
+    let over = lost.flat_map(|(region, image)| findings_of(region, image, now)).collect();
     if *scope == Scope::All && point.status == Status::Requested {
         let after = withdrawn::cancelled(point, reason)?;
+        cancelled.over = over;
         cancelled.change = Some(withdrawn::recorded(after, None));
         cancelled.point = true;
         return Ok(cancelled);
     }
     if *scope == Scope::All && point.is_kept_to_begin_again() {
+        cancelled.over = over;
         let step = point.step.settled();
         let after = Point { step, reason: Some(reason), ..point.clone() };
         cancelled.change = Some(withdrawn::recorded(after, None));
@@ -67,12 +81,8 @@ pub fn decide(target: &Target, scope: &Scope, now: Timestamp) -> Result<Cancelle
     }
     cancelled.image_goes_on =
         matches!(point.status.phase(), Phase::Calling | Phase::Pending | Phase::Ready);
-    let is_meant = |replica: &&Replica| match scope {
-        Scope::All => true,
-        Scope::Place(region) => replica.region == *region,
-    };
     let mut settled = Vec::new();
-    for replica in replicas.iter().filter(is_meant) {
+    for replica in replicas.iter().filter(|replica| is_meant(replica)) {
         match replica.status {
             ReplicaStatus::Waiting => {
                 settled.push(withdrawn::replica(replica, reason.clone())?);
@@ -96,5 +106,16 @@ pub fn decide(target: &Target, scope: &Scope, now: Timestamp) -> Result<Cancelle
     if !settled.is_empty() {
         cancelled.change = Some(replicas::settled(point, settled)?);
     }
+    if *scope != Scope::All {
+        cancelled.over = over;
+    }
     Ok(cancelled)
+}
+
+/// Returns the findings that there may be of a lost image.
+fn findings_of(region: &Region, image: &AmiId, now: Timestamp) -> [Resolved; 2] {
+    [Code::Lost, Code::LostAgain].map(|code| {
+        let (region, artefact) = (region.clone(), image.into());
+        Resolved { region, artefact, code, at: now }
+    })
 }

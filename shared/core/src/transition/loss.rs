@@ -188,6 +188,13 @@ pub fn has_lost(point: &Point) -> bool {
     point.status == Status::Lost || point.home_place == Place::Lost
 }
 
+/// Tells whether a point had lost everything, and begins again: nothing of it is left.
+pub fn had_lost_all(point: &Point) -> bool {
+    let is_there = |place: &Place| matches!(place, Place::Available | Place::Unusable);
+    let is_again = point.home_place == Place::Underway && !point.healed.is_empty();
+    point.status == Status::Requested && is_again && !point.replicas.values().any(is_there)
+}
+
 /// Returns the point whose image is not copied back after all. It is looked at again, so that it
 /// does not stay lost.
 #[must_use]

@@ -39,7 +39,8 @@ pub fn latest(point: &Point) -> Summary {
 /// Returns the summary of a point one of whose replicas is tried again, at the time `next`.
 pub fn behind(point: &Point, replica: &Replica, next: Option<Timestamp>) -> Summary {
     let reason = replica.reason.as_ref().map(|reason| {
-        let text = format!("no replica in {} yet: {}", replica.region, reason.text);
+        let what = if replica.is_copy_back() { "image at home" } else { "replica" };
+        let text = format!("no {what} in {} yet: {}", replica.region, reason.text);
         Reason::new(reason.code, text)
     });
     let failures = replica.step.failures.max(1);

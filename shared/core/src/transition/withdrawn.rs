@@ -3,29 +3,38 @@
 use jiff::Timestamp;
 
 use crate::change::Change;
-use crate::point::{IllegalForReplica, Point, Replica, ReplicaEvent, Step};
+use crate::point::{IllegalForReplica, Place, Point, Replica, ReplicaEvent, Step};
 use crate::reason::Reason;
-use crate::status::{Event, IllegalTransition};
-use crate::transition::summary;
+use crate::status::{Event, IllegalTransition, Status};
+use crate::transition::{loss, summary};
 
 /// Returns the point that is not wanted any more. It stands in its queue until its window closes:
-/// if it is wanted again by then, it is taken up again.
+/// if it is wanted again by then, it is taken up again. One that had lost everything is lost
+/// again, and is looked at for that.
 ///
 /// # Errors
 /// The point has begun.
 pub fn point(point: &Point, reason: Reason, now: Timestamp) -> Result<Point, IllegalTransition> {
     let until = Some(point.waits_until()).filter(|until| *until > now);
     let after = cancelled(point, reason)?;
+    if after.status == Status::Lost {
+        return Ok(after.due_now(now));
+    }
     Ok(Point { step: Step { due_at: until, ..after.step.clone() }, ..after })
 }
 
-/// Returns the point that a person has called off. It is not taken up again.
+/// Returns the point that a person has called off. It is not taken up again. One that had lost
+/// everything before it began again is lost, and not withdrawn: nothing of it is left.
 ///
 /// # Errors
 /// The point has begun.
 pub fn cancelled(point: &Point, reason: Reason) -> Result<Point, IllegalTransition> {
-    let after = point.after(Event::Withdraw)?;
     let step = Step { begun_at: None, ..point.step.settled() };
+    if loss::had_lost_all(point) {
+        let after = point.after(Event::LoseAll)?;
+        return Ok(Point { step, home_place: Place::Lost, reason: Some(reason), ..after });
+    }
+    let after = point.after(Event::Withdraw)?;
     Ok(Point { step, reason: Some(reason), ..after })
 }
 

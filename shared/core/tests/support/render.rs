@@ -84,6 +84,9 @@ impl Line for Command {
             Command::Report(found) => {
                 write!(f, "! {} {}: {}", found.region, found.artefact, found.reason)
             }
+            Command::Reword(found) => {
+                write!(f, "! {} {}, open: {}", found.region, found.artefact, found.reason)
+            }
             Command::Resolve(found) => {
                 write!(f, "= {} {}: no longer {}", found.region, found.artefact, found.code)
             }

@@ -162,3 +162,33 @@ fn a_person_calls_off_the_copies_that_wait() {
     let after = all.change.expect("something is written");
     assert_eq!(after.point_written().expect("the point").status, Status::Protected);
 }
+
+#[test]
+fn a_point_that_had_lost_everything_is_lost_and_not_withdrawn_when_nobody_wants_it() {
+    let again = Point {
+        home_place: Place::Underway,
+        healed: vec![at(1)],
+        replicas: BTreeMap::from([(region(IRELAND), Place::Lost)]),
+        ..requested()
+    };
+    let excluded = |point: &Point| {
+        let mut machine = running();
+        machine.instance.tags = tags(&[("pause", "yes")]);
+        let input = snapshot_input(at(5), vec![point.clone()], Some(&machine));
+        point_in(&snapshot::decide(&input))
+    };
+    let after = excluded(&again);
+    assert_eq!((after.status, after.home_place), (Status::Lost, Place::Lost));
+    assert_eq!(after.reason.as_ref().map(|reason| reason.code), Some(Code::Withdrawn));
+    assert_eq!(after.step.due_at, Some(at(5)), "it is looked at, and its finding tells why");
+    after.check().expect("it is as it must be");
+    let target = Target { point: again.clone(), replicas: Vec::new() };
+    let cancelled = cancel::decide(&target, &Scope::All, at(5)).expect("legal");
+    let change = cancelled.change.expect("a change");
+    let after = change.point_written().expect("the point");
+    assert_eq!((after.status, after.step.due_at), (Status::Lost, None));
+    assert_eq!(after.reason.as_ref().map(|reason| reason.code), Some(Code::Cancelled));
+    // A replica that is left can be recovered from.
+    let left = Point { replicas: BTreeMap::from([(region(IRELAND), Place::Available)]), ..again };
+    assert_eq!(excluded(&left).status, Status::Withdrawn);
+}

@@ -109,6 +109,11 @@ impl DecisionBuilder {
         self.learnt.push(Command::Report(finding));
     }
 
+    /// Gives a finding that is open another text.
+    pub fn reword(&mut self, finding: Finding) {
+        self.learnt.push(Command::Reword(finding));
+    }
+
     /// Removes a finding that no longer holds.
     pub fn resolve(&mut self, resolved: Resolved) {
         self.learnt.push(Command::Resolve(resolved));

@@ -20,15 +20,15 @@ use super::decision_builder::DecisionBuilder;
 use super::disk_keys::{self, Use};
 use super::due::{is_point_due, is_replica_due};
 use super::images::Input;
-use super::losses::{gone, is_healed, left_to_person, newer_good, telling, worn_out};
+use super::losses::{self, gone, is_healed, left_to_person, newer_good, telling, worn_out};
 use crate::brake::size_gib;
 use crate::call::copy_image;
 use crate::change::{Change, Record, Write};
 use crate::command::{Finding, Resolved};
 use crate::flow::wanted::{self, Verdict};
-use crate::ids::{AmiId, Region};
+use crate::ids::{AmiId, Region, ResourceId, SnapshotId};
 use crate::illegal::Illegal;
-use crate::limits::{A_DAY, HEAL_AGAIN};
+use crate::limits::{A_DAY, HEAL_AGAIN, PROBE_EVERY};
 use crate::machine::{Instance, State};
 use crate::observed::SnapshotState;
 use crate::point::{Place, Point, Replica, ReplicaStatus};
@@ -84,25 +84,29 @@ fn heal_home(
         return Ok(());
     }
     let way = way_home(point, input);
-    let asked = Asked { is_asked: point.heal_asked, has_way: way.is_some() };
+    let asked = Asked { is_asked: point.heal_asked, has_way: way.is_ok() };
     let hindrance = hindrance(point, &point.healed, asked, home, input);
     if let Some(Hindrance { reason, look_after, .. }) = hindrance {
-        put_off_home(builder, point, reason, look_after, now);
+        put_off_home(builder, point, reason, look_after, input);
         return Ok(());
     }
-    let Some(way) = way else {
-        let step = loss::looked_at(&point.step, HEAL_AGAIN, now);
-        builder.record(Change::point(Point { step, ..point.clone() }));
-        return Ok(());
+    let way = match way {
+        Ok(way) => way,
+        Err(reason) => {
+            put_off_home(builder, point, reason, Some(HEAL_AGAIN), input);
+            return Ok(());
+        }
     };
     if let (Way::CopyBack(..), Some(key)) = (&way, copy_image::key_at_home(point))
         && let Use::Unusable(which) = disk_keys::used(&input.healing.keys, [key.as_str()])
     {
-        let text = format!("the image in {home} cannot be copied back: {which}");
+        let text = format!(
+            "the image in {home} cannot be copied back: {which}. The key is looked at every hour"
+        );
         let reason = Reason::new(Code::KeyUnusable, text);
         let (region, told) = (home.clone(), reason.clone());
         builder.report(Finding { region, artefact: back_under(&key), reason: told, seen_at: now });
-        put_off_home(builder, point, reason, Some(HEAL_AGAIN), now);
+        put_off_home(builder, point, reason, Some(PROBE_EVERY), input);
         return Ok(());
     }
     let spent = match braking.leave(home, size_gib(point), point.heal_asked) {
@@ -116,7 +120,7 @@ fn heal_home(
         }
     };
     let change = match way {
-        Way::Register => registered_again(builder, point, now)?,
+        Way::Register => registered_again(builder, point, input)?,
         Way::CopyBack(region, image) => {
             if let Some(key) = copy_image::key_at_home(point) {
                 let (region, artefact) = (home.clone(), back_under(&key));
@@ -124,7 +128,7 @@ fn heal_home(
             }
             copied_back(builder, point, (region, image), input)?
         }
-        Way::BeginAgain => begun_again(builder, point, now)?,
+        Way::BeginAgain => begun_again(builder, point, input)?,
     };
     builder.record(spent.into_iter().fold(change, Change::with));
     Ok(())
@@ -142,28 +146,114 @@ fn put_off_home(
     point: &Point,
     reason: Reason,
     look_after: Option<SignedDuration>,
-    now: Timestamp,
+    input: &Input,
 ) {
     builder.say(&point.id, reason.clone());
+    if point.reason.as_ref() != Some(&reason) {
+        tell_at_home(builder, point, &losses::Done::Nothing(reason.clone()), input);
+    }
     let step = match look_after {
-        Some(after) => loss::looked_at(&point.step, after, now),
+        Some(after) => loss::looked_at(&point.step, after, input.now),
         None => point.step.settled(),
     };
     builder.record(summary::recorded(Point { step, reason: Some(reason), ..point.clone() }));
 }
 
-/// Returns the way to the artefact at home; none while there is none.
-fn way_home<'a>(point: &'a Point, input: &'a Input) -> Option<Way<'a>> {
+/// Tells what is done about the artefact that is lost at home, in its finding.
+fn tell_at_home(builder: &mut DecisionBuilder, point: &Point, done: &losses::Done, input: &Input) {
+    let is_gone = |id: &&SnapshotId| !input.snapshots.contains_key(*id);
+    let snapshot = || point.snapshots.values().find(is_gone).cloned().map(ResourceId::from);
+    if let Some(lost) = point.lost.clone().map(ResourceId::from).or_else(snapshot) {
+        if point.heal_asked {
+            end_if_made(builder, &lost, &point.home, done, input.now);
+        }
+        let gone = gone(&lost.to_string(), &point.home, None);
+        builder.reword(losses::finding(&lost, (&point.home, None), (&gone, done), input.now));
+    }
+}
+
+/// Tells what is done about the image of a replica that is lost, in its finding.
+fn tell_elsewhere(
+    builder: &mut DecisionBuilder,
+    replica: &Replica,
+    done: &losses::Done,
+    now: Timestamp,
+) {
+    if let Some(lost) = &replica.lost {
+        let gone = gone(lost.as_str(), &replica.region, None);
+        let place = (&replica.region, Some(&replica.point));
+        let lost = ResourceId::from(lost.clone());
+        if replica.heal_asked {
+            end_if_made(builder, &lost, &replica.region, done, now);
+        }
+        builder.reword(losses::finding(&lost, place, (&gone, done), now));
+    }
+}
+
+/// Ends the finding that says that a person has to ask for an image, once it is made.
+fn end_if_made(
+    builder: &mut DecisionBuilder,
+    lost: &ResourceId,
+    region: &Region,
+    done: &losses::Done,
+    now: Timestamp,
+) {
+    if matches!(done, losses::Done::Again(_)) {
+        let (region, artefact) = (region.clone(), lost.clone().into());
+        builder.resolve(Resolved { region, artefact, code: Code::LostAgain, at: now });
+    }
+}
+
+/// Returns the way to the artefact at home, or the reason why there is none now.
+fn way_home<'a>(point: &'a Point, input: &'a Input) -> Result<Way<'a>, Reason> {
     if point.plan.kind == Artefact::Image && has_snapshots(point, input) {
-        return Some(Way::Register);
+        return Ok(Way::Register);
     }
     if let Some((region, image)) = survivor(point, replicas_of(point, input), &point.home) {
-        return Some(Way::CopyBack(region, image));
+        return Ok(Way::CopyBack(region, image));
     }
-    let stands = stands(point, input.instances.get(point.instance()));
-    let others = input.history.get(point.instance()).into_iter().flatten().map(|(other, _)| other);
-    let is_alone = newer(point, others).is_none();
-    (point.status == Status::Lost && stands && is_alone).then_some(Way::BeginAgain)
+    let why = match point.status {
+        Status::Lost => obstacle_to_begin(point, input),
+        _ => Some("no image of the point is there that could be copied back".to_string()),
+    };
+    why.map_or(Ok(Way::BeginAgain), |why| Err(Reason::new(Code::Lost, why)))
+}
+
+/// Returns the reason why a point of which nothing is left does not begin again on its machine;
+/// none if it does.
+fn obstacle_to_begin(point: &Point, input: &Input) -> Option<String> {
+    let machine = point.instance();
+    let left = "nothing is left of the point to make it again from";
+    let instance = input.instances.get(machine);
+    let Some(instance) = instance.filter(|instance| !instance.state.is_gone()) else {
+        let state = instance.map(|instance| instance.state.as_str());
+        return Some(match state {
+            Some(state) => format!("{left}, and its machine {machine} is {state}"),
+            None => format!("{left}, and EC2 does not show its machine {machine}"),
+        });
+    };
+    match wanted::point(point, Some(instance), &input.healing.in_force) {
+        Verdict::Wanted => {}
+        Verdict::Unknown(reason) | Verdict::Unwanted(reason) => {
+            return Some(format!("{left}, and {}", reason.text));
+        }
+    }
+    let others = input.history.get(machine).into_iter().flatten().map(|(other, _)| other);
+    if newer(point, others).is_some() {
+        return Some(format!("{left}, and a newer point of its machine is on its way"));
+    }
+    if stands(point, Some(instance)) {
+        return None;
+    }
+    Some(match point.slot.occasion {
+        Occasion::Stopped { .. } => {
+            format!("{left}, and its machine {machine} is no longer in the stop that it is of")
+        }
+        Occasion::Scheduled(_) | Occasion::OnDemand { .. } => {
+            let state = instance.state.as_str();
+            format!("{left}, and its machine {machine} is {state}, not as the policy asks for")
+        }
+    })
 }
 
 /// Tells whether all snapshots are there from which the image of a point can be registered.
@@ -200,13 +290,14 @@ fn is_nothing_left(point: &Point, input: &Input) -> bool {
 fn registered_again(
     builder: &mut DecisionBuilder,
     point: &Point,
-    now: Timestamp,
+    input: &Input,
 ) -> Result<Change, Illegal> {
     let text = format!("the image in {} is registered again from its snapshots", point.home);
     let reason = Reason::new(Code::Healing, text);
     builder.say(&point.id, reason.clone());
+    tell_at_home(builder, point, &losses::Done::Again(reason.clone()), input);
     builder.wake(Queue { region: point.home.clone(), kind: Kind::Register });
-    Ok(Change::point(loss::remade(point, reason, now)?))
+    Ok(Change::point(loss::remade(point, reason, input.now)?))
 }
 
 fn copied_back(
@@ -218,6 +309,7 @@ fn copied_back(
     let text = format!("the image in {} is copied back from {}", point.home, source.0);
     let reason = Reason::new(Code::Healing, text);
     builder.say(&point.id, reason.clone());
+    tell_at_home(builder, point, &losses::Done::Again(reason.clone()), input);
     builder.wake(Queue { region: point.home.clone(), kind: Kind::Copy });
     let record = known_replica(point, &point.home, input).cloned();
     let record = record.unwrap_or_else(|| loss::home_copy(point, source, input.now));
@@ -228,13 +320,14 @@ fn copied_back(
 fn begun_again(
     builder: &mut DecisionBuilder,
     point: &Point,
-    now: Timestamp,
+    input: &Input,
 ) -> Result<Change, Illegal> {
     let text = "nothing of the point is left; it begins again on its machine";
     let reason = Reason::new(Code::Healing, text);
     builder.say(&point.id, reason.clone());
+    tell_at_home(builder, point, &losses::Done::Again(reason.clone()), input);
     builder.wake(Queue { region: point.home.clone(), kind: Kind::Snapshot });
-    let after = loss::begun_again(point, reason, now)?;
+    let after = loss::begun_again(point, reason, input.now)?;
     let told = summary::latest(&after);
     Ok(Change::point(after).telling(Some(told)))
 }
@@ -251,22 +344,24 @@ fn heal_replica(
     let asked = Asked { is_asked: replica.heal_asked, has_way: survivor.is_some() };
     let hindrance = hindrance(point, &replica.healed, asked, region, input);
     if let Some(Hindrance { reason, look_after, is_unwanted }) = hindrance {
-        builder.say(replica.about(), reason.clone());
         if is_unwanted {
+            builder.say(replica.about(), reason.clone());
+            tell_elsewhere(builder, replica, &losses::Done::Nothing(reason.clone()), now);
             let after = withdrawn::replica(replica, reason)?;
             builder.record(replicas::settled(point, vec![after])?);
             return Ok(());
         }
-        let step = match look_after {
-            Some(after) => loss::looked_at(&replica.step, after, now),
-            None => replica.step.settled(),
-        };
-        builder.record(Change::replica(Replica { step, reason: Some(reason), ..replica.clone() }));
+        put_off_elsewhere(builder, replica, reason, look_after, now);
         return Ok(());
     }
     let Some((source, image)) = survivor else {
-        let step = loss::looked_at(&replica.step, HEAL_AGAIN, now);
-        builder.record(Change::replica(Replica { step, ..replica.clone() }));
+        let text = format!(
+            "no image of the point is left to copy it from; it is copied again once the image in \
+             {} is",
+            point.home
+        );
+        let reason = Reason::new(Code::Lost, text);
+        put_off_elsewhere(builder, replica, reason, Some(HEAL_AGAIN), now);
         return Ok(());
     };
     let spent = match braking.leave(region, size_gib(point), replica.heal_asked) {
@@ -283,6 +378,7 @@ fn heal_replica(
     };
     let reason = Reason::new(Code::Healing, format!("{region} is copied again from {source}"));
     builder.say(replica.about(), reason.clone());
+    tell_elsewhere(builder, replica, &losses::Done::Again(reason.clone()), now);
     builder.wake(Queue { region: region.clone(), kind: Kind::Copy });
     let (point, replica) = loss::copied_again(point, replica, (source, image), reason, now)?;
     let change = Change::point(point).with(Write::replica(replica));
@@ -290,23 +386,42 @@ fn heal_replica(
     Ok(())
 }
 
-/// What keeps a place from being made again.
-struct Hindrance {
+/// Records why a replica is not made again now, and when it is looked at again.
+fn put_off_elsewhere(
+    builder: &mut DecisionBuilder,
+    replica: &Replica,
     reason: Reason,
+    look_after: Option<SignedDuration>,
+    now: Timestamp,
+) {
+    builder.say(replica.about(), reason.clone());
+    if replica.reason.as_ref() != Some(&reason) {
+        tell_elsewhere(builder, replica, &losses::Done::Nothing(reason.clone()), now);
+    }
+    let step = match look_after {
+        Some(after) => loss::looked_at(&replica.step, after, now),
+        None => replica.step.settled(),
+    };
+    builder.record(Change::replica(Replica { step, reason: Some(reason), ..replica.clone() }));
+}
+
+/// What keeps a place from being made again.
+pub(super) struct Hindrance {
+    pub reason: Reason,
     /// The time after which it may have gone; none if only a person can remove it.
     look_after: Option<SignedDuration>,
     /// True if nobody wants the place any more.
-    is_unwanted: bool,
+    pub is_unwanted: bool,
 }
 
 /// An order of a person to make a place again, and whether there is a way to.
-#[derive(Clone, Copy)]
-struct Asked {
-    is_asked: bool,
-    has_way: bool,
+#[derive(Clone, Copy, Default)]
+pub(super) struct Asked {
+    pub is_asked: bool,
+    pub has_way: bool,
 }
 
-fn hindrance(
+pub(super) fn hindrance(
     point: &Point,
     healed: &[Timestamp],
     Asked { is_asked, has_way }: Asked,
@@ -315,11 +430,8 @@ fn hindrance(
 ) -> Option<Hindrance> {
     // Who asks for an older point wants that one.
     if let Some(newer) = newer_good(point, input).filter(|_| !(is_asked && has_way)) {
-        let text = format!("{} is newer and good; the older one is not made again", newer.point);
+        let text = format!("{} is newer and good, and only the newest is made again", newer.point);
         let reason = Reason::new(Code::Lost, text);
-        return Some(Hindrance { reason, look_after: None, is_unwanted: false });
-    }
-    if let Some(reason) = worn_out(point, healed, region, input.now) {
         return Some(Hindrance { reason, look_after: None, is_unwanted: false });
     }
     let in_force = &input.healing.in_force;
@@ -332,8 +444,11 @@ fn hindrance(
             return Some(Hindrance { reason, look_after: Some(A_DAY), is_unwanted: true });
         }
     }
+    if let Some(reason) = worn_out(point, healed, region, input.now) {
+        return Some(Hindrance { reason, look_after: None, is_unwanted: false });
+    }
     if !is_asked && !is_healed(point, input) {
-        let reason = left_to_person(point, gone("the image", region, None));
+        let reason = left_to_person(point);
         return Some(Hindrance { reason, look_after: Some(A_DAY), is_unwanted: false });
     }
     None

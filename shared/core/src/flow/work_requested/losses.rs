@@ -5,12 +5,22 @@ use jiff::Timestamp;
 use super::decision_builder::DecisionBuilder;
 use super::images::Input;
 use crate::change::{Change, Write};
-use crate::ids::Region;
+use crate::command::Finding;
+use crate::ids::{Region, ResourceId};
 use crate::point::{Point, Replica, ReplicaStatus};
 use crate::reason::{Code, Reason};
+use crate::slot::PointId;
 use crate::summary::{Good, News};
 use crate::transition::{loss, summary};
 use crate::work::{Kind, Queue};
+
+/// What is done about a loss.
+pub(super) enum Done {
+    /// Not known yet: it is due.
+    Unknown,
+    Again(Reason),
+    Nothing(Reason),
+}
 
 /// Returns the reason of a loss.
 pub(super) fn gone(artefact: &str, region: &Region, missing_since: Option<Timestamp>) -> Reason {
@@ -45,13 +55,37 @@ pub(super) fn is_healed(point: &Point, input: &Input) -> bool {
 }
 
 /// Returns the reason of a loss that the policy leaves to a person.
-pub(super) fn left_to_person(point: &Point, reason: Reason) -> Reason {
+pub(super) fn left_to_person(point: &Point) -> Reason {
     let text = format!(
-        "{}; policy {} says `heal: false`, so that it stays lost until a person runs `afterimage \
-         heal {}`",
-        reason.text, point.slot.policy, point.id
+        "policy {} says `heal: false`, so that it stays lost until a person runs `afterimage heal \
+         {}`",
+        point.slot.policy, point.id
     );
-    Reason { text, ..reason }
+    Reason::new(Code::Lost, text)
+}
+
+/// Returns the finding of a loss: what is done about it, or why nothing is done. `replica_of` is
+/// the point of a replica, whose place can be called off.
+pub(super) fn finding(
+    lost: &ResourceId,
+    (region, replica_of): (&Region, Option<&PointId>),
+    (gone, done): (&Reason, &Done),
+    now: Timestamp,
+) -> Finding {
+    let done = match done {
+        Done::Unknown => ". It is made again if anything is left to make it of".to_string(),
+        Done::Again(how) => format!(". It is made again: {}", how.text),
+        Done::Nothing(why) => format!(". It is not made again: {}", why.text),
+    };
+    let off = replica_of.map_or(String::new(), |point| {
+        format!(". `afterimage cancel {point} --place {region}` calls the place off")
+    });
+    let text = format!(
+        "{}{done}{off}. If it was deleted by mistake, the Recycle Bin may still have it",
+        gone.text
+    );
+    let (region, artefact) = (region.clone(), lost.clone().into());
+    Finding { region, artefact, reason: Reason::new(Code::Lost, text), seen_at: now }
 }
 
 /// Returns a good point of the same machine and policy that is newer than this.

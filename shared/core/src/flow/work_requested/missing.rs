@@ -15,9 +15,9 @@ use super::braking::Braking;
 use super::decision_builder::DecisionBuilder;
 use super::disk_keys::{self, Use};
 use super::due::{is_point_due, is_point_suspect, is_replica_due, is_replica_suspect};
-use super::healing;
+use super::healing::{self, Asked, Hindrance};
 use super::images::Input;
-use super::losses;
+use super::losses::{self, Done};
 use crate::change::{Change, Write};
 use crate::command::{Finding, Resolved};
 use crate::ids::{AmiId, InstanceId, Region, ResourceId, SnapshotId};
@@ -30,8 +30,6 @@ use crate::reason::{Code, Reason};
 use crate::status::Phase;
 use crate::transition::{loss, replicas};
 use crate::work::{Kind, Queue};
-
-type Done = Result<(), Illegal>;
 
 /// Returns the snapshots that are looked at: those that are all that a point has, and those from
 /// which an image that is lost may be made again.
@@ -200,7 +198,7 @@ fn look_at_home(
     point: &Point,
     enough: SignedDuration,
     input: &Input,
-) -> Done {
+) -> Result<(), Illegal> {
     let (now, home) = (input.now, &point.home);
     let artefact = artefact_at_home(point, input);
     let name = artefact.as_ref().map_or("a snapshot".to_string(), ToString::to_string);
@@ -227,11 +225,8 @@ fn look_at_home(
             loss::home(point, Place::Unusable, reason, now)?
         }
         (Seen::Gone, _) => {
-            let reason = lost(point, &name, &point.healed, home, point.missing_since, input);
-            if !braking.is_mass(home) {
-                let told = with_hints(&reason, point, input);
-                report(builder, home, artefact, &told, now);
-            }
+            let Some(lost) = artefact else { return Ok(()) };
+            let reason = lose(builder, braking, (point, None), lost, input);
             builder.wake(Queue { region: home.clone(), kind: Kind::Confirm });
             loss::home(point, Place::Lost, reason, now)?
         }
@@ -257,7 +252,7 @@ fn look_at_replica(
     (point, replica): (&Point, &Replica),
     enough: SignedDuration,
     input: &Input,
-) -> Done {
+) -> Result<(), Illegal> {
     let (now, region) = (input.now, &replica.region);
     let Some(image) = &replica.image else { return Ok(()) };
     let clear = || Replica { missing_since: None, step: replica.step.settled(), ..replica.clone() };
@@ -286,12 +281,8 @@ fn look_at_replica(
             loss::replica(point, replica, ReplicaEvent::Disable, reason, now)?
         }
         (Seen::Gone, _) => {
-            let missing_since = replica.missing_since;
-            let reason = lost(point, image.as_str(), &replica.healed, region, missing_since, input);
-            if !braking.is_mass(region) {
-                let told = with_hints(&reason, point, input);
-                report(builder, region, Some(&image.clone().into()), &told, now);
-            }
+            let lost = image.clone().into();
+            let reason = lose(builder, braking, (point, Some(replica)), &lost, input);
             builder.wake(Queue { region: region.clone(), kind: Kind::Confirm });
             loss::replica(point, replica, ReplicaEvent::Lose, reason, now)?
         }
@@ -317,21 +308,38 @@ fn look_at_replica(
 
 // --- What is said ------------------------------------------------------------------------------
 
-/// Returns the reason of a loss that was just found.
-fn lost(
-    point: &Point,
-    artefact: &str,
-    healed: &[Timestamp],
-    region: &Region,
-    missing_since: Option<Timestamp>,
+/// Tells a person of a loss that was just found, unless many are lost in its region together.
+/// Returns the reason that the record keeps.
+fn lose(
+    builder: &mut DecisionBuilder,
+    braking: &Braking,
+    (point, replica): (&Point, Option<&Replica>),
+    lost: &ResourceId,
     input: &Input,
 ) -> Reason {
-    let reason = losses::gone(artefact, region, missing_since);
-    match losses::worn_out(point, healed, region, input.now) {
-        Some(worn_out) => worn_out,
-        None if losses::is_healed(point, input) => reason,
-        None => losses::left_to_person(point, reason),
+    let (region, healed, since) = match replica {
+        Some(replica) => (&replica.region, &replica.healed, replica.missing_since),
+        None => (&point.home, &point.healed, point.missing_since),
+    };
+    let place = (region, replica.map(|replica| &replica.point));
+    let gone = losses::gone(&lost.to_string(), region, since);
+    let (finding, kept) = match healing::hindrance(point, healed, Asked::default(), region, input) {
+        Some(Hindrance { reason, .. }) if reason.code == Code::LostAgain => {
+            let (region, artefact, kept) = (region.clone(), lost.clone().into(), reason.clone());
+            (Finding { region, artefact, reason, seen_at: input.now }, kept)
+        }
+        Some(Hindrance { reason, is_unwanted, .. }) => {
+            // The reason of a place that nobody wants any more is not one of its point.
+            let kept = if is_unwanted { gone.clone() } else { reason.clone() };
+            let done = Done::Nothing(reason);
+            (losses::finding(lost, place, (&gone, &done), input.now), kept)
+        }
+        None => (losses::finding(lost, place, (&gone, &Done::Unknown), input.now), gone),
+    };
+    if !braking.is_mass(region) {
+        builder.report(finding);
     }
+    kept
 }
 
 /// Returns the artefact at home that a look is about: the image, or the first snapshot that is not
@@ -348,25 +356,6 @@ pub(super) fn disabled(image: &str, region: &Region) -> Reason {
          ec2 enable-image --region {region} --image-id {image}`"
     );
     Reason::new(Code::ImageDisabled, text)
-}
-
-/// Returns the reason of a loss, with what a person wants to know of it.
-fn with_hints(reason: &Reason, point: &Point, input: &Input) -> Reason {
-    if reason.code != Code::Lost {
-        return reason.clone();
-    }
-    let again = match losses::is_healed(point, input) {
-        true if losses::newer_good(point, input).is_some() => {
-            ". A newer point is good, so that it is not made again"
-        }
-        true => ". It is made again if anything is left to make it of",
-        false => "",
-    };
-    let text = format!(
-        "{}{again}. If it was deleted by mistake, the Recycle Bin may still have it",
-        reason.text
-    );
-    Reason { text, ..reason.clone() }
 }
 
 fn report(

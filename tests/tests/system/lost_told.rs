@@ -1,0 +1,91 @@
+//! A finding of a loss says what is done about it, or why nothing is done.
+
+use crate::scene::{self, FRANKFURT, HOME, IRELAND, Item, ON_STOP, Scene, codes};
+
+const AN_HOUR: u64 = 60;
+const PLACES: [&str; 3] = [HOME, IRELAND, FRANKFURT];
+
+/// The policy once it has given up one of its regions.
+const WITHOUT_FRANKFURT: &str = "
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{on: stopped}]
+    replicate: [{region: eu-west-1}]
+";
+
+impl Scene {
+    /// The open findings of lost images.
+    async fn losses(&self) -> Vec<Item> {
+        let mut found = self.open_findings().await;
+        found.retain(|finding| codes(finding, "reason") == ["lost"]);
+        found
+    }
+
+    /// The image of this region is lost and is not made again, and its finding says why.
+    async fn assert_told(&self, region: &str, why: &str) {
+        let mut found = self.losses().await;
+        found.retain(|finding| finding["region"] == region);
+        assert_eq!(found.len(), 1, "{region}: {found:#?}");
+        let reason = &found[0]["reason"];
+        assert!(!reason.contains("It is made again"), "{found:#?}");
+        assert!(reason.contains("It is not made again: "), "{found:#?}");
+        assert!(reason.contains(why), "{why}: {found:#?}");
+        assert!(reason.contains("Recycle Bin"), "{found:#?}");
+    }
+
+    async fn lose_everything(&self) {
+        for region in PLACES {
+            self.delete_images(region, true).await;
+        }
+        self.pass(3 * AN_HOUR).await;
+    }
+}
+
+#[test]
+fn what_a_terminated_machine_has_lost_is_not_said_to_be_made_again() {
+    scene::play(async |scene| {
+        let machine = scene.protect_one(ON_STOP).await;
+        let call = scene.ec2(HOME).terminate_instances().instance_ids(&machine);
+        call.send().await.expect("it is terminated");
+        scene.pass(2 * AN_HOUR).await;
+        scene.lose_everything().await;
+        assert_eq!(scene.the_point().await["status"], "lost");
+        scene.assert_told(HOME, &format!("EC2 does not show its machine {machine}")).await;
+        for region in [IRELAND, FRANKFURT] {
+            scene.assert_told(region, "no image of the point is left to copy it from").await;
+        }
+    });
+}
+
+#[test]
+fn what_a_machine_has_lost_that_is_excluded_since_stays_lost_and_says_so() {
+    scene::play(async |scene| {
+        let machine = scene.protect_one(ON_STOP).await;
+        let tags = scene.ec2(HOME).create_tags().resources(&machine);
+        tags.tags(scene::tag("backup", "none")).send().await.expect("it is tagged");
+        scene.lose_everything().await;
+        let point = scene.the_point().await;
+        assert_eq!(point["status"], "lost", "{point:#?}");
+        assert_eq!(scene.count("CreateSnapshots", HOME), 1);
+        scene.assert_told(HOME, "policy gold requires tag `backup` = `gold`").await;
+        // Whoever selects it again has it made again.
+        let tags = scene.ec2(HOME).create_tags().resources(&machine);
+        tags.tags(scene::tag("backup", "gold")).send().await.expect("it is tagged");
+        scene.pass(9 * AN_HOUR).await;
+        assert_eq!(scene.the_point().await["status"], "protected");
+        assert_eq!(scene.losses().await, Vec::<Item>::new());
+    });
+}
+
+#[test]
+fn what_is_lost_in_a_region_that_the_policy_has_given_up_is_not_said_to_be_made_again() {
+    scene::play(async |scene| {
+        scene.protect_one(ON_STOP).await;
+        scene.policies(WITHOUT_FRANKFURT).await;
+        scene.delete_images(FRANKFURT, true).await;
+        scene.pass(2 * AN_HOUR).await;
+        scene.assert_told(FRANKFURT, "policy gold no longer replicates to eu-central-1").await;
+        assert_eq!(scene.the_point().await["status"], "protected");
+    });
+}
