@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use afterimage_cloud::faults::{Creation, Rule};
+use afterimage_cloud::faults::{Creation, Rule, When};
 use aws_sdk_ec2::types::Filter;
 
 use crate::scene::{self, HOME, Launch, STOP_START, Scene, codes};
@@ -183,5 +183,24 @@ fn two_policies_that_image_a_machine_when_it_stops_leave_ec2_its_time_between_th
                 assert!(points.iter().all(|point| point["grade"] == "at-rest"), "{points:#?}");
             });
         }
+    }
+}
+
+#[test]
+fn a_point_whose_machine_could_not_be_stopped_says_what_ec2_answered() {
+    let faults = [Rule::time_out(When::Before), Rule::fail(When::Before, 503, "Unavailable")];
+    for (fault, answer) in faults.into_iter().zip(["no-answer", "Unavailable"]) {
+        play(async |scene| {
+            scene.machine(0).await;
+            scene.policies(STOP_START).await;
+            scene.fault(fault.action("StopInstances"));
+            scene.pass(2 * AN_HOUR).await;
+            scene.no_more_faults();
+            let point = scene.the_point().await;
+            assert_eq!(point["status"], "missed", "{point:#?}");
+            assert_eq!(codes(&point, "reason"), ["stop-timeout"], "{point:#?}");
+            assert!(point["reason"].contains(answer), "{point:#?}");
+            scene.assert_all_run().await;
+        });
     }
 }

@@ -473,6 +473,11 @@ impl<'a> Power<'a> {
         let deadline = deadline.filter(|deadline| *deadline <= self.input.now)?;
         let late = sharing.filter(|_| has_its_data(point)).unwrap_or(point);
         let text = format!("{} was not imaged before the deadline: {deadline}", late.id);
+        // The calls to stop the machine had no outcome.
+        let text = match downtime.reason.as_ref().filter(|_| is_to_stop) {
+            Some(why) => format!("{text}; {} was not stopped: {}", downtime.instance(), why.text),
+            None => text,
+        };
         Some(self.input.stop_gate.with_why(Reason::new(Code::StopTimeout, text)))
     }
 
