@@ -227,6 +227,9 @@ fn look_at_home(
             loss::home(point, Place::Unusable, reason, now)?
         }
         (Seen::Gone, _) => {
+            if is_unusable {
+                resolve(builder, home, point.image.as_ref(), Code::ImageDisabled, now);
+            }
             let reason = lost(point, &name, &point.healed, home, point.missing_since, input);
             if !braking.is_mass(home) {
                 let told = with_hints(&reason, point, input);
@@ -286,6 +289,9 @@ fn look_at_replica(
             loss::replica(point, replica, ReplicaEvent::Disable, reason, now)?
         }
         (Seen::Gone, _) => {
+            if is_unusable {
+                resolve(builder, region, Some(image), Code::ImageDisabled, now);
+            }
             let missing_since = replica.missing_since;
             let reason = lost(point, image.as_str(), &replica.healed, region, missing_since, input);
             if !braking.is_mass(region) {
