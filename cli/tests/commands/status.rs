@@ -199,6 +199,7 @@ fn a_next_try_is_never_said_to_be_in_the_past() {
         policies: vec!["gold".into()],
         glance: Glance::of(&machines),
         unreadable: Vec::new(),
+        unaudited: BTreeMap::new(),
         machines,
         findings: Vec::new(),
     };

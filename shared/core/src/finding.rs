@@ -26,6 +26,18 @@ pub struct Finding {
     pub seen_at: Timestamp,
 }
 
+impl Finding {
+    /// Returns the codes of what is known of the same artefact whose place this takes: an image
+    /// that is gone is neither disabled nor without a tag.
+    pub fn replaces(&self) -> &'static [Code] {
+        match self.reason.code {
+            Code::Lost | Code::LostAgain => &[Code::ImageDisabled, Code::TagGone],
+            Code::ImageDisabled => &[Code::TagGone],
+            _ => &[],
+        }
+    }
+}
+
 /// A finding that no longer holds. If it holds again, it is a new one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolved {

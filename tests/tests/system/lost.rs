@@ -364,6 +364,84 @@ fn a_tag_that_a_snapshot_has_lost_is_a_finding_until_it_is_put_back() {
     }
 }
 
+/// A policy that leaves what is lost to a person.
+fn left_to_person() -> String {
+    ON_STOP.replace("    replicate", "    heal: false\n    replicate")
+}
+
+#[test]
+fn an_image_that_is_disabled_and_then_deregistered_is_lost_and_no_longer_disabled() {
+    for (policies, after) in [(left_to_person(), vec!["lost"]), (ON_STOP.to_string(), vec![])] {
+        scene::play(async |scene| {
+            scene.protect_one(&policies).await;
+            for region in [HOME, IRELAND] {
+                let image = scene.available(region).await.remove(0);
+                let client = scene.ec2(region);
+                client.disable_image().image_id(&image.id).send().await.expect("it is disabled");
+                scene.pass(TWO_HOURS).await;
+                assert_eq!(scene.open_codes().await, ["image-disabled"], "{region}");
+                scene.delete_images(region, true).await;
+                scene.pass(TWO_HOURS).await;
+                let found = scene.open_findings().await;
+                assert_eq!(scene.open_codes().await, after, "{region}: {found:#?}");
+                scene.assert_true().await;
+                if !after.is_empty() {
+                    return;
+                }
+            }
+            assert_eq!(scene.the_point().await["status"], "protected");
+        });
+    }
+}
+
+#[test]
+fn an_image_without_its_tag_that_is_deregistered_is_told_as_lost() {
+    scene::play(async |scene| {
+        scene.protect_one(&left_to_person()).await;
+        let image = scene.available(IRELAND).await.remove(0);
+        scene.delete_point_tag(IRELAND, vec![image.id]).await;
+        // Between two audits.
+        scene.pass(TWO_HOURS + 30).await;
+        assert_eq!(scene.open_codes().await, ["tag-gone"]);
+        scene.delete_images(IRELAND, true).await;
+        scene.pass(20).await;
+        assert_eq!(scene.open_codes().await, ["lost"], "within minutes");
+        scene.pass(A_DAY).await;
+        assert_eq!(scene.open_codes().await, ["lost"], "until somebody heals it");
+    });
+}
+
+#[test]
+fn an_artefact_whose_tag_was_edited_is_ours_all_the_same_and_its_tag_is_told() {
+    scene::play(async |scene| {
+        scene.protect_one(ON_STOP).await;
+        let other = "gold-0123456789abcdef0-at-20260101T000000Z";
+        let image = scene.available(IRELAND).await.remove(0);
+        let snapshot = scene.available(HOME).await.remove(0).snapshots.remove(0);
+        for (region, id) in [(IRELAND, &image.id), (HOME, &snapshot)] {
+            let tag = scene::tag("afterimage:point", other);
+            let call = scene.ec2(region).create_tags().resources(id).tags(tag);
+            call.send().await.expect("it is tagged");
+        }
+        let before = scene.the_point().await;
+        scene.pass(A_DAY).await;
+        assert_eq!(scene.the_point().await, before, "a tag is no fact");
+        let found = scene.open_findings().await;
+        assert_eq!(scene.open_codes().await, ["tag-gone"; 2], "{found:#?}");
+        for id in [&snapshot, &image.id] {
+            assert!(found.iter().any(|finding| finding["reason"].contains(id)), "{found:#?}");
+        }
+        let own = &image.tags["afterimage:point"];
+        for (region, id) in [(IRELAND, &image.id), (HOME, &snapshot)] {
+            let tag = scene::tag("afterimage:point", own);
+            let call = scene.ec2(region).create_tags().resources(id).tags(tag);
+            call.send().await.expect("it is tagged");
+        }
+        scene.pass(TWO_HOURS).await;
+        assert_eq!(scene.open_codes().await, Vec::<String>::new(), "it is over");
+    });
+}
+
 #[test]
 fn a_place_that_is_deleted_again_and_again_is_left_to_a_person() {
     scene::play(async |scene| {

@@ -27,7 +27,7 @@ impl Ledger {
     }
 
     /// Keeps a finding; false if it is known. The first report stays; after a finding was resolved,
-    /// the next report is a first one.
+    /// the next report is a first one. So is one that says more than what is known.
     ///
     /// # Errors
     /// The ledger cannot be written.
@@ -36,10 +36,21 @@ impl Ledger {
         let unfit = |why| Failure::Item { key: key.to_string(), why };
         let mut item = item_of(finding).map_err(unfit)?;
         item.extend(key.item());
-        let condition =
-            Condition::new("attribute_not_exists(#pk) OR attribute_exists(#resolved_at)")
-                .name("#pk", PK)
-                .name("#resolved_at", RESOLVED_AT);
+        let replaced = |index: usize| {
+            let code = finding.replaces().get(index).map_or("", |code| code.as_str());
+            AttributeValue::S(code.to_string())
+        };
+        let condition = Condition::new(
+            "attribute_not_exists(#pk) OR attribute_exists(#resolved_at) OR #reason.#code = :one \
+             OR #reason.#code = :other",
+        );
+        let condition = condition
+            .name("#pk", PK)
+            .name("#resolved_at", RESOLVED_AT)
+            .name("#reason", "reason")
+            .name("#code", "code")
+            .value(":one", replaced(0))
+            .value(":other", replaced(1));
         self.put_own(PutIf { item, condition }, finding.seen_at).await
     }
 

@@ -215,6 +215,30 @@ fn a_finding_is_kept_once() {
 }
 
 #[test]
+fn what_says_more_of_an_artefact_takes_the_place_of_what_says_less() {
+    world(async |world| {
+        let order = [Code::TagGone, Code::ImageDisabled, Code::Lost];
+        for (known, code) in order.into_iter().enumerate() {
+            let finding = |code| Finding {
+                region: region(AWAY),
+                artefact: "ami-00000001".into(),
+                reason: Reason::new(code, "it is so"),
+                seen_at: second(1),
+            };
+            let report = async |code| {
+                world.ledger.report(&finding(code)).await.expect("the ledger can be written")
+            };
+            assert!(report(code).await, "{code}");
+            for less in &order[..known] {
+                assert!(!report(*less).await, "{less} after {code}");
+            }
+            let kept = world.ledger.findings().await.expect("the ledger can be read");
+            assert_eq!(kept, [finding(code)]);
+        }
+    });
+}
+
+#[test]
 fn a_finding_that_is_resolved_is_left_out_until_it_is_found_again() {
     world(async |world| {
         let finding = |at: i64| Finding {

@@ -67,13 +67,14 @@ pub struct Tagged {
 }
 
 impl Tagged {
-    fn is_vouched(&self, region: &Region, artefact: &ResourceId, tags: &Tags) -> bool {
-        self.vouched.get(region).is_some_and(|vouched| is_vouched(vouched, artefact, tags))
+    /// Tells whether the index of places has an artefact, whatever its tag says.
+    fn is_vouched(&self, region: &Region, artefact: &ResourceId) -> bool {
+        self.vouched.get(region).is_some_and(|vouched| vouched.contains(artefact))
     }
 }
 
-/// Artefacts of places that the ledger calls good, with the point of the place.
-pub type Vouched = BTreeMap<ResourceId, PointId>;
+/// Artefacts of places that the ledger calls good.
+pub type Vouched = BTreeSet<ResourceId>;
 
 /// Lists the artefacts of places that the ledger calls good: the images, their snapshots, and the
 /// snapshots of points without an image. While the ledger is doubted, none are: the points of
@@ -86,16 +87,11 @@ pub fn vouched(
     if is_doubted {
         return Vouched::new();
     }
-    let artefacts = |held: &Held| {
-        let of = |artefact: &ResourceId| (artefact.clone(), held.point.clone());
-        held.artefacts.iter().map(of).collect::<Vec<_>>()
-    };
-    let mut vouched: Vouched = held.iter().flat_map(artefacts).collect();
-    for image in images {
-        let Some(point) = vouched.get(&image.id.clone().into()).cloned() else { continue };
-        let snapshots = image.snapshots.iter().cloned();
-        vouched.extend(snapshots.map(|snapshot| (snapshot.into(), point.clone())));
-    }
+    let mut vouched: Vouched = held.iter().flat_map(|held| held.artefacts.clone()).collect();
+    let is_held = |image: &&ObservedImage| vouched.contains(&image.id.clone().into());
+    let mapped = images.iter().filter(is_held).flat_map(|image| image.snapshots.clone());
+    let mapped: Vec<ResourceId> = mapped.map(ResourceId::from).collect();
+    vouched.extend(mapped);
     vouched
 }
 
@@ -110,14 +106,8 @@ pub fn named(
     let of_snapshots =
         of_snapshots.map(|snapshot| (ResourceId::from(snapshot.id.clone()), &snapshot.tags));
     let all = of_images.chain(of_snapshots);
-    let others = all.filter(|(id, tags)| !is_vouched(vouched, id, tags));
+    let others = all.filter(|(id, _)| !vouched.contains(id));
     others.filter_map(|(_, tags)| PointId::parse(tags.get(TAG_POINT)?).ok()).collect()
-}
-
-/// Tells whether an artefact belongs to the point that its tag names, by the index of places.
-pub fn is_vouched(vouched: &Vouched, artefact: &ResourceId, tags: &Tags) -> bool {
-    let point = vouched.get(artefact).map(PointId::as_str);
-    point.is_some() && point == tags.get(TAG_POINT).map(String::as_str)
 }
 
 enum Verdict<'a> {
@@ -142,7 +132,7 @@ pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
     for (region, images) in &tagged.images {
         let ours = images.0.iter().filter(|image| image.tags.contains_key(TAG_POINT));
         for image in ours {
-            if tagged.is_vouched(region, &image.id.clone().into(), &image.tags) {
+            if tagged.is_vouched(region, &image.id.clone().into()) {
                 mapped.extend(image.snapshots.iter().map(|snapshot| (region, snapshot)));
                 continue;
             }
@@ -155,7 +145,7 @@ pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
     }
     for (region, snapshots) in &tagged.snapshots {
         for snapshot in &snapshots.0 {
-            if tagged.is_vouched(region, &snapshot.id.clone().into(), &snapshot.tags) {
+            if tagged.is_vouched(region, &snapshot.id.clone().into()) {
                 continue;
             }
             let is_mapped = mapped.contains(&(region, &snapshot.id));

@@ -92,12 +92,12 @@ pub fn decide(input: &Input) -> Decision {
         let tagged = known.as_ref().unwrap_or(tagged);
         // The truth about what is called good, before what else there may be.
         decision.add(held::look_at(&tagged.suspects, input.now));
-        let nothing = Unlisted::new();
         for (region, held) in &tagged.held {
             let Some(images) = tagged.images.get(region) else { continue };
-            let unlisted = tagged.unlisted.get(region).unwrap_or(&nothing);
-            let known = &tagged.known;
-            decision.add(tag_gone::look(region, held, images, unlisted, known, input.now));
+            let listed = tagged.snapshots.get(region).into_iter().flat_map(|all| &all.0);
+            let unlisted = tagged.unlisted.get(region).into_iter().flat_map(Unlisted::values);
+            let (snapshots, known) = (listed.chain(unlisted), &tagged.known);
+            decision.add(tag_gone::look(region, held, images, snapshots, known, input.now));
         }
         for (region, keys) in &tagged.keys {
             decision.add(held::unusable_keys(region, keys, &tagged.known, input.now));

@@ -1,5 +1,5 @@
-//! Artefacts of good places that have lost our tag. A tag is no fact: a person is told, once for
-//! each place and until the tag is back, and nothing else follows.
+//! Artefacts of good places that have lost our tag, or have another. A tag is no fact: a person is
+//! told, once for each place and until the tag is back, and nothing else follows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::held::Held;
 use crate::command::{Command, Decision};
 use crate::finding::{Finding, Resolved};
-use crate::ids::{Region, ResourceId, SnapshotId};
+use crate::ids::{AmiId, Region, ResourceId, SnapshotId};
 use crate::limits::UNLISTED_MAX;
 use crate::names::TAG_POINT;
 use crate::observed::{Complete, ObservedImage, ObservedSnapshot};
@@ -43,67 +43,84 @@ pub fn unlisted(
     missing.take(UNLISTED_MAX).cloned().collect()
 }
 
-/// Reports the good places of a region with an artefact that has lost our tag, and the end of that.
-pub fn look(
+/// The artefacts of a region by their ids.
+struct Shown<'a> {
+    images: BTreeMap<&'a AmiId, &'a ObservedImage>,
+    snapshots: BTreeMap<&'a SnapshotId, &'a ObservedSnapshot>,
+}
+
+/// Reports the good places of a region with an artefact that has lost our tag, or has another, and
+/// the end of that.
+pub fn look<'a>(
     region: &Region,
     held: &[Held],
     Complete(images): &Complete<ObservedImage>,
-    unlisted: &Unlisted,
+    snapshots: impl Iterator<Item = &'a ObservedSnapshot>,
     known: &[Finding],
     now: Timestamp,
 ) -> Decision {
-    let images: BTreeMap<ResourceId, &ObservedImage> =
-        images.iter().map(|image| (image.id.clone().into(), image)).collect();
+    let shown = Shown {
+        images: images.iter().map(|image| (&image.id, image)).collect(),
+        snapshots: snapshots.map(|snapshot| (&snapshot.id, snapshot)).collect(),
+    };
     let mut found: BTreeMap<Subject, Reason> = BTreeMap::new();
-    for (point, artefact) in
-        held.iter().flat_map(|held| held.artefacts.iter().map(|artefact| (&held.point, artefact)))
-    {
-        let bare = match artefact {
-            ResourceId::Image(_) => images.get(artefact).map(|image| of_image(image, unlisted)),
-            ResourceId::Snapshot(id) => Some(of_snapshots([id], unlisted)),
-            ResourceId::Machine(_) => None,
-        };
-        if let Some(bare) = bare.filter(|bare| !bare.is_empty()) {
-            found.insert(artefact.clone().into(), reason(point, &bare));
+    for held in held {
+        for artefact in &held.artefacts {
+            let bare = shown.bare(artefact, &held.point);
+            if !bare.is_empty() {
+                found.insert(artefact.clone().into(), reason(&held.point, &bare));
+            }
         }
     }
-    let known =
-        known.iter().filter(|known| known.region == *region && known.reason.code == Code::TagGone);
-    let known: BTreeSet<&Subject> = known.map(|known| &known.artefact).collect();
+    let known: BTreeMap<&Subject, Code> = known
+        .iter()
+        .filter(|known| known.region == *region)
+        .map(|known| (&known.artefact, known.reason.code))
+        .collect();
     let mut decision = Decision::default();
-    for artefact in known.iter().filter(|known| !found.contains_key(known)) {
-        let (region, artefact) = (region.clone(), (*artefact).clone());
-        let resolved = Resolved { region, artefact, code: Code::TagGone, at: now };
-        decision.command(Command::Resolve(resolved));
+    let told = known.iter().filter(|(_, code)| **code == Code::TagGone);
+    for artefact in told.map(|(artefact, _)| *artefact) {
+        if !found.contains_key(artefact) {
+            let (region, artefact) = (region.clone(), artefact.clone());
+            let resolved = Resolved { region, artefact, code: Code::TagGone, at: now };
+            decision.command(Command::Resolve(resolved));
+        }
     }
-    for (artefact, reason) in found.into_iter().filter(|(artefact, _)| !known.contains(artefact)) {
+    // What else is known of an artefact says more than its tag.
+    for (artefact, reason) in found.into_iter().filter(|(one, _)| !known.contains_key(one)) {
         let region = region.clone();
         decision.command(Command::Report(Finding { region, artefact, reason, seen_at: now }));
     }
     decision
 }
 
-/// Lists what has lost our tag of an image and its snapshots.
-fn of_image(image: &ObservedImage, unlisted: &Unlisted) -> Vec<String> {
-    let is_bare = !image.tags.contains_key(TAG_POINT);
-    let itself = is_bare.then(|| image.id.to_string()).into_iter();
-    itself.chain(of_snapshots(&image.snapshots, unlisted)).collect()
-}
-
-fn of_snapshots<'a>(
-    ids: impl IntoIterator<Item = &'a SnapshotId>,
-    unlisted: &Unlisted,
-) -> Vec<String> {
-    let seen = ids.into_iter().filter_map(|id| unlisted.get(id));
-    let bare = seen.filter(|snapshot| !snapshot.tags.contains_key(TAG_POINT));
-    bare.map(|snapshot| snapshot.id.to_string()).collect()
+impl Shown<'_> {
+    /// Lists what of an artefact, and of the snapshots of an image, has lost the tag of its point.
+    fn bare(&self, artefact: &ResourceId, point: &PointId) -> Vec<String> {
+        let has_tag = |tags: &BTreeMap<String, String>| {
+            tags.get(TAG_POINT).map(String::as_str) == Some(point.as_str())
+        };
+        let image = match artefact {
+            ResourceId::Image(id) => self.images.get(id),
+            ResourceId::Snapshot(_) | ResourceId::Machine(_) => None,
+        };
+        let itself = image.filter(|image| !has_tag(&image.tags)).map(|image| image.id.to_string());
+        let alone = match artefact {
+            ResourceId::Snapshot(id) => Some(id),
+            ResourceId::Image(_) | ResourceId::Machine(_) => None,
+        };
+        let snapshots = image.iter().flat_map(|image| &image.snapshots).chain(alone);
+        let seen = snapshots.filter_map(|id| self.snapshots.get(id));
+        let bare = seen.filter(|snapshot| !has_tag(&snapshot.tags));
+        itself.into_iter().chain(bare.map(|snapshot| snapshot.id.to_string())).collect()
+    }
 }
 
 fn reason(point: &PointId, bare: &[String]) -> Reason {
     let artefacts = bare.join(", ");
     let text = format!(
-        "the tag {TAG_POINT} of {artefacts} is missing; what {point} has there is kept and used \
-         all the same. Put the tag back: {TAG_POINT}={point}"
+        "the tag {TAG_POINT} of {artefacts} is missing or names something else; what {point} has \
+         there is kept and used all the same. Put the tag back: {TAG_POINT}={point}"
     );
     Reason::new(Code::TagGone, text)
 }

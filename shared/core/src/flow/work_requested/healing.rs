@@ -6,8 +6,8 @@
 //!   only ever copied back, because registering it would lose something.
 //! - If nothing is left, and the machine stands as the policy wants it, the point begins again.
 //! - Only the newest good point of a machine and policy is made again, and one that a person asks
-//!   for (`afterimage heal`). A place that is lost again
-//!   and again is left to a person, and so is everything of a policy that says `heal: false`.
+//!   for (`afterimage heal`). A place that is lost again and again is left to a person, and so is
+//!   everything of a policy that says `heal: false`.
 //! - Once many images of a region are lost, only a budget is made again in a day, the newest first
 //!   ([`super::braking`]).
 

@@ -225,6 +225,9 @@ fn look_at_home(
             loss::home(point, Place::Unusable, reason, now)?
         }
         (Seen::Gone, _) => {
+            if is_unusable {
+                resolve(builder, home, point.image.as_ref(), Code::ImageDisabled, now);
+            }
             let Some(lost) = artefact else { return Ok(()) };
             let reason = lose(builder, braking, (point, None), lost, input);
             builder.wake(Queue { region: home.clone(), kind: Kind::Confirm });
@@ -281,6 +284,9 @@ fn look_at_replica(
             loss::replica(point, replica, ReplicaEvent::Disable, reason, now)?
         }
         (Seen::Gone, _) => {
+            if is_unusable {
+                resolve(builder, region, Some(image), Code::ImageDisabled, now);
+            }
             let lost = image.clone().into();
             let reason = lose(builder, braking, (point, Some(replica)), &lost, input);
             builder.wake(Queue { region: region.clone(), kind: Kind::Confirm });
