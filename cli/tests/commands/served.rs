@@ -172,6 +172,11 @@ impl Served {
         self.ec2(&format!("Action=DeregisterImage&ImageId={image}"));
     }
 
+    /// Tells whether the account has snapshots.
+    pub fn has_snapshots(&self) -> bool {
+        self.ec2("Action=DescribeSnapshots&Owner.1=self").contains("<snapshotId>")
+    }
+
     /// The image of the account with such a name, if there is one.
     pub fn image_named(&self, name: &str) -> Option<String> {
         let filter = format!("Filter.1.Name=name&Filter.1.Value.1={name}");
