@@ -129,7 +129,7 @@ fn a_region_that_three_audits_could_not_read_is_told_once_until_it_is_read_again
                    forbids it, allow the functions ec2:DescribeImages, ec2:DescribeSnapshots and \
                    ec2:DescribeInstances there (not-audited)";
     check(&look(Some(since), false, &[]), &[finding, &looked(since)]);
-    check(&look(Some(since), false, &[told.clone()]), &[&looked(since)]);
+    check(&look(Some(since), false, std::slice::from_ref(&told)), &[&looked(since)]);
     let over = "= eu-west-1 audit: no longer not-audited";
     check(&look(Some(since), true, &[told]), &[over, "= looked at 2026-01-06T20:00:05Z"]);
 }
