@@ -1,4 +1,4 @@
-//! `afterimage cancel`: calls off points and copies that have not begun.
+//! `afterimage cancel`: calls off points and copies that have not begun, and images that are lost.
 //!
 //! The command writes to the ledger, each record on condition of its version. A worker that begins
 //! a point at the same moment is faster or slower, and the command says which. What has begun is
@@ -23,7 +23,8 @@ use crate::{Failure, print};
 /// time.
 const ATTEMPTS_MAX: u32 = 5;
 
-/// Calls off points and copies that have not begun, and says what goes on.
+/// Calls off points and copies that have not begun, and images that are lost, so that they are not
+/// made again. Says what goes on, and what is kept.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Id of a point, or of a machine (i-...).
@@ -32,7 +33,7 @@ pub struct Arguments {
     /// Call off everything of this policy; with a machine, everything of it under this policy.
     #[arg(long, value_name = "NAME")]
     policy: Option<String>,
-    /// Call off only the copy of the point into this region.
+    /// Call off only the image of the point in this region.
     #[arg(long, value_name = "REGION", requires = "target")]
     place: Option<String>,
     /// Print JSON.
@@ -105,6 +106,13 @@ async fn cancel(
     {
         let text = format!("policy {policy} is not in force, and nothing of it waits");
         return Err(Failure::Input(text));
+    }
+    if let (Meant::Point(id), [(_, one)]) = (meant, done.as_slice())
+        && one.change.is_none()
+    {
+        let reasons = one.not.iter().map(|(region, why)| format!("\n  {region}: {why}"));
+        let reasons: String = reasons.collect();
+        return Err(Failure::Input(format!("nothing of point {id} can be called off{reasons}")));
     }
     let counts = |of: fn(&Cancelled) -> bool| done.iter().filter(|(_, one)| of(one)).count();
     let is_off = |one: &Cancelled| one.change.is_some();
@@ -198,8 +206,14 @@ fn lines(id: &PointId, cancelled: &Cancelled) -> Vec<String> {
     if cancelled.point {
         lines.push(format!("{id}: called off"));
     }
+    if let Some(home) = &cancelled.home {
+        lines.push(format!("{id}: image at home called off: {home}"));
+    }
     if !cancelled.places.is_empty() {
         lines.push(format!("{id}: copy called off: {}", joined(&cancelled.places)));
+    }
+    if cancelled.change.is_some() && !cancelled.kept.is_empty() {
+        lines.push(format!("{id}: kept: {}", joined(&cancelled.kept)));
     }
     if cancelled.image_goes_on {
         lines.push(format!("{id}: goes on: its image is being made"));
@@ -218,7 +232,9 @@ fn to_json(id: &PointId, cancelled: &Cancelled) -> Value {
     json!({
         "point": id,
         "cancelled": cancelled.point,
+        "cancelled_home": cancelled.home.is_some(),
         "cancelled_places": cancelled.places,
+        "kept": cancelled.kept,
         "image_goes_on": cancelled.image_goes_on,
         "copies_go_on": cancelled.copies_go_on,
     })

@@ -90,7 +90,7 @@ async fn heal(arguments: &Arguments, id: &PointId) -> Result<(), Failure> {
 
 /// Reads what EC2 shows of a point at home. None if EC2 does not answer, or nothing is lost there.
 async fn shown(stack: &Stack, point: &Point) -> Option<Shown> {
-    if !loss::has_lost(point) {
+    if !loss::lacks_home(point) {
         return None;
     }
     let ec2 = Ec2::new(&stack.config, STREAM);

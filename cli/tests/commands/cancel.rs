@@ -58,13 +58,33 @@ fn what_has_begun_goes_on_and_the_command_says_so() {
     let (served, machine) = served();
     let point = served.says(&["capture", &machine, "--policy", "crash"], "");
     served.pass(30);
-    let told = served.says(&["cancel", point.trim(), "--json"], "");
+    let told = served.says(&["cancel", &machine, "--json"], "");
     let told: Value = serde_json::from_str(&told).expect("JSON");
     let told = &told["points"][0];
     assert_eq!((&told["cancelled"], &told["image_goes_on"]), (&false.into(), &true.into()));
+    let told = refused(&served, &["cancel", point.trim()]);
+    assert!(told.contains("its image is being made, and what has begun is finished"), "{told}");
     served.pass(3600);
     let told = served.says(&["status"], "");
     assert!(told.contains("protected"), "{told}");
+    let told = refused(&served, &["cancel", point.trim()]);
+    assert!(
+        told.contains("us-east-1: its image is there, and Afterimage deletes no image"),
+        "{told}"
+    );
+    let told = refused(&served, &["cancel", point.trim(), "--place", "eu-west-1"]);
+    assert!(told.contains("it has no place there; its places are us-east-1"), "{told}");
+}
+
+/// Runs a command that is refused, and returns what it says, on one line.
+fn refused(served: &Served, arguments: &[&str]) -> String {
+    let output = served.run(arguments);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
+    on_one_line(&text(&output.stderr))
+}
+
+fn on_one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]
@@ -107,4 +127,94 @@ policies:
     assert!(told.contains("0/0") && !told.contains("FINDINGS"), "{told}");
     served.pass(24 * 3600);
     assert_eq!(served.says(&["status", "--failed"], ""), "no machine failed, and none waits\n");
+}
+
+/// A policy that leaves it to a person what is lost.
+const LEFT_TO_PERSON: &str = "\
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{on: tag}]
+    replicate: [{region: eu-west-1}]
+    heal: false
+";
+
+/// A good point of a machine under that policy.
+fn good() -> (Served, String, String) {
+    let served = Served::start();
+    served.says(&["policy", "apply", "-", "--yes"], LEFT_TO_PERSON);
+    let machine = served.machine("al2023-ami-*-x86_64", "web", "gold");
+    served.pass(120);
+    let point = served.says(&["capture", &machine], "").trim().to_string();
+    served.pass(3600);
+    (served, machine, point)
+}
+
+/// The policy has everything made again from now on, and a day passes.
+fn pass_a_day_that_heals(served: &Served) {
+    let heals = LEFT_TO_PERSON.replace("    heal: false\n", "");
+    served.says(&["policy", "apply", "-", "--yes"], &heals);
+    served.pass(24 * 3600);
+}
+
+#[test]
+fn a_home_image_that_is_lost_is_called_off_and_the_replicas_are_kept() {
+    let (served, machine, point) = good();
+    let home = || served.image_named(&format!("{point}-*"));
+    served.deregister(&home().expect("there is one"));
+    served.pass(2 * 3600);
+    let told = served.says(&["status"], "");
+    assert!(told.contains("(lost)") && told.contains("FINDINGS"), "{told}");
+    let off = format!("`afterimage cancel {point} --place us-east-1` calls the place off");
+    assert!(on_one_line(&told).contains(&off), "{told}");
+
+    let output = served.run(&["cancel", &point, "--place", "us-east-1"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let said = format!("{point}: image at home called off: us-east-1\n{point}: kept: eu-west-1\n");
+    assert_eq!(text(&output.stdout), said);
+    pass_a_day_that_heals(&served);
+    assert_eq!(home(), None, "nothing is made again");
+    let told = on_one_line(&served.says(&["status"], ""));
+    assert!(told.contains("1 machine: 1 protected") && told.contains("1/1, no home"), "{told}");
+    assert!(told.contains("called off by a person") && !told.contains("FINDINGS"), "{told}");
+    let told = on_one_line(&served.says(&["explain", &machine], ""));
+    assert!(told.contains("called off by a person"), "{told}");
+    assert!(told.contains("no image at home, 1 of 1 replicas"), "{told}");
+    let told = refused(&served, &["cancel", &point, "--place", "us-east-1"]);
+    assert!(told.contains("us-east-1: its image was lost and is called off already"), "{told}");
+    assert!(told.contains(&format!("`afterimage heal {point}`")), "{told}");
+
+    served.says(&["heal", &point], "");
+    served.pass(2 * 3600);
+    assert!(home().is_some(), "a person wants it after all");
+    let told = served.says(&["status"], "");
+    assert!(told.contains("protected") && !told.contains("no home"), "{told}");
+}
+
+#[test]
+fn a_point_that_has_lost_everything_is_called_off_and_stays_lost() {
+    let (served, machine, point) = good();
+    let home = || served.image_named(&format!("{point}-*"));
+    served.delete_image(&home().expect("there is one"));
+    served.delete_image_in("eu-west-1");
+    served.pass(3 * 3600);
+    assert!(served.says(&["status"], "").contains("FINDINGS"));
+    let output = served.run(&["cancel", &point]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let told = text(&output.stdout);
+    assert!(told.contains("image at home called off: us-east-1"), "{told}");
+    assert!(told.contains("copy called off: eu-west-1"), "{told}");
+    pass_a_day_that_heals(&served);
+    assert_eq!(home(), None, "it does not begin again");
+    let told = on_one_line(&served.says(&["status"], ""));
+    assert!(told.contains("lost") && told.contains("called off by a person"), "{told}");
+    assert!(!told.contains("FINDINGS"), "{told}");
+    let told = on_one_line(&served.says(&["explain", &machine], ""));
+    assert!(told.contains("lost") && told.contains("called off by a person"), "{told}");
+    let told = refused(&served, &["cancel", &point]);
+    assert!(told.contains("us-east-1: its image was lost and is called off already"), "{told}");
+    assert!(told.contains("eu-west-1: its copy is not made: called off by a person"), "{told}");
+    served.says(&["heal", &point], "");
+    served.pass(2 * 3600);
+    assert!(home().is_some(), "a person wants it after all");
 }

@@ -75,10 +75,14 @@ impl Point {
             }
             Status::Registered | Status::Imaged => self.check_image(),
             Status::Protected => {
-                self.check_image()?;
                 let is_fine = |place| matches!(place, Place::Available | Place::Withdrawn);
                 let all = self.replicas.values().copied().all(is_fine);
-                self.has("all replicas", all && self.home_place.is_available())
+                let is_left = match self.home_place {
+                    // A person has called off the image at home, which was lost.
+                    Place::Withdrawn => self.replicas.values().any(Place::is_available),
+                    place => self.check_image().map(|()| place.is_available())?,
+                };
+                self.has("all replicas", all && is_left)
             }
             Status::Refused
             | Status::Missed

@@ -14,7 +14,7 @@ use crate::machine::Instance;
 use crate::point::{Point, Replica, ReplicaStatus};
 use crate::policy::{Artefact, Method};
 use crate::status::Status;
-use crate::transition::loss;
+use crate::transition::{loss, withdrawn};
 
 /// What is known of a point that has lost something.
 #[derive(Clone, Debug)]
@@ -56,16 +56,21 @@ pub fn decide(input: &Input) -> Healed {
         Ok(way) => drop(healed.again.insert(region.clone(), way)),
         Err(why) => drop(healed.not.insert(region.clone(), why)),
     };
-    let at_home = loss::has_lost(point).then(|| home(input));
+    let at_home = loss::lacks_home(point).then(|| home(input));
     let comes_home = at_home.as_ref().is_some_and(Result::is_ok);
     if let Some(way) = at_home {
         add(&point.home, way);
     }
-    let lost = replicas
-        .iter()
-        .filter(|replica| replica.region != point.home && replica.status == ReplicaStatus::Lost);
-    for replica in lost {
-        add(&replica.region, elsewhere(input, &replica.region, comes_home));
+    for replica in replicas.iter().filter(|replica| !replica.is_copy_back()) {
+        match &replica.reason {
+            _ if replica.status == ReplicaStatus::Lost => {
+                add(&replica.region, elsewhere(input, &replica.region, comes_home));
+            }
+            Some(reason) if withdrawn::is_cancelled(replica) => {
+                add(&replica.region, Err(reason.text.clone()));
+            }
+            _ => {}
+        }
     }
     let meant: BTreeSet<&Region> = healed.again.keys().collect();
     healed.change = loss::heal(point, replicas, &meant, input.now);

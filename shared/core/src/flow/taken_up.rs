@@ -63,7 +63,7 @@ pub fn replicas_of(point: &Point) -> Vec<(PointId, Region)> {
 
 /// Tells whether a point ended for a reason that can go without a change of its policy, or that
 /// ends no point any more.
-fn may_begin_again(status: Status, reason: Option<&Reason>) -> bool {
+pub(super) fn may_begin_again(status: Status, reason: Option<&Reason>) -> bool {
     let code = reason.map(|reason| reason.code);
     match status {
         Status::Refused => matches!(

@@ -183,9 +183,19 @@ pub fn looked_at(step: &Step, after: SignedDuration, now: Timestamp) -> Step {
     Step { due_at: Some(later(now, after)), ..step.clone() }
 }
 
-/// Tells whether a point has lost its place at home, or all places, and has not got it back.
+/// Tells whether a point has lost its place at home, or all places, and is to get it back.
 pub fn has_lost(point: &Point) -> bool {
-    point.status == Status::Lost || point.home_place == Place::Lost
+    lacks_home(point) && !is_called_off(point)
+}
+
+/// Tells whether a person has called off the image at home, which is lost.
+pub fn is_called_off(point: &Point) -> bool {
+    point.home_place == Place::Withdrawn
+}
+
+/// Tells whether a point has lost its place at home, or all places, called off or not.
+pub fn lacks_home(point: &Point) -> bool {
+    point.status == Status::Lost || matches!(point.home_place, Place::Lost | Place::Withdrawn)
 }
 
 /// Tells whether a point had lost everything, and begins again: nothing of it is left.
@@ -202,6 +212,20 @@ pub fn not_copied_back(point: &Point, now: Timestamp) -> Point {
     Point { step: looked_at(&point.step, HEAL_AGAIN, now), ..point.clone() }
 }
 
+/// Returns the point whose place at home a person asks for, though it was called off or is not to
+/// be made again by itself.
+fn asked_for(point: &Point, now: Timestamp) -> Point {
+    let after = Point { healed: Vec::new(), heal_asked: true, ..point.due_now(now) };
+    if !is_called_off(point) {
+        return after;
+    }
+    let text = format!("the image in {} is gone, and a person asks for it again", point.home);
+    let reason = Some(Reason::new(Code::Lost, text));
+    let after = Point { home_place: Place::Lost, reason, ..after };
+    // One of which nothing is left stays lost until then.
+    after.after(Event::Lose).unwrap_or(after)
+}
+
 /// Returns the change by which a person has the lost places of a point made again that are meant,
 /// however often they were before, and whatever the policy says of it; none if none of them is.
 pub fn heal(
@@ -210,10 +234,8 @@ pub fn heal(
     meant: &BTreeSet<&Region>,
     now: Timestamp,
 ) -> Option<Change> {
-    let home = (has_lost(point) && meant.contains(&point.home)).then(|| {
-        let point = Point { healed: Vec::new(), heal_asked: true, ..point.due_now(now) };
-        Write::point(point)
-    });
+    let home = lacks_home(point) && meant.contains(&point.home);
+    let home = home.then(|| Write::point(asked_for(point, now)));
     // The point itself stands for the place at home.
     let elsewhere = replicas.iter().filter(|replica| replica.region != point.home);
     let lost = elsewhere

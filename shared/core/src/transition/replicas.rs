@@ -38,9 +38,12 @@ fn with_places(point: &Point, replicas: &[Replica]) -> Result<Point, IllegalTran
                 point.image.clone_from(&replica.image);
                 point.lost = None;
             }
-            // A copy that is not made leaves its place as it was: lost.
-            let is_there = matches!(place, Place::Available | Place::Unusable);
-            point.home_place = if is_there { place } else { Place::Lost };
+            point.home_place = match place {
+                Place::Available | Place::Unusable => place,
+                // A copy that is not made leaves its place as it was: lost, or called off.
+                _ if point.home_place == Place::Withdrawn => Place::Withdrawn,
+                _ => Place::Lost,
+            };
         } else {
             point.replicas.insert(replica.region.clone(), place);
         }

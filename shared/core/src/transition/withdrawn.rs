@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use crate::change::Change;
-use crate::point::{IllegalForReplica, Place, Point, Replica, ReplicaEvent, Step};
-use crate::reason::Reason;
+use crate::point::{IllegalForReplica, Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
+use crate::reason::{Code, Reason};
 use crate::status::{Event, IllegalTransition, Status};
 use crate::transition::{loss, summary};
 
@@ -38,6 +38,14 @@ pub fn cancelled(point: &Point, reason: Reason) -> Result<Point, IllegalTransiti
     Ok(Point { step, reason: Some(reason), ..after })
 }
 
+/// Returns the point whose image at home is lost, and is called off by a person. The place is not
+/// made again.
+pub fn home(point: &Point, reason: Reason) -> Point {
+    let step = Step { begun_at: None, ..point.step.settled() };
+    let (home_place, reason) = (Place::Withdrawn, Some(reason));
+    Point { home_place, step, reason, missing_since: None, heal_asked: false, ..point.clone() }
+}
+
 /// Returns the change that writes a withdrawn point and tells the summary of its machine.
 pub fn recorded(point: Point, name: Option<&str>) -> Change {
     let mut summary = summary::latest(&point);
@@ -53,4 +61,10 @@ pub fn replica(replica: &Replica, reason: Reason) -> Result<Replica, IllegalForR
     let after = replica.after(ReplicaEvent::Withdraw)?;
     let step = Step { begun_at: None, ..replica.step.settled() };
     Ok(Replica { step, reason: Some(reason), ..after })
+}
+
+/// Tells whether a person has called off a replica. It is never made again.
+pub fn is_cancelled(replica: &Replica) -> bool {
+    let code = replica.reason.as_ref().map(|reason| reason.code);
+    replica.status == ReplicaStatus::Withdrawn && code == Some(Code::Cancelled)
 }

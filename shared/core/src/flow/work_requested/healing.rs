@@ -168,7 +168,8 @@ fn tell_at_home(builder: &mut DecisionBuilder, point: &Point, done: &losses::Don
             end_if_made(builder, &lost, &point.home, done, input.now);
         }
         let gone = gone(&lost.to_string(), &point.home, None);
-        builder.reword(losses::finding(&lost, (&point.home, None), (&gone, done), input.now));
+        let place = (&point.home, &point.id);
+        builder.reword(losses::finding(&lost, place, (&gone, done), input.now));
     }
 }
 
@@ -181,7 +182,7 @@ fn tell_elsewhere(
 ) {
     if let Some(lost) = &replica.lost {
         let gone = gone(lost.as_str(), &replica.region, None);
-        let place = (&replica.region, Some(&replica.point));
+        let place = (&replica.region, &replica.point);
         let lost = ResourceId::from(lost.clone());
         if replica.heal_asked {
             end_if_made(builder, &lost, &replica.region, done, now);
@@ -541,6 +542,8 @@ pub(super) fn replica_again(
         }
         // The region of the replica has a brake of its own.
         ReplicaStatus::Lost => Ok((Place::Lost, Some(Write::replica(known.due_now(now))))),
+        // A person has called it off.
+        ReplicaStatus::Withdrawn if withdrawn::is_cancelled(known) => Ok((Place::Withdrawn, None)),
         ReplicaStatus::Failed | ReplicaStatus::Withdrawn => {
             let home = &point.home;
             let text = format!("{region} is copied again from {home}, whose image was made again");

@@ -64,11 +64,11 @@ pub(super) fn left_to_person(point: &Point) -> Reason {
     Reason::new(Code::Lost, text)
 }
 
-/// Returns the finding of a loss: what is done about it, or why nothing is done. `replica_of` is
-/// the point of a replica, whose place can be called off.
+/// Returns the finding of a loss: what is done about it, or why nothing is done, and how the place
+/// is called off.
 pub(super) fn finding(
     lost: &ResourceId,
-    (region, replica_of): (&Region, Option<&PointId>),
+    (region, point): (&Region, &PointId),
     (gone, done): (&Reason, &Done),
     now: Timestamp,
 ) -> Finding {
@@ -77,11 +77,9 @@ pub(super) fn finding(
         Done::Again(how) => format!(". It is made again: {}", how.text),
         Done::Nothing(why) => format!(". It is not made again: {}", why.text),
     };
-    let off = replica_of.map_or(String::new(), |point| {
-        format!(". `afterimage cancel {point} --place {region}` calls the place off")
-    });
+    let off = format!("`afterimage cancel {point} --place {region}` calls the place off");
     let text = format!(
-        "{}{done}{off}. If it was deleted by mistake, the Recycle Bin may still have it",
+        "{}{done}. {off}. If it was deleted by mistake, the Recycle Bin may still have it",
         gone.text
     );
     let (region, artefact) = (region.clone(), lost.clone().into());

@@ -327,7 +327,7 @@ fn lose(
         Some(replica) => (&replica.region, &replica.healed, replica.missing_since),
         None => (&point.home, &point.healed, point.missing_since),
     };
-    let place = (region, replica.map(|replica| &replica.point));
+    let place = (region, &point.id);
     let gone = losses::gone(&lost.to_string(), region, since);
     let (finding, kept) = match healing::hindrance(point, healed, Asked::default(), region, input) {
         Some(Hindrance { reason, .. }) if reason.code == Code::LostAgain => {
