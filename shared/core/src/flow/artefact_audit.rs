@@ -280,7 +280,8 @@ fn created_at_home<'a>(point: &'a Point, image: &ObservedImage) -> Verdict<'a> {
 
 fn image_elsewhere<'a>(replica: &'a Replica, image: &ObservedImage) -> Verdict<'a> {
     let is_named = replica.image.as_ref() == Some(&image.id);
-    if is_named || is_leftover(&replica.leftovers, &image.id) {
+    let is_lost = replica.lost.as_ref() == Some(&image.id);
+    if is_named || is_lost || is_leftover(&replica.leftovers, &image.id) {
         return Verdict::Leave;
     }
     // Asked to wait, it will be asked for again under the same token: what an earlier call of that
@@ -362,7 +363,8 @@ fn latest_start(point: &Point) -> SignedDuration {
 fn snapshot_elsewhere<'a>(replica: &'a Replica, snapshot: &ObservedSnapshot) -> Verdict<'a> {
     // Until then the image that it belongs to may not show its mapping yet, or not be known of.
     let is_underway = !replica.status.is_settled();
-    if is_underway || is_leftover(&replica.leftovers, &snapshot.id) {
+    // The snapshots of an image that was lost come back before it.
+    if is_underway || replica.lost.is_some() || is_leftover(&replica.leftovers, &snapshot.id) {
         return Verdict::Leave;
     }
     Verdict::Foreign("no replica of its point uses it")
