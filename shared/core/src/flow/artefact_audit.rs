@@ -206,8 +206,10 @@ fn image_verdict<'a>(tagged: &'a Tagged, region: &Region, image: &ObservedImage)
         Err(why) => Verdict::Foreign(why),
         Ok(point) if point.home == *region => {
             match tagged.replicas.get(&(point.id.clone(), region.clone())) {
-                // It may have been copied back.
-                Some(replica) if image.source.is_some() => image_elsewhere(replica, image),
+                // It may have been copied back. An image that EC2 created has a source as well.
+                Some(replica) if image.source.is_some() && !is_known(point, image) => {
+                    image_elsewhere(replica, image)
+                }
                 _ => image_at_home(point, image),
             }
         }
@@ -218,10 +220,14 @@ fn image_verdict<'a>(tagged: &'a Tagged, region: &Region, image: &ObservedImage)
     }
 }
 
+/// Tells whether the point itself names an image, or has lost it or left it.
+fn is_known(point: &Point, image: &ObservedImage) -> bool {
+    let named = [&point.image, &point.lost];
+    named.contains(&&Some(image.id.clone())) || is_leftover(&point.leftovers, &image.id)
+}
+
 fn image_at_home<'a>(point: &'a Point, image: &ObservedImage) -> Verdict<'a> {
-    let is_named = point.image.as_ref() == Some(&image.id);
-    let is_lost = point.lost.as_ref() == Some(&image.id);
-    if is_named || is_lost || is_leftover(&point.leftovers, &image.id) {
+    if is_known(point, image) {
         return Verdict::Leave;
     }
     // It takes a moment until an image shows its mapping.
