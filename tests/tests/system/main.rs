@@ -22,6 +22,7 @@ mod not_fooled;
 mod path;
 mod powers;
 mod rebuild;
+mod recycle_bin;
 mod regions;
 mod scene;
 mod stop_start;

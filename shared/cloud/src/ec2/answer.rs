@@ -2,8 +2,8 @@
 
 use super::launch_templates as templates;
 use super::{
-    furniture, groups, images, instances, key_pairs, network, snapshots, tags, throttle, types,
-    volumes,
+    furniture, groups, images, instances, key_pairs, network, recycle_bin, snapshots, tags,
+    throttle, types, volumes,
 };
 use crate::kernel::access::Call;
 use crate::kernel::error::ApiError;
@@ -90,6 +90,17 @@ fn answer_of_launching(model: &mut Model, call: &Call, fields: &Fields) -> Resul
         "CreateKeyPair" | "ImportKeyPair" => key_pairs::create(model, call, fields),
         "DeleteKeyPair" => key_pairs::delete(model, call, fields),
         "DescribeKeyPairs" => key_pairs::describe(model, call, fields),
+        _ => answer_of_bin(model, call, fields),
+    }
+}
+
+/// Answers the calls about the Recycle Bin.
+fn answer_of_bin(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, ApiError> {
+    match call.action.as_str() {
+        "ListImagesInRecycleBin" => recycle_bin::list_images(model, call, fields),
+        "ListSnapshotsInRecycleBin" => recycle_bin::list_snapshots(model, call, fields),
+        "RestoreImageFromRecycleBin" => recycle_bin::restore_image(model, call, fields),
+        "RestoreSnapshotFromRecycleBin" => recycle_bin::restore_snapshot(model, call, fields),
         _ => Err(unknown_action(call)),
     }
 }

@@ -13,6 +13,7 @@ pub mod launch_templates;
 pub mod lookup;
 pub mod merge;
 pub mod network;
+pub mod recycle_bin;
 pub mod snapshots;
 pub mod state;
 pub mod tags;

@@ -26,6 +26,9 @@ pub struct Config {
     /// It is nothing to AssumeRole and to the calls of functions. Off where roles come from a
     /// template, so that a name that is wrong there is found out; the command has it on.
     pub open_roles: bool,
+    /// Days for which the Recycle Bin keeps deregistered images and deleted snapshots, as if each
+    /// region had a rule for all of them; none are kept if 0.
+    pub recycle_bin_days: u32,
 }
 
 impl Default for Config {
@@ -40,6 +43,7 @@ impl Default for Config {
             quirks: Quirks::default(),
             faults: Vec::new(),
             open_roles: false,
+            recycle_bin_days: 0,
         }
     }
 }

@@ -17,6 +17,7 @@ mod launch_templates;
 mod machine;
 mod patterns;
 mod raw;
+mod recycle_bin;
 mod schedules;
 mod snapshots;
 mod ssm_sts;

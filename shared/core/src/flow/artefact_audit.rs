@@ -206,8 +206,10 @@ fn image_verdict<'a>(tagged: &'a Tagged, region: &Region, image: &ObservedImage)
         Err(why) => Verdict::Foreign(why),
         Ok(point) if point.home == *region => {
             match tagged.replicas.get(&(point.id.clone(), region.clone())) {
-                // It may have been copied back.
-                Some(replica) if image.source.is_some() => image_elsewhere(replica, image),
+                // It may have been copied back. An image that EC2 created has a source as well.
+                Some(replica) if image.source.is_some() && !is_known(point, image) => {
+                    image_elsewhere(replica, image)
+                }
                 _ => image_at_home(point, image),
             }
         }
@@ -218,10 +220,14 @@ fn image_verdict<'a>(tagged: &'a Tagged, region: &Region, image: &ObservedImage)
     }
 }
 
+/// Tells whether the point itself names an image, or has lost it or left it.
+fn is_known(point: &Point, image: &ObservedImage) -> bool {
+    let named = [&point.image, &point.lost];
+    named.contains(&&Some(image.id.clone())) || is_leftover(&point.leftovers, &image.id)
+}
+
 fn image_at_home<'a>(point: &'a Point, image: &ObservedImage) -> Verdict<'a> {
-    let is_named = point.image.as_ref() == Some(&image.id);
-    let is_lost = point.lost.as_ref() == Some(&image.id);
-    if is_named || is_lost || is_leftover(&point.leftovers, &image.id) {
+    if is_known(point, image) {
         return Verdict::Leave;
     }
     // It takes a moment until an image shows its mapping.
@@ -280,7 +286,8 @@ fn created_at_home<'a>(point: &'a Point, image: &ObservedImage) -> Verdict<'a> {
 
 fn image_elsewhere<'a>(replica: &'a Replica, image: &ObservedImage) -> Verdict<'a> {
     let is_named = replica.image.as_ref() == Some(&image.id);
-    if is_named || is_leftover(&replica.leftovers, &image.id) {
+    let is_lost = replica.lost.as_ref() == Some(&image.id);
+    if is_named || is_lost || is_leftover(&replica.leftovers, &image.id) {
         return Verdict::Leave;
     }
     // Asked to wait, it will be asked for again under the same token: what an earlier call of that
@@ -362,7 +369,8 @@ fn latest_start(point: &Point) -> SignedDuration {
 fn snapshot_elsewhere<'a>(replica: &'a Replica, snapshot: &ObservedSnapshot) -> Verdict<'a> {
     // Until then the image that it belongs to may not show its mapping yet, or not be known of.
     let is_underway = !replica.status.is_settled();
-    if is_underway || is_leftover(&replica.leftovers, &snapshot.id) {
+    // The snapshots of an image that was lost come back before it.
+    if is_underway || replica.lost.is_some() || is_leftover(&replica.leftovers, &snapshot.id) {
         return Verdict::Leave;
     }
     Verdict::Foreign("no replica of its point uses it")

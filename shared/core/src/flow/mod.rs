@@ -3,6 +3,7 @@
 
 pub mod artefact_audit;
 pub mod backup_tick;
+pub mod came_back;
 pub mod cancel;
 pub mod coverage;
 pub mod explain;

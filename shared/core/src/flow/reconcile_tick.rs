@@ -20,7 +20,7 @@ use super::tag_gone::{self, Unlisted};
 use super::taken_up::{self, Ended};
 use super::waiting::{self, Waiting};
 use super::went_back::{self, WentBack};
-use super::{InForce, coverage, held, on_demand, say_unreadable, stop, unread_regions};
+use super::{InForce, came_back, coverage, held, on_demand, say_unreadable, stop, unread_regions};
 use crate::command::{Command, Decision, Wake};
 use crate::ids::InstanceId;
 use crate::limits::LOOK_EVERY;
@@ -92,6 +92,7 @@ pub fn decide(input: &Input) -> Decision {
         let tagged = known.as_ref().unwrap_or(tagged);
         // The truth about what is called good, before what else there may be.
         decision.add(held::look_at(&tagged.suspects, input.now));
+        decision.add(came_back::look(tagged, input.now));
         for (region, held) in &tagged.held {
             let Some(images) = tagged.images.get(region) else { continue };
             let listed = tagged.snapshots.get(region).into_iter().flat_map(|all| &all.0);

@@ -12,6 +12,7 @@
 //! | [`summary`] | came to rest: the entry in the summary of its machine |
 
 pub mod again;
+pub mod came_back;
 pub mod downtime;
 pub mod loss;
 pub mod replicas;

@@ -7,7 +7,7 @@ use crate::change::{Change, Write};
 use crate::point::{Place, Point, Replica};
 use crate::reason::{Code, Reason};
 use crate::status::{Event, IllegalTransition, Status};
-use crate::transition::summary;
+use crate::transition::{retry, summary};
 
 /// Records replicas of one point that came to rest: available, lost or withdrawn. The point has
 /// places only while it is imaged; elsewhere the replicas are recorded alone.
@@ -36,7 +36,8 @@ fn with_places(point: &Point, replicas: &[Replica]) -> Result<Point, IllegalTran
         if replica.region == point.home {
             if place == Place::Available {
                 point.image.clone_from(&replica.image);
-                point.lost = None;
+                // It is ours, and may be restored.
+                retry::leave(&mut point.leftovers, point.lost.take());
             }
             point.home_place = match place {
                 Place::Available | Place::Unusable => place,

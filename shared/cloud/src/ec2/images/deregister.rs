@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::own;
 use super::settle;
+use crate::ec2::recycle_bin;
 use crate::ec2::snapshots::delete::{is_locked, remove};
 use crate::ec2::state::{Image, ImageState, Protection};
 use crate::kernel::access::Call;
@@ -73,7 +74,9 @@ fn release(
     let now = model.now;
     let lag = model.config.lag.in_use_after_deregister_ms.clone();
     let busy_until = lag.map(|range| now + model.draw_ms(range));
+    let span = recycle_bin::span(model);
     let region = model.ec2_region(&call.scope);
+    recycle_bin::keep_image(region, &image.id, now, span);
     region.pending_images.remove(&image.id);
     region.free_name(&image.name, &image.id);
     if let Some(image) = region.images.get_mut(&image.id) {
@@ -106,10 +109,12 @@ fn delete(model: &mut Model, call: &Call, id: &str, shared: bool) -> &'static st
     if !model.allows(call, &snapshot.want(call, &call.scope, "ec2:DeleteSnapshot")) {
         return "missing-permissions";
     }
+    let span = recycle_bin::span(model);
     let region = model.ec2_region(&call.scope);
     if is_locked(region, id, now) {
         return "client-error";
     }
+    recycle_bin::keep_snapshot(region, id, now, span);
     remove(region, id);
     "success"
 }

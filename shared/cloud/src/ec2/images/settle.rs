@@ -18,6 +18,11 @@ pub fn plan_vanish(model: &mut Model, scope: &Scope, at: Time, id: &str) {
     model.at(at, "ec2: image vanishes", move |model| {
         let now = model.now;
         let region = model.ec2_region(&scope);
+        // It may have been restored meanwhile.
+        let image = region.images.get(&id);
+        if image.is_some_and(|image| image.state != ImageState::Deregistered) {
+            return;
+        }
         region.images.remove(&id);
         region.tag_versions.remove(&id);
         region.images_gone.insert(id, now);

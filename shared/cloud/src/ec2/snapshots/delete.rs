@@ -1,8 +1,8 @@
 //! DeleteSnapshot.
 
 use super::own;
-use crate::ec2::done;
 use crate::ec2::state::{Region, SnapshotState};
+use crate::ec2::{done, recycle_bin};
 use crate::kernel::access::Call;
 use crate::kernel::error::ApiError;
 use crate::kernel::query::Fields;
@@ -17,6 +17,7 @@ pub fn delete(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, Ap
     model.permit(call, &[want])?;
     let now = model.now;
     let locked_code = model.config.quirks.locked_snapshot_code.clone();
+    let span = recycle_bin::span(model);
     let region = model.ec2_region(&call.scope);
     if is_locked(region, &id, now) {
         let text = format!("The snapshot '{id}' is locked and cannot be deleted.");
@@ -26,6 +27,7 @@ pub fn delete(model: &mut Model, call: &Call, fields: &Fields) -> Result<Xml, Ap
         let text = format!("The snapshot {id} is currently in use by {image}");
         return Err(ApiError::bad("InvalidSnapshot.InUse", text));
     }
+    recycle_bin::keep_snapshot(region, &id, now, span);
     remove(region, &id);
     Ok(done())
 }

@@ -1,10 +1,12 @@
 //! The resources of EC2, as it remembers them in one account and region.
 
+mod bin;
 mod launch;
 mod network;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use bin::{Bin, Kept};
 pub use launch::{
     Data, EbsOverride, Encryption, Launch, LaunchTemplate, Metadata, Override, Profile, Version,
 };
@@ -40,6 +42,7 @@ pub struct Region {
     /// New snapshots and copies are encrypted whether the call asks for it or not.
     pub encryption_by_default: bool,
     pub furniture: Furniture,
+    pub bin: Bin,
 }
 
 #[derive(Clone, Debug)]

@@ -25,6 +25,7 @@ use super::images;
 pub use super::images::Input;
 use super::missing;
 use super::needs::Needs;
+use super::restored;
 use crate::command::{Change, Command, Decision};
 use crate::ids::{AmiId, Region, SnapshotId, VolumeId};
 use crate::illegal::Illegal;
@@ -50,7 +51,11 @@ pub(super) fn needs(points: &[Point], replicas: &[Replica], now: Timestamp) -> N
     });
     let of_points = pending.filter_map(|point| point.image.as_ref());
     let of_replicas = copies.filter_map(|replica| replica.image.as_ref());
-    let images: BTreeSet<&AmiId> = of_points.chain(of_replicas).collect();
+    let lost = restored::images(
+        points.iter().filter(|point| due::is_point_due(point, now)),
+        replicas.iter().filter(|replica| due::is_replica_due(replica, now)),
+    );
+    let images: BTreeSet<&AmiId> = of_points.chain(of_replicas).chain(lost).collect();
     Needs {
         images: images.into_iter().cloned().collect(),
         points: replicas.iter().map(|replica| replica.point.clone()).collect(),
@@ -288,7 +293,11 @@ fn imaged(
     if point.lost.is_some() {
         missing::resolve(builder, &point.home, point.lost.as_ref(), Code::Lost, input.now);
     }
+    // It is ours, and may be restored.
+    let mut leftovers = after.leftovers.clone();
+    retry::leave(&mut leftovers, point.lost.clone());
     let after = Point {
+        leftovers,
         step: point.step.settled(),
         home_place: Place::Available,
         lost: None,
@@ -384,7 +393,9 @@ fn look_at_replica(
     Ok(Some(match look {
         Look::Pending => return Ok(None),
         Look::Available => {
-            let after = replica.after(ReplicaEvent::Available)?;
+            let mut after = replica.after(ReplicaEvent::Available)?;
+            // It is ours, and may be restored.
+            retry::leave(&mut after.leftovers, after.lost.clone());
             Replica { step: replica.step.settled(), reason: None, lost: None, ..after }
         }
         Look::Lost(reason) => {

@@ -21,6 +21,7 @@ use super::disk_keys::{self, Use};
 use super::due::{is_point_due, is_replica_due};
 use super::images::Input;
 use super::losses::{self, gone, is_healed, left_to_person, newer_good, telling, worn_out};
+use super::restored;
 use crate::brake::size_gib;
 use crate::call::copy_image;
 use crate::change::{Change, Record, Write};
@@ -76,6 +77,10 @@ fn heal_home(
     input: &Input,
 ) -> Done {
     let (now, home) = (input.now, &point.home);
+    let known: Vec<&Replica> = replicas_of(point, input).collect();
+    if restored::home(builder, point, &known, input)? {
+        return Ok(());
+    }
     if is_nothing_left(point, input) {
         let after = loss::nothing_left(point, now)?;
         builder.wake(Queue { region: home.clone(), kind: Kind::Confirm });
@@ -341,6 +346,9 @@ fn heal_replica(
     input: &Input,
 ) -> Done {
     let (now, region) = (input.now, &replica.region);
+    if restored::replica(builder, point, replica, input)? {
+        return Ok(());
+    }
     let survivor = survivor(point, replicas_of(point, input), region);
     let asked = Asked { is_asked: replica.heal_asked, has_way: survivor.is_some() };
     let hindrance = hindrance(point, &replica.healed, asked, region, input);

@@ -26,6 +26,7 @@ pub mod power;
 pub mod power_batch;
 mod ready;
 pub mod register;
+mod restored;
 mod sharing;
 pub mod snapshot;
 mod stop_gate;

@@ -1,0 +1,91 @@
+//! Lost artefacts that are there again, because a person has restored them from the Recycle Bin.
+//!
+//! An artefact comes back under its old id. Its place is good again only while the point still has
+//! the data that the artefact has: a point that began again since has other data.
+
+use std::collections::BTreeSet;
+
+use crate::ids::SnapshotId;
+use crate::illegal::Illegal;
+use crate::limits::CLOCK_SKEW;
+use crate::observed::{ImageState, ObservedImage};
+use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus};
+use crate::policy::Artefact;
+use crate::status::{Event, IllegalTransition, Status};
+use crate::transition::loss;
+
+/// Tells whether an image is the one that was lost at home, and can be used.
+pub fn is_home_back(point: &Point, image: &ObservedImage) -> bool {
+    point.lost.as_ref() == Some(&image.id) && loss::has_lost(point) && is_of_data(point, image)
+}
+
+/// Tells whether an image is the one that a replica has lost, and can be used.
+pub fn is_replica_back(point: &Point, replica: &Replica, image: &ObservedImage) -> bool {
+    replica.lost.as_ref() == Some(&image.id)
+        && replica.status == ReplicaStatus::Lost
+        && !replica.is_copy_back()
+        && is_of_data(point, image)
+}
+
+/// Tells whether all snapshots are there of a lost point that is snapshots and nothing else.
+pub fn are_snapshots_back(point: &Point, completed: &BTreeSet<&SnapshotId>) -> bool {
+    point.plan.kind == Artefact::Snapshots
+        && loss::has_lost(point)
+        && !point.snapshots.is_empty()
+        && point.snapshots.values().all(|id| completed.contains(id))
+}
+
+/// Tells whether an image that is available has the data that the point has now.
+fn is_of_data(point: &Point, image: &ObservedImage) -> bool {
+    let is_at_rest = matches!(point.status, Status::Imaged | Status::Lost);
+    let created_at = image.created_at;
+    let is_younger = point.taken_at.is_some_and(|taken_at| {
+        created_at.is_some_and(|created_at| taken_at.duration_since(created_at) <= CLOCK_SKEW)
+    });
+    is_at_rest && is_younger && image.state == ImageState::Available
+}
+
+/// Returns the point whose artefact at home is there again.
+///
+/// # Errors
+/// The point did not lose it.
+pub fn home(point: &Point) -> Result<Point, IllegalTransition> {
+    let after = imaged(point)?;
+    Ok(Point {
+        image: point.lost.clone().or_else(|| point.image.clone()),
+        lost: None,
+        home_place: Place::Available,
+        missing_since: None,
+        heal_asked: false,
+        step: point.step.settled(),
+        ..after
+    })
+}
+
+/// Returns the replica whose image is there again, and its point.
+///
+/// # Errors
+/// The replica did not lose it.
+pub fn replica(point: &Point, replica: &Replica) -> Result<(Point, Replica), Illegal> {
+    let after = replica.after(ReplicaEvent::Restore)?;
+    let after = Replica {
+        image: replica.lost.clone(),
+        lost: None,
+        missing_since: None,
+        heal_asked: false,
+        reason: None,
+        step: replica.step.settled(),
+        ..after
+    };
+    Ok((imaged(point)?, after))
+}
+
+/// Returns the point, imaged: something of it is there again.
+fn imaged(point: &Point) -> Result<Point, IllegalTransition> {
+    let after = match point.status {
+        Status::Lost => point.after(Event::Restore)?,
+        _ => point.clone(),
+    };
+    // The reason of the loss is over; that of another loss is found again.
+    Ok(Point { reason: None, ..after })
+}

@@ -1,0 +1,269 @@
+//! Images that were lost and are restored from the Recycle Bin: their places are good again, and
+//! nothing is made for them.
+
+use crate::scene::{self, FRANKFURT, HOME, IRELAND, Image, ON_STOP, Scene, Stage};
+
+const TWO_HOURS: u64 = 120;
+const A_DAY: u64 = 24 * 60;
+
+const PLACES: [&str; 3] = [HOME, IRELAND, FRANKFURT];
+
+const EVERY_SIX_HOURS: &str = "
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{schedule: rate(6 hours), timezone: UTC}]
+    replicate: [{region: eu-west-1}]
+";
+
+/// The same policy, which asks for no point in the time of a scenario.
+const TWICE_A_YEAR: &str = "
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{schedule: rate(180 days), timezone: UTC}]
+    replicate: [{region: eu-west-1}]
+";
+
+/// Snapshots of the same machines, and no images.
+const SNAPSHOTS: &str = "
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{on: stopped}]
+    image: {kind: snapshots}
+    heal: false
+";
+
+fn play(scene: impl AsyncFnOnce(Scene)) {
+    let mut stage = Stage::default();
+    stage.config.recycle_bin_days = 30;
+    scene::play_on(stage, scene);
+}
+
+/// A policy that leaves what is lost to a person.
+fn left_to_person() -> String {
+    ON_STOP.replace("    replicate", "    heal: false\n    replicate")
+}
+
+impl Scene {
+    /// Deletes an image with its snapshots, as somebody else.
+    async fn throw_away(&self, region: &str, image: &Image) {
+        let call = self.ec2(region).deregister_image().image_id(&image.id);
+        let call = call.delete_associated_snapshots(true);
+        call.send().await.expect("an image is deregistered");
+    }
+
+    /// Restores an image, its snapshots first, as the advice in the finding has it.
+    async fn restore(&self, region: &str, image: &Image) {
+        let client = self.ec2(region);
+        for snapshot in &image.snapshots {
+            self.restore_snapshot(region, snapshot).await;
+        }
+        let call = client.restore_image_from_recycle_bin().image_id(&image.id);
+        call.send().await.expect("an image is restored");
+    }
+
+    async fn restore_snapshot(&self, region: &str, snapshot: &str) {
+        let call = self.ec2(region).restore_snapshot_from_recycle_bin().snapshot_id(snapshot);
+        call.send().await.expect("a snapshot is restored");
+    }
+
+    /// The number of calls that have made something, by us, everywhere.
+    fn made(&self) -> usize {
+        let makes = ["CopyImage", "RegisterImage", "CreateImage", "CreateSnapshots"];
+        self.calls().iter().filter(|call| makes.contains(&call.action.as_str())).count()
+    }
+}
+
+#[test]
+fn images_that_are_restored_are_good_again_and_nothing_is_made() {
+    play(async |scene| {
+        scene.protect_one(&left_to_person()).await;
+        let lost = [
+            (HOME, scene.available(HOME).await.remove(0)),
+            (IRELAND, scene.available(IRELAND).await.remove(0)),
+        ];
+        for (region, image) in &lost {
+            scene.throw_away(region, image).await;
+        }
+        scene.pass(TWO_HOURS).await;
+        assert_eq!(scene.open_codes().await, ["lost", "lost"]);
+        let made = scene.made();
+        for (region, image) in &lost {
+            scene.restore(region, image).await;
+        }
+        scene.pass(TWO_HOURS).await;
+        let point = scene.the_point().await;
+        assert_eq!(point["status"], "protected", "{point:#?}");
+        assert!(!point.contains_key("lost"), "{point:#?}");
+        assert_eq!(scene.open_codes().await, Vec::<String>::new());
+        assert_eq!(scene.good().await.expect("it is good")["image"], lost[0].1.id);
+        scene.assert_true().await;
+        scene.pass(A_DAY).await;
+        assert_eq!(scene.made(), made, "nothing is made");
+        scene.assert_protected_once(2).await;
+        // It is watched as before.
+        scene.throw_away(IRELAND, &lost[1].1).await;
+        scene.pass(20).await;
+        assert_eq!(scene.open_codes().await, ["lost"]);
+    });
+}
+
+#[test]
+fn everything_that_was_lost_for_good_can_be_restored() {
+    play(async |scene| {
+        let machine = scene.protect_one(ON_STOP).await;
+        let call = scene.ec2(HOME).terminate_instances().instance_ids(&machine);
+        call.send().await.expect("the machine is terminated");
+        let mut lost = Vec::new();
+        for region in PLACES {
+            lost.push((region, scene.available(region).await.remove(0)));
+        }
+        for (region, image) in &lost {
+            scene.throw_away(region, image).await;
+        }
+        scene.pass(2 * TWO_HOURS).await;
+        assert_eq!(scene.the_point().await["status"], "lost");
+        let made = scene.made();
+        for (region, image) in &lost {
+            scene.restore(region, image).await;
+        }
+        scene.pass(TWO_HOURS).await;
+        let point = scene.the_point().await;
+        assert_eq!(point["status"], "protected", "{point:#?}");
+        // Its machine is gone.
+        assert_eq!(scene.open_codes().await, ["policy-matches-nothing"]);
+        assert_eq!(scene.made(), made, "nothing is made");
+        assert!(scene.good().await.is_some(), "it can be recovered from");
+    });
+}
+
+#[test]
+fn the_images_of_an_older_point_are_good_again() {
+    play(async |scene| {
+        scene.machine(1).await;
+        scene.policies(EVERY_SIX_HOURS).await;
+        scene.pass(13 * 60).await;
+        scene.policies(TWICE_A_YEAR).await;
+        let mut lost = Vec::new();
+        for region in [HOME, IRELAND] {
+            let images = scene.available(region).await;
+            assert_eq!(images.len(), 2, "two points");
+            let oldest = images.into_iter().min_by_key(|image| image.name.clone());
+            lost.push((region, oldest.expect("an image")));
+        }
+        for (region, image) in &lost {
+            scene.throw_away(region, image).await;
+        }
+        scene.pass(A_DAY).await;
+        let told = scene.points().await;
+        assert!(told.iter().any(|point| point["status"] == "lost"), "{told:#?}");
+        let made = scene.made();
+        for (region, image) in &lost {
+            scene.restore(region, image).await;
+        }
+        scene.pass(TWO_HOURS).await;
+        let points = scene.points().await;
+        assert!(points.iter().all(|point| point["status"] == "protected"), "{points:#?}");
+        assert_eq!(scene.open_codes().await, Vec::<String>::new());
+        let newest = points.iter().max_by_key(|point| point["requested_at"].clone());
+        let newest = &newest.expect("a point")["id"];
+        assert_eq!(scene.good().await.expect("one is good")["point"], **newest);
+        assert_eq!(scene.made(), made, "nothing is made");
+    });
+}
+
+#[test]
+fn images_that_are_restored_after_others_were_made_are_ours_and_change_nothing() {
+    for policies in [ON_STOP, scene::CREATED] {
+        play(async |scene| {
+            scene.protect_one(policies).await;
+            let mut lost = Vec::new();
+            for region in PLACES {
+                lost.push((region, scene.available(region).await.remove(0)));
+            }
+            // The home image is copied back, and then one replica is made of another place.
+            for (region, image) in &lost[..2] {
+                scene.throw_away(region, image).await;
+                scene.pass(2 * TWO_HOURS).await;
+                assert_eq!(scene.the_point().await["status"], "protected");
+            }
+            let (made, before) = (scene.made(), scene.the_point().await);
+            for (region, image) in &lost[..2] {
+                for snapshot in &image.snapshots {
+                    scene.restore_snapshot(region, snapshot).await;
+                }
+            }
+            scene.pass(TWO_HOURS).await;
+            for (region, image) in &lost[..2] {
+                let call = scene.ec2(region).restore_image_from_recycle_bin();
+                call.image_id(&image.id).send().await.expect("an image is restored");
+            }
+            scene.pass(A_DAY).await;
+            assert_eq!(scene.open_codes().await, Vec::<String>::new());
+            let after = scene.the_point().await;
+            for member in ["status", "image", "replicas", "home_place"] {
+                assert_eq!(after.get(member), before.get(member), "{member}");
+            }
+            assert_eq!(scene.made(), made, "nothing is made");
+            for (region, image) in &lost[..2] {
+                let there = scene.available(region).await;
+                assert!(there.iter().any(|there| there.id == image.id), "nothing is deleted");
+            }
+        });
+    }
+}
+
+#[test]
+fn an_image_that_is_restored_while_it_is_made_again_is_not_foreign() {
+    play(async |scene| {
+        scene.protect_one(ON_STOP).await;
+        let home = scene.available(HOME).await.remove(0);
+        let ireland = scene.available(IRELAND).await.remove(0);
+        for (region, image) in [(HOME, &home), (IRELAND, &ireland)] {
+            scene.throw_away(region, image).await;
+        }
+        let is_begun = async |scene: &Scene| {
+            scene.count("CopyImage", HOME) == 1 && scene.count("CopyImage", IRELAND) == 2
+        };
+        let step = std::time::Duration::from_secs(10);
+        scene.pass_until(step, step * 360, is_begun).await;
+        for (region, image) in [(HOME, &home), (IRELAND, &ireland)] {
+            scene.restore(region, image).await;
+        }
+        for _ in 0..24 {
+            scene.pass(60).await;
+            let codes = scene.open_codes().await;
+            assert!(!codes.contains(&"foreign".to_string()), "{codes:?}");
+        }
+        assert_eq!(scene.the_point().await["status"], "protected");
+        assert_eq!(scene.open_codes().await, Vec::<String>::new());
+        assert_eq!((scene.count("CopyImage", HOME), scene.count("CopyImage", IRELAND)), (1, 2));
+    });
+}
+
+#[test]
+fn snapshots_that_are_restored_are_the_point_again() {
+    play(async |scene| {
+        let machine = scene.machine(1).await;
+        scene.policies(SNAPSHOTS).await;
+        scene.stop(&machine).await;
+        scene.pass(TWO_HOURS).await;
+        assert_eq!(scene.the_point().await["status"], "protected");
+        let snapshots = scene.snapshots(HOME).await;
+        for snapshot in &snapshots {
+            let call = scene.ec2(HOME).delete_snapshot().snapshot_id(&snapshot.id);
+            call.send().await.expect("a snapshot is deleted");
+        }
+        scene.pass(2 * TWO_HOURS).await;
+        assert_eq!(scene.the_point().await["status"], "lost");
+        for snapshot in &snapshots {
+            scene.restore_snapshot(HOME, &snapshot.id).await;
+        }
+        scene.pass(TWO_HOURS).await;
+        assert_eq!(scene.the_point().await["status"], "protected");
+        assert_eq!(scene.open_codes().await, Vec::<String>::new());
+        assert_eq!(scene.count("CreateSnapshots", HOME), 1);
+    });
+}
