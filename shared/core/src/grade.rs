@@ -2,7 +2,7 @@
 
 use crate::machine::{Grade, State};
 use crate::point::Point;
-use crate::policy::{Consistency, Method};
+use crate::policy::Consistency;
 
 /// Tells whether EC2 takes the machine down for the image of a point: the machine runs, and the
 /// policy wants the reboot.
@@ -16,11 +16,9 @@ pub fn reboots(point: &Point) -> bool {
 /// that does not know its machine yet.
 pub fn expected(point: &Point) -> Option<Grade> {
     let machine = point.machine.as_ref()?;
-    let is_created =
-        point.method.as_ref().is_some_and(|chosen| chosen.method == Method::CreateImage);
     Some(if machine.is_at_rest() {
         Grade::AtRest
-    } else if is_created && reboots(point) {
+    } else if point.is_created() && reboots(point) {
         Grade::Reboot
     } else {
         Grade::Crash

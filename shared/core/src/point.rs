@@ -239,6 +239,11 @@ impl Place {
 }
 
 impl Point {
+    /// Tells whether EC2 creates its image.
+    pub fn is_created(&self) -> bool {
+        self.method.as_ref().is_some_and(|chosen| chosen.method == Method::CreateImage)
+    }
+
     /// Returns a point that was just requested.
     pub fn requested(slot: Slot, home: Region, plan: Plan, now: Timestamp) -> Point {
         let step = Step { due_at: Some(now), ..Step::default() };

@@ -32,7 +32,6 @@ use crate::limits::{CLOCK_SKEW, EC2_CALL_MAX, FOREIGN_REPORTS_MAX, SETTLE, later
 use crate::names::{TAG_ATTEMPT, TAG_POINT, image_name};
 use crate::observed::{Complete, ImageState, ObservedImage, ObservedSnapshot};
 use crate::point::{Point, Replica, ReplicaStatus};
-use crate::policy::Method;
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
 use crate::status::Status;
@@ -236,7 +235,7 @@ fn image_at_home<'a>(point: &'a Point, image: &ObservedImage) -> Verdict<'a> {
     if is_begun || is_unfinished {
         return Verdict::Leave;
     }
-    let is_created = is_created(point);
+    let is_created = point.is_created();
     let attempts = match point.status {
         Status::Ready | Status::Registered => point.step.attempt,
         Status::Requested | Status::Created if is_created => point.step.attempt,
@@ -264,11 +263,6 @@ fn is_copied_back(tagged: &Tagged, point: &Point) -> bool {
     record.is_some_and(|record| {
         matches!(record.status, ReplicaStatus::Copying | ReplicaStatus::Pending)
     })
-}
-
-/// Tells whether the method of the point is CreateImage.
-fn is_created(point: &Point) -> bool {
-    point.method.as_ref().is_some_and(|chosen| chosen.method == Method::CreateImage)
 }
 
 /// An image that a call may have made for a point whose image EC2 creates.
@@ -362,7 +356,7 @@ fn snapshot_at_home<'a>(point: &'a Point, snapshot: &ObservedSnapshot) -> Verdic
 /// Returns the time after the intent of the last call that made snapshots of a point in which a
 /// snapshot of that call is started. EC2 reboots a machine first if it creates its image.
 fn latest_start(point: &Point) -> SignedDuration {
-    let longest = if is_created(point) { SETTLE } else { EC2_CALL_MAX };
+    let longest = if point.is_created() { SETTLE } else { EC2_CALL_MAX };
     longest.saturating_add(CLOCK_SKEW)
 }
 

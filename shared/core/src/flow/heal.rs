@@ -12,7 +12,7 @@ use crate::change::Change;
 use crate::ids::{Region, SnapshotId};
 use crate::machine::Instance;
 use crate::point::{Point, Replica, ReplicaStatus};
-use crate::policy::{Artefact, Method};
+use crate::policy::Artefact;
 use crate::status::Status;
 use crate::transition::{loss, withdrawn};
 
@@ -82,10 +82,8 @@ fn home(input: &Input) -> Result<String, String> {
     let Input { point, replicas, others, .. } = input;
     is_wanted(input, &point.home)?;
     let source = healing::survivor(point, replicas.iter(), &point.home);
-    let is_created =
-        point.method.as_ref().is_some_and(|chosen| chosen.method == Method::CreateImage);
     let may_register =
-        point.plan.kind == Artefact::Image && !is_created && !point.snapshots.is_empty();
+        point.plan.kind == Artefact::Image && !point.is_created() && !point.snapshots.is_empty();
     let is_complete =
         |shown: &Shown| point.snapshots.values().all(|snapshot| shown.snapshots.contains(snapshot));
     match (&input.shown, source) {

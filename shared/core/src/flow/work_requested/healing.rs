@@ -33,7 +33,7 @@ use crate::limits::{A_DAY, HEAL_AGAIN, PROBE_EVERY};
 use crate::machine::{Instance, State};
 use crate::observed::SnapshotState;
 use crate::point::{Place, Point, Replica, ReplicaStatus};
-use crate::policy::{Artefact, Consistency, Method};
+use crate::policy::{Artefact, Consistency};
 use crate::reason::{Code, Reason};
 use crate::slot::Occasion;
 use crate::status::{Phase, Status};
@@ -264,13 +264,11 @@ fn obstacle_to_begin(point: &Point, input: &Input) -> Option<String> {
 
 /// Tells whether all snapshots are there from which the image of a point can be registered.
 fn has_snapshots(point: &Point, input: &Input) -> bool {
-    let is_created =
-        point.method.as_ref().is_some_and(|chosen| chosen.method == Method::CreateImage);
     let is_there = |id| {
         let seen = input.snapshots.get(id);
         seen.is_some_and(|snapshot| snapshot.state == SnapshotState::Completed)
     };
-    !is_created && !point.snapshots.is_empty() && point.snapshots.values().all(is_there)
+    !point.is_created() && !point.snapshots.is_empty() && point.snapshots.values().all(is_there)
 }
 
 /// Tells whether nothing is left of a point that is called imaged: its image at home and its
