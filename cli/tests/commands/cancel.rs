@@ -104,20 +104,7 @@ fn what_names_nothing_is_refused() {
 
 #[test]
 fn the_finding_of_a_lost_replica_ends_when_its_place_is_called_off() {
-    let served = Served::start();
-    let policies = "\
-policies:
-  gold:
-    select: {regions: [us-east-1], tags: {backup: gold}}
-    triggers: [{on: tag}]
-    replicate: [{region: eu-west-1}]
-    heal: false
-";
-    served.says(&["policy", "apply", "-", "--yes"], policies);
-    let machine = served.machine("al2023-ami-*-x86_64", "web", "gold");
-    served.pass(120);
-    let point = served.says(&["capture", &machine], "").trim().to_string();
-    served.pass(3600);
+    let (served, _machine, point) = good();
     served.delete_image_in("eu-west-1");
     served.pass(2 * 3600);
     let told = served.says(&["status"], "");

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use afterimage_cloud::faults::Rule;
 
-use crate::scene::{self, CREATED, FRANKFURT, HOME, IRELAND, ON_STOP, Scene, codes};
+use crate::scene::{
+    self, CREATED, EVERY_SIX_HOURS, FRANKFURT, HOME, IRELAND, ON_STOP, SNAPSHOTS, Scene,
+    TWICE_A_YEAR, codes, left_to_person,
+};
 
 /// The time in which whatever is said has to be true again.
 const TWO_HOURS: u64 = 120;
@@ -13,39 +16,11 @@ const A_DAY: u64 = 24 * 60;
 
 const PLACES: [&str; 3] = [HOME, IRELAND, FRANKFURT];
 
-/// Snapshots of the same machines, and no images.
-const SNAPSHOTS: &str = "
-policies:
-  gold:
-    select: {regions: [us-east-1], tags: {backup: gold}}
-    triggers: [{on: stopped}]
-    image: {kind: snapshots}
-";
-
-const EVERY_SIX_HOURS: &str = "
-policies:
-  gold:
-    select: {regions: [us-east-1], tags: {backup: gold}}
-    triggers: [{schedule: rate(6 hours), timezone: UTC}]
-    replicate: [{region: eu-west-1}]
-";
-
-/// The same policy, which asks for no point in the time of a scenario.
-const TWICE_A_YEAR: &str = "
-policies:
-  gold:
-    select: {regions: [us-east-1], tags: {backup: gold}}
-    triggers: [{schedule: rate(180 days), timezone: UTC}]
-    replicate: [{region: eu-west-1}]
-";
-
 impl Scene {
     /// Deletes the images of a region, with their snapshots or without, as somebody else.
     pub async fn delete_images(&self, region: &str, with_snapshots: bool) {
         for image in self.images(region).await {
-            let call = self.ec2(region).deregister_image().image_id(&image.id);
-            let call = call.delete_associated_snapshots(with_snapshots);
-            call.send().await.expect("an image is deregistered");
+            self.deregister(region, &image, with_snapshots).await;
         }
     }
 
@@ -197,14 +172,12 @@ fn of_several_points_that_lose_everything_only_the_newest_begins_again() {
 
 #[test]
 fn the_summary_never_names_a_place_of_an_older_point_that_is_gone_too() {
-    let policies = EVERY_SIX_HOURS.replace("    replicate", "    heal: false\n    replicate");
+    let policies = left_to_person(EVERY_SIX_HOURS);
     scene::play(async |scene| {
         scene.machine(1).await;
         scene.policies(&policies).await;
         scene.pass(A_DAY + TWO_HOURS).await;
-        scene
-            .policies(&TWICE_A_YEAR.replace("    replicate", "    heal: false\n    replicate"))
-            .await;
+        scene.policies(&left_to_person(TWICE_A_YEAR)).await;
         for region in [HOME, IRELAND] {
             scene.delete_images(region, true).await;
         }
@@ -226,8 +199,7 @@ fn an_older_point_that_becomes_the_newest_good_one_is_made_whole() {
         assert_eq!(older.len(), 2, "two points");
         scene.policies(TWICE_A_YEAR).await;
         let first = older.iter().min_by_key(|image| image.name.clone()).expect("an image");
-        let call = scene.ec2(IRELAND).deregister_image().image_id(&first.id);
-        call.delete_associated_snapshots(true).send().await.expect("it is deregistered");
+        scene.deregister(IRELAND, first, true).await;
         scene.pass(TWO_HOURS).await;
         assert_eq!(scene.available(IRELAND).await.len(), 1, "the newer one is good");
         let call = scene.ec2(HOME).terminate_instances().instance_ids(&machine);
@@ -364,14 +336,11 @@ fn a_tag_that_a_snapshot_has_lost_is_a_finding_until_it_is_put_back() {
     }
 }
 
-/// A policy that leaves what is lost to a person.
-fn left_to_person() -> String {
-    ON_STOP.replace("    replicate", "    heal: false\n    replicate")
-}
-
 #[test]
 fn an_image_that_is_disabled_and_then_deregistered_is_lost_and_no_longer_disabled() {
-    for (policies, after) in [(left_to_person(), vec!["lost"]), (ON_STOP.to_string(), vec![])] {
+    for (policies, after) in
+        [(left_to_person(ON_STOP), vec!["lost"]), (ON_STOP.to_string(), vec![])]
+    {
         scene::play(async |scene| {
             scene.protect_one(&policies).await;
             for region in [HOME, IRELAND] {
@@ -397,7 +366,7 @@ fn an_image_that_is_disabled_and_then_deregistered_is_lost_and_no_longer_disable
 #[test]
 fn an_image_without_its_tag_that_is_deregistered_is_told_as_lost() {
     scene::play(async |scene| {
-        scene.protect_one(&left_to_person()).await;
+        scene.protect_one(&left_to_person(ON_STOP)).await;
         let image = scene.available(IRELAND).await.remove(0);
         scene.delete_point_tag(IRELAND, vec![image.id]).await;
         // Between two audits.

@@ -62,12 +62,6 @@ impl Scene {
         items.find(|item| item["pk"] == key && item["sk"] == "machine").expect("a summary")
     }
 
-    async fn deregister(&self, image: &scene::Image) {
-        let call = self.ec2(HOME).deregister_image().image_id(&image.id);
-        let call = call.delete_associated_snapshots(true);
-        call.send().await.expect("the image is deregistered");
-    }
-
     async fn delete(&self, snapshots: &[String]) {
         for snapshot in snapshots {
             let call = self.ec2(HOME).delete_snapshot().snapshot_id(snapshot);
@@ -277,7 +271,7 @@ fn an_image_deleted_with_its_snapshots_before_any_copy_is_made_again() {
         let hour = std::time::Duration::from_secs(3600);
         let available = async |scene: &Scene| !scene.available(HOME).await.is_empty();
         scene.pass_until(second, hour, available).await;
-        scene.deregister(&scene.available(HOME).await[0]).await;
+        scene.deregister(HOME, &scene.available(HOME).await[0], true).await;
         scene.pass(2 * AN_HOUR).await;
         scene.assert_protected_once(1).await;
     });

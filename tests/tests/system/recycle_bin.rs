@@ -1,39 +1,15 @@
 //! Images that were lost and are restored from the Recycle Bin: their places are good again, and
 //! nothing is made for them.
 
-use crate::scene::{self, FRANKFURT, HOME, IRELAND, Image, ON_STOP, Scene, Stage};
+use crate::scene::{
+    self, EVERY_SIX_HOURS, FRANKFURT, HOME, IRELAND, Image, ON_STOP, SNAPSHOTS, Scene, Stage,
+    TWICE_A_YEAR, left_to_person,
+};
 
 const TWO_HOURS: u64 = 120;
 const A_DAY: u64 = 24 * 60;
 
 const PLACES: [&str; 3] = [HOME, IRELAND, FRANKFURT];
-
-const EVERY_SIX_HOURS: &str = "
-policies:
-  gold:
-    select: {regions: [us-east-1], tags: {backup: gold}}
-    triggers: [{schedule: rate(6 hours), timezone: UTC}]
-    replicate: [{region: eu-west-1}]
-";
-
-/// The same policy, which asks for no point in the time of a scenario.
-const TWICE_A_YEAR: &str = "
-policies:
-  gold:
-    select: {regions: [us-east-1], tags: {backup: gold}}
-    triggers: [{schedule: rate(180 days), timezone: UTC}]
-    replicate: [{region: eu-west-1}]
-";
-
-/// Snapshots of the same machines, and no images.
-const SNAPSHOTS: &str = "
-policies:
-  gold:
-    select: {regions: [us-east-1], tags: {backup: gold}}
-    triggers: [{on: stopped}]
-    image: {kind: snapshots}
-    heal: false
-";
 
 fn play(scene: impl AsyncFnOnce(Scene)) {
     let mut stage = Stage::default();
@@ -41,19 +17,7 @@ fn play(scene: impl AsyncFnOnce(Scene)) {
     scene::play_on(stage, scene);
 }
 
-/// A policy that leaves what is lost to a person.
-fn left_to_person() -> String {
-    ON_STOP.replace("    replicate", "    heal: false\n    replicate")
-}
-
 impl Scene {
-    /// Deletes an image with its snapshots, as somebody else.
-    async fn throw_away(&self, region: &str, image: &Image) {
-        let call = self.ec2(region).deregister_image().image_id(&image.id);
-        let call = call.delete_associated_snapshots(true);
-        call.send().await.expect("an image is deregistered");
-    }
-
     /// Restores an image, its snapshots first, as the advice in the finding has it.
     async fn restore(&self, region: &str, image: &Image) {
         let client = self.ec2(region);
@@ -79,13 +43,13 @@ impl Scene {
 #[test]
 fn images_that_are_restored_are_good_again_and_nothing_is_made() {
     play(async |scene| {
-        scene.protect_one(&left_to_person()).await;
+        scene.protect_one(&left_to_person(ON_STOP)).await;
         let lost = [
             (HOME, scene.available(HOME).await.remove(0)),
             (IRELAND, scene.available(IRELAND).await.remove(0)),
         ];
         for (region, image) in &lost {
-            scene.throw_away(region, image).await;
+            scene.deregister(region, image, true).await;
         }
         scene.pass(TWO_HOURS).await;
         assert_eq!(scene.open_codes().await, ["lost", "lost"]);
@@ -104,7 +68,7 @@ fn images_that_are_restored_are_good_again_and_nothing_is_made() {
         assert_eq!(scene.made(), made, "nothing is made");
         scene.assert_protected_once(2).await;
         // It is watched as before.
-        scene.throw_away(IRELAND, &lost[1].1).await;
+        scene.deregister(IRELAND, &lost[1].1, true).await;
         scene.pass(20).await;
         assert_eq!(scene.open_codes().await, ["lost"]);
     });
@@ -121,7 +85,7 @@ fn everything_that_was_lost_for_good_can_be_restored() {
             lost.push((region, scene.available(region).await.remove(0)));
         }
         for (region, image) in &lost {
-            scene.throw_away(region, image).await;
+            scene.deregister(region, image, true).await;
         }
         scene.pass(2 * TWO_HOURS).await;
         assert_eq!(scene.the_point().await["status"], "lost");
@@ -154,7 +118,7 @@ fn the_images_of_an_older_point_are_good_again() {
             lost.push((region, oldest.expect("an image")));
         }
         for (region, image) in &lost {
-            scene.throw_away(region, image).await;
+            scene.deregister(region, image, true).await;
         }
         scene.pass(A_DAY).await;
         let told = scene.points().await;
@@ -185,7 +149,7 @@ fn images_that_are_restored_after_others_were_made_are_ours_and_change_nothing()
             }
             // The home image is copied back, and then one replica is made of another place.
             for (region, image) in &lost[..2] {
-                scene.throw_away(region, image).await;
+                scene.deregister(region, image, true).await;
                 scene.pass(2 * TWO_HOURS).await;
                 assert_eq!(scene.the_point().await["status"], "protected");
             }
@@ -222,7 +186,7 @@ fn an_image_that_is_restored_while_it_is_made_again_is_not_foreign() {
         let home = scene.available(HOME).await.remove(0);
         let ireland = scene.available(IRELAND).await.remove(0);
         for (region, image) in [(HOME, &home), (IRELAND, &ireland)] {
-            scene.throw_away(region, image).await;
+            scene.deregister(region, image, true).await;
         }
         let is_begun = async |scene: &Scene| {
             scene.count("CopyImage", HOME) == 1 && scene.count("CopyImage", IRELAND) == 2
@@ -247,7 +211,7 @@ fn an_image_that_is_restored_while_it_is_made_again_is_not_foreign() {
 fn snapshots_that_are_restored_are_the_point_again() {
     play(async |scene| {
         let machine = scene.machine(1).await;
-        scene.policies(SNAPSHOTS).await;
+        scene.policies(&left_to_person(SNAPSHOTS)).await;
         scene.stop(&machine).await;
         scene.pass(TWO_HOURS).await;
         assert_eq!(scene.the_point().await["status"], "protected");

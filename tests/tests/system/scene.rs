@@ -92,6 +92,38 @@ policies:
     replicate: [{region: eu-west-1}, {region: eu-central-1}]
 ";
 
+/// The same machines whenever they stop, as snapshots and nothing else.
+pub const SNAPSHOTS: &str = "
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{on: stopped}]
+    image: {kind: snapshots}
+";
+
+/// The same machines, four times a day, into one region.
+pub const EVERY_SIX_HOURS: &str = "
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{schedule: rate(6 hours), timezone: UTC}]
+    replicate: [{region: eu-west-1}]
+";
+
+/// The same policy, which asks for no point in the time of a scenario.
+pub const TWICE_A_YEAR: &str = "
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{schedule: rate(180 days), timezone: UTC}]
+    replicate: [{region: eu-west-1}]
+";
+
+/// Returns a policy that leaves to a person what is lost.
+pub fn left_to_person(policies: &str) -> String {
+    policies.replace("    triggers", "    heal: false\n    triggers")
+}
+
 pub struct Scene {
     pub cloud: Cloud,
     pub system: System,
@@ -319,6 +351,13 @@ impl Scene {
         let mut items = self.ledger().await;
         items.retain(|item| item["pk"] == "findings");
         items
+    }
+
+    /// Deletes an image as somebody else, with its snapshots or without.
+    pub async fn deregister(&self, region: &str, image: &Image, with_snapshots: bool) {
+        let call = self.ec2(region).deregister_image().image_id(&image.id);
+        let call = call.delete_associated_snapshots(with_snapshots);
+        call.send().await.expect("an image is deregistered");
     }
 
     /// The findings that are not over.

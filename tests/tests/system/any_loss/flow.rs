@@ -5,7 +5,7 @@ use std::time::Duration;
 use afterimage_cloud::Time;
 use afterimage_cloud::trace::Entry;
 
-use crate::scene::{self, CREATED, HOME, ON_STOP, STOP_START, Scene, Stage};
+use crate::scene::{self, CREATED, HOME, ON_STOP, SNAPSHOTS, STOP_START, Scene, Stage};
 
 /// The calls that change something in EC2.
 const CHANGES: [&str; 7] = [
@@ -23,15 +23,6 @@ const FLOW: Duration = Duration::from_secs(50 * 60);
 
 /// The shortest time between two calls in which EC2 completes something.
 const GAP: Duration = Duration::from_secs(10);
-
-/// The machines whenever they stop, as snapshots and nothing else.
-const SNAPSHOTS: &str = "
-policies:
-  gold:
-    select: {regions: [us-east-1], tags: {backup: gold}}
-    triggers: [{on: stopped}]
-    image: {kind: snapshots}
-";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
