@@ -4,11 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use afterimage_cloud::Config;
 use afterimage_cloud::faults::Rule;
 use afterimage_cloud::trace::{Entry, What};
 use afterimage_core::part::{self, Bucket, Work};
 
-use crate::scene::{self, HOME, Launch, ON_STOP, ON_TAG, Scene, TAG_ANSWER, TAG_ASK, is_ours};
+use crate::scene::{
+    self, HOME, Launch, ON_STOP, ON_TAG, Scene, Stage, TAG_ANSWER, TAG_ASK, is_ours,
+};
 
 /// Size of the bucket of an action in tokens, and its refill per second, as published in "Request
 /// throttling for the Amazon EC2 API".
@@ -304,6 +307,25 @@ fn machines_are_asked_once_even_if_a_worker_has_to_leave_half_of_them_to_the_nex
         println!("{count} stop together, with others at it: {fared:#?}");
         assert_eq!((fared.uefi_most, fared.uefi_total), (1, count), "{fared:?}");
         assert!(scene.handed_over("snapshot") > 0, "no worker ran out of time");
+    });
+}
+
+/// Fewer sets may be pending than machines are described together, so that most wait for their
+/// turn, longer than one worker lives.
+#[test]
+fn machines_that_wait_for_the_snapshots_of_others_are_not_asked_again() {
+    let mut stage = Stage { config: Config::seeded(1), ..Stage::default() };
+    stage.config.limits.pending_snapshots_per_region = 20;
+    stage.config.pace.snapshot_base *= 5;
+    scene::play_on(stage, async |scene| {
+        let count = 100;
+        let machines = scene.fleet(count).await;
+        scene.policies(ON_STOP).await;
+        scene.stop_all(&machines).await;
+        let fared = scene.fared(count).await;
+        println!("{count} stop together, 20 at a time: {fared:#?}");
+        assert_eq!((fared.uefi_most, fared.uefi_total), (1, count), "{fared:?}");
+        fared.assert_nobody_was_in_the_way();
     });
 }
 

@@ -15,7 +15,7 @@ impl Executor<'_> {
     pub(super) async fn call(&mut self, intent: Intent) -> Result<Decision, Failure> {
         let Intent { change, queue, call, around, read } = intent;
         let Some(begun) = self.begin(&queue, change).await? else {
-            self.keep(read.as_deref()).await;
+            self.keep(&queue, read.as_deref()).await;
             return Ok(Decision::default());
         };
         let reply = self.aws.ec2.call(&call).await;
@@ -26,16 +26,18 @@ impl Executor<'_> {
         let conclusion = conclude(around.as_deref(), &begun, reply, now);
         if conclusion.is_held_up {
             // The next round finds the obstacle, and what it does not hold up.
-            self.taken.insert(queue);
+            self.held_up.insert(queue);
         }
         Ok(conclusion.into())
     }
 
-    /// Keeps what was read for a call that is not begun because time ran out. A failure costs the
-    /// next worker a read, and nothing else.
-    pub(super) async fn keep(&mut self, read: Option<&Change>) {
+    /// Keeps what was read for a call that is not begun because time ran out, or because an
+    /// obstacle came up that may outlast the worker. A failure costs the next worker a read, and
+    /// nothing else.
+    pub(super) async fn keep(&mut self, queue: &Queue, read: Option<&Change>) {
+        let is_put_off = self.applied.out_of_time || self.held_up.contains(queue);
         let left = self.context.deadline.duration_since(self.aws.clock.now());
-        let (true, Some(read)) = (self.applied.out_of_time && left > LEDGER_CALL_MAX, read) else {
+        let (true, Some(read)) = (is_put_off && left > LEDGER_CALL_MAX, read) else {
             return;
         };
         let written = self.aws.ledger.write(read, LeaseUse::None, &mut self.writer).await;
@@ -50,7 +52,7 @@ impl Executor<'_> {
         if let Some(left) = self.to_create.get_mut(queue) {
             *left = left.saturating_sub(1);
         }
-        if self.taken.contains(queue) {
+        if self.taken.contains(queue) || self.held_up.contains(queue) {
             return Ok(None);
         }
         self.aws.clock.sleep(self.pace.wait(queue.kind, self.aws.clock.now())).await;

@@ -90,8 +90,10 @@ struct Executor<'a> {
     wakes: BTreeSet<Wake>,
     /// The leases that the executor holds, with their ends.
     leases: BTreeMap<Queue, Timestamp>,
-    /// The queues that another worker holds, or whose calls meet an obstacle.
+    /// The queues that another worker holds.
     taken: BTreeSet<Queue>,
+    /// The queues whose calls meet an obstacle.
+    held_up: BTreeSet<Queue>,
     /// The number of calls that are still to be made in each queue.
     to_create: BTreeMap<Queue, usize>,
     pace: Pace,
@@ -116,6 +118,7 @@ impl<'a> Executor<'a> {
             wakes: BTreeSet::new(),
             leases: BTreeMap::new(),
             taken: BTreeSet::new(),
+            held_up: BTreeSet::new(),
             to_create: BTreeMap::new(),
             pace: Pace::default(),
             unanswered: None,
@@ -138,7 +141,7 @@ impl<'a> Executor<'a> {
             } else if failed.is_none()
                 && let Command::Call(intent) = command
             {
-                self.keep(intent.read.as_deref()).await;
+                self.keep(&intent.queue, intent.read.as_deref()).await;
             }
         }
         if let Some(failure) = failed {
