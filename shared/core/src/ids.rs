@@ -188,6 +188,9 @@ impl Region {
 /// known or new. Neither a number nor a country is a typo: `us-east-3` and `nz-west-1` may come one
 /// day, `us-eats-1` will not.
 pub fn misspelt_region(text: &str) -> Option<&'static str> {
+    if REGIONS.contains(&text) {
+        return None;
+    }
     let near = REGIONS.iter().min_by_key(|known| strsim::osa_distance(known, text))?;
     let is_typo = match is_region(text) {
         true => has_misspelt_word(text),
