@@ -20,7 +20,10 @@ use super::tag_gone::{self, Unlisted};
 use super::taken_up::{self, Ended};
 use super::waiting::{self, Waiting};
 use super::went_back::{self, WentBack};
-use super::{InForce, came_back, coverage, held, on_demand, say_unreadable, stop, unread_regions};
+use super::{
+    InForce, came_back, coverage, held, on_demand, restored_surplus, say_unreadable, stop,
+    unread_regions,
+};
 use crate::command::{Command, Decision, Wake};
 use crate::ids::InstanceId;
 use crate::limits::LOOK_EVERY;
@@ -104,6 +107,7 @@ pub fn decide(input: &Input) -> Decision {
         }
         decision.add(held::released(&input.in_force.brakes, input.now));
         decision.add(artefact_audit::look(tagged, &adopting.doubted, input.now));
+        decision.add(restored_surplus::look(tagged, input.now));
         decision.add(coverage::look(&input.in_force, &tagged.fleet, &tagged.known, input.now));
         let unaudited = unread_regions::after(&tagged.unread, &input.in_force, input.now);
         decision.add(unread_regions::tell(&unaudited, &tagged.known, input.now));
