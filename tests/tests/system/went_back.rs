@@ -412,6 +412,7 @@ fn a_rebuild_that_does_not_look_in_a_region_leaves_its_replicas_undecided() {
         let searched = [Region::parse(HOME).expect("a region")];
         let overview = rebuild::look(&config, &table, &searched, &|_| {}).await;
         let overview = overview.expect("the region answers");
+        assert!(rebuild::table(&overview).contains("eu-west-1=not-listed"), "{overview:#?}");
         rebuild::write(&config, &table, &overview, &|_| {}).await.expect("it is written");
         scene.pass(30).await;
         scene.assert_adopted_whole().await;
