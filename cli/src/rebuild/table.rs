@@ -1,6 +1,7 @@
 //! The points that a rebuild finds, as text for people and as JSON for programs.
 
 use afterimage_aws::ledger::Copied;
+use afterimage_core::point::ReplicaStatus;
 use afterimage_core::rebuild::{Rebuilt, Unusable};
 use serde_json::{Value, json};
 
@@ -63,7 +64,9 @@ fn line(rebuilt: &Rebuilt) -> String {
         parts.push(count(point.snapshots.len(), "snapshot"));
     }
     for replica in &rebuilt.replicas {
-        let image = replica.image.as_ref().map_or("none", |image| image.as_str());
+        let is_undecided = replica.status == ReplicaStatus::Copying;
+        let absent = if is_undecided { "not-listed" } else { "none" };
+        let image = replica.image.as_ref().map_or(absent, |image| image.as_str());
         parts.push(format!("{}={image}", replica.region));
     }
     let left = point.leftovers.len();

@@ -170,6 +170,8 @@ codes! {
     GradeNotCorrected = "grade-not-corrected",
     /// A replica or an image that was wanted was not there when the ledger was made anew.
     NotRebuilt = "not-rebuilt",
+    /// The region of a replica was not listed when the ledger was made anew.
+    NotListed = "not-listed",
     // What is lost, and made again.
     /// An artefact that was good is gone.
     Lost = "lost",

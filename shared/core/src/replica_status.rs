@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 /// ```
 ///
 /// A replica that is available can become Unusable or Lost. One that waits becomes Lost if its
-/// source is gone. One that is Lost, Failed or Withdrawn and is wanted waits `Again`. One that only
-/// waits, and is not wanted any more, is Withdrawn.
+/// source is gone, and Available if the image that it had lost is there again. One that is Lost,
+/// Failed or Withdrawn and is wanted waits `Again`. One that only waits, and is not wanted any
+/// more, is Withdrawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReplicaStatus {
@@ -111,7 +112,7 @@ pub const fn next_of_replica(
         (Pending, ReplicaEvent::Available) => Available,
         (Available | Unusable | Waiting, ReplicaEvent::Lose) => Lost,
         (Available, ReplicaEvent::Disable) => Unusable,
-        (Unusable | Lost, ReplicaEvent::Restore) => Available,
+        (Unusable | Lost | Waiting, ReplicaEvent::Restore) => Available,
         (Waiting | Failed | Lost, ReplicaEvent::Withdraw) => Withdrawn,
         (Failed | Lost | Withdrawn, ReplicaEvent::Again) => Waiting,
         (status, event) => return Err(IllegalForReplica { status, event }),

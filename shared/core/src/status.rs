@@ -35,7 +35,8 @@
 //! leads back to Imaged as long as one place is left, `LoseAll` to Lost. A point that is Lost,
 //! Failed, Refused or Withdrawn and is wanted (again) begins `Again`, under another attempt. One
 //! that was Lost, begins again and is no longer wanted is Lost again. An image that is lost, but
-//! not its snapshots, is registered again (`Remake`).
+//! not its snapshots, is registered again (`Remake`), unless a person has restored it before
+//! (`Restore`).
 
 use std::fmt;
 
@@ -257,7 +258,7 @@ pub const fn next(status: Status, event: Event) -> Result<Status, IllegalTransit
         (Creating, Made) => Created,
         (Registered | Created, Available) => Imaged,
         (Imaged, Protect) => Protected,
-        (Imaged | Protected, Lose) | (Failed | Lost, Restore) => Imaged,
+        (Imaged | Protected, Lose) | (Failed | Lost | Ready, Restore) => Imaged,
         (Requested | Imaged | Protected, LoseAll) => Lost,
         (Imaged | Lost, Remake) => Ready,
         (Failed | Refused | Withdrawn | Lost, Again) => Requested,

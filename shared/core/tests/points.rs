@@ -7,7 +7,7 @@ use afterimage_core::slot::{Occasion, PointId, Slot};
 use afterimage_core::status::{Event, IllegalTransition, Status, next};
 
 /// The transitions there are, as an operator would tell them; all others are illegal.
-const LEGAL: [(&str, &str, &str); 45] = [
+const LEGAL: [(&str, &str, &str); 46] = [
     ("requested", "begin a step", "snapshotting"),
     ("requested", "have an image made", "creating"),
     ("requested", "be refused", "refused"),
@@ -49,6 +49,7 @@ const LEGAL: [(&str, &str, &str); 45] = [
     ("lost", "have its image made again", "ready"),
     ("lost", "have an artefact back", "imaged"),
     ("failed", "have an artefact back", "imaged"),
+    ("ready", "have an artefact back", "imaged"),
     ("failed", "begin again", "requested"),
     ("refused", "begin again", "requested"),
     ("withdrawn", "begin again", "requested"),
@@ -86,6 +87,7 @@ fn every_pair_is_in_the_table_of_replicas_or_illegal() {
         (Available, ReplicaEvent::Disable, Unusable),
         (Unusable, ReplicaEvent::Restore, Available),
         (Lost, ReplicaEvent::Restore, Available),
+        (Waiting, ReplicaEvent::Restore, Available),
         (Waiting, ReplicaEvent::Withdraw, Withdrawn),
         (Failed, ReplicaEvent::Withdraw, Withdrawn),
         (Lost, ReplicaEvent::Withdraw, Withdrawn),

@@ -206,14 +206,25 @@ fn a_whole_point_is_what_it_was() {
 
 #[test]
 fn a_point_without_its_replica_has_failed_for_want_of_it() {
-    let mut seen = whole();
-    seen.images.remove(&region(IRELAND));
-    let found = decide(&seen);
+    let found = decide(&seen(&[image(1, [11, 12], 0)], &set(), &[]));
     let point = the_point(&found);
     assert_eq!((point.status, &point.image), (Status::Failed, &Some(ami(1))));
     assert_eq!(point.reason.as_ref().map(|reason| reason.code), Some(Code::NotRebuilt));
     assert_eq!(point.replicas, BTreeMap::from([(region(IRELAND), Place::Failed)]));
     assert_eq!(found.points[0].replicas[0].status, ReplicaStatus::Failed);
+}
+
+#[test]
+fn a_replica_in_a_region_that_was_not_listed_is_undecided() {
+    let mut seen = whole();
+    seen.images.remove(&region(IRELAND));
+    let found = decide(&seen);
+    let point = the_point(&found);
+    assert_eq!((point.status, &point.image), (Status::Imaged, &Some(ami(1))));
+    assert_eq!(point.reason.as_ref().map(|reason| reason.code), Some(Code::NotListed));
+    assert_eq!(point.replicas, BTreeMap::from([(region(IRELAND), Place::Underway)]));
+    let replica = &found.points[0].replicas[0];
+    assert_eq!((replica.status, &replica.image), (ReplicaStatus::Copying, &None));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Images that were lost and are restored from the Recycle Bin: their places are good again, and
 //! nothing is made for them.
 
+use afterimage_cloud::faults::{Rule, When};
+
 use crate::scene::{
     self, EVERY_SIX_HOURS, FRANKFURT, HOME, IRELAND, Image, ON_STOP, SNAPSHOTS, Scene, Stage,
     TWICE_A_YEAR, left_to_person,
@@ -31,6 +33,16 @@ impl Scene {
     async fn restore_snapshot(&self, region: &str, snapshot: &str) {
         let call = self.ec2(region).restore_snapshot_from_recycle_bin().snapshot_id(snapshot);
         call.send().await.expect("a snapshot is restored");
+    }
+
+    /// The image that the only point has in a region, as the ledger tells.
+    async fn point_image(&self, region: &str) -> String {
+        if region == HOME {
+            return self.the_point().await["image"].clone();
+        }
+        let items = self.ledger().await.into_iter();
+        let mut replicas = items.filter(|item| item["sk"].ends_with(&format!("replica#{region}")));
+        replicas.next().expect("there is a replica")["image"].clone()
     }
 
     /// The number of calls that have made something, by us, everywhere.
@@ -165,7 +177,15 @@ fn images_that_are_restored_after_others_were_made_are_ours_and_change_nothing()
                 call.image_id(&image.id).send().await.expect("an image is restored");
             }
             scene.pass(A_DAY).await;
-            assert_eq!(scene.open_codes().await, Vec::<String>::new());
+            let told = scene.open_findings().await;
+            assert_eq!(scene.open_codes().await, ["surplus", "surplus"]);
+            for (region, image) in &lost[..2] {
+                let of_image = told.iter().find(|finding| finding["artefact"] == image.id);
+                let text = &of_image.expect("it is told")["reason"];
+                let now = &scene.point_image(region).await;
+                let says = [*region, now, "restored", "deregister"];
+                assert!(says.iter().all(|word| text.contains(word)), "{says:?}: {text}");
+            }
             let after = scene.the_point().await;
             for member in ["status", "image", "replicas", "home_place"] {
                 assert_eq!(after.get(member), before.get(member), "{member}");
@@ -174,7 +194,10 @@ fn images_that_are_restored_after_others_were_made_are_ours_and_change_nothing()
             for (region, image) in &lost[..2] {
                 let there = scene.available(region).await;
                 assert!(there.iter().any(|there| there.id == image.id), "nothing is deleted");
+                scene.deregister(region, image, true).await;
             }
+            scene.pass(TWO_HOURS).await;
+            assert_eq!(scene.open_codes().await, Vec::<String>::new(), "a person did it");
         });
     }
 }
@@ -202,7 +225,7 @@ fn an_image_that_is_restored_while_it_is_made_again_is_not_foreign() {
             assert!(!codes.contains(&"foreign".to_string()), "{codes:?}");
         }
         assert_eq!(scene.the_point().await["status"], "protected");
-        assert_eq!(scene.open_codes().await, Vec::<String>::new());
+        assert_eq!(scene.open_codes().await, ["surplus", "surplus"], "each place has another");
         assert_eq!((scene.count("CopyImage", HOME), scene.count("CopyImage", IRELAND)), (1, 2));
     });
 }
@@ -230,4 +253,44 @@ fn snapshots_that_are_restored_are_the_point_again() {
         assert_eq!(scene.open_codes().await, Vec::<String>::new());
         assert_eq!(scene.count("CreateSnapshots", HOME), 1);
     });
+}
+
+/// An image is lost while its region makes none, and is restored before it is made again.
+fn restored_before_the_call(region: &str, action: &str) {
+    play(async |scene| {
+        scene.protect_one(ON_STOP).await;
+        let refused = Rule::fail(When::Before, 403, "UnauthorizedOperation");
+        scene.fault(refused.action(action).region(region));
+        let image = scene.available(region).await.remove(0);
+        scene.deregister(region, &image, region != HOME).await;
+        scene.pass(TWO_HOURS).await;
+        assert!(scene.strikes()[0] > 0, "it is to be made again");
+        match region {
+            HOME => {
+                let call = scene.ec2(HOME).restore_image_from_recycle_bin().image_id(&image.id);
+                call.send().await.expect("an image is restored");
+            }
+            _ => scene.restore(region, &image).await,
+        }
+        scene.no_more_faults();
+        scene.pass(A_DAY).await;
+        let there = scene.available(region).await;
+        assert_eq!(there.len(), 1, "{there:#?}");
+        assert_eq!(there[0].id, image.id);
+        scene.assert_protected_once(2).await;
+        let codes = scene.open_codes().await;
+        // An obstacle ends with a call that passes it, and none is made.
+        assert!(codes.iter().all(|code| code.ends_with("-held-up")), "{codes:?}");
+        scene.assert_true().await;
+    });
+}
+
+#[test]
+fn an_image_that_is_restored_before_its_copy_is_begun_is_not_copied() {
+    restored_before_the_call(IRELAND, "CopyImage");
+}
+
+#[test]
+fn an_image_that_is_restored_before_it_is_registered_again_is_not_registered() {
+    restored_before_the_call(HOME, "RegisterImage");
 }

@@ -5,13 +5,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use afterimage::rebuild::{self, Part};
 use afterimage_cloud::faults::{Rule, When};
+use afterimage_core::ids::Region;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType,
     ScalarAttributeType,
 };
 
-use crate::scene::{self, FRANKFURT, HOME, IRELAND, Item, NIGHTLY, ON_STOP, Scene, Stage, codes};
+use crate::scene::{
+    self, EVERY_SIX_HOURS, FRANKFURT, HOME, IRELAND, Item, NIGHTLY, ON_STOP, Scene, Stage, codes,
+};
 
 /// Machines of `backup: gold` every hour, into two regions.
 const HOURLY: &str = "
@@ -286,5 +289,133 @@ fn images_are_made_while_the_witness_is_gone_and_a_person_is_told() {
         scene.new_table("afterimage-witness", &[]).await;
         scene.pass(70).await;
         assert_eq!(scene.findings_of("witness-unreadable").await, Vec::<Item>::new());
+    });
+}
+
+/// The minutes until the first slot of [`EVERY_SIX_HOURS`], less two.
+const BEFORE_SLOT: u64 = 6 * 60 - 2;
+
+impl Scene {
+    /// The newest point of the only machine, as its summary has it: the status, and the codes.
+    async fn newest(&self) -> (String, Vec<String>) {
+        let items = self.ledger().await;
+        let summary = items.iter().find(|item| item.contains_key("latest#gold"));
+        let latest = &summary.expect("the machine has a summary")["latest#gold"];
+        let latest: serde_json::Value = serde_json::from_str(latest).expect("an entry is JSON");
+        let status = latest["status"].as_str().expect("a status").to_string();
+        (status, latest["reason"]["code"].as_str().map(str::to_string).into_iter().collect())
+    }
+
+    /// EC2 in Ireland does not answer.
+    fn darken_ireland(&self) {
+        self.fault(Rule::time_out(When::Before).service("ec2").region(IRELAND));
+    }
+
+    /// A machine under [`EVERY_SIX_HOURS`], two minutes before its first slot; and the ledger then.
+    async fn before_slot(&self) -> Vec<Row> {
+        self.machine(0).await;
+        self.policies(EVERY_SIX_HOURS).await;
+        self.pass(BEFORE_SLOT).await;
+        self.save().await
+    }
+
+    /// The only point is protected, with one image in each of its two places, and nothing of ours
+    /// was ever called foreign.
+    async fn assert_adopted_whole(&self) {
+        let point = self.the_point().await;
+        assert_eq!(point["status"], "protected", "{point:#?}");
+        assert!(!point.contains_key("reason"), "{point:#?}");
+        assert_eq!(self.newest().await, ("protected".to_string(), Vec::new()));
+        for region in [HOME, IRELAND] {
+            let images = self.images(region).await;
+            assert_eq!(images.len(), 1, "{region}: {images:#?}");
+        }
+        self.assert_nothing_was_foreign().await;
+    }
+
+    async fn assert_nothing_was_foreign(&self) {
+        let mut findings = self.findings().await;
+        findings.retain(|finding| codes(finding, "reason") == ["foreign"]);
+        assert_eq!(findings, Vec::<Item>::new());
+    }
+}
+
+#[test]
+fn the_summary_of_a_machine_follows_an_adoption_at_once() {
+    scene::play(async |scene| {
+        let saved = scene.before_slot().await;
+        scene.pass(60).await;
+        scene.put_back(&saved).await;
+        scene.pass(30).await;
+        scene.assert_adopted_whole().await;
+    });
+}
+
+#[test]
+fn a_slot_of_which_only_snapshots_were_made_is_made_after_all() {
+    scene::play(async |scene| {
+        let saved = scene.before_slot().await;
+        let is_begun = async |scene: &Scene| scene.count("CreateSnapshots", HOME) == 1;
+        let step = std::time::Duration::from_secs(1);
+        scene.pass_until(step, step * 600, is_begun).await;
+        scene.put_back(&saved).await;
+        scene.pass(60).await;
+        let point = scene.the_point().await;
+        assert_eq!(point["status"], "protected", "{point:#?}");
+        assert_eq!(scene.newest().await, ("protected".to_string(), Vec::new()));
+        assert_eq!(scene.doubled().await, BTreeSet::new());
+        scene.assert_nothing_was_foreign().await;
+    });
+}
+
+#[test]
+fn a_replica_in_a_region_that_is_dark_during_the_adoption_is_found_once_it_answers() {
+    scene::play(async |scene| {
+        let saved = scene.before_slot().await;
+        scene.pass(60).await;
+        assert_eq!(scene.count("CopyImage", IRELAND), 1);
+        scene.darken_ireland();
+        scene.put_back(&saved).await;
+        for _ in 0..36 {
+            scene.pass(5).await;
+            scene.assert_nothing_was_foreign().await;
+        }
+        assert_eq!(scene.newest().await, ("imaged".to_string(), vec!["not-listed".to_string()]));
+        scene.no_more_faults();
+        scene.pass(60).await;
+        scene.assert_adopted_whole().await;
+        assert_eq!(scene.count("CopyImage", IRELAND), 1, "it is not copied a second time");
+    });
+}
+
+#[test]
+fn a_replica_that_was_never_made_is_copied_once_its_dark_region_answers() {
+    scene::play(async |scene| {
+        let saved = scene.before_slot().await;
+        scene.darken_ireland();
+        scene.pass(60).await;
+        scene.put_back(&saved).await;
+        scene.pass(2 * 60).await;
+        scene.no_more_faults();
+        scene.pass(90).await;
+        scene.assert_adopted_whole().await;
+    });
+}
+
+#[test]
+fn a_rebuild_that_does_not_look_in_a_region_leaves_its_replicas_undecided() {
+    scene::play(async |scene| {
+        scene.before_slot().await;
+        scene.pass(60).await;
+        scene.put_back(&[]).await;
+        let (config, table) = (scene.cloud.sdk_config(HOME), scene.system.table.clone());
+        let searched = [Region::parse(HOME).expect("a region")];
+        let overview = rebuild::look(&config, &table, &searched, &|_| {}).await;
+        let overview = overview.expect("the region answers");
+        assert!(rebuild::table(&overview).contains("eu-west-1=not-listed"), "{overview:#?}");
+        rebuild::write(&config, &table, &overview, &|_| {}).await.expect("it is written");
+        scene.pass(30).await;
+        scene.assert_adopted_whole().await;
+        assert_eq!(scene.count("CopyImage", IRELAND), 1, "it is not copied a second time");
     });
 }

@@ -2,7 +2,7 @@
 //!
 //! Each kind of entry under each policy is an attribute (`latest#POLICY`), beside the time of the
 //! entry (`latest_at#POLICY`). The condition of a write keeps an older entry from replacing a newer
-//! one.
+//! one of another point. Of one point, the version of its record says what is newer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -64,7 +64,7 @@ impl Ledger {
 }
 
 /// The update of a summary with new entries, on condition that none is older than the entry that is
-/// there.
+/// there, unless both are of one point.
 pub fn update(summary: &Summary, table: &str) -> Result<TransactWriteItem, Failure> {
     let key = Key::machine(&summary.instance);
     let unfit = |why: String| Failure::Item { key: key.to_string(), why };
@@ -99,7 +99,17 @@ pub fn update(summary: &Summary, table: &str) -> Result<TransactWriteItem, Failu
                 .expression_attribute_names(format!("#{POINT_OF}"), POINT_OF)
                 .expression_attribute_values(":lost", text(of));
         } else {
-            conditions.push(format!("NOT (#{kind}{TIME} > :{kind}{TIME})"));
+            let is_newest = format!("NOT (#{kind}{TIME} > :{kind}{TIME})");
+            conditions.push(match news {
+                // An entry of the same point is outdone by what the point is now.
+                News::Latest(latest) => {
+                    update = update
+                        .expression_attribute_names(format!("#{POINT_OF}"), POINT_OF)
+                        .expression_attribute_values(":latest_point", text(&latest.point));
+                    format!("({is_newest} OR #{kind}.#{POINT_OF} = :latest_point)")
+                }
+                _ => is_newest,
+            });
         }
         let Some(body) = body(news).map_err(unfit)? else {
             removes.push(format!("#{kind}, #{kind}{TIME}"));
@@ -128,7 +138,13 @@ pub fn update(summary: &Summary, table: &str) -> Result<TransactWriteItem, Failu
 pub fn without_older(summary: &Summary, there: Option<&Item>) -> Option<Summary> {
     let is_older = |news: &News| {
         if let News::Instead { of, .. } = news {
-            return good_point(there, &summary.policy).as_deref() != Some(of.as_str());
+            return point_of(there, "good", &summary.policy).as_deref() != Some(of.as_str());
+        }
+        let there_is = point_of(there, "latest", &summary.policy);
+        if let (News::Latest(latest), Some(there)) = (news, there_is)
+            && latest.point.as_str() == there
+        {
+            return false;
         }
         let time = there.and_then(|item| item.get(&time_of(news.name(), &summary.policy)));
         time.and_then(at_millis).is_some_and(|time| time > news.at())
@@ -138,10 +154,10 @@ pub fn without_older(summary: &Summary, there: Option<&Item>) -> Option<Summary>
     some.then(|| Summary { news: left, ..summary.clone() })
 }
 
-/// The point of the entry of what is good.
-fn good_point(there: Option<&Item>, policy: &PolicyName) -> Option<String> {
-    let good = there?.get(&format!("good#{policy}"))?.as_m().ok()?;
-    good.get(POINT_OF)?.as_s().ok().cloned()
+/// The point of an entry.
+fn point_of(there: Option<&Item>, kind: &str, policy: &PolicyName) -> Option<String> {
+    let entry = there?.get(&format!("{kind}#{policy}"))?.as_m().ok()?;
+    entry.get(POINT_OF)?.as_s().ok().cloned()
 }
 
 /// The newest entry of each kind. An update can set an attribute only once.

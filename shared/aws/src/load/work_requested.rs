@@ -8,7 +8,8 @@ use afterimage_core::flow::work_requested::images::Healing;
 use afterimage_core::flow::work_requested::needs::Needs;
 use afterimage_core::flow::work_requested::power::{Guarded, StopGate};
 use afterimage_core::flow::work_requested::{
-    self, Input, apart, confirm, copy, keys, missing, power, power_batch, register, snapshot,
+    self, Input, apart, before_copy, confirm, copy, keys, missing, power, power_batch, register,
+    snapshot,
 };
 use afterimage_core::flow::{InFlight, InForce};
 use afterimage_core::ids::{InstanceId, Region};
@@ -99,8 +100,9 @@ async fn known(
             let obstacles = obstacles(aws, queue, !batch.points.is_empty()).await?;
             let snapshots = aws.ec2.snapshots(region, &needs.snapshots).await?;
             let named = named(aws, region, needs.names).await?;
+            let images = aws.ec2.images(region, &needs.images).await?;
             let points = batch.points;
-            Input::Register(register::Input { now, points, snapshots, named, obstacles })
+            Input::Register(register::Input { now, points, snapshots, named, images, obstacles })
         }
         Kind::Confirm => Input::Confirm(images(aws, queue, batch, needs, now).await?),
         Kind::Copy => Input::Copy(copies(aws, queue, batch.replicas, needs, now).await?),
@@ -303,7 +305,28 @@ async fn copies(
     let summaries = aws.ledger.summaries(&needs.summaries).await?;
     let wanted = keys::to_read(&replicas, &points, &obstacles, now);
     let keys = keys(aws, &queue.region, wanted).await;
-    Ok(copy::Input { now, replicas, points, in_force, named, obstacles, keys, summaries })
+    let to_read = before_copy::to_read(&replicas, &points);
+    let there = answered(there(aws, &queue.region, &to_read).await);
+    Ok(copy::Input { now, replicas, points, in_force, named, obstacles, keys, summaries, there })
+}
+
+/// Reads which images a region has, of those that it may have.
+async fn there(
+    aws: &Aws,
+    region: &Region,
+    to_read: &before_copy::ToRead,
+) -> Result<before_copy::There, Failure> {
+    let images = aws.ec2.images(region, &to_read.images).await?;
+    let Complete(listed) = aws.ec2.images_of_points(region, &to_read.points).await?;
+    let mut tagged: BTreeMap<PointId, Complete<ObservedImage>> =
+        to_read.points.iter().map(|point| (point.clone(), Complete(Vec::new()))).collect();
+    for image in listed {
+        let point = image.tags.get(TAG_POINT).and_then(|tag| PointId::parse(tag).ok());
+        if let Some(Complete(images)) = point.and_then(|point| tagged.get_mut(&point)) {
+            images.push(image);
+        }
+    }
+    Ok(before_copy::There { images, tagged })
 }
 
 /// Reads what stands in the way of the calls of a queue, if there are records that it may hold up.

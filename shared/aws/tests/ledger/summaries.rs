@@ -86,6 +86,26 @@ fn the_same_point_is_told_of_again() {
 }
 
 #[test]
+fn a_point_that_takes_the_place_of_its_later_request_is_told() {
+    world(async |world| {
+        let again = requested(instance(1), 20);
+        let newest = protected(instance(1), 30);
+        world.write(&telling(&again), "a").await;
+        let better = Summary::of(&newest).telling(good(&newest));
+        world.write(&new(&newest).telling(Some(better)), "a").await;
+        // It was made for the first request of its slot, and is adopted by a ledger that went back.
+        let adopted = Point { requested_at: second(10), ..again.clone() };
+        let older = protected(instance(1), 10);
+        let change = afterimage_core::command::Change::point(adopted.clone());
+        let news = latest(&adopted).telling(good(&older));
+        assert_eq!(world.write(&change.telling(Some(news)), "b").await, Written::Done);
+        let (gold, told) = (policy_name("gold"), summary(&world, 1).await);
+        assert_eq!(told.latest[&gold], Latest::of(&adopted));
+        assert_eq!(told.good[&gold].point, newest.id, "what is good of another point stays");
+    });
+}
+
+#[test]
 fn of_several_news_only_those_that_are_older_are_left_out() {
     world(async |world| {
         let (older, newer) = (protected(instance(1), 10), requested(instance(1), 20));

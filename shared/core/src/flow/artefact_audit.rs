@@ -36,6 +36,7 @@ use crate::reason::{Code, Reason};
 use crate::slot::PointId;
 use crate::status::Status;
 use crate::subject::Subject;
+use crate::tags::read::Label;
 
 type Tags = BTreeMap<String, String>;
 
@@ -123,9 +124,10 @@ enum Owner<'a> {
     Replica(&'a Replica),
 }
 
-/// Decides what to do about each artefact that carries our tag.
-pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
-    let mut audit = Audit::new(tagged, now);
+/// Decides what to do about each artefact that carries our tag. `doubted` are the homes whose
+/// ledger may not know what it has made: nothing of theirs is called foreign yet.
+pub fn look(tagged: &Tagged, doubted: &BTreeSet<Region>, now: Timestamp) -> Decision {
+    let mut audit = Audit::new(tagged, doubted, now);
     // The snapshots of images that are ours, by region.
     let mut mapped: BTreeSet<(&Region, &SnapshotId)> = BTreeSet::new();
     for (region, images) in &tagged.images {
@@ -139,7 +141,7 @@ pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
             if !matches!(verdict, Verdict::Foreign(_)) {
                 mapped.extend(image.snapshots.iter().map(|snapshot| (region, snapshot)));
             }
-            audit.take(region, image.id.clone().into(), verdict);
+            audit.take(region, (image.id.clone().into(), &image.tags), verdict);
         }
     }
     for (region, snapshots) in &tagged.snapshots {
@@ -149,7 +151,7 @@ pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
             }
             let is_mapped = mapped.contains(&(region, &snapshot.id));
             let verdict = snapshot_verdict(tagged, region, snapshot, is_mapped);
-            audit.take(region, snapshot.id.clone().into(), verdict);
+            audit.take(region, (snapshot.id.clone().into(), &snapshot.tags), verdict);
         }
     }
     let over = over(tagged, &audit.foreign, now);
@@ -387,6 +389,7 @@ fn has_our_name(image: &ObservedImage, point: &PointId, attempts: u32) -> bool {
 /// Results of the audit: one change for each record, one report for each artefact.
 struct Audit<'a> {
     now: Timestamp,
+    doubted: &'a BTreeSet<Region>,
     known: BTreeSet<(&'a Region, &'a Subject)>,
     /// Everything that is foreign now, reported or not.
     foreign: BTreeSet<(Region, Subject)>,
@@ -397,10 +400,11 @@ struct Audit<'a> {
 }
 
 impl<'a> Audit<'a> {
-    fn new(tagged: &'a Tagged, now: Timestamp) -> Audit<'a> {
+    fn new(tagged: &'a Tagged, doubted: &'a BTreeSet<Region>, now: Timestamp) -> Audit<'a> {
         let known = tagged.known.iter().map(|known| (&known.region, &known.artefact));
         Audit {
             now,
+            doubted,
             known: known.collect(),
             foreign: BTreeSet::new(),
             points: BTreeMap::new(),
@@ -410,12 +414,23 @@ impl<'a> Audit<'a> {
         }
     }
 
-    fn take(&mut self, region: &Region, artefact: ResourceId, verdict: Verdict<'a>) {
+    fn take(
+        &mut self,
+        region: &Region,
+        (artefact, tags): (ResourceId, &Tags),
+        verdict: Verdict<'a>,
+    ) {
         match verdict {
             Verdict::Leave => {}
             Verdict::Surplus(owner) => self.link(artefact, owner),
-            Verdict::Foreign(why) => self.report(region, artefact.into(), why),
+            Verdict::Foreign(why) => self.report(region, (artefact.into(), tags), why),
         }
+    }
+
+    /// Tells whether the tags of an artefact are of a home whose ledger may not know it.
+    fn may_be_unknown(&self, tags: &Tags) -> bool {
+        let label = || Label::read(tags).ok();
+        !self.doubted.is_empty() && label().is_some_and(|label| self.doubted.contains(&label.home))
     }
 
     fn link(&mut self, artefact: ResourceId, owner: Owner<'a>) {
@@ -438,9 +453,10 @@ impl<'a> Audit<'a> {
         self.decision.say(artefact, Reason::new(Code::Surplus, text));
     }
 
-    fn report(&mut self, region: &Region, artefact: Subject, why: &str) {
+    fn report(&mut self, region: &Region, (artefact, tags): (Subject, &Tags), why: &str) {
         self.foreign.insert((region.clone(), artefact.clone()));
-        if self.reports.len() >= FOREIGN_REPORTS_MAX || self.known.contains(&(region, &artefact)) {
+        let is_known = self.known.contains(&(region, &artefact));
+        if self.reports.len() >= FOREIGN_REPORTS_MAX || is_known || self.may_be_unknown(tags) {
             return;
         }
         let reason = Reason::new(Code::Foreign, why);

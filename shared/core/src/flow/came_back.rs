@@ -14,7 +14,7 @@ use crate::command::{Command, Decision, Wake};
 use crate::ids::{Region, SnapshotId};
 use crate::names::TAG_POINT;
 use crate::observed::SnapshotState;
-use crate::point::{Point, Replica};
+use crate::point::{Point, Replica, ReplicaStatus};
 use crate::slot::PointId;
 use crate::transition::came_back;
 use crate::work::{Kind, Queue};
@@ -31,7 +31,10 @@ pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
                 points.insert(&point.id, point.due_now(now));
             }
             let replica = tagged.replicas.get(&(point.id.clone(), region.clone()));
-            let is_back = |it: &&Replica| came_back::is_replica_back(point, it, image);
+            // One that waits to be copied again is looked at right before the call.
+            let is_back = |it: &&Replica| {
+                it.status == ReplicaStatus::Lost && came_back::is_replica_back(point, it, image)
+            };
             if let Some(replica) = replica.filter(is_back) {
                 replicas.insert((&replica.point, &replica.region), replica.due_now(now));
             }

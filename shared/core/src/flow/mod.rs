@@ -15,6 +15,7 @@ pub mod instance_tagged;
 pub mod on_demand;
 pub mod reconcile_tick;
 mod request;
+mod restored_surplus;
 pub mod snapshots_completed;
 pub mod stop;
 pub mod tag_gone;

@@ -20,7 +20,10 @@ use super::tag_gone::{self, Unlisted};
 use super::taken_up::{self, Ended};
 use super::waiting::{self, Waiting};
 use super::went_back::{self, WentBack};
-use super::{InForce, came_back, coverage, held, on_demand, say_unreadable, stop, unread_regions};
+use super::{
+    InForce, came_back, coverage, held, on_demand, restored_surplus, say_unreadable, stop,
+    unread_regions,
+};
 use crate::command::{Command, Decision, Wake};
 use crate::ids::InstanceId;
 use crate::limits::LOOK_EVERY;
@@ -86,10 +89,9 @@ pub fn decide(input: &Input) -> Decision {
     decision.add(taken_up::decide(&input.ended, &input.stopped, input.now));
     if let Some(tagged) = &input.tagged {
         // What is adopted is known from here on.
-        let (adopting, known) =
-            went_back::decide(&input.went_back, &input.in_force, tagged, input.now);
-        decision.add(adopting);
-        let tagged = known.as_ref().unwrap_or(tagged);
+        let adopting = went_back::decide(&input.went_back, &input.in_force, tagged, input.now);
+        decision.add(adopting.decision);
+        let tagged = adopting.known.as_ref().unwrap_or(tagged);
         // The truth about what is called good, before what else there may be.
         decision.add(held::look_at(&tagged.suspects, input.now));
         decision.add(came_back::look(tagged, input.now));
@@ -104,7 +106,8 @@ pub fn decide(input: &Input) -> Decision {
             decision.add(held::unusable_keys(region, keys, &tagged.known, input.now));
         }
         decision.add(held::released(&input.in_force.brakes, input.now));
-        decision.add(artefact_audit::look(tagged, input.now));
+        decision.add(artefact_audit::look(tagged, &adopting.doubted, input.now));
+        decision.add(restored_surplus::look(tagged, input.now));
         decision.add(coverage::look(&input.in_force, &tagged.fleet, &tagged.known, input.now));
         let unaudited = unread_regions::after(&tagged.unread, &input.in_force, input.now);
         decision.add(unread_regions::tell(&unaudited, &tagged.known, input.now));

@@ -10,8 +10,12 @@
 //! keep its slot from being imaged. So nothing is adopted for a slot that is still to come, nor for
 //! a stop of a machine whose run has not ended.
 //!
+//! A replica in a region that was not listed is undecided: the worker that copies looks for it
+//! before it makes any ([`crate::flow::work_requested::copy`]).
+//!
 //! The doubt ends when all regions were listed, and nothing of ours is pending that the ledger does
-//! not know; after [`DOUBT_MAX`] in any case.
+//! not know; after [`DOUBT_MAX`] in any case. Until then, nothing with our tag of that home is
+//! called foreign.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -159,31 +163,31 @@ fn is_past(point: &Point, tagged: &Tagged, now: Timestamp) -> bool {
         }
 }
 
-/// Decides on the doubts. Returns what the audit has to know of what is adopted.
-pub fn decide(
-    facts: &WentBack,
-    in_force: &InForce,
-    tagged: &Tagged,
-    now: Timestamp,
-) -> (Decision, Option<Tagged>) {
+/// Results of the look at what the ledger may not know.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    pub decision: Decision,
+    /// The facts of the audit with what is adopted; none if nothing is.
+    pub known: Option<Tagged>,
+    /// The regions whose ledger is doubted from now on.
+    pub doubted: BTreeSet<Region>,
+}
+
+/// Decides on the doubts.
+pub fn decide(facts: &WentBack, in_force: &InForce, tagged: &Tagged, now: Timestamp) -> Outcome {
     let mut decision = Decision::default();
     tell_of_witness(&mut decision, facts, in_force, tagged, now);
+    let mut doubted = BTreeSet::new();
     let doubts = doubts(in_force, &facts.testimony, now);
     if doubts.is_empty() {
-        return (decision, None);
+        return Outcome { decision, ..Outcome::default() };
     }
     let found = found(tagged, &doubts, now);
     let is_late = |home: &Region| {
         let since = doubts.get(home).and_then(|doubt| doubt.since);
         since.is_some_and(|since| now.duration_since(since) >= DOUBT_MAX)
     };
-    let is_whole = |rebuilt: &&Rebuilt| {
-        let mut replicas = rebuilt.point.plan.replicate.iter();
-        replicas.all(|place| tagged.images.contains_key(&place.region))
-    };
-    let (adopted, left): (Vec<&Rebuilt>, Vec<&Rebuilt>) =
-        found.points.iter().partition(|rebuilt| is_whole(rebuilt) || is_late(&rebuilt.point.home));
-    for rebuilt in &adopted {
+    for rebuilt in &found.points {
         let change = rebuilt.change_in_place(tagged.points.get(&rebuilt.point.id));
         decision.say(&rebuilt.point.id, Reason::new(Code::Adopted, ADOPTED));
         decision.command(Command::Record(Box::new(change)));
@@ -192,13 +196,10 @@ pub fn decide(
     let are_all_listed = in_force.regions.iter().all(|region| tagged.images.contains_key(region));
     let pending = pending(tagged, &doubts);
     for (region, doubt) in &doubts {
-        let is_of = |rebuilt: &&&Rebuilt| rebuilt.point.home == *region;
-        let count = adopted.iter().filter(is_of).count();
+        let is_of = |rebuilt: &&Rebuilt| rebuilt.point.home == *region;
+        let count = found.points.iter().filter(is_of).count();
         // What is adopted may be written by somebody else at this moment. The next sweep sees it.
-        let is_done = are_all_listed
-            && count == 0
-            && !pending.contains(region)
-            && !left.iter().any(|rebuilt| rebuilt.point.home == *region);
+        let is_done = are_all_listed && count == 0 && !pending.contains(region);
         if count > 0 {
             report(&mut decision, region, count, found.unusable.len(), now);
         }
@@ -206,13 +207,16 @@ pub fn decide(
             let Doubt { since, count } = *doubt;
             let region = region.clone();
             decision.command(Command::Mark(Mark::Settle { region, count, since }));
-        } else if doubt.since.is_none() {
+            continue;
+        }
+        doubted.insert(region.clone());
+        if doubt.since.is_none() {
             let (region, count) = (region.clone(), doubt.count);
             decision.command(Command::Mark(Mark::Doubt { region, count, doubted_since: now }));
         }
     }
-    let known = (!adopted.is_empty()).then(|| with(tagged, &adopted));
-    (decision, known)
+    let known = (!found.points.is_empty()).then(|| with(tagged, &found.points));
+    Outcome { decision, known, doubted }
 }
 
 const ADOPTED: &str = "the ledger did not know this point; tags and facts confirm it";
@@ -314,7 +318,7 @@ fn pending(tagged: &Tagged, doubts: &BTreeMap<Region, Doubt>) -> BTreeSet<Region
 }
 
 /// Returns the facts of the audit with the points that are adopted among those that are known.
-fn with(tagged: &Tagged, adopted: &[&Rebuilt]) -> Tagged {
+fn with(tagged: &Tagged, adopted: &[Rebuilt]) -> Tagged {
     let mut known = tagged.clone();
     for rebuilt in adopted {
         known.points.insert(rebuilt.point.id.clone(), rebuilt.point.clone());

@@ -7,9 +7,10 @@ use crate::command::{Change, Record, Write};
 use crate::ids::{InstanceId, PolicyName, Region, SnapshotId, VolumeId};
 use crate::names::TAG_POINT;
 use crate::observed::{ObservedImage, ObservedSnapshot};
-use crate::point::{Point, Replica};
+use crate::point::{Point, Replica, Step};
 use crate::request_counter::RequestCounter;
 use crate::slot::{Occasion, PointId};
+use crate::status::Status;
 use crate::summary::{News, Stop, Summary};
 use crate::tags::read::{Label, devices};
 use crate::transition::summary;
@@ -75,10 +76,22 @@ impl Rebuilt {
         Change { writes: [point].into_iter().chain(replicas).collect(), summary: self.summary() }
     }
 
-    /// Builds the change that writes all of it in the place of a point of which nothing was made.
+    /// Builds the change that writes all of it in the place of a point of which nothing was made. A
+    /// point that waits is made after all if only remains of failed attempts were found.
     pub fn change_in_place(&self, before: Option<&Point>) -> Change {
         let mut change = self.change();
         let Some(before) = before else { return change };
+        if self.point.status == Status::Failed
+            && self.point.image.is_none()
+            && before.status == Status::Requested
+        {
+            let attempt = self.point.step.attempt.saturating_add(1);
+            let step = Step { attempt, first: attempt, ..before.step.clone() };
+            let leftovers = self.point.leftovers.clone();
+            let point = Point { step, leftovers, reason: None, ..before.clone() };
+            let told = summary::latest(&point);
+            return Change::point(point).telling(Some(told));
+        }
         for write in &mut change.writes {
             if let Record::Point(point) = &mut write.record {
                 write.expected = before.version;

@@ -10,7 +10,8 @@
 //! - A snapshot that has lost our tag is that of the image that maps it, if no image is there whose
 //!   snapshots all have theirs. This is told: the word of the image is all that there is.
 //! - A replica is a copy of that image, under a name of the point, in a region that the image says
-//!   was to have one.
+//!   was to have one. A listing of that region decides: as long as there is none, it is undecided
+//!   whether there is a replica.
 //! - Where snapshots are all that was wanted, a set is complete that has one snapshot of each of
 //!   its volumes, of one instant.
 //! - What is of the same point by the same rules, and of no use to it, is what failed tries left.
@@ -27,7 +28,7 @@ mod point;
 mod replicas;
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::Region;
 use crate::observed::{Complete, ObservedImage, ObservedSnapshot};
@@ -73,6 +74,7 @@ pub fn decide(seen: &Seen) -> Found {
             }
         }
     }
+    let listed: BTreeSet<&Region> = seen.images.keys().collect();
     for group in groups.values_mut() {
         group.claim(&seen.bare);
         // What an earlier try made was turned down, or not heard of.
@@ -80,7 +82,7 @@ pub fn decide(seen: &Seen) -> Found {
             (Reverse(image.label.attempt), image.seen.created_at, image.seen.id.clone())
         };
         group.images.sort_by_key(order);
-        point::rebuild(group, &mut found);
+        point::rebuild(group, &listed, &mut found);
     }
     found
 }

@@ -1,11 +1,11 @@
 //! A point, rebuilt from all artefacts that say they are of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::found::{Found, Group, Labelled, Rebuilt};
 use super::home::{self, Judged, Set};
 use super::{machine, replicas};
-use crate::ids::{ResourceId, SnapshotId, VolumeId};
+use crate::ids::{Region, ResourceId, SnapshotId, VolumeId};
 use crate::machine::Machine;
 use crate::names::TAG_POINT;
 use crate::observed::{ObservedImage, ObservedSnapshot, SnapshotState};
@@ -23,7 +23,7 @@ struct Home<'a> {
     set: Set<'a>,
 }
 
-pub(super) fn rebuild(group: &Group, found: &mut Found) {
+pub(super) fn rebuild(group: &Group, listed: &BTreeSet<&Region>, found: &mut Found) {
     // What is on its way, or may be had back, is left for the next run.
     if let Some((image, why)) = not_yet(group) {
         let why = format!("{why}; its point is rebuilt once it is available");
@@ -38,7 +38,7 @@ pub(super) fn rebuild(group: &Group, found: &mut Found) {
     point.leftovers = leftovers(group, &home, found);
     let mut replicas = Vec::new();
     if home.image.is_some() {
-        let Some(of_image) = replicas::of(group, &point, found) else { return };
+        let Some(of_image) = replicas::of(group, listed, &point, found) else { return };
         point.replicas = of_image.iter().map(replicas::place).collect();
         settle(&mut point, &of_image);
         replicas = of_image;
@@ -172,12 +172,22 @@ fn method(image: &ObservedImage) -> Chosen {
     Chosen { method, why: why.to_string() }
 }
 
-/// A point that lacks a replica has failed for want of it.
+/// A point that lacks a replica has failed for want of it. While one is undecided, the point is not
+/// settled.
 fn settle(point: &mut Point, replicas: &[Replica]) {
-    let missing = replicas.iter().filter(|replica| replica.image.is_none());
-    let missing: Vec<&str> = missing.map(|replica| replica.region.as_str()).collect();
-    if point.replicas.values().any(|place| *place != Place::Available) {
-        point.status = Status::Failed;
+    let regions = |place| {
+        let of_place = replicas.iter().filter(move |replica| Place::from(replica.status) == place);
+        of_place.map(|replica| replica.region.as_str()).collect::<Vec<_>>()
+    };
+    let (missing, undecided) = (regions(Place::Failed), regions(Place::Underway));
+    if !undecided.is_empty() {
+        point.status = Status::Imaged;
+        point.reason = Some(replicas::not_listed(&undecided.join(", ")));
+    }
+    if !missing.is_empty() {
+        if undecided.is_empty() {
+            point.status = Status::Failed;
+        }
         let missing = missing.join(", ");
         let text = format!("no replica was found in {missing} when the ledger was rebuilt");
         point.reason = Some(Reason::new(Code::NotRebuilt, text));

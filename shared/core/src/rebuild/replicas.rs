@@ -11,11 +11,20 @@ use crate::reason::{Code, Reason};
 
 /// The replicas of a point that has its image, by what its image says is wanted; none if one of
 /// them is on its way.
-pub(super) fn of(group: &Group, point: &Point, found: &mut Found) -> Option<Vec<Replica>> {
+pub(super) fn of(
+    group: &Group,
+    listed: &BTreeSet<&Region>,
+    point: &Point,
+    found: &mut Found,
+) -> Option<Vec<Replica>> {
     let source = point.image.as_ref()?;
+    let absent = |region| match listed.contains(region) {
+        true => missing(point, source, region),
+        false => undecided(point, source, region),
+    };
     let wanted = point.plan.replicate.iter().map(|place| &place.region);
     let mut replicas: BTreeMap<&Region, Replica> =
-        wanted.map(|region| (region, missing(point, source, region))).collect();
+        wanted.map(|region| (region, absent(region))).collect();
     let mut mapped: BTreeSet<(&Region, &SnapshotId)> = BTreeSet::new();
     for image in group.images.iter().filter(|image| *image.region != point.home) {
         let Some(replica) = replicas.get_mut(image.region) else {
@@ -78,6 +87,27 @@ fn missing(point: &Point, source: &AmiId, region: &Region) -> Replica {
         reason: Some(Reason::new(Code::NotRebuilt, text)),
         ..Replica::wanted(point, source, region, point.requested_at)
     }
+}
+
+/// Returns a replica in a region that was not listed: a call may have made it, and its outcome is
+/// not known.
+fn undecided(point: &Point, source: &AmiId, region: &Region) -> Replica {
+    let at = Some(point.requested_at);
+    Replica {
+        status: ReplicaStatus::Copying,
+        step: Step { begun_at: at, due_at: at, ..Step::default() },
+        reason: Some(not_listed(region.as_str())),
+        ..Replica::wanted(point, source, region, point.requested_at)
+    }
+}
+
+/// Returns the reason of what is undecided in some regions.
+pub(super) fn not_listed(regions: &str) -> Reason {
+    let text = format!(
+        "{regions} was not listed when the ledger was rebuilt; the replica is looked for before \
+         any is made"
+    );
+    Reason::new(Code::NotListed, text)
 }
 
 /// Place of a replica, as its point knows it.

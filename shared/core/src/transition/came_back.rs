@@ -19,10 +19,19 @@ pub fn is_home_back(point: &Point, image: &ObservedImage) -> bool {
     point.lost.as_ref() == Some(&image.id) && loss::has_lost(point) && is_of_data(point, image)
 }
 
-/// Tells whether an image is the one that a replica has lost, and can be used.
+/// Tells whether an image is the one that was lost at home, and can be used, before another is
+/// registered or copied back.
+pub fn is_home_back_meanwhile(point: &Point, image: &ObservedImage) -> bool {
+    point.lost.as_ref() == Some(&image.id)
+        && point.home_place == Place::Underway
+        && is_of_data(point, image)
+}
+
+/// Tells whether an image is the one that a replica has lost, and can be used. The replica is lost,
+/// or waits to be copied again.
 pub fn is_replica_back(point: &Point, replica: &Replica, image: &ObservedImage) -> bool {
     replica.lost.as_ref() == Some(&image.id)
-        && replica.status == ReplicaStatus::Lost
+        && matches!(replica.status, ReplicaStatus::Lost | ReplicaStatus::Waiting)
         && !replica.is_copy_back()
         && is_of_data(point, image)
 }
@@ -37,7 +46,7 @@ pub fn are_snapshots_back(point: &Point, completed: &BTreeSet<&SnapshotId>) -> b
 
 /// Tells whether an image that is available has the data that the point has now.
 fn is_of_data(point: &Point, image: &ObservedImage) -> bool {
-    let is_at_rest = matches!(point.status, Status::Imaged | Status::Lost);
+    let is_at_rest = matches!(point.status, Status::Imaged | Status::Lost | Status::Ready);
     let created_at = image.created_at;
     let is_younger = point.taken_at.is_some_and(|taken_at| {
         created_at.is_some_and(|created_at| taken_at.duration_since(created_at) <= CLOCK_SKEW)
@@ -83,7 +92,7 @@ pub fn replica(point: &Point, replica: &Replica) -> Result<(Point, Replica), Ill
 /// Returns the point, imaged: something of it is there again.
 fn imaged(point: &Point) -> Result<Point, IllegalTransition> {
     let after = match point.status {
-        Status::Lost => point.after(Event::Restore)?,
+        Status::Lost | Status::Ready => point.after(Event::Restore)?,
         _ => point.clone(),
     };
     // The reason of the loss is over; that of another loss is found again.

@@ -92,7 +92,8 @@ fn left_over(point: &Point) -> Option<Reason> {
     })
 }
 
-/// Tells whether a reason is about a place that was lost, and so goes when all places are there.
+/// Tells whether a reason is about a place that was lost or not found, and so goes when all places
+/// are there.
 const fn is_of_loss(code: Code) -> bool {
     matches!(
         code,
@@ -102,5 +103,6 @@ const fn is_of_loss(code: Code) -> bool {
             | Code::MassLoss
             | Code::ImageDisabled
             | Code::KeyUnusable
+            | Code::NotListed
     )
 }

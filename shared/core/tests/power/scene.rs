@@ -2,6 +2,7 @@
 //! version only, and an EC2 that stops and starts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use afterimage_core::call::{self, Answer, Call, Outcome, Reply};
 use afterimage_core::command::{Command, Decision, Record};
@@ -15,7 +16,7 @@ use afterimage_core::observed::ObservedMachine;
 use afterimage_core::obstacle::Obstacles;
 use afterimage_core::point::{Plan, Point, Step};
 use afterimage_core::policy::file::read;
-use afterimage_core::policy::{Consistency, StopStart};
+use afterimage_core::policy::{Consistency, Policy, StopStart};
 use afterimage_core::reason::Code;
 use afterimage_core::slot::{Occasion, PointId, Slot};
 use afterimage_core::status::Status;
@@ -49,8 +50,9 @@ pub fn point(policy: &str, machine: u32) -> Point {
     Point { until, ..Point::requested(slot, home(), plan, at(0)) }
 }
 
-/// The policies of the points, in force.
-pub fn in_force() -> InForce {
+/// The policies of the points. Every round wants them in force, and reads them only once: most of
+/// the time of a long story would be spent on reading YAML.
+static POLICIES: LazyLock<Vec<Policy>> = LazyLock::new(|| {
     let policy = |name: &str| {
         format!(
             "  {name}:\n    select: {{regions: [us-east-1], tags: {{backup: '*'}}}}\n    triggers: \
@@ -59,8 +61,12 @@ pub fn in_force() -> InForce {
     };
     let policies = ["gold", "silver", "tin"].map(policy).concat();
     let policies = read(&format!("policies:\n{policies}"));
-    let policies = policies.unwrap_or_else(|problems| panic!("{problems:#?}"));
-    InForce { policies, ..InForce::default() }
+    policies.unwrap_or_else(|problems| panic!("{problems:#?}"))
+});
+
+/// The policies of the points, in force.
+pub fn in_force() -> InForce {
+    InForce { policies: POLICIES.clone(), ..InForce::default() }
 }
 
 pub fn wanted(point: &Point) -> Downtime {

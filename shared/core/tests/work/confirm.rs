@@ -43,6 +43,7 @@ fn pending(name: &str, number: u32) -> Replica {
         obstacles,
         keys: BTreeMap::new(),
         summaries,
+        there: Some(Default::default()),
     };
     let copying = replica_in(&copy::decide(&input));
     replica_in(&conclude::copy(&copying, Outcome::Made(ami(number)), at(mins(20))))

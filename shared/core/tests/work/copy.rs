@@ -8,6 +8,7 @@ use crate::scene::conclude;
 use afterimage_core::call::{Call, CopyImage, Outcome};
 use afterimage_core::change::Record;
 use afterimage_core::command::{Command, Decision};
+use afterimage_core::flow::work_requested::before_copy::There;
 use afterimage_core::flow::work_requested::copy::{Input, decide};
 use afterimage_core::flow::work_requested::keys::to_read;
 use afterimage_core::flow::work_requested::power::KeyAccess;
@@ -51,6 +52,7 @@ fn look_with(point: Point, replica: &Replica, named: &[ObservedImage], secs: i64
         obstacles,
         keys: BTreeMap::new(),
         summaries,
+        there: Some(There::default()),
     })
 }
 
@@ -245,6 +247,7 @@ fn begun(obstacles: &Obstacles, replicas: &[Replica], secs: i64) -> Vec<Replica>
         obstacles,
         keys: BTreeMap::new(),
         summaries,
+        there: Some(There::default()),
     };
     let decision = decide(&input);
     assert!(decision.commands.iter().all(|command| matches!(command, Command::Call(_))));
@@ -297,8 +300,8 @@ fn under_a_key(obstacles: &Obstacles, access: Option<KeyAccess>, secs: i64) -> (
     let points = BTreeMap::from([(point.id.clone(), point)]);
     let (replicas, obstacles) = (vec![waiting(FRANKFURT)], obstacles.clone());
     let in_force = gold();
-    let now = at(secs);
-    let input = Input { now, replicas, points, in_force, named, obstacles, keys, summaries };
+    let (now, there) = (at(secs), Some(There::default()));
+    let input = Input { now, replicas, points, in_force, named, obstacles, keys, summaries, there };
     let decision = decide(&input);
     (input, decision)
 }
@@ -385,6 +388,7 @@ fn of_the_copies_of_one_machine_and_policy_that_wait_only_the_newest_is_made() {
         obstacles,
         keys: BTreeMap::new(),
         summaries,
+        there: Some(There::default()),
     });
     let (points, replicas) = written(&decision);
     assert_eq!(place(&points[0], IRELAND), Some(Place::Withdrawn));
@@ -449,6 +453,7 @@ fn the_replica_that_is_wanted_first_is_copied_first() {
             obstacles,
             keys: BTreeMap::new(),
             summaries,
+            there: Some(There::default()),
         };
         let decision = decide(&input);
         let Some(Command::Call(intent)) = decision.commands.first() else { panic!("{decision:?}") };

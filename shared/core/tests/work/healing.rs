@@ -103,6 +103,7 @@ fn a_copy_that_failed_and_whose_source_is_gone_looks_for_another() {
         obstacles: super::scene::no_obstacles(IRELAND),
         keys: BTreeMap::new(),
         summaries: BTreeMap::new(),
+        there: Some(Default::default()),
     };
     input.replicas[0].step.failures = 1;
     point.home_place = Place::Lost;

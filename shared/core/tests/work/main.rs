@@ -1,6 +1,7 @@
 //! The worker of a queue: what it makes of what it knows, one file for each kind of work, and what
 //! it makes of what its calls brought.
 
+mod before_copy;
 mod called_off;
 mod compare;
 mod confirm;

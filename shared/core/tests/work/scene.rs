@@ -257,7 +257,14 @@ pub fn register_input(
     };
     let named = needs(Kind::Register, &points, &[], now).names.into_iter().map(of_name);
     let obstacles = none_at_home(Kind::Register);
-    register::Input { now, snapshots, named: named.collect(), points, obstacles }
+    register::Input {
+        now,
+        snapshots,
+        named: named.collect(),
+        points,
+        images: BTreeMap::new(),
+        obstacles,
+    }
 }
 
 /// The obstacles of a queue at home where there are none.

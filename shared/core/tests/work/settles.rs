@@ -77,6 +77,7 @@ impl World {
             snapshots: seen.collect(),
             named: self.named(needs(Kind::Register, &points, &[], now).names),
             points: points.clone(),
+            images: BTreeMap::new(),
             obstacles: none_at_home(Kind::Register),
         });
         let confirm = confirm::decide(&confirm::Input {
@@ -101,6 +102,7 @@ impl World {
             obstacles: no_obstacles(IRELAND),
             keys: BTreeMap::new(),
             summaries: BTreeMap::new(),
+            there: Some(Default::default()),
         });
         [snapshot, register, confirm, copy]
     }

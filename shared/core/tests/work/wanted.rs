@@ -111,6 +111,7 @@ fn the_last_place_that_is_withdrawn_makes_the_point_protected() {
             obstacles: no_obstacles(IRELAND),
             keys: BTreeMap::new(),
             summaries: BTreeMap::new(),
+            there: Some(Default::default()),
         })
     };
     let copying = replica_in(&look(&point, IRELAND));

@@ -90,7 +90,14 @@ fn registers(secs: i64, put_off: Option<Timestamp>) -> Loaded {
     let (points, snapshots, named) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
     let obstacles = Obstacles::none(Queue { region: home(), kind: Kind::Register });
     let now = at(secs);
-    let input = Input::Register(register::Input { now, points, snapshots, named, obstacles });
+    let input = Input::Register(register::Input {
+        now,
+        points,
+        snapshots,
+        named,
+        images: BTreeMap::new(),
+        obstacles,
+    });
     Loaded { input, put_off }
 }
 

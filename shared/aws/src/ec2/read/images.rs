@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use afterimage_core::ids::{AmiId, InstanceId, Region, SnapshotId};
 use afterimage_core::names::TAG_POINT;
 use afterimage_core::observed::{Attributes, Complete, ImageState, ObservedDevice, ObservedImage};
+use afterimage_core::slot::PointId;
 use aws_sdk_ec2::types::{self, Filter};
 
 use super::wire::{self, Odd, word};
@@ -50,6 +51,20 @@ impl Ec2 {
     /// EC2 did not answer.
     pub async fn images_tagged(&self, region: &Region) -> Result<Complete<ObservedImage>, Failure> {
         Ok(Complete(self.images_by("tag-key", region, &[TAG_POINT.to_string()]).await?))
+    }
+
+    /// Returns the images that carry the tag of one of these points.
+    ///
+    /// # Errors
+    /// EC2 did not answer.
+    pub async fn images_of_points(
+        &self,
+        region: &Region,
+        points: &[PointId],
+    ) -> Result<Complete<ObservedImage>, Failure> {
+        let points: Vec<String> = points.iter().map(|point| literally(point.as_str())).collect();
+        let tag = format!("tag:{TAG_POINT}");
+        Ok(Complete(self.images_by(&tag, region, &points).await?))
     }
 
     /// Returns the images that have one of these names.

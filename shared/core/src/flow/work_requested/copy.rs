@@ -4,8 +4,9 @@
 //! and with the same token. Either the call had made nothing yet, or EC2 answers with the image
 //! that it made. Only a name that is taken has to be looked up.
 //!
-//! Before a copy begins, the policies in force are asked again. A copy that nobody wants any more
-//! is withdrawn, together with its place in its point.
+//! Before a copy begins, the region is asked whether it has the image already, if it may have one
+//! ([`super::before_copy`]), and the policies in force are asked again. A copy that nobody wants
+//! any more is withdrawn, together with its place in its point.
 //!
 //! No replica is given up. What concerns all copies, or all under one key, is an obstacle of the
 //! queue: while it stands, one of the copies that it holds up is tried now and then, and the others
@@ -17,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::again::Again;
+use super::before_copy::{self, Look, There};
 use super::decision_builder::{DecisionBuilder, intent_around};
 use super::disk_keys::Keys;
 use super::keys;
@@ -30,7 +32,7 @@ use crate::flow::InForce;
 use crate::flow::wanted::{self, Verdict};
 use crate::ids::{InstanceId, PolicyName};
 use crate::illegal::Illegal;
-use crate::limits::{COPIES_AT_ONCE, COPY_AGAIN, backoff, later};
+use crate::limits::{COPIES_AT_ONCE, COPY_AGAIN, PROBE_EVERY, backoff, later};
 use crate::observed::{Complete, ObservedImage};
 use crate::obstacle::{Cause, Obstacles, Stand};
 use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
@@ -58,6 +60,8 @@ pub struct Input {
     pub keys: Keys,
     /// The summaries of the machines of replicas that have failed before.
     pub summaries: BTreeMap<InstanceId, MachineSummary>,
+    /// What the region has of [`before_copy::to_read`]; none if it could not be read.
+    pub there: Option<There>,
 }
 
 impl Input {
@@ -91,7 +95,7 @@ fn is_taken(replica: &Replica) -> bool {
 /// the next look is claimed, so that the sweep wakes nobody before.
 pub(super) fn again(input: &Input) -> Again {
     let turns = turns(input, &input.looked_at());
-    let is_idle = turns.ready.is_empty() && turns.superseded.is_empty();
+    let is_idle = turns.ready.is_empty() && turns.superseded.is_empty() && turns.there.is_empty();
     match turns.held_until.filter(|_| is_idle) {
         Some(until) => Again::held(until, input.now),
         None => Again { next_due: turns.held_until, ..Again::default() },
@@ -103,6 +107,12 @@ pub fn decide(input: &Input) -> Decision {
     let turns = turns(input, &obstacles);
     let mut builder = DecisionBuilder::default();
     let obstacles = keys::record(&mut builder, &input.obstacles, obstacles, input.now);
+    for (point, replica) in turns.there {
+        if let Some(there) = &input.there {
+            let done = before_copy::settle(&mut builder, point, replica, there, input.now);
+            builder.check(replica.about(), done);
+        }
+    }
     for (point, replica, newer) in turns.superseded {
         let done = supersede(&mut builder, point, replica, newer, input);
         builder.check(replica.about(), done);
@@ -150,10 +160,18 @@ pub fn decide(input: &Input) -> Decision {
 struct Turns<'a> {
     /// Those that are copied now, in this order.
     ready: Vec<(&'a Point, &'a Replica)>,
+    /// Those whose image the region may have already.
+    there: Vec<(&'a Point, &'a Replica)>,
     /// Those that a newer point has made needless, with that point.
     superseded: Vec<(&'a Point, &'a Replica, &'a PointId)>,
     /// The earliest time at which one that is held up is tried.
     held_until: Option<Timestamp>,
+}
+
+impl Turns<'_> {
+    fn hold(&mut self, until: Timestamp) {
+        self.held_until = self.held_until.into_iter().chain([until]).min();
+    }
 }
 
 fn turns<'a>(input: &'a Input, obstacles: &Obstacles) -> Turns<'a> {
@@ -180,6 +198,17 @@ fn turns<'a>(input: &'a Input, obstacles: &Obstacles) -> Turns<'a> {
     let mut probes: BTreeMap<Cause, (bool, u32, usize)> = BTreeMap::new();
     let mut free: BTreeSet<usize> = BTreeSet::new();
     for (index, (point, replica)) in due.iter().enumerate() {
+        match before_copy::look(point, replica, input.there.as_ref()) {
+            Look::Nothing => {}
+            Look::Settles => {
+                turns.there.push((point, replica));
+                continue;
+            }
+            Look::Unread => {
+                turns.hold(later(input.now, PROBE_EVERY));
+                continue;
+            }
+        }
         let newer = newest.get(&line(point)).filter(|newer| newer.0 > point.requested_at);
         if let Some((_, newer)) = newer.filter(|_| replica.status == ReplicaStatus::Waiting) {
             turns.superseded.push((point, replica, newer));
@@ -194,9 +223,7 @@ fn turns<'a>(input: &'a Input, obstacles: &Obstacles) -> Turns<'a> {
                 let best = probes.entry(cause).or_insert(turn);
                 *best = turn.min(*best);
             }
-            Stand::Held(until) => {
-                turns.held_until = turns.held_until.into_iter().chain([until]).min();
-            }
+            Stand::Held(until) => turns.hold(until),
         }
     }
     free.extend(probes.into_values().map(|(_, _, index)| index));

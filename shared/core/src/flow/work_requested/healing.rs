@@ -344,7 +344,7 @@ fn heal_replica(
     input: &Input,
 ) -> Done {
     let (now, region) = (input.now, &replica.region);
-    if restored::replica(builder, point, replica, input)? {
+    if restored::replica(builder, point, replica, &input.images, now)? {
         return Ok(());
     }
     let survivor = survivor(point, replicas_of(point, input), region);

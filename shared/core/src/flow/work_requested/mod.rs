@@ -3,6 +3,7 @@
 
 pub mod again;
 pub mod apart;
+pub mod before_copy;
 mod braking;
 mod compare;
 pub mod confirm;

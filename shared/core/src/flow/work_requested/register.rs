@@ -17,9 +17,11 @@ use super::decision_builder::{DecisionBuilder, intent_around};
 use super::gate::Gate;
 use super::grade_tag;
 use super::needs::Needs;
+use super::restored;
 use crate::call::{Around, register_image};
 use crate::command::{Change, Command, Decision, Resolved};
-use crate::ids::SnapshotId;
+use crate::ids::{AmiId, SnapshotId};
+use crate::illegal::Illegal;
 use crate::limits::{PENDING_MAX, SETTLE};
 use crate::names::image_name;
 use crate::observed::{Complete, ObservedImage, ObservedSnapshot, SnapshotState};
@@ -40,6 +42,8 @@ pub struct Input {
     pub snapshots: BTreeMap<SnapshotId, ObservedSnapshot>,
     /// The images of this account with a name, for each name of a try that had no outcome.
     pub named: BTreeMap<String, Complete<ObservedImage>>,
+    /// The images that were lost and are there again, of the points that wait for others.
+    pub images: BTreeMap<AmiId, ObservedImage>,
     /// What stands in the way of the calls of this queue.
     pub obstacles: Obstacles,
 }
@@ -51,7 +55,9 @@ pub(super) fn needs(points: &[Point], now: Timestamp) -> Needs {
         points.iter().filter(waiting).flat_map(|point| point.snapshots.values()).collect();
     let open = |point: &&Point| point.status == Status::Registering && point.step.is_due(now);
     let names = points.iter().filter(open);
+    let ready = points.iter().filter(|point| point.status == Status::Ready);
     Needs {
+        images: ready.filter_map(|point| point.lost.clone()).collect(),
         snapshots: snapshots.into_iter().cloned().collect(),
         names: names.map(|point| image_name(&point.id, point.step.attempt)).collect(),
         ..Needs::default()
@@ -66,15 +72,18 @@ pub fn decide(input: &Input) -> Decision {
     for point in points {
         let before = builder.calls();
         let done = match point.status {
-            Status::Snapshotted => look_at_snapshots(&mut builder, point, gate, input),
-            Status::Ready if point.step.is_due(input.now) && !gate.is_shut() => {
-                begin(&mut builder, point, point.step.clone(), Vec::new(), input)
+            Status::Snapshotted => {
+                look_at_snapshots(&mut builder, point, gate, input).map_err(Illegal::from)
+            }
+            Status::Ready if point.step.is_due(input.now) => {
+                again(&mut builder, point, gate, input)
             }
             Status::Registering if point.step.is_due(input.now) => {
                 let name = image_name(&point.id, point.step.attempt);
                 match input.named.get(&name) {
                     Some(Complete(named)) => register_image::find(point, named, input.now)
-                        .map(|conclusion| builder.conclude(conclusion)),
+                        .map(|conclusion| builder.conclude(conclusion))
+                        .map_err(Illegal::from),
                     None => Ok(()),
                 }
             }
@@ -86,6 +95,19 @@ pub fn decide(input: &Input) -> Decision {
         builder.check(&point.id, done);
     }
     builder.decision()
+}
+
+/// Begins the registration, unless the image that was lost is there again.
+fn again(
+    builder: &mut DecisionBuilder,
+    point: &Point,
+    gate: Gate,
+    input: &Input,
+) -> Result<(), Illegal> {
+    if restored::meanwhile(builder, point, None, &input.images, input.now)? || gate.is_shut() {
+        return Ok(());
+    }
+    Ok(begin(builder, point, point.step.clone(), Vec::new(), input)?)
 }
 
 fn look_at_snapshots(

@@ -1,0 +1,109 @@
+//! The look before a copy: what the region has already is not made again.
+
+use std::collections::BTreeMap;
+
+use afterimage_core::command::{Command, Decision};
+use afterimage_core::flow::work_requested::Input as Work;
+use afterimage_core::flow::work_requested::before_copy::{There, to_read};
+use afterimage_core::flow::work_requested::copy::{self, Input};
+use afterimage_core::limits::PROBE_EVERY;
+use afterimage_core::observed::{Complete, ImageState, ObservedImage};
+use afterimage_core::point::{Point, Replica, ReplicaStatus, Step};
+use afterimage_core::reason::{Code, Reason};
+
+use crate::scene::{
+    HOME, IRELAND, NAME, ami, at, gold, hours, imaged, no_obstacles, our_tags, region, replica_in,
+    seen_image,
+};
+
+/// A replica in Ireland of which a rebuild could not tell whether it exists.
+fn undecided() -> (Point, Replica) {
+    let (point, replicas) = imaged();
+    let replica = replicas.into_iter().find(|it| it.region == region(IRELAND)).expect("a replica");
+    let step = Step { begun_at: Some(at(0)), due_at: Some(at(0)), ..Step::default() };
+    let reason = Some(Reason::new(Code::NotListed, "eu-west-1 was not listed"));
+    (point, Replica { status: ReplicaStatus::Copying, step, reason, ..replica })
+}
+
+fn input(replica: &Replica, point: &Point, there: Option<There>) -> Input {
+    Input {
+        now: at(hours(1)),
+        replicas: vec![replica.clone()],
+        points: BTreeMap::from([(point.id.clone(), point.clone())]),
+        in_force: gold(),
+        named: BTreeMap::new(),
+        obstacles: no_obstacles(IRELAND),
+        keys: BTreeMap::new(),
+        summaries: BTreeMap::new(),
+        there,
+    }
+}
+
+/// The decision once Ireland was listed.
+fn decided(images: Vec<ObservedImage>) -> Decision {
+    let (point, replica) = undecided();
+    let tagged = BTreeMap::from([(point.id.clone(), Complete(images))]);
+    copy::decide(&input(&replica, &point, Some(There { tagged, ..There::default() })))
+}
+
+/// An image in Ireland that an attempt has copied.
+fn copied(number: u32, attempt: u32, state: ImageState) -> ObservedImage {
+    ObservedImage {
+        name: format!("{NAME}-{attempt}"),
+        source: Some((region(HOME), ami(1))),
+        tags: our_tags(&[("afterimage:attempt", &attempt.to_string())]),
+        ..seen_image(number, state)
+    }
+}
+
+fn is_called(decision: &Decision) -> bool {
+    decision.commands.iter().any(|command| matches!(command, Command::Call(_)))
+}
+
+#[test]
+fn a_copy_that_the_region_has_is_the_replica() {
+    let images = vec![
+        copied(7, 0, ImageState::Failed),
+        copied(8, 2, ImageState::Available),
+        copied(9, 1, ImageState::Pending),
+    ];
+    let decision = decided(images);
+    let replica = replica_in(&decision);
+    assert!(!is_called(&decision), "{decision:?}");
+    assert_eq!((replica.status, &replica.image), (ReplicaStatus::Pending, &Some(ami(8))));
+    assert_eq!((replica.step.attempt, replica.step.due_at), (2, Some(at(hours(1)))));
+    assert_eq!(replica.leftovers, [ami(7).into(), ami(9).into()]);
+}
+
+#[test]
+fn a_replica_that_a_complete_listing_does_not_show_waits_for_a_name_that_nothing_has() {
+    let other = ObservedImage {
+        source: Some((region(HOME), ami(2))),
+        ..copied(7, 0, ImageState::Available)
+    };
+    for (images, attempt) in
+        [(Vec::new(), 0), (vec![other], 0), (vec![copied(7, 1, ImageState::Failed)], 2)]
+    {
+        let decision = decided(images);
+        let replica = replica_in(&decision);
+        assert!(!is_called(&decision), "it is wanted or not, like any other: {decision:?}");
+        assert_eq!((replica.status, &replica.image), (ReplicaStatus::Waiting, &None));
+        assert_eq!(replica.step.attempt, attempt);
+        assert_eq!(replica.reason.map(|reason| reason.code), Some(Code::NotRebuilt));
+    }
+}
+
+#[test]
+fn while_the_region_cannot_be_read_nothing_is_decided_and_the_next_look_is_claimed() {
+    let (point, replica) = undecided();
+    let unread = input(&replica, &point, None);
+    assert_eq!(copy::decide(&unread), Decision::default());
+    assert_eq!(Work::Copy(unread).again().look_after, Some(PROBE_EVERY));
+    // So it is of one that was lost and waits: it may have been restored.
+    let lost = Replica { lost: Some(ami(5)), ..imaged().1.remove(0) };
+    let points = BTreeMap::from([(point.id.clone(), point.clone())]);
+    assert_eq!(to_read(&[lost.clone()], &points).images, [ami(5)]);
+    assert_eq!(copy::decide(&input(&lost, &point, None)), Decision::default());
+    let nothing = Some(There::default());
+    assert!(is_called(&copy::decide(&input(&lost, &point, nothing))));
+}
