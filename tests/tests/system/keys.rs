@@ -52,7 +52,7 @@ impl Scene {
     }
 
     /// Number of calls of the functions so far: of EC2, of KMS and of the ledger.
-    fn called(&self) -> [usize; 3] {
+    pub fn called(&self) -> [usize; 3] {
         let calls = self.calls();
         ["ec2", "kms", "dynamodb"]
             .map(|service| calls.iter().filter(|call| call.service == service).count())

@@ -55,7 +55,7 @@ impl Scene {
     }
 
     /// The summary of a machine.
-    async fn summary(&self, machine: &str) -> Item {
+    pub async fn summary(&self, machine: &str) -> Item {
         let ledger = self.ledger().await;
         let key = format!("machine#{machine}");
         let mut items = ledger.into_iter();

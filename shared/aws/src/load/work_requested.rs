@@ -135,11 +135,14 @@ async fn snapshots(
         aws.ec2.machines(region, &machines.to_describe, &machines.firmware, asked_max).await?;
     whole.extend(machines.believed);
     let in_force = policies(aws, needs.policies).await?;
+    let others = match needs.policies {
+        true => other_points(aws, &looked_at, &with_snapshots).await?,
+        false => BTreeMap::new(),
+    };
     let mut taken = memory.taken().clone();
-    if needs.policies {
-        let others = other_points(aws, &looked_at, &with_snapshots).await?;
-        apart::add_points(&mut taken, others.values());
-    }
+    apart::add_points(&mut taken, others.values());
+    let wanted = keys::to_read_at_home(&points, &whole, &obstacles, now);
+    let keys = keys(aws, region, wanted).await;
     let trust = match needs.policies {
         true => trust(aws, region, &in_force, &looked_at).await?,
         false => Trust::default(),
@@ -159,6 +162,8 @@ async fn snapshots(
         in_force,
         obstacles,
         sets: apart::count(with_snapshots.iter()),
+        others,
+        keys,
         trust,
     })
 }

@@ -17,6 +17,7 @@ mod scene;
 mod settles;
 mod snapshot;
 mod taken_up;
+mod superseded;
 mod truth;
 mod waiting;
 mod wanted;

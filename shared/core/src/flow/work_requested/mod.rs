@@ -23,6 +23,7 @@ mod method;
 pub mod missing;
 pub mod needs;
 pub mod power;
+mod not_begun;
 pub mod power_batch;
 mod ready;
 pub mod register;
