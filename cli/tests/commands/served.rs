@@ -152,6 +152,11 @@ impl Served {
         self.ec2(&format!("Action=StopInstances&InstanceId.1={machine}"));
     }
 
+    /// Starts a machine that is stopped.
+    pub fn power_on(&self, machine: &str) {
+        self.ec2(&format!("Action=StartInstances&InstanceId.1={machine}"));
+    }
+
     pub fn protect_from_stopping(&self, machine: &str) {
         let form = format!("Action=ModifyInstanceAttribute&InstanceId={machine}");
         self.ec2(&format!("{form}&DisableApiStop.Value=true"));

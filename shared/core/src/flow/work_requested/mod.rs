@@ -3,6 +3,7 @@
 
 pub mod again;
 pub mod apart;
+pub(super) mod begin_again;
 mod braking;
 mod compare;
 pub mod confirm;
