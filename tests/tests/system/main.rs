@@ -19,6 +19,7 @@ mod mutations;
 mod neighbour;
 mod never_given_up;
 mod not_audited;
+mod not_begun;
 mod not_fooled;
 mod path;
 mod powers;

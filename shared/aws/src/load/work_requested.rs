@@ -302,12 +302,16 @@ async fn copies(
     now: Timestamp,
 ) -> Result<copy::Input, Failure> {
     let points = aws.ledger.points(&needs.points).await?;
-    let named = named(aws, &queue.region, needs.names).await?;
+    let mut known = named(aws, &queue.region, needs.names).await?;
     let in_force = policies(aws, needs.policies).await?;
     let obstacles = obstacles(aws, queue, !replicas.is_empty()).await?;
+    let open = copy::to_find(&replicas, &points, &in_force, &obstacles, now);
+    // In a region that does not answer, the other copies are decided on all the same.
+    known.extend(answered(named(aws, &queue.region, open).await).unwrap_or_default());
     let summaries = aws.ledger.summaries(&needs.summaries).await?;
     let wanted = keys::to_read(&replicas, &points, &obstacles, now);
     let keys = keys(aws, &queue.region, wanted).await;
+    let named = known;
     Ok(copy::Input { now, replicas, points, in_force, named, obstacles, keys, summaries })
 }
 

@@ -9,6 +9,7 @@ mod created;
 mod handing_over;
 mod healing;
 mod methods;
+mod not_copied;
 mod outcomes;
 mod register;
 #[path = "../support/render.rs"]
@@ -16,8 +17,8 @@ mod render;
 mod scene;
 mod settles;
 mod snapshot;
-mod taken_up;
 mod superseded;
+mod taken_up;
 mod truth;
 mod waiting;
 mod wanted;
