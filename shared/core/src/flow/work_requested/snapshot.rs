@@ -28,6 +28,7 @@ use super::decision_builder::DecisionBuilder;
 use super::disk_keys::Keys;
 use super::gate::Gate;
 use super::needs::Needs;
+use super::not_begun::{put_off, turn_down};
 use super::ready::{self, Ready};
 use super::{apart, guards, images, keys, method, not_begun, stop_start, superseded};
 use crate::call::{create_image, create_snapshots};
@@ -388,13 +389,8 @@ fn begin(
     let now = input.now;
     let Some(machine) = machine.filter(|machine| !machine.instance.state.is_gone()) else {
         let text = format!("{} is no longer there", point.instance());
-        return not_begun::turn_down(
-            builder,
-            point,
-            machine,
-            Event::Miss,
-            Reason::new(Code::MachineGone, text),
-        );
+        let reason = Reason::new(Code::MachineGone, text);
+        return turn_down(builder, point, machine, Event::Miss, reason);
     };
     match wanted::point(point, Some(&machine.instance), &input.in_force) {
         Verdict::Wanted => {}
@@ -407,23 +403,21 @@ fn begin(
         }
     }
     if let Some(reason) = input.trust.holds_back(point, now) {
-        not_begun::put_off(builder, point, machine, later(now, LOOK_AFTER), reason);
+        put_off(builder, point, machine, later(now, LOOK_AFTER), reason);
         return Ok(());
     }
     let choice = match method::choose(point, machine) {
         Ok(choice) => choice,
-        Err(reason) => {
-            return not_begun::turn_down(builder, point, Some(machine), Event::Refuse, reason);
-        }
+        Err(reason) => return turn_down(builder, point, Some(machine), Event::Refuse, reason),
     };
     let found = match ready::check(point, &machine.instance, now) {
         Ready::Now(found) => found,
         Ready::Wait(due_at, reason) => {
-            not_begun::put_off(builder, point, machine, due_at, reason);
+            put_off(builder, point, machine, due_at, reason);
             return Ok(());
         }
         Ready::Miss(reason) => {
-            return not_begun::turn_down(builder, point, Some(machine), Event::Miss, reason);
+            return turn_down(builder, point, Some(machine), Event::Miss, reason);
         }
     };
     let downtime = input.downtimes.get(&point.id);
@@ -448,10 +442,10 @@ fn begin(
         && grade::reboots(&chosen)
         && let Err(reason) = guards::check_reboot(&machine.instance, input.allow_reboot)
     {
-        return not_begun::turn_down(builder, point, Some(machine), Event::Refuse, reason);
+        return turn_down(builder, point, Some(machine), Event::Refuse, reason);
     }
     if let Some(reason) = apart::crowded(machine, sets) {
-        not_begun::put_off(builder, point, machine, later(now, BACKOFF), reason);
+        put_off(builder, point, machine, later(now, BACKOFF), reason);
         return Ok(());
     }
     if let Some(reason) = choice.because {
