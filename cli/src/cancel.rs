@@ -7,15 +7,19 @@
 use std::collections::BTreeSet;
 
 use afterimage_aws::ledger::{LeaseUse, Writer, Written};
-use afterimage_aws::{Clock, Ledger};
+use afterimage_aws::{Clock, Ec2, Ledger};
+use afterimage_core::call::copy_image;
 use afterimage_core::flow::InForce;
-use afterimage_core::flow::cancel::{Cancelled, Scope, Target, decide};
+use afterimage_core::flow::cancel::{Cancelled, Scope, Target, decide, open_calls};
 use afterimage_core::ids::{InstanceId, PolicyName, Region};
+use afterimage_core::observed::Complete;
+use afterimage_core::point::Replica;
 use afterimage_core::slot::PointId;
 use afterimage_core::work::Kind;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::failure::chain;
 use crate::stack::{self, STREAM, Stack};
 use crate::{Failure, print};
 
@@ -116,7 +120,9 @@ async fn cancel(
     }
     let counts = |of: fn(&Cancelled) -> bool| done.iter().filter(|(_, one)| of(one)).count();
     let is_off = |one: &Cancelled| one.change.is_some();
-    let goes_on = |one: &Cancelled| one.image_goes_on || !one.copies_go_on.is_empty();
+    let goes_on = |one: &Cancelled| {
+        one.image_goes_on || !one.copies_go_on.is_empty() || !one.copies_unknown.is_empty()
+    };
     let (off, on) = (counts(is_off), counts(goes_on));
     if arguments.json {
         let points: Vec<Value> = done.iter().map(|(id, one)| to_json(id, one)).collect();
@@ -179,8 +185,10 @@ async fn call_off(
         let Some(point) = point else { return Ok(None) };
         let places = point.replicas.keys().map(|region| (id.clone(), region.clone()));
         let places: Vec<(PointId, Region)> = places.collect();
-        let replicas = ledger.replicas_of(&places).await.map_err(failed)?.into_values().collect();
-        let cancelled = decide(&Target { point, replicas }, scope, now);
+        let replicas = ledger.replicas_of(&places).await.map_err(failed)?;
+        let replicas: Vec<Replica> = replicas.into_values().collect();
+        let made_nothing = made_nothing(stack, &replicas, scope, now).await;
+        let cancelled = decide(&Target { point, replicas, made_nothing }, scope, now);
         let cancelled = cancelled.map_err(|illegal| Failure::Ours(illegal.to_string()))?;
         if let Some(change) = &cancelled.change {
             let written =
@@ -198,6 +206,28 @@ async fn call_off(
         "cannot call off {id}: {ATTEMPTS_MAX} times a worker wrote it at the same time\n  run the \
          command again"
     )))
+}
+
+/// Lists the images with the names of copies whose calls had no outcome, and returns the regions of
+/// those that made nothing. A region that does not answer shows nothing.
+async fn made_nothing(
+    stack: &Stack,
+    replicas: &[Replica],
+    scope: &Scope,
+    now: Timestamp,
+) -> BTreeSet<Region> {
+    let ec2 = Ec2::new(&stack.config, STREAM);
+    let mut regions = BTreeSet::new();
+    for replica in open_calls(replicas, scope, now) {
+        match ec2.images_named(&replica.region, &[copy_image::name(replica)]).await {
+            Ok(Complete(listed)) if copy_image::made_nothing(replica, &listed, now) => {
+                regions.insert(replica.region.clone());
+            }
+            Ok(Complete(_)) => {}
+            Err(failure) => eprintln!("{}", chain(&failure)),
+        }
+    }
+    regions
 }
 
 /// Formats what becomes of a point: a line for what is called off, and one for what goes on.
@@ -218,6 +248,13 @@ fn lines(id: &PointId, cancelled: &Cancelled) -> Vec<String> {
     if cancelled.image_goes_on {
         lines.push(format!("{id}: goes on: its image is being made"));
     }
+    if !cancelled.copies_unknown.is_empty() {
+        let regions = joined(&cancelled.copies_unknown);
+        lines.push(format!(
+            "{id}: not known yet: copy to {regions} (its call was not answered); run the command \
+             again in some minutes, or when the region answers"
+        ));
+    }
     if !cancelled.copies_go_on.is_empty() {
         lines.push(format!("{id}: goes on: copy to {}", joined(&cancelled.copies_go_on)));
     }
@@ -237,5 +274,6 @@ fn to_json(id: &PointId, cancelled: &Cancelled) -> Value {
         "kept": cancelled.kept,
         "image_goes_on": cancelled.image_goes_on,
         "copies_go_on": cancelled.copies_go_on,
+        "copies_unknown": cancelled.copies_unknown,
     })
 }

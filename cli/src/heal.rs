@@ -80,7 +80,7 @@ async fn heal(arguments: &Arguments, id: &PointId) -> Result<(), Failure> {
         return print(&answer.to_string());
     }
     for (region, way) in &healed.again {
-        print(&format!("{region}: {way}, within minutes"))?;
+        print(&format!("{region}: {way}"))?;
     }
     for (region, why) in &healed.not {
         eprintln!("{region}: not made again: {why}");

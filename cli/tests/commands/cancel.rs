@@ -205,3 +205,25 @@ fn a_point_that_has_lost_everything_is_called_off_and_stays_lost() {
     served.pass(2 * 3600);
     assert!(home().is_some(), "a person wants it after all");
 }
+
+#[test]
+fn a_copy_whose_call_was_not_answered_is_called_off_once_ec2_shows_that_it_made_nothing() {
+    let served = Served::start();
+    let policies = POLICIES.replace("at-rest", "crash\n    replicate: [{region: eu-west-1}]");
+    served.says(&["policy", "apply", "-", "--yes"], &policies);
+    let machine = served.machine("al2023-ami-*-x86_64", "web", "gold");
+    served.pass(120);
+    served.darken("eu-west-1");
+    let point = served.says(&["capture", &machine, "--policy", "gold"], "");
+    let point = point.trim();
+    served.pass(2 * 3600);
+    let told = refused(&served, &["cancel", point, "--place", "eu-west-1"]);
+    assert!(told.contains("eu-west-1: the call for its copy was not answered"), "{told}");
+    served.lighten();
+    let told = served.says(&["cancel", point, "--place", "eu-west-1"], "");
+    assert!(told.contains(&format!("{point}: copy called off: eu-west-1")), "{told}");
+    served.pass(3 * 3600);
+    assert!(!served.has_images_in("eu-west-1"), "{}", served.says(&["status"], ""));
+    let told = served.says(&["status"], "");
+    assert!(told.contains("protected") && !told.contains("FINDINGS"), "{told}");
+}

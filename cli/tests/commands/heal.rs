@@ -136,7 +136,63 @@ fn a_point_of_which_nothing_is_left_says_what_its_machine_has_to_do() {
     let output = served.run(&["heal", &point]);
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     let said = said(&output);
-    assert!(said.contains("its machine is gone"), "{said}");
+    assert!(said.contains(&format!("its machine {machine} is terminated")), "{said}");
+}
+
+/// A machine that was imaged while it was stopped, and whose image is deleted while it runs again;
+/// and the point.
+fn lost_after_its_stop(served: &Served, policies: &str) -> (String, String) {
+    served.says(&["policy", "apply", "-", "--yes"], policies);
+    let machine = served.machine("al2023-ami-*-x86_64", "web", "gold");
+    served.pass(120);
+    served.stop(&machine);
+    served.pass(120);
+    let point = served.says(&["capture", &machine], "").trim().to_string();
+    served.pass(1800);
+    served.power_on(&machine);
+    served.pass(600);
+    served.delete_image(&good_image(served).expect("there is one"));
+    served.pass(2 * 3600);
+    (machine, point)
+}
+
+#[test]
+fn a_point_of_a_stop_that_is_over_is_refused_and_does_not_begin_again() {
+    let served = Served::start();
+    served.says(&["policy", "apply", "-", "--yes"], &POLICIES.replace("tag}]", "stopped}]"));
+    let machine = served.machine("al2023-ami-*-x86_64", "web", "gold");
+    served.pass(120);
+    served.stop(&machine);
+    served.pass(1800);
+    let status: Value =
+        serde_json::from_str(&served.says(&["status", "--json"], "")).expect("JSON");
+    let point = status["machines"][0]["latest"]["point"].as_str().expect("a point").to_string();
+    served.power_on(&machine);
+    served.pass(600);
+    served.delete_image(&good_image(&served).expect("there is one"));
+    served.pass(2 * 3600);
+    let output = served.run(&["heal", &point]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let told = said(&output);
+    assert!(told.contains(&format!("its machine {machine} is running")), "{told}");
+    assert!(told.contains("no longer in the stop that it is of"), "{told}");
+}
+
+#[test]
+fn a_point_that_waits_for_its_machine_says_so_and_begins_again_then() {
+    let served = Served::start();
+    let policies = format!("{POLICIES}    consistency: at-rest\n");
+    let (machine, point) = lost_after_its_stop(&served, &policies);
+    let output = served.run(&["heal", &point]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let told = said(&output);
+    assert!(told.contains(&format!("its machine {machine} is running")), "{told}");
+    assert!(told.contains("one every 6 hours") && !told.contains("within minutes"), "{told}");
+    served.pass(3600);
+    assert_eq!(image_of(&served, &point), None);
+    served.stop(&machine);
+    served.pass(7 * 3600);
+    assert!(image_of(&served, &point).is_some(), "{}", served.says(&["status"], ""));
 }
 
 #[test]

@@ -152,6 +152,11 @@ impl Served {
         self.ec2(&format!("Action=StopInstances&InstanceId.1={machine}"));
     }
 
+    /// Starts a machine that is stopped.
+    pub fn power_on(&self, machine: &str) {
+        self.ec2(&format!("Action=StartInstances&InstanceId.1={machine}"));
+    }
+
     pub fn protect_from_stopping(&self, machine: &str) {
         let form = format!("Action=ModifyInstanceAttribute&InstanceId={machine}");
         self.ec2(&format!("{form}&DisableApiStop.Value=true"));
@@ -184,11 +189,22 @@ impl Served {
         answer.contains("<imageId>").then(|| first(&answer, "imageId"))
     }
 
+    /// Tells whether the account has images in a region.
+    pub fn has_images_in(&self, region: &str) -> bool {
+        self.ec2_in(region, "Action=DescribeImages&Owner.1=self").contains("<imageId>")
+    }
+
     /// Lets EC2 give no answer in a region.
     pub fn darken(&self, region: &str) {
         let rule =
             format!("{{\"service\": \"ec2\", \"region\": \"{region}\", \"time_out\": \"before\"}}");
         let answer = self.request("PUT /_cloud/faults", "", &format!("{{\"rules\": [{rule}]}}"));
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
+    /// Lets EC2 answer everywhere again.
+    pub fn lighten(&self) {
+        let answer = self.request("PUT /_cloud/faults", "", "{\"rules\": []}");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 

@@ -74,6 +74,10 @@ pub const PROBES_HOURLY: u32 = 3;
 /// may pass within minutes.
 pub const PROBES_UNSEEN: u32 = 3;
 
+/// The most records of a queue that are read to see if an obstacle holds up none of them. If there
+/// are more, some of them surely wait.
+pub const HELD_UP_READ_MAX: usize = 200;
+
 /// The number of tries in a row, a minute apart, for which too many snapshots are pending, after
 /// which a person is told.
 pub const PENDING_UNSEEN: u32 = 60;

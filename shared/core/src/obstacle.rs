@@ -34,7 +34,7 @@ pub const AT_HOME: [Cause; 2] = [Cause::Calls, Cause::Pending];
 pub enum Cause {
     /// All calls of the queue: the region does not answer, or refuses them.
     Calls,
-    /// All copies that are made under this key of the region.
+    /// All copies, or all snapshots, that are made under this key of the region.
     Key(String),
     /// All snapshots: as many are pending as the account may have.
     Pending,
@@ -220,10 +220,16 @@ impl Obstacles {
         })
     }
 
-    /// Returns the reason why a record did not get its turn, with the obstacle that held it up: the
-    /// oldest, if there are several.
+    /// Tells whether an obstacle stands in the way of all calls of a queue at home.
+    pub fn hold_up_all(&self) -> bool {
+        AT_HOME.iter().any(|cause| self.causes.contains_key(cause))
+    }
+
+    /// Returns the reason why a record did not get its turn, with the obstacle that held all up:
+    /// the oldest, if there are several.
     pub fn with_why(&self, reason: Reason) -> Reason {
-        let oldest = self.causes.iter().min_by_key(|(_, obstacle)| obstacle.since);
+        let all = self.causes.iter().filter(|(cause, _)| AT_HOME.contains(cause));
+        let oldest = all.min_by_key(|(_, obstacle)| obstacle.since);
         let Some((cause, obstacle)) = oldest else { return reason };
         let waits = self.waits(cause, obstacle);
         Reason::new(reason.code, format!("{}; {waits}: {}", reason.text, obstacle.reason))
@@ -244,7 +250,8 @@ impl Obstacles {
     /// Returns the work that an obstacle holds up.
     fn what(&self, cause: &Cause) -> String {
         match (cause, self.queue.kind) {
-            (Cause::Key(key), _) => format!("copies under key {key}"),
+            (Cause::Key(key), Kind::Copy) => format!("copies under key {key}"),
+            (Cause::Key(key), _) => format!("snapshots under key {key}"),
             (Cause::Pending, _) => "new snapshots".to_string(),
             (Cause::Calls, Kind::Copy) => "all copies".to_string(),
             (Cause::Calls, Kind::Snapshot) => "all snapshots".to_string(),

@@ -28,7 +28,7 @@ policies:
 
 impl Scene {
     /// Number of calls of an action at home, answered or not.
-    fn tried(&self, action: &str) -> usize {
+    pub fn tried(&self, action: &str) -> usize {
         let is_call = |entry: &&Entry| {
             matches!(entry.what, What::Call | What::Fault) && scene::is_ours(&entry.principal)
         };
@@ -50,7 +50,7 @@ impl Scene {
         assert_eq!(self.available(HOME).await.len(), count);
     }
 
-    async fn told_of(&self, code: &str) -> Vec<Item> {
+    pub async fn told_of(&self, code: &str) -> Vec<Item> {
         let mut findings = self.findings().await;
         findings.retain(|finding| codes(finding, "reason") == [code]);
         findings

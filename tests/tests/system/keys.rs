@@ -7,7 +7,7 @@ use afterimage_cloud::faults::{Creation, Rule};
 use crate::scene::{self, HOME, IRELAND, Launch, Scene};
 
 /// Into one region, under a key of the account.
-const UNDER_A_KEY: &str = "
+pub const UNDER_A_KEY: &str = "
 policies:
   gold:
     select: {regions: [us-east-1], tags: {backup: gold}}
@@ -26,7 +26,7 @@ const A_DAY: u64 = 24 * AN_HOUR;
 
 impl Scene {
     /// Makes the key of the copies, and returns its id.
-    fn make_key(&self) -> String {
+    pub fn make_key(&self) -> String {
         let (account, region) = (self.system.account.clone(), IRELAND.to_string());
         let stack_name = "keys".to_string();
         let deployment = Deployment { account, region, stack_name, ..Deployment::default() };
@@ -38,7 +38,7 @@ impl Scene {
         aws_sdk_kms::Client::new(&self.cloud.sdk_config(IRELAND))
     }
 
-    async fn disable(&self, key: &str) {
+    pub async fn disable(&self, key: &str) {
         self.kms_of_replicas().disable_key().key_id(key).send().await.expect("the key is disabled");
     }
 
@@ -52,7 +52,7 @@ impl Scene {
     }
 
     /// Number of calls of the functions so far: of EC2, of KMS and of the ledger.
-    fn called(&self) -> [usize; 3] {
+    pub fn called(&self) -> [usize; 3] {
         let calls = self.calls();
         ["ec2", "kms", "dynamodb"]
             .map(|service| calls.iter().filter(|call| call.service == service).count())

@@ -21,7 +21,7 @@ policies:
 const AN_HOUR: u64 = 60;
 
 impl Scene {
-    fn dark(&self, region: &str) {
+    pub fn dark(&self, region: &str) {
         self.fault(Rule::time_out(When::Before).service("ec2").region(region));
     }
 
@@ -42,7 +42,7 @@ impl Scene {
         self.cloud.with(|model| model.trace.entries().iter().filter(is_call).cloned().collect())
     }
 
-    fn copies_tried(&self, region: &str) -> usize {
+    pub fn copies_tried(&self, region: &str) -> usize {
         let calls = self.attempts();
         calls.iter().filter(|call| call.action == "CopyImage" && call.region == region).count()
     }
@@ -55,7 +55,7 @@ impl Scene {
     }
 
     /// The summary of a machine.
-    async fn summary(&self, machine: &str) -> Item {
+    pub async fn summary(&self, machine: &str) -> Item {
         let ledger = self.ledger().await;
         let key = format!("machine#{machine}");
         let mut items = ledger.into_iter();
@@ -152,7 +152,8 @@ fn of_the_copies_that_wait_for_a_dark_destination_only_the_newest_is_made() {
         scene.machine(0).await;
         scene.policies(SIX_HOURLY).await;
         scene.dark(IRELAND);
-        scene.pass(30 * AN_HOUR).await;
+        // Until the image of the last slot is there: before that the one before it is the newest.
+        scene.pass(30 * AN_HOUR + 10).await;
         scene.no_more_faults();
         scene.pass(2 * AN_HOUR).await;
         let points = scene.points().await;

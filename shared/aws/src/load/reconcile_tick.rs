@@ -8,6 +8,7 @@ use afterimage_core::flow::InForce;
 use afterimage_core::flow::artefact_audit::{self, Tagged};
 use afterimage_core::flow::coverage::Fleet;
 use afterimage_core::flow::held::{self, Held, KeysInUse};
+use afterimage_core::flow::nothing_waits::{self, HeldUp, Records};
 use afterimage_core::flow::on_demand::{self, TagRequests};
 use afterimage_core::flow::reconcile_tick::{Input, is_time_to_look};
 use afterimage_core::flow::tag_gone::{self, Unlisted};
@@ -16,7 +17,7 @@ use afterimage_core::flow::waiting::{self, Waiting};
 use afterimage_core::flow::went_back::{self, Doubt, WentBack};
 use afterimage_core::flow::work_requested::disk_keys::Keys;
 use afterimage_core::ids::{InstanceId, Region};
-use afterimage_core::limits::KEYS_MAX;
+use afterimage_core::limits::{HELD_UP_READ_MAX, KEYS_MAX};
 use afterimage_core::machine::Instance;
 use afterimage_core::names::TAG_ASK;
 use afterimage_core::observed::{Complete, ObservedImage, ObservedSnapshot};
@@ -273,7 +274,23 @@ async fn everything(
     tagged.replicas = aws.ledger.replicas_of(&away).await?;
     tagged.suspects = aws.ledger.held_records(&suspects).await?;
     tagged.known = aws.ledger.findings().await?;
+    for queue in nothing_waits::queues(&tagged.known) {
+        tagged.held_up.push(held_up(aws, &queue).await?);
+    }
     Ok(tagged)
+}
+
+/// Reads the obstacles of a queue, and then its records.
+async fn held_up(aws: &Aws, queue: &Queue) -> Result<HeldUp, Failure> {
+    let obstacles = aws.ledger.obstacles(queue).await?;
+    let in_flight = aws.ledger.queue(queue, None).await?;
+    if in_flight.len() > HELD_UP_READ_MAX {
+        return Ok(HeldUp { obstacles, records: None });
+    }
+    let (points, replicas) = aws.ledger.records(&in_flight, queue).await?;
+    let ids: Vec<PointId> = replicas.iter().map(|replica| replica.point.clone()).collect();
+    let points_of_replicas = aws.ledger.points(&ids).await?;
+    Ok(HeldUp { obstacles, records: Some(Records { points, replicas, points_of_replicas }) })
 }
 
 /// Reads the state of the keys of good places. Nothing follows from a key that could not be read.

@@ -137,11 +137,14 @@ async fn snapshots(
         aws.ec2.machines(region, &machines.to_describe, &machines.firmware, asked_max).await?;
     whole.extend(machines.believed);
     let in_force = policies(aws, needs.policies).await?;
+    let others = match needs.policies {
+        true => other_points(aws, &looked_at, &with_snapshots).await?,
+        false => BTreeMap::new(),
+    };
     let mut taken = memory.taken().clone();
-    if needs.policies {
-        let others = other_points(aws, &looked_at, &with_snapshots).await?;
-        apart::add_points(&mut taken, others.values());
-    }
+    apart::add_points(&mut taken, others.values());
+    let wanted = keys::to_read_at_home(&points, &whole, &obstacles, now);
+    let keys = keys(aws, region, wanted).await;
     let trust = match needs.policies {
         true => trust(aws, region, &in_force, &looked_at).await?,
         false => Trust::default(),
@@ -161,6 +164,8 @@ async fn snapshots(
         in_force,
         obstacles,
         sets: apart::count(with_snapshots.iter()),
+        others,
+        keys,
         trust,
     })
 }
@@ -299,12 +304,16 @@ async fn copies(
     now: Timestamp,
 ) -> Result<copy::Input, Failure> {
     let points = aws.ledger.points(&needs.points).await?;
-    let named = named(aws, &queue.region, needs.names).await?;
+    let mut known = named(aws, &queue.region, needs.names).await?;
     let in_force = policies(aws, needs.policies).await?;
     let obstacles = obstacles(aws, queue, !replicas.is_empty()).await?;
+    let open = copy::to_find(&replicas, &points, &in_force, &obstacles, now);
+    // In a region that does not answer, the other copies are decided on all the same.
+    known.extend(answered(named(aws, &queue.region, open).await).unwrap_or_default());
     let summaries = aws.ledger.summaries(&needs.summaries).await?;
     let wanted = keys::to_read(&replicas, &points, &obstacles, now);
     let keys = keys(aws, &queue.region, wanted).await;
+    let named = known;
     let to_read = before_copy::to_read(&replicas, &points);
     let there = answered(there(aws, &queue.region, &to_read).await);
     Ok(copy::Input { now, replicas, points, in_force, named, obstacles, keys, summaries, there })

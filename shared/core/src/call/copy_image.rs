@@ -214,6 +214,13 @@ pub fn find(
     Ok(Found::Concluded(conclusion))
 }
 
+/// Tells whether a call without an outcome has made nothing, from a complete listing of the images
+/// with its name. Everything that the call made must be visible by now.
+pub fn made_nothing(replica: &Replica, listed: &[ObservedImage], now: Timestamp) -> bool {
+    replica.status == ReplicaStatus::Copying
+        && matches!(find(replica, listed, now), Ok(Found::Nothing))
+}
+
 /// Tells whether an image is the copy that a replica waits for, whoever made it. The image has the
 /// same source, and the name of one of the replica's tries.
 pub fn is_copy_of(image: &ObservedImage, replica: &Replica) -> bool {

@@ -24,6 +24,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::coverage::Fleet;
 use super::held::{Held, KeysInUse};
+use super::nothing_waits::HeldUp;
 use super::tag_gone::Unlisted;
 use crate::change::Record;
 use crate::command::{Change, Command, Decision, Finding, Resolved};
@@ -64,6 +65,8 @@ pub struct Tagged {
     pub keys: BTreeMap<Region, KeysInUse>,
     /// The records of the places that EC2 does not show as the ledger has them.
     pub suspects: Vec<Record>,
+    /// The queues of which a finding says that they are held up.
+    pub held_up: Vec<HeldUp>,
 }
 
 impl Tagged {

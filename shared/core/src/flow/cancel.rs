@@ -10,6 +10,7 @@ use crate::change::{Change, Write};
 use crate::finding::Resolved;
 use crate::ids::{Region, ResourceId};
 use crate::illegal::Illegal;
+use crate::limits::SETTLE;
 use crate::point::{Place, Point, Replica, ReplicaStatus};
 use crate::policy::Artefact;
 use crate::reason::{Code, Reason};
@@ -21,6 +22,8 @@ use crate::transition::{loss, replicas, withdrawn};
 pub struct Target {
     pub point: Point,
     pub replicas: Vec<Replica>,
+    /// The regions of those of [`open_calls`] whose call has made nothing.
+    pub made_nothing: BTreeSet<Region>,
 }
 
 /// The part of a point that is called off.
@@ -58,10 +61,27 @@ pub struct Cancelled {
     pub image_goes_on: bool,
     /// The regions into which a copy is being made.
     pub copies_go_on: BTreeSet<Region>,
+    /// The regions into which a copy may be being made: its call had no outcome, and EC2 does not
+    /// show yet what it made.
+    pub copies_unknown: BTreeSet<Region>,
     /// The reason why each place that was meant is not called off, if none of them is.
     pub not: BTreeMap<Region, String>,
     /// The findings that are over, because what they tell of is called off.
     pub over: Vec<Resolved>,
+}
+
+/// Lists the replicas that are meant, and whose call had no outcome so far. A listing of the images
+/// with their names shows what the calls have made ([`copy_image::made_nothing`]).
+pub fn open_calls<'a>(
+    replicas: &'a [Replica],
+    scope: &Scope,
+    now: Timestamp,
+) -> impl Iterator<Item = &'a Replica> {
+    replicas.iter().filter(move |replica| {
+        scope.has(&replica.region)
+            && replica.status == ReplicaStatus::Copying
+            && replica.step.is_past(SETTLE, now)
+    })
 }
 
 /// Decides what is called off of a point, and what goes on.
@@ -69,7 +89,7 @@ pub struct Cancelled {
 /// # Errors
 /// A record cannot be called off where it stands.
 pub fn decide(target: &Target, scope: &Scope, now: Timestamp) -> Result<Cancelled, Illegal> {
-    let Target { point, replicas } = target;
+    let Target { point, replicas, made_nothing } = target;
     let mut cancelled = Cancelled {
         image_goes_on: is_being_made(point),
         kept: kept(point),
@@ -83,6 +103,12 @@ pub fn decide(target: &Target, scope: &Scope, now: Timestamp) -> Result<Cancelle
     let mut settled = Vec::new();
     for replica in replicas.iter().filter(|replica| scope.has(&replica.region)) {
         match replica.status {
+            ReplicaStatus::Copying if made_nothing.contains(&replica.region) => {
+                settled.push(withdrawn::not_copied(replica, reason.clone())?);
+            }
+            ReplicaStatus::Copying if has_no_outcome(replica) => {
+                cancelled.copies_unknown.insert(replica.region.clone());
+            }
             ReplicaStatus::Copying | ReplicaStatus::Pending => {
                 cancelled.copies_go_on.insert(replica.region.clone());
             }
@@ -120,12 +146,20 @@ pub fn decide(target: &Target, scope: &Scope, now: Timestamp) -> Result<Cancelle
     Ok(cancelled)
 }
 
+/// Tells whether the call of a copy was not answered.
+fn has_no_outcome(replica: &Replica) -> bool {
+    replica.reason.as_ref().is_some_and(|reason| reason.code == Code::OutcomeUnknown)
+}
+
 fn is_being_made(point: &Point) -> bool {
     matches!(point.status.phase(), Phase::Calling | Phase::Pending | Phase::Ready)
 }
 
 /// Returns the point whose image at home is called off; none if it is there or being made.
-fn home_off(Target { point, replicas }: &Target, now: Timestamp) -> Result<Option<Point>, Illegal> {
+fn home_off(
+    Target { point, replicas, .. }: &Target,
+    now: Timestamp,
+) -> Result<Option<Point>, Illegal> {
     let called_off = Reason::new(Code::Cancelled, format!("called off by a person at {now}"));
     let (home, id) = (&point.home, &point.id);
     let text = format!(
@@ -168,7 +202,7 @@ fn kept(point: &Point) -> BTreeSet<Region> {
 
 /// Returns the findings of what is lost and called off, now or before.
 fn over(
-    Target { point, replicas }: &Target,
+    Target { point, replicas, .. }: &Target,
     scope: &Scope,
     is_home_over: bool,
     now: Timestamp,
@@ -203,7 +237,7 @@ fn over(
 
 /// Returns the reason why each place that is meant is not called off.
 fn not(target: &Target, scope: &Scope) -> BTreeMap<Region, String> {
-    let Target { point, replicas } = target;
+    let Target { point, replicas, .. } = target;
     let of = |replica: &Replica| (replica.region.clone(), not_elsewhere(replica));
     let elsewhere = replicas.iter().filter(|replica| !replica.is_copy_back()).map(of);
     let mut not: BTreeMap<Region, String> = elsewhere.collect();
@@ -228,6 +262,10 @@ fn not(target: &Target, scope: &Scope) -> BTreeMap<Region, String> {
 
 const IS_THERE: &str = "its image is there, and Afterimage deletes no image";
 
+const NOT_KNOWN: &str = "the call for its copy was not answered, and EC2 does not show yet if it \
+                         made one; run the command again in some minutes, or when the region \
+                         answers";
+
 const IS_BEGUN: &str = "and what has begun is finished";
 
 fn not_at_home(point: &Point) -> String {
@@ -249,6 +287,7 @@ fn not_at_home(point: &Point) -> String {
 
 fn not_elsewhere(replica: &Replica) -> String {
     match replica.status {
+        ReplicaStatus::Copying if has_no_outcome(replica) => NOT_KNOWN.to_string(),
         ReplicaStatus::Copying | ReplicaStatus::Pending => {
             format!("its copy is being made, {IS_BEGUN}")
         }

@@ -7,14 +7,18 @@ use jiff::Timestamp;
 
 use super::InForce;
 use super::wanted::{self, Verdict};
-use super::work_requested::healing;
+use super::work_requested::{begin_again, healing};
 use crate::change::Change;
 use crate::ids::{Region, SnapshotId};
+use crate::limits::HEAL_AGAIN;
 use crate::machine::Instance;
 use crate::point::{Point, Replica, ReplicaStatus};
 use crate::policy::Artefact;
 use crate::status::Status;
 use crate::transition::{loss, withdrawn};
+
+/// Time within which the worker takes up what it can do at once.
+const SOON: &str = "within minutes";
 
 /// What is known of a point that has lost something.
 #[derive(Clone, Debug)]
@@ -88,9 +92,9 @@ fn home(input: &Input) -> Result<String, String> {
         |shown: &Shown| point.snapshots.values().all(|snapshot| shown.snapshots.contains(snapshot));
     match (&input.shown, source) {
         (Some(shown), _) if may_register && is_complete(shown) => {
-            return Ok("registered again from its snapshots".to_string());
+            return Ok(format!("registered again from its snapshots, {SOON}"));
         }
-        (_, Some((region, _))) => return Ok(format!("copied back from {region}")),
+        (_, Some((region, _))) => return Ok(format!("copied back from {region}, {SOON}")),
         (None, None) => {
             let text = "made again if its snapshots or its machine are there; EC2 does not answer";
             return Ok(text.to_string());
@@ -100,24 +104,17 @@ fn home(input: &Input) -> Result<String, String> {
         }
         (Some(_), None) => {}
     }
-    if let Some(newer) = healing::newer(point, others.iter()) {
-        return Err(format!("nothing is left of it; point {} is newer", newer.id));
-    }
     let machine = input.shown.as_ref().and_then(|shown| shown.machine.as_ref());
-    let Some(machine) = machine.filter(|machine| !machine.state.is_gone()) else {
-        return Err("nothing is left of it, and its machine is gone".to_string());
-    };
-    if let Verdict::Unwanted(reason) = wanted::point(point, Some(machine), input.in_force) {
-        return Err(format!("nothing is left of it, and {}", reason.text));
+    match begin_again::check(point, machine, others.iter(), input.in_force) {
+        Ok(()) => Ok(format!("nothing is left of it; it begins again on its machine, {SOON}")),
+        Err(kept) if kept.may_pass => Ok(format!(
+            "nothing is left of it, and {}; it begins again when a look, one every {} hours, finds \
+             that changed",
+            kept.why,
+            HEAL_AGAIN.as_hours()
+        )),
+        Err(kept) => Err(format!("nothing is left of it, and {}", kept.why)),
     }
-    if healing::stands(point, Some(machine)) {
-        return Ok("nothing is left of it; it begins again on its machine".to_string());
-    }
-    let state = machine.state.as_str();
-    Ok(format!(
-        "nothing is left of it; it begins again when its machine ({state} now) is at rest as its \
-         policy wants it"
-    ))
 }
 
 /// Returns the way in which a replica is made again, or the reason why it is not.
@@ -125,7 +122,7 @@ fn elsewhere(input: &Input, region: &Region, comes_home: bool) -> Result<String,
     is_wanted(input, region)?;
     let Input { point, replicas, .. } = input;
     match healing::survivor(point, replicas.iter(), region) {
-        Some((source, _)) => Ok(format!("copied again from {source}")),
+        Some((source, _)) => Ok(format!("copied again from {source}, {SOON}")),
         None if comes_home => Ok(format!("copied again once the image in {} is there", point.home)),
         None => Err("there is no image of the point to copy".to_string()),
     }

@@ -12,6 +12,7 @@ pub mod held;
 pub mod image_state_changed;
 pub mod instance_state_changed;
 pub mod instance_tagged;
+pub mod nothing_waits;
 pub mod on_demand;
 pub mod reconcile_tick;
 mod request;

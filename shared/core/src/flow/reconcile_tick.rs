@@ -5,6 +5,8 @@
 //!   as if their event had come.
 //! - Requests that machines carry as a tag are dealt with as if their event had come; and what
 //!   somebody began to deal with, and did not end, is ended.
+//! - Every [`LOOK_EVERY`] the obstacles are forgotten behind which nothing waits any more
+//!   ([`nothing_waits`]).
 //! - Every [`LOOK_EVERY`] the points of stopped machines that ended without an image or a replica
 //!   are looked at ([`taken_up`]).
 //! - Every [`LOOK_EVERY`] everything that carries our tag is looked through: what is not ours by
@@ -21,8 +23,8 @@ use super::taken_up::{self, Ended};
 use super::waiting::{self, Waiting};
 use super::went_back::{self, WentBack};
 use super::{
-    InForce, came_back, coverage, held, on_demand, restored_surplus, say_unreadable, stop,
-    unread_regions,
+    InForce, came_back, coverage, held, nothing_waits, on_demand, restored_surplus, say_unreadable,
+    stop, unread_regions,
 };
 use crate::command::{Command, Decision, Wake};
 use crate::ids::InstanceId;
@@ -105,6 +107,7 @@ pub fn decide(input: &Input) -> Decision {
         for (region, keys) in &tagged.keys {
             decision.add(held::unusable_keys(region, keys, &tagged.known, input.now));
         }
+        decision.add(nothing_waits::decide(&tagged.held_up, input.now));
         decision.add(held::released(&input.in_force.brakes, input.now));
         decision.add(artefact_audit::look(tagged, &adopting.doubted, input.now));
         decision.add(restored_surplus::look(tagged, input.now));

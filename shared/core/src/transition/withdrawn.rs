@@ -63,6 +63,16 @@ pub fn replica(replica: &Replica, reason: Reason) -> Result<Replica, IllegalForR
     Ok(Replica { step, reason: Some(reason), ..after })
 }
 
+/// Returns the replica that is not wanted any more, and whose call had no outcome and has made
+/// nothing.
+///
+/// # Errors
+/// No call was made for the replica, or it has an outcome.
+pub fn not_copied(before: &Replica, reason: Reason) -> Result<Replica, IllegalForReplica> {
+    before.must_be(ReplicaStatus::Copying, ReplicaEvent::Withdraw)?;
+    replica(&before.after(ReplicaEvent::Retry)?, reason)
+}
+
 /// Tells whether a person has called off a replica. It is never made again.
 pub fn is_cancelled(replica: &Replica) -> bool {
     let code = replica.reason.as_ref().map(|reason| reason.code);

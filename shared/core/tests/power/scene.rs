@@ -219,6 +219,8 @@ impl World {
             in_force: InForce { roster: self.roster.clone(), ..in_force() },
             obstacles: self.obstacles.clone(),
             sets: BTreeMap::new(),
+            others: BTreeMap::new(),
+            keys: BTreeMap::new(),
         })
     }
 

@@ -56,7 +56,8 @@ fn without_all() -> (Point, Vec<Replica>) {
 }
 
 fn cancel((point, replicas): (Point, Vec<Replica>), scope: &Scope) -> Cancelled {
-    decide(&Target { point, replicas }, scope, at(hours(4))).expect("it is legal")
+    decide(&Target { point, replicas, made_nothing: Default::default() }, scope, at(hours(4)))
+        .expect("it is legal")
 }
 
 fn home() -> Scope {

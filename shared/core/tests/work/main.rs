@@ -10,6 +10,7 @@ mod created;
 mod handing_over;
 mod healing;
 mod methods;
+mod not_copied;
 mod outcomes;
 mod register;
 #[path = "../support/render.rs"]
@@ -17,6 +18,7 @@ mod render;
 mod scene;
 mod settles;
 mod snapshot;
+mod superseded;
 mod taken_up;
 mod truth;
 mod waiting;

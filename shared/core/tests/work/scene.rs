@@ -223,6 +223,8 @@ pub fn snapshot_input(
         allow_reboot: true,
         obstacles: none_at_home(Kind::Snapshot),
         sets: BTreeMap::new(),
+        others: BTreeMap::new(),
+        keys: BTreeMap::new(),
         trust: Default::default(),
     }
 }

@@ -70,6 +70,8 @@ impl World {
             named: self.named(needs(Kind::Snapshot, &points, &[], now).names),
             obstacles: none_at_home(Kind::Snapshot),
             sets: BTreeMap::new(),
+            others: BTreeMap::new(),
+            keys: BTreeMap::new(),
         });
         let seen = self.snapshots.iter().map(|seen| (seen.id.clone(), seen.clone()));
         let register = register::decide(&register::Input {

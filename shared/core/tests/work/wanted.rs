@@ -132,7 +132,7 @@ fn the_last_place_that_is_withdrawn_makes_the_point_protected() {
 
 fn call_off(point: &Point, scope: &Scope) -> Cancelled {
     let replicas = if point.status == Status::Imaged { imaged().1 } else { Vec::new() };
-    let target = Target { point: point.clone(), replicas };
+    let target = Target { point: point.clone(), replicas, made_nothing: Default::default() };
     cancel::decide(&target, scope, at(mins(20))).expect("it can be called off")
 }
 
@@ -183,7 +183,8 @@ fn a_point_that_had_lost_everything_is_lost_and_not_withdrawn_when_nobody_wants_
     assert_eq!(after.reason.as_ref().map(|reason| reason.code), Some(Code::Withdrawn));
     assert_eq!(after.step.due_at, Some(at(5)), "it is looked at, and its finding tells why");
     after.check().expect("it is as it must be");
-    let target = Target { point: again.clone(), replicas: Vec::new() };
+    let target =
+        Target { point: again.clone(), replicas: Vec::new(), made_nothing: Default::default() };
     let cancelled = cancel::decide(&target, &Scope::All, at(5)).expect("legal");
     let change = cancelled.change.expect("a change");
     let after = change.point_written().expect("the point");

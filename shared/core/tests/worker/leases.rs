@@ -56,6 +56,8 @@ fn unsettled(points: Vec<Point>, secs: i64) -> Loaded {
         allow_reboot: false,
         obstacles: Obstacles::none(Queue { region: home(), kind: Kind::Snapshot }),
         sets: BTreeMap::new(),
+        others: BTreeMap::new(),
+        keys: BTreeMap::new(),
         trust: Default::default(),
     };
     Loaded { input: Input::Snapshot(input), put_off: None }

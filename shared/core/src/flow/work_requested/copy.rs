@@ -6,7 +6,9 @@
 //!
 //! Before a copy begins, the region is asked whether it has the image already, if it may have one
 //! ([`super::before_copy`]), and the policies in force are asked again. A copy that nobody wants
-//! any more is withdrawn, together with its place in its point.
+//! any more is withdrawn, together with its place in its point, even if an obstacle holds it up. If
+//! its call had no outcome, the images with its name are listed first: only a call that has made
+//! nothing is no beginning.
 //!
 //! No replica is given up. What concerns all copies, or all under one key, is an obstacle of the
 //! queue: while it stands, one of the copies that it holds up is tried now and then, and the others
@@ -23,9 +25,10 @@ use super::decision_builder::{DecisionBuilder, intent_around};
 use super::disk_keys::Keys;
 use super::keys;
 use super::needs::Needs;
-use crate::call::Around;
+use crate::call::around::met;
 use crate::call::copy_image::{self, Found};
 use crate::call::of_copies::causes;
+use crate::call::{Around, Conclusion};
 use crate::command::{Command, Decision};
 use crate::duration::seconds;
 use crate::flow::InForce;
@@ -51,7 +54,7 @@ pub struct Input {
     /// The policies in force, read after the replicas; empty if no copy may begin.
     pub in_force: InForce,
     /// The images of this account and region with a name, for each name that turned out to be
-    /// taken.
+    /// taken, and those of [`to_find`]. A name of these is missing here if EC2 did not answer.
     pub named: BTreeMap<String, Complete<ObservedImage>>,
     /// What stands in the way of the copies of this queue.
     pub obstacles: Obstacles,
@@ -79,9 +82,36 @@ pub(super) fn needs(replicas: &[Replica], now: Timestamp) -> Needs {
     Needs {
         names: taken.map(copy_image::name).collect(),
         points: replicas.iter().map(|replica| replica.point.clone()).collect(),
-        policies: replicas.iter().any(|replica| replica.status == ReplicaStatus::Waiting),
+        policies: replicas.iter().any(|replica| replica.step.is_due(now)),
         summaries: failed.map(|replica| replica.instance.clone()).collect(),
         ..Needs::default()
+    }
+}
+
+/// Lists the names of copies whose call had no outcome, and that nobody wants any more: a listing
+/// of the images with these names shows what the calls have made.
+pub fn to_find(
+    replicas: &[Replica],
+    points: &BTreeMap<PointId, Point>,
+    in_force: &InForce,
+    obstacles: &Obstacles,
+    now: Timestamp,
+) -> Vec<String> {
+    let due = replicas.iter().filter(|replica| replica.step.is_due(now));
+    let open = due.filter(|replica| replica.status == ReplicaStatus::Copying);
+    let unwanted = open.filter(|replica| {
+        let Some(point) = points.get(&replica.point) else { return false };
+        let is_held = matches!(obstacles.stand(&causes(point, replica), now), Stand::Held(_));
+        !is_held && unwanted(point, replica, in_force).is_some()
+    });
+    unwanted.filter(|replica| !is_taken(replica)).map(copy_image::name).collect()
+}
+
+/// Returns the reason why nobody wants a copy any more; none if somebody may.
+fn unwanted(point: &Point, replica: &Replica, in_force: &InForce) -> Option<Reason> {
+    match wanted::copy(point, &replica.region, in_force) {
+        Verdict::Unwanted(reason) => Some(reason),
+        Verdict::Wanted | Verdict::Unknown(_) => None,
     }
 }
 
@@ -95,7 +125,10 @@ fn is_taken(replica: &Replica) -> bool {
 /// the next look is claimed, so that the sweep wakes nobody before.
 pub(super) fn again(input: &Input) -> Again {
     let turns = turns(input, &input.looked_at());
-    let is_idle = turns.ready.is_empty() && turns.superseded.is_empty() && turns.there.is_empty();
+    let is_idle = turns.ready.is_empty()
+        && turns.superseded.is_empty()
+        && turns.there.is_empty()
+        && turns.unwanted.is_empty();
     match turns.held_until.filter(|_| is_idle) {
         Some(until) => Again::held(until, input.now),
         None => Again { next_due: turns.held_until, ..Again::default() },
@@ -117,7 +150,13 @@ pub fn decide(input: &Input) -> Decision {
         let done = supersede(&mut builder, point, replica, newer, input);
         builder.check(replica.about(), done);
     }
+    for (point, replica, reason) in turns.unwanted {
+        let done = withdrawn::replica(replica, reason).map_err(Illegal::from);
+        let done = done.and_then(|after| withdraw(&mut builder, point, after, input));
+        builder.check(replica.about(), done);
+    }
     for (point, replica) in turns.ready.into_iter().take(COPIES_AT_ONCE) {
+        let unwanted = unwanted(point, replica, &input.in_force);
         let done = match replica.status {
             ReplicaStatus::Waiting if is_source_gone(point, replica) => {
                 lose(&mut builder, point, replica, input)
@@ -126,12 +165,16 @@ pub fn decide(input: &Input) -> Decision {
                 Verdict::Wanted => {
                     begin(&mut builder, (point, replica), COPY_AGAIN, &obstacles, input.now)
                 }
-                Verdict::Unknown(reason) => {
+                // Those that nobody wants are withdrawn above.
+                Verdict::Unknown(reason) | Verdict::Unwanted(reason) => {
                     builder.say(replica.about(), reason);
                     Ok(())
                 }
-                Verdict::Unwanted(reason) => withdraw(&mut builder, point, replica, reason, input),
             },
+            ReplicaStatus::Copying if unwanted.is_some() => {
+                let reason = unwanted.unwrap_or_else(no_outcome);
+                find_out(&mut builder, (point, replica), reason, &obstacles, input)
+            }
             ReplicaStatus::Copying if is_taken(replica) => {
                 match input.named.get(&copy_image::name(replica)) {
                     Some(Complete(named)) => {
@@ -164,6 +207,8 @@ struct Turns<'a> {
     there: Vec<(&'a Point, &'a Replica)>,
     /// Those that a newer point has made needless, with that point.
     superseded: Vec<(&'a Point, &'a Replica, &'a PointId)>,
+    /// Those that nobody wants any more, with the reason.
+    unwanted: Vec<(&'a Point, &'a Replica, Reason)>,
     /// The earliest time at which one that is held up is tried.
     held_until: Option<Timestamp>,
 }
@@ -198,16 +243,19 @@ fn turns<'a>(input: &'a Input, obstacles: &Obstacles) -> Turns<'a> {
     let mut probes: BTreeMap<Cause, (bool, u32, usize)> = BTreeMap::new();
     let mut free: BTreeSet<usize> = BTreeSet::new();
     for (index, (point, replica)) in due.iter().enumerate() {
-        match before_copy::look(point, replica, input.there.as_ref()) {
-            Look::Nothing => {}
-            Look::Settles => {
-                turns.there.push((point, replica));
-                continue;
-            }
-            Look::Unread => {
-                turns.hold(later(input.now, PROBE_EVERY));
-                continue;
-            }
+        let look = before_copy::look(point, replica, input.there.as_ref());
+        if look == Look::Settles {
+            turns.there.push((point, replica));
+            continue;
+        }
+        let may_begin = replica.status == ReplicaStatus::Waiting && !is_source_gone(point, replica);
+        if let Some(reason) = unwanted(point, replica, &input.in_force).filter(|_| may_begin) {
+            turns.unwanted.push((point, replica, reason));
+            continue;
+        }
+        if look == Look::Unread {
+            turns.hold(later(input.now, PROBE_EVERY));
+            continue;
         }
         let newer = newest.get(&line(point)).filter(|newer| newer.0 > point.requested_at);
         if let Some((_, newer)) = newer.filter(|_| replica.status == ReplicaStatus::Waiting) {
@@ -339,6 +387,36 @@ fn find(
     }
 }
 
+/// Finds out what the call of a copy has made that nobody wants any more, and that had no outcome.
+/// If it made nothing, the copy is withdrawn. In a region that does not answer, that is looked at
+/// again when its obstacle is due.
+fn find_out(
+    builder: &mut DecisionBuilder,
+    (point, replica): (&Point, &Replica),
+    reason: Reason,
+    obstacles: &Obstacles,
+    input: &Input,
+) -> Result<(), Illegal> {
+    let now = input.now;
+    let Some(Complete(named)) = input.named.get(&copy_image::name(replica)) else {
+        let text = format!("EC2 in {} does not show what CopyImage has made", replica.region);
+        let reason = Reason::new(Code::OutcomeUnknown, text);
+        builder.say(replica.about(), reason.clone());
+        let mut conclusion = Conclusion::default();
+        let _after = met(&mut conclusion, obstacles, &Cause::Calls, reason, now, now);
+        builder.conclude(conclusion);
+        return Ok(());
+    };
+    match copy_image::find(replica, named, now)? {
+        Found::Concluded(conclusion) => builder.conclude(conclusion),
+        Found::Nothing => {
+            let after = withdrawn::not_copied(replica, reason)?;
+            withdraw(builder, point, after, input)?;
+        }
+    }
+    Ok(())
+}
+
 /// Tells whether the ledger no longer calls the image good that a copy is made of.
 fn is_source_gone(point: &Point, replica: &Replica) -> bool {
     source_place(point, replica) != Place::Available
@@ -379,17 +457,15 @@ fn lose(
     Ok(())
 }
 
-/// Withdraws the replica, together with its place in its point.
+/// Records a replica that is withdrawn, together with its place in its point.
 fn withdraw(
     builder: &mut DecisionBuilder,
     point: &Point,
-    replica: &Replica,
-    reason: Reason,
+    after: Replica,
     input: &Input,
 ) -> Result<(), Illegal> {
-    let after = withdrawn::replica(replica, reason.clone())?;
-    builder.say(replica.about(), reason);
-    let point = looked_at_again(point, replica, input.now);
+    after.reason.iter().for_each(|reason| builder.say(after.about(), reason.clone()));
+    let point = looked_at_again(point, &after, input.now);
     builder.record(replicas::settled(&point, vec![after])?);
     Ok(())
 }

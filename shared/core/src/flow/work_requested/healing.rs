@@ -15,6 +15,7 @@ use std::cmp::Reverse;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::begin_again;
 use super::braking::{Braking, Leave};
 use super::decision_builder::DecisionBuilder;
 use super::disk_keys::{self, Use};
@@ -30,13 +31,11 @@ use crate::flow::wanted::{self, Verdict};
 use crate::ids::{AmiId, Region, ResourceId, SnapshotId};
 use crate::illegal::Illegal;
 use crate::limits::{A_DAY, HEAL_AGAIN, PROBE_EVERY};
-use crate::machine::{Instance, State};
 use crate::observed::SnapshotState;
 use crate::point::{Place, Point, Replica, ReplicaStatus};
-use crate::policy::{Artefact, Consistency};
+use crate::policy::Artefact;
 use crate::reason::{Code, Reason};
-use crate::slot::Occasion;
-use crate::status::{Phase, Status};
+use crate::status::Status;
 use crate::subject::Subject;
 use crate::transition::{again, loss, replicas, summary, withdrawn};
 use crate::work::{Kind, Queue};
@@ -229,37 +228,10 @@ fn way_home<'a>(point: &'a Point, input: &'a Input) -> Result<Way<'a>, Reason> {
 /// none if it does.
 fn obstacle_to_begin(point: &Point, input: &Input) -> Option<String> {
     let machine = point.instance();
-    let left = "nothing is left of the point to make it again from";
-    let instance = input.instances.get(machine);
-    let Some(instance) = instance.filter(|instance| !instance.state.is_gone()) else {
-        let state = instance.map(|instance| instance.state.as_str());
-        return Some(match state {
-            Some(state) => format!("{left}, and its machine {machine} is {state}"),
-            None => format!("{left}, and EC2 does not show its machine {machine}"),
-        });
-    };
-    match wanted::point(point, Some(instance), &input.healing.in_force) {
-        Verdict::Wanted => {}
-        Verdict::Unknown(reason) | Verdict::Unwanted(reason) => {
-            return Some(format!("{left}, and {}", reason.text));
-        }
-    }
     let others = input.history.get(machine).into_iter().flatten().map(|(other, _)| other);
-    if newer(point, others).is_some() {
-        return Some(format!("{left}, and a newer point of its machine is on its way"));
-    }
-    if stands(point, Some(instance)) {
-        return None;
-    }
-    Some(match point.slot.occasion {
-        Occasion::Stopped { .. } => {
-            format!("{left}, and its machine {machine} is no longer in the stop that it is of")
-        }
-        Occasion::Scheduled(_) | Occasion::OnDemand { .. } => {
-            let state = instance.state.as_str();
-            format!("{left}, and its machine {machine} is {state}, not as the policy asks for")
-        }
-    })
+    let in_force = &input.healing.in_force;
+    let kept = begin_again::check(point, input.instances.get(machine), others, in_force).err()?;
+    Some(format!("nothing is left of the point to make it again from, and {}", kept.why))
 }
 
 /// Tells whether all snapshots are there from which the image of a point can be registered.
@@ -461,18 +433,6 @@ pub(super) fn hindrance(
     None
 }
 
-/// Returns a newer point of the same machine and policy that has an image, gets one, or begins
-/// again itself: the data that this one would have is in that one.
-pub fn newer<'a>(point: &Point, mut others: impl Iterator<Item = &'a Point>) -> Option<&'a Point> {
-    let is_to_be_healed =
-        |other: &Point| other.status == Status::Lost && other.step.due_at.is_some();
-    others.find(|other| {
-        other.slot.policy == point.slot.policy
-            && other.requested_at > point.requested_at
-            && (other.status.phase() != Phase::Ended || is_to_be_healed(other))
-    })
-}
-
 fn replicas_of<'a>(point: &Point, input: &'a Input) -> impl Iterator<Item = &'a Replica> {
     let history = input.history.get(point.instance()).into_iter().flatten();
     let id = point.id.clone();
@@ -499,20 +459,6 @@ pub fn survivor<'a>(
             && replica.region != point.home
     });
     others.find_map(|replica| Some((&replica.region, replica.image.as_ref()?)))
-}
-
-/// Tells whether a machine stands as the policy wants it for an image, without being stopped or
-/// rebooted for it a second time.
-pub fn stands(point: &Point, instance: Option<&Instance>) -> bool {
-    let Some(instance) = instance else { return false };
-    // A point of a stop is of that stop and no other.
-    if let Occasion::Stopped { launched } = point.slot.occasion {
-        return instance.is_at_rest() && instance.launched == launched;
-    }
-    match point.plan.consistency {
-        Consistency::Crash => matches!(instance.state, State::Running | State::Stopped),
-        Consistency::AtRest | Consistency::StopStart | Consistency::Reboot => instance.is_at_rest(),
-    }
 }
 
 /// Returns the replica of a point in a region, as the ledger has it.

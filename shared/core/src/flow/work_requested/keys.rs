@@ -1,6 +1,10 @@
 //! The keys of copies: a copy under a key that cannot be used leaves an image that failed, minutes
 //! later. So the state of a key is read before anything is copied under it, and a key that cannot
 //! be used is an obstacle of all copies under it. One read an hour shows if that has changed.
+//!
+//! A set of snapshots fails in the same way for the key of a disk. Once one has, the keys of its
+//! machine are read before the next is begun, and a key that cannot be used is an obstacle of all
+//! snapshots under it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,14 +16,18 @@ use super::guards::{KEY_GONE, KeyAccess, is_usable};
 use crate::call::copy_image;
 use crate::call::of_copies::causes;
 use crate::change::Change;
-use crate::obstacle::{Cause, Obstacles, Stand};
+use crate::ids::InstanceId;
+use crate::machine::Machine;
+use crate::obstacle::{Cause, Obstacle, Obstacles, Stand};
 use crate::point::{Point, Replica};
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
+use crate::status::Status;
+use crate::work::Kind;
 
-/// The meaning of a read for the copies under a key.
+/// The meaning of a read for what is made under a key.
 enum Shown {
-    /// They would fail.
+    /// It would fail.
     Unusable(String),
     /// The read shows nothing that stands in the way. Another policy may all the same.
     Nothing,
@@ -42,6 +50,44 @@ pub fn to_read(
     keys.filter(|key| copy_image::may_be_disabled(key)).collect()
 }
 
+/// Lists the keys that are read before the machines of points are snapshotted: those of a point
+/// whose last try failed after its call, and those that could not be used when they were read last.
+pub fn to_read_at_home(
+    points: &[Point],
+    machines: &BTreeMap<InstanceId, Machine>,
+    obstacles: &Obstacles,
+    now: Timestamp,
+) -> BTreeSet<String> {
+    let begins = |point: &&Point| point.status == Status::Requested && point.step.is_due(now);
+    let mut keys = BTreeSet::new();
+    for point in points.iter().filter(begins) {
+        let Some(machine) = machines.get(point.instance()) else { continue };
+        let code = point.reason.as_ref().map(|reason| reason.code);
+        let has_failed = matches!(code, Some(Code::SnapshotFailed | Code::ImageFailed));
+        let is_read = |key: &&String| match obstacles.causes.get(&Cause::Key((*key).clone())) {
+            Some(known) => known.probe_at <= now,
+            None => has_failed,
+        };
+        keys.extend(keys_of(machine).filter(is_read).cloned());
+    }
+    keys
+}
+
+/// Returns the obstacle for which snapshots of a machine would fail, if there is one.
+pub(super) fn holding<'a>(
+    machine: &Machine,
+    obstacles: &'a Obstacles,
+    now: Timestamp,
+) -> Option<&'a Obstacle> {
+    let causes: Vec<Cause> = keys_of(machine).cloned().map(Cause::Key).collect();
+    obstacles.met_by(&causes).filter(|obstacle| obstacle.probe_at > now)
+}
+
+/// Returns the keys of the disks of a machine.
+fn keys_of(machine: &Machine) -> impl Iterator<Item = &String> {
+    machine.volumes.iter().filter_map(|volume| volume.kms_key.as_ref())
+}
+
 /// Returns the obstacles as the reads of the keys leave them. `read` are the keys that KMS told of;
 /// `wanted` are those that it was asked for.
 pub(super) fn looked_at(
@@ -51,13 +97,18 @@ pub(super) fn looked_at(
     now: Timestamp,
 ) -> Obstacles {
     let mut after = obstacles.clone();
+    let is_copy = obstacles.queue.kind == Kind::Copy;
+    let (code, done) = match is_copy {
+        true => (Code::CopiesHeldUp, "copied"),
+        false => (Code::CallsHeldUp, "snapshotted"),
+    };
     for key in wanted {
         let cause = Cause::Key(key.clone());
-        let changed = match read.get(key).map(|access| shown(key, access)) {
-            Some(Shown::Unusable(why)) => {
-                after.shown(&cause, Reason::new(Code::CopiesHeldUp, why), now)
-            }
-            Some(Shown::Nothing) => after.gone(&cause, now),
+        let changed = match read.get(key).map(|access| shown(key, done, access)) {
+            Some(Shown::Unusable(why)) => after.shown(&cause, Reason::new(code, why), now),
+            Some(Shown::Nothing) if is_copy => after.gone(&cause, now),
+            // A point whose set fails all the same is tried more and more sparingly.
+            Some(Shown::Nothing) => after.passed(&cause, now),
             None => after.unread(&cause, now),
         };
         after = changed.unwrap_or(after);
@@ -65,8 +116,8 @@ pub(super) fn looked_at(
     after
 }
 
-fn shown(key: &str, access: &KeyAccess) -> Shown {
-    let looked = "it is looked at every hour, and nothing is copied under it before";
+fn shown(key: &str, done: &str, access: &KeyAccess) -> Shown {
+    let looked = format!("it is looked at every hour, and nothing is {done} under it before");
     match access {
         KeyAccess::State(state) if is_usable(state) => Shown::Nothing,
         KeyAccess::State(state) => {
@@ -75,12 +126,13 @@ fn shown(key: &str, access: &KeyAccess) -> Shown {
         KeyAccess::Refused(answer) if answer == KEY_GONE => {
             Shown::Unusable(format!("key {key} does not exist; create it: {looked}"))
         }
-        // That our role may not describe a key says nothing about the copies that EC2 makes.
+        // That our role may not describe a key says nothing about what EC2 makes under it.
         KeyAccess::Refused(_) | KeyAccess::ForeignAccount => Shown::Nothing,
     }
 }
 
-/// Records the obstacles that a read has shown, and returns them as they are after the write.
+/// Records the obstacles that a read has shown, and those that are over, and returns them as they
+/// are after the write.
 pub(super) fn record(
     builder: &mut DecisionBuilder,
     before: &Obstacles,
@@ -92,8 +144,13 @@ pub(super) fn record(
     };
     let news: Vec<Cause> =
         after.causes.keys().filter(|cause| is_shown_now(cause)).cloned().collect();
-    if news.is_empty() {
+    let is_over = |cause: &&Cause| !after.causes.contains_key(cause);
+    let over: Vec<&Cause> = before.causes.keys().filter(is_over).collect();
+    if news.is_empty() && over.is_empty() {
         return after;
+    }
+    for cause in over {
+        builder.resolve(before.resolved(cause, now));
     }
     for cause in &news {
         let known = before.causes.get(cause);

@@ -4,6 +4,7 @@
 pub mod again;
 pub mod apart;
 pub mod before_copy;
+pub(super) mod begin_again;
 mod braking;
 mod compare;
 pub mod confirm;
@@ -23,6 +24,7 @@ mod losses;
 mod method;
 pub mod missing;
 pub mod needs;
+mod not_begun;
 pub mod power;
 pub mod power_batch;
 mod ready;

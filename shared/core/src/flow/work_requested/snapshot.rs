@@ -10,6 +10,8 @@
 //!   end.
 //! - While an obstacle of the queue stands, one point is tried now and then, and the others are
 //!   left alone ([`super::gate`]). Their machines are not described.
+//! - A point whose snapshots would fail for the key of a disk, as a read showed after such a
+//!   failure: it waits until a read shows that the key can be used ([`super::keys`]).
 //! - A point of a machine that was snapshotted a moment ago, for another policy or for a try that
 //!   failed: it waits for its turn ([`super::apart`]).
 //! - A point whose machine was at rest when its snapshots were made: a look shows if the machine is
@@ -23,10 +25,12 @@ use jiff::Timestamp;
 
 use super::again::Again;
 use super::decision_builder::DecisionBuilder;
+use super::disk_keys::Keys;
 use super::gate::Gate;
 use super::needs::Needs;
+use super::not_begun::{put_off, turn_down};
 use super::ready::{self, Ready};
-use super::{apart, guards, images, method, stop_start, superseded};
+use super::{apart, guards, images, keys, method, not_begun, stop_start, superseded};
 use crate::call::{create_image, create_snapshots};
 use crate::command::{Change, Command, Decision};
 use crate::downtime::Downtime;
@@ -47,7 +51,6 @@ use crate::policy::Consistency;
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
 use crate::status::{Event, IllegalTransition, Making, Phase, Status};
-use crate::summary::Summary;
 use crate::tags::write::tags_left_out;
 use crate::transition::retry::Next;
 use crate::transition::{retry, summary, withdrawn};
@@ -90,6 +93,20 @@ pub struct Input {
     /// The number of sets of snapshots of each machine that EC2 is making, as far as other queues
     /// tell.
     pub sets: apart::Sets,
+    /// The other points of the machines, read after the points: the latest of each policy, and
+    /// those that wait for their snapshots.
+    pub others: BTreeMap<PointId, Point>,
+    /// The keys of [`keys::to_read_at_home`], as KMS tells of them. A key that is missing here
+    /// could not be read.
+    pub keys: Keys,
+}
+
+impl Input {
+    /// Returns the obstacles as the reads of the keys leave them.
+    fn looked_at(&self) -> Obstacles {
+        let wanted = keys::to_read_at_home(&self.points, &self.machines, &self.obstacles, self.now);
+        keys::looked_at(&self.obstacles, &wanted, &self.keys, self.now)
+    }
 }
 
 /// Tells whether a point may begin, so that the obstacles of the queue have to be read.
@@ -244,15 +261,18 @@ fn wants(point: &Point, now: Timestamp) -> Option<Want> {
 }
 
 pub fn decide(input: &Input) -> Decision {
+    let mut builder = DecisionBuilder::default();
+    let obstacles = input.looked_at();
+    let obstacles = keys::record(&mut builder, &input.obstacles, obstacles, input.now);
     let mut points: Vec<&Point> = input.points.iter().collect();
-    let mut gate = Gate::of(&input.obstacles, input.now);
+    let mut gate = Gate::of(&obstacles, input.now);
     gate.sort(&mut points);
     let sets = sets(input);
-    let held = held(&input.points, &input.obstacles, input.now);
-    let mut builder = DecisionBuilder::default();
+    let held = held(&input.points, &obstacles, input.now);
     for point in points {
-        if let Some(reason) = superseded::check(point, &input.points, &input.obstacles) {
-            let done = turn_down(&mut builder, point, None, Event::Withdraw, reason);
+        let others = input.points.iter().chain(input.others.values());
+        if let Some(reason) = superseded::check(point, others, &obstacles) {
+            let done = not_begun::supersede(&mut builder, point, reason, input.now);
             builder.check(&point.id, done);
             continue;
         }
@@ -268,7 +288,7 @@ pub fn decide(input: &Input) -> Decision {
             }
             Some(Want::Snapshots) => {
                 let before = builder.calls();
-                let done = begin(&mut builder, point, machine, (&sets, gate), input);
+                let done = begin(&mut builder, point, machine, (&sets, gate, &obstacles), input);
                 if builder.calls() > before {
                     gate = gate.after_call(input.now);
                 }
@@ -363,23 +383,18 @@ fn begin(
     builder: &mut DecisionBuilder,
     point: &Point,
     machine: Option<&Machine>,
-    (sets, gate): (&apart::Sets, Gate),
+    (sets, gate, obstacles): (&apart::Sets, Gate, &Obstacles),
     input: &Input,
 ) -> Result<(), IllegalTransition> {
     let now = input.now;
     let Some(machine) = machine.filter(|machine| !machine.instance.state.is_gone()) else {
         let text = format!("{} is no longer there", point.instance());
-        return turn_down(
-            builder,
-            point,
-            machine,
-            Event::Miss,
-            Reason::new(Code::MachineGone, text),
-        );
+        let reason = Reason::new(Code::MachineGone, text);
+        return turn_down(builder, point, machine, Event::Miss, reason);
     };
     match wanted::point(point, Some(&machine.instance), &input.in_force) {
         Verdict::Wanted => {}
-        Verdict::Unknown(reason) => return wait_for_policy(builder, point, reason, now),
+        Verdict::Unknown(reason) => return not_begun::wait_for_policy(builder, point, reason, now),
         Verdict::Unwanted(reason) => {
             builder.say(&point.id, reason.clone());
             let after = withdrawn::point(point, reason, now)?;
@@ -408,13 +423,17 @@ fn begin(
     let downtime = input.downtimes.get(&point.id);
     if stop_start::is_to_stop(point, machine) {
         let state = machine.instance.state;
-        return stop_start::wait(builder, point, state, downtime, (&input.obstacles, now));
+        return stop_start::wait(builder, point, state, downtime, (obstacles, now));
     }
     if downtime.is_none() && stop_start::is_shared(point, &input.in_force.roster) {
         stop_start::share(builder, point, now);
         return Ok(());
     }
     if gate.is_shut() || builder.takes(point.instance()) || turn_at(point, input).is_some() {
+        return Ok(());
+    }
+    if let Some(obstacle) = keys::holding(machine, obstacles, now) {
+        not_begun::hold(builder, point, machine, obstacle);
         return Ok(());
     }
     let is_created = choice.is_created();
@@ -432,7 +451,7 @@ fn begin(
     if let Some(reason) = choice.because {
         builder.say(&point.id, reason);
     }
-    call(builder, &chosen, is_created, read(point, machine), input)
+    call(builder, &chosen, is_created, read(point, machine), (obstacles, now))
 }
 
 /// Makes the call for a point that has chosen its method.
@@ -441,17 +460,17 @@ fn call(
     chosen: &Point,
     is_created: bool,
     read: Option<Change>,
-    input: &Input,
+    (obstacles, now): (&Obstacles, Timestamp),
 ) -> Result<(), IllegalTransition> {
     let chosen = chosen.clone().found(shared_volume(chosen));
     let left_out = tags_left_out(&chosen);
     let chosen = chosen.found(left_out);
     if is_created {
-        let begun = create_image::begin(&chosen, input.now)?;
-        builder.call_around(&input.obstacles, begun, read);
+        let begun = create_image::begin(&chosen, now)?;
+        builder.call_around(obstacles, begun, read);
     } else {
-        let begun = create_snapshots::begin(&chosen, input.now)?;
-        builder.call_around(&input.obstacles, begun, read);
+        let begun = create_snapshots::begin(&chosen, now)?;
+        builder.call_around(obstacles, begun, read);
     }
     Ok(())
 }
@@ -462,55 +481,6 @@ fn read(point: &Point, machine: &Machine) -> Option<Change> {
     let known = point.machine.as_ref().map(Firmware::of);
     let after = Point { machine: Some(machine.clone()), ..point.clone() };
     (known != Some(Firmware::of(machine))).then(|| Change::point(after))
-}
-
-/// Waits for a policy that cannot be read. After [`WAITING_MAX`] it is read for the point every
-/// hour, and a person is told.
-fn wait_for_policy(
-    builder: &mut DecisionBuilder,
-    point: &Point,
-    reason: Reason,
-    now: Timestamp,
-) -> Result<(), IllegalTransition> {
-    builder.say(&point.id, reason.clone());
-    if now.duration_since(point.wanted_since()) >= WAITING_MAX {
-        builder.record(summary::recorded(retry::looked_at_again(point, reason, now)));
-    }
-    Ok(())
-}
-
-/// Puts the point off until its machine is ready, and tells the reason in the summary of the
-/// machine.
-fn put_off(
-    builder: &mut DecisionBuilder,
-    point: &Point,
-    machine: &Machine,
-    due_at: Timestamp,
-    reason: Reason,
-) {
-    let step = Step { due_at: Some(due_at), ..point.step.clone() };
-    let waits = Point { step, reason: Some(reason.clone()), ..point.clone() };
-    let name = machine.instance.name().map(str::to_string);
-    let summary = Summary { name, ..summary::latest(&waits) };
-    builder.say(&point.id, reason);
-    builder.record(Change::point(waits).telling(Some(summary)));
-}
-
-/// Ends a point of which nothing was begun.
-fn turn_down(
-    builder: &mut DecisionBuilder,
-    point: &Point,
-    machine: Option<&Machine>,
-    event: Event,
-    reason: Reason,
-) -> Result<(), IllegalTransition> {
-    let after = point.after(event)?;
-    let after = Point { step: point.step.settled(), reason: Some(reason.clone()), ..after };
-    let name = machine.and_then(|machine| machine.instance.name()).map(str::to_string);
-    let summary = Summary { name, ..summary::latest(&after) };
-    builder.say(&point.id, reason);
-    builder.record(Change::point(after).telling(Some(summary)));
-    Ok(())
 }
 
 /// Tells why a point that is to be at rest will not be, though its machine is stopped.

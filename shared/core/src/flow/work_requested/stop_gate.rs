@@ -46,10 +46,10 @@ impl StopGate {
         }
     }
 
-    /// Tells whether nothing stands in the way of snapshots. Obstacles that could not be read may
-    /// stand.
+    /// Tells whether nothing stands in the way of all snapshots. Obstacles that could not be read
+    /// may stand.
     pub(super) fn is_open(&self) -> bool {
-        self.obstacles.as_ref().is_some_and(|known| known.causes.is_empty())
+        self.obstacles.as_ref().is_some_and(|known| !known.hold_up_all())
     }
 
     /// Tells whether a machine may be stopped, as far as the obstacles tell.

@@ -1,0 +1,107 @@
+//! Obstacles behind which nothing waits any more: the policy was removed or names another key, the
+//! points were called off, the machine is gone. No try would show that such an obstacle has gone,
+//! so that it is forgotten, and its finding ends. The next call that meets it makes it known again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::call::of_copies::causes;
+use crate::change::Change;
+use crate::command::{Command, Decision};
+use crate::finding::{Finding, Resolved};
+use crate::obstacle::{AT_HOME, Cause, Obstacles};
+use crate::point::{Point, Replica, ReplicaStatus};
+use crate::reason::{Code, Reason};
+use crate::slot::PointId;
+use crate::status::Status;
+use crate::work::{Kind, Queue};
+
+/// A queue that is told to be held up.
+#[derive(Clone, Debug)]
+pub struct HeldUp {
+    /// Read before the records: one that came later meets the obstacle itself.
+    pub obstacles: Obstacles,
+    /// The records of the queue; none if there are too many, and some of them surely wait.
+    pub records: Option<Records>,
+}
+
+/// The records of a queue.
+#[derive(Clone, Debug, Default)]
+pub struct Records {
+    /// Those of a queue at home.
+    pub points: Vec<Point>,
+    pub replicas: Vec<Replica>,
+    pub points_of_replicas: BTreeMap<PointId, Point>,
+}
+
+/// Lists the queues of which a finding says that they are held up.
+pub fn queues(known: &[Finding]) -> BTreeSet<Queue> {
+    let kinds = |code| match code {
+        Code::CopiesHeldUp => vec![Kind::Copy],
+        Code::CallsHeldUp => vec![Kind::Snapshot, Kind::Register],
+        _ => Vec::new(),
+    };
+    let of = |finding: &Finding| {
+        let region = finding.region.clone();
+        let kinds = kinds(finding.reason.code).into_iter();
+        kinds.map(move |kind| Queue { region: region.clone(), kind })
+    };
+    known.iter().flat_map(of).collect()
+}
+
+/// Forgets the obstacles behind which nothing waits, and ends their findings.
+pub(super) fn decide(held_up: &[HeldUp], now: Timestamp) -> Decision {
+    let mut decision = Decision::default();
+    for HeldUp { obstacles, records } in held_up {
+        let Some(records) = records else { continue };
+        let waits = waits(obstacles.queue.kind, records);
+        let is_over = |cause: &&Cause| !waits.contains(*cause);
+        let over: Vec<Cause> = obstacles.causes.keys().filter(is_over).cloned().collect();
+        if over.is_empty() {
+            continue;
+        }
+        let mut after = obstacles.clone();
+        for cause in &over {
+            let resolved: Resolved = obstacles.resolved(cause, now);
+            let text = format!("{}: nothing waits for it any more", resolved.artefact);
+            decision.say(&obstacles.queue, Reason::new(resolved.code, text));
+            after.causes.remove(cause);
+            decision.command(Command::Resolve(resolved));
+        }
+        decision.command(Command::Record(Box::new(Change::obstacles(after))));
+    }
+    decision
+}
+
+/// Returns the causes that the calls could meet for which the records of a queue wait.
+fn waits(kind: Kind, records: &Records) -> BTreeSet<Cause> {
+    let mut waits = BTreeSet::new();
+    for point in records.points.iter().filter(|point| is_behind(kind, point)) {
+        waits.extend(AT_HOME);
+        let volumes = point.machine.iter().flat_map(|machine| &machine.volumes);
+        waits.extend(volumes.filter_map(|volume| volume.kms_key.clone()).map(Cause::Key));
+    }
+    for replica in &records.replicas {
+        let is_open = matches!(replica.status, ReplicaStatus::Waiting | ReplicaStatus::Copying);
+        if let Some(point) = records.points_of_replicas.get(&replica.point).filter(|_| is_open) {
+            waits.extend(causes(point, replica));
+        }
+    }
+    waits
+}
+
+/// Tells whether a point waits for a call of its queue, and for nothing else before.
+fn is_behind(kind: Kind, point: &Point) -> bool {
+    match kind {
+        Kind::Snapshot => {
+            let begins =
+                matches!(point.status, Status::Requested | Status::Snapshotting | Status::Creating);
+            begins && !point.waits_for_stop()
+        }
+        Kind::Register => {
+            matches!(point.status, Status::Snapshotted | Status::Ready | Status::Registering)
+        }
+        Kind::Confirm | Kind::Copy | Kind::Power => false,
+    }
+}

@@ -1,0 +1,93 @@
+//! Points of which nothing is begun now: they wait, or come to an end.
+
+use jiff::Timestamp;
+
+use super::decision_builder::DecisionBuilder;
+use crate::command::Change;
+use crate::limits::WAITING_MAX;
+use crate::machine::Machine;
+use crate::obstacle::Obstacle;
+use crate::point::{Point, Step};
+use crate::reason::Reason;
+use crate::status::{Event, IllegalTransition};
+use crate::summary::Summary;
+use crate::transition::{loss, retry, summary, withdrawn};
+
+/// Waits for a policy that cannot be read. After [`WAITING_MAX`] it is read for the point every
+/// hour, and a person is told.
+pub(super) fn wait_for_policy(
+    builder: &mut DecisionBuilder,
+    point: &Point,
+    reason: Reason,
+    now: Timestamp,
+) -> Result<(), IllegalTransition> {
+    builder.say(&point.id, reason.clone());
+    if now.duration_since(point.wanted_since()) >= WAITING_MAX {
+        builder.record(summary::recorded(retry::looked_at_again(point, reason, now)));
+    }
+    Ok(())
+}
+
+/// Puts the point off until its machine is ready, and tells the reason in the summary of the
+/// machine.
+pub(super) fn put_off(
+    builder: &mut DecisionBuilder,
+    point: &Point,
+    machine: &Machine,
+    due_at: Timestamp,
+    reason: Reason,
+) {
+    let step = Step { due_at: Some(due_at), ..point.step.clone() };
+    let waits = Point { step, reason: Some(reason.clone()), ..point.clone() };
+    let name = machine.instance.name().map(str::to_string);
+    let summary = Summary { name, ..summary::latest(&waits) };
+    builder.say(&point.id, reason);
+    builder.record(Change::point(waits).telling(Some(summary)));
+}
+
+/// Ends a point of which nothing was begun.
+pub(super) fn turn_down(
+    builder: &mut DecisionBuilder,
+    point: &Point,
+    machine: Option<&Machine>,
+    event: Event,
+    reason: Reason,
+) -> Result<(), IllegalTransition> {
+    let after = point.after(event)?;
+    let after = Point { step: point.step.settled(), reason: Some(reason.clone()), ..after };
+    let name = machine.and_then(|machine| machine.instance.name()).map(str::to_string);
+    let summary = Summary { name, ..summary::latest(&after) };
+    builder.say(&point.id, reason);
+    builder.record(Change::point(after).telling(Some(summary)));
+    Ok(())
+}
+
+/// Withdraws a point that a newer one makes needless. One that had lost everything before is lost
+/// again.
+pub(super) fn supersede(
+    builder: &mut DecisionBuilder,
+    point: &Point,
+    reason: Reason,
+    now: Timestamp,
+) -> Result<(), IllegalTransition> {
+    builder.say(&point.id, reason.clone());
+    let after = match loss::had_lost_all(point) {
+        true => withdrawn::point(point, reason, now)?,
+        false => withdrawn::cancelled(point, reason)?,
+    };
+    builder.record(withdrawn::recorded(after, None));
+    Ok(())
+}
+
+/// Puts a point off whose snapshots would fail for the key of a disk, until the key is looked at
+/// again.
+pub(super) fn hold(
+    builder: &mut DecisionBuilder,
+    point: &Point,
+    machine: &Machine,
+    obstacle: &Obstacle,
+) {
+    // The machine is asked for its UEFI variables once.
+    let point = Point { machine: Some(machine.clone()), ..point.clone() };
+    put_off(builder, &point, machine, obstacle.probe_at, obstacle.reason.clone());
+}
