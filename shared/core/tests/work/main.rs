@@ -16,6 +16,7 @@ mod render;
 mod scene;
 mod settles;
 mod snapshot;
+mod summaries;
 mod taken_up;
 mod truth;
 mod waiting;
