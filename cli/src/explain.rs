@@ -17,7 +17,7 @@ use afterimage_core::policy::Consistency;
 use afterimage_core::reason::Code;
 use afterimage_core::slot::PointId;
 use afterimage_core::subject::Subject;
-use afterimage_core::summary::{Good, MachineSummary};
+use afterimage_core::summary::{Good, Latest, MachineSummary};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -25,6 +25,7 @@ use crate::failure::chain;
 use crate::held_up::{self, AllHeldUp};
 use crate::policy::unreadable::unreadable_text;
 use crate::stack::{self, STREAM, Stack};
+use crate::status::lost_text;
 use crate::text::{blanks, local, minute, padded, span, tries, weekday, wrapped_below};
 use crate::{Failure, machine_name, print};
 
@@ -167,6 +168,12 @@ fn to_json(
     policies: &[UnderPolicy],
     now: Timestamp,
 ) -> Value {
+    let told = |under: &UnderPolicy| {
+        let held_up = |last: &Latest| known.held_up.get(&last.point).cloned().unwrap_or_default();
+        let last = under.last.as_ref().map(|last| held_up::told(last, &held_up(last), now));
+        UnderPolicy { last, ..under.clone() }
+    };
+    let policies: Vec<UnderPolicy> = policies.iter().map(told).collect();
     let instance = known.instance.as_ref();
     let region = instance.map(|instance| &instance.region);
     json!({
@@ -272,8 +279,9 @@ fn policy_text(under: &UnderPolicy, held_up: &AllHeldUp, now: Timestamp) -> Stri
         let unverified = if last.unverified { ", unverified" } else { "" };
         line("last", &format!("{}{unverified}, requested {ago} ago: {}", last.status, last.point));
         let held_up = held_up.get(&last.point).map(Vec::as_slice).unwrap_or_default();
-        last.reason.iter().for_each(|reason| line("", &reason.to_string()));
-        held_up.iter().for_each(|held_up| line("", &held_up.text(now)));
+        let notes = held_up::notes(last.reason.as_ref(), held_up);
+        notes.iter().for_each(|note| line("", note));
+        lost_text(Some(last), under.good.as_ref()).iter().for_each(|lost| line("", lost));
         tries(last, !held_up.is_empty(), now).iter().for_each(|tries| line("", tries));
     }
     under.findings.iter().for_each(|finding| line("finding", &finding.to_string()));
@@ -283,7 +291,8 @@ fn policy_text(under: &UnderPolicy, held_up: &AllHeldUp, now: Timestamp) -> Stri
         let (grade, at) = (good.grade.as_str(), minute(good.taken_at));
         line("good", &format!("{at} UTC, {ago} ago, {grade}: {replicas}"));
     } else if under.applies || under.last.is_some() {
-        line("good", "none yet");
+        let has_lost = under.last.as_ref().is_some_and(|last| !last.lost.is_empty());
+        line("good", if has_lost { "none" } else { "none yet" });
     }
     text
 }

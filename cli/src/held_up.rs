@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 use afterimage_aws::{Failure, Ledger};
 use afterimage_core::call::of_copies::causes;
 use afterimage_core::flow::InForce;
+use afterimage_core::flow::work_requested::copy;
 use afterimage_core::ids::{InstanceId, Region};
 use afterimage_core::obstacle::{AT_HOME, Obstacle};
 use afterimage_core::point::{Point, Replica, ReplicaStatus};
 use afterimage_core::reason::Reason;
 use afterimage_core::slot::PointId;
 use afterimage_core::status::Status;
+use afterimage_core::summary::Latest;
 use afterimage_core::work::Kind;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -28,28 +30,45 @@ pub struct HeldUp {
     pub waits: &'static str,
     /// The obstacle.
     pub reason: Reason,
-    /// The time at which the obstacle is looked at again.
-    pub next_look: Timestamp,
+    /// The time at which the obstacle is looked at again; none if it is due.
+    pub next_look: Option<Timestamp>,
 }
 
 /// The points that are held up.
 pub type AllHeldUp = BTreeMap<PointId, Vec<HeldUp>>;
 
 impl HeldUp {
-    fn by(obstacle: &Obstacle, region: &Region, waits: &'static str) -> HeldUp {
-        let Obstacle { reason, probe_at, .. } = obstacle;
-        HeldUp { region: region.clone(), waits, reason: reason.clone(), next_look: *probe_at }
+    fn by(obstacle: &Obstacle, region: &Region, waits: &'static str, now: Timestamp) -> HeldUp {
+        let next_look = Some(obstacle.probe_at).filter(|at| *at > now);
+        HeldUp { region: region.clone(), waits, reason: obstacle.reason.clone(), next_look }
     }
 
     /// Formats what waits, why, and when that is looked at again.
-    pub fn text(&self, now: Timestamp) -> String {
+    pub fn text(&self) -> String {
         let HeldUp { region, waits, reason, next_look } = self;
-        let next = match *next_look > now {
-            true => format!("next look {} UTC", minute(*next_look)),
-            false => "the next look is due".to_string(),
+        let next = match next_look {
+            Some(at) => format!("next look {} UTC", minute(*at)),
+            None => "the next look is due".to_string(),
         };
         format!("no {waits} in {region} yet: {reason}; {next}")
     }
+}
+
+/// Lists the reason of a point and what holds it up. An obstacle that the point has met itself is
+/// told once.
+pub fn notes(reason: Option<&Reason>, held_up: &[HeldUp]) -> Vec<String> {
+    let held_up: Vec<String> = held_up.iter().map(HeldUp::text).collect();
+    let mut notes: Vec<String> = reason.map(ToString::to_string).into_iter().collect();
+    notes.retain(|reason| !held_up.iter().any(|held_up| held_up.starts_with(reason.as_str())));
+    notes.extend(held_up);
+    notes
+}
+
+/// Returns the state of a point for programs: without the time of a try that is past, or that waits
+/// for an obstacle.
+pub fn told(latest: &Latest, held_up: &[HeldUp], now: Timestamp) -> Latest {
+    let next_at = latest.next_at.filter(|at| held_up.is_empty() && *at > now);
+    Latest { next_at, ..latest.clone() }
 }
 
 /// Reads the points that are held up: all, or those of one machine.
@@ -78,7 +97,7 @@ pub async fn read(
         for point in points.iter().filter(|point| has_not_begun(point)) {
             if let Some(obstacle) = obstacles.met_by(&AT_HOME) {
                 let waits = if point.status == Status::Requested { "snapshots" } else { "image" };
-                let held = HeldUp::by(obstacle, &queue.region, waits);
+                let held = HeldUp::by(obstacle, &queue.region, waits, now);
                 held_up.entry(point.id.clone()).or_default().push(held);
             }
         }
@@ -86,9 +105,13 @@ pub async fn read(
         let points = ledger.points(&ids).await?;
         for replica in replicas.iter().filter(|replica| waits_for_copy(replica)) {
             let Some(point) = points.get(&replica.point) else { continue };
+            // It waits for its source, and not for the obstacle.
+            if copy::waits_for_source(point, replica) {
+                continue;
+            }
             if let Some(obstacle) = obstacles.met_by(&causes(point, replica)) {
                 let waits = if replica.is_copy_back() { "image at home" } else { "replica" };
-                let held = HeldUp::by(obstacle, &queue.region, waits);
+                let held = HeldUp::by(obstacle, &queue.region, waits, now);
                 held_up.entry(point.id.clone()).or_default().push(held);
             }
         }

@@ -22,7 +22,7 @@ use crate::{Failure, held_up, print};
 use shown::Shown;
 
 pub use glance::Glance;
-pub use rows::{Row, Standing, WithoutPoint, rows};
+pub use rows::{Row, Standing, WithoutPoint, lost_text, rows};
 pub use table::{Overview, table};
 
 /// Shows the state of every machine: its newest good point, its replicas, what failed and why.

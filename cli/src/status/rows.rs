@@ -41,7 +41,8 @@ pub struct WithoutPoint {
 /// State of the point that was requested last, the most urgent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
-    /// An artefact of the newest good point is gone or of no use, or the point itself is lost.
+    /// An artefact of the point, or of the newest good one, is gone or of no use, or the point
+    /// itself is lost.
     Lost,
     /// The point was given up, refused or missed.
     Failed,
@@ -70,7 +71,7 @@ impl Standing {
 
     fn of(latest: Option<&Latest>, good: Option<&Good>, held_up: &[HeldUp]) -> Standing {
         let is_lost = latest.is_some_and(|latest| latest.status == Status::Lost);
-        if is_lost || good.is_some_and(|good| !good.lost.is_empty()) {
+        if is_lost || !lost(latest, good).is_empty() {
             return Standing::Lost;
         }
         let Some(latest) = latest else {
@@ -84,6 +85,19 @@ impl Standing {
             _ => Standing::UnderWay,
         }
     }
+}
+
+/// Lists the regions in which an image of a machine is gone or of no use, and has no other yet.
+pub fn lost<'a>(latest: Option<&'a Latest>, good: Option<&'a Good>) -> BTreeSet<&'a Region> {
+    let of_latest = latest.into_iter().flat_map(|latest| &latest.lost);
+    of_latest.chain(good.into_iter().flat_map(|good| &good.lost)).collect()
+}
+
+/// Formats these regions for people; nothing if there are none.
+pub fn lost_text(latest: Option<&Latest>, good: Option<&Good>) -> Option<String> {
+    let places = lost(latest, good);
+    let places: Vec<&str> = places.into_iter().map(Region::as_str).collect();
+    (!places.is_empty()).then(|| format!("image lost or disabled in {}", places.join(", ")))
 }
 
 /// Makes the rows of a fleet, in the order in which people should read them.

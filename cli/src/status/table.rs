@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 
 use afterimage_core::command::Finding;
 use afterimage_core::flow::Unreadable;
-use afterimage_core::ids::Region;
 use afterimage_core::reason::Code;
 use afterimage_core::status::Status;
-use afterimage_core::summary::Good;
 use afterimage_core::unaudited::AllUnaudited;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::glance::Glance;
-use super::rows::{Row, Standing};
+use super::rows::{Row, Standing, lost_text};
+use crate::held_up;
 use crate::policy::unreadable::unreadable_text;
 use crate::text::{columns, cut, minute, span, tries, wrapped};
 
@@ -65,6 +64,8 @@ impl Overview {
         if let Some(point) = &row.good {
             good["age_seconds"] = json!(self.now.duration_since(point.taken_at).as_secs());
         }
+        let told = |latest| held_up::told(latest, &row.held_up, self.now);
+        let latest = row.latest.as_ref().map(told);
         json!({
             "instance": row.instance,
             "name": row.name,
@@ -74,7 +75,7 @@ impl Overview {
             "policy_in_force": self.is_in_force(row),
             "standing": row.standing.as_str(),
             "newest_good": good,
-            "latest": row.latest,
+            "latest": latest,
             "held_up": row.held_up,
         })
     }
@@ -153,12 +154,8 @@ fn not_audited(unaudited: &AllUnaudited) -> String {
 /// Lists the notes below a machine, for which the columns have no room.
 fn notes(overview: &Overview, row: &Row) -> Vec<String> {
     let reason = row.latest.as_ref().and_then(|latest| latest.reason.as_ref());
-    let held_up: Vec<String> = row.held_up.iter().map(|one| one.text(overview.now)).collect();
-    let mut notes: Vec<String> = reason.map(ToString::to_string).into_iter().collect();
-    // An obstacle that the point has met itself is told once.
-    notes.retain(|reason| !held_up.iter().any(|held_up| held_up.starts_with(reason.as_str())));
-    notes.extend(held_up);
-    notes.extend(row.good.as_ref().and_then(lost));
+    let mut notes = held_up::notes(reason, &row.held_up);
+    notes.extend(lost_text(row.latest.as_ref(), row.good.as_ref()));
     let is_held_up = !row.held_up.is_empty();
     let latest = row.latest.as_ref();
     notes.extend(latest.and_then(|latest| tries(latest, is_held_up, overview.now)));
@@ -185,12 +182,6 @@ fn notes(overview: &Overview, row: &Row) -> Vec<String> {
         notes.push(format!("policy {} is no longer in force", row.policy));
     }
     notes
-}
-
-/// Names the places that the newest good point has lost.
-fn lost(good: &Good) -> Option<String> {
-    let places: Vec<&str> = good.lost.iter().map(Region::as_str).collect();
-    (!places.is_empty()).then(|| format!("image lost or disabled in {}", places.join(", ")))
 }
 
 fn cells(row: &Row, now: Timestamp) -> [String; 8] {

@@ -171,6 +171,22 @@ policies:
 }
 
 #[test]
+fn an_obstacle_that_a_copy_has_met_itself_is_told_once() {
+    let served = Served::start();
+    served.says(&["policy", "apply", "-", "--yes"], GOLD);
+    let machine = served.machine("al2023-ami-*-x86_64", "web-1", "gold");
+    served.pass(120);
+    served.darken("eu-west-1");
+    served.stop(&machine);
+    served.pass(3 * 3600);
+    for arguments in [&["status"][..], &["explain", machine.as_str()]] {
+        let told = served.says(arguments, "");
+        let words = told.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(words.matches("no replica in eu-west-1 yet: ").count(), 1, "{told}");
+    }
+}
+
+#[test]
 fn a_machine_that_a_policy_selects_is_shown_before_its_first_point() {
     let served = Served::start();
     served.says(&["policy", "apply", "-", "--yes"], GOLD);
@@ -205,6 +221,10 @@ fn a_next_try_is_never_said_to_be_in_the_past() {
     };
     let told = table(&overview);
     assert!(told.contains("    2 tries failed; the next try is due\n"), "{told}");
+    let told = overview.to_json();
+    let machines = told["machines"].as_array().expect("a list");
+    let tried = machines.iter().find(|row| row["latest"]["failures"] == 2).expect("one");
+    assert_eq!(tried["latest"]["next_at"], serde_json::Value::Null, "{tried:#}");
 }
 
 fn at(text: &str) -> Timestamp {
@@ -255,6 +275,7 @@ fn summary(told: Told) -> MachineSummary {
         failures: told.failures,
         next_at: told.next_at,
         reason: told.reason,
+        lost: Vec::new(),
         findings: told.findings,
     };
     MachineSummary {
@@ -486,6 +507,20 @@ fn the_first_line_tells_what_is_lost_before_all_else() {
     let summary = &overview.to_json()["summary"];
     assert_eq!((&summary["nothing_left"], &summary["image_lost"]), (&1.into(), &1.into()));
     assert_eq!(summary["copies_held_up_into"], serde_json::json!(["eu-west-1"]));
+}
+
+#[test]
+fn a_machine_whose_newest_point_has_no_usable_image_is_told_among_the_lost() {
+    let mut machine = machine("i-00000000000000001", "db-1", Status::Imaged);
+    machine.good.clear();
+    for latest in machine.latest.values_mut() {
+        latest.reason = Some(Reason::new(Code::ImageDisabled, "ami-1 was disabled"));
+        latest.lost = vec![region("us-east-1"), region("eu-west-1")];
+    }
+    let rows = rows(&[machine], &[], &AllHeldUp::new());
+    let glance = Glance::of(&rows);
+    assert_eq!(glance.line(&[]), "1 machine: 1 with an image lost or disabled");
+    assert_eq!(rows[0].standing, Standing::Lost);
 }
 
 #[test]

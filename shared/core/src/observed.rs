@@ -27,6 +27,8 @@ pub struct ObservedSnapshot {
     pub started_at: Timestamp,
     /// The ARN of the key that encrypts it.
     pub kms_key: Option<String>,
+    /// The image that CopyImage made it for.
+    pub copied_for: Option<AmiId>,
     pub tags: BTreeMap<String, String>,
 }
 

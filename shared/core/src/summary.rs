@@ -71,6 +71,10 @@ pub struct Latest {
     /// The time of the next try, if a try failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_at: Option<Timestamp>,
+    /// The places, its home among them, whose image is gone or of no use, and that have no other
+    /// yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<Region>,
     /// Codes of its findings; the particulars stand in the point.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Code>,
@@ -157,6 +161,7 @@ impl Latest {
     /// Takes the state of a point.
     pub fn of(point: &Point) -> Latest {
         let failures = if point.reason.is_some() { point.step.failures } else { 0 };
+        let is_withdrawn = point.status == Status::Withdrawn;
         Latest {
             point: point.id.clone(),
             requested_at: point.requested_at,
@@ -164,7 +169,9 @@ impl Latest {
             unverified: point.unverified,
             reason: point.reason.clone(),
             failures,
-            next_at: point.step.due_at.filter(|_| failures > 0),
+            // One that is withdrawn is due when its window closes, and is not tried then.
+            next_at: point.step.due_at.filter(|_| failures > 0 && !is_withdrawn),
+            lost: lost(point),
             findings: point.findings.iter().map(|finding| finding.code).collect(),
         }
     }
@@ -188,8 +195,6 @@ impl Good {
         if !is_whole {
             return None;
         }
-        let places = [(&point.home, &point.home_place)].into_iter().chain(&point.replicas);
-        let lost = places.filter(|(_, place)| matches!(place, Place::Lost | Place::Unusable));
         let withdrawn = point.replicas.values().filter(|place| **place == Place::Withdrawn);
         let wanted = point.plan.replicate.len().saturating_sub(withdrawn.count());
         Some(Good {
@@ -200,8 +205,15 @@ impl Good {
             home_lost: !is_home,
             replicas: point.replicas.iter().filter_map(available).collect(),
             replicas_wanted: u32::try_from(wanted).unwrap_or(u32::MAX),
-            lost: lost.map(|(region, _)| region.clone()).collect(),
+            lost: lost(point),
             unverified: point.unverified,
         })
     }
+}
+
+/// Lists the places of a point whose artefact is gone or of no use, its home first.
+fn lost(point: &Point) -> Vec<Region> {
+    let places = [(&point.home, &point.home_place)].into_iter().chain(&point.replicas);
+    let lost = places.filter(|(_, place)| matches!(place, Place::Lost | Place::Unusable));
+    lost.map(|(region, _)| region.clone()).collect()
 }

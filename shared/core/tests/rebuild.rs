@@ -113,6 +113,7 @@ fn snapshot(number: u32, of: u32, attempt: u32) -> ObservedSnapshot {
         message: None,
         started_at: at(5 + 600 * i64::from(attempt)),
         kms_key: None,
+        copied_for: None,
         tags: snapshot_tags(&point(), attempt),
     }
 }

@@ -85,7 +85,7 @@ fn what_is_lost_in_a_region_that_the_policy_has_given_up_is_not_said_to_be_made_
         scene.policies(WITHOUT_FRANKFURT).await;
         scene.delete_images(FRANKFURT, true).await;
         scene.pass(2 * AN_HOUR).await;
-        scene.assert_told(FRANKFURT, "policy gold no longer replicates to eu-central-1").await;
+        scene.assert_told(FRANKFURT, "policy gold did not replicate to eu-central-1").await;
         assert_eq!(scene.the_point().await["status"], "protected");
     });
 }

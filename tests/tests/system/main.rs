@@ -13,6 +13,7 @@ mod healing;
 mod home_held_up;
 mod images;
 mod keys;
+mod last_image;
 mod lost;
 mod lost_told;
 mod mutations;

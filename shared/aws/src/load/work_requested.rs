@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use afterimage_core::brake;
-use afterimage_core::flow::work_requested::disk_keys::{self, Keys};
+use afterimage_core::flow::work_requested::disk_keys::{self, Keys, KeysByRegion};
 use afterimage_core::flow::work_requested::images::Healing;
 use afterimage_core::flow::work_requested::needs::Needs;
 use afterimage_core::flow::work_requested::power::{Guarded, StopGate};
 use afterimage_core::flow::work_requested::{
     self, Input, apart, before_copy, confirm, copy, keys, missing, power, power_batch, register,
-    snapshot,
+    snapshot, sources,
 };
 use afterimage_core::flow::{InFlight, InForce};
 use afterimage_core::ids::{InstanceId, Region};
@@ -243,14 +243,19 @@ async fn images(
     ids.extend(disk_keys::snapshots(&points, &replicas, &images, now));
     let snapshots = aws.ec2.snapshots(region, &ids).await?;
     let in_force = policies(aws, needs.policies).await?;
+    let recalled = missing::machines_to_recall(&points, &replicas, &images, now);
+    let history = aws.ledger.histories(&recalled).await?;
     let healing = Healing {
         good: good(aws, region, &in_force, missing::suspects(&points, &replicas, now), now).await?,
         gib_per_day: aws.environment.heal_gib_per_day,
         keys: keys(aws, region, disk_keys::to_read(&points, &snapshots, now)).await,
+        sources: source_keys(
+            aws,
+            sources::to_read(&points, &replicas, &points_of_replicas, &history, now),
+        )
+        .await,
         in_force,
     };
-    let recalled = missing::machines_to_recall(&points, &replicas, &images, now);
-    let history = aws.ledger.histories(&recalled).await?;
     let ids: Vec<InstanceId> = recalled.into_iter().collect();
     let instances = match ids.is_empty() {
         true => Vec::new(),
@@ -293,6 +298,20 @@ async fn keys(aws: &Aws, region: &Region, arns: BTreeSet<String>) -> Keys {
         keys.extend(read.into_iter().map(|key| (key.arn, key.access)));
     }
     keys
+}
+
+/// Reads the state of the keys of images that may be copied, each in the region of its image.
+async fn source_keys(aws: &Aws, wanted: BTreeSet<(Region, String)>) -> KeysByRegion {
+    let mut by_region: BTreeMap<Region, BTreeSet<String>> = BTreeMap::new();
+    for (region, key) in wanted {
+        by_region.entry(region).or_default().insert(key);
+    }
+    let mut read = KeysByRegion::new();
+    for (region, names) in by_region {
+        let of_region = keys(aws, &region, names).await;
+        read.insert(region, of_region);
+    }
+    read
 }
 
 /// Reads the facts about replicas that wait to be copied.

@@ -9,7 +9,8 @@
 //!   or, of a point whose image EC2 creates, it was made of the machine, after the point was
 //!   requested;
 //! - a replica has a name of ours, and is a copy of the image that was to be copied there;
-//! - a snapshot elsewhere is in the mapping of such a replica: copies of snapshots show no volume.
+//! - a snapshot elsewhere is in the mapping of such a replica: copies of snapshots show no volume;
+//!   or it was copied for an image that the ledger names as a leftover, as its description says.
 //!
 //! An artefact of a place that the ledger calls good is ours without any of that. The index of
 //! these places has the ids, so that no point is read for it ([`vouched`]).
@@ -332,6 +333,9 @@ fn snapshot_at_home<'a>(point: &'a Point, snapshot: &ObservedSnapshot) -> Verdic
     if is_named || is_leftover(&point.leftovers, &snapshot.id) {
         return Verdict::Leave;
     }
+    if is_copied_for(&point.leftovers, snapshot) {
+        return Verdict::Surplus(Owner::Point(point));
+    }
     let attempts = match point.status {
         Status::Snapshotting | Status::Creating => return Verdict::Leave,
         // Which snapshots its image is made of is learnt when it is available.
@@ -372,7 +376,15 @@ fn snapshot_elsewhere<'a>(replica: &'a Replica, snapshot: &ObservedSnapshot) -> 
     if is_underway || replica.lost.is_some() || is_leftover(&replica.leftovers, &snapshot.id) {
         return Verdict::Leave;
     }
+    if is_copied_for(&replica.leftovers, snapshot) {
+        return Verdict::Surplus(Owner::Replica(replica));
+    }
     Verdict::Foreign("no replica of its point uses it")
+}
+
+/// Tells whether EC2 made a snapshot for one of these images, which are gone or of no use.
+fn is_copied_for(leftovers: &[ResourceId], snapshot: &ObservedSnapshot) -> bool {
+    snapshot.copied_for.as_ref().is_some_and(|image| is_leftover(leftovers, image))
 }
 
 fn is_leftover(leftovers: &[ResourceId], artefact: &(impl Clone + Into<ResourceId>)) -> bool {
@@ -452,7 +464,7 @@ impl<'a> Audit<'a> {
             Owner::Point(point) => &point.id,
             Owner::Replica(replica) => &replica.point,
         };
-        let text = format!("created for {point} by a call without an outcome; it is not needed");
+        let text = format!("created for {point}; it is not needed");
         self.decision.say(artefact, Reason::new(Code::Surplus, text));
     }
 

@@ -61,7 +61,13 @@ pub fn judged(point: Point) -> Result<Point, IllegalTransition> {
     let places = point.replicas.values().chain([&point.home_place]);
     let places: BTreeSet<Place> = places.copied().collect();
     if places.contains(&Place::Underway) {
-        Ok(point)
+        let was_unusable = point
+            .reason
+            .as_ref()
+            .is_some_and(|reason| matches!(reason.code, Code::ImageDisabled | Code::KeyUnusable));
+        let is_over = was_unusable && !places.contains(&Place::Unusable);
+        let reason = if is_over { on_its_way(&point) } else { point.reason.clone() };
+        Ok(Point { reason, ..point })
     } else if places.contains(&Place::Failed) {
         point.after(Event::Fail)
     } else if !places.contains(&Place::Available) && !places.contains(&Place::Unusable) {
@@ -75,6 +81,13 @@ pub fn judged(point: Point) -> Result<Point, IllegalTransition> {
         let reason = point.reason.clone().filter(|reason| !is_of_loss(reason.code));
         Point { reason, ..point }.after(Event::Protect)
     }
+}
+
+/// Returns the reason why a point is not protected while an image of it is on its way.
+fn on_its_way(point: &Point) -> Option<Reason> {
+    let mut places = [(&point.home, &point.home_place)].into_iter().chain(&point.replicas);
+    let (region, _) = places.find(|(_, place)| **place == Place::Underway)?;
+    Some(Reason::new(Code::Healing, format!("the image in {region} is not there yet")))
 }
 
 /// Returns the reason why a point is not protected once nothing of it is made again any more: the

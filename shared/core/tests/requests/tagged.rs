@@ -118,6 +118,7 @@ pub fn snapshot(name: &str, volume: &str) -> ObservedSnapshot {
         message: None,
         started_at: at("2026-01-06T19:00:20Z"),
         kms_key: None,
+        copied_for: None,
         tags: our_tags("0"),
     }
 }
@@ -235,8 +236,8 @@ fn foreign_image(place: &'static str, why: &str, image: ObservedImage) {
     });
 }
 
-const SURPLUS: &str = "created for gold-0aaaaaaaaaaaaaaa1-at-20260106T190000Z by a call without an \
-                       outcome; it is not needed (surplus)";
+const SURPLUS: &str = "created for gold-0aaaaaaaaaaaaaaa1-at-20260106T190000Z; it is not needed \
+                       (surplus)";
 
 #[test]
 fn what_the_ledger_names_is_fine() {

@@ -18,6 +18,7 @@ mod render;
 mod scene;
 mod settles;
 mod snapshot;
+mod summaries;
 mod superseded;
 mod taken_up;
 mod truth;

@@ -313,6 +313,7 @@ pub fn seen_snapshot(number: u32, of_volume: u32) -> ObservedSnapshot {
         message: None,
         started_at: at(1),
         kms_key: None,
+        copied_for: None,
         tags: tags(&[("afterimage:point", NAME), ("afterimage:attempt", "0")]),
     }
 }

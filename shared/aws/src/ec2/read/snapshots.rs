@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use afterimage_core::ids::{InstanceId, Region, SnapshotId, VolumeId};
+use afterimage_core::ids::{AmiId, InstanceId, Region, SnapshotId, VolumeId};
 use afterimage_core::names::{TAG_POINT, TAG_SOURCE};
 use afterimage_core::observed::{Complete, ObservedSnapshot, SnapshotState};
 use afterimage_core::slot::PointId;
@@ -99,6 +99,16 @@ fn snapshot(wire: &types::Snapshot) -> Result<ObservedSnapshot, Odd> {
         message: wire.state_message().filter(|text| !text.is_empty()).map(str::to_string),
         started_at: wire::moment(wire.start_time(), "start time")?,
         kms_key: wire.kms_key_id().map(str::to_string),
+        copied_for: wire.description().and_then(copied_for),
         tags: wire::tags(wire.tags()),
     })
+}
+
+/// Start of the description that EC2 gives to a snapshot of a copied image. The id of the image
+/// follows.
+const COPIED_FOR: &str = "Copied for DestinationAmi ";
+
+fn copied_for(description: &str) -> Option<AmiId> {
+    let image = description.strip_prefix(COPIED_FOR)?.split_whitespace().next()?;
+    AmiId::parse(image).ok()
 }

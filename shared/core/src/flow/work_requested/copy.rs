@@ -224,9 +224,7 @@ fn turns<'a>(input: &'a Input, obstacles: &Obstacles) -> Turns<'a> {
     let mut due: Vec<(&Point, &Replica)> =
         due.filter_map(|replica| Some((input.points.get(&replica.point)?, replica))).collect();
     // Somebody disabled the image, and can enable it.
-    due.retain(|(point, replica)| {
-        replica.status != ReplicaStatus::Waiting || source_place(point, replica) != Place::Unusable
-    });
+    due.retain(|(point, replica)| !waits_for_source(point, replica));
     // The newest of a machine and policy takes over the place of the oldest, or a machine that is
     // imaged often would never come to its turn.
     let mut first: BTreeMap<(&InstanceId, &PolicyName), Option<Timestamp>> = BTreeMap::new();
@@ -420,6 +418,12 @@ fn find_out(
 /// Tells whether the ledger no longer calls the image good that a copy is made of.
 fn is_source_gone(point: &Point, replica: &Replica) -> bool {
     source_place(point, replica) != Place::Available
+}
+
+/// Tells whether a replica waits for its source, which somebody disabled, or whose key cannot be
+/// used. Nothing is tried before.
+pub fn waits_for_source(point: &Point, replica: &Replica) -> bool {
+    replica.status == ReplicaStatus::Waiting && source_place(point, replica) == Place::Unusable
 }
 
 /// Returns the state of the image that is copied. Another image at home is not that one.

@@ -17,6 +17,9 @@ use crate::transition::loss;
 /// Keys by their ARNs, as KMS describes them. A key that could not be asked is missing.
 pub type Keys = BTreeMap<String, KeyAccess>;
 
+/// The keys of several regions.
+pub type KeysByRegion = BTreeMap<Region, Keys>;
+
 /// The use of the keys of an artefact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Use {

@@ -23,6 +23,7 @@ use super::due::{is_point_due, is_replica_due};
 use super::images::Input;
 use super::losses::{self, gone, is_healed, left_to_person, newer_good, telling, worn_out};
 use super::restored;
+use super::sources;
 use crate::brake::size_gib;
 use crate::call::copy_image;
 use crate::change::{Change, Record, Write};
@@ -97,7 +98,9 @@ fn heal_home(
     let way = match way {
         Ok(way) => way,
         Err(reason) => {
-            put_off_home(builder, point, reason, Some(HEAL_AGAIN), input);
+            let is_key = reason.code == Code::KeyUnusable;
+            let look_after = if is_key { PROBE_EVERY } else { HEAL_AGAIN };
+            put_off_home(builder, point, reason, Some(look_after), input);
             return Ok(());
         }
     };
@@ -214,7 +217,10 @@ fn way_home<'a>(point: &'a Point, input: &'a Input) -> Result<Way<'a>, Reason> {
     if point.plan.kind == Artefact::Image && has_snapshots(point, input) {
         return Ok(Way::Register);
     }
-    if let Some((region, image)) = survivor(point, replicas_of(point, input), &point.home) {
+    let replicas = replicas_of(point, input);
+    if let Some((region, image)) =
+        sources::usable(point, replicas, &point.home, &input.healing.sources)?
+    {
         return Ok(Way::CopyBack(region, image));
     }
     let why = match point.status {
@@ -319,13 +325,13 @@ fn heal_replica(
     if restored::replica(builder, point, replica, &input.images, now)? {
         return Ok(());
     }
-    let survivor = survivor(point, replicas_of(point, input), region);
-    let asked = Asked { is_asked: replica.heal_asked, has_way: survivor.is_some() };
+    let source = sources::usable(point, replicas_of(point, input), region, &input.healing.sources);
+    let asked = Asked { is_asked: replica.heal_asked, has_way: !matches!(source, Ok(None)) };
     let hindrance = hindrance(point, &replica.healed, asked, region, input);
     if let Some(Hindrance { reason, look_after, is_unwanted }) = hindrance {
         if is_unwanted {
             builder.say(replica.about(), reason.clone());
-            tell_elsewhere(builder, replica, &losses::Done::Nothing(reason.clone()), now);
+            tell_elsewhere(builder, replica, &losses::given_up(point, region, input), now);
             let after = withdrawn::replica(replica, reason)?;
             builder.record(replicas::settled(point, vec![after])?);
             return Ok(());
@@ -333,15 +339,16 @@ fn heal_replica(
         put_off_elsewhere(builder, replica, reason, look_after, now);
         return Ok(());
     }
-    let Some((source, image)) = survivor else {
-        let text = format!(
-            "no image of the point is left to copy it from; it is copied again once the image in \
-             {} is",
-            point.home
-        );
-        let reason = Reason::new(Code::Lost, text);
-        put_off_elsewhere(builder, replica, reason, Some(HEAL_AGAIN), now);
-        return Ok(());
+    let (source, image) = match source {
+        Ok(Some(source)) => source,
+        Ok(None) => {
+            put_off_elsewhere(builder, replica, no_source(point), Some(HEAL_AGAIN), now);
+            return Ok(());
+        }
+        Err(reason) => {
+            put_off_elsewhere(builder, replica, reason, Some(PROBE_EVERY), now);
+            return Ok(());
+        }
     };
     let spent = match braking.leave(region, size_gib(point), replica.heal_asked) {
         Leave::Given(spent) => spent,
@@ -363,6 +370,24 @@ fn heal_replica(
     let change = Change::point(point).with(Write::replica(replica));
     builder.record(spent.into_iter().fold(change, Change::with));
     Ok(())
+}
+
+/// Returns the reason why a replica that is lost has nothing to be copied from.
+fn no_source(point: &Point) -> Reason {
+    let places = point.replicas.iter().chain([(&point.home, &point.home_place)]);
+    let mut unusable = places.filter(|(_, place)| **place == Place::Unusable);
+    let text = match unusable.next() {
+        Some((region, _)) => format!(
+            "no image of the point can be used to copy it from; it is copied again once the image \
+             in {region} can be used"
+        ),
+        None => format!(
+            "no image of the point is left to copy it from; it is copied again once the image in \
+             {} is",
+            point.home
+        ),
+    };
+    Reason::new(Code::Lost, text)
 }
 
 /// Records why a replica is not made again now, and when it is looked at again.
@@ -446,19 +471,7 @@ pub fn survivor<'a>(
     replicas: impl Iterator<Item = &'a Replica>,
     wanted_in: &Region,
 ) -> Option<(&'a Region, &'a AmiId)> {
-    // One that is looked at may be gone as well.
-    let is_there = point.home_place.is_available() && point.missing_since.is_none();
-    let home = point.image.as_ref().filter(|_| is_there);
-    if let Some(image) = home.filter(|_| point.home != *wanted_in) {
-        return Some((&point.home, image));
-    }
-    let mut others = replicas.filter(|replica| {
-        replica.status == ReplicaStatus::Available
-            && replica.missing_since.is_none()
-            && replica.region != *wanted_in
-            && replica.region != point.home
-    });
-    others.find_map(|replica| Some((&replica.region, replica.image.as_ref()?)))
+    sources::survivors(point, replicas, wanted_in).next()
 }
 
 /// Returns the replica of a point in a region, as the ledger has it.

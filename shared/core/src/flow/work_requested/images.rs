@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::disk_keys::Keys;
+use super::disk_keys::{Keys, KeysByRegion};
 use crate::flow::InForce;
 use crate::ids::{AmiId, InstanceId, SnapshotId};
 use crate::machine::Instance;
@@ -57,6 +57,8 @@ pub struct Healing {
     pub gib_per_day: u32,
     /// The keys of images that are looked at, and those under which images are copied back.
     pub keys: Keys,
+    /// The keys of the images that lost places may be copied from.
+    pub sources: KeysByRegion,
 }
 
 /// Returns the reason of an image that ended in the state `failed`.

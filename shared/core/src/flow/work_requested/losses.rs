@@ -64,6 +64,19 @@ pub(super) fn left_to_person(point: &Point) -> Reason {
     Reason::new(Code::Lost, text)
 }
 
+/// Returns what is done about a place that its policy no longer wants. Nobody looks at it again, so
+/// that the text says when that was.
+pub(super) fn given_up(point: &Point, region: &Region, input: &Input) -> Done {
+    let policy = &point.slot.policy;
+    let why = match input.healing.in_force.policy(policy) {
+        Some(_) => format!("policy {policy} did not replicate to {region}"),
+        None => format!("policy {policy} was not in force"),
+    };
+    let at = input.now.strftime("%Y-%m-%d %H:%M");
+    let text = format!("{why} at {at} UTC, so that the place was given up");
+    Done::Nothing(Reason::new(Code::Withdrawn, text))
+}
+
 /// Returns the finding of a loss: what is done about it, or why nothing is done, and how the place
 /// is called off.
 pub(super) fn finding(

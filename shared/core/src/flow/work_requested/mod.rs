@@ -32,6 +32,7 @@ pub mod register;
 mod restored;
 mod sharing;
 pub mod snapshot;
+pub mod sources;
 mod stop_gate;
 mod stop_start;
 mod superseded;
