@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use afterimage_core::command::{Command, Decision};
 use afterimage_core::flow::InForce;
 use afterimage_core::flow::cancel::{self, Scope, Target};
+use afterimage_core::flow::work_requested::before_copy::There;
 use afterimage_core::flow::work_requested::copy::{Input, decide, to_find};
 use afterimage_core::observed::{Complete, ImageState, ObservedImage};
 use afterimage_core::obstacle::{Cause, Obstacles};
@@ -66,6 +67,7 @@ fn unwanted(
         obstacles: obstacles.clone(),
         keys: BTreeMap::new(),
         summaries: BTreeMap::new(),
+        there: Some(There::default()),
     });
     (names, decision)
 }
