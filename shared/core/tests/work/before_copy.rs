@@ -102,7 +102,7 @@ fn while_the_region_cannot_be_read_nothing_is_decided_and_the_next_look_is_claim
     // So it is of one that was lost and waits: it may have been restored.
     let lost = Replica { lost: Some(ami(5)), ..imaged().1.remove(0) };
     let points = BTreeMap::from([(point.id.clone(), point.clone())]);
-    assert_eq!(to_read(&[lost.clone()], &points).images, [ami(5)]);
+    assert_eq!(to_read(std::slice::from_ref(&lost), &points).images, [ami(5)]);
     assert_eq!(copy::decide(&input(&lost, &point, None)), Decision::default());
     let nothing = Some(There::default());
     assert!(is_called(&copy::decide(&input(&lost, &point, nothing))));
