@@ -39,7 +39,12 @@ impl Overview {
             json!({ "policy": policy.name, "code": Code::PolicyUnreadable, "text": policy.why })
         });
         let unaudited = self.unaudited.iter().map(|(region, unread)| {
-            json!({ "region": region, "since": unread.since, "answer": unread.answer })
+            json!({
+                "region": region,
+                "since": unread.since,
+                "answer": unread.answer,
+                "unconfirmed": unread.unconfirmed,
+            })
         });
         json!({
             "now": self.now,
@@ -135,20 +140,30 @@ fn machines(overview: &Overview) -> String {
     text
 }
 
-/// Names the regions that were not audited for hours: what is said of their images may be old.
+/// Names the regions that were not audited for hours, and those with images that nobody could look
+/// at: what is said of these may be old.
 fn not_audited(unaudited: &AllUnaudited) -> String {
+    let (unread, unconfirmed): (Vec<_>, Vec<_>) =
+        unaudited.iter().partition(|(_, unread)| unread.unconfirmed == 0);
     let mut by_time: BTreeMap<Timestamp, Vec<&str>> = BTreeMap::new();
-    for (region, unread) in unaudited {
+    for (region, unread) in unread {
         by_time.entry(unread.since).or_default().push(region.as_str());
     }
-    let line = |(since, regions): (Timestamp, Vec<&str>)| {
+    let unread = by_time.into_iter().map(|(since, regions)| {
         let (regions, since) = (regions.join(", "), minute(since));
-        let text = format!(
+        format!(
             "not audited since {since} UTC: {regions}; what is said of images there was true then"
-        );
-        format!("{}\n", wrapped(&text, ""))
-    };
-    by_time.into_iter().map(line).collect()
+        )
+    });
+    let unconfirmed = unconfirmed.into_iter().map(|(region, unread)| {
+        let (count, since) = (unread.unconfirmed, minute(unread.since));
+        format!(
+            "not confirmed since {since} UTC: {count} in {region} that EC2 does not list as good; \
+             what is said of them was true then"
+        )
+    });
+    let lines = unread.chain(unconfirmed).map(|text| format!("{}\n", wrapped(&text, "")));
+    lines.collect()
 }
 
 /// Lists the notes below a machine, for which the columns have no room.

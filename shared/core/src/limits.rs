@@ -250,6 +250,10 @@ pub const UNLISTED_MAX: usize = 1000;
 /// region that misses one or two may have been busy.
 pub const AUDIT_LATE: SignedDuration = SignedDuration::from_hours(3);
 
+/// Time without a look at a place that EC2 does not show after which a person is told. The worker
+/// that confirms needs some minutes, and the next audit comes an hour after the one that found it.
+pub const UNCONFIRMED_LATE: SignedDuration = SignedDuration::from_mins(50);
+
 /// The most gaps that are reported at one look, the others at the next: their reader has enough to
 /// do.
 pub const GAP_REPORTS_MAX: usize = 50;

@@ -1,4 +1,5 @@
-//! Regions that an audit could not read, as the record of the audit has them.
+//! Regions that an audit could not read, or of which it found what nobody looks at, as the record
+//! of the audit has them.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::Region;
 use crate::limits::AUDIT_LATE;
 
-/// A region that the last audit could not read.
+/// A region of which the last audit does not know everything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Unaudited {
@@ -16,14 +17,22 @@ pub struct Unaudited {
     pub since: Timestamp,
     /// The answer of the region to the last audit.
     pub answer: String,
+    /// The number of places that EC2 does not show, and that nobody has looked at for too long. Then
+    /// the region was read.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unconfirmed: usize,
 }
 
-/// The regions that the last audit could not read.
+/// The regions of which the last audit does not know everything.
 pub type AllUnaudited = BTreeMap<Region, Unaudited>;
 
 impl Unaudited {
-    /// Tells whether the region was not read for so long that a person should know.
+    /// Tells whether that is so for so long that a person should know.
     pub fn is_late(&self, now: Timestamp) -> bool {
-        now.duration_since(self.since) >= AUDIT_LATE
+        self.unconfirmed > 0 || now.duration_since(self.since) >= AUDIT_LATE
     }
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }

@@ -4,7 +4,7 @@
 use afterimage_cloud::faults::{Rule, When};
 
 use crate::economy::is_write;
-use crate::scene::{self, IRELAND, Item, ON_STOP, Scene, codes};
+use crate::scene::{self, HOME, IRELAND, Item, ON_STOP, Scene, codes};
 
 const AN_HOUR: u64 = 60;
 const A_DAY: u64 = 24 * AN_HOUR;
@@ -51,6 +51,46 @@ fn unseen(rules: &[Rule], answer: &str) {
         assert_eq!(scene.count("CopyImage", IRELAND), 2, "the loss was noticed, and healed");
         scene.assert_true().await;
     });
+}
+
+/// Images are deleted while the function that looks at them cannot: they are listed by the audit,
+/// and nobody knows what became of them.
+fn unconfirmed(rule: Rule) {
+    scene::play(async |scene| {
+        scene.protect_one(ON_STOP).await;
+        scene.fault(Rule::lose());
+        scene.fault(rule);
+        scene.delete_images(IRELAND, true).await;
+        scene.delete_images(HOME, true).await;
+        let deleted = scene.cloud.now();
+        let two_hours = std::time::Duration::from_secs(2 * 3600);
+        let minute = std::time::Duration::from_secs(60);
+        let is_told = async |scene: &Scene| scene.told_not_audited().await.len() == 2;
+        scene.pass_until(minute, two_hours, is_told).await;
+        println!("told after {} minutes", scene.cloud.now().since(deleted).as_secs() / 60);
+        let told = scene.told_not_audited().await;
+        for finding in &told {
+            assert!(finding["reason"].contains("does not list 1 of our"), "{finding:#?}");
+        }
+        scene.pass(A_DAY).await;
+        assert_eq!(scene.told_not_audited().await, told, "it is told once");
+
+        scene.no_more_faults();
+        scene.pass(2 * AN_HOUR).await;
+        assert_eq!(scene.told_not_audited().await, Vec::<Item>::new(), "it is over");
+        scene.assert_true().await;
+    });
+}
+
+#[test]
+fn what_is_deleted_while_its_worker_may_not_look_is_told_as_not_confirmed() {
+    let rule = Rule::fail(When::Before, 403, "UnauthorizedOperation").action("DescribeImages");
+    unconfirmed(rule.principal("*WorkRequested*"));
+}
+
+#[test]
+fn what_is_deleted_while_nobody_wakes_its_worker_is_told_as_not_confirmed() {
+    unconfirmed(Rule::fail(When::Before, 403, "AccessDeniedException").action("PutEvents"));
 }
 
 #[test]

@@ -108,7 +108,7 @@ fn held_of(item: &Item, region: &Region) -> Result<Held, Failure> {
         is_replica,
         artefacts: part_of(HOLDS, holds).map_err(unfit)?,
         is_unusable,
-        is_suspect: item.contains_key("missing_since"),
+        missing_since: part(item, "missing_since").map_err(unfit)?,
     })
 }
 

@@ -176,7 +176,7 @@ fn a_policy_goes_with_its_cursors_and_with_nothing_else() {
 }
 
 fn unaudited() -> AllUnaudited {
-    let unread = Unaudited { since: second(1), answer: "it is dark".to_string() };
+    let unread = Unaudited { since: second(1), answer: "it is dark".to_string(), unconfirmed: 0 };
     [(region(AWAY), unread)].into()
 }
 

@@ -37,8 +37,9 @@ pub struct Held {
     pub artefacts: Vec<ResourceId>,
     /// True if the ledger has the place as unusable.
     pub is_unusable: bool,
-    /// True if the place is looked at already.
-    pub is_suspect: bool,
+    /// The time since which EC2 does not show the place as the ledger has it, and somebody is to
+    /// look at it.
+    pub missing_since: Option<Timestamp>,
 }
 
 /// The artefacts of a region by their ids.
@@ -117,7 +118,8 @@ pub fn suspects<'a>(
         ResourceId::Machine(_) => true,
     };
     let differs = |held: &&Held| {
-        !held.is_suspect && !held.artefacts.iter().all(|artefact| is_as_held(held, artefact))
+        held.missing_since.is_none()
+            && !held.artefacts.iter().all(|artefact| is_as_held(held, artefact))
     };
     held.iter().filter(differs).collect()
 }

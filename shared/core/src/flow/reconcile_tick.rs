@@ -112,7 +112,7 @@ pub fn decide(input: &Input) -> Decision {
         decision.add(artefact_audit::look(tagged, &adopting.doubted, input.now));
         decision.add(restored_surplus::look(tagged, input.now));
         decision.add(coverage::look(&input.in_force, &tagged.fleet, &tagged.known, input.now));
-        let unaudited = unread_regions::after(&tagged.unread, &input.in_force, input.now);
+        let unaudited = unread_regions::after(tagged, &input.in_force, input.now);
         decision.add(unread_regions::tell(&unaudited, &tagged.known, input.now));
         decision.command(Command::Looked(input.now, unaudited));
     }

@@ -1,17 +1,20 @@
-//! Regions that the audit could not read: nothing is known of what happened there since.
+//! Regions that the audit could not read: nothing is known of what happened there since. So it is
+//! of the places that EC2 does not show while the worker that confirms cannot look at them.
 //!
 //! A place is not lost because nobody could look at it, and no point is written. The record of the
 //! audit names these regions, the status says since when they were not read, and once that is
-//! longer than [`AUDIT_LATE`](crate::limits::AUDIT_LATE) a person is told, once for each region.
-
-use std::collections::BTreeMap;
+//! longer than [`AUDIT_LATE`](crate::limits::AUDIT_LATE), or
+//! [`UNCONFIRMED_LATE`](crate::limits::UNCONFIRMED_LATE), a person is told, once for each region.
 
 use jiff::Timestamp;
 
 use super::InForce;
+use super::artefact_audit::Tagged;
+use super::held::Held;
 use crate::command::{Command, Decision};
 use crate::finding::{Finding, Resolved};
 use crate::ids::Region;
+use crate::limits::UNCONFIRMED_LATE;
 use crate::reason::{Code, Reason};
 use crate::subject::Subject;
 use crate::unaudited::{AllUnaudited, Unaudited};
@@ -19,21 +22,31 @@ use crate::unaudited::{AllUnaudited, Unaudited};
 /// Subject of the finding about a region.
 const AUDIT: &str = "audit";
 
-/// Returns the regions that this audit could not read, given their answers.
-pub fn after(
-    answers: &BTreeMap<Region, String>,
-    in_force: &InForce,
-    now: Timestamp,
-) -> AllUnaudited {
+/// Returns the regions of which this audit does not know everything.
+pub fn after(tagged: &Tagged, in_force: &InForce, now: Timestamp) -> AllUnaudited {
     let since = |region| match in_force.unaudited.get(region) {
         Some(known) => known.since,
         None => in_force.looked_at.unwrap_or(now),
     };
-    let all = answers.iter().map(|(region, answer)| {
+    let unread = tagged.unread.iter().map(|(region, answer)| {
         let answer = answer.clone();
-        (region.clone(), Unaudited { since: since(region), answer })
+        (region.clone(), Unaudited { since: since(region), answer, unconfirmed: 0 })
     });
-    all.collect()
+    let unconfirmed = tagged.held.iter().filter_map(|(region, held)| {
+        unconfirmed(held, now).map(|unconfirmed| (region.clone(), unconfirmed))
+    });
+    unconfirmed.chain(unread).collect()
+}
+
+/// Counts the places of a region that EC2 does not show, and that nobody has looked at for too long;
+/// none if there is no such place.
+fn unconfirmed(held: &[Held], now: Timestamp) -> Option<Unaudited> {
+    let missing = held.iter().filter_map(|held| held.missing_since);
+    let missing = missing.filter(|since| now.duration_since(*since) >= UNCONFIRMED_LATE);
+    let since = missing.clone().min()?;
+    let unconfirmed = missing.count();
+    let answer = format!("the function work-requested has not looked at {unconfirmed} places");
+    Some(Unaudited { since, answer, unconfirmed })
 }
 
 /// Returns the regions that were not read for so long that a person should know, with the time of
@@ -43,7 +56,7 @@ pub fn late(in_force: &InForce, now: Timestamp) -> AllUnaudited {
         let known = in_force.unaudited.get(region).cloned();
         let unread = known.or_else(|| {
             let answer = "no audit was completed".to_string();
-            Some(Unaudited { since: in_force.looked_at?, answer })
+            Some(Unaudited { since: in_force.looked_at?, answer, unconfirmed: 0 })
         });
         unread.filter(|unread| unread.is_late(now)).map(|unread| (region.clone(), unread))
     };
@@ -69,14 +82,23 @@ pub fn tell(unaudited: &AllUnaudited, known: &[Finding], now: Timestamp) -> Deci
 }
 
 fn finding(region: &Region, unread: &Unaudited, now: Timestamp) -> Finding {
-    let text = format!(
-        "the images and snapshots in {region} were last looked at {} UTC. Since then the region \
-         does not answer: {}. What `status` says of {region} was true then; a loss since then is \
-         not known. If a policy forbids it, allow the functions ec2:DescribeImages, \
-         ec2:DescribeSnapshots and ec2:DescribeInstances there",
-        unread.since.strftime("%Y-%m-%d %H:%M"),
-        unread.answer
-    );
+    let (since, answer) = (unread.since.strftime("%Y-%m-%d %H:%M"), &unread.answer);
+    let text = match unread.unconfirmed {
+        0 => format!(
+            "the images and snapshots in {region} were last looked at {since} UTC. Since then the \
+             region does not answer: {answer}. What `status` says of {region} was true then; a \
+             loss since then is not known. If a policy forbids it, allow the functions \
+             ec2:DescribeImages, ec2:DescribeSnapshots and ec2:DescribeInstances there"
+        ),
+        count => format!(
+            "EC2 does not list {count} of our images or sets of snapshots in {region} since \
+             {since} UTC as the ledger has them, and the function work-requested has not looked at \
+             them by their ids. What `status` says of them was true then; they may be lost. Look \
+             at the log and the errors of the function: EC2 may refuse its calls \
+             (ec2:DescribeImages, ec2:DescribeSnapshots), or the event bus of the stack does not \
+             take the events that wake it"
+        ),
+    };
     Finding {
         region: region.clone(),
         artefact: Subject::Other(AUDIT.to_string()),

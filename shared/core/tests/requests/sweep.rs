@@ -98,7 +98,8 @@ fn everything_is_looked_through_once_an_hour() {
 #[test]
 fn a_region_that_three_audits_could_not_read_is_told_once_until_it_is_read_again() {
     let away = region("eu-west-1");
-    let unread = |since: &str| Unaudited { since: at(since), answer: "no".to_string() };
+    let unread =
+        |since: &str| Unaudited { since: at(since), answer: "no".to_string(), unconfirmed: 0 };
     let told = Finding {
         region: away.clone(),
         artefact: "audit".into(),

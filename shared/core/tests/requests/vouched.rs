@@ -15,7 +15,7 @@ fn held_at_home() -> Vec<Held> {
         is_replica: false,
         artefacts: vec![resource("ami-00000001")],
         is_unusable: false,
-        is_suspect: false,
+        missing_since: None,
     }]
 }
 
