@@ -191,8 +191,9 @@ pub const BRAKE_FOR: SignedDuration = SignedDuration::from_hours(48);
 /// stack says otherwise, in GiB. It is a few dozen machines, and some tens of dollars a month.
 pub const HEAL_GIB_PER_DAY_DEFAULT: u32 = 1024;
 
-/// The most keys of a region whose state one audit reads. Few accounts have more keys for disks.
-pub const KEYS_MAX: usize = 50;
+/// The most keys of a region whose state one audit reads; if there are more, they take turns. Few
+/// accounts have more keys for disks.
+pub const KEYS_MAX: usize = 200;
 
 /// The window of a point that begins again because everything of it was lost.
 pub const HEAL_WINDOW: SignedDuration = SignedDuration::from_hours(1);

@@ -17,8 +17,8 @@ pub struct Unaudited {
     pub since: Timestamp,
     /// The answer of the region to the last audit.
     pub answer: String,
-    /// The number of places that EC2 does not show, and that nobody has looked at for too long. Then
-    /// the region was read.
+    /// The number of places that EC2 does not show, and that nobody has looked at for too long.
+    /// Then the region was read.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unconfirmed: usize,
 }

@@ -17,7 +17,7 @@ use afterimage_core::flow::waiting::{self, Waiting};
 use afterimage_core::flow::went_back::{self, Doubt, WentBack};
 use afterimage_core::flow::work_requested::disk_keys::Keys;
 use afterimage_core::ids::{InstanceId, Region};
-use afterimage_core::limits::{HELD_UP_READ_MAX, KEYS_MAX};
+use afterimage_core::limits::HELD_UP_READ_MAX;
 use afterimage_core::machine::Instance;
 use afterimage_core::names::TAG_ASK;
 use afterimage_core::observed::{Complete, ObservedImage, ObservedSnapshot};
@@ -296,7 +296,7 @@ async fn held_up(aws: &Aws, queue: &Queue) -> Result<HeldUp, Failure> {
 /// Reads the state of the keys of good places. Nothing follows from a key that could not be read.
 async fn keys(aws: &Aws, region: &Region, arns: &BTreeSet<String>, context: &Context) -> Keys {
     let mut keys = Keys::new();
-    for arn in arns.iter().take(KEYS_MAX) {
+    for arn in held::keys_in_turn(arns, context.now) {
         if !context.has_time(aws.clock.now()) {
             break;
         }

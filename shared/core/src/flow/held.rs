@@ -15,6 +15,7 @@ use crate::change::{Change, Record, Write};
 use crate::command::{Command, Decision, Wake};
 use crate::finding::{Finding, Resolved};
 use crate::ids::{AmiId, Region, ResourceId, SnapshotId};
+use crate::limits::{KEYS_MAX, LOOK_EVERY};
 use crate::observed::{Complete, ImageState, ObservedImage, ObservedSnapshot};
 use crate::point::{Point, Replica};
 use crate::reason::{Code, Reason};
@@ -90,6 +91,16 @@ pub fn keys(
     let listed = Listed::new(images, snapshots);
     let artefacts = held.iter().flat_map(|held| &held.artefacts);
     artefacts.flat_map(|artefact| listed.keys_of(artefact)).map(str::to_string).collect()
+}
+
+/// Lists the keys whose state this audit reads. If a region has more than one audit reads, they
+/// take turns, from audit to audit.
+pub fn keys_in_turn(arns: &BTreeSet<String>, now: Timestamp) -> Vec<&String> {
+    let arns: Vec<&String> = arns.iter().collect();
+    let turns: Vec<&[&String]> = arns.chunks(KEYS_MAX).collect();
+    let audits = now.as_second().unsigned_abs() / LOOK_EVERY.as_secs().unsigned_abs();
+    let turn = usize::try_from(audits).unwrap_or_default().checked_rem(turns.len());
+    turn.and_then(|turn| turns.get(turn)).map(|keys| keys.to_vec()).unwrap_or_default()
 }
 
 /// Returns the places that EC2 and KMS do not show as the ledger has them.

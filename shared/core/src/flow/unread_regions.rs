@@ -38,8 +38,8 @@ pub fn after(tagged: &Tagged, in_force: &InForce, now: Timestamp) -> AllUnaudite
     unconfirmed.chain(unread).collect()
 }
 
-/// Counts the places of a region that EC2 does not show, and that nobody has looked at for too long;
-/// none if there is no such place.
+/// Counts the places of a region that EC2 does not show, and that nobody has looked at for too
+/// long; none if there is no such place.
 fn unconfirmed(held: &[Held], now: Timestamp) -> Option<Unaudited> {
     let missing = held.iter().filter_map(|held| held.missing_since);
     let missing = missing.filter(|since| now.duration_since(*since) >= UNCONFIRMED_LATE);
