@@ -156,7 +156,6 @@ pub fn decide(input: &Input) -> Decision {
         builder.check(replica.about(), done);
     }
     for (point, replica) in turns.ready.into_iter().take(COPIES_AT_ONCE) {
-        let unwanted = unwanted(point, replica, &input.in_force);
         let done = match replica.status {
             ReplicaStatus::Waiting if is_source_gone(point, replica) => {
                 lose(&mut builder, point, replica, input)
@@ -171,21 +170,7 @@ pub fn decide(input: &Input) -> Decision {
                     Ok(())
                 }
             },
-            ReplicaStatus::Copying if unwanted.is_some() => {
-                let reason = unwanted.unwrap_or_else(no_outcome);
-                find_out(&mut builder, (point, replica), reason, &obstacles, input)
-            }
-            ReplicaStatus::Copying if is_taken(replica) => {
-                match input.named.get(&copy_image::name(replica)) {
-                    Some(Complete(named)) => {
-                        find(&mut builder, (point, replica), named, &obstacles, input.now)
-                    }
-                    None => Ok(()),
-                }
-            }
-            ReplicaStatus::Copying => {
-                again_without_outcome(&mut builder, (point, replica), &obstacles, input.now)
-            }
+            ReplicaStatus::Copying => settle(&mut builder, (point, replica), &obstacles, input),
             ReplicaStatus::Pending
             | ReplicaStatus::Available
             | ReplicaStatus::Failed
@@ -350,6 +335,25 @@ fn begin(
     let intent = intent_around(around, change, call);
     builder.create(Command::Call(Box::new(intent)));
     Ok(())
+}
+
+/// Settles a call that had no outcome.
+fn settle(
+    builder: &mut DecisionBuilder,
+    (point, replica): (&Point, &Replica),
+    obstacles: &Obstacles,
+    input: &Input,
+) -> Result<(), Illegal> {
+    if let Some(reason) = unwanted(point, replica, &input.in_force) {
+        return find_out(builder, (point, replica), reason, obstacles, input);
+    }
+    if !is_taken(replica) {
+        return again_without_outcome(builder, (point, replica), obstacles, input.now);
+    }
+    match input.named.get(&copy_image::name(replica)) {
+        Some(Complete(named)) => find(builder, (point, replica), named, obstacles, input.now),
+        None => Ok(()),
+    }
 }
 
 /// Makes a call again that may or may not have been made. The call counts as a failure, so that it

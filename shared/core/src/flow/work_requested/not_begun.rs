@@ -39,10 +39,7 @@ pub(super) fn put_off(
 ) {
     let step = Step { due_at: Some(due_at), ..point.step.clone() };
     let waits = Point { step, reason: Some(reason.clone()), ..point.clone() };
-    let name = machine.instance.name().map(str::to_string);
-    let summary = Summary { name, ..summary::latest(&waits) };
-    builder.say(&point.id, reason);
-    builder.record(Change::point(waits).telling(Some(summary)));
+    tell(builder, waits, Some(machine), reason);
 }
 
 /// Ends a point of which nothing was begun.
@@ -55,11 +52,16 @@ pub(super) fn turn_down(
 ) -> Result<(), IllegalTransition> {
     let after = point.after(event)?;
     let after = Point { step: point.step.settled(), reason: Some(reason.clone()), ..after };
+    tell(builder, after, machine, reason);
+    Ok(())
+}
+
+/// Records a point, and tells the reason in the log and in the summary of its machine.
+fn tell(builder: &mut DecisionBuilder, after: Point, machine: Option<&Machine>, reason: Reason) {
     let name = machine.and_then(|machine| machine.instance.name()).map(str::to_string);
     let summary = Summary { name, ..summary::latest(&after) };
-    builder.say(&point.id, reason);
+    builder.say(&after.id, reason);
     builder.record(Change::point(after).telling(Some(summary)));
-    Ok(())
 }
 
 /// Withdraws a point that a newer one makes needless. One that had lost everything before is lost
