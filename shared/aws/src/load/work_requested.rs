@@ -323,19 +323,28 @@ async fn copies(
     now: Timestamp,
 ) -> Result<copy::Input, Failure> {
     let points = aws.ledger.points(&needs.points).await?;
-    let mut known = named(aws, &queue.region, needs.names).await?;
+    let mut listed = named(aws, &queue.region, needs.names).await?;
     let in_force = policies(aws, needs.policies).await?;
     let obstacles = obstacles(aws, queue, !replicas.is_empty()).await?;
     let open = copy::to_find(&replicas, &points, &in_force, &obstacles, now);
     // In a region that does not answer, the other copies are decided on all the same.
-    known.extend(answered(named(aws, &queue.region, open).await).unwrap_or_default());
+    listed.extend(answered(named(aws, &queue.region, open).await).unwrap_or_default());
     let summaries = aws.ledger.summaries(&needs.summaries).await?;
     let wanted = keys::to_read(&replicas, &points, &obstacles, now);
     let keys = keys(aws, &queue.region, wanted).await;
-    let named = known;
     let to_read = before_copy::to_read(&replicas, &points);
     let there = answered(there(aws, &queue.region, &to_read).await);
-    Ok(copy::Input { now, replicas, points, in_force, named, obstacles, keys, summaries, there })
+    Ok(copy::Input {
+        now,
+        replicas,
+        points,
+        in_force,
+        named: listed,
+        obstacles,
+        keys,
+        summaries,
+        there,
+    })
 }
 
 /// Reads which images a region has, of those that it may have.
@@ -346,14 +355,7 @@ async fn there(
 ) -> Result<before_copy::There, Failure> {
     let images = aws.ec2.images(region, &to_read.images).await?;
     let Complete(listed) = aws.ec2.images_of_points(region, &to_read.points).await?;
-    let mut tagged: BTreeMap<PointId, Complete<ObservedImage>> =
-        to_read.points.iter().map(|point| (point.clone(), Complete(Vec::new()))).collect();
-    for image in listed {
-        let point = image.tags.get(TAG_POINT).and_then(|tag| PointId::parse(tag).ok());
-        if let Some(Complete(images)) = point.and_then(|point| tagged.get_mut(&point)) {
-            images.push(image);
-        }
-    }
+    let tagged = by_point(&to_read.points, listed, |image| &image.tags);
     Ok(before_copy::There { images, tagged })
 }
 
@@ -448,21 +450,30 @@ async fn named(
     Ok(named)
 }
 
-/// Lists the snapshots that carry the tag of each point. A point without snapshots is in the map
-/// too.
+/// Lists the snapshots that carry the tag of each point.
 async fn tagged(
     aws: &Aws,
     region: &Region,
     points: Vec<PointId>,
 ) -> Result<BTreeMap<PointId, Complete<ObservedSnapshot>>, Failure> {
     let Complete(snapshots) = aws.ec2.snapshots_tagged(region, Some(&points)).await?;
-    let mut tagged: BTreeMap<PointId, Complete<ObservedSnapshot>> =
-        points.into_iter().map(|point| (point, Complete(Vec::new()))).collect();
-    for snapshot in snapshots {
-        let point = snapshot.tags.get(TAG_POINT).and_then(|tag| PointId::parse(tag).ok());
-        if let Some(Complete(snapshots)) = point.and_then(|point| tagged.get_mut(&point)) {
-            snapshots.push(snapshot);
+    Ok(by_point(&points, snapshots, |snapshot| &snapshot.tags))
+}
+
+/// Groups what a listing shows by the points that the tags name. A point of which it shows nothing
+/// is in the map too.
+fn by_point<T>(
+    points: &[PointId],
+    listed: Vec<T>,
+    tags: fn(&T) -> &BTreeMap<String, String>,
+) -> BTreeMap<PointId, Complete<T>> {
+    let none = points.iter().map(|point| (point.clone(), Complete(Vec::new())));
+    let mut by_point: BTreeMap<PointId, Complete<T>> = none.collect();
+    for artefact in listed {
+        let point = tags(&artefact).get(TAG_POINT).and_then(|tag| PointId::parse(tag).ok());
+        if let Some(Complete(of_point)) = point.and_then(|point| by_point.get_mut(&point)) {
+            of_point.push(artefact);
         }
     }
-    Ok(tagged)
+    by_point
 }
