@@ -15,23 +15,10 @@ const AN_HOUR: u64 = 60;
 const A_DAY: u64 = 24 * AN_HOUR;
 
 impl Scene {
-    fn kms_at_home(&self) -> aws_sdk_kms::Client {
-        aws_sdk_kms::Client::new(&self.cloud.sdk_config(HOME))
-    }
-
     /// Makes a key at home, and returns its ARN.
     async fn key_at_home(&self) -> String {
-        let made = self.kms_at_home().create_key().send().await.expect("a key is made");
+        let made = self.kms(HOME).create_key().send().await.expect("a key is made");
         made.key_metadata().and_then(|key| key.arn()).expect("it has an ARN").to_string()
-    }
-
-    async fn disable_at_home(&self, key: &str) {
-        let call = self.kms_at_home().disable_key().key_id(key);
-        call.send().await.expect("the key is disabled");
-    }
-
-    async fn enable_at_home(&self, key: &str) {
-        self.kms_at_home().enable_key().key_id(key).send().await.expect("the key is enabled");
     }
 
     /// Machines with a disk under a key.
@@ -57,7 +44,7 @@ fn disabled_for(days: u64) {
         scene.pass(3 * AN_HOUR + 20).await;
         let good = scene.available(HOME).await.len();
         assert_eq!(good, 3 * MACHINES, "one image an hour of each machine");
-        scene.disable_at_home(&key).await;
+        scene.disable(HOME, &key).await;
         let (mut per_day, mut called) = (Vec::new(), scene.called());
         let mut begun = scene.count("CreateSnapshots", HOME);
         for _ in 0..days {
@@ -88,7 +75,7 @@ fn disabled_for(days: u64) {
         assert!(held["reason"].contains(&format!("key {key} is Disabled")), "{held:#?}");
         let summary = scene.summary(&machines[0]).await;
         assert!(summary["latest#gold"].contains("is Disabled"), "{summary:#?}");
-        scene.enable_at_home(&key).await;
+        scene.enable(HOME, &key).await;
         let enabled = scene.cloud.now().to_string();
         scene.pass(2 * AN_HOUR).await;
         let points = scene.points().await;

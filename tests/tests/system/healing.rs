@@ -9,7 +9,8 @@ use afterimage_cloud::deploy::Deployment;
 use afterimage_cloud::faults::{Rule, When};
 
 use crate::scene::{
-    self, ACCOUNT, FRANKFURT, HOME, IRELAND, Item, Launch, NIGHTLY, ON_STOP, Scene, Stage, codes,
+    self, ACCOUNT, FRANKFURT, HOME, INTO_IRELAND, IRELAND, Item, Launch, NIGHTLY, ON_STOP, Scene,
+    Stage, codes,
 };
 
 const AN_HOUR: u64 = 60;
@@ -26,15 +27,6 @@ policies:
     triggers: [{on: stopped}]
     replicate: [{region: eu-west-1}, {region: eu-central-1}]
     heal: false
-";
-
-/// Machines whose images are copied into one region, whenever they stop.
-const INTO_IRELAND: &str = "
-policies:
-  gold:
-    select: {regions: [us-east-1], tags: {backup: gold}}
-    triggers: [{on: stopped}]
-    replicate: [{region: eu-west-1}]
 ";
 
 /// A stack that makes so much again in a day.
@@ -57,10 +49,6 @@ impl Scene {
         let call = self.ec2(region).describe_snapshots().set_snapshot_ids(Some(ids.collect()));
         let listed = call.send().await.expect("snapshots are listed");
         listed.snapshots().iter().map(|one| one.kms_key_id().map(str::to_string)).collect()
-    }
-
-    fn kms(&self) -> aws_sdk_kms::Client {
-        aws_sdk_kms::Client::new(&self.cloud.sdk_config(HOME))
     }
 
     /// A machine with a disk under a key of its own, protected.
@@ -238,7 +226,7 @@ fn an_encrypted_image_is_copied_back_under_the_key_of_its_disks() {
 fn an_image_whose_key_cannot_be_used_is_not_copied_back_until_it_can() {
     scene::play(async |scene| {
         let key = scene.protect_encrypted().await;
-        scene.kms().disable_key().key_id(&key).send().await.expect("it is disabled");
+        scene.disable(HOME, &key).await;
         scene.delete_images(HOME, true).await;
         scene.pass(A_DAY).await;
         let attempts = scene.count("CopyImage", HOME);
@@ -249,7 +237,7 @@ fn an_image_whose_key_cannot_be_used_is_not_copied_back_until_it_can() {
         let lost = found.iter().find(|finding| codes(finding, "reason") == ["lost"]);
         let lost = &lost.expect("the image at home is lost")["reason"];
         assert!(lost.contains("is Disabled") && !lost.contains("is made again if"), "{lost}");
-        scene.kms().enable_key().key_id(&key).send().await.expect("it is enabled");
+        scene.enable(HOME, &key).await;
         scene.pass(AN_HOUR + 30).await;
         assert_eq!(scene.the_point().await["status"], "protected");
         assert_eq!(scene.open_findings().await, Vec::<Item>::new());
@@ -260,7 +248,7 @@ fn an_image_whose_key_cannot_be_used_is_not_copied_back_until_it_can() {
 fn an_image_whose_key_is_disabled_is_not_lost_and_not_called_good() {
     scene::play(async |scene| {
         let key = scene.protect_encrypted().await;
-        scene.kms().disable_key().key_id(&key).send().await.expect("it is disabled");
+        scene.disable(HOME, &key).await;
         scene.pass(2 * AN_HOUR).await;
         let point = scene.the_point().await;
         assert_eq!(point["status"], "imaged", "{point:#?}");
@@ -274,7 +262,7 @@ fn an_image_whose_key_is_disabled_is_not_lost_and_not_called_good() {
         scene.pass(A_DAY).await;
         assert_eq!(scene.the_point().await, before, "nothing is written while nothing changes");
         assert_eq!(scene.count("CopyImage", HOME) + scene.count("RegisterImage", HOME), 1);
-        scene.kms().enable_key().key_id(&key).send().await.expect("it is enabled");
+        scene.enable(HOME, &key).await;
         scene.pass(2 * AN_HOUR).await;
         assert_eq!(scene.the_point().await["status"], "protected");
         assert_eq!(scene.open_findings().await, Vec::<Item>::new());

@@ -27,23 +27,28 @@ const A_DAY: u64 = 24 * AN_HOUR;
 impl Scene {
     /// Makes the key of the copies, and returns its id.
     pub fn make_key(&self) -> String {
-        let (account, region) = (self.system.account.clone(), IRELAND.to_string());
+        self.make_key_in(IRELAND)
+    }
+
+    /// Makes a key that is `alias/dr` of a region, and returns its id.
+    pub fn make_key_in(&self, region: &str) -> String {
+        let (account, region) = (self.system.account.clone(), region.to_string());
         let stack_name = "keys".to_string();
         let deployment = Deployment { account, region, stack_name, ..Deployment::default() };
         let stack = self.cloud.deploy(KEY, deployment).expect("a key is made");
         stack.resources["Key"].clone()
     }
 
-    fn kms_of_replicas(&self) -> aws_sdk_kms::Client {
-        aws_sdk_kms::Client::new(&self.cloud.sdk_config(IRELAND))
+    pub fn kms(&self, region: &str) -> aws_sdk_kms::Client {
+        aws_sdk_kms::Client::new(&self.cloud.sdk_config(region))
     }
 
-    pub async fn disable(&self, key: &str) {
-        self.kms_of_replicas().disable_key().key_id(key).send().await.expect("the key is disabled");
+    pub async fn disable(&self, region: &str, key: &str) {
+        self.kms(region).disable_key().key_id(key).send().await.expect("the key is disabled");
     }
 
-    async fn enable(&self, key: &str) {
-        self.kms_of_replicas().enable_key().key_id(key).send().await.expect("the key is enabled");
+    pub async fn enable(&self, region: &str, key: &str) {
+        self.kms(region).enable_key().key_id(key).send().await.expect("the key is enabled");
     }
 
     async fn failed(&self) -> usize {
@@ -70,7 +75,7 @@ fn disabled_for(machines: usize, days: u64) {
             fleet.extend(scene.launch(Launch { count, ..Launch::default() }).await);
         }
         scene.policies(UNDER_A_KEY).await;
-        scene.disable(&key).await;
+        scene.disable(IRELAND, &key).await;
         for some in fleet.chunks(500) {
             let stop = scene.ec2(HOME).stop_instances().set_instance_ids(Some(some.to_vec()));
             stop.send().await.expect("the machines stop");
@@ -100,7 +105,7 @@ fn disabled_for(machines: usize, days: u64) {
         let told = scene.findings().await;
         assert_eq!(told.len(), 1, "{told:#?}");
         assert!(told[0]["reason"].contains("key alias/dr is Disabled"), "{told:#?}");
-        scene.enable(&key).await;
+        scene.enable(IRELAND, &key).await;
         let enabled = scene.cloud.now();
         let minute = std::time::Duration::from_secs(60);
         // A look an hour, one copy that is waited for, and then one copy in two seconds.

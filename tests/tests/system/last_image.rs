@@ -1,37 +1,13 @@
 //! What is said of a machine whose images cannot be used, one after the other: which places have
 //! none, what is done about each, and what somebody left behind.
 
-use afterimage_cloud::deploy::Deployment;
 use serde_json::{Value, json};
 
-use crate::scene::{self, HOME, IRELAND, Item, Launch, Scene, codes};
+use crate::keys::UNDER_A_KEY;
+use crate::scene::{self, HOME, INTO_IRELAND, IRELAND, Item, Launch, Scene, codes};
 
 const AN_HOUR: u64 = 60;
 const A_DAY: u64 = 24 * AN_HOUR;
-
-/// Into one region, under a key of the account.
-const UNDER_A_KEY: &str = "
-policies:
-  gold:
-    select: {regions: [us-east-1], tags: {backup: gold}}
-    triggers: [{on: stopped}]
-    replicate: [{region: eu-west-1, kms_key: alias/dr}]
-";
-
-/// The same without that key.
-const INTO_IRELAND: &str = "
-policies:
-  gold:
-    select: {regions: [us-east-1], tags: {backup: gold}}
-    triggers: [{on: stopped}]
-    replicate: [{region: eu-west-1}]
-";
-
-const KEY: &str = "
-Resources:
-  Key: {Type: AWS::KMS::Key}
-  Alias: {Type: AWS::KMS::Alias, Properties: {AliasName: alias/dr, TargetKeyId: !Ref Key}}
-";
 
 /// What somebody does to the images of a region.
 #[derive(Clone, Copy, Debug)]
@@ -45,14 +21,7 @@ impl Scene {
     /// A machine with a disk under a key of its own, and its images in two regions under two keys,
     /// which are returned.
     async fn protect_under_keys(&self) -> [(&'static str, String); 2] {
-        let keys = [HOME, IRELAND].map(|region| {
-            let (account, stack_name) = (self.system.account.clone(), "keys".to_string());
-            let region_name = region.to_string();
-            let deployment =
-                Deployment { account, region: region_name, stack_name, ..Deployment::default() };
-            let stack = self.cloud.deploy(KEY, deployment).expect("a key is made");
-            (region, stack.resources["Key"].clone())
-        });
+        let keys = [HOME, IRELAND].map(|region| (region, self.make_key_in(region)));
         let arn = format!("arn:aws:kms:{HOME}:{}:key/{}", self.system.account, keys[0].1);
         let disks = vec![scene::disk("/dev/sdf", Some(&arn))];
         let machine = self.launch_one(Launch { disks, ..Launch::default() }).await;
@@ -69,10 +38,9 @@ impl Scene {
     }
 
     async fn set_key(&self, (region, key): &(&'static str, String), is_enabled: bool) {
-        let kms = aws_sdk_kms::Client::new(&self.cloud.sdk_config(region));
         match is_enabled {
-            true => drop(kms.enable_key().key_id(key).send().await.expect("it is enabled")),
-            false => drop(kms.disable_key().key_id(key).send().await.expect("it is disabled")),
+            true => self.enable(region, key).await,
+            false => self.disable(region, key).await,
         }
     }
 

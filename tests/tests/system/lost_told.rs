@@ -1,18 +1,9 @@
 //! A finding of a loss says what is done about it, or why nothing is done.
 
-use crate::scene::{self, FRANKFURT, HOME, IRELAND, Item, ON_STOP, Scene, codes};
+use crate::scene::{self, FRANKFURT, HOME, INTO_IRELAND, IRELAND, Item, ON_STOP, Scene, codes};
 
 const AN_HOUR: u64 = 60;
 const PLACES: [&str; 3] = [HOME, IRELAND, FRANKFURT];
-
-/// The policy once it has given up one of its regions.
-const WITHOUT_FRANKFURT: &str = "
-policies:
-  gold:
-    select: {regions: [us-east-1], tags: {backup: gold}}
-    triggers: [{on: stopped}]
-    replicate: [{region: eu-west-1}]
-";
 
 impl Scene {
     /// The open findings of lost images.
@@ -82,7 +73,7 @@ fn what_a_machine_has_lost_that_is_excluded_since_stays_lost_and_says_so() {
 fn what_is_lost_in_a_region_that_the_policy_has_given_up_is_not_said_to_be_made_again() {
     scene::play(async |scene| {
         scene.protect_one(ON_STOP).await;
-        scene.policies(WITHOUT_FRANKFURT).await;
+        scene.policies(INTO_IRELAND).await;
         scene.delete_images(FRANKFURT, true).await;
         scene.pass(2 * AN_HOUR).await;
         scene.assert_told(FRANKFURT, "policy gold did not replicate to eu-central-1").await;

@@ -49,7 +49,7 @@ fn a_copy_that_waits_for_its_key_is_withdrawn_when_its_policy_is_gone() {
         let machine = scene.machine(0).await;
         scene.policies(IRON).await;
         scene.policies(UNDER_A_KEY).await;
-        scene.disable(&key).await;
+        scene.disable(IRELAND, &key).await;
         scene.stop(&machine).await;
         scene.pass(2 * AN_HOUR).await;
         assert_eq!(scene.told_of("copies-held-up").await.len(), 1);
@@ -69,7 +69,7 @@ fn nothing_is_told_of_a_key_that_no_copy_waits_for_any_more() {
         let under_a_key = EVERY_SIX_HOURS
             .replace("{region: eu-west-1}", "{region: eu-west-1, kms_key: alias/dr}");
         scene.policies(&under_a_key).await;
-        scene.disable(&key).await;
+        scene.disable(IRELAND, &key).await;
         scene.pass(7 * AN_HOUR).await;
         assert_eq!(scene.told_of("copies-held-up").await.len(), 1);
         scene.policies(EVERY_SIX_HOURS).await;

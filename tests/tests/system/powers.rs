@@ -185,10 +185,6 @@ async fn machine_with_key(scene: &Scene, key: &str) -> String {
     scene.launch_one(Launch { disks, ..Launch::default() }).await
 }
 
-fn kms(scene: &Scene) -> aws_sdk_kms::Client {
-    aws_sdk_kms::Client::new(&scene.cloud.sdk_config(HOME))
-}
-
 /// One of two machines could not be started again: it is never stopped, and its point says why;
 /// the other is stopped, imaged and started. Both have encrypted disks.
 fn not_startable(says: &str, spoil: impl AsyncFnOnce(&Scene) -> String) {
@@ -225,13 +221,13 @@ fn a_machine_with_a_disk_under_a_key_that_is_disabled_or_goes_is_not_stopped() {
     not_startable("is Disabled", async |scene| {
         let key = key_of_ours(scene);
         let machine = machine_with_key(scene, &key).await;
-        kms(scene).disable_key().key_id(&key).send().await.expect("it is disabled");
+        scene.disable(HOME, &key).await;
         machine
     });
     not_startable("is PendingDeletion", async |scene| {
         let key = key_of_ours(scene);
         let machine = machine_with_key(scene, &key).await;
-        let call = kms(scene).schedule_key_deletion().key_id(&key).pending_window_in_days(7);
+        let call = scene.kms(HOME).schedule_key_deletion().key_id(&key).pending_window_in_days(7);
         call.send().await.expect("it is to be deleted");
         machine
     });

@@ -62,6 +62,15 @@ policies:
     replicate: [{region: eu-west-1}, {region: eu-central-1}]
 ";
 
+/// The same machines, into one region.
+pub const INTO_IRELAND: &str = "
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{on: stopped}]
+    replicate: [{region: eu-west-1}]
+";
+
 /// The same machines, whose images EC2 creates.
 pub const CREATED: &str = "
 policies:
