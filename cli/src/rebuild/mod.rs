@@ -202,7 +202,8 @@ pub async fn write(
     let mut writer = Writer::new(format!("{STREAM}/rebuild/{started}"));
     let all = overview.missing().count();
     for (number, rebuilt) in (1..).zip(overview.missing()) {
-        let change = rebuilt.change_in_place(overview.replaced.get(&rebuilt.point.id));
+        let replaced = overview.replaced.get(&rebuilt.point.id);
+        let change = rebuilt.change_in_place(replaced, &BTreeMap::new());
         match ledger.write(&change, LeaseUse::None, &mut writer).await? {
             Written::Done => {
                 done.points += 1;

@@ -58,9 +58,7 @@ impl Scene {
 
     /// Number of calls of the functions so far: of EC2, of KMS and of the ledger.
     pub fn called(&self) -> [usize; 3] {
-        let calls = self.calls();
-        ["ec2", "kms", "dynamodb"]
-            .map(|service| calls.iter().filter(|call| call.service == service).count())
+        ["ec2", "kms", "dynamodb"].map(|service| self.number_of(|call| call.service == service))
     }
 }
 

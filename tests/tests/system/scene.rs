@@ -426,8 +426,16 @@ impl Scene {
 
     /// How often the functions called an action in a region.
     pub fn count(&self, action: &str, region: &str) -> usize {
-        let calls = self.calls();
-        calls.iter().filter(|call| call.action == action && call.region == region).count()
+        self.number_of(|call| call.action == action && call.region == region)
+    }
+
+    /// How many calls of the functions are like that. No call is copied: those of a month take
+    /// gigabytes.
+    pub fn number_of(&self, is_like_that: impl Fn(&Entry) -> bool) -> usize {
+        self.cloud.with(|model| {
+            let ours = |entry: &&Entry| entry.what == What::Call && is_ours(&entry.principal);
+            model.trace.entries().iter().filter(ours).filter(|call| is_like_that(call)).count()
+        })
     }
 
     /// How the tries of a function ended, first to last.

@@ -351,6 +351,45 @@ fn the_summary_of_a_machine_follows_an_adoption_at_once() {
     });
 }
 
+/// A point loses all images and begins again; then the ledger is put back to a time before that, or
+/// to one at which the second attempt was still to come.
+async fn began_again(scene: &Scene, is_before_the_loss: bool) {
+    scene.protect_one(ON_STOP).await;
+    let mut saved = scene.save().await;
+    for region in [HOME, IRELAND, FRANKFURT] {
+        scene.delete_images(region, true).await;
+    }
+    if !is_before_the_loss {
+        let step = std::time::Duration::from_secs(1);
+        let is_requested = async |scene: &Scene| scene.the_point().await["status"] == "requested";
+        scene.pass_until(step, step * 3600, is_requested).await;
+        saved = scene.save().await;
+    }
+    scene.pass(90).await;
+    assert_eq!(scene.count("CreateSnapshots", HOME), 2, "it began again");
+    scene.put_back(&saved).await;
+    scene.pass(3 * 60).await;
+    let point = scene.the_point().await;
+    assert_eq!(point["status"], "protected", "{point:#?}");
+    assert_eq!(scene.count("CreateSnapshots", HOME), 2, "it is not made a third time");
+    for region in [HOME, IRELAND, FRANKFURT] {
+        assert_eq!(scene.available(region).await.len(), 1, "{region}");
+    }
+    assert_eq!(scene.findings_of("ledger-went-back").await.len(), 1);
+    scene.assert_nothing_was_foreign().await;
+    scene.assert_true().await;
+}
+
+#[test]
+fn a_point_that_began_again_since_is_not_made_a_third_time() {
+    scene::play(async |scene| began_again(&scene, true).await);
+}
+
+#[test]
+fn a_point_that_was_about_to_begin_again_is_not_made_a_third_time() {
+    scene::play(async |scene| began_again(&scene, false).await);
+}
+
 #[test]
 fn a_slot_of_which_only_snapshots_were_made_is_made_after_all() {
     scene::play(async |scene| {

@@ -76,9 +76,14 @@ impl Rebuilt {
         Change { writes: [point].into_iter().chain(replicas).collect(), summary: self.summary() }
     }
 
-    /// Builds the change that writes all of it in the place of a point of which nothing was made. A
-    /// point that waits is made after all if only remains of failed attempts were found.
-    pub fn change_in_place(&self, before: Option<&Point>) -> Change {
+    /// Builds the change that writes all of it in the place of a point of which nothing was made,
+    /// or only what an earlier attempt made; `replicas` are the known ones. A point that waits is
+    /// made after all if only remains of failed attempts were found.
+    pub fn change_in_place(
+        &self,
+        before: Option<&Point>,
+        replicas: &BTreeMap<(PointId, Region), Replica>,
+    ) -> Change {
         let mut change = self.change();
         let Some(before) = before else { return change };
         if self.point.status == Status::Failed
@@ -96,6 +101,12 @@ impl Rebuilt {
             if let Record::Point(point) = &mut write.record {
                 write.expected = before.version;
                 point.version = before.version.saturating_add(1);
+            }
+            if let Record::Replica(replica) = &mut write.record
+                && let Some(before) = replicas.get(&(replica.point.clone(), replica.region.clone()))
+            {
+                write.expected = before.version;
+                replica.version = before.version.saturating_add(1);
             }
         }
         change
