@@ -1,8 +1,9 @@
 //! `afterimage rebuild`: rebuilds the ledger from tags and facts, for when its table is lost.
 //!
 //! The command lists everything with our tag in every region, decides which points tags and facts
-//! prove, shows them, asks, and writes the points that the ledger has no record of. It never
-//! changes a record, so that it can be run again at any time.
+//! prove, shows them, asks, and writes the points that the ledger has no record of, or knows only
+//! as they were before a later attempt. It changes no other record, so that it can be run again at
+//! any time.
 
 mod overview;
 mod table;
@@ -17,7 +18,7 @@ use afterimage_core::ids::{Region, SnapshotId};
 use afterimage_core::names::TAG_POINT;
 use afterimage_core::observed::{Complete, ObservedImage, ObservedSnapshot};
 use afterimage_core::point::Point;
-use afterimage_core::rebuild::{Found, Seen, decide};
+use afterimage_core::rebuild::{Found, Rebuilt, Seen, decide, made_later};
 use afterimage_core::request_counter::RequestCounter;
 use afterimage_core::slot::PointId;
 use afterimage_core::witness::is_to_be_replaced;
@@ -33,8 +34,9 @@ pub use table::{table, to_json};
 
 /// Rebuilds the ledger from the tags of images and snapshots, for when its table is lost.
 ///
-/// Rebuilt points are unverified: nothing of them is deleted until a person confirms them. Records
-/// that are in the ledger stay as they are.
+/// Rebuilt points are unverified: nothing of them is deleted until a person confirms them. A point
+/// that the ledger knows only as it was before a later attempt is replaced; all other records stay
+/// as they are.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Regions to search; default: every region that the account may use.
@@ -156,12 +158,23 @@ pub async fn look(
         seen.snapshots.insert(region.clone(), snapshots);
     }
     let found = decide(&seen);
-    let ids: Vec<PointId> = found.points.iter().map(|it| it.point.id.clone()).collect();
     let ledger = Ledger::new(config, table, STREAM);
-    let known = ledger.points(&ids).await?.into_iter();
+    let ids: Vec<PointId> = found.points.iter().map(|it| it.point.id.clone()).collect();
+    let known = ledger.points(&ids).await?;
+    let later = made_later(seen.originals(), &known);
+    let is_replaced = |rebuilt: &&Rebuilt| {
+        let is_older = |known: &Point| is_to_be_replaced(known) || later.contains(&known.id);
+        let known = known.get(&rebuilt.point.id);
+        known.is_some_and(|known| is_older(known) && rebuilt.is_better(known))
+    };
+    let better: Vec<&Rebuilt> = found.points.iter().filter(is_replaced).collect();
+    let places = better.iter().flat_map(|rebuilt| &rebuilt.replicas);
+    let places = places.map(|replica| (replica.point.clone(), replica.region.clone()));
+    let replicas = ledger.replicas_of(&places.collect::<Vec<_>>()).await?;
+    let better: BTreeSet<PointId> = better.iter().map(|it| it.point.id.clone()).collect();
     let (replaced, known): (BTreeMap<PointId, Point>, BTreeMap<PointId, Point>) =
-        known.partition(|(_, point)| is_to_be_replaced(point));
-    Ok(Overview { regions, found, known: known.into_keys().collect(), replaced })
+        known.into_iter().partition(|(id, _)| better.contains(id));
+    Ok(Overview { regions, found, known: known.into_keys().collect(), replaced, replicas })
 }
 
 /// Reads the snapshots without our tag that images with our tag map.
@@ -203,7 +216,7 @@ pub async fn write(
     let all = overview.missing().count();
     for (number, rebuilt) in (1..).zip(overview.missing()) {
         let replaced = overview.replaced.get(&rebuilt.point.id);
-        let change = rebuilt.change_in_place(replaced, &BTreeMap::new());
+        let change = rebuilt.change_in_place(replaced, &overview.replicas);
         match ledger.write(&change, LeaseUse::None, &mut writer).await? {
             Written::Done => {
                 done.points += 1;

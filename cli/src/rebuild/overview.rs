@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use afterimage_core::ids::Region;
-use afterimage_core::point::Point;
+use afterimage_core::point::{Point, Replica};
 use afterimage_core::rebuild::{Found, Rebuilt};
 use afterimage_core::slot::PointId;
 
@@ -15,9 +15,11 @@ pub struct Overview {
     pub found: Found,
     /// Found points that are already in the ledger.
     pub known: BTreeSet<PointId>,
-    /// Points that an older ledger requested again, and of which nothing was made. Those that were
-    /// found take their place.
+    /// Points that an older ledger requested again, and of which nothing was made, or that it knows
+    /// as they were before a later attempt. Those that were found take their place.
     pub replaced: BTreeMap<PointId, Point>,
+    /// The known replicas of these.
+    pub replicas: BTreeMap<(PointId, Region), Replica>,
 }
 
 /// Numbers of what was written.

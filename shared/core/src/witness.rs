@@ -31,6 +31,7 @@ use crate::names::TAG_POINT;
 use crate::observed::{Complete, ObservedSnapshot};
 use crate::point::Point;
 use crate::reason::{Code, Reason};
+use crate::rebuild::{Original, made_later};
 use crate::slot::{Occasion, PointId};
 use crate::status::Status;
 
@@ -174,13 +175,18 @@ pub fn named(
     points.filter(|point| machines.contains(point.instance())).collect()
 }
 
-/// Returns the machines of points that the ledger does not know, or of which it knows nothing that
-/// was made.
+/// Returns the machines of points that the ledger does not know, of which it knows nothing that
+/// was made, or of which a later attempt than it knows made snapshots.
 pub fn doubtful(
+    region: &Region,
+    snapshots: &Complete<ObservedSnapshot>,
     named: &BTreeSet<PointId>,
     points: &BTreeMap<PointId, Point>,
 ) -> BTreeSet<InstanceId> {
-    let unknown = named.iter().filter(|id| points.get(*id).is_none_or(is_to_be_replaced));
+    let originals = snapshots.0.iter().filter_map(|snapshot| Original::snapshot(region, snapshot));
+    let later = made_later(originals, points);
+    let is_unknown = |id: &PointId| points.get(id).is_none_or(is_to_be_replaced);
+    let unknown = named.iter().filter(|id| is_unknown(id) || later.contains(*id));
     unknown.map(|id| id.instance().clone()).collect()
 }
 

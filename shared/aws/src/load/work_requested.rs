@@ -217,9 +217,11 @@ async fn trust(
     let machines: BTreeSet<InstanceId> =
         points.iter().map(|point| point.instance().clone()).collect();
     let ids: Vec<InstanceId> = machines.iter().cloned().collect();
-    let named = witness::named(&aws.ec2.snapshots_of_machines(region, &ids).await?, &machines);
+    let snapshots = aws.ec2.snapshots_of_machines(region, &ids).await?;
+    let named = witness::named(&snapshots, &machines);
     let ids: Vec<PointId> = named.iter().cloned().collect();
-    let doubtful = witness::doubtful(&named, &aws.ledger.points(&ids).await?);
+    let points = aws.ledger.points(&ids).await?;
+    let doubtful = witness::doubtful(region, &snapshots, &named, &points);
     Ok(Trust { doubtful, ..trust })
 }
 

@@ -34,7 +34,6 @@ use crate::reason::{Code, Reason};
 use crate::rebuild::{self, Found, Rebuilt, Seen};
 use crate::request_counter::RequestCounter;
 use crate::slot::{Occasion, PointId};
-use crate::status::Status;
 use crate::subject::Subject;
 use crate::tags::read::Label;
 use crate::witness::{
@@ -95,37 +94,19 @@ fn doubt(identity: Option<&Identity>, witness: Option<&Witness>, now: Timestamp)
 /// Returns the points with a home in a doubted region that artefacts name, and that the ledger does
 /// not know, or would make again, or knows as they were before a later attempt.
 fn unknown(tagged: &Tagged, doubts: &BTreeMap<Region, Doubt>) -> BTreeSet<PointId> {
-    let images = tagged.images.iter().flat_map(|(region, images)| {
-        images.0.iter().map(move |image| (region, image.source.is_none(), &image.tags))
-    });
-    let snapshots = tagged.snapshots.iter().flat_map(|(region, snapshots)| {
-        let snapshots = snapshots.0.iter();
-        snapshots.map(move |snapshot| (region, snapshot.copied_for.is_none(), &snapshot.tags))
-    });
-    let named = images.chain(snapshots).filter(|(_, _, tags)| tags.contains_key(TAG_POINT));
-    let labels = named.filter_map(|(region, is_no_copy, tags)| {
-        let label = Label::read(tags).ok()?;
-        let is_original = is_no_copy && label.home == *region;
-        Some((is_original, label))
-    });
-    let is_unknown = |(is_original, label): &(bool, Label)| {
-        let is_later = |point: &Point| *is_original && is_later_attempt(label, point);
+    let images = tagged.images.values().flat_map(|images| &images.0).map(|image| &image.tags);
+    let snapshots = tagged.snapshots.values().flat_map(|snapshots| &snapshots.0);
+    let tags = images.chain(snapshots.map(|snapshot| &snapshot.tags));
+    let named = tags.filter(|tags| tags.contains_key(TAG_POINT));
+    let labels = named.filter_map(|tags| Label::read(tags).ok());
+    let originals = rebuild::originals(&tagged.images, &tagged.snapshots);
+    let later = rebuild::made_later(originals, &tagged.points);
+    let is_unknown = |label: &Label| {
+        let known = tagged.points.get(&label.point);
         doubts.contains_key(&label.home)
-            && tagged
-                .points
-                .get(&label.point)
-                .is_none_or(|point| is_to_be_replaced(point) || is_later(point))
+            && (known.is_none_or(is_to_be_replaced) || later.contains(&label.point))
     };
-    labels.filter(is_unknown).map(|(_, label)| label.point).collect()
-}
-
-/// Tells whether an original was made by an attempt that the ledger has not begun. The attempts of
-/// copies are counted by themselves.
-fn is_later_attempt(label: &Label, point: &Point) -> bool {
-    let (made, begun) = (label.attempt, point.step.attempt);
-    let is_to_begin =
-        point.status == Status::Requested && begun > 0 && point.step.begun_at.is_none();
-    label.requested_at == point.requested_at && (made > begun || is_to_begin && made == begun)
+    labels.filter(is_unknown).map(|label| label.point).collect()
 }
 
 /// Returns the regions that images with a home in a doubted region name for a replica. An empty
@@ -160,14 +141,10 @@ pub fn found(tagged: &Tagged, doubts: &BTreeMap<Region, Doubt>, now: Timestamp) 
         seen.bare.insert(region.clone(), bare.cloned().collect());
     }
     let mut found = rebuild::decide(&seen);
-    // What failed is no better than what the ledger has.
-    let is_better = |rebuilt: &Rebuilt| {
+    found.points.retain(|rebuilt| {
         let known = tagged.points.get(&rebuilt.point.id);
-        rebuilt.point.status != Status::Failed
-            || known
-                .is_none_or(|known| known.status == Status::Requested || is_to_be_replaced(known))
-    };
-    found.points.retain(|rebuilt| is_past(&rebuilt.point, tagged, now) && is_better(rebuilt));
+        is_past(&rebuilt.point, tagged, now) && known.is_none_or(|known| rebuilt.is_better(known))
+    });
     found
 }
 

@@ -14,6 +14,7 @@ use crate::status::Status;
 use crate::summary::{News, Stop, Summary};
 use crate::tags::read::{Label, devices};
 use crate::transition::summary;
+use crate::witness::is_to_be_replaced;
 
 /// Points that can be rebuilt, and artefacts that cannot be used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -110,6 +111,14 @@ impl Rebuilt {
             }
         }
         change
+    }
+
+    /// Tells whether it may take the place of what the ledger knows: what has failed is no better
+    /// than a point of which something was made.
+    pub fn is_better(&self, known: &Point) -> bool {
+        self.point.status != Status::Failed
+            || known.status == Status::Requested
+            || is_to_be_replaced(known)
     }
 
     fn summary(&self) -> Option<Summary> {

@@ -23,6 +23,7 @@
 
 mod found;
 mod home;
+mod later;
 mod machine;
 mod point;
 mod replicas;
@@ -37,6 +38,7 @@ use crate::tags::read::Label;
 use found::{Group, Labelled};
 
 pub use found::{Found, Rebuilt, Unusable};
+pub use later::{Original, made_later, originals};
 
 /// Artefacts that carry our tag, by region.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +47,13 @@ pub struct Seen {
     pub snapshots: BTreeMap<Region, Complete<ObservedSnapshot>>,
     /// Snapshots without our tag that images with our tag name.
     pub bare: BTreeMap<Region, Vec<ObservedSnapshot>>,
+}
+
+impl Seen {
+    /// Lists the artefacts that are no copies.
+    pub fn originals(&self) -> impl Iterator<Item = Original> {
+        later::originals(&self.images, &self.snapshots)
+    }
 }
 
 /// Rebuilds points from the artefacts that were seen.
