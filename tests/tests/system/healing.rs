@@ -181,21 +181,23 @@ fn a_hostile_script(machines: usize, days: u64) {
             assert_eq!(first_told.get(&finding["sk"]), Some(&finding["seen_at"]), "told once");
         }
         let days = usize::try_from(days).expect("it is a small number");
-        let calls: Vec<_> = scene.calls().into_iter().filter(|call| call.at >= begun_at).collect();
         for region in [HOME, IRELAND, FRANKFURT] {
             let made = |action: &str| {
-                let of = calls.iter().filter(|call| call.action == action && call.region == region);
-                of.count()
+                scene.number_of(|call| {
+                    call.at >= begun_at && call.action == action && call.region == region
+                })
             };
             let nightly = if region == HOME { made("CreateSnapshots") } else { made("CopyImage") };
             let again_gib = nightly.saturating_sub(machines * days) * ROOT_GIB;
-            let ec2 = calls.iter().filter(|call| call.service == "ec2" && call.region == region);
+            let ec2 = scene.number_of(|call| {
+                call.at >= begun_at && call.service == "ec2" && call.region == region
+            });
             println!(
                 "{machines} machines, {days} days, {region}: CopyImage {}, CreateSnapshots {}, \
                  {again_gib} GiB made again beside the nights' own, {} calls of EC2",
                 made("CopyImage"),
                 made("CreateSnapshots"),
-                ec2.count()
+                ec2
             );
             assert!(again_gib <= budget_gib * (days + 1), "{region}: {again_gib} GiB");
         }

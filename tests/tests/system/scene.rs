@@ -429,8 +429,18 @@ impl Scene {
         self.number_of(|call| call.action == action && call.region == region)
     }
 
-    /// How many calls of the functions are like that. No call is copied: those of a month take
-    /// gigabytes.
+    /// Checks the calls so far as the end of a scene does, and forgets all but those of the last
+    /// hour: those of a month take gigabytes.
+    pub fn forget_calls(&self) {
+        let hour = std::time::Duration::from_secs(3600);
+        let at = self.cloud.now() - hour;
+        self.cloud.with(|model| {
+            neighbour::assert_shares(model.trace.entries());
+            model.trace.forget_before(at);
+        });
+    }
+
+    /// How many calls of the functions are like that.
     pub fn number_of(&self, is_like_that: impl Fn(&Entry) -> bool) -> usize {
         self.cloud.with(|model| {
             let ours = |entry: &&Entry| entry.what == What::Call && is_ours(&entry.principal);

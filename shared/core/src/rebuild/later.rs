@@ -1,0 +1,77 @@
+//! What was made by an attempt that the ledger has not begun: the ledger is older than it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::ids::Region;
+use crate::observed::{Complete, ObservedImage, ObservedSnapshot};
+use crate::point::Point;
+use crate::policy::Artefact;
+use crate::slot::PointId;
+use crate::status::Status;
+use crate::tags::read::Label;
+
+/// An original, by what its tags say. The attempts of copies are counted by themselves.
+#[derive(Clone, Debug)]
+pub struct Original {
+    label: Label,
+    is_image: bool,
+}
+
+impl Original {
+    /// Reads an image; none if it is a copy, or does not say of which point it is.
+    pub fn image(region: &Region, image: &ObservedImage) -> Option<Original> {
+        let label = Label::read(&image.tags).ok()?;
+        let is_original = image.source.is_none() && label.home == *region;
+        is_original.then_some(Original { label, is_image: true })
+    }
+
+    /// Reads a snapshot; none if it is of a copy, or does not say of which point it is.
+    pub fn snapshot(region: &Region, snapshot: &ObservedSnapshot) -> Option<Original> {
+        let label = Label::read(&snapshot.tags).ok()?;
+        let is_original = snapshot.copied_for.is_none() && label.home == *region;
+        is_original.then_some(Original { label, is_image: false })
+    }
+
+    /// Tells whether an attempt made it that the ledger has not begun. The step that registers has
+    /// attempts of its own: a snapshot says nothing of them.
+    fn is_later_than(&self, point: &Point) -> bool {
+        let is_same_step = self.is_image
+            || point.plan.kind == Artefact::Snapshots
+            || matches!(
+                point.status,
+                Status::Requested | Status::Snapshotting | Status::Snapshotted
+            );
+        let (made, begun) = (self.label.attempt, point.step.attempt);
+        // The intent is written before the call.
+        let is_to_begin =
+            point.status == Status::Requested && begun > 0 && point.step.begun_at.is_none();
+        is_same_step
+            && self.label.requested_at == point.requested_at
+            && (made > begun || is_to_begin && made == begun)
+    }
+}
+
+/// Lists the artefacts that are no copies.
+pub fn originals(
+    images: &BTreeMap<Region, Complete<ObservedImage>>,
+    snapshots: &BTreeMap<Region, Complete<ObservedSnapshot>>,
+) -> impl Iterator<Item = Original> {
+    let images = images.iter().flat_map(|(region, images)| {
+        images.0.iter().filter_map(|image| Original::image(region, image))
+    });
+    let snapshots = snapshots.iter().flat_map(|(region, snapshots)| {
+        snapshots.0.iter().filter_map(|snapshot| Original::snapshot(region, snapshot))
+    });
+    images.chain(snapshots)
+}
+
+/// Returns the known points of which a later attempt than the ledger knows made something.
+pub fn made_later(
+    originals: impl IntoIterator<Item = Original>,
+    points: &BTreeMap<PointId, Point>,
+) -> BTreeSet<PointId> {
+    let is_later = |original: &Original| {
+        points.get(&original.label.point).is_some_and(|point| original.is_later_than(point))
+    };
+    originals.into_iter().filter(is_later).map(|original| original.label.point).collect()
+}
