@@ -99,7 +99,9 @@ impl Point {
             let all = volumes.iter().all(|volume| self.snapshots.contains_key(&volume.id));
             all && volumes.len() == self.snapshots.len() && !volumes.is_empty()
         };
-        let complete = self.machine.as_ref().is_some_and(of_machine);
+        // Copies do not tell what disks their image was made of, once that is gone.
+        let is_unknown = self.unverified && self.machine.is_none() && self.snapshots.is_empty();
+        let complete = is_unknown || self.machine.as_ref().is_some_and(of_machine);
         self.has("one snapshot of each volume of the machine", complete)
     }
 

@@ -27,12 +27,9 @@ use jiff::Timestamp;
 
 use crate::ids::{InstanceId, Region};
 use crate::limits::{DOUBT_MAX, ROUND_MAX};
-use crate::names::TAG_POINT;
-use crate::observed::{Complete, ObservedSnapshot};
 use crate::point::Point;
 use crate::reason::{Code, Reason};
-use crate::rebuild::{Original, made_later};
-use crate::slot::{Occasion, PointId};
+use crate::slot::Occasion;
 use crate::status::Status;
 
 /// Count of a region in the ledger.
@@ -163,31 +160,6 @@ impl Trust {
             .map(|doubted_since| Mark::Doubt { region, count: seen, doubted_since });
         (None, doubt)
     }
-}
-
-/// Returns the points that the tags of artefacts at home name, of some machines.
-pub fn named(
-    snapshots: &Complete<ObservedSnapshot>,
-    machines: &BTreeSet<InstanceId>,
-) -> BTreeSet<PointId> {
-    let tags = snapshots.0.iter().filter_map(|snapshot| snapshot.tags.get(TAG_POINT));
-    let points = tags.filter_map(|tag| PointId::parse(tag).ok());
-    points.filter(|point| machines.contains(point.instance())).collect()
-}
-
-/// Returns the machines of points that the ledger does not know, of which it knows nothing that
-/// was made, or of which a later attempt than it knows made snapshots.
-pub fn doubtful(
-    region: &Region,
-    snapshots: &Complete<ObservedSnapshot>,
-    named: &BTreeSet<PointId>,
-    points: &BTreeMap<PointId, Point>,
-) -> BTreeSet<InstanceId> {
-    let originals = snapshots.0.iter().filter_map(|snapshot| Original::snapshot(region, snapshot));
-    let later = made_later(originals, points);
-    let is_unknown = |id: &PointId| points.get(id).is_none_or(is_to_be_replaced);
-    let unknown = named.iter().filter(|id| is_unknown(id) || later.contains(*id));
-    unknown.map(|id| id.instance().clone()).collect()
 }
 
 /// Tells whether a point is one that an older ledger requested again, so that what was made of its

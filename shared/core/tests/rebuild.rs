@@ -392,3 +392,43 @@ fn nothing_is_adopted_for_a_slot_to_come_or_for_a_run_that_has_not_ended() {
     assert_eq!(adopted(stop.clone(), State::Stopped), 1);
     assert_eq!(adopted(stop, State::Running), 0);
 }
+
+#[test]
+fn a_point_whose_image_is_gone_has_the_copies_of_it() {
+    let ids = BTreeMap::from([(volume(1), snap(11)), (volume(2), snap(12))]);
+    for (set, known) in [(&set()[..], ids), (&set()[..1], BTreeMap::new()), (&[], BTreeMap::new())]
+    {
+        let found = decide(&seen(&[], set, &[copy(5, 1, 0)]));
+        let point = the_point(&found);
+        assert_eq!((point.status, point.home_place), (Status::Imaged, Place::Lost));
+        assert_eq!((&point.image, &point.lost), (&None, &Some(ami(1))));
+        assert_eq!(point.reason.as_ref().map(|reason| reason.code), Some(Code::Lost));
+        assert_eq!((&point.snapshots, point.grade), (&known, Some(Grade::AtRest)));
+        assert_eq!(point.leftovers.len(), set.len() - known.len());
+        assert_eq!(point.machine, (!known.is_empty()).then(machine));
+        assert_eq!(point.taken_at, Some(if known.is_empty() { at(0) } else { at(5) }));
+        assert_eq!(point.replicas, BTreeMap::from([(region(IRELAND), Place::Available)]));
+        assert_eq!(found.points[0].replicas[0].image, Some(ami(5)));
+        assert_eq!(found.unusable, []);
+    }
+}
+
+#[test]
+fn what_is_no_copy_of_an_image_of_its_point_does_not_vouch_for_it() {
+    let unnamed = ObservedImage { name: "my own".into(), ..copy(5, 1, 0) };
+    let elsewhere = ObservedImage { source: Some((region(IRELAND), ami(1))), ..copy(5, 1, 0) };
+    let registered = ObservedImage { source: None, ..copy(5, 1, 0) };
+    let failed = ObservedImage { state: ImageState::Failed, ..copy(5, 1, 0) };
+    for one in [unnamed, elsewhere, registered, failed] {
+        let found = decide(&seen(&[], &[], std::slice::from_ref(&one)));
+        assert_eq!(found.points, [], "{one:#?}");
+        assert_eq!(whys(&found).len(), 1);
+    }
+    // What else is there of the point belongs to another image.
+    let found = decide(&seen(&[], &[], &[copy(5, 1, 0), copy(6, 2, 0), copy(7, 2, 1)]));
+    assert_eq!(the_point(&found).lost, Some(ami(2)));
+    assert_eq!(
+        whys(&found),
+        [(ami(5).to_string(), "its source is not the image of its point".into())]
+    );
+}

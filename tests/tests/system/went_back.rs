@@ -11,6 +11,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType,
     ScalarAttributeType,
 };
+use serde_json::json;
 
 use crate::scene::{
     self, EVERY_SIX_HOURS, FRANKFURT, HOME, IRELAND, Item, NIGHTLY, ON_STOP, Scene, Stage, codes,
@@ -484,4 +485,44 @@ fn a_rebuild_that_does_not_look_in_a_region_leaves_its_replicas_undecided() {
         scene.assert_adopted_whole().await;
         assert_eq!(scene.count("CopyImage", IRELAND), 1, "it is not copied a second time");
     });
+}
+
+/// Of the only image so far nothing is left at home, or its snapshots, and the ledger does not know
+/// that it was made. The copy vouches for it.
+fn only_a_copy_is_left(with_snapshots: bool) {
+    scene::play(async |scene| {
+        scene.machine(0).await;
+        scene.policies(EVERY_SIX_HOURS).await;
+        scene.pass(8).await;
+        let saved = scene.save().await;
+        scene.pass(6 * 60).await;
+        assert_eq!(scene.points().await.len(), 1, "one slot was made");
+        let before = scene.available(IRELAND).await;
+        assert_eq!(before.len(), 1);
+        scene.delete_images(HOME, with_snapshots).await;
+        scene.put_back(&saved).await;
+        scene.pass(2 * 60).await;
+        let point = scene.the_point().await;
+        assert_eq!(scene.count("CreateSnapshots", HOME), 1, "it is not made again: {point:#?}");
+        assert_eq!(scene.available(IRELAND).await, before, "the copy is the one that there was");
+        assert_eq!(scene.available(HOME).await.len(), 1, "it is copied back: {point:#?}");
+        for item in scene.ledger().await {
+            if item["sk"].contains("replica") || item["pk"] == "findings" {}
+        }
+        assert_eq!(point["status"], "protected", "{point:#?}");
+        let good = scene.good().await.expect("there is something to recover from");
+        assert_eq!(good["image"], scene.available(HOME).await[0].id.as_str());
+        assert_eq!(good["replicas"], json!([IRELAND]));
+        scene.assert_nothing_was_foreign().await;
+    });
+}
+
+#[test]
+fn an_unknown_image_that_is_gone_is_known_by_its_copy() {
+    only_a_copy_is_left(false);
+}
+
+#[test]
+fn an_unknown_image_that_is_gone_with_its_snapshots_is_known_by_its_copy() {
+    only_a_copy_is_left(true);
 }

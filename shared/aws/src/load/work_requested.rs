@@ -19,8 +19,9 @@ use afterimage_core::names::TAG_POINT;
 use afterimage_core::observed::{Complete, ObservedImage, ObservedSnapshot};
 use afterimage_core::obstacle::Obstacles;
 use afterimage_core::point::{Point, Replica};
+use afterimage_core::rebuild;
 use afterimage_core::slot::PointId;
-use afterimage_core::witness::{self, Trust};
+use afterimage_core::witness::Trust;
 use afterimage_core::work::{Kind, Queue};
 use afterimage_core::worker::batch::Batch;
 use afterimage_core::worker::memory::Memory;
@@ -218,10 +219,18 @@ async fn trust(
         points.iter().map(|point| point.instance().clone()).collect();
     let ids: Vec<InstanceId> = machines.iter().cloned().collect();
     let snapshots = aws.ec2.snapshots_of_machines(region, &ids).await?;
-    let named = witness::named(&snapshots, &machines);
+    // Of an image that is gone with its snapshots, only copies are left.
+    let mut copies = Vec::new();
+    for other in in_force.regions.iter().filter(|other| *other != region) {
+        match aws.ec2.images_tagged(other).await {
+            Ok(Complete(images)) => copies.extend(images),
+            Err(failure) => left_out(&failure),
+        }
+    }
+    let named = rebuild::named(&snapshots, &copies, &machines);
     let ids: Vec<PointId> = named.iter().cloned().collect();
     let points = aws.ledger.points(&ids).await?;
-    let doubtful = witness::doubtful(region, &snapshots, &named, &points);
+    let doubtful = rebuild::doubtful(region, &snapshots, &named, &points);
     Ok(Trust { doubtful, ..trust })
 }
 

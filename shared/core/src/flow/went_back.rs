@@ -70,15 +70,33 @@ pub fn doubts(
     testimony: &Testimony,
     now: Timestamp,
 ) -> BTreeMap<Region, Doubt> {
-    let Testimony::Read(witnesses) = testimony else { return BTreeMap::new() };
-    let homes = in_force.policies.iter().flat_map(|policy| &policy.select.regions);
-    let regions: BTreeSet<&Region> =
-        homes.chain(in_force.identities.keys()).chain(witnesses.keys()).collect();
-    let doubted = regions.into_iter().filter_map(|region| {
-        let (identity, witness) = (in_force.identities.get(region), witnesses.get(region));
+    let counts = counts(in_force, testimony).into_iter();
+    let doubted = counts.filter_map(|(region, (identity, witness))| {
         doubt(identity, witness, now).map(|doubt| (region.clone(), doubt))
     });
     doubted.collect()
+}
+
+/// Returns the count of the ledger and that of the witness, for every region that has one.
+fn counts<'a>(
+    in_force: &'a InForce,
+    testimony: &'a Testimony,
+) -> BTreeMap<&'a Region, (Option<&'a Identity>, Option<&'a Witness>)> {
+    let Testimony::Read(witnesses) = testimony else { return BTreeMap::new() };
+    let homes = in_force.policies.iter().flat_map(|policy| &policy.select.regions);
+    let regions = homes.chain(in_force.identities.keys()).chain(witnesses.keys());
+    let of = |region| (region, (in_force.identities.get(region), witnesses.get(region)));
+    regions.map(of).collect()
+}
+
+/// Returns the regions of which it is not known yet whether their ledger is to be doubted, because
+/// a round may be under way.
+fn undecided(in_force: &InForce, testimony: &Testimony, now: Timestamp) -> BTreeSet<Region> {
+    let counts = counts(in_force, testimony).into_iter();
+    let undecided = counts.filter(|(_, (identity, witness))| {
+        is_doubted(*identity, *witness) && doubt(*identity, *witness, now).is_none()
+    });
+    undecided.map(|(region, _)| region.clone()).collect()
 }
 
 fn doubt(identity: Option<&Identity>, witness: Option<&Witness>, now: Timestamp) -> Option<Doubt> {
@@ -175,7 +193,7 @@ pub struct Outcome {
     pub decision: Decision,
     /// The facts of the audit with what is adopted; none if nothing is.
     pub known: Option<Tagged>,
-    /// The regions whose ledger is doubted from now on.
+    /// The regions whose ledger is doubted from now on, or may come to be.
     pub doubted: BTreeSet<Region>,
 }
 
@@ -183,10 +201,10 @@ pub struct Outcome {
 pub fn decide(facts: &WentBack, in_force: &InForce, tagged: &Tagged, now: Timestamp) -> Outcome {
     let mut decision = Decision::default();
     tell_of_witness(&mut decision, facts, in_force, tagged, now);
-    let mut doubted = BTreeSet::new();
+    let mut doubted = undecided(in_force, &facts.testimony, now);
     let doubts = doubts(in_force, &facts.testimony, now);
     if doubts.is_empty() {
-        return Outcome { decision, ..Outcome::default() };
+        return Outcome { decision, doubted, ..Outcome::default() };
     }
     let found = found(tagged, &doubts, now);
     let is_late = |home: &Region| {

@@ -1,14 +1,16 @@
-//! What was made by an attempt that the ledger has not begun: the ledger is older than it.
+//! What the ledger does not know, because it is older: points, and attempts that it has not begun.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ids::Region;
+use crate::ids::{InstanceId, Region};
+use crate::names::TAG_POINT;
 use crate::observed::{Complete, ObservedImage, ObservedSnapshot};
 use crate::point::Point;
 use crate::policy::Artefact;
 use crate::slot::PointId;
 use crate::status::Status;
 use crate::tags::read::Label;
+use crate::witness::is_to_be_replaced;
 
 /// An original, by what its tags say. The attempts of copies are counted by themselves.
 #[derive(Clone, Debug)]
@@ -74,4 +76,31 @@ pub fn made_later(
         points.get(&original.label.point).is_some_and(|point| original.is_later_than(point))
     };
     originals.into_iter().filter(is_later).map(|original| original.label.point).collect()
+}
+
+/// Returns the points that the tags of snapshots and copies name, of some machines.
+pub fn named(
+    snapshots: &Complete<ObservedSnapshot>,
+    copies: &[ObservedImage],
+    machines: &BTreeSet<InstanceId>,
+) -> BTreeSet<PointId> {
+    let snapshots = snapshots.0.iter().filter_map(|snapshot| snapshot.tags.get(TAG_POINT));
+    let tags = snapshots.chain(copies.iter().filter_map(|image| image.tags.get(TAG_POINT)));
+    let points = tags.filter_map(|tag| PointId::parse(tag).ok());
+    points.filter(|point| machines.contains(point.instance())).collect()
+}
+
+/// Returns the machines of points that the ledger does not know, of which it knows nothing that
+/// was made, or of which a later attempt than it knows made snapshots.
+pub fn doubtful(
+    region: &Region,
+    snapshots: &Complete<ObservedSnapshot>,
+    named: &BTreeSet<PointId>,
+    points: &BTreeMap<PointId, Point>,
+) -> BTreeSet<InstanceId> {
+    let originals = snapshots.0.iter().filter_map(|snapshot| Original::snapshot(region, snapshot));
+    let later = made_later(originals, points);
+    let is_unknown = |id: &PointId| points.get(id).is_none_or(is_to_be_replaced);
+    let unknown = named.iter().filter(|id| is_unknown(id) || later.contains(*id));
+    unknown.map(|id| id.instance().clone()).collect()
 }

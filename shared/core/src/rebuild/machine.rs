@@ -11,6 +11,26 @@ use crate::tags::read::Label;
 
 /// The machine that an image was made of; none if the image does not show what every image has.
 pub(super) fn of_image(image: &Labelled<ObservedImage>, set: &Set) -> Option<Machine> {
+    machine(image, |device| {
+        let of_device = |(_, snapshot): &(&VolumeId, &&ObservedSnapshot)| {
+            Some(&snapshot.id) == device.snapshot.as_ref()
+        };
+        set.iter().find(of_device).map(|(id, snapshot)| (id.clone(), *snapshot))
+    })
+}
+
+/// The machine that an image was made of, by a copy of it and by the snapshots that it was made of.
+pub(super) fn of_copy(copy: &Labelled<ObservedImage>, label: &Label, set: &Set) -> Option<Machine> {
+    machine(copy, |device| {
+        let id = label.devices.get(&device.name)?;
+        set.get(id).map(|snapshot| (id.clone(), *snapshot))
+    })
+}
+
+fn machine<'a>(
+    image: &Labelled<ObservedImage>,
+    of: impl Fn(&ObservedDevice) -> Option<(VolumeId, &'a ObservedSnapshot)>,
+) -> Option<Machine> {
     let Labelled { seen, label, .. } = image;
     let attributes = &seen.attributes;
     let build = Build {
@@ -35,7 +55,7 @@ pub(super) fn of_image(image: &Labelled<ObservedImage>, set: &Set) -> Option<Mac
     let mut devices: Vec<&ObservedDevice> = seen.devices.iter().collect();
     devices.sort_by_key(|device| &device.name);
     let volumes: Option<Vec<Volume>> =
-        devices.into_iter().map(|device| volume(device, set)).collect();
+        devices.into_iter().map(|device| volume(device, of(device)?)).collect();
     let (instance, left_out) = (instance(label), Vec::new());
     Some(Machine { instance, build, volumes: volumes?, left_out })
 }
@@ -54,13 +74,12 @@ fn instance(label: &Label) -> Instance {
     }
 }
 
-fn volume(device: &ObservedDevice, set: &Set) -> Option<Volume> {
-    let of_device = |(_, snapshot): &(&VolumeId, &&ObservedSnapshot)| {
-        Some(&snapshot.id) == device.snapshot.as_ref()
-    };
-    let (id, snapshot) = set.iter().find(of_device)?;
+fn volume(
+    device: &ObservedDevice,
+    (id, snapshot): (VolumeId, &ObservedSnapshot),
+) -> Option<Volume> {
     Some(Volume {
-        id: id.clone(),
+        id,
         device: device.name.clone(),
         size_gib: device.size_gib?,
         volume_type: device.volume_type.clone()?,

@@ -12,6 +12,8 @@
 //! - A replica is a copy of that image, under a name of the point, in a region that the image says
 //!   was to have one. A listing of that region decides: as long as there is none, it is undecided
 //!   whether there is a replica.
+//! - An image that is gone, and of which there are copies, is lost: EC2 itself says what a copy was
+//!   made of. Such a point has its replicas, and its image can be copied back.
 //! - Where snapshots are all that was wanted, a set is complete that has one snapshot of each of
 //!   its volumes, of one instant.
 //! - What is of the same point by the same rules, and of no use to it, is what failed tries left.
@@ -38,7 +40,7 @@ use crate::tags::read::Label;
 use found::{Group, Labelled};
 
 pub use found::{Found, Rebuilt, Unusable};
-pub use later::{Original, made_later, originals};
+pub use later::{Original, doubtful, made_later, named, originals};
 
 /// Artefacts that carry our tag, by region.
 #[derive(Clone, Debug, Default)]

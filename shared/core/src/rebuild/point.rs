@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::found::{Found, Group, Labelled, Rebuilt};
 use super::home::{self, Judged, Set};
 use super::{machine, replicas};
-use crate::ids::{Region, ResourceId, SnapshotId, VolumeId};
+use crate::ids::{AmiId, Region, ResourceId, SnapshotId, VolumeId};
 use crate::machine::Machine;
 use crate::names::TAG_POINT;
-use crate::observed::{ObservedImage, ObservedSnapshot, SnapshotState};
+use crate::observed::{ImageState, ObservedImage, ObservedSnapshot, SnapshotState};
 use crate::point::{Chosen, Place, Plan, Point, Replica, Step};
 use crate::policy::{Artefact, Method, Replicate};
 use crate::reason::{Code, Reason};
@@ -19,6 +19,8 @@ use crate::tags::read::Label;
 struct Home<'a> {
     label: Label,
     image: Option<Labelled<'a, ObservedImage>>,
+    /// The image that is gone, and of which there are copies elsewhere.
+    lost: Option<AmiId>,
     machine: Option<Machine>,
     set: Set<'a>,
 }
@@ -29,7 +31,8 @@ pub(super) fn rebuild(group: &Group, listed: &BTreeSet<&Region>, found: &mut Fou
         let why = format!("{why}; its point is rebuilt once it is available");
         return found.leave_image(image, why);
     }
-    let home = of_image(group).or_else(|| of_snapshots(group)).or_else(|| of_remains(group));
+    let home = of_image(group).or_else(|| of_snapshots(group)).or_else(|| of_copies(group));
+    let home = home.or_else(|| of_remains(group));
     let Some(home) = home else {
         return leave_all(group, found);
     };
@@ -37,7 +40,7 @@ pub(super) fn rebuild(group: &Group, listed: &BTreeSet<&Region>, found: &mut Fou
     let mut point = point(&home).found(taken_for_ours(&bare));
     point.leftovers = leftovers(group, &home, found);
     let mut replicas = Vec::new();
-    if home.image.is_some() {
+    if home.image.is_some() || home.lost.is_some() {
         let Some(of_image) = replicas::of(group, listed, &point, found) else { return };
         point.replicas = of_image.iter().map(replicas::place).collect();
         settle(&mut point, &of_image);
@@ -89,13 +92,43 @@ fn of_image<'a>(group: &Group<'a>) -> Option<Home<'a>> {
     let order = |image: &ObservedImage| (!group.bare_of(image).is_empty(), !is_copied(image));
     let (image, set) = good.min_by_key(|(image, _)| order(image.seen))?;
     let machine = Some(machine::of_image(image, &set)?);
-    Some(Home { label: image.label.clone(), image: Some(image.clone()), machine, set })
+    Some(Home { label: image.label.clone(), image: Some(image.clone()), lost: None, machine, set })
+}
+
+/// Finds the image that is gone by its copies: EC2 itself says what an image was copied from. Of
+/// several, it is the one that has most copies, or else that of the last try.
+fn of_copies<'a>(group: &Group<'a>) -> Option<Home<'a>> {
+    let mut copies: BTreeMap<&AmiId, Vec<&Labelled<'a, ObservedImage>>> = BTreeMap::new();
+    for image in &group.images {
+        let is_wanted = image.label.kind == Artefact::Image && *image.region != image.label.home;
+        if let Some(source) = replicas::copied_from(image).filter(|_| is_wanted)
+            && image.seen.state == ImageState::Available
+        {
+            copies.entry(source).or_default().push(image);
+        }
+    }
+    let most = |(_, copies): &(&AmiId, Vec<&Labelled<ObservedImage>>)| {
+        (copies.len(), copies.first().map(|copy| copy.label.attempt))
+    };
+    let (source, copies) = copies.into_iter().max_by_key(most)?;
+    let copy = copies.first()?;
+    let is_of_copy = |(label, set): &(&Label, Set)| {
+        let names = copy.seen.devices.iter().map(|device| device.name.as_str());
+        let of_set = label.devices.keys().map(String::as_str);
+        let is_same = names.collect::<BTreeSet<_>>() == of_set.collect::<BTreeSet<_>>();
+        is_same && !set.is_empty() && label.agrees(&copy.label)
+    };
+    let of_copy = home::sets(group).into_iter().find(is_of_copy);
+    let machine = of_copy.as_ref().and_then(|(label, set)| machine::of_copy(copy, label, set));
+    // The disks of an image are not in its own tags.
+    let set = of_copy.filter(|_| machine.is_some()).map(|(_, set)| set).unwrap_or_default();
+    Some(Home { label: copy.label.clone(), image: None, lost: Some(source.clone()), machine, set })
 }
 
 fn of_snapshots<'a>(group: &Group<'a>) -> Option<Home<'a>> {
     let mut sets = home::sets(group).into_iter();
     let (label, set) = sets.find(|(label, _)| label.kind == Artefact::Snapshots)?;
-    Some(Home { label: label.clone(), image: None, machine: None, set })
+    Some(Home { label: label.clone(), image: None, lost: None, machine: None, set })
 }
 
 /// Finds the label of a point of which only leftovers exist. A set that is pending may become good.
@@ -111,7 +144,7 @@ fn of_remains<'a>(group: &Group<'a>) -> Option<Home<'a>> {
     };
     let image = || group.images.iter().find(is_left).map(|image| &image.label);
     let label = first.map(|snapshot| &snapshot.label).or_else(image)?.clone();
-    Some(Home { label, image: None, machine: None, set: Set::new() })
+    Some(Home { label, image: None, lost: None, machine: None, set: Set::new() })
 }
 
 fn point(home: &Home) -> Point {
@@ -123,14 +156,15 @@ fn point(home: &Home) -> Point {
         retain: None,
     });
     let image = home.image.as_ref();
-    let replicate = if image.is_some() { replicate.collect() } else { Vec::new() };
+    let is_image = image.is_some() || home.lost.is_some();
+    let replicate = if is_image { replicate.collect() } else { Vec::new() };
     let plan = Plan { kind: label.kind, replicate, ..Plan::default() };
     let slot = label.slot.clone();
     let new = Point::requested(slot, label.home.clone(), plan, label.requested_at);
-    let is_good = !home.set.is_empty();
+    let is_good = !home.set.is_empty() || home.lost.is_some();
     let failed = "only leftovers of failed attempts were found when the ledger was rebuilt; there \
                   is nothing to recover from";
-    Point {
+    let point = Point {
         status: if is_good { Status::Protected } else { Status::Failed },
         reason: (!is_good).then(|| Reason::new(Code::NotRebuilt, failed)),
         step: Step { attempt: label.attempt, ..Step::default() },
@@ -143,6 +177,28 @@ fn point(home: &Home) -> Point {
         method: image.map(|image| method(image.seen)),
         unverified: true,
         ..new
+    };
+    match &home.lost {
+        Some(lost) => without_image(point, lost),
+        None => point,
+    }
+}
+
+/// Returns the point whose image is gone, and of which there are copies elsewhere.
+fn without_image(point: Point, lost: &AmiId) -> Point {
+    let text = format!("{lost} was not found in {} when the ledger was rebuilt", point.home);
+    let why = "the image is gone; only a copy is as it was";
+    Point {
+        status: Status::Imaged,
+        home_place: Place::Lost,
+        lost: Some(lost.clone()),
+        reason: Some(Reason::new(Code::Lost, text)),
+        // It is made again at once, if it is wanted.
+        step: Step { due_at: Some(point.requested_at), ..point.step },
+        // Of data that is not younger than that.
+        taken_at: point.taken_at.or(Some(point.requested_at)),
+        method: Some(Chosen { method: Method::CreateImage, why: why.to_string() }),
+        ..point
     }
 }
 
@@ -173,13 +229,16 @@ fn method(image: &ObservedImage) -> Chosen {
 }
 
 /// A point that lacks a replica has failed for want of it. While one is undecided, the point is not
-/// settled.
+/// settled. One that lacks its image waits for that.
 fn settle(point: &mut Point, replicas: &[Replica]) {
     let regions = |place| {
         let of_place = replicas.iter().filter(move |replica| Place::from(replica.status) == place);
         of_place.map(|replica| replica.region.as_str()).collect::<Vec<_>>()
     };
     let (missing, undecided) = (regions(Place::Failed), regions(Place::Underway));
+    if point.home_place == Place::Lost {
+        return;
+    }
     if !undecided.is_empty() {
         point.status = Status::Imaged;
         point.reason = Some(replicas::not_listed(&undecided.join(", ")));

@@ -17,7 +17,7 @@ pub(super) fn of(
     point: &Point,
     found: &mut Found,
 ) -> Option<Vec<Replica>> {
-    let source = point.image.as_ref()?;
+    let source = point.image.as_ref().or(point.lost.as_ref())?;
     let absent = |region| match listed.contains(region) {
         true => missing(point, source, region),
         false => undecided(point, source, region),
@@ -31,7 +31,7 @@ pub(super) fn of(
             found.leave_image(image, "its point has no replica in this region");
             continue;
         };
-        if let Err(why) = is_copy(image, point) {
+        if let Err(why) = is_copy(image, point, source) {
             found.leave_image(image, why);
             continue;
         }
@@ -66,10 +66,21 @@ pub(super) fn of(
     Some(replicas.into_values().collect())
 }
 
-fn is_copy(image: &Labelled<ObservedImage>, point: &Point) -> Result<(), &'static str> {
+/// Returns the image at the home of its point that a replica was copied from.
+pub(super) fn copied_from<'a>(image: &Labelled<'a, ObservedImage>) -> Option<&'a AmiId> {
     let Labelled { seen, label, .. } = image;
-    let source = seen.source.as_ref().map(|(region, image)| (region, image));
-    if source != point.image.as_ref().map(|image| (&point.home, image)) {
+    let (region, source) = seen.source.as_ref()?;
+    let is_named = seen.name == image_name(&label.point, label.attempt);
+    (*region == label.home && is_named).then_some(source)
+}
+
+fn is_copy(
+    image: &Labelled<ObservedImage>,
+    point: &Point,
+    source: &AmiId,
+) -> Result<(), &'static str> {
+    let Labelled { seen, label, .. } = image;
+    if seen.source.as_ref() != Some(&(point.home.clone(), source.clone())) {
         return Err("its source is not the image of its point");
     }
     if seen.name != image_name(&point.id, label.attempt) {
