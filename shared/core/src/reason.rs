@@ -202,6 +202,8 @@ codes! {
     TooManyHops = "too-many-hops",
     /// Work was due, and nobody was at it.
     Overdue = "overdue",
+    /// Work was overdue for hours, and nobody was at it.
+    WorkStandsStill = "work-stands-still",
     /// A policy that selects no machine.
     PolicyMatchesNothing = "policy-matches-nothing",
     /// A machine that no policy selects, though it looks as if one should.

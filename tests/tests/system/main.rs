@@ -28,6 +28,7 @@ mod rebuild;
 mod recycle_bin;
 mod regions;
 mod scene;
+mod stands_still;
 mod stop_start;
 mod template;
 mod truth;
