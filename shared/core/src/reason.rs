@@ -183,6 +183,8 @@ codes! {
     MassLoss = "mass-loss",
     /// The key of an image that is there cannot be used.
     KeyUnusable = "key-unusable",
+    /// The key of an image that is there was deleted, so that nobody can ever use the image.
+    KeyDeleted = "key-deleted",
     /// An image that was good was disabled.
     ImageDisabled = "image-disabled",
     /// An artefact of ours has lost our tag.

@@ -5,6 +5,7 @@ mod asked;
 mod audit_cost;
 mod bad_events;
 mod coverage;
+mod deleted_keys;
 mod disk_keys;
 mod downtime;
 mod economy;

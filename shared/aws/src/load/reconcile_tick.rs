@@ -228,7 +228,7 @@ async fn everything(
     doubts: &BTreeMap<Region, Doubt>,
     context: &Context,
 ) -> Result<Tagged, Failure> {
-    let mut tagged = Tagged::default();
+    let mut tagged = Tagged { known: aws.ledger.findings().await?, ..Tagged::default() };
     let mut named: BTreeSet<(PointId, Region)> = BTreeSet::new();
     let mut suspects: Vec<Held> = Vec::new();
     let mut regions: VecDeque<Region> = in_force.regions.iter().cloned().collect();
@@ -261,7 +261,7 @@ async fn everything(
         let shown = Complete(snapshots.0.iter().chain(unlisted.values()).cloned().collect());
         let arns = held::keys(&held, &images, &shown);
         let described = keys(aws, region, &arns, context).await;
-        let found = held::suspects(&held, &images, &shown, &described);
+        let found = held::suspects(&held, &images, &shown, (&described, &tagged.known));
         suspects.extend(found.into_iter().cloned());
         tagged.keys.insert(region.clone(), KeysInUse { arns, described });
         tagged.vouched.insert(region.clone(), vouched);
@@ -284,7 +284,6 @@ async fn everything(
     let away: Vec<(PointId, Region)> = named.into_iter().filter(is_away).collect();
     tagged.replicas = aws.ledger.replicas_of(&away).await?;
     tagged.suspects = aws.ledger.held_records(&suspects).await?;
-    tagged.known = aws.ledger.findings().await?;
     for queue in nothing_waits::queues(&tagged.known) {
         tagged.held_up.push(held_up(aws, &queue).await?);
     }
