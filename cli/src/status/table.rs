@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use afterimage_core::command::Finding;
 use afterimage_core::flow::Unreadable;
+use afterimage_core::ids::Region;
 use afterimage_core::reason::Code;
 use afterimage_core::status::Status;
+use afterimage_core::still::{AllStill, StillWork};
 use afterimage_core::unaudited::AllUnaudited;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -28,6 +30,8 @@ pub struct Overview {
     pub glance: Glance,
     /// The regions that were not audited for hours.
     pub unaudited: AllUnaudited,
+    /// The regions in which nobody does the work that is due.
+    pub still: AllStill,
     pub unreadable: Vec<Unreadable>,
     pub machines: Vec<Row>,
     pub findings: Vec<Finding>,
@@ -46,10 +50,15 @@ impl Overview {
                 "unconfirmed": unread.unconfirmed,
             })
         });
+        let still = self.still.iter().map(|(region, work)| {
+            json!({
+ "region": region, "since": work.since, "kinds": work.kinds, "slots": work.slots })
+        });
         json!({
             "now": self.now,
             "summary": self.glance.to_json(&self.findings),
             "not_audited": unaudited.collect::<Vec<_>>(),
+            "work_stands_still": still.collect::<Vec<_>>(),
             "policies": self.policies,
             "unreadable_policies": unreadable.collect::<Vec<_>>(),
             "machines": self.machines.iter().map(|row| self.row(row)).collect::<Vec<_>>(),
@@ -112,7 +121,7 @@ pub fn table(overview: &Overview) -> String {
 }
 
 fn machines(overview: &Overview) -> String {
-    let not_audited = not_audited(&overview.unaudited);
+    let below_glance = not_audited(&overview.unaudited) + &still(&overview.still);
     if overview.machines.is_empty() {
         let none = match (overview.only_failed, overview.policies.as_slice()) {
             (true, _) => "no machine failed, and none waits\n".into(),
@@ -122,7 +131,7 @@ fn machines(overview: &Overview) -> String {
                 format!("no machine has a recovery point yet; policies in force: {policies}\n")
             }
         };
-        return none + &not_audited;
+        return none + &below_glance;
     }
     let mut rows = vec![HEADS.map(str::to_string)];
     rows.extend(overview.machines.iter().map(|row| cells(row, overview.now)));
@@ -130,7 +139,7 @@ fn machines(overview: &Overview) -> String {
     let below =
         below_heads.into_iter().chain(overview.machines.iter().map(|row| notes(overview, row)));
     let glance = wrapped(&overview.glance.line(&overview.findings), "");
-    let mut text = format!("{glance}\n{not_audited}\n");
+    let mut text = format!("{glance}\n{below_glance}\n");
     for (line, notes) in columns(&rows).iter().zip(below) {
         text.push_str(&format!("{line}\n"));
         for note in notes {
@@ -164,6 +173,20 @@ fn not_audited(unaudited: &AllUnaudited) -> String {
     });
     let lines = unread.chain(unconfirmed).map(|text| format!("{}\n", wrapped(&text, "")));
     lines.collect()
+}
+
+/// Names the regions in which nobody does the work that is due: what is under way there does not
+/// move.
+fn still(still: &AllStill) -> String {
+    let line = |(region, work): (&Region, &StillWork)| {
+        let text = format!(
+            "work in {region} stands still since {} UTC: {}",
+            minute(work.since),
+            work.what()
+        );
+        format!("{}\n", wrapped(&text, ""))
+    };
+    still.iter().map(line).collect()
 }
 
 /// Lists the notes below a machine, for which the columns have no room.

@@ -11,3 +11,4 @@ mod rebuild;
 mod served;
 mod stack;
 mod status;
+mod still;

@@ -202,6 +202,14 @@ impl Served {
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 
+    /// Lets the functions be refused an action.
+    pub fn refuse(&self, action: &str) {
+        let fail = "{\"when\": \"before\", \"status\": 400, \"code\": \"AccessDeniedException\"}";
+        let rule = format!("{{\"action\": \"{action}\", \"fail\": {fail}}}");
+        let answer = self.request("PUT /_cloud/faults", "", &format!("{{\"rules\": [{rule}]}}"));
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
     /// Lets EC2 answer everywhere again.
     pub fn lighten(&self) {
         let answer = self.request("PUT /_cloud/faults", "", "{\"rules\": []}");

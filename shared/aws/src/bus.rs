@@ -11,7 +11,8 @@ use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::config::Builder;
 use aws_sdk_eventbridge::config::retry::RetryPartition;
 use aws_sdk_eventbridge::config::timeout::TimeoutConfig;
-use aws_sdk_eventbridge::operation::put_events::PutEventsOutput;
+use aws_sdk_eventbridge::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_eventbridge::operation::put_events::{PutEventsError, PutEventsOutput};
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_types::SdkConfig;
 use jiff::SignedDuration;
@@ -37,7 +38,7 @@ pub struct Bus {
     name: String,
 }
 
-/// An entry that EventBridge rejected, and its reason.
+/// The reason why EventBridge rejected an entry, or a whole request.
 #[derive(Debug, thiserror::Error)]
 #[error("{code}: {message}")]
 struct Rejected {
@@ -84,7 +85,7 @@ impl Bus {
         let mut tries = 1;
         loop {
             let call = self.client.put_events().set_entries(Some(entries.clone()));
-            let output = call.send().await.map_err(|error| self.failure(error))?;
+            let output = call.send().await.map_err(|error| self.refused(error))?;
             let Some((again, why)) = rejected(entries, &output) else { return Ok(()) };
             if tries >= TRIES_MAX {
                 return Err(self.failure(why));
@@ -92,6 +93,19 @@ impl Bus {
             clock.sleep(WAIT.saturating_mul(i32::try_from(tries).unwrap_or(i32::MAX))).await;
             entries = again;
             tries += 1;
+        }
+    }
+
+    /// Returns the failure of a whole call, with the code and the text of the answer if there is
+    /// one. A person is told of it, and not again because the id of the request is another.
+    fn refused(&self, error: SdkError<PutEventsError>) -> Failure {
+        let answer = error.as_service_error().and_then(|answer| {
+            let message = answer.message().unwrap_or_default().to_string();
+            Some(Rejected { code: answer.code()?.to_string(), message })
+        });
+        match answer {
+            Some(answer) => self.failure(answer),
+            None => self.failure(error),
         }
     }
 

@@ -13,6 +13,7 @@ use crate::ids::{InstanceId, PolicyName, Region};
 use crate::reason::Reason;
 use crate::request_counter::RequestCounter;
 use crate::slot::PointId;
+use crate::still::{AllStill, Still};
 use crate::unaudited::AllUnaudited;
 use crate::witness::Mark;
 use crate::work::Queue;
@@ -49,8 +50,12 @@ pub enum Command {
     Forget(Hint),
     /// Wake the worker of a queue.
     Wake(Wake),
-    /// Record that everything that carries our tag was looked through, in all regions but these.
-    Looked(Timestamp, AllUnaudited),
+    /// Tell a person of work at which nobody is, once it is known if the bus takes the events that
+    /// wake its workers.
+    TellStill(Still),
+    /// Record that everything that carries our tag was looked through, in all regions but these;
+    /// and where work stands still.
+    Looked(Timestamp, AllUnaudited, AllStill),
     /// Keep a finding for people, where they look.
     Report(Finding),
     /// Give a finding that is open another text. Nothing is done if there is none of its code.
@@ -124,6 +129,7 @@ impl Command {
             | Command::Hint(_)
             | Command::Forget(_)
             | Command::Wake(_)
+            | Command::TellStill(_)
             | Command::Looked(..)
             | Command::Report(_)
             | Command::Reword(_)
@@ -150,6 +156,7 @@ impl Command {
             | Command::Hint(_)
             | Command::Forget(_)
             | Command::Wake(_)
+            | Command::TellStill(_)
             | Command::Looked(..)
             | Command::Report(_)
             | Command::Reword(_)
@@ -176,6 +183,7 @@ impl Command {
             | Command::Hint(_)
             | Command::Forget(_)
             | Command::Wake(_)
+            | Command::TellStill(_)
             | Command::Looked(..)
             | Command::Report(_)
             | Command::Reword(_)

@@ -28,11 +28,13 @@ pub struct Finding {
 
 impl Finding {
     /// Returns the codes of what is known of the same artefact whose place this takes: an image
-    /// that is gone is neither disabled nor without a tag.
+    /// that is gone is neither disabled nor without a tag, and a key that was deleted is not only
+    /// one that cannot be used.
     pub fn replaces(&self) -> &'static [Code] {
         match self.reason.code {
             Code::Lost | Code::LostAgain => &[Code::ImageDisabled, Code::TagGone],
             Code::ImageDisabled => &[Code::TagGone],
+            Code::KeyDeleted => &[Code::KeyUnusable],
             _ => &[],
         }
     }

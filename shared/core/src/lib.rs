@@ -29,6 +29,7 @@ mod replica_status;
 pub mod request_counter;
 pub mod slot;
 pub mod status;
+pub mod still;
 pub mod subject;
 pub mod summary;
 pub mod tags;

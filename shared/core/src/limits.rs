@@ -255,6 +255,20 @@ pub const AUDIT_LATE: SignedDuration = SignedDuration::from_hours(3);
 /// that confirms needs some minutes, and the next audit comes an hour after the one that found it.
 pub const UNCONFIRMED_LATE: SignedDuration = SignedDuration::from_mins(50);
 
+/// Time for which work of a queue is overdue, and no worker has shown that it is at it, before the
+/// queue is called still. The sweep wakes the worker every five minutes, so that one event that was
+/// lost, or an outage that passes, is not told of.
+pub const STILL_AFTER: SignedDuration = SignedDuration::from_hours(1);
+
+/// Number of audits in a row that find the work of a region still after which a person is told. At
+/// the first after an outage of all functions, the workers are only being woken.
+pub const STILL_AUDITS: u32 = 2;
+
+/// Time for which work is overdue before its worker shows that it is at it, and the time between
+/// two such writes: half of [`STILL_AFTER`]. Work that waits for an image or for its turn can be
+/// overdue for hours.
+pub const AT_WORK_EVERY: SignedDuration = SignedDuration::from_mins(30);
+
 /// The most gaps that are reported at one look, the others at the next: their reader has enough to
 /// do.
 pub const GAP_REPORTS_MAX: usize = 50;

@@ -73,6 +73,9 @@ pub struct Point {
     /// The first look at which an artefact that was good was not shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing_since: Option<Timestamp>,
+    /// The reason why the artefact at home can never be used again: its key was deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_deleted: Option<Reason>,
     /// The image at home that was lost last, until the place is good again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<AmiId>,
@@ -273,6 +276,7 @@ impl Point {
             lost: None,
             healed: Vec::new(),
             heal_asked: false,
+            key_deleted: None,
         }
     }
 

@@ -183,6 +183,8 @@ codes! {
     MassLoss = "mass-loss",
     /// The key of an image that is there cannot be used.
     KeyUnusable = "key-unusable",
+    /// The key of an image that is there was deleted, so that nobody can ever use the image.
+    KeyDeleted = "key-deleted",
     /// An image that was good was disabled.
     ImageDisabled = "image-disabled",
     /// An artefact of ours has lost our tag.
@@ -202,6 +204,8 @@ codes! {
     TooManyHops = "too-many-hops",
     /// Work was due, and nobody was at it.
     Overdue = "overdue",
+    /// Work was overdue for hours, and nobody was at it.
+    WorkStandsStill = "work-stands-still",
     /// A policy that selects no machine.
     PolicyMatchesNothing = "policy-matches-nothing",
     /// A machine that no policy selects, though it looks as if one should.

@@ -21,13 +21,16 @@ mod mark;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use afterimage_core::command::{Change, Command, Decision, Explanation, Finding, Resolved, Wake};
+use afterimage_core::flow::stands_still;
 use afterimage_core::reason::{Code, Reason};
+use afterimage_core::still::Still;
 use afterimage_core::work::Queue;
 use afterimage_core::worker::pace::{Pace, lease_until};
 use jiff::Timestamp;
 
 pub use afterimage_core::worker::Applied;
 
+use crate::error::chain;
 use crate::invocation::Context;
 use crate::ledger::{Lease, LeaseUse, Writer, Written};
 use crate::{Aws, Failure, log};
@@ -78,7 +81,8 @@ pub async fn apply_leased(
     hand.leases.extend(lease);
     let carried_out = hand.carry_out(decision).await;
     let woken = aws.bus.wake(&aws.clock, &hand.wakes).await;
-    carried_out.and(woken).map(|()| hand.applied)
+    let told = hand.tell_still(woken.as_ref().err()).await;
+    carried_out.and(woken).and(told).map(|()| hand.applied)
 }
 
 /// The executor of one decision.
@@ -101,6 +105,8 @@ struct Executor<'a> {
     unanswered: Option<Failure>,
     /// True if another worker has counted the round of the same region.
     is_outdone: bool,
+    /// The regions in which work stands still. A person is told of them after the wakes are sent.
+    still: Vec<Still>,
 }
 
 impl<'a> Executor<'a> {
@@ -123,6 +129,7 @@ impl<'a> Executor<'a> {
             pace: Pace::default(),
             unanswered: None,
             is_outdone: false,
+            still: Vec::new(),
         }
     }
 
@@ -189,13 +196,27 @@ impl<'a> Executor<'a> {
             Command::Hint(hint) => self.count(ledger.put_hint(&hint).await?),
             Command::Forget(hint) => self.count(ledger.forget(&hint).await?),
             Command::Wake(wake) => drop(self.wakes.insert(wake)),
-            Command::Looked(at, unaudited) => ledger.looked(at, &unaudited).await?,
+            Command::TellStill(still) => self.still.push(still),
+            Command::Looked(at, unaudited, still) => {
+                ledger.looked(at, &unaudited, &still).await?;
+            }
             Command::Report(finding) => self.report(&finding).await?,
             Command::Reword(finding) => self.reword(&finding).await?,
             Command::Resolve(resolved) => self.resolve(&resolved).await?,
             Command::Mark(mark) => self.mark(&mark).await?,
         }
         Ok(Decision::default())
+    }
+
+    /// Tells a person of work that stands still, with the answer of the bus if it took no wakes.
+    async fn tell_still(&mut self, refused: Option<&Failure>) -> Result<(), Failure> {
+        let refused = refused.map(|failure| chain(failure));
+        for still in std::mem::take(&mut self.still) {
+            if let Some(command) = stands_still::conclude(&still, refused.as_deref()) {
+                self.follow_through(command).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Tells whether something new may be begun. A no is final.

@@ -5,9 +5,11 @@ use afterimage_core::command::Cursor;
 use afterimage_core::flow::{InForce, Unreadable};
 use afterimage_core::ids::{PolicyName, Region};
 use afterimage_core::policy::Policy;
+use afterimage_core::still::AllStill;
 use afterimage_core::unaudited::AllUnaudited;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem};
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 
 use super::Ledger;
 use super::condition::{Condition, PutIf};
@@ -30,6 +32,8 @@ const REGION_ATTRIBUTE: &str = "region";
 const AT: &str = "at";
 /// The regions that a look could not read.
 const UNAUDITED: &str = "unaudited";
+/// The regions in which work stands still.
+const STILL: &str = "still";
 
 impl Ledger {
     /// Reads everything in force.
@@ -60,7 +64,8 @@ impl Ledger {
                 in_force.roster = readable(roster(&item)).unwrap_or_default();
             } else if key.sk == LOOKED {
                 in_force.looked_at = readable(looked_at(&item, &key));
-                in_force.unaudited = readable(unaudited(&item, &key)).unwrap_or_default();
+                in_force.unaudited = readable(part(&item, &key, UNAUDITED)).unwrap_or_default();
+                in_force.still = readable(part(&item, &key, STILL)).unwrap_or_default();
             } else {
                 readable::<()>(Err(unfit(&key, "no item with such a key is ever written")));
             }
@@ -133,17 +138,25 @@ impl Ledger {
         self.put_own(put, cursor.done_until).await.map(|_| ())
     }
 
-    /// Remembers the time of the last audit of everything with our tag, and the regions that it
-    /// could not read.
+    /// Remembers the time of the last audit of everything with our tag, the regions that it could
+    /// not read, and those in which work stands still.
     ///
     /// # Errors
     /// The ledger cannot be written.
-    pub async fn looked(&self, at: Timestamp, unaudited: &AllUnaudited) -> Result<(), Failure> {
+    pub async fn looked(
+        &self,
+        at: Timestamp,
+        unaudited: &AllUnaudited,
+        still: &AllStill,
+    ) -> Result<(), Failure> {
         let mut item = Key::looked().item();
         item.insert(AT.into(), millis(at));
+        let unfit = |why| unfit(&Key::looked(), why);
         if !unaudited.is_empty() {
-            let body = attribute_of(unaudited).map_err(|why| unfit(&Key::looked(), why))?;
-            item.insert(UNAUDITED.into(), body);
+            item.insert(UNAUDITED.into(), attribute_of(unaudited).map_err(unfit)?);
+        }
+        if !still.is_empty() {
+            item.insert(STILL.into(), attribute_of(still).map_err(unfit)?);
         }
         let put = PutIf { item, condition: Condition::not_after(AT, at) };
         self.put_own(put, at).await.map(|_| ())
@@ -189,9 +202,14 @@ fn looked_at(item: &Item, key: &Key) -> Result<Timestamp, Failure> {
     item.get(AT).and_then(at_millis).ok_or_else(|| unfit(key, format!("`{AT}` is not a time")))
 }
 
-fn unaudited(item: &Item, key: &Key) -> Result<AllUnaudited, Failure> {
-    let Some(body) = item.get(UNAUDITED) else { return Ok(AllUnaudited::new()) };
-    part_of(UNAUDITED, body).map_err(|why| unfit(key, why))
+/// Returns a part of the record of the audit, which is empty if it is not there.
+fn part<T: Default + DeserializeOwned>(
+    item: &Item,
+    key: &Key,
+    name: &'static str,
+) -> Result<T, Failure> {
+    let Some(body) = item.get(name) else { return Ok(T::default()) };
+    part_of(name, body).map_err(|why| unfit(key, why))
 }
 
 fn unfit(key: &Key, why: impl ToString) -> Failure {

@@ -11,6 +11,7 @@ use afterimage_core::flow::held::{self, Held, KeysInUse};
 use afterimage_core::flow::nothing_waits::{self, HeldUp, Records};
 use afterimage_core::flow::on_demand::{self, TagRequests};
 use afterimage_core::flow::reconcile_tick::{Input, is_time_to_look};
+use afterimage_core::flow::stands_still::Overdue;
 use afterimage_core::flow::tag_gone::{self, Unlisted};
 use afterimage_core::flow::taken_up::{self, Ended};
 use afterimage_core::flow::waiting::{self, Waiting};
@@ -41,7 +42,7 @@ use crate::{Aws, Context};
 pub async fn reconcile_tick(aws: &Aws, _tick: Tick, context: &Context) -> Result<Input, Failure> {
     let now = context.now;
     let in_force = aws.ledger.in_force().await?;
-    let (overdue, points) = overdue(aws, &in_force, now).await?;
+    let (overdue, points, long) = overdue(aws, &in_force, now).await?;
     let machines = awaited(aws, &points, context).await;
     let waiting = Waiting { points, machines };
     let stopped = stopped(aws, &in_force, context).await;
@@ -52,7 +53,8 @@ pub async fn reconcile_tick(aws: &Aws, _tick: Tick, context: &Context) -> Result
         // Before the listings, so that no round is taken for one that they show.
         went_back.testimony = aws.ledger.testimony().await;
         let doubts = went_back::doubts(&in_force, &went_back.testimony, now);
-        let everything = everything(aws, &in_force, &doubts, context).await?;
+        let mut everything = everything(aws, &in_force, &doubts, context).await?;
+        everything.overdue = long;
         let asked = went_back::found(&everything, &doubts, now).asked();
         let names: Vec<_> = asked.into_iter().map(|it| (it.instance, it.policy)).collect();
         went_back.counters = aws.ledger.request_counters(&names).await?;
@@ -77,32 +79,43 @@ pub async fn reconcile_tick(aws: &Aws, _tick: Tick, context: &Context) -> Result
     })
 }
 
-/// Returns the queues with overdue work, and the points that wait for their machine. Every sweep
-/// asks the queues of the policies in force. Now and then all queues are asked, for leftovers of
-/// policies that are not in force any more.
+/// Returns the queues with overdue work and no worker, the points that wait for their machine, and,
+/// if it is time to look, how long work is overdue. Every sweep asks the queues of the policies in
+/// force. Now and then all queues are asked, for leftovers of policies that are not in force any
+/// more.
 ///
 /// Points that wait for their machine stand in the snapshot queue, and are due later.
 async fn overdue(
     aws: &Aws,
     in_force: &InForce,
     now: Timestamp,
-) -> Result<(Vec<Queue>, Vec<Point>), Failure> {
-    let queues = match is_time_to_look(in_force, now) {
+) -> Result<(Vec<Queue>, Vec<Point>, Vec<Overdue>), Failure> {
+    let is_time_to_look = is_time_to_look(in_force, now);
+    let queues = match is_time_to_look {
         true => in_force.all_queues(),
         false => in_force.queues(),
     };
-    let (mut overdue, mut waiting) = (Vec::new(), Vec::new());
+    let (mut overdue, mut waiting, mut long) = (Vec::new(), Vec::new(), Vec::new());
     for queue in queues {
         let until = (queue.kind != Kind::Snapshot).then_some(now);
-        let mut in_flight = aws.ledger.queue(&queue, until).await?;
+        let in_flight = aws.ledger.queue(&queue, until).await?;
         let (points, _) = aws.ledger.records(&waiting::of_queue(&in_flight), &queue).await?;
         waiting.extend(points);
-        in_flight.retain(|record| record.due_at <= now);
-        if !in_flight.is_empty() && !is_looked_after(aws, &queue, now).await? {
+        let since = in_flight.iter().map(|record| record.due_at).min();
+        let Some(since) = since.filter(|since| *since <= now) else { continue };
+        let claimed_until = match is_time_to_look || may_be_looked_after(&queue) {
+            true => aws.ledger.claimed_until(&queue).await?,
+            false => None,
+        };
+        if is_time_to_look {
+            long.push(Overdue { queue: queue.clone(), since, claimed_until });
+        }
+        let is_looked_after = claimed_until.is_some_and(|until| until > now);
+        if !(may_be_looked_after(&queue) && is_looked_after) {
             overdue.push(queue);
         }
     }
-    Ok((overdue, waiting))
+    Ok((overdue, waiting, long))
 }
 
 /// Returns the machines that points wait for.
@@ -125,14 +138,12 @@ async fn awaited(aws: &Aws, waiting: &[Point], context: &Context) -> Vec<Instanc
     awaited
 }
 
-/// Tells whether a worker looks at a queue later. A machine that waits for a place is due all the
-/// time, and its worker is at it all the time. Copies and points that an obstacle holds up are due
-/// all the time, and one of them is tried later.
-async fn is_looked_after(aws: &Aws, queue: &Queue, now: Timestamp) -> Result<bool, Failure> {
-    if !matches!(queue.kind, Kind::Power | Kind::Copy | Kind::Snapshot) {
-        return Ok(false);
-    }
-    Ok(aws.ledger.claimed_until(queue).await?.is_some_and(|until| until > now))
+/// Tells whether a claim of a worker of this queue means that it looks at it later, so that it need
+/// not be woken. A machine that waits for a place is due all the time, and its worker is at it all
+/// the time. Copies and points that an obstacle holds up are due all the time, and one of them is
+/// tried later.
+const fn may_be_looked_after(queue: &Queue) -> bool {
+    matches!(queue.kind, Kind::Power | Kind::Copy | Kind::Snapshot)
 }
 
 /// Returns the stopped machines in regions where a policy waits for stops.
@@ -217,7 +228,7 @@ async fn everything(
     doubts: &BTreeMap<Region, Doubt>,
     context: &Context,
 ) -> Result<Tagged, Failure> {
-    let mut tagged = Tagged::default();
+    let mut tagged = Tagged { known: aws.ledger.findings().await?, ..Tagged::default() };
     let mut named: BTreeSet<(PointId, Region)> = BTreeSet::new();
     let mut suspects: Vec<Held> = Vec::new();
     let mut regions: VecDeque<Region> = in_force.regions.iter().cloned().collect();
@@ -250,7 +261,7 @@ async fn everything(
         let shown = Complete(snapshots.0.iter().chain(unlisted.values()).cloned().collect());
         let arns = held::keys(&held, &images, &shown);
         let described = keys(aws, region, &arns, context).await;
-        let found = held::suspects(&held, &images, &shown, &described);
+        let found = held::suspects(&held, &images, &shown, (&described, &tagged.known));
         suspects.extend(found.into_iter().cloned());
         tagged.keys.insert(region.clone(), KeysInUse { arns, described });
         tagged.vouched.insert(region.clone(), vouched);
@@ -273,7 +284,6 @@ async fn everything(
     let away: Vec<(PointId, Region)> = named.into_iter().filter(is_away).collect();
     tagged.replicas = aws.ledger.replicas_of(&away).await?;
     tagged.suspects = aws.ledger.held_records(&suspects).await?;
-    tagged.known = aws.ledger.findings().await?;
     for queue in nothing_waits::queues(&tagged.known) {
         tagged.held_up.push(held_up(aws, &queue).await?);
     }

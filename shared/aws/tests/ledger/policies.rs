@@ -6,7 +6,9 @@ use afterimage_core::ids::PolicyName;
 use afterimage_core::policy::select::Select;
 use afterimage_core::policy::{ImageOptions, OnStopped, Policy, Replicate, Timed, Trigger};
 use afterimage_core::reason::{Code, Reason};
+use afterimage_core::still::{AllStill, StillWork};
 use afterimage_core::unaudited::{AllUnaudited, Unaudited};
+use afterimage_core::work::Kind;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::records::policy_name;
@@ -63,7 +65,7 @@ fn all_that_is_in_force_is_one_request() {
             world.ledger.put_region(&region(name)).await.expect("it is put");
         }
         world.ledger.advance(&cursor("gold", 1)).await.expect("it is put");
-        world.ledger.looked(second(2), &unaudited()).await.expect("it is put");
+        world.ledger.looked(second(2), &unaudited(), &still()).await.expect("it is put");
         let (in_force, made) = world.requests(in_force(&world)).await;
         assert_eq!(made, ["Query"]);
         let expected = InForce {
@@ -72,6 +74,7 @@ fn all_that_is_in_force_is_one_request() {
             regions: vec![region(AWAY), region(SEAT)],
             looked_at: Some(second(2)),
             unaudited: unaudited(),
+            still: still(),
             roster: Default::default(),
             brakes: Default::default(),
             identities: Default::default(),
@@ -175,6 +178,11 @@ fn a_policy_goes_with_its_cursors_and_with_nothing_else() {
     });
 }
 
+fn still() -> AllStill {
+    let work = StillWork { since: second(1), kinds: [Kind::Copy].into(), slots: false, audits: 1 };
+    [(region(AWAY), work)].into()
+}
+
 fn unaudited() -> AllUnaudited {
     let unread = Unaudited { since: second(1), answer: "it is dark".to_string(), unconfirmed: 0 };
     [(region(AWAY), unread)].into()
@@ -186,7 +194,7 @@ fn a_look_is_never_unmade_by_an_earlier_one() {
         for (told, expected) in [(10, 10), (5, 10), (20, 20)] {
             world
                 .ledger
-                .looked(second(told), &AllUnaudited::new())
+                .looked(second(told), &AllUnaudited::new(), &AllStill::new())
                 .await
                 .expect("late is no error");
             assert_eq!(in_force(&world).await.looked_at, Some(second(expected)));

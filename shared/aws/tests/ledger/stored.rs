@@ -15,6 +15,7 @@ use afterimage_core::ids::{InstanceId, PolicyName, Region};
 use afterimage_core::point::{Point, Replica};
 use afterimage_core::policy::Policy;
 use afterimage_core::request_counter::RequestCounter;
+use afterimage_core::still::AllStill;
 use afterimage_core::summary::{Good, Latest, MachineSummary, News, Stop, Summary};
 use afterimage_core::unaudited::AllUnaudited;
 use afterimage_core::work::Kind;
@@ -332,7 +333,7 @@ fn what_is_in_force_is_written_as_it_is_stored() {
         world.ledger.put_region(&region(SEAT)).await.expect("the ledger can be written");
         world
             .ledger
-            .looked(second(2), &AllUnaudited::new())
+            .looked(second(2), &AllUnaudited::new(), &AllStill::new())
             .await
             .expect("the ledger can be written");
     });

@@ -26,6 +26,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::coverage::Fleet;
 use super::held::{Held, KeysInUse};
 use super::nothing_waits::HeldUp;
+use super::stands_still::Overdue;
 use super::tag_gone::Unlisted;
 use crate::change::Record;
 use crate::command::{Change, Command, Decision, Finding, Resolved};
@@ -68,6 +69,8 @@ pub struct Tagged {
     pub suspects: Vec<Record>,
     /// The queues of which a finding says that they are held up.
     pub held_up: Vec<HeldUp>,
+    /// The queues in which something is overdue for long.
+    pub overdue: Vec<Overdue>,
 }
 
 impl Tagged {

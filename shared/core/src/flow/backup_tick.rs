@@ -38,6 +38,8 @@ pub struct Due {
     pub region: Region,
     /// Cursor as it will stand when the slots have been looked after.
     pub cursor: Cursor,
+    /// The first of the slots that have come.
+    pub first: Option<Timestamp>,
     /// Slots that are imaged: the last one stands for earlier ones that came while nothing ran.
     pub image: Option<Slots>,
     /// Slots that are not made up for.
@@ -100,6 +102,7 @@ fn due_in(
         policy: policy.clone(),
         region: region.clone(),
         cursor: cursor(policy, timed, region, now),
+        first: None,
         image: None,
         missed: None,
         window: seconds(timed.window_secs),
@@ -112,6 +115,7 @@ fn due_in(
         let slots = if is_missed { &mut due.missed } else { &mut due.image };
         let earlier = slots.map_or(0, |before| before.earlier + 1);
         *slots = Some(Slots { last: slot, earlier });
+        due.first = due.first.or(Some(slot));
         due.cursor.done_until = slot;
     }
     due.has_slots().then_some(due)

@@ -7,12 +7,12 @@ use jiff::Timestamp;
 
 use super::InForce;
 use super::wanted::{self, Verdict};
-use super::work_requested::{begin_again, healing};
+use super::work_requested::{begin_again, healing, sources};
 use crate::change::Change;
 use crate::ids::{Region, SnapshotId};
 use crate::limits::HEAL_AGAIN;
 use crate::machine::Instance;
-use crate::point::{Point, Replica, ReplicaStatus};
+use crate::point::{Place, Point, Replica, ReplicaStatus};
 use crate::policy::Artefact;
 use crate::status::Status;
 use crate::transition::{loss, withdrawn};
@@ -65,12 +65,18 @@ pub fn decide(input: &Input) -> Healed {
     if let Some(way) = at_home {
         add(&point.home, way);
     }
+    if point.home_place == Place::Unusable {
+        add(&point.home, Err(unusable_at_home(input)));
+    }
     for replica in replicas.iter().filter(|replica| !replica.is_copy_back()) {
         match &replica.reason {
             _ if replica.status == ReplicaStatus::Lost => {
                 add(&replica.region, elsewhere(input, &replica.region, comes_home));
             }
-            Some(reason) if withdrawn::is_cancelled(replica) => {
+            Some(reason)
+                if withdrawn::is_cancelled(replica)
+                    || replica.status == ReplicaStatus::Unusable =>
+            {
                 add(&replica.region, Err(reason.text.clone()));
             }
             _ => {}
@@ -86,14 +92,17 @@ fn home(input: &Input) -> Result<String, String> {
     let Input { point, replicas, others, .. } = input;
     is_wanted(input, &point.home)?;
     let source = healing::survivor(point, replicas.iter(), &point.home);
-    let may_register =
-        point.plan.kind == Artefact::Image && !point.is_created() && !point.snapshots.is_empty();
+    let may_register = point.key_deleted.is_none()
+        && point.plan.kind == Artefact::Image
+        && !point.is_created()
+        && !point.snapshots.is_empty();
     let is_complete =
         |shown: &Shown| point.snapshots.values().all(|snapshot| shown.snapshots.contains(snapshot));
     match (&input.shown, source) {
         (Some(shown), _) if may_register && is_complete(shown) => {
             return Ok(format!("registered again from its snapshots, {SOON}"));
         }
+        (_, Some(_)) if point.key_deleted.is_some() => return Err(unusable_at_home(input)),
         (_, Some((region, _))) => return Ok(format!("copied back from {region}, {SOON}")),
         (None, None) => {
             let text = "made again if its snapshots or its machine are there; EC2 does not answer";
@@ -115,6 +124,23 @@ fn home(input: &Input) -> Result<String, String> {
         )),
         Err(kept) => Err(format!("nothing is left of it, and {}", kept.why)),
     }
+}
+
+/// Returns the reason why an image at home that cannot be used is not made again.
+fn unusable_at_home(Input { point, replicas, .. }: &Input) -> String {
+    let Some(deleted) = &point.key_deleted else {
+        return "the image is there; it is good again once it or its key is enabled".to_string();
+    };
+    let left = sources::survivors(point, replicas.iter(), &point.home);
+    let left: Vec<&str> = left.map(|(region, _)| region.as_str()).collect();
+    let left = match left.is_empty() {
+        true => "No image of the point is left that can be used".to_string(),
+        false => format!("Images that are left: {}", left.join(", ")),
+    };
+    format!(
+        "{}. It is not made again, because the disks of its machine are under the same key. {left}",
+        deleted.text
+    )
 }
 
 /// Returns the way in which a replica is made again, or the reason why it is not.

@@ -26,6 +26,9 @@ use crate::work::{Kind, Queue};
 /// Prefix of the subject of a finding about a key.
 const KEY: &str = "key ";
 
+/// The state of a key in the days before it is deleted.
+const PENDING_DELETION: &str = "PendingDeletion";
+
 /// The artefacts of one place of a point, as the index has them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
@@ -108,15 +111,21 @@ pub fn suspects<'a>(
     held: &'a [Held],
     images: &Complete<ObservedImage>,
     snapshots: &Complete<ObservedSnapshot>,
-    keys: &Keys,
+    (keys, known): (&Keys, &[Finding]),
 ) -> Vec<&'a Held> {
     let listed = Listed::new(images, snapshots);
+    let is_news = |arn: &str| {
+        let known = known.iter().find(|known| key_of(&known.artefact).as_deref() == Some(arn));
+        known.is_some_and(|known| was_going(arn, known))
+    };
     let by_keys = |held: &Held, artefact: &ResourceId| match disk_keys::used(
         keys,
         listed.keys_of(artefact),
     ) {
         Use::Usable => !held.is_unusable,
         Use::Unusable(_) => held.is_unusable,
+        // At the audit that finds that the key was deleted, the worker looks at the place again.
+        Use::Gone(_) => held.is_unusable && !listed.keys_of(artefact).into_iter().any(is_news),
         Use::Unknown => true,
     };
     let is_as_held = |held: &Held, artefact: &ResourceId| match artefact {
@@ -135,7 +144,8 @@ pub fn suspects<'a>(
     held.iter().filter(differs).collect()
 }
 
-/// Reports the keys that cannot be used, each once for all artefacts under it, and the end of that.
+/// Reports the keys that cannot be used and those that were deleted, each once for all artefacts
+/// under it, and the end of that.
 pub fn unusable_keys(
     region: &Region,
     keys: &KeysInUse,
@@ -143,33 +153,76 @@ pub fn unusable_keys(
     now: Timestamp,
 ) -> Decision {
     let used = |arn: &str| disk_keys::used(&keys.described, [arn]);
+    let of_region = |known: &&Finding| known.region == *region && is_of_key(known);
+    let known: Vec<&Finding> = known.iter().filter(of_region).collect();
     let mut decision = Decision::default();
     for arn in &keys.arns {
-        let Use::Unusable(which) = used(arn) else { continue };
-        let text = format!(
-            "{which}. The images and snapshots in {region} under it are there, and nothing can be \
-             started or copied from them. Enable the key, or cancel its deletion"
-        );
-        decision.command(Command::Report(Finding {
-            region: region.clone(),
-            artefact: key_subject(arn),
-            reason: Reason::new(Code::KeyUnusable, text),
-            seen_at: now,
-        }));
+        let artefact = key_subject(arn);
+        let open = known.iter().find(|known| known.artefact == artefact);
+        let reason = match used(arn) {
+            Use::Gone(_) if open.is_some_and(|open| was_going(arn, open)) => {
+                deleted(arn, region, now)
+            }
+            Use::Unusable(which) | Use::Gone(which) => unusable(&which, region),
+            Use::Usable | Use::Unknown => continue,
+        };
+        let finding = Finding { region: region.clone(), artefact, reason, seen_at: now };
+        match open {
+            Some(open) if open.reason.code == Code::KeyDeleted => {}
+            Some(open) if open.reason == finding.reason => {}
+            Some(open) if open.reason.code == finding.reason.code => {
+                decision.command(Command::Reword(finding));
+            }
+            _ => decision.command(Command::Report(finding)),
+        }
     }
-    let known = known
-        .iter()
-        .filter(|known| known.region == *region && known.reason.code == Code::KeyUnusable);
     for known in known {
         let Some(arn) = key_of(&known.artefact) else { continue };
+        let is_there = |state| match state {
+            Use::Usable => true,
+            Use::Unusable(_) => known.reason.code == Code::KeyDeleted,
+            Use::Gone(_) | Use::Unknown => false,
+        };
         // A key under which nothing is good any more keeps nothing from being used.
-        if !keys.arns.contains(&arn) || used(&arn) == Use::Usable {
+        if !keys.arns.contains(&arn) || is_there(used(&arn)) {
             let (region, artefact) = (region.clone(), known.artefact.clone());
-            let resolved = Resolved { region, artefact, code: Code::KeyUnusable, at: now };
+            let resolved = Resolved { region, artefact, code: known.reason.code, at: now };
             decision.command(Command::Resolve(resolved));
         }
     }
     decision
+}
+
+/// Tells whether a finding says that a key cannot be used, or was deleted.
+fn is_of_key(known: &Finding) -> bool {
+    matches!(known.reason.code, Code::KeyUnusable | Code::KeyDeleted)
+}
+
+/// Tells whether a finding says that an earlier audit found a key about to be deleted, or did not
+/// find it. If KMS does not know it now, it was deleted.
+fn was_going(arn: &str, known: &Finding) -> bool {
+    let said = |which: String| known.reason == unusable(&which, &known.region);
+    said(disk_keys::does_not_exist(arn)) || said(disk_keys::is_in_state(arn, PENDING_DELETION))
+}
+
+fn unusable(which: &str, region: &Region) -> Reason {
+    let text = format!(
+        "{which}. The images and snapshots in {region} under it are there, and nothing can be \
+         started or copied from them. Enable the key, or cancel its deletion"
+    );
+    Reason::new(Code::KeyUnusable, text)
+}
+
+fn deleted(arn: &str, region: &Region, now: Timestamp) -> Reason {
+    let at = now.strftime("%Y-%m-%d %H:%M");
+    let text = format!(
+        "key {arn} was deleted: KMS does not know it any more, as the second look at {at} UTC \
+         confirmed. Nobody can ever use the images and snapshots in {region} under it again. \
+         Images under other keys are not concerned; a replica that was under this key is copied \
+         again from one of them, under the key that its policy names. Disks that are still under \
+         the key cannot be imaged or started: put their data under another key"
+    );
+    Reason::new(Code::KeyDeleted, text)
 }
 
 /// The subject of a finding about a key.

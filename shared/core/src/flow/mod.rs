@@ -18,6 +18,7 @@ pub mod reconcile_tick;
 mod request;
 mod restored_surplus;
 pub mod snapshots_completed;
+pub mod stands_still;
 pub mod stop;
 pub mod tag_gone;
 pub mod taken_up;
@@ -40,6 +41,7 @@ use crate::observed::ImageState;
 use crate::policy::{Consistency, Policy};
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
+use crate::still::AllStill;
 use crate::unaudited::AllUnaudited;
 use crate::witness::Identity;
 use crate::work::{Kind, Queue};
@@ -56,6 +58,8 @@ pub struct InForce {
     pub looked_at: Option<Timestamp>,
     /// The regions that this audit could not read.
     pub unaudited: AllUnaudited,
+    /// The regions in which this audit found work at which nobody was.
+    pub still: AllStill,
     /// The machines that are down by our doing.
     pub roster: Roster,
     /// The regions that have lost images of late, and what was made again there.

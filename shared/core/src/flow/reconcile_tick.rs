@@ -24,7 +24,7 @@ use super::waiting::{self, Waiting};
 use super::went_back::{self, WentBack};
 use super::{
     InForce, came_back, coverage, held, nothing_waits, on_demand, restored_surplus, say_unreadable,
-    stop, unread_regions,
+    stands_still, stop, unread_regions,
 };
 use crate::command::{Command, Decision, Wake};
 use crate::ids::InstanceId;
@@ -114,7 +114,10 @@ pub fn decide(input: &Input) -> Decision {
         decision.add(coverage::look(&input.in_force, &tagged.fleet, &tagged.known, input.now));
         let unaudited = unread_regions::after(tagged, &input.in_force, input.now);
         decision.add(unread_regions::tell(&unaudited, &tagged.known, input.now));
-        decision.command(Command::Looked(input.now, unaudited));
+        let answers = |region: &_| !tagged.unread.contains_key(region);
+        let still = stands_still::after(&tagged.overdue, &input.in_force, answers, input.now);
+        decision.add(stands_still::tell(&still, &tagged.known, input.now));
+        decision.command(Command::Looked(input.now, unaudited, still));
     }
     decision
 }

@@ -36,8 +36,9 @@ pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
                 continue;
             }
             let text = format!(
-                "{} in {region} is ours and not needed: it was restored, and {point} has {instead} \
-                 in its place by now. It is kept; deregister it if nobody needs it",
+                "{} in {region} is ours and not needed: it was restored, or its key was deleted, \
+                 and {point} has {instead} in its place by now. It is kept; deregister it if \
+                 nobody needs it",
                 image.id
             );
             let (region, reason) = (region.clone(), Reason::new(Code::Surplus, text));

@@ -61,10 +61,9 @@ pub fn judged(point: Point) -> Result<Point, IllegalTransition> {
     let places = point.replicas.values().chain([&point.home_place]);
     let places: BTreeSet<Place> = places.copied().collect();
     if places.contains(&Place::Underway) {
-        let was_unusable = point
-            .reason
-            .as_ref()
-            .is_some_and(|reason| matches!(reason.code, Code::ImageDisabled | Code::KeyUnusable));
+        let was_unusable = point.reason.as_ref().is_some_and(|reason| {
+            matches!(reason.code, Code::ImageDisabled | Code::KeyUnusable | Code::KeyDeleted)
+        });
         let is_over = was_unusable && !places.contains(&Place::Unusable);
         let reason = if is_over { on_its_way(&point) } else { point.reason.clone() };
         Ok(Point { reason, ..point })
@@ -97,6 +96,9 @@ fn left_over(point: &Point) -> Option<Reason> {
     let mut places = home.into_iter().chain(&point.replicas);
     places.find_map(|(region, place)| match place {
         Place::Lost => Some(Reason::new(Code::Lost, format!("the image in {region} is gone"))),
+        Place::Unusable if *region == point.home && point.key_deleted.is_some() => {
+            point.key_deleted.clone()
+        }
         Place::Unusable => {
             let text = format!("the image in {region} cannot be used: it or its key was disabled");
             Some(Reason::new(Code::ImageDisabled, text))
@@ -116,6 +118,7 @@ const fn is_of_loss(code: Code) -> bool {
             | Code::MassLoss
             | Code::ImageDisabled
             | Code::KeyUnusable
+            | Code::KeyDeleted
             | Code::NotListed
     )
 }

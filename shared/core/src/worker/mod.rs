@@ -18,7 +18,9 @@
 //! about in a handful of calls. A worker that is woken meanwhile finds the claim and quits, since
 //! the look is still to come. The other kinds take what is due, a batch at a time, so that the
 //! description of a machine is recent when the machine is imaged. Power claims its next look before
-//! it decides, for as long as a machine is down or waits to be.
+//! it decides, for as long as a machine is down or waits to be. A worker of any kind that has read
+//! what it needs about work that is overdue for half an hour writes a claim too, before it decides:
+//! that shows the sweep that somebody is at it.
 //!
 //! A worker of snapshots first follows the hints: machines that may have stopped, or may carry a
 //! request. It takes the lease before it describes several machines, so that no other worker
@@ -40,8 +42,8 @@ use crate::flow::{InFlight, WorkRequested};
 use crate::hint::Hint;
 use crate::ids::InstanceId;
 use crate::limits::{
-    AT_ONCE, CLAIM_GRACE, HINTS_MAX, INDEX_LAG, ROUNDS_MAX, SNAPSHOT_ROUND, WAIT_FOR_DUE_MAX,
-    WIND_UP, later,
+    AT_ONCE, AT_WORK_EVERY, CLAIM_GRACE, HINTS_MAX, INDEX_LAG, ROUNDS_MAX, SNAPSHOT_ROUND,
+    WAIT_FOR_DUE_MAX, WIND_UP, later,
 };
 use crate::work::{Kind, Queue, rest};
 use memory::Memory;
@@ -433,7 +435,25 @@ impl Worker {
         let is_claimed = self.own_look.is_some_and(|until| until > now);
         match after.filter(|_| !is_claimed) {
             Some(after) => Move::Claim { until: later(now, after), now },
-            None => Move::Decide(input),
+            None => self.before_old_work(now).unwrap_or(Move::Decide(input)),
+        }
+    }
+
+    /// Shows, by a claim that ends at once, that a worker is at work that is long overdue. Without
+    /// it the sweep could not tell work that waits from work that nobody does.
+    fn before_old_work(&self, now: Timestamp) -> Option<Move<'static>> {
+        let is_old = |at: Timestamp| now.duration_since(at) >= AT_WORK_EVERY;
+        let in_flight = self.round.in_flight.iter().flatten();
+        let oldest = in_flight.map(|nominated| nominated.due_at).min()?;
+        if !is_old(oldest) || self.own_look.is_some_and(|look| !is_old(look)) {
+            return None;
+        }
+        match self.round.claim {
+            None => Some(Move::See(Sight::Claim)),
+            Some(Claim { until, .. }) if until.is_none_or(is_old) => {
+                Some(Move::Claim { until: now, now })
+            }
+            Some(_) => None,
         }
     }
 }

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use afterimage_core::command::Finding;
-use afterimage_core::flow::InForce;
+use afterimage_core::command::{Command, Finding};
 use afterimage_core::flow::artefact_audit::Tagged;
 use afterimage_core::flow::reconcile_tick::{Input, decide, is_time_to_look};
+use afterimage_core::flow::stands_still::{Overdue, conclude};
 use afterimage_core::flow::unread_regions::late;
 use afterimage_core::flow::waiting::Waiting;
+use afterimage_core::flow::{InForce, backup_tick};
 use afterimage_core::machine::State;
+use afterimage_core::policy::Trigger;
 use afterimage_core::reason::{Code, Reason};
+use afterimage_core::still::StillWork;
 use afterimage_core::unaudited::Unaudited;
 use afterimage_core::work::{Kind, Queue};
 
@@ -146,4 +149,82 @@ fn without_any_audit_no_region_is_known_to_be_as_the_ledger_has_it() {
     assert_eq!(late(None), 0, "it has just been deployed");
     assert_eq!(late(Some("2026-01-06T17:00:06Z")), 0);
     assert_eq!(late(Some("2026-01-06T17:00:05Z")), 2);
+}
+
+/// Work that is overdue is still if no worker has claimed a look for an hour either. A person is
+/// told at the second audit in a row, and again when the text has changed.
+#[test]
+fn work_at_which_nobody_is_is_told_at_the_second_audit_until_it_moves() {
+    let home = region("us-east-1");
+    let look = |since: &str, claimed_until: Option<&str>, audits: u32, known: &[Finding]| {
+        let (since, claimed_until) = (at(since), claimed_until.map(at));
+        let work = StillWork { since, kinds: [Kind::Copy].into(), slots: false, audits };
+        let still = (audits > 0).then(|| (home.clone(), work)).into_iter().collect();
+        let queue = queue("us-east-1", Kind::Copy);
+        let overdue = vec![Overdue { queue, since, claimed_until }];
+        let tagged = Tagged { overdue, known: known.to_vec(), ..Tagged::default() };
+        let in_force = InForce { still, ..InForce::default() };
+        decide(&Input { in_force, tagged: Some(tagged), ..quiet() })
+    };
+    let (recent, old) = ("2026-01-06T19:00:06Z", "2026-01-06T19:00:05Z");
+    let quiet = "= looked at 2026-01-06T20:00:05Z";
+    let still = &format!("{quiet}, us-east-1 is still since {old}");
+    check(&look(recent, None, 1, &[]), &[quiet]);
+    check(&look(old, Some(recent), 1, &[]), &[quiet]);
+    check(&look(old, Some(old), 0, &[]), &[still]);
+    let told = format!("! us-east-1: copies of images since {old} not done");
+    let decision = look(old, Some(old), 1, &[]);
+    check(&decision, &[&told, still]);
+    let Command::TellStill(work) = &decision.commands[0] else { panic!("{decision:?}") };
+    let Some(Command::Report(finding)) = conclude(work, Some("no")) else { panic!("{work:?}") };
+    assert!(finding.reason.text.contains("refuses the events that wake the workers: no. Allow"));
+    let Some(Command::Report(silent)) = conclude(work, None) else { panic!("{work:?}") };
+    assert!(silent.reason.text.contains("takes the events"), "{silent:?}");
+
+    let told = |refused| match &look(old, None, 2, std::slice::from_ref(&finding)).commands[0] {
+        Command::TellStill(work) => conclude(work, refused),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(told(Some("no")), None, "it is told once");
+    assert!(matches!(told(None), Some(Command::Reword(_))), "the cause is another now");
+    let over = "= us-east-1 work: no longer work-stands-still";
+    check(&look(recent, None, 2, &[finding]), &[over, quiet]);
+}
+
+#[test]
+fn work_in_a_region_that_does_not_answer_is_not_told_of_twice() {
+    let (since, queue) = (at("2026-01-06T17:00:05Z"), queue("eu-west-1", Kind::Copy));
+    let overdue = vec![Overdue { queue, since, claimed_until: None }];
+    let unread = [(region("eu-west-1"), "no".to_string())].into();
+    let tagged = Some(Tagged { overdue, unread, ..Tagged::default() });
+    let expected = "= looked at 2026-01-06T20:00:05Z, but not at eu-west-1 since \
+                    2026-01-06T20:00:05Z";
+    check(&decide(&Input { tagged, ..quiet() }), &[expected]);
+}
+
+#[test]
+fn slots_that_came_an_hour_ago_and_are_not_requested_stand_still() {
+    let policies = "
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{schedule: cron(0 0/6 * * ? *), timezone: UTC}]
+";
+    let look = |done_until: &str| {
+        let mut in_force = in_force(policies);
+        let (policy, region) = (&in_force.policies[0], region("us-east-1"));
+        let Trigger::Schedule(timed) = &policy.triggers[0] else { panic!("{policy:?}") };
+        let cursor = backup_tick::cursor(policy, timed, &region, at(done_until));
+        in_force.cursors = vec![cursor];
+        decide(&Input { in_force, tagged: Some(Tagged::default()), ..quiet() }).commands
+    };
+    let still = |commands: &[Command]| match commands.last() {
+        Some(Command::Looked(_, _, still)) => still.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(still(&look("2026-01-06T18:00:00Z")), [].into());
+    let found = still(&look("2026-01-06T06:00:00Z"));
+    let work = &found[&region("us-east-1")];
+    assert_eq!((work.since, work.slots), (at("2026-01-06T12:00:00Z"), true));
+    assert_eq!(work.what(), "points of schedules");
 }

@@ -577,7 +577,10 @@ fn whoever_plants_thousands_is_reported_by_and_by() {
     let decision = world.look();
     let reports = decision.commands.iter().filter(|it| matches!(it, Command::Report(_)));
     assert_eq!(reports.count(), 200);
-    assert_eq!(decision.commands.last(), Some(&Command::Looked(at(NOW), Default::default())));
+    assert_eq!(
+        decision.commands.last(),
+        Some(&Command::Looked(at(NOW), Default::default(), Default::default()))
+    );
 }
 
 #[test]

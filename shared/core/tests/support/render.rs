@@ -75,10 +75,17 @@ impl Line for Command {
             }
             Command::Forget(hint) => write!(f, "= {} {} was looked at", hint.region, hint.instance),
             Command::Wake(wake) => write!(f, "> {}", Shown(wake)),
-            Command::Looked(at, unaudited) => {
+            Command::TellStill(still) => {
+                let (region, work) = (&still.region, &still.work);
+                write!(f, "! {region}: {} since {} not done", work.what(), work.since)
+            }
+            Command::Looked(at, unaudited, still) => {
                 write!(f, "= looked at {at}")?;
                 unaudited.iter().try_for_each(|(region, unread)| {
                     write!(f, ", but not at {region} since {}", unread.since)
+                })?;
+                still.iter().try_for_each(|(region, work)| {
+                    write!(f, ", {region} is still since {}", work.since)
                 })
             }
             Command::Report(found) => {

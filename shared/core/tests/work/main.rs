@@ -9,6 +9,7 @@ mod copy;
 mod created;
 mod handing_over;
 mod healing;
+mod key_gone;
 mod methods;
 mod not_copied;
 mod outcomes;

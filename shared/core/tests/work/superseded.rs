@@ -134,3 +134,12 @@ fn a_machine_under_another_key_is_snapshotted() {
     let input = snapshot_input(at(hours(1) + 60), vec![next(1)], Some(&running()));
     assert_eq!(calls(&decide(&Input { obstacles, ..input })), 1);
 }
+
+#[test]
+fn a_key_of_disks_that_does_not_exist_is_not_to_be_created() {
+    let none = none_at_home(afterimage_core::work::Kind::Snapshot);
+    let unknown = KeyAccess::Refused("NotFoundException".to_string());
+    let (_, held) = looked(failed(1), &none, Some(unknown), 1);
+    let reason = point_in(&held).reason.expect("it waits").text;
+    assert!(reason.contains(&format!("key {KEY} does not exist; use another key: ")), "{reason}");
+}

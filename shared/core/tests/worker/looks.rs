@@ -4,7 +4,7 @@ use afterimage_core::limits::LOOK_AT_ONCE;
 use afterimage_core::work::Kind;
 use afterimage_core::worker::Seen;
 
-use super::{alone, at, next, seen};
+use super::{alone, at, next, registers, seen};
 
 #[test]
 fn an_empty_queue_is_loaded_without_a_claim() {
@@ -84,4 +84,34 @@ fn other_kinds_take_up_what_is_due_without_a_claim() {
             assert_eq!(next(&worker, 0), then, "{kind}");
         }
     }
+}
+
+/// So many seconds for which the oldest record is overdue, and the look that was claimed last, if
+/// any; then the move before the worker decides.
+fn before_deciding(overdue: i64, claimed: Option<i64>, expected: &str) {
+    let mut worker = alone(Kind::Register);
+    worker.saw(seen(1, -overdue), at(0));
+    worker.saw(Seen::Claim { until: claimed.map(at) }, at(0));
+    worker.loaded(registers(0, None));
+    assert_eq!(next(&worker, 0), expected, "{overdue} {claimed:?}");
+}
+
+#[test]
+fn a_worker_shows_every_half_hour_that_it_is_at_work_that_is_long_overdue() {
+    before_deciding(1799, None, "decide");
+    before_deciding(1800, None, "claim until 0");
+    before_deciding(7200, Some(-1800), "claim until 0");
+    before_deciding(7200, Some(-1799), "decide");
+}
+
+#[test]
+fn a_worker_of_a_kind_that_does_not_look_reads_the_last_claim_for_that() {
+    let mut worker = alone(Kind::Copy);
+    worker.saw(seen(1, -1800), at(0));
+    worker.loaded(registers(0, None));
+    assert_eq!(next(&worker, 0), "see the claim");
+    worker.saw(Seen::Claim { until: None }, at(0));
+    assert_eq!(next(&worker, 0), "claim until 0");
+    worker.claimed(at(0), true);
+    assert_eq!(next(&worker, 0), "decide");
 }

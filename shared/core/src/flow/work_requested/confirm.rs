@@ -301,6 +301,7 @@ fn imaged(
         step: point.step.settled(),
         home_place: Place::Available,
         lost: None,
+        key_deleted: None,
         replicas: places,
         reason: None,
         ..after

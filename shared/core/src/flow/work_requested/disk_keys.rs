@@ -24,8 +24,11 @@ pub type KeysByRegion = BTreeMap<Region, Keys>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Use {
     Usable,
-    /// A key is disabled, is about to be deleted or does not exist. The text names it.
+    /// A key is disabled or is about to be deleted. The text names it.
     Unusable(String),
+    /// A key does not exist. The text names it. If KMS says so for a while, the key was deleted,
+    /// and nothing brings it back.
+    Gone(String),
     /// Not known: KMS does not say, or the key belongs to another account.
     Unknown,
 }
@@ -37,15 +40,38 @@ pub fn used<'a>(keys: &Keys, arns: impl IntoIterator<Item = &'a str>) -> Use {
     for arn in arns {
         match keys.get(arn) {
             Some(KeyAccess::State(state)) if is_usable(state) => {}
-            Some(KeyAccess::State(state)) => return Use::Unusable(format!("key {arn} is {state}")),
+            Some(KeyAccess::State(state)) => all = Use::Unusable(is_in_state(arn, state)),
             Some(KeyAccess::Refused(answer)) if answer == KEY_GONE => {
-                return Use::Unusable(format!("key {arn} does not exist"));
+                return Use::Gone(does_not_exist(arn));
             }
             // A role that may not describe a key may all the same be able to use it.
-            Some(KeyAccess::Refused(_) | KeyAccess::ForeignAccount) | None => all = Use::Unknown,
+            Some(KeyAccess::Refused(_) | KeyAccess::ForeignAccount) | None => {
+                all = if all == Use::Usable { Use::Unknown } else { all };
+            }
         }
     }
     all
+}
+
+/// Formats the state of a key that cannot be used.
+pub fn is_in_state(arn: &str, state: &str) -> String {
+    format!("key {arn} is {state}")
+}
+
+/// Formats that KMS does not know a key.
+pub fn does_not_exist(arn: &str) -> String {
+    format!("key {arn} does not exist")
+}
+
+/// Returns the reason of a place whose artefact can never be used again, because its key is gone.
+/// `which` says which key does not exist.
+pub(super) fn deleted(artefact: &str, region: &Region, which: &str, now: Timestamp) -> Reason {
+    let text = format!(
+        "{artefact} in {region} can never be used again: {which}. It was deleted, as a look at {} \
+         UTC confirmed. Nothing can be started or copied from the image or its snapshots any more",
+        now.strftime("%Y-%m-%d %H:%M")
+    );
+    Reason::new(Code::KeyDeleted, text)
 }
 
 /// Returns the reason of a place whose artefact cannot be used for its key.

@@ -105,7 +105,8 @@ fn heal_home(
         }
     };
     if let (Way::CopyBack(..), Some(key)) = (&way, copy_image::key_at_home(point))
-        && let Use::Unusable(which) = disk_keys::used(&input.healing.keys, [key.as_str()])
+        && let Use::Unusable(which) | Use::Gone(which) =
+            disk_keys::used(&input.healing.keys, [key.as_str()])
     {
         let text = format!(
             "the image in {home} cannot be copied back: {which}. The key is looked at every hour"
@@ -221,7 +222,9 @@ fn way_home<'a>(point: &'a Point, input: &'a Input) -> Result<Way<'a>, Reason> {
     if let Some((region, image)) =
         sources::usable(point, replicas, &point.home, &input.healing.sources)?
     {
-        return Ok(Way::CopyBack(region, image));
+        // The copy would be made under the same key.
+        let deleted = point.key_deleted.clone();
+        return deleted.map_or(Ok(Way::CopyBack(region, image)), Err);
     }
     let why = match point.status {
         Status::Lost => obstacle_to_begin(point, input),
@@ -246,7 +249,11 @@ fn has_snapshots(point: &Point, input: &Input) -> bool {
         let seen = input.snapshots.get(id);
         seen.is_some_and(|snapshot| snapshot.state == SnapshotState::Completed)
     };
-    !point.is_created() && !point.snapshots.is_empty() && point.snapshots.values().all(is_there)
+    let keys = disk_keys::of_snapshots(point.snapshots.values(), &input.snapshots);
+    // An image of snapshots whose key is gone would be of no use either.
+    let is_key_gone = matches!(disk_keys::used(&input.healing.keys, keys), Use::Gone(_));
+    let are_there = !point.snapshots.is_empty() && point.snapshots.values().all(is_there);
+    !point.is_created() && are_there && !is_key_gone
 }
 
 /// Tells whether nothing is left of a point that is called imaged: its image at home and its
@@ -376,11 +383,15 @@ fn heal_replica(
 fn no_source(point: &Point) -> Reason {
     let places = point.replicas.iter().chain([(&point.home, &point.home_place)]);
     let mut unusable = places.filter(|(_, place)| **place == Place::Unusable);
-    let text = match unusable.next() {
+    let is_for_ever = |region: &Region| *region == point.home && point.key_deleted.is_some();
+    let text = match unusable.find(|(region, _)| !is_for_ever(region)) {
         Some((region, _)) => format!(
             "no image of the point can be used to copy it from; it is copied again once the image \
              in {region} can be used"
         ),
+        None if point.key_deleted.is_some() => {
+            "no image of the point is left that can be used, to copy it from".to_string()
+        }
         None => format!(
             "no image of the point is left to copy it from; it is copied again once the image in \
              {} is",

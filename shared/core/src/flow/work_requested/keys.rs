@@ -124,7 +124,9 @@ fn shown(key: &str, done: &str, access: &KeyAccess) -> Shown {
             Shown::Unusable(format!("key {key} is {state}; enable the key: {looked}"))
         }
         KeyAccess::Refused(answer) if answer == KEY_GONE => {
-            Shown::Unusable(format!("key {key} does not exist; create it: {looked}"))
+            // An alias can be made. Nobody can make a key again that was deleted.
+            let then = if key.contains(":key/") { "use another key" } else { "create it" };
+            Shown::Unusable(format!("key {key} does not exist; {then}: {looked}"))
         }
         // That our role may not describe a key says nothing about what EC2 makes under it.
         KeyAccess::Refused(_) | KeyAccess::ForeignAccount => Shown::Nothing,

@@ -4,6 +4,8 @@
 //!   is lost, and [`super::healing`] decides if it is made again.
 //! - An image that is disabled can be enabled by whoever disabled it, and is left alone. So is one
 //!   whose key cannot be used.
+//! - A key that does not exist is looked at again after [`LOST_AFTER`]. Only then it was deleted,
+//!   and the image can never be used again ([`super::key_gone`]).
 //! - Once many images of a region are lost, a person is told of the region, and not of each of them
 //!   ([`super::braking`]).
 
@@ -17,6 +19,7 @@ use super::disk_keys::{self, Use};
 use super::due::{is_point_due, is_point_suspect, is_replica_due, is_replica_suspect};
 use super::healing::{self, Asked, Hindrance};
 use super::images::Input;
+use super::key_gone::{self, Found};
 use super::losses::{self, Done};
 use crate::change::{Change, Write};
 use crate::command::{Finding, Resolved};
@@ -113,7 +116,11 @@ pub(super) fn decide(builder: &mut DecisionBuilder, input: &Input) {
     let gone_at_home = gone_at_home.map(|point| &point.home);
     let gone_elsewhere = replicas.iter().filter(|(_, replica)| {
         let seen_as = |image| seen(image, replica.missing_since, enough, input);
-        replica.image.as_ref().is_some_and(|image| matches!(seen_as(image), Seen::Gone))
+        replica.image.as_ref().is_some_and(|image| match seen_as(image) {
+            Seen::Gone => true,
+            Seen::KeyGone(_) => key_gone::is_second_look(replica.missing_since, input.now),
+            _ => false,
+        })
     });
     let gone_elsewhere = gone_elsewhere.map(|(_, replica)| &replica.region);
     let mut braking = Braking::new(input, gone_at_home.chain(gone_elsewhere));
@@ -136,6 +143,8 @@ enum Seen {
     KeyUnknown,
     /// There, with a key that cannot be used. The text names it.
     KeyUnusable(String),
+    /// There, with a key that does not exist. The text names it.
+    KeyGone(String),
     Disabled,
     /// Not shown, and not for the first time.
     Gone,
@@ -167,6 +176,7 @@ fn with_keys<'a>(snapshots: impl IntoIterator<Item = &'a SnapshotId>, input: &'a
         Use::Usable => Seen::There,
         Use::Unknown => Seen::KeyUnknown,
         Use::Unusable(which) => Seen::KeyUnusable(which),
+        Use::Gone(which) => Seen::KeyGone(which),
     }
 }
 
@@ -205,6 +215,13 @@ fn look_at_home(
     let artefact = artefact.as_ref();
     let is_unusable = point.home_place == Place::Unusable;
     let after = match (seen_at_home(point, enough, input), is_unusable) {
+        (Seen::KeyGone(which), _) => match key_gone::at_home(point, &name, &which, now)? {
+            Found::New(after) => after,
+            Found::Known(after) => {
+                builder.record(Change::point(after));
+                return Ok(());
+            }
+        },
         (Seen::NotShown, _) => {
             let step = loss::looked_at(&point.step, LOST_AFTER, now);
             let since = point.missing_since.or(Some(now));
@@ -212,7 +229,8 @@ fn look_at_home(
             return Ok(());
         }
         (Seen::There, true) => {
-            let after = Point { home_place: Place::Available, ..loss::cleared(point) };
+            let after = loss::cleared(point);
+            let after = Point { home_place: Place::Available, key_deleted: None, ..after };
             resolve(builder, home, point.image.as_ref(), Code::ImageDisabled, now);
             replicas::judged(after)?
         }
@@ -268,6 +286,18 @@ fn look_at_replica(
             builder.record(replicas::settled(point, vec![after])?);
             return Ok(());
         }
+        (Seen::KeyGone(which), _) => match key_gone::elsewhere(point, replica, &which, now)? {
+            Found::New((point, after)) => {
+                if after.status == ReplicaStatus::Lost {
+                    builder.wake(Queue { region: region.clone(), kind: Kind::Confirm });
+                }
+                (point, after)
+            }
+            Found::Known(after) => {
+                builder.record(Change::replica(after));
+                return Ok(());
+            }
+        },
         (Seen::NotShown, _) => {
             let step = loss::looked_at(&replica.step, LOST_AFTER, now);
             let missing_since = replica.missing_since.or(Some(now));

@@ -19,6 +19,7 @@ pub(super) mod healing;
 mod held_up;
 pub mod hinted;
 pub mod images;
+mod key_gone;
 pub mod keys;
 mod losses;
 mod method;

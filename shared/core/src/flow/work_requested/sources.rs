@@ -51,7 +51,9 @@ pub(super) fn usable<'a>(
         let names = keys_of(point, region);
         let names = names.iter().map(String::as_str);
         let used = keys.get(region).map_or(Use::Unknown, |keys| disk_keys::used(keys, names));
-        let Use::Unusable(which) = used else { return Ok(Some((region, image))) };
+        let (Use::Unusable(which) | Use::Gone(which)) = used else {
+            return Ok(Some((region, image)));
+        };
         let text = format!(
             "{image} in {region} cannot be copied: {which}. The key is looked at every hour"
         );
