@@ -24,3 +24,4 @@ mod taken_up;
 mod truth;
 mod waiting;
 mod wanted;
+mod wanted_again;
