@@ -61,7 +61,7 @@ async fn heal(arguments: &Arguments, id: &PointId) -> Result<(), Failure> {
         in_force: &in_force,
         shown,
     };
-    let healed = decide(&input);
+    let healed = decide(&input).map_err(|illegal| Failure::Ours(illegal.to_string()))?;
     let Some(change) = &healed.change else { return Err(refused(id, &healed)) };
     let mut writer =
         Writer::new(format!("{STREAM}/{}/{}", std::process::id(), now.as_nanosecond()));

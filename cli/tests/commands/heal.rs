@@ -211,6 +211,34 @@ fn a_point_whose_policy_is_gone_is_refused_with_what_to_do() {
 }
 
 #[test]
+fn a_place_that_was_given_up_is_refused_until_the_policy_names_it_and_is_made_again_then() {
+    let served = Served::start();
+    let replicated = format!("{POLICIES}    replicate: [{{region: eu-west-1}}]\n");
+    served.says(&["policy", "apply", "-", "--yes"], &replicated);
+    let machine = served.machine("al2023-ami-*-x86_64", "web", "gold");
+    served.pass(120);
+    let point = served.says(&["capture", &machine], "").trim().to_string();
+    served.pass(3600);
+    served.says(&["policy", "apply", "-", "--yes"], POLICIES);
+    served.delete_image_in("eu-west-1");
+    served.pass(2 * 3600);
+    let output = served.run(&["heal", &point]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let told = said(&output);
+    assert!(told.contains("eu-west-1: policy gold no longer replicates to eu-west-1"), "{told}");
+    assert!(told.contains("afterimage policy apply"), "{told}");
+    served.says(&["policy", "apply", "-", "--yes"], &replicated);
+    let output = served.run(&["heal", &point]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let told = said(&output);
+    assert!(told.contains("eu-west-1: copied again from us-east-1, within minutes"), "{told}");
+    served.pass(1200);
+    assert!(served.has_images_in("eu-west-1"), "{}", served.says(&["status"], ""));
+    let told = served.says(&["status"], "");
+    assert!(told.contains("1/1") && !told.contains("(lost)"), "{told}");
+}
+
+#[test]
 fn what_names_no_point_is_refused() {
     let served = Served::start();
     for name in ["web", "gold-0123456789abcdef0-ask-1"] {

@@ -265,6 +265,7 @@ fn summary(told: Told) -> MachineSummary {
         replicas_wanted: 2,
         home_lost: false,
         lost: Vec::new(),
+        withdrawn: Vec::new(),
         unverified: false,
     });
     let requested_at = at("2026-01-08T02:00:00Z");

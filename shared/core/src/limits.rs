@@ -93,6 +93,14 @@ pub const SETS_PENDING_COLD_MAX: usize = 1;
 /// The most records of ended points that one sweep takes up again.
 pub const TAKEN_UP_MAX: usize = 50;
 
+/// The time after a policy was applied in which places that it had given up are taken up again: two
+/// looks of the sweep at everything. Each of them reads the summaries of all machines.
+pub const WANTED_AGAIN_WITHIN: SignedDuration = SignedDuration::from_hours(2);
+
+/// The most points whose places one sweep takes up again. Each is a write of some milliseconds, and
+/// the sweep has five minutes.
+pub const WANTED_AGAIN_MAX: usize = 1_000;
+
 /// The first wait after a failed try. The wait doubles with each failure, up to [`BACKOFF_MAX`].
 pub const BACKOFF: SignedDuration = SignedDuration::from_mins(1);
 

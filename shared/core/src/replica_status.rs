@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// A replica that is available can become Unusable or Lost. One that waits becomes Lost if its
 /// source is gone, and Available if the image that it had lost is there again. One that is Lost,
 /// Failed or Withdrawn and is wanted waits `Again`. One that only waits, and is not wanted any
-/// more, is Withdrawn.
+/// more, is Withdrawn; if it is wanted again, and had lost its image, it is Lost again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReplicaStatus {
@@ -110,7 +110,7 @@ pub const fn next_of_replica(
         (Copying, ReplicaEvent::Made) => Pending,
         (Copying | Pending, ReplicaEvent::Retry) => Waiting,
         (Pending, ReplicaEvent::Available) => Available,
-        (Available | Unusable | Waiting, ReplicaEvent::Lose) => Lost,
+        (Available | Unusable | Waiting | Withdrawn, ReplicaEvent::Lose) => Lost,
         (Available, ReplicaEvent::Disable) => Unusable,
         (Unusable | Lost | Waiting, ReplicaEvent::Restore) => Available,
         (Waiting | Failed | Lost, ReplicaEvent::Withdraw) => Withdrawn,

@@ -108,6 +108,9 @@ pub struct Good {
     /// yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<Region>,
+    /// The regions whose replica is withdrawn: it was not wanted any more, or called off.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withdrawn: Vec<Region>,
     /// Made anew from tags and facts, and confirmed by nobody.
     #[serde(default, skip_serializing_if = "is_false")]
     pub unverified: bool,
@@ -181,8 +184,9 @@ impl Good {
     /// A point as one to recover from; none if it has no image and is to have one, or if it is not
     /// known of when its disks are and how consistent they were.
     pub fn of(point: &Point) -> Option<Good> {
-        let available = |(region, place): (&Region, &Place)| {
-            (*place == Place::Available).then(|| region.clone())
+        let of_place = |wanted: Place| -> Vec<Region> {
+            let places = point.replicas.iter().filter(|(_, place)| **place == wanted);
+            places.map(|(region, _)| region.clone()).collect()
         };
         let is_home = point.home_place.is_available();
         let is_whole = match point.plan.kind {
@@ -195,17 +199,18 @@ impl Good {
         if !is_whole {
             return None;
         }
-        let withdrawn = point.replicas.values().filter(|place| **place == Place::Withdrawn);
-        let wanted = point.plan.replicate.len().saturating_sub(withdrawn.count());
+        let withdrawn = of_place(Place::Withdrawn);
+        let wanted = point.plan.replicate.len().saturating_sub(withdrawn.len());
         Some(Good {
             point: point.id.clone(),
             taken_at: point.taken_at?,
             grade: point.grade?,
             image: point.image.clone().filter(|_| is_home),
             home_lost: !is_home,
-            replicas: point.replicas.iter().filter_map(available).collect(),
+            replicas: of_place(Place::Available),
             replicas_wanted: u32::try_from(wanted).unwrap_or(u32::MAX),
             lost: lost(point),
+            withdrawn,
             unverified: point.unverified,
         })
     }

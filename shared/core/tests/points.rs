@@ -84,6 +84,7 @@ fn every_pair_is_in_the_table_of_replicas_or_illegal() {
         (Waiting, ReplicaEvent::Lose, Lost),
         (Available, ReplicaEvent::Lose, Lost),
         (Unusable, ReplicaEvent::Lose, Lost),
+        (Withdrawn, ReplicaEvent::Lose, Lost),
         (Available, ReplicaEvent::Disable, Unusable),
         (Unusable, ReplicaEvent::Restore, Available),
         (Lost, ReplicaEvent::Restore, Available),

@@ -34,5 +34,6 @@ mod stop_start;
 mod template;
 mod truth;
 mod waiting;
+mod wanted_again;
 mod went_back;
 mod withdrawn;

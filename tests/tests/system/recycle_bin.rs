@@ -4,8 +4,8 @@
 use afterimage_cloud::faults::{Rule, When};
 
 use crate::scene::{
-    self, EVERY_SIX_HOURS, FRANKFURT, HOME, IRELAND, Image, ON_STOP, SNAPSHOTS, Scene, Stage,
-    TWICE_A_YEAR, left_to_person,
+    self, EVERY_SIX_HOURS, FRANKFURT, HOME, INTO_IRELAND, IRELAND, Image, ON_STOP, SNAPSHOTS,
+    Scene, Stage, TWICE_A_YEAR, left_to_person,
 };
 
 const TWO_HOURS: u64 = 120;
@@ -83,6 +83,26 @@ fn images_that_are_restored_are_good_again_and_nothing_is_made() {
         scene.deregister(IRELAND, &lost[1].1, true).await;
         scene.pass(20).await;
         assert_eq!(scene.open_codes().await, ["lost"]);
+    });
+}
+
+#[test]
+fn an_image_that_is_restored_after_its_place_was_given_up_is_good_once_that_is_wanted_again() {
+    play(async |scene| {
+        scene.protect_one(ON_STOP).await;
+        let lost = scene.available(FRANKFURT).await.remove(0);
+        scene.policies(INTO_IRELAND).await;
+        scene.deregister(FRANKFURT, &lost, true).await;
+        scene.pass(TWO_HOURS).await;
+        scene.restore(FRANKFURT, &lost).await;
+        scene.pass(TWO_HOURS).await;
+        let made = scene.made();
+        scene.policies(ON_STOP).await;
+        scene.pass(TWO_HOURS).await;
+        assert_eq!(scene.made(), made, "it is there");
+        assert_eq!(scene.the_point().await["status"], "protected");
+        assert_eq!(scene.point_image(FRANKFURT).await, lost.id);
+        assert!(!scene.open_codes().await.contains(&"lost".to_string()));
     });
 }
 

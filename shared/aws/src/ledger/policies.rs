@@ -46,7 +46,11 @@ impl Ledger {
             let key = Key::of(&item);
             if let Some(name) = key.sk.strip_prefix(POLICY) {
                 match policy(&item, name) {
-                    Ok(policy) => in_force.policies.push(policy),
+                    Ok(policy) => {
+                        let at = readable(applied_at(&item, &key));
+                        in_force.applied_at.extend(at.map(|at| (policy.name.clone(), at)));
+                        in_force.policies.push(policy);
+                    }
                     Err(why) => {
                         in_force.unreadable.push(Unreadable { name: name.to_string(), why });
                     }
@@ -180,6 +184,11 @@ fn policy(item: &Item, name: &str) -> Result<Policy, String> {
         return Err(format!("it holds policy {}", policy.name));
     }
     Ok(policy)
+}
+
+fn applied_at(item: &Item, key: &Key) -> Result<Timestamp, Failure> {
+    let at = item.get(APPLIED_AT).and_then(|at| at.as_s().ok()).and_then(|at| at.parse().ok());
+    at.ok_or_else(|| unfit(key, format!("`{APPLIED_AT}` is not a time")))
 }
 
 fn cursor(item: &Item, key: &Key) -> Result<Cursor, Failure> {

@@ -15,6 +15,7 @@ use afterimage_core::flow::stands_still::Overdue;
 use afterimage_core::flow::tag_gone::{self, Unlisted};
 use afterimage_core::flow::taken_up::{self, Ended};
 use afterimage_core::flow::waiting::{self, Waiting};
+use afterimage_core::flow::wanted_again::{self, WantedAgain};
 use afterimage_core::flow::went_back::{self, Doubt, WentBack};
 use afterimage_core::flow::work_requested::disk_keys::Keys;
 use afterimage_core::ids::{InstanceId, Region};
@@ -61,10 +62,11 @@ pub async fn reconcile_tick(aws: &Aws, _tick: Tick, context: &Context) -> Result
         tagged = Some(everything);
     }
     let tag_requests = tag_requests(aws, &in_force, tagged.as_ref(), context).await?;
-    let ended = match tagged.is_some() {
-        true => ended(aws, &in_force, &stopped, &summaries, now).await?,
-        false => Ended::default(),
-    };
+    let (mut ended, mut wanted_again) = (Ended::default(), WantedAgain::default());
+    if tagged.is_some() {
+        ended = self::ended(aws, &in_force, &stopped, &summaries, now).await?;
+        wanted_again = self::wanted_again(aws, &in_force, now).await?;
+    }
     Ok(Input {
         now,
         in_force,
@@ -74,6 +76,7 @@ pub async fn reconcile_tick(aws: &Aws, _tick: Tick, context: &Context) -> Result
         waiting,
         tag_requests,
         ended,
+        wanted_again,
         tagged,
         went_back,
     })
@@ -178,6 +181,21 @@ async fn ended(
     let points = aws.ledger.points(&nominated).await?;
     let failed: Vec<_> = points.values().flat_map(taken_up::replicas_of).collect();
     Ok(Ended { replicas: aws.ledger.replicas_of(&failed).await?, points })
+}
+
+/// Reads the points of which places may be wanted again, if a policy was applied of late.
+async fn wanted_again(
+    aws: &Aws,
+    in_force: &InForce,
+    now: Timestamp,
+) -> Result<WantedAgain, Failure> {
+    if wanted_again::applied(in_force, now).next().is_none() {
+        return Ok(WantedAgain::default());
+    }
+    let fleet = aws.ledger.fleet().await?;
+    let points = aws.ledger.points(&wanted_again::nominated(in_force, &fleet, now)).await?;
+    let withdrawn: Vec<_> = points.values().flat_map(wanted_again::replicas_of).collect();
+    Ok(WantedAgain { replicas: aws.ledger.replicas_of(&withdrawn).await?, points })
 }
 
 /// Reads the machines that carry a request, where a policy takes such requests, and wherever all

@@ -10,12 +10,13 @@ use super::wanted::{self, Verdict};
 use super::work_requested::{begin_again, healing, sources};
 use crate::change::Change;
 use crate::ids::{Region, SnapshotId};
+use crate::illegal::Illegal;
 use crate::limits::HEAL_AGAIN;
 use crate::machine::Instance;
 use crate::point::{Place, Point, Replica, ReplicaStatus};
 use crate::policy::Artefact;
 use crate::status::Status;
-use crate::transition::{loss, withdrawn};
+use crate::transition::{loss, wanted_again, withdrawn};
 
 /// Time within which the worker takes up what it can do at once.
 const SOON: &str = "within minutes";
@@ -53,7 +54,10 @@ pub struct Healed {
 }
 
 /// Decides which lost places of a point are made again.
-pub fn decide(input: &Input) -> Healed {
+///
+/// # Errors
+/// A place cannot be made again where it stands.
+pub fn decide(input: &Input) -> Result<Healed, Illegal> {
     let Input { point, replicas, .. } = input;
     let mut healed = Healed::default();
     let mut add = |region: &Region, way: Result<String, String>| match way {
@@ -70,7 +74,7 @@ pub fn decide(input: &Input) -> Healed {
     }
     for replica in replicas.iter().filter(|replica| !replica.is_copy_back()) {
         match &replica.reason {
-            _ if replica.status == ReplicaStatus::Lost => {
+            _ if replica.status == ReplicaStatus::Lost || withdrawn::is_unwanted(replica) => {
                 add(&replica.region, elsewhere(input, &replica.region, comes_home));
             }
             Some(reason)
@@ -83,8 +87,8 @@ pub fn decide(input: &Input) -> Healed {
         }
     }
     let meant: BTreeSet<&Region> = healed.again.keys().collect();
-    healed.change = loss::heal(point, replicas, &meant, input.now);
-    healed
+    healed.change = wanted_again::by_person(point, replicas, &meant, input.now)?;
+    Ok(healed)
 }
 
 /// Returns the way in which the image at home is made again, or the reason why it is not.

@@ -25,6 +25,7 @@ pub mod taken_up;
 pub mod unread_regions;
 pub mod waiting;
 pub mod wanted;
+pub mod wanted_again;
 pub mod went_back;
 pub mod work_requested;
 
@@ -50,6 +51,8 @@ use crate::work::{Kind, Queue};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InForce {
     pub policies: Vec<Policy>,
+    /// The time at which each policy was applied last.
+    pub applied_at: BTreeMap<PolicyName, Timestamp>,
     pub cursors: Vec<Cursor>,
     /// Every region in which there may be something of ours: those of all policies that were ever
     /// applied.

@@ -9,6 +9,8 @@
 //!   ([`nothing_waits`]).
 //! - Every [`LOOK_EVERY`] the points of stopped machines that ended without an image or a replica
 //!   are looked at ([`taken_up`]).
+//! - Every [`LOOK_EVERY`], after a policy was applied, the places are taken up again that it had
+//!   given up and wants now ([`wanted_again`]).
 //! - Every [`LOOK_EVERY`] everything that carries our tag is looked through: what is not ours by
 //!   the ledger and the facts is reported as foreign; what is ours and not needed is linked to its
 //!   point. So is every machine: what a policy should cover and does not is found ([`coverage`]).
@@ -21,6 +23,7 @@ use super::artefact_audit::{self, Tagged};
 use super::tag_gone::{self, Unlisted};
 use super::taken_up::{self, Ended};
 use super::waiting::{self, Waiting};
+use super::wanted_again::{self, WantedAgain};
 use super::went_back::{self, WentBack};
 use super::{
     InForce, came_back, coverage, held, nothing_waits, on_demand, restored_surplus, say_unreadable,
@@ -49,6 +52,8 @@ pub struct Input {
     pub waiting: Waiting,
     /// The points of stopped machines that may begin again, if it is time to look.
     pub ended: Ended,
+    /// The points of which places may be wanted again, if it is time to look.
+    pub wanted_again: WantedAgain,
     /// Artefacts that carry our tag, if it is time to look.
     pub tagged: Option<Tagged>,
     /// The rounds that were counted, if it is time to look.
@@ -89,6 +94,7 @@ pub fn decide(input: &Input) -> Decision {
     }
     decision.add(stops);
     decision.add(taken_up::decide(&input.ended, &input.stopped, input.now));
+    decision.add(wanted_again::decide(&input.wanted_again, &input.in_force, input.now));
     if let Some(tagged) = &input.tagged {
         // What is adopted is known from here on.
         let adopting = went_back::decide(&input.went_back, &input.in_force, tagged, input.now);

@@ -4,11 +4,8 @@
 //! the same. A point of which any place is left is imaged, and not protected; one of which nothing
 //! is left is lost.
 
-use std::collections::BTreeSet;
-
 use jiff::{SignedDuration, Timestamp};
 
-use crate::change::{Change, Write};
 use crate::ids::{AmiId, Region};
 use crate::illegal::Illegal;
 use crate::limits::{HEAL_AGAIN, HEAL_WINDOW, HEALS_MAX, HEALS_WITHIN, later};
@@ -214,7 +211,7 @@ pub fn not_copied_back(point: &Point, now: Timestamp) -> Point {
 
 /// Returns the point whose place at home a person asks for, though it was called off or is not to
 /// be made again by itself.
-fn asked_for(point: &Point, now: Timestamp) -> Point {
+pub(super) fn asked_for(point: &Point, now: Timestamp) -> Point {
     let after = Point { healed: Vec::new(), heal_asked: true, ..point.due_now(now) };
     if !is_called_off(point) {
         return after;
@@ -224,26 +221,4 @@ fn asked_for(point: &Point, now: Timestamp) -> Point {
     let after = Point { home_place: Place::Lost, reason, ..after };
     // One of which nothing is left stays lost until then.
     after.after(Event::Lose).unwrap_or(after)
-}
-
-/// Returns the change by which a person has the lost places of a point made again that are meant,
-/// however often they were before, and whatever the policy says of it; none if none of them is.
-pub fn heal(
-    point: &Point,
-    replicas: &[Replica],
-    meant: &BTreeSet<&Region>,
-    now: Timestamp,
-) -> Option<Change> {
-    let home = lacks_home(point) && meant.contains(&point.home);
-    let home = home.then(|| Write::point(asked_for(point, now)));
-    // The point itself stands for the place at home.
-    let elsewhere = replicas.iter().filter(|replica| replica.region != point.home);
-    let lost = elsewhere
-        .filter(|replica| replica.status == ReplicaStatus::Lost && meant.contains(&replica.region));
-    let lost = lost.map(|replica| {
-        let replica = Replica { healed: Vec::new(), heal_asked: true, ..replica.due_now(now) };
-        Write::replica(replica)
-    });
-    let writes: Vec<Write> = home.into_iter().chain(lost).collect();
-    (!writes.is_empty()).then_some(Change { writes, summary: None })
 }

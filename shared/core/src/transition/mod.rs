@@ -8,6 +8,7 @@
 //! | [`replicas`] | is a replica that came to rest, and the place of that in its point |
 //! | [`downtime`] | is a machine that is stopped for its point |
 //! | [`again`] | ended, and is wanted: it begins again |
+//! | [`wanted_again`] | was given up or lost, and is wanted again |
 //! | [`withdrawn`] | has not begun, and nobody wants it any more |
 //! | [`summary`] | came to rest: the entry in the summary of its machine |
 
@@ -19,4 +20,5 @@ pub mod replicas;
 pub mod retry;
 pub mod success;
 pub mod summary;
+pub mod wanted_again;
 pub mod withdrawn;

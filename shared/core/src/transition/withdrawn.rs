@@ -73,6 +73,12 @@ pub fn not_copied(before: &Replica, reason: Reason) -> Result<Replica, IllegalFo
     replica(&before.after(ReplicaEvent::Retry)?, reason)
 }
 
+/// Tells whether the policy of a replica did not want it any more. It may want it again.
+pub fn is_unwanted(replica: &Replica) -> bool {
+    let code = replica.reason.as_ref().map(|reason| reason.code);
+    replica.status == ReplicaStatus::Withdrawn && code == Some(Code::Withdrawn)
+}
+
 /// Tells whether a person has called off a replica. It is never made again.
 pub fn is_cancelled(replica: &Replica) -> bool {
     let code = replica.reason.as_ref().map(|reason| reason.code);

@@ -119,6 +119,7 @@ impl World {
             tag_requests: TagRequests { machines, counters: self.counters(), abandoned },
             tagged: None,
             ended: Default::default(),
+            wanted_again: Default::default(),
         })
     }
 

@@ -76,6 +76,7 @@ fn sweep(in_force: &InForce, ledger: &Ledger, stopped: &[Instance], now: &str) -
         waiting: Waiting::default(),
         tagged: None,
         ended: Default::default(),
+        wanted_again: Default::default(),
     })
 }
 
@@ -216,6 +217,7 @@ fn a_point_that_ended_keeps_no_stop_waiting(ended: Status) {
         replicas_wanted: 0,
         home_lost: false,
         lost: Vec::new(),
+        withdrawn: Vec::new(),
         unverified: false,
     };
     let summary = ledger.summaries.get_mut(&stopped(1).id).expect("it was told");

@@ -35,6 +35,7 @@ fn quiet() -> Input {
         waiting: Waiting::default(),
         tagged: None,
         ended: Default::default(),
+        wanted_again: Default::default(),
     }
 }
 

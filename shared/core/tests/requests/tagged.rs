@@ -195,6 +195,7 @@ impl World {
             waiting: Waiting::default(),
             tagged: Some(tagged),
             ended: Default::default(),
+            wanted_again: Default::default(),
         })
     }
 }

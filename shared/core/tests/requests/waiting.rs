@@ -92,6 +92,7 @@ fn sweep(points: Vec<Point>, machines: Vec<Instance>) -> Decision {
         waiting: Waiting { points, machines },
         tagged: None,
         ended: Default::default(),
+        wanted_again: Default::default(),
     })
 }
 

@@ -7,7 +7,7 @@ use afterimage_core::observed::ImageState;
 use afterimage_core::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus};
 use afterimage_core::reason::{Code, Reason};
 use afterimage_core::status::{Event, Status};
-use afterimage_core::transition::{again, loss, replicas};
+use afterimage_core::transition::{again, loss, replicas, wanted_again};
 
 use super::scene::{
     FRANKFURT, IRELAND, ami, at, code, confirm_input, hours, imaged, place, region, registered,
@@ -106,7 +106,8 @@ fn only_a_person_has_a_home_image_made_again_that_is_called_off() {
     assert!(!loss::has_lost(&whole), "nothing is to be made again");
 
     let now = at(hours(6));
-    let asked = loss::heal(&whole, &replicas, &[&region(HOME)].into(), now).expect("a change");
+    let asked = wanted_again::by_person(&whole, &replicas, &[&region(HOME)].into(), now);
+    let asked = asked.expect("it is legal").expect("a change");
     let asked = point_of(&asked);
     assert_eq!((asked.status, asked.home_place), (Status::Imaged, Place::Lost));
     assert!(asked.heal_asked && loss::has_lost(&asked) && asked.queue().is_some());
@@ -125,7 +126,8 @@ fn a_point_that_has_lost_everything_stays_lost_and_is_not_looked_at() {
         _ => None,
     });
     assert_eq!(replicas.collect::<Vec<_>>(), [ReplicaStatus::Withdrawn; 2]);
-    let asked = loss::heal(&after, &[], &[&region(HOME)].into(), at(hours(6))).expect("a change");
+    let asked = wanted_again::by_person(&after, &[], &[&region(HOME)].into(), at(hours(6)));
+    let asked = asked.expect("it is legal").expect("a change");
     assert_eq!(point_of(&asked).status, Status::Lost);
 }
 

@@ -25,3 +25,4 @@ mod taken_up;
 mod truth;
 mod waiting;
 mod wanted;
+mod wanted_again;

@@ -56,6 +56,7 @@ fn sweep(point: &Point, replicas: &[Replica], instance: Instance) -> Decision {
         tag_requests: Default::default(),
         waiting: Default::default(),
         ended,
+        wanted_again: Default::default(),
         tagged: None,
     })
 }

@@ -73,7 +73,10 @@ pub(super) fn given_up(point: &Point, region: &Region, input: &Input) -> Done {
         None => format!("policy {policy} was not in force"),
     };
     let at = input.now.strftime("%Y-%m-%d %H:%M");
-    let text = format!("{why} at {at} UTC, so that the place was given up");
+    let text = format!(
+        "{why} at {at} UTC, so that the place was given up; it is taken up again once a policy \
+         {policy} is applied that wants it"
+    );
     Done::Nothing(Reason::new(Code::Withdrawn, text))
 }
 

@@ -1,0 +1,136 @@
+//! Withdrawn replicas of a policy that was applied of late: which of them are taken up again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use afterimage_core::command::Command;
+use afterimage_core::flow::wanted_again::{WantedAgain, nominated, replicas_of};
+use afterimage_core::flow::{InForce, reconcile_tick};
+use afterimage_core::limits::WANTED_AGAIN_WITHIN;
+use afterimage_core::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus};
+use afterimage_core::reason::{Code, Reason};
+use afterimage_core::slot::PointId;
+use afterimage_core::summary::{Good, Latest, MachineSummary};
+use afterimage_core::transition::{loss, replicas, withdrawn};
+use afterimage_core::work::{Kind, Queue};
+
+use crate::scene::{FRANKFURT, IRELAND, ami, at, gold, hours, imaged, region, written};
+
+/// A point whose replica in Ireland is withdrawn for that reason, as lost or before it was made.
+fn withdrawn_in_ireland(code: Code, is_lost: bool) -> (Point, Vec<Replica>) {
+    let (point, waiting) = imaged();
+    let there = waiting.into_iter().map(|replica| {
+        let is_made = is_lost || replica.region == region(FRANKFURT);
+        Replica {
+            status: if is_made { ReplicaStatus::Available } else { ReplicaStatus::Waiting },
+            image: is_made.then(|| ami(7)),
+            step: replica.step.settled(),
+            ..replica
+        }
+    });
+    let mut all: Vec<Replica> = there.collect();
+    let made = all.iter().filter(|replica| replica.status == ReplicaStatus::Available);
+    let change = replicas::settled(&point, made.cloned().collect()).expect("they are there");
+    let mut point = change.point_written().expect("the point").clone();
+    let ireland = all.iter_mut().find(|replica| replica.region == region(IRELAND)).expect("it");
+    if is_lost {
+        let gone = Reason::new(Code::Lost, "it is gone");
+        let lost = loss::replica(&point, ireland, ReplicaEvent::Lose, gone, at(hours(1)));
+        (point, *ireland) = lost.expect("it was there");
+    }
+    *ireland = withdrawn::replica(ireland, Reason::new(code, "why")).expect("it may be");
+    let change = replicas::settled(&point, vec![ireland.clone()]).expect("it may be");
+    (change.point_written().expect("the point").clone(), all)
+}
+
+fn applied(hour: i64) -> InForce {
+    let mut in_force = gold();
+    in_force.applied_at.insert(in_force.policies[0].name.clone(), at(hours(hour)));
+    in_force
+}
+
+fn summary_of(point: &Point) -> MachineSummary {
+    let policy = || point.slot.policy.clone();
+    MachineSummary {
+        instance: point.instance().clone(),
+        home: point.home.clone(),
+        name: None,
+        latest: BTreeMap::from([(policy(), Latest::of(point))]),
+        stops: BTreeMap::new(),
+        good: Good::of(point).map(|good| (policy(), good)).into_iter().collect(),
+    }
+}
+
+/// Looks at a point an hour after its policy was applied, as the sweep does.
+fn look((point, replicas): &(Point, Vec<Replica>)) -> (Vec<Point>, Vec<Replica>, Vec<Queue>) {
+    let (now, in_force) = (at(hours(9)), applied(8));
+    let named = nominated(&in_force, &[summary_of(point)], now);
+    let points: BTreeMap<PointId, Point> =
+        named.iter().map(|id| (id.clone(), point.clone())).collect();
+    let read: BTreeSet<_> = points.values().flat_map(replicas_of).collect();
+    let key = |it: &Replica| (it.point.clone(), it.region.clone());
+    let replicas = replicas.iter().map(|replica| (key(replica), replica.clone()));
+    let replicas = replicas.filter(|(key, _)| read.contains(key)).collect();
+    let decision = reconcile_tick::decide(&reconcile_tick::Input {
+        now,
+        in_force,
+        overdue: Vec::new(),
+        went_back: Default::default(),
+        stopped: Vec::new(),
+        summaries: BTreeMap::new(),
+        tag_requests: Default::default(),
+        waiting: Default::default(),
+        ended: Default::default(),
+        wanted_again: WantedAgain { points, replicas },
+        tagged: None,
+    });
+    let (points, replicas) = written(&decision);
+    let wakes = decision.commands.iter().filter_map(|command| match command {
+        Command::Wake(wake) => Some(wake.queue.clone()),
+        _ => None,
+    });
+    (points, replicas, wakes.collect())
+}
+
+#[test]
+fn a_replica_that_had_lost_its_image_is_lost_again_and_looked_at() {
+    let (points, replicas, wakes) = look(&withdrawn_in_ireland(Code::Withdrawn, true));
+    assert_eq!(replicas[0].status, ReplicaStatus::Lost);
+    assert_eq!(replicas[0].step.due_at, Some(at(hours(9))));
+    assert_eq!(points[0].replicas[&region(IRELAND)], Place::Lost);
+    points[0].check().expect("it is as it must be");
+    assert_eq!(wakes, [Queue { region: region(IRELAND), kind: Kind::Confirm }]);
+}
+
+#[test]
+fn a_copy_that_was_never_made_waits_again_under_a_new_name() {
+    let before = withdrawn_in_ireland(Code::Withdrawn, false);
+    let (points, replicas, wakes) = look(&before);
+    assert_eq!(replicas[0].status, ReplicaStatus::Waiting);
+    assert!(replicas[0].step.attempt > 0);
+    assert_eq!(points[0].replicas[&region(IRELAND)], Place::Underway);
+    points[0].check().expect("it is as it must be");
+    assert_eq!(wakes, [Queue { region: region(IRELAND), kind: Kind::Copy }]);
+}
+
+#[test]
+fn what_a_person_called_off_or_a_newer_point_made_needless_stays_withdrawn() {
+    for code in [Code::Cancelled, Code::Superseded] {
+        for is_lost in [true, false] {
+            let (points, replicas, wakes) = look(&withdrawn_in_ireland(code, is_lost));
+            assert_eq!((points, replicas, wakes), (vec![], vec![], vec![]), "{code} {is_lost}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_read_unless_a_policy_was_applied_of_late_that_wants_the_place() {
+    let (point, _) = withdrawn_in_ireland(Code::Withdrawn, true);
+    let fleet = [summary_of(&point)];
+    let names = |in_force: &InForce, now| nominated(in_force, &fleet, now);
+    assert_eq!(names(&applied(8), at(hours(9))), [point.id.clone()]);
+    let late = at(hours(8)) + WANTED_AGAIN_WITHIN;
+    assert_eq!(names(&applied(8), late), Vec::<PointId>::new());
+    let mut without = applied(8);
+    without.policies[0].replicate.retain(|place| place.region != region(IRELAND));
+    assert_eq!(names(&without, at(hours(9))), Vec::<PointId>::new());
+}
