@@ -92,7 +92,8 @@ fn not_healed(point: &Point, replicas: &[Replica]) -> String {
         others: &[],
         in_force: &gold(),
         shown: Some(shown),
-    });
+    })
+    .expect("its places can be judged");
     assert_eq!(healed.change, None, "{healed:?}");
     healed.not[&region("us-east-1")].clone()
 }
