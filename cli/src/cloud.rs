@@ -42,6 +42,13 @@ pub struct Arguments {
     /// Show new resources late and free snapshots late, as AWS does.
     #[arg(long)]
     lag: bool,
+    /// Days for which the Recycle Bin keeps every deregistered image and deleted snapshot, so that
+    /// a client can restore them; 0: there is no rule, and nothing is kept.
+    #[arg(
+        long, value_name = "N", default_value_t = 0, value_parser = recycle_bin_days,
+        allow_hyphen_values = true
+    )]
+    recycle_bin_days: u32,
     /// Write each call, event and delivery to stderr.
     #[arg(long, short)]
     verbose: bool,
@@ -76,6 +83,14 @@ fn speed(text: &str) -> Result<u32, String> {
     speed.ok_or_else(|| format!("expected a whole number from 0 to {SPEED_MAX}"))
 }
 
+/// Longest time for which a rule of the Recycle Bin keeps anything, in days.
+const RECYCLE_BIN_DAYS_MAX: u32 = 365;
+
+fn recycle_bin_days(text: &str) -> Result<u32, String> {
+    let days = text.parse().ok().filter(|days| *days <= RECYCLE_BIN_DAYS_MAX);
+    days.ok_or_else(|| format!("expected a whole number from 0 to {RECYCLE_BIN_DAYS_MAX}"))
+}
+
 /// Time between two writes of the trace.
 const LOG_EVERY: Duration = Duration::from_millis(200);
 
@@ -84,7 +99,8 @@ const LOG_EVERY: Duration = Duration::from_millis(200);
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let plan = arguments.system.plan()?;
     let seeded = Config::seeded(arguments.seed);
-    let mut config = Config { open_roles: true, start: arguments.start, ..seeded };
+    let Arguments { start, recycle_bin_days, .. } = *arguments;
+    let mut config = Config { open_roles: true, start, recycle_bin_days, ..seeded };
     if arguments.lag {
         config.lag = Lag::as_observed();
     }

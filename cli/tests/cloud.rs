@@ -152,6 +152,8 @@ fn wrong_arguments_are_told_and_exit_with_1() {
         (["cloud", "--listen", "65536"], "such as 127.0.0.1:4566"),
         (["cloud", "--speed", "-1"], "expected a whole number from 0 to 100000"),
         (["cloud", "--speed", "1e9"], "expected a whole number from 0 to 100000"),
+        (["cloud", "--recycle-bin-days", "366"], "expected a whole number from 0 to 365"),
+        (["cloud", "--recycle-bin-days", "-1"], "expected a whole number from 0 to 365"),
     ];
     for (arguments, told) in told {
         let said = fails(&arguments).stderr;
@@ -263,6 +265,38 @@ async fn with_the_system_a_tagged_machine_is_imaged_in_three_regions() {
     ];
     for step in steps {
         assert!(said.contains(step), "{step}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_deleted_is_kept_in_the_recycle_bin_for_as_many_days_as_it_is_told() {
+    for (arguments, is_kept) in [(&["--recycle-bin-days", "2"][..], true), (&[], false)] {
+        let served = Served::start(&[&["--speed", "0"], arguments].concat());
+        let home = served.ec2("us-east-1");
+        let pass = |seconds: u32| {
+            let body = format!("{{\"advance_seconds\": {seconds}}}");
+            assert_eq!(served.request("POST", "/_cloud/clock", &body).0, 200);
+        };
+        let images = home.describe_images().owners("amazon").send().await.expect("are listed");
+        let machine = home.run_instances().min_count(1).max_count(1);
+        let machine = machine.instance_type(ec2::InstanceType::T3Micro);
+        let named = |image: &&ec2::Image| {
+            image.name().is_some_and(|it| it.starts_with("al2023") && it.ends_with("x86_64"))
+        };
+        let public = images.images().iter().find(named).and_then(|image| image.image_id());
+        let machine = machine.image_id(public.expect("an image has an id")).send().await;
+        let machine = machine.expect("a machine is launched");
+        let machine = machine.instances()[0].instance_id().expect("it has an id").to_string();
+        pass(120);
+        let image = home.create_image().instance_id(machine).name("mine").send().await;
+        let image = image.expect("it is made").image_id().expect("it has an id").to_string();
+        pass(3600);
+        home.deregister_image().image_id(&image).send().await.expect("it is deregistered");
+        pass(24 * 3600);
+        let bin = async || home.list_images_in_recycle_bin().send().await.expect("is listed");
+        assert_eq!(bin().await.images().len(), usize::from(is_kept), "{arguments:?}");
+        pass(25 * 3600);
+        assert_eq!(bin().await.images().len(), 0, "{arguments:?}");
     }
 }
 

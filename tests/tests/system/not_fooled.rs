@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use afterimage_cloud::faults::{Rule, When};
+use aws_sdk_ec2::operation::register_image::builders::RegisterImageFluentBuilder;
 use aws_sdk_ec2::types as ec2;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use serde_json::json;
 
-use crate::scene::{self, FRANKFURT, HOME, IRELAND, Item, NIGHTLY, Scene, codes};
+use crate::scene::{self, FRANKFURT, HOME, IRELAND, Item, NIGHTLY, ON_STOP, Scene, codes};
 
 impl Scene {
     /// What is told of an artefact among the findings of the ledger.
@@ -136,6 +137,74 @@ fn an_image_that_took_our_name_before_is_foreign_and_ours_gets_another() {
         assert_eq!(scene.available(IRELAND).await.len(), 1);
         assert_eq!(scene.available(FRANKFURT).await.len(), 1);
     });
+}
+
+/// Somebody registers another image of our snapshots, under the next name of a home image that is
+/// lost: `change` makes it another.
+fn name_held_by_another(
+    with_tags: bool,
+    change: fn(RegisterImageFluentBuilder) -> RegisterImageFluentBuilder,
+    what: &str,
+) {
+    scene::play(async |scene| {
+        scene.protect_one(ON_STOP).await;
+        let lost = scene.available(HOME).await.remove(0);
+        scene.deregister(HOME, &lost, false).await;
+        let (point, _) = lost.name.rsplit_once('-').expect("the name of a try");
+        let devices = ["/dev/xvda", "/dev/sdf"].iter().zip(&lost.snapshots).map(|(device, id)| {
+            let ebs = ec2::EbsBlockDevice::builder().snapshot_id(id).build();
+            ec2::BlockDeviceMapping::builder().device_name(*device).ebs(ebs).build()
+        });
+        let tags = lost.tags.iter().map(|(key, value)| scene::tag(key, value)).collect();
+        let tags = ec2::TagSpecification::builder().set_tags(Some(tags));
+        let tags = tags.resource_type(ec2::ResourceType::Image).build();
+        let planted = scene
+            .ec2(HOME)
+            .register_image()
+            .name(format!("{point}-1"))
+            .root_device_name("/dev/xvda")
+            .architecture(ec2::ArchitectureValues::X8664)
+            .virtualization_type("hvm")
+            .boot_mode(ec2::BootModeValues::UefiPreferred)
+            .ena_support(true)
+            .set_block_device_mappings(Some(devices.collect()))
+            .set_tag_specifications(with_tags.then_some(vec![tags]));
+        let planted = change(planted).send().await.expect("an image is made");
+        let planted = planted.image_id().expect("it has an id").to_string();
+        scene.pass(90).await;
+        let point = scene.the_point().await;
+        assert_eq!(point["status"], "protected", "{what}: {point:#?}");
+        assert_ne!(point["image"], planted, "{what}");
+        let made = scene.available(HOME).await.into_iter().find(|it| it.id == point["image"]);
+        assert_eq!(made.expect("it is there").snapshots, lost.snapshots, "{what}");
+        assert_eq!(scene.count("RegisterImage", HOME), 3, "the first, and two names");
+        let told = scene.open_findings().await;
+        assert_eq!(told.len(), 1, "{what}: {told:#?}");
+        scene.assert_foreign(&planted).await;
+        assert!(told[0]["reason"].contains(what), "{what}: {told:#?}");
+        // It stays so for as long as the image is there.
+        scene.pass(24 * 60).await;
+        assert_eq!(scene.open_findings().await, told, "{what}");
+        assert!(!scene.the_point().await["leftovers"].contains(&planted), "{what}");
+        scene.ec2(HOME).deregister_image().image_id(&planted).send().await.expect("it goes");
+        scene.pass(120).await;
+        assert_eq!(scene.open_findings().await, Vec::<Item>::new(), "{what}");
+        assert_eq!(scene.the_point().await["status"], "protected", "{what}");
+    });
+}
+
+#[test]
+fn another_image_of_our_snapshots_under_our_next_name_is_foreign_and_ours_is_made_at_once() {
+    let arm = |call: RegisterImageFluentBuilder| {
+        call.architecture(ec2::ArchitectureValues::Arm64).boot_mode(ec2::BootModeValues::Uefi)
+    };
+    for with_tags in [false, true] {
+        name_held_by_another(with_tags, arm, "architecture: arm64, not x86_64");
+    }
+    let no_ena = |call: RegisterImageFluentBuilder| call.ena_support(false);
+    name_held_by_another(false, no_ena, "ENA: not enabled");
+    let uefi = |call: RegisterImageFluentBuilder| call.boot_mode(ec2::BootModeValues::Uefi);
+    name_held_by_another(false, uefi, "boot mode: uefi, not uefi-preferred");
 }
 
 #[test]

@@ -203,8 +203,9 @@ fn images_that_are_restored_after_others_were_made_are_ours_and_change_nothing()
                 let of_image = told.iter().find(|finding| finding["artefact"] == image.id);
                 let text = &of_image.expect("it is told")["reason"];
                 let now = &scene.point_image(region).await;
-                let says = [*region, now, "restored", "deregister"];
+                let says = [*region, now, "EC2 lists it", "made again at 2026-01-01", "deregister"];
                 assert!(says.iter().all(|word| text.contains(word)), "{says:?}: {text}");
+                assert!(!text.contains("restored"), "nothing tells who did it: {text}");
             }
             let after = scene.the_point().await;
             for member in ["status", "image", "replicas", "home_place"] {

@@ -177,15 +177,15 @@ pub fn find(
     listed: &[ObservedImage],
     now: Timestamp,
 ) -> Result<Found, IllegalForReplica> {
-    const WHY: &str = "the image has our name, but is not a copy of our image";
+    const WHY: &str = "it is not a copy of the image of the point";
     let name = name(replica);
     let named = named::look_for(&name, listed, |image| match is_copy_of(image, replica) {
         true => Verdict::Ours,
-        false => Verdict::Foreign(WHY),
+        false => Verdict::foreign(WHY),
     });
     let mut conclusion = Conclusion::default();
     for (image, why) in &named.foreign {
-        conclusion.foreign(&replica.region, &image.id, (*why).to_string(), now);
+        conclusion.foreign(&replica.region, &image.id, named::finding(image, why), now);
     }
     let after = match named.holder {
         Holder::Ours(image) => {

@@ -124,11 +124,11 @@ fn verdict(point: &Point, image: &ObservedImage) -> Verdict {
     let Some(begun_at) = point.step.begun_at else { return Verdict::Ours };
     let after_intent = |at: Timestamp| at.duration_since(begun_at) >= -CLOCK_SKEW;
     if image.attributes.source_instance.as_ref() != Some(point.instance()) {
-        Verdict::Foreign("the image has our name, but was not made from our machine")
+        Verdict::foreign("it was not made from the machine of the point")
     } else if !image.created_at.is_some_and(after_intent) {
-        Verdict::Foreign("the image has our name, but is older than our call")
+        Verdict::foreign("it is older than the call of Afterimage")
     } else if image.tags.get(TAG_POINT).map(String::as_str) != Some(point.id.as_str()) {
-        Verdict::Foreign("the image has our name, but not our tag")
+        Verdict::foreign("it does not have the tag of the point")
     } else {
         Verdict::Ours
     }

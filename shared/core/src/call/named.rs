@@ -3,13 +3,19 @@
 use crate::observed::{ImageState, ObservedImage};
 
 /// Judgement of one image that has a name of ours, by the facts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Ours,
     /// Everything that is visible is ours, but not everything is visible yet.
     Unclear,
     /// The image is not ours; with the reason.
-    Foreign(&'static str),
+    Foreign(String),
+}
+
+impl Verdict {
+    pub(super) fn foreign(why: &str) -> Verdict {
+        Verdict::Foreign(why.to_string())
+    }
 }
 
 /// The image that holds a name.
@@ -26,7 +32,7 @@ pub(super) enum Holder<'a> {
 pub(super) struct Named<'a> {
     pub holder: Holder<'a>,
     /// Every image with the name that is not ours, with the reason.
-    pub foreign: Vec<(&'a ObservedImage, &'static str)>,
+    pub foreign: Vec<(&'a ObservedImage, String)>,
 }
 
 /// Finds the holder of a name among images that were listed by it. An image that is ours goes
@@ -55,4 +61,17 @@ pub(super) fn look_for<'a>(
         .or(unclear.map(Holder::Unclear))
         .or(first_foreign.map(Holder::Foreign));
     Named { holder: holder.unwrap_or(Holder::Nobody), foreign }
+}
+
+/// Returns the text of the finding about an image that has a name of ours and is not ours.
+pub(super) fn finding(image: &ObservedImage, why: &str) -> String {
+    let made = image
+        .created_at
+        .map_or(String::new(), |at| format!(" at {} UTC", at.strftime("%Y-%m-%d %H:%M")));
+    format!(
+        "{} has the name {}, which Afterimage gives to an image of its own, but {why}. Somebody \
+         made it in this account{made}. It is left alone, and the image of Afterimage is made \
+         under another name. Find out who made it, and deregister it if nobody needs it",
+        image.id, image.name
+    )
 }

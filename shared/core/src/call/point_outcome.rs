@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::conclusion::Conclusion;
-use super::named::Named;
+use super::named::{self, Named};
 use super::outcome::Answer;
 use crate::change::Change;
 use crate::limits::{NAME_VISIBLE, SETTLE, later};
@@ -89,7 +89,7 @@ pub(super) fn name_taken(point: &Point, answer: &Answer, now: Timestamp) -> Conc
 pub(super) fn report_foreign(point: &Point, named: &Named<'_>, now: Timestamp) -> Conclusion {
     let mut conclusion = Conclusion::default();
     for (image, why) in &named.foreign {
-        conclusion.foreign(&point.home, &image.id, (*why).to_string(), now);
+        conclusion.foreign(&point.home, &image.id, named::finding(image, why), now);
     }
     conclusion
 }

@@ -1,7 +1,8 @@
 //! RegisterImage: makes an image of snapshots that are complete.
 //!
 //! EC2 takes no token for this call, so it is made once. An image with its name is ours if it is
-//! made of exactly this point's snapshots, each in its place. Otherwise the image is foreign.
+//! made of exactly this point's snapshots, each in its place, and has the attributes that the call
+//! asks for. Otherwise the image is foreign.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +16,7 @@ use super::point_outcome::{
     unknown, wait,
 };
 use crate::change::Change;
+use crate::facts::{Architecture, BootMode, Virtualization};
 use crate::ids::{AmiId, Region, SnapshotId};
 use crate::illegal::Illegal;
 use crate::limits::{LOOK_AFTER, PENDING_MAX, SETTLE, later};
@@ -190,20 +192,66 @@ pub fn find(
 }
 
 fn verdict(point: &Point, image: &ObservedImage) -> Verdict {
-    const FOREIGN: Verdict =
-        Verdict::Foreign("the image has our name, but is not made from our snapshots");
     let ours: BTreeSet<&SnapshotId> = point.snapshots.values().collect();
     let its: BTreeSet<&SnapshotId> = image.snapshots.iter().collect();
     let each_once = its.len() == image.snapshots.len();
-    if is_misplaced(point, image) {
-        FOREIGN
+    let differences = differences(point, image);
+    let is_pending = image.state == ImageState::Pending;
+    if !differences.is_empty() {
+        Verdict::Foreign(not_as_registered(&differences))
+    } else if is_misplaced(point, image) {
+        Verdict::foreign("its disks are not in the places of those of the machine")
     } else if each_once && its == ours {
         Verdict::Ours
-    } else if image.state == ImageState::Pending && each_once && its.is_subset(&ours) {
+    } else if is_pending && each_once && its.is_subset(&ours) {
         Verdict::Unclear
     } else {
-        FOREIGN
+        Verdict::foreign("it is not made from the snapshots of the point")
     }
+}
+
+/// Lists the attributes in which an image is not what the call asks for. EC2 shows them as they are
+/// asked for, whatever else it adds by itself; so an image with another value is somebody else's.
+pub fn differences(point: &Point, image: &ObservedImage) -> Vec<String> {
+    let Some(build) = point.machine.as_ref().map(|machine| &machine.build) else {
+        return Vec::new();
+    };
+    let its = &image.attributes;
+    let mut found = Vec::new();
+    let mut compare = |what: &str, ours: &str, its: Option<&str>| {
+        let differs = its.filter(|its| *its != ours);
+        found.extend(differs.map(|its| format!("{what}: {its}, not {ours}")));
+    };
+    let architecture = its.architecture.as_ref().map(Architecture::as_str);
+    compare("architecture", build.architecture.as_str(), architecture);
+    let virtualization = its.virtualization.as_ref().map(Virtualization::as_str);
+    compare("virtualization", build.virtualization.as_str(), virtualization);
+    compare("root device", &build.root_device, its.root_device.as_deref());
+    let boots = |mode: &Option<BootMode>| boot_mode(mode.as_ref(), &build.architecture);
+    if boots(&build.boot_mode) != boots(&its.boot_mode) {
+        let text = |mode: &Option<BootMode>| {
+            mode.as_ref().map_or_else(|| "not set".to_string(), ToString::to_string)
+        };
+        let (its, ours) = (text(&its.boot_mode), text(&build.boot_mode));
+        found.push(format!("boot mode: {its}, not {ours}"));
+    }
+    if build.ena && !its.ena {
+        found.push("ENA: not enabled".to_string());
+    }
+    found
+}
+
+/// Returns the reason why an image with such differences is somebody else's.
+pub fn not_as_registered(differences: &[String]) -> String {
+    format!("it is not as Afterimage registers it ({})", differences.join("; "))
+}
+
+/// Returns the boot mode that an image has if it shows that one, or none.
+fn boot_mode(shown: Option<&BootMode>, architecture: &Architecture) -> BootMode {
+    shown.cloned().unwrap_or(match architecture {
+        Architecture::Arm | Architecture::ArmMac => BootMode::Uefi,
+        _ => BootMode::LegacyBios,
+    })
 }
 
 /// Tells whether a device is made from the snapshot of another device's volume: disks in the wrong

@@ -19,6 +19,7 @@
 //! again: it is linked to its point, and removed by the ordinary steps. While a point is in the
 //! step that may have made it, it is left to the worker, who can still make use of it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
@@ -28,6 +29,7 @@ use super::held::{Held, KeysInUse};
 use super::nothing_waits::HeldUp;
 use super::stands_still::Overdue;
 use super::tag_gone::Unlisted;
+use crate::call::register_image;
 use crate::change::Record;
 use crate::command::{Change, Command, Decision, Finding, Resolved};
 use crate::ids::{Region, ResourceId, SnapshotId};
@@ -122,7 +124,13 @@ enum Verdict<'a> {
     Leave,
     /// Ours, of no use, and to be linked to this point or replica.
     Surplus(Owner<'a>),
-    Foreign(&'static str),
+    Foreign(Cow<'static, str>),
+}
+
+impl Verdict<'_> {
+    fn foreign(why: &'static str) -> Self {
+        Verdict::Foreign(why.into())
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -211,7 +219,7 @@ fn point_of<'a>(tagged: &'a Tagged, tags: &Tags) -> Result<&'a Point, &'static s
 
 fn image_verdict<'a>(tagged: &'a Tagged, region: &Region, image: &ObservedImage) -> Verdict<'a> {
     match point_of(tagged, &image.tags) {
-        Err(why) => Verdict::Foreign(why),
+        Err(why) => Verdict::foreign(why),
         Ok(point) if point.home == *region => {
             match tagged.replicas.get(&(point.id.clone(), region.clone())) {
                 // It may have been copied back. An image that EC2 created has a source as well.
@@ -223,7 +231,7 @@ fn image_verdict<'a>(tagged: &'a Tagged, region: &Region, image: &ObservedImage)
         }
         Ok(point) => match tagged.replicas.get(&(point.id.clone(), region.clone())) {
             Some(replica) => image_elsewhere(replica, image),
-            None => Verdict::Foreign("its point has no replica in this region"),
+            None => Verdict::foreign("its point has no replica in this region"),
         },
     }
 }
@@ -255,12 +263,15 @@ fn image_at_home<'a>(point: &'a Point, image: &ObservedImage) -> Verdict<'a> {
         point.snapshots.values().any(|ours| ours == snapshot)
             || is_leftover(&point.leftovers, snapshot)
     };
-    if !has_our_name(image, &point.id, attempts) {
-        Verdict::Foreign("its name does not match any attempt of its recovery point")
+    let differences = register_image::differences(point, image);
+    if !is_created && !differences.is_empty() {
+        Verdict::Foreign(register_image::not_as_registered(&differences).into())
+    } else if !has_our_name(image, &point.id, attempts) {
+        Verdict::foreign("its name does not match any attempt of its recovery point")
     } else if is_created {
         created_at_home(point, image)
     } else if image.snapshots.is_empty() || !image.snapshots.iter().all(is_of_point) {
-        Verdict::Foreign("its snapshots are not the snapshots of its point")
+        Verdict::foreign("its snapshots are not the snapshots of its point")
     } else {
         Verdict::Surplus(Owner::Point(point))
     }
@@ -279,9 +290,9 @@ fn created_at_home<'a>(point: &'a Point, image: &ObservedImage) -> Verdict<'a> {
     let is_of_machine = image.attributes.source_instance.as_ref() == Some(point.instance());
     let is_younger = |at: Timestamp| point.requested_at.duration_since(at) <= CLOCK_SKEW;
     if !is_of_machine {
-        Verdict::Foreign("its source instance is not the machine of its point")
+        Verdict::foreign("its source instance is not the machine of its point")
     } else if !image.created_at.is_some_and(is_younger) {
-        Verdict::Foreign("it was created before its point was requested")
+        Verdict::foreign("it was created before its point was requested")
     } else {
         Verdict::Surplus(Owner::Point(point))
     }
@@ -302,9 +313,9 @@ fn image_elsewhere<'a>(replica: &'a Replica, image: &ObservedImage) -> Verdict<'
     }
     let source = image.source.as_ref().map(|(region, image)| (region, image));
     if source != Some((replica.source_region(), &replica.source)) {
-        Verdict::Foreign("its source is not the image of its point")
+        Verdict::foreign("its source is not the image of its point")
     } else if !has_our_name(image, &replica.point, replica.step.attempt) {
-        Verdict::Foreign("its name does not match any attempt of its recovery point")
+        Verdict::foreign("its name does not match any attempt of its recovery point")
     } else {
         Verdict::Surplus(Owner::Replica(replica))
     }
@@ -317,7 +328,7 @@ fn snapshot_verdict<'a>(
     is_mapped: bool,
 ) -> Verdict<'a> {
     match point_of(tagged, &snapshot.tags) {
-        Err(why) => Verdict::Foreign(why),
+        Err(why) => Verdict::foreign(why),
         // The snapshots of an image that was copied back are of no volume of its machine.
         Ok(point) if is_mapped && !point.healed.is_empty() => Verdict::Leave,
         // A copy that is pending may not show its mapping yet.
@@ -326,7 +337,7 @@ fn snapshot_verdict<'a>(
         Ok(_) if is_mapped => Verdict::Leave,
         Ok(point) => match tagged.replicas.get(&(point.id.clone(), region.clone())) {
             Some(replica) => snapshot_elsewhere(replica, snapshot),
-            None => Verdict::Foreign("its point has no replica in this region"),
+            None => Verdict::foreign("its point has no replica in this region"),
         },
     }
 }
@@ -352,14 +363,14 @@ fn snapshot_at_home<'a>(point: &'a Point, snapshot: &ObservedSnapshot) -> Verdic
     let volumes = point.machine.iter().flat_map(|machine| &machine.volumes);
     let mut volumes = volumes.map(|volume| &volume.id);
     if !volumes.any(|volume| Some(volume) == snapshot.volume.as_ref()) {
-        Verdict::Foreign("its volume does not belong to the machine of its point")
+        Verdict::foreign("its volume does not belong to the machine of its point")
     } else if point.requested_at.duration_since(snapshot.started_at) > CLOCK_SKEW {
-        Verdict::Foreign("it was started before its point was requested")
+        Verdict::foreign("it was started before its point was requested")
     } else if point.taken_at.is_some_and(|at| snapshot.started_at > later(at, latest_start(point)))
     {
-        Verdict::Foreign("it was started after the snapshots of its point were made")
+        Verdict::foreign("it was started after the snapshots of its point were made")
     } else if attempt_of(&snapshot.tags).is_none_or(|attempt| attempt > attempts) {
-        Verdict::Foreign("its attempt number matches no attempt of its point")
+        Verdict::foreign("its attempt number matches no attempt of its point")
     } else {
         Verdict::Surplus(Owner::Point(point))
     }
@@ -382,7 +393,7 @@ fn snapshot_elsewhere<'a>(replica: &'a Replica, snapshot: &ObservedSnapshot) -> 
     if is_copied_for(&replica.leftovers, snapshot) {
         return Verdict::Surplus(Owner::Replica(replica));
     }
-    Verdict::Foreign("no replica of its point uses it")
+    Verdict::foreign("no replica of its point uses it")
 }
 
 /// Tells whether EC2 made a snapshot for one of these images, which are gone or of no use.
@@ -441,7 +452,7 @@ impl<'a> Audit<'a> {
         match verdict {
             Verdict::Leave => {}
             Verdict::Surplus(owner) => self.link(artefact, owner),
-            Verdict::Foreign(why) => self.report(region, (artefact.into(), tags), why),
+            Verdict::Foreign(why) => self.report(region, (artefact.into(), tags), &why),
         }
     }
 

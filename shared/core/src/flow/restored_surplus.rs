@@ -1,4 +1,5 @@
-//! Images of ours that a person has restored after others were made in their places.
+//! Images of ours that EC2 lists after others were made in their places: images that were restored,
+//! for example, or that a try left.
 //!
 //! Such an image is a leftover of its point or replica, and nothing is done with it. A person is
 //! told of it once, because no function deletes it.
@@ -18,7 +19,7 @@ use crate::reason::{Code, Reason};
 use crate::slot::PointId;
 use crate::subject::Subject;
 
-/// Reports the images that were restored and are not needed, each once, and the end of that.
+/// Reports the images that are there and are not needed, each once, and the end of that.
 pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
     let mut decision = Decision::default();
     let known = tagged.known.iter().filter(|known| known.reason.code == Code::Surplus);
@@ -30,16 +31,17 @@ pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
     let mut reports = Vec::new();
     for (region, images) in &tagged.images {
         for image in &images.0 {
-            let Some((point, instead)) = instead_of(tagged, region, image) else { continue };
+            let Some((point, instead, at)) = instead_of(tagged, region, image) else { continue };
             let artefact = Subject::from(&image.id);
             if over.remove(&(region.clone(), artefact.clone())) {
                 continue;
             }
             let text = format!(
-                "{} in {region} is ours and not needed: it was restored, or its key was deleted, \
-                 and {point} has {instead} in its place by now. It is kept; deregister it if \
-                 nobody needs it",
-                image.id
+                "{} in {region} is ours and not needed: EC2 lists it as available, and {point} has \
+                 {instead} in its place, made again at {} UTC. It is kept; deregister it if nobody \
+                 needs it",
+                image.id,
+                at.strftime("%Y-%m-%d %H:%M")
             );
             let (region, reason) = (region.clone(), Reason::new(Code::Surplus, text));
             reports.push(Finding { region, artefact, reason, seen_at: now });
@@ -54,13 +56,13 @@ pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
     decision
 }
 
-/// Returns the point of an image that is a leftover of a place that was made again, and the image
-/// that the place has now.
+/// Returns the point of an image that is a leftover of a place that was made again, the image that
+/// the place has now, and when that was asked for.
 fn instead_of<'a>(
     tagged: &'a Tagged,
     region: &Region,
     image: &ObservedImage,
-) -> Option<(&'a PointId, AmiId)> {
+) -> Option<(&'a PointId, AmiId, Timestamp)> {
     let named = image.tags.get(TAG_POINT).and_then(|id| PointId::parse(id).ok())?;
     let point = tagged.points.get(&named)?;
     let (leftovers, healed, instead) = if point.home == *region {
@@ -69,11 +71,12 @@ fn instead_of<'a>(
         let replica = tagged.replicas.get(&(point.id.clone(), region.clone()))?;
         (&replica.leftovers, &replica.healed, replica.held())
     };
-    let is_left = leftovers.contains(&image.id.clone().into()) && !healed.is_empty();
+    let at = *healed.last()?;
+    let is_left = leftovers.contains(&image.id.clone().into());
     let is_surplus = is_left && image.state == ImageState::Available;
     let instead = instead.into_iter().find_map(|id| match id {
         ResourceId::Image(image) => Some(image),
         ResourceId::Machine(_) | ResourceId::Snapshot(_) => None,
     });
-    instead.filter(|_| is_surplus).map(|instead| (&point.id, instead))
+    instead.filter(|_| is_surplus).map(|instead| (&point.id, instead, at))
 }

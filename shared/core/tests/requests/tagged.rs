@@ -125,7 +125,7 @@ pub fn snapshot(name: &str, volume: &str) -> ObservedSnapshot {
 
 pub fn image(name: &str, snapshots: &[&str]) -> ObservedImage {
     ObservedImage {
-        attributes: Attributes::default(),
+        attributes: Attributes { ena: true, ..Attributes::default() },
         devices: Vec::new(),
         id: id(name),
         name: NAME.into(),

@@ -2,10 +2,13 @@
 
 use afterimage_core::call::register_image::Device;
 use afterimage_core::call::{Call, Outcome, RegisterImage};
-use afterimage_core::command::Decision;
+use afterimage_core::command::{Command, Decision};
 use afterimage_core::flow::work_requested::needs;
 use afterimage_core::flow::work_requested::register::decide;
-use afterimage_core::observed::{ImageState, ObservedImage, ObservedSnapshot, SnapshotState};
+use afterimage_core::machine::Build;
+use afterimage_core::observed::{
+    Attributes, ImageState, ObservedImage, ObservedSnapshot, SnapshotState,
+};
 use afterimage_core::point::{Point, Step};
 use afterimage_core::reason::Code;
 use afterimage_core::status::Status;
@@ -195,6 +198,65 @@ fn an_image_of_our_name_and_other_snapshots_is_reported_and_the_next_name_is_tri
         assert_eq!((after.status, code(&after)), (Status::Ready, Some(Code::Foreign)));
         let Step { attempt, first, due_at, .. } = after.step;
         assert_eq!((attempt, first, due_at), (20, 20, Some(at(mins(16) + hours(24)))));
+    }
+}
+
+/// The name of the point is looked up, and somebody has it, with our snapshots.
+fn look_up_with(build: impl Fn(&mut Build), change: impl Fn(&mut Attributes)) -> Decision {
+    let mut point = registering();
+    build(&mut point.machine.as_mut().expect("it has one").build);
+    let mut image = seen_image(7, ImageState::Available);
+    change(&mut image.attributes);
+    look_up(&point, &[image], mins(16))
+}
+
+#[test]
+fn an_image_of_our_snapshots_that_is_not_as_we_register_it_is_foreign_and_its_finding_says_why() {
+    let cases: [(&dyn Fn(&mut Attributes), &str); 6] = [
+        (&|of| of.architecture = Some("arm64".into()), "architecture: arm64, not x86_64"),
+        (&|of| of.virtualization = Some("paravirtual".into()), "virtualization: paravirtual, not"),
+        (&|of| of.root_device = Some("/dev/sdf".into()), "root device: /dev/sdf, not /dev/xvda"),
+        (&|of| of.boot_mode = Some("uefi-preferred".into()), "boot mode: uefi-preferred, not uefi"),
+        (&|of| of.boot_mode = None, "boot mode: not set, not uefi"),
+        (&|of| of.ena = false, "ENA: not enabled"),
+    ];
+    for (change, what) in cases {
+        let decision = look_up_with(|_| {}, change);
+        let after = point_in(&decision);
+        assert_eq!((after.status, code(&after)), (Status::Ready, Some(Code::Foreign)), "{what}");
+        assert_eq!((after.step.attempt, after.step.due_at), (1, Some(at(mins(16)))), "{what}");
+        let text = decision.commands.iter().find_map(|command| match command {
+            Command::Report(finding) => Some(finding.reason.text.clone()),
+            _ => None,
+        });
+        let text = text.expect("it is told");
+        assert!(text.contains(what), "{what}: {text}");
+        assert!(text.contains("2026-03-01 02:10 UTC") && text.contains("another name"), "{text}");
+    }
+}
+
+#[test]
+fn what_ec2_adds_to_an_image_of_ours_makes_it_no_other() {
+    let same = |_: &mut Build| {};
+    let no_boot_mode = |of: &mut Build| of.boot_mode = None;
+    let arm = |of: &mut Build| {
+        of.architecture = "arm64".into();
+        of.boot_mode = None;
+    };
+    let cases: [(&dyn Fn(&mut Build), &dyn Fn(&mut Attributes)); 5] = [
+        (&same, &|of| of.usage_operation = Some("RunInstances:0002".into())),
+        (&same, &|of| of.product_codes = vec!["abc".to_string()]),
+        (&|of| of.ena = false, &|of| of.ena = true),
+        (&no_boot_mode, &|of| of.boot_mode = Some("legacy-bios".into())),
+        (&arm, &|of| {
+            of.architecture = Some("arm64".into());
+            of.boot_mode = Some("uefi".into());
+        }),
+    ];
+    for (build, change) in cases {
+        let decision = look_up_with(build, change);
+        assert_eq!(point_in(&decision).status, Status::Registered, "{decision:?}");
+        assert_eq!(reported(&decision), Vec::<String>::new());
     }
 }
 

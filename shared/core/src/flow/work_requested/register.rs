@@ -7,7 +7,7 @@
 //! - While an obstacle of the queue stands, one registration is tried now and then, and the others
 //!   are left alone ([`super::gate`]).
 //! - A call without an outcome, or a name that is taken: an image with that name is ours if it is
-//!   made of exactly this point's snapshots, and foreign otherwise.
+//!   made of exactly this point's snapshots and as the call asks for, and foreign otherwise.
 
 use std::collections::{BTreeMap, BTreeSet};
 
