@@ -75,6 +75,7 @@ fn all_that_is_in_force_is_one_request() {
             looked_at: Some(second(2)),
             unaudited: unaudited(),
             still: still(),
+            applied_at: ["gold", "silver"].map(|name| (policy_name(name), second(0))).into(),
             roster: Default::default(),
             brakes: Default::default(),
             identities: Default::default(),
