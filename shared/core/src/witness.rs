@@ -4,14 +4,15 @@
 //! snapshots began something. The ledger has the same count. The order of the writes of a round:
 //!
 //! ```text
-//!   witness: n + 1      intents and calls      ledger: n + 1
-//!        │                                          │
-//!        └── from here on, a ledger that is ────────┘
-//!            put back has n, and is doubted
+//!   ledger: round      witness: n + 1      intents and calls      ledger: n + 1
+//!                           │                                          │
+//!                           └── from here on, a ledger that is ────────┘
+//!                               put back has n, and is doubted
 //! ```
 //!
 //! The ledger's count is written last, so that a ledger that is put back to a second within the
-//! round is told too. A worker that dies in between leaves a ledger that looks as if it had been
+//! round is told too. It is written only over the mark that the round made at its beginning: a
+//! round that began before the ledger was put back does not vouch for it. A worker that dies in between leaves a ledger that looks as if it had been
 //! put back. That costs one check and nothing else: the ledger knows all artefacts, and the sweep
 //! finds that.
 //!
@@ -62,11 +63,11 @@ pub enum Testimony {
 /// A write of one of the counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mark {
-    /// The witness counts a round, before anything is begun. Another worker that was faster takes
-    /// the right to go on.
-    Begin { region: Region, before: Option<u64>, witness: Witness },
-    /// The ledger has the count of a round that is over.
-    End { region: Region, count: u64, doubted_since: Option<Timestamp> },
+    /// The ledger is marked with a round if it has the count that is known, and the witness counts
+    /// it, before anything is begun. Another worker that was faster takes the right to go on.
+    Begin { region: Region, known: Option<u64>, before: Option<u64>, witness: Witness },
+    /// The ledger has the count of a round that is over, if it is the ledger of its beginning.
+    End { region: Region, round: Witness, doubted_since: Option<Timestamp> },
     /// The ledger is doubted, and nothing was begun.
     Doubt { region: Region, count: u64, doubted_since: Timestamp },
     /// The doubt is over: everything was looked at.
@@ -87,12 +88,18 @@ pub struct Trust {
 pub fn is_doubted(identity: Option<&Identity>, witness: Option<&Witness>) -> bool {
     match (identity, witness) {
         (Some(identity), witness) => {
-            let is_behind = witness.is_some_and(|witness| witness.count > identity.count);
-            identity.doubted_since.is_some() || is_behind
+            identity.doubted_since.is_some() || is_behind(Some(identity), witness)
         }
         // A ledger that never counted: it is new, or empty.
         (None, _) => true,
     }
+}
+
+/// Tells whether the ledger has fewer rounds than the witness has counted. A doubt that it has
+/// already may be an old one, of the time to which it was put back.
+pub fn is_behind(identity: Option<&Identity>, witness: Option<&Witness>) -> bool {
+    let known = identity.map_or(0, |identity| identity.count);
+    witness.is_some_and(|witness| witness.count > known)
 }
 
 /// Tells whether a round that the witness has counted may still be under way.
@@ -116,7 +123,8 @@ impl Trust {
 
     /// Returns the reason for which nothing is begun of a machine yet.
     pub fn holds_back(&self, point: &Point, now: Timestamp) -> Option<Reason> {
-        let is_over = now.duration_since(self.doubted_since(now)) >= DOUBT_MAX;
+        let is_over = !is_behind(self.identity.as_ref(), self.witness(&point.home))
+            && now.duration_since(self.doubted_since(now)) >= DOUBT_MAX;
         if is_over || !self.doubtful.contains(point.instance()) || !self.is_doubted(&point.home) {
             return None;
         }
@@ -145,15 +153,16 @@ impl Trust {
         let witness = self.witness(region);
         let known = self.identity.map_or(0, |identity| identity.count);
         let seen = witness.map_or(0, |witness| witness.count).max(known);
-        let is_new = self.identity.is_none_or(|identity| identity.doubted_since.is_none());
+        let is_new = is_behind(self.identity.as_ref(), witness)
+            || self.identity.is_none_or(|identity| identity.doubted_since.is_none());
         let doubted_since = (self.is_doubted(region) && is_new).then_some(now);
         let region = region.clone();
         if begins {
-            let count = seen.saturating_add(1);
             let before = witness.map(|witness| witness.count);
-            let witness = Witness { count, at: now };
-            let begin = Mark::Begin { region: region.clone(), before, witness };
-            return (Some(begin), Some(Mark::End { region, count, doubted_since }));
+            let round = Witness { count: seen.saturating_add(1), at: now };
+            let known = self.identity.map(|identity| identity.count);
+            let begin = Mark::Begin { region: region.clone(), known, before, witness: round };
+            return (Some(begin), Some(Mark::End { region, round, doubted_since }));
         }
         let doubt = doubted_since
             .filter(|_| !self.doubtful.is_empty())

@@ -380,7 +380,8 @@ fn adopted(occasion: Occasion, state: State) -> usize {
     let machine = Instance { state, ..machine().instance };
     let fleet = BTreeMap::from([(region(HOME), Complete(vec![machine]))]);
     let tagged = Tagged { images, snapshots, fleet, ..Tagged::default() };
-    let doubts = BTreeMap::from([(region(HOME), Doubt { since: None, count: 1 })]);
+    let doubts =
+        BTreeMap::from([(region(HOME), Doubt { since: None, count: 1, is_behind: false })]);
     went_back::found(&tagged, &doubts, at(3600)).points.len()
 }
 
@@ -424,6 +425,10 @@ fn what_is_no_copy_of_an_image_of_its_point_does_not_vouch_for_it() {
         assert_eq!(found.points, [], "{one:#?}");
         assert_eq!(whys(&found).len(), 1);
     }
+    // Where the home was not listed, nothing shows that the image is gone.
+    let mut unlisted = seen(&[], &[], &[copy(5, 1, 0)]);
+    unlisted.images.remove(&region(HOME));
+    assert_eq!(decide(&unlisted).points, []);
     // What else is there of the point belongs to another image.
     let found = decide(&seen(&[], &[], &[copy(5, 1, 0), copy(6, 2, 0), copy(7, 2, 1)]));
     assert_eq!(the_point(&found).lost, Some(ami(2)));

@@ -54,9 +54,11 @@ fn a_round_is_counted_by_the_witness_before_it_begins_and_by_the_ledger_after_it
     let trust =
         Trust { identity: identity(7, None), testimony: read(witness(7)), ..Trust::default() };
     let (before, after) = trust.marks(&home(), true, at(60));
-    let witness = Witness { count: 8, at: at(60) };
-    assert_eq!(before, Some(Mark::Begin { region: home(), before: Some(7), witness }));
-    assert_eq!(after, Some(Mark::End { region: home(), count: 8, doubted_since: None }));
+    let round = Witness { count: 8, at: at(60) };
+    let (known, counted) = (Some(7), Some(7));
+    let begin = Mark::Begin { region: home(), known, before: counted, witness: round };
+    assert_eq!(before, Some(begin));
+    assert_eq!(after, Some(Mark::End { region: home(), round, doubted_since: None }));
     assert_eq!(trust.marks(&home(), false, at(60)), (None, None));
 }
 
@@ -65,11 +67,18 @@ fn a_doubted_ledger_stays_doubted_when_its_count_rises() {
     let trust =
         Trust { identity: identity(3, None), testimony: read(witness(7)), ..Trust::default() };
     let (_, after) = trust.marks(&home(), true, at(60));
-    assert_eq!(after, Some(Mark::End { region: home(), count: 8, doubted_since: Some(at(60)) }));
+    let round = Witness { count: 8, at: at(60) };
+    assert_eq!(after, Some(Mark::End { region: home(), round, doubted_since: Some(at(60)) }));
     // The doubt that is recorded keeps its time, from which the hour counts.
     let trust = Trust { identity: identity(8, Some(at(60))), ..trust };
     let (_, after) = trust.marks(&home(), true, at(70));
-    assert_eq!(after, Some(Mark::End { region: home(), count: 9, doubted_since: None }));
+    let round = Witness { count: 9, at: at(70) };
+    assert_eq!(after, Some(Mark::End { region: home(), round, doubted_since: None }));
+    // One of the time to which the ledger was put back says nothing of this doubt.
+    let trust = Trust { identity: identity(3, Some(at(1))), ..trust };
+    let (_, after) = trust.marks(&home(), true, at(60));
+    let round = Witness { count: 8, at: at(60) };
+    assert_eq!(after, Some(Mark::End { region: home(), round, doubted_since: Some(at(60)) }));
 }
 
 #[test]
@@ -90,6 +99,6 @@ fn the_sweep_doubts_no_ledger_for_a_round_that_may_be_under_way() {
         doubts(&in_force, &read(witness(count)), at(minutes)).remove(&home())
     };
     assert_eq!(of(7, 14), None);
-    assert_eq!(of(7, 15), Some(Doubt { since: None, count: 7 }));
+    assert_eq!(of(7, 15), Some(Doubt { since: None, count: 7, is_behind: true }));
     assert_eq!(of(6, 15), None);
 }

@@ -14,7 +14,8 @@ use aws_sdk_dynamodb::types::{
 use serde_json::json;
 
 use crate::scene::{
-    self, EVERY_SIX_HOURS, FRANKFURT, HOME, IRELAND, Item, NIGHTLY, ON_STOP, Scene, Stage, codes,
+    self, EVERY_SIX_HOURS, FRANKFURT, HOME, IRELAND, Item, Launch, NIGHTLY, ON_STOP, Scene, Stage,
+    codes,
 };
 
 /// Machines of `backup: gold` every hour, into two regions.
@@ -525,4 +526,51 @@ fn an_unknown_image_that_is_gone_is_known_by_its_copy() {
 #[test]
 fn an_unknown_image_that_is_gone_with_its_snapshots_is_known_by_its_copy() {
     only_a_copy_is_left(true);
+}
+
+#[test]
+fn a_round_that_is_under_way_does_not_vouch_for_a_ledger_that_was_put_back_meanwhile() {
+    scene::play(async |scene| {
+        scene.machine(0).await;
+        scene.policies(HOURLY).await;
+        scene.pass(8).await;
+        let saved = scene.save().await;
+        scene.pass(2 * 60 + 51).await;
+        assert_eq!(scene.count("CreateSnapshots", HOME), 2);
+        let step = std::time::Duration::from_millis(20);
+        let is_under_way = async |scene: &Scene| scene.count("CreateSnapshots", HOME) == 3;
+        scene.pass_until(step, step * 50 * 3600, is_under_way).await;
+        scene.put_back(&saved).await;
+        scene.pass(95).await;
+        assert_eq!(scene.doubled().await, BTreeSet::new());
+        let points = scene.points().await;
+        assert_protected(&points, &["01", "02"], true);
+        // Of this one there were only snapshots, so that it is made after all.
+        assert_protected(&points, &["03", "04"], false);
+        scene.assert_nothing_was_foreign().await;
+        assert_eq!(scene.findings_of("ledger-went-back").await.len(), 1);
+    });
+}
+
+#[test]
+fn a_doubt_of_the_time_to_which_the_ledger_was_put_back_is_not_the_doubt_of_today() {
+    scene::play(async |scene| {
+        scene.launch(Launch { count: 3, ..Launch::default() }).await;
+        scene.policies(EVERY_SIX_HOURS).await;
+        scene.pass(8).await;
+        let mut saved = scene.save().await;
+        let identity = saved.iter_mut().find(|row| row.contains_key("count"));
+        let since = AttributeValue::S("2026-01-01T00:05:00Z".to_string());
+        match identity {
+            Some(row) => drop(row.insert("doubted_since".to_string(), since)),
+            None => panic!("the ledger has counted nothing: {saved:#?}"),
+        }
+        scene.pass(6 * 60).await;
+        scene.put_back(&saved).await;
+        scene.pass(3 * 60).await;
+        assert_eq!(scene.doubled().await, BTreeSet::new());
+        assert_eq!(scene.count("CreateSnapshots", HOME), 3, "none is made twice");
+        assert!(scene.points().await.iter().all(|point| point["status"] == "protected"));
+        scene.assert_nothing_was_foreign().await;
+    });
 }

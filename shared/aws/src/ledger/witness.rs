@@ -17,6 +17,8 @@ use crate::error::{Failure, chain};
 
 /// The number of rounds.
 const COUNT: &str = "count";
+/// The beginning of the round that is under way, in the ledger.
+const ROUND: &str = "round";
 /// The beginning of the round that was counted last.
 const AT: &str = "at";
 /// The time from which the ledger is doubted.
@@ -54,22 +56,36 @@ impl Ledger {
     /// The table cannot be written.
     pub async fn mark(&self, mark: &Mark) -> Result<bool, Failure> {
         match mark {
-            Mark::Begin { region, before, witness } => self.begin(region, *before, witness).await,
-            Mark::End { region, count, doubted_since: None }
-            | Mark::Settle { region, count, since: None } => {
+            Mark::Begin { region, known, before, witness } => {
+                Ok(self.open(region, *known, witness).await?
+                    && self.begin(region, *before, witness).await?)
+            }
+            Mark::End { region, round, doubted_since } => {
+                let mut set = "SET #count = :count".to_string();
+                let mut call = self
+                    .identity(region, round.count)
+                    .condition_expression("#round = :round")
+                    .expression_attribute_names("#round", ROUND)
+                    .expression_attribute_values(":round", millis(round.at));
+                if let Some(since) = doubted_since {
+                    set.push_str(", #doubted = :since");
+                    call = call
+                        .expression_attribute_names("#doubted", DOUBTED)
+                        .expression_attribute_values(":since", millis(*since));
+                }
+                self.updated(call.update_expression(format!("{set} REMOVE #round"))).await
+            }
+            Mark::Settle { region, count, since: None } => {
                 let call = self.identity(region, *count).update_expression("SET #count = :count");
                 self.updated(call.condition_expression(IS_NEWER)).await
             }
-            Mark::End { region, count, doubted_since: Some(since) }
-            | Mark::Doubt { region, count, doubted_since: since } => {
+            Mark::Doubt { region, count, doubted_since } => {
                 let call = self
                     .identity(region, *count)
-                    .update_expression(
-                        "SET #count = :count, #doubted = if_not_exists(#doubted, :since)",
-                    )
+                    .update_expression("SET #count = :count, #doubted = :since")
                     .condition_expression("attribute_not_exists(#count) OR #count <= :count")
                     .expression_attribute_names("#doubted", DOUBTED)
-                    .expression_attribute_values(":since", millis(*since));
+                    .expression_attribute_values(":since", millis(*doubted_since));
                 self.updated(call).await
             }
             Mark::Settle { region, since: Some(since), .. } => {
@@ -85,6 +101,32 @@ impl Ledger {
                 self.updated(call).await
             }
         }
+    }
+
+    /// Marks the ledger with a round; false if it has another count than the worker has read.
+    async fn open(
+        &self,
+        region: &Region,
+        known: Option<u64>,
+        round: &Witness,
+    ) -> Result<bool, Failure> {
+        let call = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(Key::identity(region).item()))
+            .update_expression("SET #round = :round")
+            .expression_attribute_names("#round", ROUND)
+            .expression_attribute_names("#count", COUNT)
+            .expression_attribute_values(":round", millis(round.at));
+        // A first round that did not end has left no count.
+        let known = known.unwrap_or(0);
+        let condition = match known {
+            0 => "attribute_not_exists(#count) OR #count = :known",
+            _ => "#count = :known",
+        };
+        let call = call.condition_expression(condition);
+        self.updated(call.expression_attribute_values(":known", number(known))).await
     }
 
     async fn begin(
@@ -160,6 +202,10 @@ pub(super) fn identity(item: &Item, key: &Key) -> Result<(Region, Identity), Fai
     let region = key.sk.strip_prefix(IDENTITY).and_then(|name| Region::parse(name).ok());
     let region = region.ok_or_else(|| unfit("its key names no region"))?;
     let doubted_since: Option<Timestamp> = item.get(DOUBTED).and_then(at_millis);
-    let count = count(item).ok_or_else(|| unfit("`count` is not a number"))?;
+    let count = match item.contains_key(COUNT) {
+        true => count(item).ok_or_else(|| unfit("`count` is not a number"))?,
+        // The first round is under way, or its worker died.
+        false => 0,
+    };
     Ok((region, Identity { count, doubted_since }))
 }

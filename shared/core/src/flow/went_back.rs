@@ -37,7 +37,7 @@ use crate::slot::{Occasion, PointId};
 use crate::subject::Subject;
 use crate::tags::read::Label;
 use crate::witness::{
-    Identity, Mark, Testimony, Witness, is_doubted, is_to_be_replaced, may_be_underway,
+    Identity, Mark, Testimony, Witness, is_behind, is_doubted, is_to_be_replaced, may_be_underway,
 };
 
 /// Subject of the findings about the ledger of a region.
@@ -61,6 +61,8 @@ pub struct Doubt {
     pub since: Option<Timestamp>,
     /// The count that the ledger has once the doubt is over.
     pub count: u64,
+    /// True if the ledger has fewer rounds than the witness: the doubt is not over, however old.
+    pub is_behind: bool,
 }
 
 /// Returns the regions whose ledger may be older than its artefacts. A round that may still be
@@ -106,7 +108,7 @@ fn doubt(identity: Option<&Identity>, witness: Option<&Witness>, now: Timestamp)
     }
     let counts = identity.map(|identity| identity.count).into_iter();
     let count = counts.chain(witness.map(|witness| witness.count)).max().unwrap_or(0);
-    Some(Doubt { since, count })
+    Some(Doubt { since, count, is_behind: is_behind(identity, witness) })
 }
 
 /// Returns the points with a home in a doubted region that artefacts name, and that the ledger does
@@ -208,7 +210,7 @@ pub fn decide(facts: &WentBack, in_force: &InForce, tagged: &Tagged, now: Timest
     }
     let found = found(tagged, &doubts, now);
     let is_late = |home: &Region| {
-        let since = doubts.get(home).and_then(|doubt| doubt.since);
+        let since = doubts.get(home).filter(|doubt| !doubt.is_behind).and_then(|it| it.since);
         since.is_some_and(|since| now.duration_since(since) >= DOUBT_MAX)
     };
     for rebuilt in &found.points {
@@ -229,7 +231,7 @@ pub fn decide(facts: &WentBack, in_force: &InForce, tagged: &Tagged, now: Timest
             report(&mut decision, region, count, found.unusable.len(), now);
         }
         if is_done || is_late(region) {
-            let Doubt { since, count } = *doubt;
+            let Doubt { since, count, .. } = *doubt;
             let region = region.clone();
             decision.command(Command::Mark(Mark::Settle { region, count, since }));
             continue;

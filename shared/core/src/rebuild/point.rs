@@ -31,7 +31,7 @@ pub(super) fn rebuild(group: &Group, listed: &BTreeSet<&Region>, found: &mut Fou
         let why = format!("{why}; its point is rebuilt once it is available");
         return found.leave_image(image, why);
     }
-    let home = of_image(group).or_else(|| of_snapshots(group)).or_else(|| of_copies(group));
+    let home = of_image(group).or_else(|| of_snapshots(group)).or_else(|| of_copies(group, listed));
     let home = home.or_else(|| of_remains(group));
     let Some(home) = home else {
         return leave_all(group, found);
@@ -95,12 +95,14 @@ fn of_image<'a>(group: &Group<'a>) -> Option<Home<'a>> {
     Some(Home { label: image.label.clone(), image: Some(image.clone()), lost: None, machine, set })
 }
 
-/// Finds the image that is gone by its copies: EC2 itself says what an image was copied from. Of
-/// several, it is the one that has most copies, or else that of the last try.
-fn of_copies<'a>(group: &Group<'a>) -> Option<Home<'a>> {
+/// Finds the image that is gone by its copies, if its home was listed: EC2 itself says what an image
+/// was copied from. Of several, it is the one that has most copies, or else that of the last try.
+fn of_copies<'a>(group: &Group<'a>, listed: &BTreeSet<&Region>) -> Option<Home<'a>> {
     let mut copies: BTreeMap<&AmiId, Vec<&Labelled<'a, ObservedImage>>> = BTreeMap::new();
     for image in &group.images {
-        let is_wanted = image.label.kind == Artefact::Image && *image.region != image.label.home;
+        let home = &image.label.home;
+        let is_elsewhere = image.region != home && listed.contains(home);
+        let is_wanted = image.label.kind == Artefact::Image && is_elsewhere;
         if let Some(source) = replicas::copied_from(image).filter(|_| is_wanted)
             && image.seen.state == ImageState::Available
         {
