@@ -537,9 +537,11 @@ fn a_round_that_is_under_way_does_not_vouch_for_a_ledger_that_was_put_back_meanw
         let saved = scene.save().await;
         scene.pass(2 * 60 + 51).await;
         assert_eq!(scene.count("CreateSnapshots", HOME), 2);
-        let step = std::time::Duration::from_millis(20);
+        let step = std::time::Duration::from_millis(1);
+        let is_requested = async |scene: &Scene| scene.points().await.len() == 3;
+        scene.pass_until(step * 500, step * 120_000, is_requested).await;
         let is_under_way = async |scene: &Scene| scene.count("CreateSnapshots", HOME) == 3;
-        scene.pass_until(step, step * 50 * 3600, is_under_way).await;
+        scene.pass_until(step, step * 60_000, is_under_way).await;
         scene.put_back(&saved).await;
         scene.pass(95).await;
         assert_eq!(scene.doubled().await, BTreeSet::new());
