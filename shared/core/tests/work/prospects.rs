@@ -225,6 +225,8 @@ fn known(case: Case, base: &(Point, Vec<Replica>)) -> Known {
     });
     let are_there = !matches!(case.home, Home::Lost | Home::CalledOff);
     let seen = seen.into_iter().filter(|_| are_there);
+    let keys: Keys =
+        access(case.key_at_home).map(|access| (KEY.to_string(), access)).into_iter().collect();
     let copies = access(case.key_of_copy).map(|access| (KEY_OF_COPY.to_string(), access));
     Known {
         now,
@@ -234,11 +236,9 @@ fn known(case: Case, base: &(Point, Vec<Replica>)) -> Known {
         in_force: policies(case, now),
         snapshots: seen.map(|seen| (seen.id.clone(), seen)).collect(),
         machine: Instance { state: case.machine, ..running().instance },
-        keys: access(case.key_at_home)
-            .map(|access| (KEY.to_string(), access))
-            .into_iter()
-            .collect(),
-        sources: [(region(IRELAND), copies.into_iter().collect())].into(),
+        sources: [(region(HOME), keys.clone()), (region(IRELAND), copies.into_iter().collect())]
+            .into(),
+        keys,
     }
 }
 
@@ -343,6 +343,39 @@ fn heal_refuses_exactly_what_its_finding_says_is_never_made_again() {
         }
     }
     assert!(told.iter().all(|count| *count > 0), "each answer is given somewhere: {told:?}");
+}
+
+/// The home image is lost with its snapshots, and the one in Ireland is there.
+const TO_BE_COPIED_BACK: Case = Case {
+    home: Home::Lost,
+    ireland: ReplicaStatus::Available,
+    is_missing: false,
+    key_at_home: Key::Usable,
+    key_of_copy: Key::Usable,
+    policy: Policy::Heals,
+    machine: State::Running,
+    is_worn_out: false,
+    is_older: false,
+    is_braked: false,
+};
+
+#[test]
+fn a_key_that_could_not_be_read_is_said_to_be_unknown() {
+    let base = imaged();
+    let says = |case| healed(&known(case, &base)).again[&region(HOME)].clone();
+    let known = "copied back from eu-west-1, within minutes";
+    assert_eq!(says(TO_BE_COPIED_BACK), known);
+    let unknown = format!("{known}, if its key can be used, which could not be read");
+    assert_eq!(says(Case { key_at_home: Key::NotRead, ..TO_BE_COPIED_BACK }), unknown);
+    assert_eq!(says(Case { key_of_copy: Key::NotRead, ..TO_BE_COPIED_BACK }), unknown);
+}
+
+#[test]
+fn an_image_that_was_lost_before_its_key_was_deleted_is_not_copied_back() {
+    let known = known(Case { key_at_home: Key::Gone, ..TO_BE_COPIED_BACK }, &imaged());
+    let healed = healed(&known);
+    assert!(healed.not[&region(HOME)].contains(&format!("key {KEY} does not exist")), "{healed:?}");
+    assert!(found(&known, HOME).expect("it is told").contains(&healed.not[&region(HOME)]));
 }
 
 #[test]
