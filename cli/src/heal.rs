@@ -3,7 +3,7 @@
 //! Afterimage makes the places of the newest good point again by itself, but not a third time
 //! within a week. This command makes them again, and also those of an older point.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use afterimage_aws::ec2::Find;
 use afterimage_aws::ledger::{LeaseUse, Writer, Written};
@@ -118,7 +118,7 @@ async fn seen(stack: &Stack, point: &Point, replicas: &[Replica]) -> Seen {
         seen.keys = keys(&kms, &point.home, keys_at_home(point, snapshots)).await;
     }
     for (region, key) in keys_of_sources(point, replicas) {
-        let read = keys(&kms, &region, [key].into()).await;
+        let read = keys(&kms, &region, [key]).await;
         seen.sources.entry(region).or_default().extend(read);
     }
     seen
@@ -137,10 +137,14 @@ async fn at_home(
 }
 
 /// Reads the state of keys. One that KMS does not tell is not known.
-async fn keys(kms: &Kms, region: &Region, arns: BTreeSet<String>) -> Keys {
+async fn keys(kms: &Kms, region: &Region, arns: impl IntoIterator<Item = String>) -> Keys {
     let told = |failure: &AwsFailure| eprintln!("{}", chain(failure));
-    let read = kms.disk_keys(region, arns).await.inspect_err(told).unwrap_or_default();
-    read.into_iter().map(|key| (key.arn, key.access)).collect()
+    let mut keys = Keys::new();
+    for arn in arns {
+        let read = kms.disk_keys(region, [arn]).await.inspect_err(told).unwrap_or_default();
+        keys.extend(read.into_iter().map(|key| (key.arn, key.access)));
+    }
+    keys
 }
 
 /// Returns the reasons why nothing is made again.

@@ -130,19 +130,27 @@ fn by_itself<'a>(
         return if_asked;
     };
     let Reason { code, text } = reason;
-    let text = format!("{text}. `afterimage heal {}` has it made again", facts.point.id);
+    let by_person = format!("{text}. `afterimage heal {}` has it made again", facts.point.id);
     let text = match if_asked {
         // The code is that of the finding, which somebody has read by now.
         Prospect::Never(wait) if code == Code::LostAgain => {
             return Prospect::Never(Wait { reason: Reason { code, ..wait.reason }, look_after });
         }
         Prospect::Never(wait) => return Prospect::Never(Wait { look_after, ..wait }),
-        Prospect::Now(_) => text,
-        Prospect::Later(wait) | Prospect::OnRequest(wait) => {
-            format!("{text}, but not now: {}", wait.reason.text)
-        }
+        Prospect::Now(_) => by_person,
+        Prospect::Later(wait) | Prospect::OnRequest(wait) => match is_known(facts, region) {
+            true => format!("{by_person}, but not now: {}", wait.reason.text),
+            false => format!("{text}, and {}", wait.reason.text),
+        },
     };
     Prospect::OnRequest(Wait { reason: Reason { code, text }, look_after })
+}
+
+/// Tells whether it is known what a place can be made from: an image that is left or on its way, or
+/// what EC2 shows at home.
+fn is_known(facts: &Facts, region: &Region) -> bool {
+    let mut left = sources::survivors(facts.point, facts.replicas.iter().copied(), region);
+    facts.shown.is_some() || left.next().is_some() || hope(facts, region).is_some()
 }
 
 /// Returns the reason why a place is left to a person, if it is.
@@ -290,7 +298,7 @@ pub(super) fn back_under(point: &Point, which: &str) -> Reason {
 /// Returns the prospect of a point of which nothing is left.
 fn begun_again<'a>(facts: &Facts<'a>) -> Prospect<'a> {
     let Some(shown) = facts.shown else {
-        let text = "it is made again if its snapshots or its machine are there, which is not known";
+        let text = "nothing is known yet of its snapshots and its machine";
         return later(Reason::new(Code::Lost, text), HEAL_AGAIN);
     };
     let others = facts.others.iter().copied();
