@@ -21,7 +21,7 @@ use crate::call::copy_image;
 use crate::flow::InForce;
 use crate::flow::wanted::{self, Verdict};
 use crate::ids::{Region, SnapshotId};
-use crate::limits::{A_DAY, HEAL_AGAIN, PROBE_EVERY};
+use crate::limits::{A_DAY, HEAL_AGAIN, LOST_AFTER, PROBE_EVERY};
 use crate::machine::Instance;
 use crate::observed::{ObservedSnapshot, SnapshotState};
 use crate::point::{Place, Point, Replica, ReplicaStatus};
@@ -218,23 +218,21 @@ fn home_if_asked<'a>(facts: &Facts<'a>) -> Prospect<'a> {
     let replicas = facts.replicas.iter().copied();
     let source = sources::usable(point, replicas, &point.home, facts.sources);
     let hope = hope(facts, &point.home);
-    if source == Ok(None) && hope.is_none() {
-        return begun_again(facts);
-    }
+    let is_left = source != Ok(None) || hope.is_some();
     // A copy would be made under the same key.
-    if let Some(deleted) = &point.key_deleted {
+    if let Some(deleted) = point.key_deleted.as_ref().filter(|_| is_left) {
         return never(with_images_left(facts, deleted), HEAL_AGAIN);
     }
-    match source {
-        Ok(Some(source)) => copied_back(facts, source),
-        Ok(None) => {
-            let hope = hope.unwrap_or_default();
+    match (source, hope) {
+        (Ok(Some(source)), _) => copied_back(facts, source),
+        (Err(reason), _) => later(reason, PROBE_EVERY),
+        (Ok(None), Some(Hope { text, look_after })) => {
             let text = format!(
-                "no image of the point can be copied back now; it is copied back once {hope}"
+                "no image of the point can be copied back now; it is copied back once {text}"
             );
-            later(Reason::new(Code::Lost, text), HEAL_AGAIN)
+            later(Reason::new(Code::Lost, text), look_after)
         }
-        Err(reason) => later(reason, PROBE_EVERY),
+        (Ok(None), None) => begun_again(facts),
     }
 }
 
@@ -318,35 +316,48 @@ fn begun_again<'a>(facts: &Facts<'a>) -> Prospect<'a> {
     }
 }
 
-/// Returns what another place of the point may become, so that a lost one can be copied from it;
-/// none if no image of the point is left or on its way.
-pub fn hope(facts: &Facts, wanted_in: &Region) -> Option<String> {
+/// What another place of a point may become, so that a lost one can be copied from it.
+pub struct Hope {
+    text: String,
+    /// The time after which that is looked at again.
+    look_after: SignedDuration,
+}
+
+/// Returns what there is to hope for if no image of a point can be copied now; none if no image is
+/// left or on its way. An image that was not shown at its first look comes last: it may be gone.
+pub fn hope(facts: &Facts, wanted_in: &Region) -> Option<Hope> {
     let point = facts.point;
-    let usable = |region: &Region| format!("the image in {region} can be used");
-    let there = |region: &Region| format!("the image in {region} is there");
-    let found = |region: &Region| format!("the image in {region}, which was not shown, is found");
+    let in_time = |text: String| Some(Hope { text, look_after: HEAL_AGAIN });
+    let usable = |region: &Region| in_time(format!("the image in {region} can be used"));
+    let there = |region: &Region| in_time(format!("the image in {region} is there"));
+    let found = |region: &Region| {
+        let text = format!("the image in {region}, which was not shown, is found");
+        Some(Hope { text, look_after: LOST_AFTER })
+    };
     let home = Some(&point.home).filter(|home| *home != wanted_in);
     let home = home.and_then(|home| match point.home_place {
-        Place::Unusable => point.key_deleted.is_none().then(|| usable(home)),
-        Place::Underway => Some(there(home)),
-        Place::Available => point.missing_since.is_some().then(|| found(home)),
+        Place::Unusable => usable(home).filter(|_| point.key_deleted.is_none()),
+        Place::Underway => there(home),
+        Place::Available => found(home).filter(|_| point.missing_since.is_some()),
         Place::Failed | Place::Lost | Place::Withdrawn => None,
     });
     let others = facts
         .replicas
         .iter()
         .filter(|replica| !replica.is_copy_back() && replica.region != *wanted_in);
-    let mut others = others.filter_map(|replica| match replica.status {
-        ReplicaStatus::Unusable => Some(usable(&replica.region)),
-        ReplicaStatus::Copying | ReplicaStatus::Pending => Some(there(&replica.region)),
-        ReplicaStatus::Available => replica.missing_since.map(|_| found(&replica.region)),
+    let others = others.filter_map(|replica| match replica.status {
+        ReplicaStatus::Unusable => usable(&replica.region),
+        ReplicaStatus::Copying | ReplicaStatus::Pending => there(&replica.region),
+        ReplicaStatus::Available => {
+            found(&replica.region).filter(|_| replica.missing_since.is_some())
+        }
         // One that was not begun has nothing to be copied from.
         ReplicaStatus::Waiting
         | ReplicaStatus::Failed
         | ReplicaStatus::Lost
         | ReplicaStatus::Withdrawn => None,
     });
-    home.or_else(|| others.next())
+    home.into_iter().chain(others).max_by_key(|hope| hope.look_after)
 }
 
 fn replica_if_asked<'a>(facts: &Facts<'a>, region: &Region, is_asked: bool) -> Prospect<'a> {
@@ -365,10 +376,10 @@ fn replica_if_asked<'a>(facts: &Facts<'a>, region: &Region, is_asked: bool) -> P
 fn without_source<'a>(facts: &Facts<'a>, region: &Region, is_asked: bool) -> Prospect<'a> {
     let (point, home) = (facts.point, &facts.point.home);
     let lost = |text: String| Reason::new(Code::Lost, text);
-    if let Some(hope) = hope(facts, region) {
+    if let Some(Hope { text, look_after }) = hope(facts, region) {
         let text =
-            format!("no image of the point can be copied now; it is copied again once {hope}");
-        return later(lost(text), HEAL_AGAIN);
+            format!("no image of the point can be copied now; it is copied again once {text}");
+        return later(lost(text), look_after);
     }
     let text = "no image of the point is left to copy it from";
     if !loss::lacks_home(point) {
