@@ -3,13 +3,17 @@
 //! Afterimage makes the places of the newest good point again by itself, but not a third time
 //! within a week. This command makes them again, and also those of an older point.
 
+use std::collections::BTreeMap;
+
 use afterimage_aws::ec2::Find;
 use afterimage_aws::ledger::{LeaseUse, Writer, Written};
-use afterimage_aws::{Clock, Ec2, Failure as AwsFailure};
-use afterimage_core::flow::heal::{Healed, Input, Shown, decide};
-use afterimage_core::ids::SnapshotId;
-use afterimage_core::observed::SnapshotState;
-use afterimage_core::point::Point;
+use afterimage_aws::{Clock, Ec2, Failure as AwsFailure, Kms};
+use afterimage_core::flow::heal::{Facts, Healed, Shown, decide, keys_at_home, keys_of_sources};
+use afterimage_core::flow::work_requested::disk_keys::{Keys, KeysByRegion};
+use afterimage_core::ids::{Region, SnapshotId};
+use afterimage_core::machine::Instance;
+use afterimage_core::observed::ObservedSnapshot;
+use afterimage_core::point::{Point, Replica};
 use afterimage_core::slot::PointId;
 use afterimage_core::transition::loss;
 use serde_json::json;
@@ -51,17 +55,23 @@ async fn heal(arguments: &Arguments, id: &PointId) -> Result<(), Failure> {
         return Err(Failure::Input(text));
     };
     let (point, replicas) = points.swap_remove(index);
-    let others: Vec<Point> = points.into_iter().map(|(point, _)| point).collect();
-    let (shown, now) = (shown(&stack, &point).await, Clock::of(&stack.config).now());
-    let input = Input {
+    let now = Clock::of(&stack.config).now();
+    let seen = seen(&stack, &point, &replicas).await;
+    let shown = seen
+        .at_home
+        .as_ref()
+        .map(|(snapshots, machine)| Shown { snapshots, machine: machine.as_ref() });
+    let facts = Facts {
         now,
         point: &point,
-        replicas: &replicas,
-        others: &others,
+        replicas: replicas.iter().collect(),
+        others: points.iter().map(|(point, _)| point).collect(),
         in_force: &in_force,
         shown,
+        keys: &seen.keys,
+        sources: &seen.sources,
     };
-    let healed = decide(&input).map_err(|illegal| Failure::Ours(illegal.to_string()))?;
+    let healed = decide(&facts).map_err(|illegal| Failure::Ours(illegal.to_string()))?;
     let Some(change) = &healed.change else { return Err(refused(id, &healed)) };
     let mut writer =
         Writer::new(format!("{STREAM}/{}/{}", std::process::id(), now.as_nanosecond()));
@@ -88,22 +98,53 @@ async fn heal(arguments: &Arguments, id: &PointId) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Reads what EC2 shows of a point at home. None if EC2 does not answer, or nothing is lost there.
-async fn shown(stack: &Stack, point: &Point) -> Option<Shown> {
-    if !loss::lacks_home(point) {
-        return None;
+/// What AWS shows of a point, as far as it answers.
+#[derive(Default)]
+struct Seen {
+    /// The snapshots and the machine; none if EC2 does not answer, or nothing is lost at home.
+    at_home: Option<(BTreeMap<SnapshotId, ObservedSnapshot>, Option<Instance>)>,
+    keys: Keys,
+    sources: KeysByRegion,
+}
+
+async fn seen(stack: &Stack, point: &Point, replicas: &[Replica]) -> Seen {
+    let kms = Kms::new(&stack.config, None);
+    let mut seen = Seen::default();
+    if loss::lacks_home(point) {
+        let told = |failure: &AwsFailure| eprintln!("{}", chain(failure));
+        seen.at_home = at_home(stack, point).await.inspect_err(told).ok();
+        let none = BTreeMap::new();
+        let snapshots = seen.at_home.as_ref().map_or(&none, |(snapshots, _)| snapshots);
+        seen.keys = keys(&kms, &point.home, keys_at_home(point, snapshots)).await;
     }
+    for (region, key) in keys_of_sources(point, replicas) {
+        let read = keys(&kms, &region, [key]).await;
+        seen.sources.entry(region).or_default().extend(read);
+    }
+    seen
+}
+
+async fn at_home(
+    stack: &Stack,
+    point: &Point,
+) -> Result<(BTreeMap<SnapshotId, ObservedSnapshot>, Option<Instance>), AwsFailure> {
     let ec2 = Ec2::new(&stack.config, STREAM);
     let ids: Vec<SnapshotId> = point.snapshots.values().cloned().collect();
-    let told = |failure: &AwsFailure| eprintln!("{}", chain(failure));
-    let seen = ec2.snapshots(&point.home, &ids).await.inspect_err(told).ok()?;
-    let complete = seen.into_values().filter(|one| one.state == SnapshotState::Completed);
+    let snapshots = ec2.snapshots(&point.home, &ids).await?;
     let machine = std::slice::from_ref(point.instance());
-    let machines = ec2.instances(&point.home, Find::Ids(machine)).await.inspect_err(told).ok()?;
-    Some(Shown {
-        snapshots: complete.map(|snapshot| snapshot.id).collect(),
-        machine: machines.into_iter().next(),
-    })
+    let machines = ec2.instances(&point.home, Find::Ids(machine)).await?;
+    Ok((snapshots, machines.into_iter().next()))
+}
+
+/// Reads the state of keys. One that KMS does not tell is not known.
+async fn keys(kms: &Kms, region: &Region, arns: impl IntoIterator<Item = String>) -> Keys {
+    let told = |failure: &AwsFailure| eprintln!("{}", chain(failure));
+    let mut keys = Keys::new();
+    for arn in arns {
+        let read = kms.disk_keys(region, [arn]).await.inspect_err(told).unwrap_or_default();
+        keys.extend(read.into_iter().map(|key| (key.arn, key.access)));
+    }
+    keys
 }
 
 /// Returns the reasons why nothing is made again.

@@ -118,7 +118,7 @@ fn an_older_point_of_which_nothing_is_left_is_refused_with_the_newer_one() {
     let output = served.run(&["heal", &older]);
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     let said = said(&output);
-    assert!(said.contains("nothing is left of it") && said.contains(&newer), "{said}");
+    assert!(said.contains("nothing is left of the point") && said.contains(&newer), "{said}");
 }
 
 #[test]

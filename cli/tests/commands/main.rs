@@ -6,6 +6,7 @@ mod cancel;
 mod capture;
 mod explain;
 mod heal;
+mod heal_agrees;
 mod policies;
 mod rebuild;
 mod served;

@@ -223,6 +223,47 @@ impl Served {
         self.ec2_in(region, &format!("{form}&DeleteAssociatedSnapshots=true"));
     }
 
+    /// Disables the first image of the account in a region, and returns it.
+    pub fn disable_image_in(&self, region: &str) -> String {
+        let image = first(&self.ec2_in(region, "Action=DescribeImages&Owner.1=self"), "imageId");
+        self.ec2_in(region, &format!("Action=DisableImage&ImageId={image}"));
+        image
+    }
+
+    pub fn enable_image_in(&self, region: &str, image: &str) {
+        self.ec2_in(region, &format!("Action=EnableImage&ImageId={image}"));
+    }
+
+    /// Makes a key under an alias, and returns its id.
+    pub fn make_key(&self, region: &str, alias: &str) -> String {
+        let made = self.kms(region, "CreateKey", "{}");
+        let id = made.split("\"KeyId\":\"").nth(1).and_then(|rest| rest.split('"').next());
+        let id = id.unwrap_or_else(|| panic!("no key in {made}")).to_string();
+        let body = format!("{{\"AliasName\": \"{alias}\", \"TargetKeyId\": \"{id}\"}}");
+        self.kms(region, "CreateAlias", &body);
+        id
+    }
+
+    pub fn disable_key(&self, region: &str, id: &str) {
+        self.kms(region, "DisableKey", &format!("{{\"KeyId\": \"{id}\"}}"));
+    }
+
+    pub fn enable_key(&self, region: &str, id: &str) {
+        self.kms(region, "EnableKey", &format!("{{\"KeyId\": \"{id}\"}}"));
+    }
+
+    fn kms(&self, region: &str, action: &str, body: &str) -> String {
+        let headers = format!(
+            "Authorization: AWS4-HMAC-SHA256 \
+             Credential=any/20260101/{region}/kms/aws4_request, SignedHeaders=host, \
+             Signature=0\r\nContent-Type: application/x-amz-json-1.1\r\nX-Amz-Target: \
+             TrentService.{action}\r\n"
+        );
+        let answer = self.request("POST /", &headers, body);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{action}: {answer}");
+        answer
+    }
+
     fn ec2(&self, form: &str) -> String {
         self.ec2_in("us-east-1", form)
     }

@@ -24,14 +24,15 @@ const TIMEOUT: SignedDuration = SignedDuration::from_secs(15);
 #[derive(Clone, Debug)]
 pub struct Kms {
     config: SdkConfig,
-    account: AccountId,
+    account: Option<AccountId>,
     clients: Arc<Mutex<BTreeMap<Region, Client>>>,
 }
 
 impl Kms {
-    /// Creates the client. `account` is the account whose keys the role may use.
-    pub fn new(config: &SdkConfig, account: &AccountId) -> Kms {
-        Kms { config: config.clone(), account: account.clone(), clients: Arc::default() }
+    /// Creates the client. `account` is the only account whose keys the role may use; none if that
+    /// is left to KMS.
+    pub fn new(config: &SdkConfig, account: Option<&AccountId>) -> Kms {
+        Kms { config: config.clone(), account: account.cloned(), clients: Arc::default() }
     }
 
     /// Returns the access of our role to keys, as KMS tells it.
@@ -52,7 +53,9 @@ impl Kms {
     }
 
     async fn access(&self, region: &Region, arn: &str) -> Result<KeyAccess, Failure> {
-        if account_of(arn).is_some_and(|account| account != self.account.as_str()) {
+        let ours = self.account.as_ref().map(AccountId::as_str);
+        let is_foreign = |account| ours.is_some_and(|ours| account != ours);
+        if account_of(arn).is_some_and(is_foreign) {
             return Ok(KeyAccess::ForeignAccount);
         }
         match self.client(region).describe_key().key_id(arn).send().await {

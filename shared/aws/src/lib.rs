@@ -53,7 +53,7 @@ impl Aws {
             ledger: Ledger::new(config, &environment.table, &environment.stream),
             ec2: Ec2::new(config, &environment.stream),
             bus: Bus::new(config, &environment.bus, &environment.stream),
-            kms: Kms::new(config, &environment.account),
+            kms: Kms::new(config, Some(&environment.account)),
             environment: Arc::new(environment),
         }
     }

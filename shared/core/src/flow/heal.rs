@@ -1,170 +1,132 @@
 //! A person has the lost places of a point made again: which of them are, in what way, and which
-//! cannot be. The worker makes them; this tells what it will do.
+//! cannot be. The worker makes them, by the same prospects.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
-
-use super::InForce;
-use super::wanted::{self, Verdict};
-use super::work_requested::{begin_again, healing, sources};
+use super::work_requested::disk_keys;
+use super::work_requested::prospect::{self, Prospect, Way};
+use super::work_requested::sources::{self, Source};
+use crate::call::copy_image;
 use crate::change::Change;
 use crate::ids::{Region, SnapshotId};
 use crate::illegal::Illegal;
-use crate::limits::HEAL_AGAIN;
-use crate::machine::Instance;
+use crate::observed::ObservedSnapshot;
 use crate::point::{Place, Point, Replica, ReplicaStatus};
-use crate::policy::Artefact;
+use crate::reason::{Code, Reason};
 use crate::status::Status;
 use crate::transition::{loss, wanted_again, withdrawn};
 
+pub use super::work_requested::prospect::{Facts, Shown};
+
 /// Time within which the worker takes up what it can do at once.
 const SOON: &str = "within minutes";
-
-/// What is known of a point that has lost something.
-#[derive(Clone, Debug)]
-pub struct Input<'a> {
-    pub now: Timestamp,
-    pub point: &'a Point,
-    pub replicas: &'a [Replica],
-    /// The other points of its machine.
-    pub others: &'a [Point],
-    pub in_force: &'a InForce,
-    /// What EC2 shows at home; none if it does not answer.
-    pub shown: Option<Shown>,
-}
-
-/// What EC2 shows of a point in its home region.
-#[derive(Clone, Debug, Default)]
-pub struct Shown {
-    /// The complete ones of its snapshots.
-    pub snapshots: BTreeSet<SnapshotId>,
-    pub machine: Option<Instance>,
-}
 
 /// What becomes of the lost places of a point.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Healed {
     /// The change to write; none if nothing is made again.
     pub change: Option<Change>,
-    /// The way in which each place is made again.
+    /// The way in which each place is made again, or what it waits for.
     pub again: BTreeMap<Region, String>,
     /// The reason why each of the others is not.
     pub not: BTreeMap<Region, String>,
+}
+
+/// Returns the keys at home that decide if the image there is made again.
+pub fn keys_at_home(
+    point: &Point,
+    snapshots: &BTreeMap<SnapshotId, ObservedSnapshot>,
+) -> BTreeSet<String> {
+    let of_snapshots = disk_keys::of_snapshots(point.snapshots.values(), snapshots);
+    of_snapshots.map(str::to_string).chain(copy_image::key_at_home(point)).collect()
+}
+
+/// Returns the keys of the images that the lost places may be copied from.
+pub fn keys_of_sources(point: &Point, replicas: &[Replica]) -> BTreeSet<(Region, String)> {
+    let home = loss::lacks_home(point).then_some(&point.home);
+    let lost = replicas.iter().filter(|replica| is_to_be_made(replica));
+    let lost = lost.map(|replica| &replica.region).chain(home);
+    lost.flat_map(|region| sources::keys_of_survivors(point, replicas.iter(), region)).collect()
 }
 
 /// Decides which lost places of a point are made again.
 ///
 /// # Errors
 /// A place cannot be made again where it stands.
-pub fn decide(input: &Input) -> Result<Healed, Illegal> {
-    let Input { point, replicas, .. } = input;
+pub fn decide(facts: &Facts) -> Result<Healed, Illegal> {
+    let point = facts.point;
     let mut healed = Healed::default();
     let mut add = |region: &Region, way: Result<String, String>| match way {
         Ok(way) => drop(healed.again.insert(region.clone(), way)),
         Err(why) => drop(healed.not.insert(region.clone(), why)),
     };
-    let at_home = loss::lacks_home(point).then(|| home(input));
-    let comes_home = at_home.as_ref().is_some_and(Result::is_ok);
-    if let Some(way) = at_home {
-        add(&point.home, way);
+    if loss::lacks_home(point) {
+        add(&point.home, answer(&prospect::home(facts, true), "copied back"));
+    } else if let Some(why) = not_lost(facts) {
+        add(&point.home, Err(why));
     }
-    if point.home_place == Place::Unusable {
-        add(&point.home, Err(unusable_at_home(input)));
-    }
-    for replica in replicas.iter().filter(|replica| !replica.is_copy_back()) {
-        match &replica.reason {
-            _ if replica.status == ReplicaStatus::Lost || withdrawn::is_unwanted(replica) => {
-                add(&replica.region, elsewhere(input, &replica.region, comes_home));
-            }
-            Some(reason)
-                if withdrawn::is_cancelled(replica)
-                    || replica.status == ReplicaStatus::Unusable =>
-            {
-                add(&replica.region, Err(reason.text.clone()));
-            }
-            _ => {}
+    for replica in facts.replicas.iter().filter(|replica| !replica.is_copy_back()) {
+        let region = &replica.region;
+        if is_to_be_made(replica) {
+            add(region, answer(&prospect::replica(facts, replica, true), "copied again"));
+        } else if let Some(reason) = &replica.reason
+            && (withdrawn::is_cancelled(replica) || replica.status == ReplicaStatus::Unusable)
+        {
+            add(region, Err(reason.text.clone()));
         }
     }
     let meant: BTreeSet<&Region> = healed.again.keys().collect();
-    healed.change = wanted_again::by_person(point, replicas, &meant, input.now)?;
+    healed.change = wanted_again::by_person(point, &facts.replicas, &meant, facts.now)?;
     Ok(healed)
 }
 
-/// Returns the way in which the image at home is made again, or the reason why it is not.
-fn home(input: &Input) -> Result<String, String> {
-    let Input { point, replicas, others, .. } = input;
-    is_wanted(input, &point.home)?;
-    let source = healing::survivor(point, replicas.iter(), &point.home);
-    let may_register = point.key_deleted.is_none()
-        && point.plan.kind == Artefact::Image
-        && !point.is_created()
-        && !point.snapshots.is_empty();
-    let is_complete =
-        |shown: &Shown| point.snapshots.values().all(|snapshot| shown.snapshots.contains(snapshot));
-    match (&input.shown, source) {
-        (Some(shown), _) if may_register && is_complete(shown) => {
-            return Ok(format!("registered again from its snapshots, {SOON}"));
+/// Tells whether a person can ask for a replica.
+fn is_to_be_made(replica: &Replica) -> bool {
+    let is_lost = replica.status == ReplicaStatus::Lost || withdrawn::is_unwanted(replica);
+    is_lost && !replica.is_copy_back()
+}
+
+/// Returns the answer about a place that a person asks for: the way, or what it waits for, or the
+/// reason why it is not made again.
+fn answer(prospect: &Prospect, copied: &str) -> Result<String, String> {
+    match prospect {
+        Prospect::Now(Way::Register) => Ok(format!("registered again from its snapshots, {SOON}")),
+        Prospect::Now(Way::Copy(Source { region, is_key_known, .. })) => {
+            let unless = match is_key_known {
+                true => "",
+                false => ", if its key can be used, which could not be read",
+            };
+            Ok(format!("{copied} from {region}, {SOON}{unless}"))
         }
-        (_, Some(_)) if point.key_deleted.is_some() => return Err(unusable_at_home(input)),
-        (_, Some((region, _))) => return Ok(format!("copied back from {region}, {SOON}")),
-        (None, None) => {
-            let text = "made again if its snapshots or its machine are there; EC2 does not answer";
-            return Ok(text.to_string());
+        Prospect::Now(Way::BeginAgain) => {
+            Ok(format!("nothing is left of it; it begins again on its machine, {SOON}"))
         }
-        (Some(_), None) if point.status != Status::Lost => {
-            return Ok("copied back once a replica is there".to_string());
+        Prospect::Later(wait) | Prospect::OnRequest(wait) => {
+            Ok(format!("not now: {}", wait.reason.text))
         }
-        (Some(_), None) => {}
-    }
-    let machine = input.shown.as_ref().and_then(|shown| shown.machine.as_ref());
-    match begin_again::check(point, machine, others.iter(), input.in_force) {
-        Ok(()) => Ok(format!("nothing is left of it; it begins again on its machine, {SOON}")),
-        Err(kept) if kept.may_pass => Ok(format!(
-            "nothing is left of it, and {}; it begins again when a look, one every {} hours, finds \
-             that changed",
-            kept.why,
-            HEAL_AGAIN.as_hours()
-        )),
-        Err(kept) => Err(format!("nothing is left of it, and {}", kept.why)),
+        Prospect::Never(wait) => Err(with_what_to_do(&wait.reason)),
     }
 }
 
-/// Returns the reason why an image at home that cannot be used is not made again.
-fn unusable_at_home(Input { point, replicas, .. }: &Input) -> String {
-    let Some(deleted) = &point.key_deleted else {
-        return "the image is there; it is good again once it or its key is enabled".to_string();
-    };
-    let left = sources::survivors(point, replicas.iter(), &point.home);
-    let left: Vec<&str> = left.map(|(region, _)| region.as_str()).collect();
-    let left = match left.is_empty() {
-        true => "No image of the point is left that can be used".to_string(),
-        false => format!("Images that are left: {}", left.join(", ")),
-    };
-    format!(
-        "{}. It is not made again, because the disks of its machine are under the same key. {left}",
-        deleted.text
-    )
-}
-
-/// Returns the way in which a replica is made again, or the reason why it is not.
-fn elsewhere(input: &Input, region: &Region, comes_home: bool) -> Result<String, String> {
-    is_wanted(input, region)?;
-    let Input { point, replicas, .. } = input;
-    match healing::survivor(point, replicas.iter(), region) {
-        Some((source, _)) => Ok(format!("copied again from {source}, {SOON}")),
-        None if comes_home => Ok(format!("copied again once the image in {} is there", point.home)),
-        None => Err("there is no image of the point to copy".to_string()),
+fn with_what_to_do(Reason { code, text }: &Reason) -> String {
+    match code {
+        Code::Withdrawn => format!(
+            "{text}; run `afterimage policy apply` with a file that has it, and then this again"
+        ),
+        _ => text.clone(),
     }
 }
 
-/// Returns the reason why a place is not wanted, and what to do, if that is so.
-fn is_wanted(input: &Input, region: &Region) -> Result<(), String> {
-    match wanted::copy(input.point, region, input.in_force) {
-        Verdict::Wanted => Ok(()),
-        Verdict::Unknown(reason) | Verdict::Unwanted(reason) => Err(format!(
-            "{}; run `afterimage policy apply` with a file that has it, and then this again",
-            reason.text
-        )),
+/// Returns the reason why an image at home that is not lost is not made again, if it is not good.
+fn not_lost(facts: &Facts) -> Option<String> {
+    let point = facts.point;
+    if point.home_place == Place::Unusable {
+        let there = "the image is there; it is good again once it or its key is enabled";
+        let deleted = point.key_deleted.as_ref();
+        let deleted = deleted.map(|deleted| prospect::with_images_left(facts, deleted).text);
+        return Some(deleted.unwrap_or_else(|| there.to_string()));
     }
+    // It was made again, and cannot be used.
+    let is_failed = point.status == Status::Failed && point.lost.is_some();
+    point.reason.as_ref().filter(|_| is_failed).map(|reason| reason.text.clone())
 }

@@ -51,7 +51,7 @@ pub fn replica(
 /// A place cannot be taken up again in its status.
 pub fn by_person(
     point: &Point,
-    replicas: &[Replica],
+    replicas: &[&Replica],
     meant: &BTreeSet<&Region>,
     now: Timestamp,
 ) -> Result<Option<Change>, Illegal> {

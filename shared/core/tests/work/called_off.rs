@@ -106,7 +106,8 @@ fn only_a_person_has_a_home_image_made_again_that_is_called_off() {
     assert!(!loss::has_lost(&whole), "nothing is to be made again");
 
     let now = at(hours(6));
-    let asked = wanted_again::by_person(&whole, &replicas, &[&region(HOME)].into(), now);
+    let all: Vec<&Replica> = replicas.iter().collect();
+    let asked = wanted_again::by_person(&whole, &all, &[&region(HOME)].into(), now);
     let asked = asked.expect("it is legal").expect("a change");
     let asked = point_of(&asked);
     assert_eq!((asked.status, asked.home_place), (Status::Imaged, Place::Lost));

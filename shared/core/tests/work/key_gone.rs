@@ -1,17 +1,19 @@
 //! Places whose key KMS does not know: of no use at the first look, and for ever after the second.
 
+use std::collections::BTreeMap;
+
 use afterimage_core::flow::heal;
 use afterimage_core::flow::work_requested::confirm::decide;
 use afterimage_core::flow::work_requested::power::KeyAccess;
 use afterimage_core::limits::LOST_AFTER;
-use afterimage_core::observed::{ImageState, ObservedSnapshot};
+use afterimage_core::observed::{ImageState, ObservedSnapshot, SnapshotState};
 use afterimage_core::point::{Place, Point, Replica, ReplicaStatus};
 use afterimage_core::reason::Code;
 use jiff::Timestamp;
 
 use super::scene::{
     IRELAND, ami, at, code, confirm_input, gold, hours, imaged, region, seen_image, seen_snapshot,
-    snap, written,
+    written,
 };
 
 const KEY: &str = "arn:aws:kms:us-east-1:123456789012:key/1";
@@ -84,14 +86,29 @@ fn an_image_at_home_is_of_no_use_for_ever_after_the_second_look() {
 
 /// The reason why `afterimage heal` does not make the image at home again.
 fn not_healed(point: &Point, replicas: &[Replica]) -> String {
-    let shown = heal::Shown { snapshots: [snap(11), snap(12)].into(), machine: None };
-    let healed = heal::decide(&heal::Input {
+    let seen = [seen_snapshot(11, 1), seen_snapshot(12, 2)];
+    let snapshots = seen.map(|seen| {
+        (
+            seen.id.clone(),
+            ObservedSnapshot {
+                state: SnapshotState::Completed,
+                kms_key: Some(KEY.to_string()),
+                ..seen
+            },
+        )
+    });
+    let snapshots = snapshots.into();
+    let shown = heal::Shown { snapshots: &snapshots, machine: None };
+    let keys = [(KEY.to_string(), unknown())].into();
+    let healed = heal::decide(&heal::Facts {
         now: at(hours(9)),
         point,
-        replicas,
-        others: &[],
+        replicas: replicas.iter().collect(),
+        others: Vec::new(),
         in_force: &gold(),
         shown: Some(shown),
+        keys: &keys,
+        sources: &BTreeMap::new(),
     })
     .expect("its places can be judged");
     assert_eq!(healed.change, None, "{healed:?}");

@@ -13,6 +13,7 @@ mod key_gone;
 mod methods;
 mod not_copied;
 mod outcomes;
+mod prospects;
 mod register;
 #[path = "../support/render.rs"]
 mod render;

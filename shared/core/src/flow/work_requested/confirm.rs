@@ -229,7 +229,10 @@ fn judge(
             builder.wake(Queue { region: point.home.clone(), kind: Kind::Snapshot });
             retry::redone(&left, method, reason, input.now)?
         }
-        _ => retry::given_up(&left, reason)?,
+        _ => {
+            healing::tell_given_up(builder, point, &reason, input.now);
+            retry::given_up(&left, reason)?
+        }
     };
     builder.record(summary::recorded(after));
     Ok(())

@@ -113,7 +113,7 @@ pub fn to_read(
 }
 
 /// Returns the keys of snapshots, as far as they are shown.
-pub(super) fn of_snapshots<'a>(
+pub fn of_snapshots<'a>(
     ids: impl IntoIterator<Item = &'a SnapshotId>,
     snapshots: &'a BTreeMap<SnapshotId, ObservedSnapshot>,
 ) -> impl Iterator<Item = &'a str> {

@@ -1,40 +1,27 @@
-//! Places that are lost: the way to have each again, and what keeps it from being taken.
-//!
-//! - A replica that is lost is copied again, from any image of its point that is left.
-//! - An image at home that is lost is registered again if its snapshots are there, and else copied
-//!   back from a replica, under the key of the disks of its machine. An image that EC2 created is
-//!   only ever copied back, because registering it would lose something.
-//! - If nothing is left, and the machine stands as the policy wants it, the point begins again.
-//! - Only the newest good point of a machine and policy is made again, and one that a person asks
-//!   for (`afterimage heal`). A place that is lost again and again is left to a person, and so is
-//!   everything of a policy that says `heal: false`.
-//! - Once many images of a region are lost, only a budget is made again in a day, the newest first
-//!   ([`super::braking`]).
+//! Places that are lost, and due: each is made again, or put off, by its prospect
+//! ([`super::prospect`]). Once many images of a region are lost, only a budget is made again in a
+//! day, the newest first ([`super::braking`]).
 
 use std::cmp::Reverse;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use super::begin_again;
 use super::braking::{Braking, Leave};
 use super::decision_builder::DecisionBuilder;
 use super::disk_keys::{self, Use};
 use super::due::{is_point_due, is_replica_due};
 use super::images::Input;
-use super::losses::{self, gone, is_healed, left_to_person, newer_good, telling, worn_out};
+use super::losses::{self, telling};
+use super::prospect::{self, Facts, NEVER, Prospect, Shown, Wait, Way};
 use super::restored;
-use super::sources;
+use super::sources::{self, Source};
 use crate::brake::size_gib;
 use crate::call::copy_image;
 use crate::change::{Change, Record, Write};
 use crate::command::{Finding, Resolved};
-use crate::flow::wanted::{self, Verdict};
 use crate::ids::{AmiId, Region, ResourceId, SnapshotId};
 use crate::illegal::Illegal;
-use crate::limits::{A_DAY, HEAL_AGAIN, PROBE_EVERY};
-use crate::observed::SnapshotState;
 use crate::point::{Place, Point, Replica, ReplicaStatus};
-use crate::policy::Artefact;
 use crate::reason::{Code, Reason};
 use crate::status::Status;
 use crate::subject::Subject;
@@ -63,11 +50,23 @@ pub(super) fn decide(builder: &mut DecisionBuilder, braking: &mut Braking, input
     }
 }
 
-/// The way in which the artefact at home is had again.
-enum Way<'a> {
-    Register,
-    CopyBack(&'a Region, &'a AmiId),
-    BeginAgain,
+/// Gathers what is known of a point at a look at one of its places.
+pub(super) fn facts<'a>(point: &'a Point, region: &Region, input: &'a Input) -> Facts<'a> {
+    let history = input.history.get(point.instance()).into_iter().flatten();
+    let others = history.filter(|(other, _)| other.id != point.id);
+    // The snapshots of a point are looked at once its image is lost.
+    let is_shown = *region == point.home && loss::has_lost(point);
+    let machine = input.instances.get(point.instance());
+    Facts {
+        now: input.now,
+        point,
+        replicas: replicas_of(point, input).collect(),
+        others: others.map(|(other, _)| other).collect(),
+        in_force: &input.healing.in_force,
+        shown: is_shown.then_some(Shown { snapshots: &input.snapshots, machine }),
+        keys: &input.healing.keys,
+        sources: &input.healing.sources,
+    }
 }
 
 fn heal_home(
@@ -77,46 +76,23 @@ fn heal_home(
     input: &Input,
 ) -> Done {
     let (now, home) = (input.now, &point.home);
-    let known: Vec<&Replica> = replicas_of(point, input).collect();
-    if restored::home(builder, point, &known, input)? {
+    let facts = facts(point, home, input);
+    if restored::home(builder, point, &facts.replicas, input)? {
         return Ok(());
     }
-    if is_nothing_left(point, input) {
+    if is_nothing_left(&facts, input) {
         let after = loss::nothing_left(point, now)?;
         builder.wake(Queue { region: home.clone(), kind: Kind::Confirm });
         let change = telling(builder, &after, Change::point(after.clone()), input);
         builder.record(change);
         return Ok(());
     }
-    let way = way_home(point, input);
-    let asked = Asked { is_asked: point.heal_asked, has_way: way.is_ok() };
-    let hindrance = hindrance(point, &point.healed, asked, home, input);
-    if let Some(Hindrance { reason, look_after, .. }) = hindrance {
-        put_off_home(builder, point, reason, look_after, input);
-        return Ok(());
+    let prospect = prospect::home(&facts, point.heal_asked);
+    if let Some((words, wait)) = prospect.kept() {
+        tell_key_at_home(builder, point, &wait.reason, input);
+        put_off_home(builder, point, (words, wait), input);
     }
-    let way = match way {
-        Ok(way) => way,
-        Err(reason) => {
-            let is_key = reason.code == Code::KeyUnusable;
-            let look_after = if is_key { PROBE_EVERY } else { HEAL_AGAIN };
-            put_off_home(builder, point, reason, Some(look_after), input);
-            return Ok(());
-        }
-    };
-    if let (Way::CopyBack(..), Some(key)) = (&way, copy_image::key_at_home(point))
-        && let Use::Unusable(which) | Use::Gone(which) =
-            disk_keys::used(&input.healing.keys, [key.as_str()])
-    {
-        let text = format!(
-            "the image in {home} cannot be copied back: {which}. The key is looked at every hour"
-        );
-        let reason = Reason::new(Code::KeyUnusable, text);
-        let (region, told) = (home.clone(), reason.clone());
-        builder.report(Finding { region, artefact: back_under(&key), reason: told, seen_at: now });
-        put_off_home(builder, point, reason, Some(PROBE_EVERY), input);
-        return Ok(());
-    }
+    let Prospect::Now(way) = prospect else { return Ok(()) };
     let spent = match braking.leave(home, size_gib(point), point.heal_asked) {
         Leave::Given(spent) => spent,
         Leave::Waits { until, reason, write } => {
@@ -129,7 +105,7 @@ fn heal_home(
     };
     let change = match way {
         Way::Register => registered_again(builder, point, input)?,
-        Way::CopyBack(region, image) => {
+        Way::Copy(Source { region, image, .. }) => {
             if let Some(key) = copy_image::key_at_home(point) {
                 let (region, artefact) = (home.clone(), back_under(&key));
                 builder.resolve(Resolved { region, artefact, code: Code::KeyUnusable, at: now });
@@ -147,24 +123,37 @@ fn back_under(key: &str) -> Subject {
     Subject::Other(format!("copies back under key {key}"))
 }
 
+/// Tells a person of the key for which an image is not copied back.
+fn tell_key_at_home(builder: &mut DecisionBuilder, point: &Point, reason: &Reason, input: &Input) {
+    let Some(key) = copy_image::key_at_home(point) else { return };
+    if let Use::Unusable(which) | Use::Gone(which) =
+        disk_keys::used(&input.healing.keys, [key.as_str()])
+        && *reason == prospect::back_under(point, &which)
+    {
+        let (region, artefact) = (point.home.clone(), back_under(&key));
+        builder.report(Finding { region, artefact, reason: reason.clone(), seen_at: input.now });
+    }
+}
+
 /// Records why the place at home is not made again now, and when it is looked at again; never, if
 /// only a person or a newer point can change that.
 fn put_off_home(
     builder: &mut DecisionBuilder,
     point: &Point,
-    reason: Reason,
-    look_after: Option<SignedDuration>,
+    (words, wait): (&'static str, &Wait),
     input: &Input,
 ) {
+    let reason = &wait.reason;
     builder.say(&point.id, reason.clone());
-    if point.reason.as_ref() != Some(&reason) {
-        tell_at_home(builder, point, &losses::Done::Nothing(reason.clone()), input);
+    if point.reason.as_ref() != Some(reason) {
+        tell_at_home(builder, point, &losses::Done::Nothing(words, reason.clone()), input);
     }
-    let step = match look_after {
+    let step = match wait.look_after {
         Some(after) => loss::looked_at(&point.step, after, input.now),
         None => point.step.settled(),
     };
-    builder.record(summary::recorded(Point { step, reason: Some(reason), ..point.clone() }));
+    let reason = Some(reason.clone());
+    builder.record(summary::recorded(Point { step, reason, ..point.clone() }));
 }
 
 /// Tells what is done about the artefact that is lost at home, in its finding.
@@ -172,12 +161,21 @@ fn tell_at_home(builder: &mut DecisionBuilder, point: &Point, done: &losses::Don
     let is_gone = |id: &&SnapshotId| !input.snapshots.contains_key(*id);
     let snapshot = || point.snapshots.values().find(is_gone).cloned().map(ResourceId::from);
     if let Some(lost) = point.lost.clone().map(ResourceId::from).or_else(snapshot) {
-        if point.heal_asked {
-            end_if_made(builder, &lost, &point.home, done, input.now);
-        }
-        let gone = gone(&lost.to_string(), &point.home, None);
         let place = (&point.home, &point.id);
-        builder.reword(losses::finding(&lost, place, (&gone, done), input.now));
+        losses::tell(builder, &lost, place, (done, point.heal_asked), input.now);
+    }
+}
+
+/// Tells, in the finding of a lost image, that the one that was made in its place cannot be used.
+pub(super) fn tell_given_up(
+    builder: &mut DecisionBuilder,
+    point: &Point,
+    reason: &Reason,
+    now: Timestamp,
+) {
+    if let Some(lost) = point.lost.clone().map(ResourceId::from) {
+        let done = losses::Done::Nothing(NEVER, reason.clone());
+        losses::tell(builder, &lost, (&point.home, &point.id), (&done, false), now);
     }
 }
 
@@ -188,92 +186,22 @@ fn tell_elsewhere(
     done: &losses::Done,
     now: Timestamp,
 ) {
-    if let Some(lost) = &replica.lost {
-        let gone = gone(lost.as_str(), &replica.region, None);
+    if let Some(lost) = replica.lost.clone().map(ResourceId::from) {
         let place = (&replica.region, &replica.point);
-        let lost = ResourceId::from(lost.clone());
-        if replica.heal_asked {
-            end_if_made(builder, &lost, &replica.region, done, now);
-        }
-        builder.reword(losses::finding(&lost, place, (&gone, done), now));
+        losses::tell(builder, &lost, place, (done, replica.heal_asked), now);
     }
-}
-
-/// Ends the finding that says that a person has to ask for an image, once it is made.
-fn end_if_made(
-    builder: &mut DecisionBuilder,
-    lost: &ResourceId,
-    region: &Region,
-    done: &losses::Done,
-    now: Timestamp,
-) {
-    if matches!(done, losses::Done::Again(_)) {
-        let (region, artefact) = (region.clone(), lost.clone().into());
-        builder.resolve(Resolved { region, artefact, code: Code::LostAgain, at: now });
-    }
-}
-
-/// Returns the way to the artefact at home, or the reason why there is none now.
-fn way_home<'a>(point: &'a Point, input: &'a Input) -> Result<Way<'a>, Reason> {
-    if point.plan.kind == Artefact::Image && has_snapshots(point, input) {
-        return Ok(Way::Register);
-    }
-    let replicas = replicas_of(point, input);
-    if let Some((region, image)) =
-        sources::usable(point, replicas, &point.home, &input.healing.sources)?
-    {
-        // The copy would be made under the same key.
-        let deleted = point.key_deleted.clone();
-        return deleted.map_or(Ok(Way::CopyBack(region, image)), Err);
-    }
-    let why = match point.status {
-        Status::Lost => obstacle_to_begin(point, input),
-        _ => Some("no image of the point is there that could be copied back".to_string()),
-    };
-    why.map_or(Ok(Way::BeginAgain), |why| Err(Reason::new(Code::Lost, why)))
-}
-
-/// Returns the reason why a point of which nothing is left does not begin again on its machine;
-/// none if it does.
-fn obstacle_to_begin(point: &Point, input: &Input) -> Option<String> {
-    let machine = point.instance();
-    let others = input.history.get(machine).into_iter().flatten().map(|(other, _)| other);
-    let in_force = &input.healing.in_force;
-    let kept = begin_again::check(point, input.instances.get(machine), others, in_force).err()?;
-    Some(format!("nothing is left of the point to make it again from, and {}", kept.why))
-}
-
-/// Tells whether all snapshots are there from which the image of a point can be registered.
-fn has_snapshots(point: &Point, input: &Input) -> bool {
-    let is_there = |id| {
-        let seen = input.snapshots.get(id);
-        seen.is_some_and(|snapshot| snapshot.state == SnapshotState::Completed)
-    };
-    let keys = disk_keys::of_snapshots(point.snapshots.values(), &input.snapshots);
-    // An image of snapshots whose key is gone would be of no use either.
-    let is_key_gone = matches!(disk_keys::used(&input.healing.keys, keys), Use::Gone(_));
-    let are_there = !point.snapshots.is_empty() && point.snapshots.values().all(is_there);
-    !point.is_created() && are_there && !is_key_gone
 }
 
 /// Tells whether nothing is left of a point that is called imaged: its image at home and its
-/// snapshots are gone, and no replica is there or will be. One that was not begun has nothing to
-/// be copied from.
-fn is_nothing_left(point: &Point, input: &Input) -> bool {
-    let will_be = |replica: &Replica| {
-        let is_gone = matches!(
-            replica.status,
-            ReplicaStatus::Waiting
-                | ReplicaStatus::Failed
-                | ReplicaStatus::Lost
-                | ReplicaStatus::Withdrawn
-        );
-        replica.region != point.home && !is_gone
-    };
+/// snapshots are gone, and no replica is there or will be.
+fn is_nothing_left(facts: &Facts, input: &Input) -> bool {
+    let point = facts.point;
+    let mut left = sources::survivors(point, facts.replicas.iter().copied(), &point.home);
     point.status == Status::Imaged
         && input.history.contains_key(point.instance())
-        && !has_snapshots(point, input)
-        && !replicas_of(point, input).any(will_be)
+        && !prospect::can_register(facts)
+        && left.next().is_none()
+        && prospect::hope(facts, &point.home).is_none()
 }
 
 fn registered_again(
@@ -332,30 +260,21 @@ fn heal_replica(
     if restored::replica(builder, point, replica, &input.images, now)? {
         return Ok(());
     }
-    let source = sources::usable(point, replicas_of(point, input), region, &input.healing.sources);
-    let asked = Asked { is_asked: replica.heal_asked, has_way: !matches!(source, Ok(None)) };
-    let hindrance = hindrance(point, &replica.healed, asked, region, input);
-    if let Some(Hindrance { reason, look_after, is_unwanted }) = hindrance {
-        if is_unwanted {
-            builder.say(replica.about(), reason.clone());
+    let facts = facts(point, region, input);
+    let prospect = prospect::replica(&facts, replica, replica.heal_asked);
+    if let Some((words, wait)) = prospect.kept() {
+        // What is not looked at again is not given up either.
+        if wait.reason.code == Code::Withdrawn && wait.look_after.is_some() {
+            builder.say(replica.about(), wait.reason.clone());
             tell_elsewhere(builder, replica, &losses::given_up(point, region, input), now);
-            let after = withdrawn::replica(replica, reason)?;
+            let after = withdrawn::replica(replica, wait.reason.clone())?;
             builder.record(replicas::settled(point, vec![after])?);
-            return Ok(());
+        } else {
+            put_off_elsewhere(builder, replica, (words, wait), now);
         }
-        put_off_elsewhere(builder, replica, reason, look_after, now);
-        return Ok(());
     }
-    let (source, image) = match source {
-        Ok(Some(source)) => source,
-        Ok(None) => {
-            put_off_elsewhere(builder, replica, no_source(point), Some(HEAL_AGAIN), now);
-            return Ok(());
-        }
-        Err(reason) => {
-            put_off_elsewhere(builder, replica, reason, Some(PROBE_EVERY), now);
-            return Ok(());
-        }
+    let Prospect::Now(Way::Copy(Source { region: source, image, .. })) = prospect else {
+        return Ok(());
     };
     let spent = match braking.leave(region, size_gib(point), replica.heal_asked) {
         Leave::Given(spent) => spent,
@@ -379,110 +298,30 @@ fn heal_replica(
     Ok(())
 }
 
-/// Returns the reason why a replica that is lost has nothing to be copied from.
-fn no_source(point: &Point) -> Reason {
-    let places = point.replicas.iter().chain([(&point.home, &point.home_place)]);
-    let mut unusable = places.filter(|(_, place)| **place == Place::Unusable);
-    let is_for_ever = |region: &Region| *region == point.home && point.key_deleted.is_some();
-    let text = match unusable.find(|(region, _)| !is_for_ever(region)) {
-        Some((region, _)) => format!(
-            "no image of the point can be used to copy it from; it is copied again once the image \
-             in {region} can be used"
-        ),
-        None if point.key_deleted.is_some() => {
-            "no image of the point is left that can be used, to copy it from".to_string()
-        }
-        None => format!(
-            "no image of the point is left to copy it from; it is copied again once the image in \
-             {} is",
-            point.home
-        ),
-    };
-    Reason::new(Code::Lost, text)
-}
-
 /// Records why a replica is not made again now, and when it is looked at again.
 fn put_off_elsewhere(
     builder: &mut DecisionBuilder,
     replica: &Replica,
-    reason: Reason,
-    look_after: Option<SignedDuration>,
+    (words, wait): (&'static str, &Wait),
     now: Timestamp,
 ) {
+    let reason = &wait.reason;
     builder.say(replica.about(), reason.clone());
-    if replica.reason.as_ref() != Some(&reason) {
-        tell_elsewhere(builder, replica, &losses::Done::Nothing(reason.clone()), now);
+    if replica.reason.as_ref() != Some(reason) {
+        tell_elsewhere(builder, replica, &losses::Done::Nothing(words, reason.clone()), now);
     }
-    let step = match look_after {
+    let step = match wait.look_after {
         Some(after) => loss::looked_at(&replica.step, after, now),
         None => replica.step.settled(),
     };
-    builder.record(Change::replica(Replica { step, reason: Some(reason), ..replica.clone() }));
-}
-
-/// What keeps a place from being made again.
-pub(super) struct Hindrance {
-    pub reason: Reason,
-    /// The time after which it may have gone; none if only a person can remove it.
-    look_after: Option<SignedDuration>,
-    /// True if nobody wants the place any more.
-    pub is_unwanted: bool,
-}
-
-/// An order of a person to make a place again, and whether there is a way to.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Asked {
-    pub is_asked: bool,
-    pub has_way: bool,
-}
-
-pub(super) fn hindrance(
-    point: &Point,
-    healed: &[Timestamp],
-    Asked { is_asked, has_way }: Asked,
-    region: &Region,
-    input: &Input,
-) -> Option<Hindrance> {
-    // Who asks for an older point wants that one.
-    if let Some(newer) = newer_good(point, input).filter(|_| !(is_asked && has_way)) {
-        let text = format!("{} is newer and good, and only the newest is made again", newer.point);
-        let reason = Reason::new(Code::Lost, text);
-        return Some(Hindrance { reason, look_after: None, is_unwanted: false });
-    }
-    let in_force = &input.healing.in_force;
-    match wanted::copy(point, region, in_force) {
-        Verdict::Wanted => {}
-        Verdict::Unknown(reason) => {
-            return Some(Hindrance { reason, look_after: Some(HEAL_AGAIN), is_unwanted: false });
-        }
-        Verdict::Unwanted(reason) => {
-            return Some(Hindrance { reason, look_after: Some(A_DAY), is_unwanted: true });
-        }
-    }
-    if let Some(reason) = worn_out(point, healed, region, input.now) {
-        return Some(Hindrance { reason, look_after: None, is_unwanted: false });
-    }
-    if !is_asked && !is_healed(point, input) {
-        let reason = left_to_person(point);
-        return Some(Hindrance { reason, look_after: Some(A_DAY), is_unwanted: false });
-    }
-    None
+    let reason = Some(reason.clone());
+    builder.record(Change::replica(Replica { step, reason, ..replica.clone() }));
 }
 
 fn replicas_of<'a>(point: &Point, input: &'a Input) -> impl Iterator<Item = &'a Replica> {
     let history = input.history.get(point.instance()).into_iter().flatten();
     let id = point.id.clone();
     history.filter(move |(other, _)| other.id == id).flat_map(|(_, replicas)| replicas)
-}
-
-/// Returns an image of the point that is left, other than in that region: the one at home, if it
-/// is there.
-pub fn survivor<'a>(
-    point: &'a Point,
-    replicas: impl Iterator<Item = &'a Replica>,
-    wanted_in: &Region,
-) -> Option<(&'a Region, &'a AmiId)> {
-    sources::survivors(point, replicas, wanted_in).next()
 }
 
 /// Returns the replica of a point in a region, as the ledger has it.

@@ -1,11 +1,12 @@
-//! What is told of a place that is lost, and by which point it is outdone.
+//! What is told of a place that is lost, and which point takes the place of one that lost all.
 
 use jiff::Timestamp;
 
 use super::decision_builder::DecisionBuilder;
 use super::images::Input;
+use super::prospect::NEVER;
 use crate::change::{Change, Write};
-use crate::command::Finding;
+use crate::command::{Finding, Resolved};
 use crate::ids::{Region, ResourceId};
 use crate::point::{Point, Replica, ReplicaStatus};
 use crate::reason::{Code, Reason};
@@ -19,7 +20,8 @@ pub(super) enum Done {
     /// Not known yet: it is due.
     Unknown,
     Again(Reason),
-    Nothing(Reason),
+    /// Nothing for now. The words begin the sentence that says why.
+    Nothing(&'static str, Reason),
 }
 
 /// Returns the reason of a loss.
@@ -28,40 +30,6 @@ pub(super) fn gone(artefact: &str, region: &Region, missing_since: Option<Timest
         format!("; it has been missing since {} UTC", at.strftime("%Y-%m-%d %H:%M"))
     });
     Reason::new(Code::Lost, format!("{artefact} in {region} is gone{since}"))
-}
-
-/// Returns the reason why a place that was made again too often is left to a person.
-pub(super) fn worn_out(
-    point: &Point,
-    healed: &[Timestamp],
-    region: &Region,
-    now: Timestamp,
-) -> Option<Reason> {
-    loss::is_worn_out(healed, now).then(|| {
-        let text = format!(
-            "the image of {} in {region} was lost again soon after it was made again; it is not \
-             made a third time. Find out who deletes it, then run `afterimage heal {}`",
-            point.id, point.id
-        );
-        Reason::new(Code::LostAgain, text)
-    })
-}
-
-/// Tells whether the policy of a point has what is lost made again. A policy that was not read
-/// tells nothing.
-pub(super) fn is_healed(point: &Point, input: &Input) -> bool {
-    let policy = input.healing.in_force.policy(&point.slot.policy);
-    policy.is_none_or(|policy| policy.heal)
-}
-
-/// Returns the reason of a loss that the policy leaves to a person.
-pub(super) fn left_to_person(point: &Point) -> Reason {
-    let text = format!(
-        "policy {} says `heal: false`, so that it stays lost until a person runs `afterimage heal \
-         {}`",
-        point.slot.policy, point.id
-    );
-    Reason::new(Code::Lost, text)
 }
 
 /// Returns what is done about a place that its policy no longer wants. Nobody looks at it again, so
@@ -77,7 +45,7 @@ pub(super) fn given_up(point: &Point, region: &Region, input: &Input) -> Done {
         "{why} at {at} UTC, so that the place was given up; it is taken up again once a policy \
          {policy} is applied that wants it"
     );
-    Done::Nothing(Reason::new(Code::Withdrawn, text))
+    Done::Nothing(NEVER, Reason::new(Code::Withdrawn, text))
 }
 
 /// Returns the finding of a loss: what is done about it, or why nothing is done, and how the place
@@ -88,24 +56,47 @@ pub(super) fn finding(
     (gone, done): (&Reason, &Done),
     now: Timestamp,
 ) -> Finding {
-    let done = match done {
-        Done::Unknown => ". It is made again if anything is left to make it of".to_string(),
-        Done::Again(how) => format!(". It is made again: {}", how.text),
-        Done::Nothing(why) => format!(". It is not made again: {}", why.text),
+    let (code, done) = match done {
+        Done::Unknown => {
+            (Code::Lost, "It is made again if anything is left to make it of".to_string())
+        }
+        Done::Again(how) => (Code::Lost, format!("It is made again: {}", how.text)),
+        Done::Nothing(words, why) if why.code == Code::LostAgain => {
+            (Code::LostAgain, format!("{words}: {}", why.text))
+        }
+        Done::Nothing(words, why) => (Code::Lost, format!("{words}: {}", why.text)),
     };
     let off = format!("`afterimage cancel {point} --place {region}` calls the place off");
     let text = format!(
-        "{}{done}. {off}. If it was deleted by mistake, the Recycle Bin may still have it",
+        "{}. {done}. {off}. If it was deleted by mistake, the Recycle Bin may still have it",
         gone.text
     );
     let (region, artefact) = (region.clone(), lost.clone().into());
-    Finding { region, artefact, reason: Reason::new(Code::Lost, text), seen_at: now }
+    Finding { region, artefact, reason: Reason::new(code, text), seen_at: now }
 }
 
-/// Returns a good point of the same machine and policy that is newer than this.
-pub(super) fn newer_good(point: &Point, input: &Input) -> Option<Good> {
-    let (.., good) = next_good(point, input)?;
-    point.taken_at.is_none_or(|taken_at| good.taken_at > taken_at).then_some(good)
+/// Changes the finding of a loss to what is done about it now. One that says that a person has to
+/// ask for the image follows once somebody has asked.
+pub(super) fn tell(
+    builder: &mut DecisionBuilder,
+    lost: &ResourceId,
+    place: (&Region, &PointId),
+    (done, is_asked): (&Done, bool),
+    now: Timestamp,
+) {
+    let region = place.0;
+    let gone = gone(&lost.to_string(), region, None);
+    let told = finding(lost, place, (&gone, done), now);
+    if is_asked {
+        let (region, artefact) = (region.clone(), lost.clone().into());
+        if matches!(done, Done::Again(_)) {
+            builder.resolve(Resolved { region, artefact, code: Code::LostAgain, at: now });
+        } else {
+            let reason = Reason::new(Code::LostAgain, told.reason.text.clone());
+            builder.reword(Finding { reason, ..told.clone() });
+        }
+    }
+    builder.reword(told);
 }
 
 /// Returns the newest good point of the same machine and policy, other than this.

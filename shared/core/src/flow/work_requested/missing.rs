@@ -17,10 +17,11 @@ use super::braking::Braking;
 use super::decision_builder::DecisionBuilder;
 use super::disk_keys::{self, Use};
 use super::due::{is_point_due, is_point_suspect, is_replica_due, is_replica_suspect};
-use super::healing::{self, Asked, Hindrance};
+use super::healing;
 use super::images::Input;
 use super::key_gone::{self, Found};
 use super::losses::{self, Done};
+use super::prospect::{self, Prospect};
 use crate::change::{Change, Write};
 use crate::command::{Finding, Resolved};
 use crate::ids::{AmiId, InstanceId, Region, ResourceId, SnapshotId};
@@ -353,25 +354,29 @@ fn lose(
     lost: &ResourceId,
     input: &Input,
 ) -> Reason {
-    let (region, healed, since) = match replica {
-        Some(replica) => (&replica.region, &replica.healed, replica.missing_since),
-        None => (&point.home, &point.healed, point.missing_since),
+    let (region, since) = match replica {
+        Some(replica) => (&replica.region, replica.missing_since),
+        None => (&point.home, point.missing_since),
     };
     let place = (region, &point.id);
     let gone = losses::gone(&lost.to_string(), region, since);
-    let (finding, kept) = match healing::hindrance(point, healed, Asked::default(), region, input) {
-        Some(Hindrance { reason, .. }) if reason.code == Code::LostAgain => {
-            let (region, artefact, kept) = (region.clone(), lost.clone().into(), reason.clone());
-            (Finding { region, artefact, reason, seen_at: input.now }, kept)
-        }
-        Some(Hindrance { reason, is_unwanted, .. }) => {
-            // The reason of a place that nobody wants any more is not one of its point.
-            let kept = if is_unwanted { gone.clone() } else { reason.clone() };
-            let done = Done::Nothing(reason);
-            (losses::finding(lost, place, (&gone, &done), input.now), kept)
-        }
-        None => (losses::finding(lost, place, (&gone, &Done::Unknown), input.now), gone),
+    let facts = healing::facts(point, region, input);
+    let prospect = match replica {
+        Some(replica) => prospect::replica(&facts, replica, false),
+        None => prospect::home(&facts, false),
     };
+    let (done, kept) = match (&prospect, prospect.kept()) {
+        (Prospect::OnRequest(_) | Prospect::Never(_), Some((words, wait))) => {
+            let reason = &wait.reason;
+            // The reason of a place that nobody wants any more is not one of its point.
+            let is_unwanted = reason.code == Code::Withdrawn;
+            let kept = if is_unwanted { gone.clone() } else { reason.clone() };
+            (Done::Nothing(words, reason.clone()), kept)
+        }
+        // The next look reads what it can be made from.
+        _ => (Done::Unknown, gone.clone()),
+    };
+    let finding = losses::finding(lost, place, (&gone, &done), input.now);
     if !braking.is_mass(region) {
         builder.report(finding);
     }

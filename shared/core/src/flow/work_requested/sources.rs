@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::disk_keys::{self, KeysByRegion, Use};
+use super::disk_keys::{self, Keys, KeysByRegion, Use};
 use super::due::{is_point_due, is_replica_due};
 use super::images::History;
 use crate::call::copy_image;
@@ -14,6 +14,15 @@ use crate::point::{Point, Replica, ReplicaStatus};
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
 use crate::transition::loss;
+
+/// An image that a lost place can be made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source<'a> {
+    pub region: &'a Region,
+    pub image: &'a AmiId,
+    /// False if nothing tells that the keys can be used with which it is read and written.
+    pub is_key_known: bool,
+}
 
 /// Returns the images of a point that are left, other than in that region: the one at home first,
 /// if it is there.
@@ -45,14 +54,15 @@ pub(super) fn usable<'a>(
     replicas: impl Iterator<Item = &'a Replica>,
     wanted_in: &Region,
     keys: &KeysByRegion,
-) -> Result<Option<(&'a Region, &'a AmiId)>, Reason> {
+) -> Result<Option<Source<'a>>, Reason> {
     let mut unusable = None;
     for (region, image) in survivors(point, replicas, wanted_in) {
         let names = keys_of(point, region);
         let names = names.iter().map(String::as_str);
-        let used = keys.get(region).map_or(Use::Unknown, |keys| disk_keys::used(keys, names));
+        let none = Keys::new();
+        let used = disk_keys::used(keys.get(region).unwrap_or(&none), names);
         let (Use::Unusable(which) | Use::Gone(which)) = used else {
-            return Ok(Some((region, image)));
+            return Ok(Some(Source { region, image, is_key_known: used == Use::Usable }));
         };
         let text = format!(
             "{image} in {region} cannot be copied: {which}. The key is looked at every hour"
@@ -82,12 +92,21 @@ pub fn to_read(
     for (point, wanted_in) in at_home.chain(elsewhere) {
         let known = history.get(point.instance()).into_iter().flatten();
         let known = known.filter(|(other, _)| other.id == point.id).flat_map(|(_, of)| of);
-        for (region, _) in survivors(point, known, wanted_in) {
-            let names = keys_of(point, region).into_iter();
-            wanted.extend(names.map(|name| (region.clone(), name)));
-        }
+        wanted.extend(keys_of_survivors(point, known, wanted_in));
     }
     wanted
+}
+
+/// Returns the keys of the images that a lost place may be copied from.
+pub fn keys_of_survivors<'a>(
+    point: &'a Point,
+    replicas: impl Iterator<Item = &'a Replica>,
+    wanted_in: &Region,
+) -> impl Iterator<Item = (Region, String)> {
+    survivors(point, replicas, wanted_in).flat_map(|(region, _)| {
+        let names = keys_of(point, region).into_iter();
+        names.map(|name| (region.clone(), name))
+    })
 }
 
 /// Returns the keys of the image of a point in a region, as far as anybody can disable them.
