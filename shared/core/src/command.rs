@@ -38,6 +38,8 @@ pub enum Command {
     Advance(Cursor),
     /// Record a change that was learnt. Nothing is called.
     Record(Box<Change>),
+    /// List a region from now on, because it has artefacts of ours.
+    Watch(Region),
     /// Take a request by tag off the machine, and answer it.
     Consume(Box<Consume>),
     /// Make a call that changes something in EC2, after its intent is written.
@@ -126,6 +128,7 @@ impl Command {
             Command::Consume(consume) => consume.taken.as_ref(),
             Command::Correct(correct) => correct.then.change(),
             Command::Advance(_)
+            | Command::Watch(_)
             | Command::Hint(_)
             | Command::Forget(_)
             | Command::Wake(_)
@@ -152,6 +155,7 @@ impl Command {
             Command::Request(_)
             | Command::Consume(_)
             | Command::Advance(_)
+            | Command::Watch(_)
             | Command::Record(_)
             | Command::Hint(_)
             | Command::Forget(_)
@@ -179,6 +183,7 @@ impl Command {
             Command::Correct(_)
             | Command::Consume(_)
             | Command::Resolve(_)
+            | Command::Watch(_)
             | Command::Advance(_)
             | Command::Hint(_)
             | Command::Forget(_)

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use afterimage_cloud::faults::{Rule, When};
 use afterimage_cloud::trace::Entry;
 
 use crate::scene::{self, FRANKFURT, HOME, IRELAND, Launch, NIGHTLY, ON_STOP};
 
 /// The most write requests to the ledger for one point, from the request to its last replica.
-const WRITES_MAX: usize = 17;
+const WRITES_MAX: usize = 18;
 /// The most write requests to the ledger for 200 points that are due together.
 const WRITES_TOGETHER_MAX: usize = 200 * 13;
 /// The most describes of a region for 200 machines that are due together.
@@ -45,7 +46,7 @@ fn a_machine_with_two_volumes_and_two_replicas_costs_four_creating_calls_and_no_
 }
 
 #[test]
-fn a_point_costs_at_most_seventeen_writes_of_the_ledger() {
+fn a_point_costs_at_most_eighteen_writes_of_the_ledger() {
     for (policies, grade) in [(NIGHTLY, "crash"), (ON_STOP, "at-rest")] {
         scene::play(async |scene| {
             let machine = scene.machine(1).await;
@@ -120,4 +121,37 @@ fn an_idle_tick_is_one_read_of_the_ledger() {
         assert!((9..=11).contains(&told.len()), "one for each tick: {told:?}");
         assert!(told.iter().all(|action| *action == "Query"), "{told:?}");
     });
+}
+
+/// The most invocations of the worker in a minute while the ledger refuses what it writes: its
+/// queues, with Lambda's tries.
+const REFUSED_MAX: usize = 12;
+
+/// A worker whose writes are refused, while an image is lost, tries on, and does not multiply.
+fn workers_while_refused(action: &'static str) {
+    scene::play(async |scene| {
+        scene.protect_one(ON_STOP).await;
+        let refused = Rule::fail(When::Before, 400, "AccessDeniedException").action(action);
+        scene.fault(refused.principal("*WorkRequested*"));
+        scene.delete_images(HOME, false).await;
+        for minute in 0..40 {
+            let before = scene.ends("work-requested").len();
+            scene.pass(1).await;
+            let tries = scene.ends("work-requested").len() - before;
+            assert!(tries <= REFUSED_MAX, "{tries} invocations in minute {minute}");
+        }
+        scene.no_more_faults();
+        scene.pass(2 * 60).await;
+        assert_eq!(scene.the_point().await["status"], "protected");
+    });
+}
+
+#[test]
+fn workers_do_not_multiply_while_the_ledger_refuses_an_item() {
+    workers_while_refused("PutItem");
+}
+
+#[test]
+fn workers_do_not_multiply_while_the_ledger_refuses_a_transaction() {
+    workers_while_refused("TransactWriteItems");
 }

@@ -25,6 +25,7 @@ mod not_begun;
 mod not_fooled;
 mod path;
 mod powers;
+mod put_back;
 mod rebuild;
 mod recycle_bin;
 mod regions;

@@ -11,15 +11,13 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType,
     ScalarAttributeType,
 };
-use serde_json::json;
 
 use crate::scene::{
-    self, EVERY_SIX_HOURS, FRANKFURT, HOME, IRELAND, Item, Launch, NIGHTLY, ON_STOP, Scene, Stage,
-    codes,
+    self, EVERY_SIX_HOURS, FRANKFURT, HOME, IRELAND, Item, NIGHTLY, ON_STOP, Scene, Stage, codes,
 };
 
 /// Machines of `backup: gold` every hour, into two regions.
-const HOURLY: &str = "
+pub const HOURLY: &str = "
 policies:
   gold:
     select: {regions: [us-east-1], tags: {backup: gold}}
@@ -27,7 +25,7 @@ policies:
     replicate: [{region: eu-west-1}, {region: eu-central-1}]
 ";
 
-type Row = HashMap<String, AttributeValue>;
+pub type Row = HashMap<String, AttributeValue>;
 
 fn key_of(row: &Row) -> Row {
     row.iter().filter(|(name, _)| *name == "pk" || *name == "sk").map(clone).collect()
@@ -58,12 +56,12 @@ impl Scene {
     }
 
     /// The items of the ledger, to be put back later.
-    async fn save(&self) -> Vec<Row> {
+    pub async fn save(&self) -> Vec<Row> {
         rows(&self.tables(), &self.system.table).await
     }
 
     /// The ledger has these items and no others: what was written since is lost.
-    async fn put_back(&self, saved: &[Row]) {
+    pub async fn put_back(&self, saved: &[Row]) {
         let (client, table) = (self.tables(), &self.system.table);
         for row in rows(&client, table).await {
             let delete = client.delete_item().table_name(table).set_key(Some(key_of(&row)));
@@ -103,7 +101,7 @@ impl Scene {
     }
 
     /// The slots that have more than one available image in a region.
-    async fn doubled(&self) -> BTreeSet<String> {
+    pub async fn doubled(&self) -> BTreeSet<String> {
         let mut doubled = BTreeSet::new();
         for region in [HOME, IRELAND, FRANKFURT] {
             let mut slots: BTreeMap<String, usize> = BTreeMap::new();
@@ -117,7 +115,7 @@ impl Scene {
     }
 
     /// The findings that hold, of a code.
-    async fn findings_of(&self, code: &str) -> Vec<Item> {
+    pub async fn findings_of(&self, code: &str) -> Vec<Item> {
         let mut findings = self.open_findings().await;
         findings.retain(|finding| codes(finding, "reason") == [code]);
         findings
@@ -135,7 +133,7 @@ fn by_hour(points: &[Item]) -> BTreeMap<String, &Item> {
 
 /// Checks that these hours have one protected point each, known by the ledger's own writes or by
 /// what was adopted.
-fn assert_protected(points: &[Item], hours: &[&str], is_adopted: bool) {
+pub fn assert_protected(points: &[Item], hours: &[&str], is_adopted: bool) {
     let all = by_hour(points);
     for hour in hours {
         let point = all.get(*hour).unwrap_or_else(|| panic!("{hour}: {:#?}", all.keys()));
@@ -335,7 +333,7 @@ impl Scene {
         self.assert_nothing_was_foreign().await;
     }
 
-    async fn assert_nothing_was_foreign(&self) {
+    pub async fn assert_nothing_was_foreign(&self) {
         let mut findings = self.findings().await;
         findings.retain(|finding| codes(finding, "reason") == ["foreign"]);
         assert_eq!(findings, Vec::<Item>::new());
@@ -485,94 +483,5 @@ fn a_rebuild_that_does_not_look_in_a_region_leaves_its_replicas_undecided() {
         scene.pass(30).await;
         scene.assert_adopted_whole().await;
         assert_eq!(scene.count("CopyImage", IRELAND), 1, "it is not copied a second time");
-    });
-}
-
-/// Of the only image so far nothing is left at home, or its snapshots, and the ledger does not know
-/// that it was made. The copy vouches for it.
-fn only_a_copy_is_left(with_snapshots: bool) {
-    scene::play(async |scene| {
-        scene.machine(0).await;
-        scene.policies(EVERY_SIX_HOURS).await;
-        scene.pass(8).await;
-        let saved = scene.save().await;
-        scene.pass(6 * 60).await;
-        assert_eq!(scene.points().await.len(), 1, "one slot was made");
-        let before = scene.available(IRELAND).await;
-        assert_eq!(before.len(), 1);
-        scene.delete_images(HOME, with_snapshots).await;
-        scene.put_back(&saved).await;
-        scene.pass(2 * 60).await;
-        let point = scene.the_point().await;
-        assert_eq!(scene.count("CreateSnapshots", HOME), 1, "it is not made again: {point:#?}");
-        assert_eq!(scene.available(IRELAND).await, before, "the copy is the one that there was");
-        assert_eq!(scene.available(HOME).await.len(), 1, "it is copied back: {point:#?}");
-        for item in scene.ledger().await {
-            if item["sk"].contains("replica") || item["pk"] == "findings" {}
-        }
-        assert_eq!(point["status"], "protected", "{point:#?}");
-        let good = scene.good().await.expect("there is something to recover from");
-        assert_eq!(good["image"], scene.available(HOME).await[0].id.as_str());
-        assert_eq!(good["replicas"], json!([IRELAND]));
-        scene.assert_nothing_was_foreign().await;
-    });
-}
-
-#[test]
-fn an_unknown_image_that_is_gone_is_known_by_its_copy() {
-    only_a_copy_is_left(false);
-}
-
-#[test]
-fn an_unknown_image_that_is_gone_with_its_snapshots_is_known_by_its_copy() {
-    only_a_copy_is_left(true);
-}
-
-#[test]
-fn a_round_that_is_under_way_does_not_vouch_for_a_ledger_that_was_put_back_meanwhile() {
-    scene::play(async |scene| {
-        scene.machine(0).await;
-        scene.policies(HOURLY).await;
-        scene.pass(8).await;
-        let saved = scene.save().await;
-        scene.pass(2 * 60 + 51).await;
-        assert_eq!(scene.count("CreateSnapshots", HOME), 2);
-        let step = std::time::Duration::from_millis(1);
-        let is_requested = async |scene: &Scene| scene.points().await.len() == 3;
-        scene.pass_until(step * 500, step * 120_000, is_requested).await;
-        let is_under_way = async |scene: &Scene| scene.count("CreateSnapshots", HOME) == 3;
-        scene.pass_until(step, step * 60_000, is_under_way).await;
-        scene.put_back(&saved).await;
-        scene.pass(95).await;
-        assert_eq!(scene.doubled().await, BTreeSet::new());
-        let points = scene.points().await;
-        assert_protected(&points, &["01", "02"], true);
-        // Of this one there were only snapshots, so that it is made after all.
-        assert_protected(&points, &["03", "04"], false);
-        scene.assert_nothing_was_foreign().await;
-        assert_eq!(scene.findings_of("ledger-went-back").await.len(), 1);
-    });
-}
-
-#[test]
-fn a_doubt_of_the_time_to_which_the_ledger_was_put_back_is_not_the_doubt_of_today() {
-    scene::play(async |scene| {
-        scene.launch(Launch { count: 3, ..Launch::default() }).await;
-        scene.policies(EVERY_SIX_HOURS).await;
-        scene.pass(8).await;
-        let mut saved = scene.save().await;
-        let identity = saved.iter_mut().find(|row| row.contains_key("count"));
-        let since = AttributeValue::S("2026-01-01T00:05:00Z".to_string());
-        match identity {
-            Some(row) => drop(row.insert("doubted_since".to_string(), since)),
-            None => panic!("the ledger has counted nothing: {saved:#?}"),
-        }
-        scene.pass(6 * 60).await;
-        scene.put_back(&saved).await;
-        scene.pass(3 * 60).await;
-        assert_eq!(scene.doubled().await, BTreeSet::new());
-        assert_eq!(scene.count("CreateSnapshots", HOME), 3, "none is made twice");
-        assert!(scene.points().await.iter().all(|point| point["status"] == "protected"));
-        scene.assert_nothing_was_foreign().await;
     });
 }

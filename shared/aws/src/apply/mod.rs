@@ -64,10 +64,17 @@ pub async fn lease(aws: &Aws, queue: &Queue) -> Result<Option<Timestamp>, Failur
 /// # Errors
 /// The ledger or the bus does not answer.
 pub async fn apply(aws: &Aws, context: &Context, decision: Decision) -> Result<Applied, Failure> {
-    apply_leased(aws, context, decision, None).await
+    let mut hand = Executor::new(aws, context);
+    let carried_out = hand.carry_out(decision).await;
+    let woken = aws.bus.wake(&aws.clock, &hand.wakes).await;
+    let told = hand.tell_still(woken.as_ref().err()).await;
+    carried_out.and(woken).and(told).map(|()| hand.applied)
 }
 
-/// Carries out a decision under a lease that was taken before, and gives the lease back.
+/// Carries out a decision of a worker under a lease that was taken before, and gives the lease
+/// back. If the ledger does not take what it decided, it wakes nobody: Lambda has it try again, and
+/// the sweep wakes whoever has work. If every try woke another worker, they would multiply for as
+/// long as the ledger refuses.
 ///
 /// # Errors
 /// The ledger or the bus does not answer.
@@ -80,9 +87,11 @@ pub async fn apply_leased(
     let mut hand = Executor::new(aws, context);
     hand.leases.extend(lease);
     let carried_out = hand.carry_out(decision).await;
+    if let Err(refused @ Failure::Ledger { .. }) = carried_out {
+        return Err(refused);
+    }
     let woken = aws.bus.wake(&aws.clock, &hand.wakes).await;
-    let told = hand.tell_still(woken.as_ref().err()).await;
-    carried_out.and(woken).and(told).map(|()| hand.applied)
+    carried_out.and(woken).map(|()| hand.applied)
 }
 
 /// The executor of one decision.
@@ -187,6 +196,7 @@ impl<'a> Executor<'a> {
         match command {
             Command::Request(change) | Command::Record(change) => self.record(&change).await?,
             Command::Advance(cursor) => ledger.advance(&cursor).await?,
+            Command::Watch(region) => ledger.put_region(&region).await?,
             Command::Consume(consume) => self.consume(&consume).await?,
             Command::Call(intent) => return self.call(*intent).await,
             Command::Correct(correct) => {

@@ -213,6 +213,9 @@ pub fn decide(facts: &WentBack, in_force: &InForce, tagged: &Tagged, now: Timest
         let since = doubts.get(home).filter(|doubt| !doubt.is_behind).and_then(|it| it.since);
         since.is_some_and(|since| now.duration_since(since) >= DOUBT_MAX)
     };
+    // What is adopted is audited from then on, also where no policy of today has anything.
+    let unlisted = found.regions().into_iter().filter(|it| !in_force.regions.contains(it));
+    unlisted.for_each(|region| decision.command(Command::Watch(region)));
     for rebuilt in &found.points {
         let change =
             rebuilt.change_in_place(tagged.points.get(&rebuilt.point.id), &tagged.replicas);

@@ -37,16 +37,17 @@ impl Original {
     /// Tells whether an attempt made it that the ledger has not begun. The step that registers has
     /// attempts of its own: a snapshot says nothing of them.
     fn is_later_than(&self, point: &Point) -> bool {
+        let is_unbegun = matches!(
+            point.status,
+            Status::Requested | Status::Missed | Status::Refused | Status::Withdrawn
+        );
         let is_same_step = self.is_image
             || point.plan.kind == Artefact::Snapshots
-            || matches!(
-                point.status,
-                Status::Requested | Status::Snapshotting | Status::Snapshotted
-            );
+            || is_unbegun
+            || matches!(point.status, Status::Snapshotting | Status::Snapshotted);
         let (made, begun) = (self.label.attempt, point.step.attempt);
         // The intent is written before the call.
-        let is_to_begin =
-            point.status == Status::Requested && begun > 0 && point.step.begun_at.is_none();
+        let is_to_begin = is_unbegun && point.step.begun_at.is_none();
         is_same_step
             && self.label.requested_at == point.requested_at
             && (made > begun || is_to_begin && made == begun)

@@ -589,10 +589,8 @@ fn what_is_surplus_is_linked_once() {
     let mut world = World::new();
     world.snapshots.push((HOME, snapshot("snap-00000003", "vol-00000001")));
     let decision = world.look();
-    let record = decision.commands.iter().find_map(|command| match command {
-        Command::Record(change) => change.writes.first().map(|write| write.record.clone()),
-        _ => None,
-    });
+    let record = decision.commands.iter().find_map(Command::change);
+    let record = record.and_then(|change| change.writes.first()).map(|write| write.record.clone());
     let Some(Record::Point(linked)) = record else { panic!("{}", render(&decision)) };
     check(&[], |world| {
         world.point = *linked;

@@ -65,6 +65,7 @@ impl Line for Command {
                 cursor.region.iter().try_for_each(|region| write!(f, " in {region}"))?;
                 write!(f, " until {}", cursor.done_until)
             }
+            Command::Watch(region) => write!(f, "= {region} is listed"),
             Command::Consume(consume) => write!(f, "@ {}", Shown(&**consume)),
             Command::Call(intent) => {
                 write!(f, "+ {}; {}", Shown(&intent.call), Shown(&intent.change))
