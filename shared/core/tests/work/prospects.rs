@@ -169,6 +169,21 @@ fn policies(case: Case, now: Timestamp) -> InForce {
     in_force
 }
 
+/// Gives a replica the state that a case has for its region.
+fn stand(replica: &mut Replica, case: Case, now: Timestamp) {
+    let is_lost = replica.region == region(FRANKFURT);
+    replica.status = if is_lost { ReplicaStatus::Lost } else { case.ireland };
+    match replica.status {
+        ReplicaStatus::Lost => replica.lost = Some(ami(if is_lost { 8 } else { 7 })),
+        ReplicaStatus::Available | ReplicaStatus::Unusable | ReplicaStatus::Pending => {
+            replica.image = Some(ami(7));
+        }
+        _ => {}
+    }
+    let is_missing = case.is_missing && replica.status == ReplicaStatus::Available;
+    replica.missing_since = is_missing.then_some(now);
+}
+
 fn known(case: Case, base: &(Point, Vec<Replica>)) -> Known {
     let now = at(hours(9));
     let (mut point, mut replicas) = base.clone();
@@ -194,17 +209,7 @@ fn known(case: Case, base: &(Point, Vec<Replica>)) -> Known {
         point.lost = point.image.take();
     }
     for replica in &mut replicas {
-        let is_lost = replica.region == region(FRANKFURT);
-        replica.status = if is_lost { ReplicaStatus::Lost } else { case.ireland };
-        match replica.status {
-            ReplicaStatus::Lost => replica.lost = Some(ami(if is_lost { 8 } else { 7 })),
-            ReplicaStatus::Available | ReplicaStatus::Unusable | ReplicaStatus::Pending => {
-                replica.image = Some(ami(7));
-            }
-            _ => {}
-        }
-        let is_missing = case.is_missing && replica.status == ReplicaStatus::Available;
-        replica.missing_since = is_missing.then_some(now);
+        stand(replica, case, now);
         (replica.reason, replica.healed) = (gone(), healed.clone());
         if replica.status == ReplicaStatus::Withdrawn {
             replica.reason = Some(Reason::new(Code::Withdrawn, "not wanted"));

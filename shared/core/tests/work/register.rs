@@ -202,6 +202,12 @@ fn an_image_of_our_name_and_other_snapshots_is_reported_and_the_next_name_is_tri
 }
 
 /// The name of the point is looked up, and somebody has it, with our snapshots.
+/// A change of the machine that an image is registered as.
+type Wish<'a> = &'a dyn Fn(&mut Build);
+
+/// A change of what an image shows.
+type Change<'a> = &'a dyn Fn(&mut Attributes);
+
 fn look_up_with(build: impl Fn(&mut Build), change: impl Fn(&mut Attributes)) -> Decision {
     let mut point = registering();
     build(&mut point.machine.as_mut().expect("it has one").build);
@@ -212,7 +218,7 @@ fn look_up_with(build: impl Fn(&mut Build), change: impl Fn(&mut Attributes)) ->
 
 #[test]
 fn an_image_of_our_snapshots_that_is_not_as_we_register_it_is_foreign_and_its_finding_says_why() {
-    let cases: [(&dyn Fn(&mut Attributes), &str); 6] = [
+    let cases: [(Change, &str); 6] = [
         (&|of| of.architecture = Some("arm64".into()), "architecture: arm64, not x86_64"),
         (&|of| of.virtualization = Some("paravirtual".into()), "virtualization: paravirtual, not"),
         (&|of| of.root_device = Some("/dev/sdf".into()), "root device: /dev/sdf, not /dev/xvda"),
@@ -243,7 +249,7 @@ fn what_ec2_adds_to_an_image_of_ours_makes_it_no_other() {
         of.architecture = "arm64".into();
         of.boot_mode = None;
     };
-    let cases: [(&dyn Fn(&mut Build), &dyn Fn(&mut Attributes)); 5] = [
+    let cases: [(Wish, Change); 5] = [
         (&same, &|of| of.usage_operation = Some("RunInstances:0002".into())),
         (&same, &|of| of.product_codes = vec!["abc".to_string()]),
         (&|of| of.ena = false, &|of| of.ena = true),

@@ -127,7 +127,7 @@ fn nothing_is_read_unless_a_policy_was_applied_of_late_that_wants_the_place() {
     let (point, _) = withdrawn_in_ireland(Code::Withdrawn, true);
     let fleet = [summary_of(&point)];
     let names = |in_force: &InForce, now| nominated(in_force, &fleet, now);
-    assert_eq!(names(&applied(8), at(hours(9))), [point.id.clone()]);
+    assert_eq!(names(&applied(8), at(hours(9))), std::slice::from_ref(&point.id));
     let late = at(hours(8)) + WANTED_AGAIN_WITHIN;
     assert_eq!(names(&applied(8), late), Vec::<PointId>::new());
     let mut without = applied(8);
