@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use afterimage_core::command::{Command, Decision};
 use afterimage_core::flow::heal;
 use afterimage_core::flow::work_requested::confirm::decide;
 use afterimage_core::flow::work_requested::power::KeyAccess;
@@ -29,8 +30,18 @@ fn look(
     access: KeyAccess,
     now: Timestamp,
 ) -> (Vec<Point>, Vec<Replica>) {
+    written(&looked(point, replica, access, ImageState::Available, now))
+}
+
+fn looked(
+    point: &Point,
+    replica: Option<&Replica>,
+    access: KeyAccess,
+    state: ImageState,
+    now: Timestamp,
+) -> Decision {
     let points = if replica.is_none() { vec![point.due_now(now)] } else { Vec::new() };
-    let mut input = confirm_input(now, points, &[seen_image(1, ImageState::Available)]);
+    let mut input = confirm_input(now, points, &[seen_image(1, state)]);
     let seen = [seen_snapshot(11, 1), seen_snapshot(12, 2)];
     let seen = seen.map(|seen| ObservedSnapshot { kms_key: Some(KEY.to_string()), ..seen });
     input.snapshots = seen.into_iter().map(|seen| (seen.id.clone(), seen)).collect();
@@ -40,7 +51,45 @@ fn look(
         input.replicas.push(replica.due_now(now));
         input.points_of_replicas.insert(point.id.clone(), point.clone());
     }
-    written(&decide(&input))
+    decide(&input)
+}
+
+/// What is told of the image, and what is over, of being disabled.
+fn told_of_disabled(decision: &Decision) -> [usize; 2] {
+    let is_told = |command: &&Command| matches!(command, Command::Report(of) if of.reason.code == Code::ImageDisabled);
+    let is_over = |command: &&Command| matches!(command, Command::Resolve(of) if of.code == Code::ImageDisabled);
+    let commands = &decision.commands;
+    [commands.iter().filter(is_told).count(), commands.iter().filter(is_over).count()]
+}
+
+#[test]
+fn a_place_of_no_use_is_told_for_what_stands_in_its_way_now() {
+    let (enabled, off) = ["Enabled", "Disabled"].map(|it| KeyAccess::State(it.into())).into();
+    let now = at(hours(9));
+    let (point, _) = imaged();
+    let replica = available(&point);
+    for replica in [None, Some(&replica)] {
+        let after = |decision: &Decision| match (replica, written(decision)) {
+            (None, (mut points, _)) => (points.remove(0), None),
+            (Some(_), (mut points, mut replicas)) => (points.remove(0), Some(replicas.remove(0))),
+        };
+        let first = looked(&point, replica, enabled.clone(), ImageState::Disabled, now);
+        assert_eq!(told_of_disabled(&first), [1, 0]);
+        let (point, replica) = after(&first);
+        assert_eq!(code(&point), Some(Code::ImageDisabled));
+        // It is enabled after its key was disabled.
+        let second = looked(&point, replica.as_ref(), off.clone(), ImageState::Available, now);
+        assert_eq!(told_of_disabled(&second), [0, 1], "{second:#?}");
+        let (point, replica) = after(&second);
+        assert_eq!(code(&point), Some(Code::KeyUnusable));
+        // And the other way round.
+        let third = looked(&point, replica.as_ref(), enabled.clone(), ImageState::Disabled, now);
+        assert_eq!(told_of_disabled(&third), [1, 0]);
+        let (point, replica) = after(&third);
+        assert_eq!(code(&point), Some(Code::ImageDisabled));
+        let reasons = replica.map(|it| it.reason);
+        assert!(reasons.is_none_or(|reason| reason == point.reason));
+    }
 }
 
 /// A replica in Ireland.

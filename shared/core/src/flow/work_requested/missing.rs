@@ -215,7 +215,13 @@ fn look_at_home(
     let name = artefact.as_ref().map_or("a snapshot".to_string(), ToString::to_string);
     let artefact = artefact.as_ref();
     let is_unusable = point.home_place == Place::Unusable;
-    let after = match (seen_at_home(point, enough, input), is_unusable) {
+    let seen = seen_at_home(point, enough, input);
+    let other = other_reason(&seen, is_unusable, point.reason.as_ref(), (&name, home));
+    let after = match (seen, is_unusable) {
+        _ if other.is_some() => {
+            tell_other(builder, home, artefact, other.as_ref(), now);
+            Point { reason: other, ..loss::cleared(point) }
+        }
         (Seen::KeyGone(which), _) => match key_gone::at_home(point, &name, &which, now)? {
             Found::New(after) => after,
             Found::Known(after) => {
@@ -279,7 +285,14 @@ fn look_at_replica(
     let Some(image) = &replica.image else { return Ok(()) };
     let clear = || Replica { missing_since: None, step: replica.step.settled(), ..replica.clone() };
     let is_unusable = replica.status == ReplicaStatus::Unusable;
-    let (point, replica) = match (seen(image, replica.missing_since, enough, input), is_unusable) {
+    let seen = seen(image, replica.missing_since, enough, input);
+    let other = other_reason(&seen, is_unusable, replica.reason.as_ref(), (image.as_str(), region));
+    let (point, replica) = match (seen, is_unusable) {
+        _ if other.is_some() => {
+            tell_other(builder, region, Some(&image.clone().into()), other.as_ref(), now);
+            let after = Replica { reason: other.clone(), ..clear() };
+            (Point { reason: other, ..point.clone() }, after)
+        }
         (Seen::There, true) => {
             resolve(builder, region, Some(image), Code::ImageDisabled, now);
             let after = clear().after(ReplicaEvent::Restore)?;
@@ -341,6 +354,41 @@ fn look_at_replica(
     let change = losses::telling(builder, &point, change, input);
     builder.record(lost.into_iter().fold(change, Change::with));
     Ok(())
+}
+
+/// Returns the reason for which a place that was of no use is of no use now, if that is another
+/// one: its image was enabled while its key cannot be used, or the other way round.
+fn other_reason(
+    seen: &Seen,
+    is_unusable: bool,
+    known: Option<&Reason>,
+    (name, region): (&str, &Region),
+) -> Option<Reason> {
+    match (seen, known.filter(|_| is_unusable)?.code) {
+        (Seen::KeyUnusable(which) | Seen::KeyGone(which), Code::ImageDisabled) => {
+            Some(disk_keys::unusable(name, region, which))
+        }
+        (Seen::Disabled, Code::KeyUnusable) => Some(disabled(name, region)),
+        _ => None,
+    }
+}
+
+fn tell_other(
+    builder: &mut DecisionBuilder,
+    region: &Region,
+    artefact: Option<&ResourceId>,
+    other: Option<&Reason>,
+    now: Timestamp,
+) {
+    match (other, artefact) {
+        (Some(reason), _) if reason.code == Code::ImageDisabled => {
+            report(builder, region, artefact, reason, now);
+        }
+        (_, Some(ResourceId::Image(image))) => {
+            resolve(builder, region, Some(image), Code::ImageDisabled, now);
+        }
+        _ => {}
+    }
 }
 
 // --- What is said ------------------------------------------------------------------------------
