@@ -143,3 +143,26 @@ fn a_key_of_disks_that_does_not_exist_is_not_to_be_created() {
     let reason = point_in(&held).reason.expect("it waits").text;
     assert!(reason.contains(&format!("key {KEY} does not exist; use another key: ")), "{reason}");
 }
+
+#[test]
+fn a_finding_of_a_key_says_what_the_key_is_now() {
+    let none = none_at_home(afterimage_core::work::Kind::Snapshot);
+    let pending = || Some(KeyAccess::State("PendingDeletion".to_string()));
+    let (_, held) = looked(failed(1), &none, pending(), 1);
+    let reworded = |decision: &Decision| {
+        let texts = decision.commands.iter().filter_map(|command| match command {
+            Command::Reword(finding) => Some(finding.reason.text.clone()),
+            _ => None,
+        });
+        texts.collect::<Vec<_>>()
+    };
+    let obstacles = obstacles_in(&held).expect("an obstacle");
+    let (_, still) = looked(point_in(&held), &obstacles, pending(), 2);
+    assert_eq!(reworded(&still), Vec::<String>::new());
+    let obstacles = obstacles_in(&still).expect("an obstacle");
+    let unknown = Some(KeyAccess::Refused("NotFoundException".to_string()));
+    let (_, gone) = looked(point_in(&held), &obstacles, unknown, 3);
+    let told = reworded(&gone);
+    assert_eq!((told.len(), reported(&gone).len()), (1, 0), "{gone:#?}");
+    assert!(told[0].contains("does not exist; use another key"), "{told:?}");
+}

@@ -156,7 +156,11 @@ pub(super) fn record(
     }
     for cause in &news {
         let known = before.causes.get(cause);
-        if known.is_some_and(|known| known.shown) {
+        if let Some(known) = known.filter(|known| known.shown) {
+            // A key that was to be deleted does not exist any more, for example.
+            let is_other = after.causes.get(cause).is_some_and(|now| now.reason != known.reason);
+            let other = after.finding(cause, now).filter(|_| is_other);
+            other.into_iter().for_each(|finding| builder.reword(finding));
             continue;
         }
         if known.is_some() {
