@@ -14,7 +14,7 @@ use crate::command::{Command, Decision, Wake};
 use crate::ids::Region;
 use crate::illegal::Illegal;
 use crate::limits::{WANTED_AGAIN_MAX, WANTED_AGAIN_WITHIN};
-use crate::point::{Place, Point, Replica};
+use crate::point::{Place, Point, Replica, ReplicaStatus};
 use crate::policy::Policy;
 use crate::slot::PointId;
 use crate::status::{Phase, Status};
@@ -44,9 +44,10 @@ pub fn nominated(in_force: &InForce, fleet: &[MachineSummary], now: Timestamp) -
         for machine in fleet {
             let wanted = policy.replicas_for(&machine.home);
             let wants = |region: &Region| wanted.iter().any(|place| place.region == *region);
-            let good = machine.good.get(&policy.name).filter(|good| {
-                good.lost.contains(&machine.home) || good.withdrawn.iter().any(wants)
-            });
+            let good = machine
+                .good
+                .get(&policy.name)
+                .filter(|good| !good.lost.is_empty() || good.withdrawn.iter().any(wants));
             points.extend(good.map(|good| &good.point));
             let latest = machine.latest.get(&policy.name);
             let lost = latest.filter(|latest| latest.status == Status::Lost);
@@ -56,10 +57,11 @@ pub fn nominated(in_force: &InForce, fleet: &[MachineSummary], now: Timestamp) -
     points.into_iter().take(WANTED_AGAIN_MAX).cloned().collect()
 }
 
-/// Lists the withdrawn replicas of a point.
+/// Lists the replicas of a point that were withdrawn or lost.
 pub fn replicas_of(point: &Point) -> Vec<(PointId, Region)> {
-    let withdrawn = point.replicas.iter().filter(|(_, place)| **place == Place::Withdrawn);
-    withdrawn.map(|(region, _)| (point.id.clone(), region.clone())).collect()
+    let is_such = |place: &Place| matches!(place, Place::Withdrawn | Place::Lost);
+    let such = point.replicas.iter().filter(|(_, place)| is_such(place));
+    such.map(|(region, _)| (point.id.clone(), region.clone())).collect()
 }
 
 /// Decides which places are taken up again.
@@ -93,6 +95,16 @@ fn take_up(
     let is_good = point.status.phase() == Phase::Good;
     for place in policy.replicas_for(&point.home).iter().filter(|_| is_good) {
         let replica = known.replicas.get(&(point.id.clone(), place.region.clone()));
+        // One that is lost was put off for what its policy said until now.
+        let is_put_off = |replica: &&Replica| {
+            let is_later = replica.step.due_at.is_none_or(|due_at| due_at > now);
+            replica.status == ReplicaStatus::Lost && is_later
+        };
+        if let Some(replica) = replica.filter(is_put_off) {
+            wakes.extend(replica.queue());
+            writes.push(Write::replica(replica.due_now(now)));
+            continue;
+        }
         let Some(replica) = replica.filter(|replica| withdrawn::is_unwanted(replica)) else {
             continue;
         };

@@ -6,9 +6,10 @@ use afterimage_core::command::Command;
 use afterimage_core::flow::wanted_again::{WantedAgain, nominated, replicas_of};
 use afterimage_core::flow::{InForce, reconcile_tick};
 use afterimage_core::limits::WANTED_AGAIN_WITHIN;
-use afterimage_core::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus};
+use afterimage_core::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
 use afterimage_core::reason::{Code, Reason};
 use afterimage_core::slot::PointId;
+use afterimage_core::status::Status;
 use afterimage_core::summary::{Good, Latest, MachineSummary};
 use afterimage_core::transition::{loss, replicas, withdrawn};
 use afterimage_core::work::{Kind, Queue};
@@ -110,6 +111,23 @@ fn a_copy_that_was_never_made_waits_again_under_a_new_name() {
     assert_eq!(points[0].replicas[&region(IRELAND)], Place::Underway);
     points[0].check().expect("it is as it must be");
     assert_eq!(wakes, [Queue { region: region(IRELAND), kind: Kind::Copy }]);
+}
+
+#[test]
+fn a_lost_copy_that_was_put_off_is_looked_at_once_its_policy_is_applied_anew() {
+    let (point, mut all) = withdrawn_in_ireland(Code::Withdrawn, true);
+    let ireland = all.iter_mut().find(|replica| replica.region == region(IRELAND)).expect("it");
+    let lost = ireland.due_now(at(hours(7))).after(ReplicaEvent::Lose).expect("it may be");
+    let put_off = |hour| Step { due_at: Some(at(hours(hour))), ..lost.step.clone() };
+    let reason = Some(Reason::new(Code::Lost, "the policy says that it stays lost"));
+    let mut point = Point { reason: reason.clone(), status: Status::Imaged, ..point };
+    point.replicas.insert(region(IRELAND), Place::Lost);
+    for (hour, looks) in [(13, 1), (9, 0)] {
+        *ireland = Replica { step: put_off(hour), reason: reason.clone(), ..lost.clone() };
+        let (_, replicas, wakes) = look(&(point.clone(), vec![ireland.clone()]));
+        assert_eq!((replicas.len(), wakes.len()), (looks, looks), "due at {hour}");
+        assert!(replicas.iter().all(|replica| replica.step.due_at == Some(at(hours(9)))));
+    }
 }
 
 #[test]
