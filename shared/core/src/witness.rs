@@ -12,9 +12,9 @@
 //!
 //! The ledger's count is written last, so that a ledger that is put back to a second within the
 //! round is told too. It is written only over the mark that the round made at its beginning: a
-//! round that began before the ledger was put back does not vouch for it. A worker that dies in between leaves a ledger that looks as if it had been
-//! put back. That costs one check and nothing else: the ledger knows all artefacts, and the sweep
-//! finds that.
+//! round that began before the ledger was put back does not vouch for it. A worker that dies in
+//! between leaves a ledger that looks as if it had been put back. That costs one check and nothing
+//! else: the ledger knows all artefacts, and the sweep finds that.
 //!
 //! A ledger that is ahead of the witness is not doubted: it cannot be too old. The witness may have
 //! been lost, or not have been written.

@@ -95,8 +95,9 @@ fn of_image<'a>(group: &Group<'a>) -> Option<Home<'a>> {
     Some(Home { label: image.label.clone(), image: Some(image.clone()), lost: None, machine, set })
 }
 
-/// Finds the image that is gone by its copies, if its home was listed: EC2 itself says what an image
-/// was copied from. Of several, it is the one that has most copies, or else that of the last try.
+/// Finds the image that is gone by its copies, if its home was listed: EC2 itself says what an
+/// image was copied from. Of several, it is the one that has most copies, or else that of the last
+/// try.
 fn of_copies<'a>(group: &Group<'a>, listed: &BTreeSet<&Region>) -> Option<Home<'a>> {
     let mut copies: BTreeMap<&AmiId, Vec<&Labelled<'a, ObservedImage>>> = BTreeMap::new();
     for image in &group.images {

@@ -56,10 +56,15 @@ fn looked(
 
 /// What is told of the image, and what is over, of being disabled.
 fn told_of_disabled(decision: &Decision) -> [usize; 2] {
-    let is_told = |command: &&Command| matches!(command, Command::Report(of) if of.reason.code == Code::ImageDisabled);
-    let is_over = |command: &&Command| matches!(command, Command::Resolve(of) if of.code == Code::ImageDisabled);
-    let commands = &decision.commands;
-    [commands.iter().filter(is_told).count(), commands.iter().filter(is_over).count()]
+    let code_of = |command: &Command| match command {
+        Command::Report(finding) => Some((0, finding.reason.code)),
+        Command::Resolve(resolved) => Some((1, resolved.code)),
+        _ => None,
+    };
+    let codes = decision.commands.iter().filter_map(code_of);
+    let [told, over] = [0, 1].map(|way| (way, Code::ImageDisabled));
+    let codes: Vec<_> = codes.collect();
+    [told, over].map(|wanted| codes.iter().filter(|code| **code == wanted).count())
 }
 
 #[test]

@@ -293,13 +293,7 @@ fn look_at_replica(
             let after = Replica { reason: other.clone(), ..clear() };
             (Point { reason: other, ..point.clone() }, after)
         }
-        (Seen::There, true) => {
-            resolve(builder, region, Some(image), Code::ImageDisabled, now);
-            let after = clear().after(ReplicaEvent::Restore)?;
-            let after = Replica { reason: None, ..after };
-            builder.record(replicas::settled(point, vec![after])?);
-            return Ok(());
-        }
+        (Seen::There, true) => return usable_again(builder, point, clear(), now),
         (Seen::KeyGone(which), _) => match key_gone::elsewhere(point, replica, &which, now)? {
             Found::New((point, after)) => {
                 if after.status == ReplicaStatus::Lost {
@@ -353,6 +347,19 @@ fn look_at_replica(
     let change = Change::point(point.clone()).with(Write::replica(replica));
     let change = losses::telling(builder, &point, change, input);
     builder.record(lost.into_iter().fold(change, Change::with));
+    Ok(())
+}
+
+/// Records that an image can be used again.
+fn usable_again(
+    builder: &mut DecisionBuilder,
+    point: &Point,
+    replica: Replica,
+    now: Timestamp,
+) -> Result<(), Illegal> {
+    resolve(builder, &replica.region, replica.image.as_ref(), Code::ImageDisabled, now);
+    let after = Replica { reason: None, ..replica.after(ReplicaEvent::Restore)? };
+    builder.record(replicas::settled(point, vec![after])?);
     Ok(())
 }
 
