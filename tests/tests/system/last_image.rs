@@ -118,7 +118,7 @@ fn nothing_is_copied_from_an_image_whose_key_is_disabled_and_the_finding_says_so
             let found = scene.open_with_code("lost").await;
             assert_eq!(found.len(), 1, "{region}: {found:#?}");
             let told = &found[0]["reason"];
-            assert!(told.contains("It is not made again: "), "{region}: {told}");
+            assert!(told.contains("It is not made again now: "), "{region}: {told}");
             scene.set_key(&keys[source], true).await;
             scene.pass(8 * AN_HOUR).await;
             assert_eq!(scene.the_point().await["status"], "protected", "{region}");

@@ -247,8 +247,9 @@ fn stop_together(count: usize) {
         println!("{count} stop together: {fared:#?}");
         assert_eq!((fared.uefi_most, fared.uefi_total), (1, count), "{fared:?}");
         fared.assert_nobody_was_in_the_way();
-        // Machines are looked at together: on average at least four with one call.
-        assert!(fared.describes <= 15 + count / 4, "{fared:?}");
+        // Machines are looked at together: on average at least four with one call. A new ledger is
+        // doubted until its first audit, so that each round lists the copies in other regions too.
+        assert!(fared.describes <= 20 + count / 4, "{fared:?}");
         assert!(fared.last_image <= 5 + u64::try_from(count / 40).unwrap_or(0), "{fared:?}");
     });
 }
