@@ -58,7 +58,15 @@ async fn nobody_at_work(scene: &Scene, rule: Rule) -> Item {
     assert_eq!(scene.open_findings().await, Vec::<Item>::new(), "it is over");
     assert!(scene.available(HOME).await.len() > before, "the newest slot was made");
     let (home, ireland) = (scene.available(HOME).await, scene.available(IRELAND).await);
-    assert_eq!(home.len(), ireland.len());
+    let points = scene.points().await;
+    // Of the copies that waited together only the newest is wanted.
+    let replicas = |point: &Item| point.get("replicas").cloned().unwrap_or_default();
+    let is_superseded = |point: &&Item| replicas(point).contains("withdrawn");
+    let superseded = points.iter().filter(is_superseded).count();
+    assert_eq!(home.len(), ireland.len() + superseded, "{points:#?}");
+    let newest = points.iter().max_by_key(|point| &point["id"]).expect("there are points");
+    assert_eq!(newest["status"], "protected", "{newest:#?}");
+    assert!(replicas(newest).contains("available"), "{newest:#?}");
     told[0].clone()
 }
 
