@@ -52,7 +52,11 @@ impl Overview {
         });
         let still = self.still.iter().map(|(region, work)| {
             json!({
- "region": region, "since": work.since, "kinds": work.kinds, "slots": work.slots })
+                "region": region,
+                "since": work.since,
+                "kinds": work.kinds,
+                "slots": work.slots,
+            })
         });
         json!({
             "now": self.now,

@@ -194,8 +194,8 @@ async fn wanted_again(
     }
     let fleet = aws.ledger.fleet().await?;
     let points = aws.ledger.points(&wanted_again::nominated(in_force, &fleet, now)).await?;
-    let withdrawn: Vec<_> = points.values().flat_map(wanted_again::replicas_of).collect();
-    Ok(WantedAgain { replicas: aws.ledger.replicas_of(&withdrawn).await?, points })
+    let replicas: Vec<_> = points.values().flat_map(wanted_again::replicas_of).collect();
+    Ok(WantedAgain { replicas: aws.ledger.replicas_of(&replicas).await?, points })
 }
 
 /// Reads the machines that carry a request, where a policy takes such requests, and wherever all

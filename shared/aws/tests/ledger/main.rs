@@ -5,6 +5,7 @@ mod leases;
 mod policies;
 mod reading;
 mod records;
+mod rounds;
 mod stand_in;
 mod stored;
 mod summaries;

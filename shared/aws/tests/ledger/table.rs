@@ -29,8 +29,7 @@ pub async fn create(cloud: &Cloud) {
         .global_secondary_indexes(index("places", "place", "artefact", all.clone()))
         .global_secondary_indexes(index("fleet", "fleet", "pk", all));
     for (name, kind) in texts.into_iter().chain([("due_at", ScalarAttributeType::N)]) {
-        let attribute = AttributeDefinition::builder().attribute_name(name).attribute_type(kind);
-        call = call.attribute_definitions(attribute.build().expect("both given"));
+        call = call.attribute_definitions(attribute(name, kind));
     }
     call.send().await.expect("a table is created");
     cloud.advance(Duration::from_secs(60)).await;
@@ -41,7 +40,12 @@ pub fn client(cloud: &Cloud) -> Client {
     Client::new(&cloud.sdk_config(SEAT))
 }
 
-fn key(name: &str, kind: KeyType) -> KeySchemaElement {
+pub fn attribute(name: &str, kind: ScalarAttributeType) -> AttributeDefinition {
+    let attribute = AttributeDefinition::builder().attribute_name(name).attribute_type(kind);
+    attribute.build().expect("both given")
+}
+
+pub fn key(name: &str, kind: KeyType) -> KeySchemaElement {
     KeySchemaElement::builder().attribute_name(name).key_type(kind).build().expect("both given")
 }
 

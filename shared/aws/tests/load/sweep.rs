@@ -1,7 +1,5 @@
 //! The sweep sees what no event told of.
 
-use std::collections::BTreeMap;
-
 use afterimage_aws::decode::Tick;
 use afterimage_aws::load;
 use afterimage_core::ids::PolicyName;
@@ -55,12 +53,7 @@ fn what_a_policy_of_the_past_left_behind_is_found_when_everything_is_looked_thro
         world.point(&instance(1), |_| ()).await;
         let name = PolicyName::parse("nightly").expect("a name");
         world.aws.ledger.remove_policy(&name).await.expect("it is removed");
-        world
-            .aws
-            .ledger
-            .looked(world.now(), &BTreeMap::new(), &BTreeMap::new())
-            .await
-            .expect("it is written");
+        world.looked().await;
         world.later(1).await;
         let context = world.context();
         let input = load::reconcile_tick(&world.aws, Tick, &context).await.expect("all answer");
@@ -139,12 +132,7 @@ fn what_carries_our_tag_comes_with_what_the_ledger_has_on_it() {
         assert!(tagged.images[&region(SEAT)].0.is_empty());
         assert_eq!(tagged.points.keys().collect::<Vec<_>>(), [&point.id]);
         assert!(tagged.replicas.is_empty() && tagged.known.is_empty());
-        world
-            .aws
-            .ledger
-            .looked(world.now(), &BTreeMap::new(), &BTreeMap::new())
-            .await
-            .expect("it is written");
+        world.looked().await;
         let input = load::reconcile_tick(&world.aws, Tick, &context).await.expect("all answer");
         assert!(input.tagged.is_none(), "it was looked through a moment ago");
     });
@@ -188,12 +176,7 @@ fn requests_are_seen_where_a_policy_takes_them_and_so_is_what_somebody_left() {
         let (done, _) = all[0].consumed(world.now()).once_more();
         let other = PolicyName::parse("other").expect("a name");
         world.asked(RequestCounter { policy: other, version: 0, ..done }).await;
-        world
-            .aws
-            .ledger
-            .looked(world.now(), &BTreeMap::new(), &BTreeMap::new())
-            .await
-            .expect("it is written");
+        world.looked().await;
         world.policies(POLICIES).await;
         world.later(300).await;
         let context = world.context();

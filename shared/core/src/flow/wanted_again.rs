@@ -1,5 +1,5 @@
-//! Places that were given up because their policy did not want them, and that it wants again: they
-//! are taken up within an hour after the policy was applied.
+//! Places that were given up because their policy did not want them, or that stayed lost because it
+//! said so, and that it wants again: they are taken up within an hour after the policy was applied.
 //!
 //! Only the newest good point of a machine and policy is looked at, because only that is made
 //! whole. Its summary names it. A place that a person has called off is left alone.
