@@ -11,7 +11,7 @@ mod table;
 
 use afterimage_aws::Clock;
 use afterimage_core::command::Finding;
-use afterimage_core::flow::{stands_still, unread_regions};
+use afterimage_core::flow::{stands_still, unread_keys, unread_regions};
 use afterimage_core::reason::Code;
 use afterimage_core::subject::Subject;
 use afterimage_core::summary::MachineSummary;
@@ -62,6 +62,7 @@ async fn show(arguments: &Arguments) -> Result<(), Failure> {
     let mut findings = ledger.findings().await.map_err(failed)?;
     findings.retain(|finding| !is_outdated(finding, &fleet));
     let unaudited = unread_regions::late(&in_force, now);
+    let unread_keys = unread_keys::late(&in_force, now);
     let still = stands_still::told(&in_force);
     let policies = in_force.policies.iter().map(|policy| policy.name.to_string()).collect();
     let overview = Overview {
@@ -70,6 +71,7 @@ async fn show(arguments: &Arguments) -> Result<(), Failure> {
         policies,
         glance,
         unaudited,
+        unread_keys,
         still,
         unreadable: in_force.unreadable,
         machines,

@@ -8,7 +8,7 @@ use afterimage_core::ids::Region;
 use afterimage_core::reason::Code;
 use afterimage_core::status::Status;
 use afterimage_core::still::{AllStill, StillWork};
-use afterimage_core::unaudited::AllUnaudited;
+use afterimage_core::unaudited::{AllUnaudited, AllUnreadKeys, UnreadKeys};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -30,6 +30,8 @@ pub struct Overview {
     pub glance: Glance,
     /// The regions that were not audited for hours.
     pub unaudited: AllUnaudited,
+    /// The keys of which nothing was known for hours.
+    pub unread_keys: AllUnreadKeys,
     /// The regions in which nobody does the work that is due.
     pub still: AllStill,
     pub unreadable: Vec<Unreadable>,
@@ -50,6 +52,14 @@ impl Overview {
                 "unconfirmed": unread.unconfirmed,
             })
         });
+        let unread_keys = self.unread_keys.iter().map(|(region, unread)| {
+            json!({
+                "region": region,
+                "since": unread.since,
+                "answer": unread.answer,
+                "keys": unread.arns,
+            })
+        });
         let still = self.still.iter().map(|(region, work)| {
             json!({
                 "region": region,
@@ -62,6 +72,7 @@ impl Overview {
             "now": self.now,
             "summary": self.glance.to_json(&self.findings),
             "not_audited": unaudited.collect::<Vec<_>>(),
+            "keys_not_read": unread_keys.collect::<Vec<_>>(),
             "work_stands_still": still.collect::<Vec<_>>(),
             "policies": self.policies,
             "unreadable_policies": unreadable.collect::<Vec<_>>(),
@@ -125,7 +136,12 @@ pub fn table(overview: &Overview) -> String {
 }
 
 fn machines(overview: &Overview) -> String {
-    let below_glance = not_audited(&overview.unaudited) + &still(&overview.still);
+    let below_glance = [
+        not_audited(&overview.unaudited),
+        keys_not_read(&overview.unread_keys),
+        still(&overview.still),
+    ]
+    .concat();
     if overview.machines.is_empty() {
         let none = match (overview.only_failed, overview.policies.as_slice()) {
             (true, _) => "no machine failed, and none waits\n".into(),
@@ -171,12 +187,26 @@ fn not_audited(unaudited: &AllUnaudited) -> String {
     let unconfirmed = unconfirmed.into_iter().map(|(region, unread)| {
         let (count, since) = (unread.unconfirmed, minute(unread.since));
         format!(
-            "not confirmed since {since} UTC: {count} in {region} that EC2 does not list as good; \
-             what is said of them was true then"
+            "not confirmed since {since} UTC: {count} in {region} that EC2 or KMS does not show as \
+             good; what is said of them was true then"
         )
     });
     let lines = unread.chain(unconfirmed).map(|text| format!("{}\n", wrapped(&text, "")));
     lines.collect()
+}
+
+/// Names the regions with keys of which nothing was known for hours.
+fn keys_not_read(unread: &AllUnreadKeys) -> String {
+    let line = |(region, unread): (&Region, &UnreadKeys)| {
+        let text = format!(
+            "keys not read since {} UTC: {} in {region}; if the images under them can be used is \
+             not known",
+            minute(unread.since),
+            unread.count()
+        );
+        format!("{}\n", wrapped(&text, ""))
+    };
+    unread.iter().map(line).collect()
 }
 
 /// Names the regions in which nobody does the work that is due: what is under way there does not

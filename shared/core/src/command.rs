@@ -14,7 +14,7 @@ use crate::reason::Reason;
 use crate::request_counter::RequestCounter;
 use crate::slot::PointId;
 use crate::still::{AllStill, Still};
-use crate::unaudited::AllUnaudited;
+use crate::unaudited::{AllUnaudited, AllUnreadKeys};
 use crate::witness::Mark;
 use crate::work::Queue;
 
@@ -56,8 +56,8 @@ pub enum Command {
     /// wake its workers.
     TellStill(Still),
     /// Record that everything that carries our tag was looked through, in all regions but these;
-    /// and where work stands still.
-    Looked(Timestamp, AllUnaudited, AllStill),
+    /// the keys of which nothing is known; and where work stands still.
+    Looked(Timestamp, AllUnaudited, AllUnreadKeys, AllStill),
     /// Keep a finding for people, where they look.
     Report(Finding),
     /// Give a finding that is open another text. Nothing is done if there is none of its code.

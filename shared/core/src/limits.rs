@@ -203,6 +203,14 @@ pub const HEAL_GIB_PER_DAY_DEFAULT: u32 = 1024;
 /// accounts have more keys for disks.
 pub const KEYS_MAX: usize = 200;
 
+/// Number of keys in a row of which KMS tells nothing, after which an audit asks for no more of
+/// that region: each may take 15 seconds, and the other regions wait.
+pub const KEYS_UNANSWERED_MAX: usize = 3;
+
+/// The most keys of a region that the record of an audit names because their state is not known: 4
+/// KiB of the 400 that it may have.
+pub const UNREAD_KEYS_MAX: usize = 50;
+
 /// The window of a point that begins again because everything of it was lost.
 pub const HEAL_WINDOW: SignedDuration = SignedDuration::from_hours(1);
 

@@ -191,6 +191,7 @@ codes! {
     TagGone = "tag-gone",
     /// The audit could not read a region for hours.
     NotAudited = "not-audited",
+    KeysNotRead = "keys-not-read",
     // What else is said.
     /// Other accounts are to have it, and cannot use it.
     NotShareable = "not-shareable",

@@ -14,6 +14,7 @@ mod healing;
 mod home_held_up;
 mod images;
 mod keys;
+mod keys_not_read;
 mod last_image;
 mod lost;
 mod lost_told;

@@ -207,8 +207,8 @@ impl<'a> Executor<'a> {
             Command::Forget(hint) => self.count(ledger.forget(&hint).await?),
             Command::Wake(wake) => drop(self.wakes.insert(wake)),
             Command::TellStill(still) => self.still.push(still),
-            Command::Looked(at, unaudited, still) => {
-                ledger.looked(at, &unaudited, &still).await?;
+            Command::Looked(at, unaudited, unread_keys, still) => {
+                ledger.looked(at, &unaudited, &unread_keys, &still).await?;
             }
             Command::Report(finding) => self.report(&finding).await?,
             Command::Reword(finding) => self.reword(&finding).await?,

@@ -6,7 +6,7 @@ use afterimage_core::flow::{InForce, Unreadable};
 use afterimage_core::ids::{PolicyName, Region};
 use afterimage_core::policy::Policy;
 use afterimage_core::still::AllStill;
-use afterimage_core::unaudited::AllUnaudited;
+use afterimage_core::unaudited::{AllUnaudited, AllUnreadKeys};
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -32,6 +32,7 @@ const REGION_ATTRIBUTE: &str = "region";
 const AT: &str = "at";
 /// The regions that a look could not read.
 const UNAUDITED: &str = "unaudited";
+const UNREAD_KEYS: &str = "unread_keys";
 /// The regions in which work stands still.
 const STILL: &str = "still";
 
@@ -69,6 +70,7 @@ impl Ledger {
             } else if key.sk == LOOKED {
                 in_force.looked_at = readable(looked_at(&item, &key));
                 in_force.unaudited = readable(part(&item, &key, UNAUDITED)).unwrap_or_default();
+                in_force.unread_keys = readable(part(&item, &key, UNREAD_KEYS)).unwrap_or_default();
                 in_force.still = readable(part(&item, &key, STILL)).unwrap_or_default();
             } else {
                 readable::<()>(Err(unfit(&key, "no item with such a key is ever written")));
@@ -142,8 +144,8 @@ impl Ledger {
         self.put_own(put, cursor.done_until).await.map(|_| ())
     }
 
-    /// Remembers the time of the last audit of everything with our tag, the regions that it could
-    /// not read, and those in which work stands still.
+    /// Remembers the time of the last audit of everything with our tag, the regions and the keys
+    /// that it could not read, and the regions in which work stands still.
     ///
     /// # Errors
     /// The ledger cannot be written.
@@ -151,6 +153,7 @@ impl Ledger {
         &self,
         at: Timestamp,
         unaudited: &AllUnaudited,
+        unread_keys: &AllUnreadKeys,
         still: &AllStill,
     ) -> Result<(), Failure> {
         let mut item = Key::looked().item();
@@ -158,6 +161,9 @@ impl Ledger {
         let unfit = |why| unfit(&Key::looked(), why);
         if !unaudited.is_empty() {
             item.insert(UNAUDITED.into(), attribute_of(unaudited).map_err(unfit)?);
+        }
+        if !unread_keys.is_empty() {
+            item.insert(UNREAD_KEYS.into(), attribute_of(unread_keys).map_err(unfit)?);
         }
         if !still.is_empty() {
             item.insert(STILL.into(), attribute_of(still).map_err(unfit)?);

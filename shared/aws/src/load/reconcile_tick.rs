@@ -19,7 +19,7 @@ use afterimage_core::flow::wanted_again::{self, WantedAgain};
 use afterimage_core::flow::went_back::{self, Doubt, WentBack};
 use afterimage_core::flow::work_requested::disk_keys::Keys;
 use afterimage_core::ids::{InstanceId, Region};
-use afterimage_core::limits::HELD_UP_READ_MAX;
+use afterimage_core::limits::{HELD_UP_READ_MAX, KEYS_UNANSWERED_MAX};
 use afterimage_core::machine::Instance;
 use afterimage_core::names::TAG_ASK;
 use afterimage_core::observed::{Complete, ObservedImage, ObservedSnapshot};
@@ -278,10 +278,10 @@ async fn everything(
         named.extend(points.into_iter().map(|point| (point, region.clone())));
         let shown = Complete(snapshots.0.iter().chain(unlisted.values()).cloned().collect());
         let arns = held::keys(&held, &images, &shown);
-        let described = keys(aws, region, &arns, context).await;
-        let found = held::suspects(&held, &images, &shown, (&described, &tagged.known));
+        let keys = keys(aws, region, arns, context).await;
+        let found = held::suspects(&held, &images, &shown, (&keys.described, &tagged.known));
         suspects.extend(found.into_iter().cloned());
-        tagged.keys.insert(region.clone(), KeysInUse { arns, described });
+        tagged.keys.insert(region.clone(), keys);
         tagged.vouched.insert(region.clone(), vouched);
         let more = went_back::regions_of_replicas(&images.0, doubts);
         regions.extend(more.into_iter().filter(|region| listed.insert(region.clone())));
@@ -322,18 +322,32 @@ async fn held_up(aws: &Aws, queue: &Queue) -> Result<HeldUp, Failure> {
 }
 
 /// Reads the state of the keys of good places. Nothing follows from a key that could not be read.
-async fn keys(aws: &Aws, region: &Region, arns: &BTreeSet<String>, context: &Context) -> Keys {
-    let mut keys = Keys::new();
-    for arn in held::keys_in_turn(arns, context.now) {
+async fn keys(aws: &Aws, region: &Region, arns: BTreeSet<String>, context: &Context) -> KeysInUse {
+    let (mut described, mut unanswered) = (Keys::new(), BTreeMap::new());
+    let mut in_a_row = 0;
+    for arn in held::keys_in_turn(&arns, context.now) {
         if !context.has_time(aws.clock.now()) {
-            break;
+            unanswered.insert(arn.clone(), "the sweep had no time left for it".to_string());
+            continue;
+        }
+        if in_a_row >= KEYS_UNANSWERED_MAX {
+            let text = "the keys that were asked for before it got no answer";
+            unanswered.insert(arn.clone(), text.to_string());
+            continue;
         }
         match aws.kms.disk_keys(region, [arn.clone()]).await {
-            Ok(read) => keys.extend(read.into_iter().map(|key| (key.arn, key.access))),
-            Err(failure) => left_out(&failure),
+            Ok(read) => {
+                in_a_row = 0;
+                described.extend(read.into_iter().map(|key| (key.arn, key.access)));
+            }
+            Err(failure) => {
+                in_a_row += 1;
+                left_out(&failure);
+                unanswered.insert(arn.clone(), chain(&failure));
+            }
         }
     }
-    keys
+    KeysInUse { arns, described, unanswered }
 }
 
 /// What one region shows: the snapshots with our tag, all images, all machines, and the snapshots

@@ -7,7 +7,7 @@ use afterimage_core::policy::select::Select;
 use afterimage_core::policy::{ImageOptions, OnStopped, Policy, Replicate, Timed, Trigger};
 use afterimage_core::reason::{Code, Reason};
 use afterimage_core::still::{AllStill, StillWork};
-use afterimage_core::unaudited::{AllUnaudited, Unaudited};
+use afterimage_core::unaudited::{AllUnaudited, AllUnreadKeys, Unaudited, UnreadKeys};
 use afterimage_core::work::Kind;
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -65,7 +65,11 @@ fn all_that_is_in_force_is_one_request() {
             world.ledger.put_region(&region(name)).await.expect("it is put");
         }
         world.ledger.advance(&cursor("gold", 1)).await.expect("it is put");
-        world.ledger.looked(second(2), &unaudited(), &still()).await.expect("it is put");
+        world
+            .ledger
+            .looked(second(2), &unaudited(), &unread_keys(), &still())
+            .await
+            .expect("it is put");
         let (in_force, made) = world.requests(in_force(&world)).await;
         assert_eq!(made, ["Query"]);
         let expected = InForce {
@@ -74,6 +78,7 @@ fn all_that_is_in_force_is_one_request() {
             regions: vec![region(AWAY), region(SEAT)],
             looked_at: Some(second(2)),
             unaudited: unaudited(),
+            unread_keys: unread_keys(),
             still: still(),
             applied_at: ["gold", "silver"].map(|name| (policy_name(name), second(0))).into(),
             roster: Default::default(),
@@ -184,6 +189,11 @@ fn still() -> AllStill {
     [(region(AWAY), work)].into()
 }
 
+fn unread_keys() -> AllUnreadKeys {
+    let (answer, arns) = ("it is dark".to_string(), ["a key".to_string()].into());
+    [(region(AWAY), UnreadKeys { since: second(1), answer, arns })].into()
+}
+
 fn unaudited() -> AllUnaudited {
     let unread = Unaudited { since: second(1), answer: "it is dark".to_string(), unconfirmed: 0 };
     [(region(AWAY), unread)].into()
@@ -195,7 +205,7 @@ fn a_look_is_never_unmade_by_an_earlier_one() {
         for (told, expected) in [(10, 10), (5, 10), (20, 20)] {
             world
                 .ledger
-                .looked(second(told), &AllUnaudited::new(), &AllStill::new())
+                .looked(second(told), &AllUnaudited::new(), &AllUnreadKeys::new(), &AllStill::new())
                 .await
                 .expect("late is no error");
             assert_eq!(in_force(&world).await.looked_at, Some(second(expected)));

@@ -17,7 +17,7 @@ use afterimage_core::policy::Policy;
 use afterimage_core::request_counter::RequestCounter;
 use afterimage_core::still::AllStill;
 use afterimage_core::summary::{Good, Latest, MachineSummary, News, Stop, Summary};
-use afterimage_core::unaudited::AllUnaudited;
+use afterimage_core::unaudited::{AllUnaudited, AllUnreadKeys};
 use afterimage_core::work::Kind;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::DeserializeOwned;
@@ -333,7 +333,7 @@ fn what_is_in_force_is_written_as_it_is_stored() {
         world.ledger.put_region(&region(SEAT)).await.expect("the ledger can be written");
         world
             .ledger
-            .looked(second(2), &AllUnaudited::new(), &AllStill::new())
+            .looked(second(2), &AllUnaudited::new(), &AllUnreadKeys::new(), &AllStill::new())
             .await
             .expect("the ledger can be written");
     });

@@ -76,6 +76,12 @@ pub struct Tagged {
 }
 
 impl Tagged {
+    /// Returns the snapshots of a region: those with our tag, and those that should have it.
+    pub fn shown<'a>(&'a self, region: &Region) -> impl Iterator<Item = &'a ObservedSnapshot> {
+        let listed = self.snapshots.get(region).into_iter().flat_map(|all| &all.0);
+        listed.chain(self.unlisted.get(region).into_iter().flat_map(Unlisted::values))
+    }
+
     /// Tells whether the index of places has an artefact, whatever its tag says.
     fn is_vouched(&self, region: &Region, artefact: &ResourceId) -> bool {
         self.vouched.get(region).is_some_and(|vouched| vouched.contains(artefact))

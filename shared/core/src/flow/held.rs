@@ -83,6 +83,8 @@ pub struct KeysInUse {
     pub arns: BTreeSet<String>,
     /// Those of them that KMS has described.
     pub described: Keys,
+    /// Those of which KMS has told nothing, with what happened.
+    pub unanswered: BTreeMap<String, String>,
 }
 
 /// Returns the keys under which the good artefacts of a region are encrypted.
@@ -142,6 +144,28 @@ pub fn suspects<'a>(
             && !held.artefacts.iter().all(|artefact| is_as_held(held, artefact))
     };
     held.iter().filter(differs).collect()
+}
+
+/// Returns since when an audit has known the keys of places as unusable, for each place that the
+/// ledger calls good all the same.
+pub fn good_under_unusable_keys(
+    held: &[Held],
+    images: &Complete<ObservedImage>,
+    snapshots: &Complete<ObservedSnapshot>,
+    (keys, known): (&Keys, &[Finding]),
+) -> Vec<Timestamp> {
+    let listed = Listed::new(images, snapshots);
+    let of_key = |arn: &str| {
+        let is_unusable = !matches!(disk_keys::used(keys, [arn]), Use::Usable | Use::Unknown);
+        let is_told = |known: &&Finding| key_of(&known.artefact).as_deref() == Some(arn);
+        known.iter().filter(|_| is_unusable).find(is_told).map(|known| known.seen_at)
+    };
+    let good = held.iter().filter(|held| !held.is_unusable);
+    let since = good.filter_map(|held| {
+        let keys = held.artefacts.iter().flat_map(|artefact| listed.keys_of(artefact));
+        keys.filter_map(of_key).min()
+    });
+    since.collect()
 }
 
 /// Reports the keys that cannot be used and those that were deleted, each once for all artefacts

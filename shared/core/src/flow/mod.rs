@@ -22,6 +22,7 @@ pub mod stands_still;
 pub mod stop;
 pub mod tag_gone;
 pub mod taken_up;
+pub mod unread_keys;
 pub mod unread_regions;
 pub mod waiting;
 pub mod wanted;
@@ -43,7 +44,7 @@ use crate::policy::{Consistency, Policy};
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
 use crate::still::AllStill;
-use crate::unaudited::AllUnaudited;
+use crate::unaudited::{AllUnaudited, AllUnreadKeys};
 use crate::witness::Identity;
 use crate::work::{Kind, Queue};
 
@@ -61,6 +62,8 @@ pub struct InForce {
     pub looked_at: Option<Timestamp>,
     /// The regions that this audit could not read.
     pub unaudited: AllUnaudited,
+    /// The keys of which nothing was known at this audit.
+    pub unread_keys: AllUnreadKeys,
     /// The regions in which this audit found work at which nobody was.
     pub still: AllStill,
     /// The machines that are down by our doing.

@@ -20,14 +20,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::artefact_audit::{self, Tagged};
-use super::tag_gone::{self, Unlisted};
+use super::tag_gone;
 use super::taken_up::{self, Ended};
 use super::waiting::{self, Waiting};
 use super::wanted_again::{self, WantedAgain};
 use super::went_back::{self, WentBack};
 use super::{
     InForce, came_back, coverage, held, nothing_waits, on_demand, restored_surplus, say_unreadable,
-    stands_still, stop, unread_regions,
+    stands_still, stop, unread_keys, unread_regions,
 };
 use crate::command::{Command, Decision, Wake};
 use crate::ids::InstanceId;
@@ -105,9 +105,7 @@ pub fn decide(input: &Input) -> Decision {
         decision.add(came_back::look(tagged, input.now));
         for (region, held) in &tagged.held {
             let Some(images) = tagged.images.get(region) else { continue };
-            let listed = tagged.snapshots.get(region).into_iter().flat_map(|all| &all.0);
-            let unlisted = tagged.unlisted.get(region).into_iter().flat_map(Unlisted::values);
-            let (snapshots, known) = (listed.chain(unlisted), &tagged.known);
+            let (snapshots, known) = (tagged.shown(region), &tagged.known);
             decision.add(tag_gone::look(region, held, images, snapshots, known, input.now));
         }
         for (region, keys) in &tagged.keys {
@@ -120,10 +118,12 @@ pub fn decide(input: &Input) -> Decision {
         decision.add(coverage::look(&input.in_force, &tagged.fleet, &tagged.known, input.now));
         let unaudited = unread_regions::after(tagged, &input.in_force, input.now);
         decision.add(unread_regions::tell(&unaudited, &tagged.known, input.now));
+        let unread_keys = unread_keys::after(tagged, &input.in_force, input.now);
+        decision.add(unread_keys::tell(&unread_keys, &tagged.known, input.now));
         let answers = |region: &_| !tagged.unread.contains_key(region);
         let still = stands_still::after(&tagged.overdue, &input.in_force, answers, input.now);
         decision.add(stands_still::tell(&still, &tagged.known, input.now));
-        decision.command(Command::Looked(input.now, unaudited, still));
+        decision.command(Command::Looked(input.now, unaudited, unread_keys, still));
     }
     decision
 }

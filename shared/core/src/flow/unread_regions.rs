@@ -1,5 +1,6 @@
 //! Regions that the audit could not read: nothing is known of what happened there since. So it is
-//! of the places that EC2 does not show while the worker that confirms cannot look at them.
+//! of the places that EC2 does not show, or whose keys cannot be used, while the worker that
+//! confirms cannot look at them.
 //!
 //! A place is not lost because nobody could look at it, and no point is written. The record of the
 //! audit names these regions, the status says since when they were not read, and once that is
@@ -10,11 +11,12 @@ use jiff::Timestamp;
 
 use super::InForce;
 use super::artefact_audit::Tagged;
-use super::held::Held;
+use super::held::{self, Held};
 use crate::command::{Command, Decision};
 use crate::finding::{Finding, Resolved};
 use crate::ids::Region;
 use crate::limits::UNCONFIRMED_LATE;
+use crate::observed::Complete;
 use crate::reason::{Code, Reason};
 use crate::subject::Subject;
 use crate::unaudited::{AllUnaudited, Unaudited};
@@ -33,18 +35,32 @@ pub fn after(tagged: &Tagged, in_force: &InForce, now: Timestamp) -> AllUnaudite
         (region.clone(), Unaudited { since: since(region), answer, unconfirmed: 0 })
     });
     let unconfirmed = tagged.held.iter().filter_map(|(region, held)| {
-        unconfirmed(held, now).map(|unconfirmed| (region.clone(), unconfirmed))
+        let missing = held.iter().filter_map(|held| held.missing_since);
+        let since = missing.chain(by_keys(tagged, region, held));
+        unconfirmed(since, now).map(|unconfirmed| (region.clone(), unconfirmed))
     });
     unconfirmed.chain(unread).collect()
 }
 
-/// Counts the places of a region that EC2 does not show, and that nobody has looked at for too
-/// long; none if there is no such place.
-fn unconfirmed(held: &[Held], now: Timestamp) -> Option<Unaudited> {
-    let missing = held.iter().filter_map(|held| held.missing_since);
-    let missing = missing.filter(|since| now.duration_since(*since) >= UNCONFIRMED_LATE);
-    let since = missing.clone().min()?;
-    let unconfirmed = missing.count();
+/// Returns since when this is known of the places of a region that are called good, and are under
+/// keys that cannot be used. The worker that would look at them cannot.
+fn by_keys(tagged: &Tagged, region: &Region, held: &[Held]) -> Vec<Timestamp> {
+    let of_region = (tagged.images.get(region), tagged.keys.get(region));
+    let (Some(images), Some(keys)) = of_region else { return Vec::new() };
+    let shown = Complete(tagged.shown(region).cloned().collect());
+    // Somebody is to look at these anyway.
+    let held: Vec<Held> =
+        held.iter().filter(|held| held.missing_since.is_none()).cloned().collect();
+    held::good_under_unusable_keys(&held, images, &shown, (&keys.described, &tagged.known))
+}
+
+/// Counts the places of a region that do not look as the ledger has them, and that nobody has
+/// looked at for too long; none if there is no such place.
+fn unconfirmed(since: impl Iterator<Item = Timestamp>, now: Timestamp) -> Option<Unaudited> {
+    let late = since.filter(|since| now.duration_since(*since) >= UNCONFIRMED_LATE);
+    let late: Vec<Timestamp> = late.collect();
+    let since = *late.iter().min()?;
+    let unconfirmed = late.len();
     let answer = format!("the function work-requested has not looked at {unconfirmed} places");
     Some(Unaudited { since, answer, unconfirmed })
 }
@@ -91,12 +107,12 @@ fn finding(region: &Region, unread: &Unaudited, now: Timestamp) -> Finding {
              ec2:DescribeImages, ec2:DescribeSnapshots and ec2:DescribeInstances there"
         ),
         count => format!(
-            "EC2 does not list {count} of our images or sets of snapshots in {region} since \
-             {since} UTC as the ledger has them, and the function work-requested has not looked at \
-             them by their ids. What `status` says of them was true then; they may be lost. Look \
-             at the log and the errors of the function: EC2 may refuse its calls \
-             (ec2:DescribeImages, ec2:DescribeSnapshots), or the event bus of the stack does not \
-             take the events that wake it"
+            "{count} of our images or sets of snapshots in {region} are not as the ledger has them \
+             since {since} UTC: EC2 does not list them, or their keys cannot be used. The function \
+             work-requested has not looked at them by their ids. What `status` says of them was \
+             true then; they may be lost. Look at the log and the errors of the function: EC2 or \
+             KMS may refuse its calls (ec2:DescribeImages, ec2:DescribeSnapshots, \
+             kms:DescribeKey), or the event bus of the stack does not take the events that wake it"
         ),
     };
     Finding {

@@ -220,7 +220,7 @@ policies:
         decide(&Input { in_force, tagged: Some(Tagged::default()), ..quiet() }).commands
     };
     let still = |commands: &[Command]| match commands.last() {
-        Some(Command::Looked(_, _, still)) => still.clone(),
+        Some(Command::Looked(.., still)) => still.clone(),
         other => panic!("{other:?}"),
     };
     assert_eq!(still(&look("2026-01-06T18:00:00Z")), [].into());

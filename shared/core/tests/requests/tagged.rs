@@ -580,7 +580,7 @@ fn whoever_plants_thousands_is_reported_by_and_by() {
     assert_eq!(reports.count(), 200);
     assert_eq!(
         decision.commands.last(),
-        Some(&Command::Looked(at(NOW), Default::default(), Default::default()))
+        Some(&Command::Looked(at(NOW), Default::default(), Default::default(), Default::default()))
     );
 }
 

@@ -80,10 +80,13 @@ impl Line for Command {
                 let (region, work) = (&still.region, &still.work);
                 write!(f, "! {region}: {} since {} not done", work.what(), work.since)
             }
-            Command::Looked(at, unaudited, still) => {
+            Command::Looked(at, unaudited, unread_keys, still) => {
                 write!(f, "= looked at {at}")?;
                 unaudited.iter().try_for_each(|(region, unread)| {
                     write!(f, ", but not at {region} since {}", unread.since)
+                })?;
+                unread_keys.iter().try_for_each(|(region, unread)| {
+                    write!(f, ", but not at {} in {region} since {}", unread.count(), unread.since)
                 })?;
                 still.iter().try_for_each(|(region, work)| {
                     write!(f, ", {region} is still since {}", work.since)

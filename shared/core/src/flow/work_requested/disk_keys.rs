@@ -53,6 +53,15 @@ pub fn used<'a>(keys: &Keys, arns: impl IntoIterator<Item = &'a str>) -> Use {
     all
 }
 
+/// Returns the answer of KMS about a key that it refuses to describe; none if it described it, does
+/// not know it, or need not know it because it belongs to another account.
+pub fn refused(access: &KeyAccess) -> Option<&str> {
+    match access {
+        KeyAccess::Refused(code) if code != KEY_GONE => Some(code),
+        KeyAccess::Refused(_) | KeyAccess::State(_) | KeyAccess::ForeignAccount => None,
+    }
+}
+
 /// Formats the state of a key that cannot be used.
 pub fn is_in_state(arn: &str, state: &str) -> String {
     format!("key {arn} is {state}")
