@@ -134,7 +134,7 @@ async fn find(
     let good = known.summary.iter().flat_map(|summary| summary.good.values());
     let places: BTreeSet<&Region> = good.flat_map(|good| &good.replicas).chain(&home).collect();
     known.findings.retain(|finding| {
-        let is_unseen = finding.reason.code == Code::NotAudited;
+        let is_unseen = matches!(finding.reason.code, Code::NotAudited | Code::KeysNotRead);
         finding.artefact == Subject::Machine(id.clone())
             || is_unseen && places.contains(&finding.region)
     });

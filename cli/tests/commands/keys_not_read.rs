@@ -32,6 +32,8 @@ fn keys_of_which_nothing_is_known_are_told_beneath_the_first_line() {
     assert!(lines[1].starts_with("keys not read since 2026-01-01 0"), "{told}");
     assert!(lines[1].contains("UTC: 1 key in eu-west-1"), "{told}");
     assert!(told.contains("(keys-not-read)"), "{told}");
+    let explained = served.says(&["explain", &machine], "");
+    assert!(explained.contains("(keys-not-read)"), "{explained}");
     let told = json();
     assert_eq!(told["keys_not_read"][0]["region"], "eu-west-1", "{told}");
     let arn = told["keys_not_read"][0]["keys"][0].as_str().expect("an ARN");
