@@ -8,7 +8,8 @@
 //! - an image at home has a name of ours, and nothing but snapshots of the point in its mapping;
 //!   or, of a point whose image EC2 creates, it was made of the machine, after the point was
 //!   requested;
-//! - a replica has a name of ours, and is a copy of the image that was to be copied there;
+//! - a replica has a name of ours, is a copy of the image that was to be copied there, and is
+//!   encrypted if a key was asked for;
 //! - a snapshot elsewhere is in the mapping of such a replica: copies of snapshots show no volume;
 //!   or it was copied for an image that the ledger names as a leftover, as its description says.
 //!
@@ -29,7 +30,7 @@ use super::held::{Held, KeysInUse};
 use super::nothing_waits::HeldUp;
 use super::stands_still::Overdue;
 use super::tag_gone::Unlisted;
-use crate::call::register_image;
+use crate::call::{copy_image, register_image};
 use crate::change::Record;
 use crate::command::{Change, Command, Decision, Finding, Resolved};
 use crate::ids::{Region, ResourceId, SnapshotId};
@@ -224,13 +225,13 @@ fn image_verdict<'a>(tagged: &'a Tagged, region: &Region, image: &ObservedImage)
             match tagged.replicas.get(&(point.id.clone(), region.clone())) {
                 // It may have been copied back. An image that EC2 created has a source as well.
                 Some(replica) if image.source.is_some() && !is_known(point, image) => {
-                    image_elsewhere(replica, image)
+                    image_elsewhere(point, replica, image)
                 }
                 _ => image_at_home(point, image),
             }
         }
         Ok(point) => match tagged.replicas.get(&(point.id.clone(), region.clone())) {
-            Some(replica) => image_elsewhere(replica, image),
+            Some(replica) => image_elsewhere(point, replica, image),
             None => Verdict::foreign("its point has no replica in this region"),
         },
     }
@@ -298,11 +299,14 @@ fn created_at_home<'a>(point: &'a Point, image: &ObservedImage) -> Verdict<'a> {
     }
 }
 
-fn image_elsewhere<'a>(replica: &'a Replica, image: &ObservedImage) -> Verdict<'a> {
+fn image_elsewhere<'a>(point: &Point, replica: &'a Replica, image: &ObservedImage) -> Verdict<'a> {
     let is_named = replica.image.as_ref() == Some(&image.id);
     let is_lost = replica.lost.as_ref() == Some(&image.id);
     if is_named || is_lost || is_leftover(&replica.leftovers, &image.id) {
         return Verdict::Leave;
+    }
+    if let Some(difference) = copy_image::difference(point, replica, image) {
+        return Verdict::Foreign(difference.into());
     }
     // Asked to wait, it will be asked for again under the same token: what an earlier call of that
     // try made comes back then.
