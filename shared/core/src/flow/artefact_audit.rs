@@ -10,8 +10,9 @@
 //!   requested;
 //! - a replica has a name of ours, is a copy of the image that was to be copied there, and is
 //!   encrypted if a key was asked for;
-//! - a snapshot elsewhere is in the mapping of such a replica: copies of snapshots show no volume;
-//!   or it was copied for an image that the ledger names as a leftover, as its description says.
+//! - a snapshot elsewhere is in the mapping of such a replica: copies of snapshots show no volume.
+//!   Wherever it is, it is ours if it was copied for an image that the ledger names, as its
+//!   description says: that image may have been deleted a moment ago.
 //!
 //! An artefact of a place that the ledger calls good is ours without any of that. The index of
 //! these places has the ids, so that no point is read for it ([`vouched`]).
@@ -333,6 +334,7 @@ fn snapshot_verdict<'a>(
 ) -> Verdict<'a> {
     match point_of(tagged, &snapshot.tags) {
         Err(why) => Verdict::foreign(why),
+        Ok(point) if is_of_copy(tagged, region, point, snapshot) => Verdict::Leave,
         // The snapshots of an image that was copied back are of no volume of its machine.
         Ok(point) if is_mapped && !point.healed.is_empty() => Verdict::Leave,
         // A copy that is pending may not show its mapping yet.
@@ -398,6 +400,21 @@ fn snapshot_elsewhere<'a>(replica: &'a Replica, snapshot: &ObservedSnapshot) -> 
         return Verdict::Surplus(Owner::Replica(replica));
     }
     Verdict::foreign("no replica of its point uses it")
+}
+
+/// Tells whether EC2 made a snapshot for the copy that a place of a point has, or has lost.
+fn is_of_copy(
+    tagged: &Tagged,
+    region: &Region,
+    point: &Point,
+    snapshot: &ObservedSnapshot,
+) -> bool {
+    let home = Some(point).filter(|point| point.home == *region);
+    let replica = tagged.replicas.get(&(point.id.clone(), region.clone()));
+    let of_home = home.into_iter().flat_map(|point| [&point.image, &point.lost]);
+    let of_replica = replica.into_iter().flat_map(|replica| [&replica.image, &replica.lost]);
+    let mut copies = of_home.chain(of_replica).flatten();
+    copies.any(|copy| snapshot.copied_for.as_ref() == Some(copy))
 }
 
 /// Tells whether EC2 made a snapshot for one of these images, which are gone or of no use.

@@ -4,6 +4,7 @@
 
 mod asked;
 mod completions;
+mod copies;
 mod ids;
 mod ledger;
 #[path = "../support/render.rs"]
