@@ -7,6 +7,7 @@ mod completions;
 mod copies;
 mod ids;
 mod ledger;
+mod not_needed;
 #[path = "../support/render.rs"]
 mod render;
 mod stops;
