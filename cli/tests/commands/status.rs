@@ -450,8 +450,8 @@ MACHINE  REGION     POLICY  NEWEST GOOD, UTC  AGE  GRADE    REPLICAS  STATE
 db-1     us-east-1  gold    2026-01-08 02:00  3h   at-rest  1/2       requested, waiting
     i-00000000000000001 is running; it is imaged when it stops, until
     2026-01-08T06:00:00Z (waits-for-stop)
-    unverified: rebuilt from tags by `afterimage rebuild`, not confirmed by a
-    person
+    unverified: adopted from tags by `afterimage rebuild` or by the hourly
+    check, not confirmed by a person
 ";
     assert_eq!(table(&overview), expected);
 }
