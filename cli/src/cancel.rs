@@ -13,7 +13,7 @@ use afterimage_core::flow::InForce;
 use afterimage_core::flow::cancel::{Cancelled, Scope, Target, decide, open_calls};
 use afterimage_core::ids::{InstanceId, PolicyName, Region};
 use afterimage_core::observed::Complete;
-use afterimage_core::point::Replica;
+use afterimage_core::point::{Point, Replica};
 use afterimage_core::slot::PointId;
 use afterimage_core::work::Kind;
 use jiff::Timestamp;
@@ -187,7 +187,7 @@ async fn call_off(
         let places: Vec<(PointId, Region)> = places.collect();
         let replicas = ledger.replicas_of(&places).await.map_err(failed)?;
         let replicas: Vec<Replica> = replicas.into_values().collect();
-        let made_nothing = made_nothing(stack, &replicas, scope, now).await;
+        let made_nothing = made_nothing(stack, &point, &replicas, scope, now).await;
         let cancelled = decide(&Target { point, replicas, made_nothing }, scope, now);
         let cancelled = cancelled.map_err(|illegal| Failure::Ours(illegal.to_string()))?;
         if let Some(change) = &cancelled.change {
@@ -212,6 +212,7 @@ async fn call_off(
 /// those that made nothing. A region that does not answer shows nothing.
 async fn made_nothing(
     stack: &Stack,
+    point: &Point,
     replicas: &[Replica],
     scope: &Scope,
     now: Timestamp,
@@ -220,7 +221,7 @@ async fn made_nothing(
     let mut regions = BTreeSet::new();
     for replica in open_calls(replicas, scope, now) {
         match ec2.images_named(&replica.region, &[copy_image::name(replica)]).await {
-            Ok(Complete(listed)) if copy_image::made_nothing(replica, &listed, now) => {
+            Ok(Complete(listed)) if copy_image::made_nothing(point, replica, &listed, now) => {
                 regions.insert(replica.region.clone());
             }
             Ok(Complete(_)) => {}

@@ -51,7 +51,9 @@ impl Glance {
         }
         for (standing, number) in &self.by_standing {
             states.push(match standing {
-                Standing::Lost => format!("{number} with an image lost or disabled"),
+                Standing::Lost => {
+                    format!("{number} with an image lost, disabled or without a usable key")
+                }
                 Standing::NoPoint => format!("{number} without a point yet"),
                 other => format!("{number} {}", other.as_str()),
             });

@@ -97,7 +97,8 @@ pub fn lost<'a>(latest: Option<&'a Latest>, good: Option<&'a Good>) -> BTreeSet<
 pub fn lost_text(latest: Option<&Latest>, good: Option<&Good>) -> Option<String> {
     let places = lost(latest, good);
     let places: Vec<&str> = places.into_iter().map(Region::as_str).collect();
-    (!places.is_empty()).then(|| format!("image lost or disabled in {}", places.join(", ")))
+    let text = || format!("image lost, disabled or without a usable key in {}", places.join(", "));
+    (!places.is_empty()).then(text)
 }
 
 /// Makes the rows of a fleet, in the order in which people should read them.

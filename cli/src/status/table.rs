@@ -239,8 +239,8 @@ fn notes(overview: &Overview, row: &Row) -> Vec<String> {
     }
     let latest = row.latest.as_ref().is_some_and(|latest| latest.unverified);
     if latest || row.good.as_ref().is_some_and(|good| good.unverified) {
-        let note =
-            "unverified: rebuilt from tags by `afterimage rebuild`, not confirmed by a person";
+        let note = "unverified: adopted from tags by `afterimage rebuild` or by the hourly check, \
+                    not confirmed by a person";
         notes.push(note.to_string());
     }
     if row.standing == Standing::NoPoint {

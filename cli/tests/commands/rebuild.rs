@@ -42,7 +42,7 @@ fn a_lost_ledger_is_shown_asked_about_written_and_told_apart() {
     let told = served.says(&["rebuild", "--yes"], "");
     assert!(told.ends_with("written as unverified: 1 point, 2 replicas\n"), "{told}");
     let told = served.says(&["status"], "");
-    assert!(told.contains("protected\n    unverified: rebuilt from tags"), "{told}");
+    assert!(told.contains("protected\n    unverified: adopted from tags"), "{told}");
     let told = served.says(&["rebuild", "--yes", "--json"], "");
     let told: Value = serde_json::from_str(&told).expect("it is JSON");
     assert!(told["in_ledger"][0].as_str().is_some_and(|id| id.starts_with(&point)), "{told}");

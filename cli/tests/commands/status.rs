@@ -453,8 +453,8 @@ MACHINE  REGION     POLICY  NEWEST GOOD, UTC  AGE  GRADE    REPLICAS  STATE
 db-1     us-east-1  gold    2026-01-08 02:00  3h   at-rest  1/2       requested, waiting
     i-00000000000000001 is running; it is imaged when it stops, until
     2026-01-08T06:00:00Z (waits-for-stop)
-    unverified: rebuilt from tags by `afterimage rebuild`, not confirmed by a
-    person
+    unverified: adopted from tags by `afterimage rebuild` or by the hourly
+    check, not confirmed by a person
 ";
     assert_eq!(table(&overview), expected);
 }
@@ -505,14 +505,17 @@ fn the_first_line_tells_what_is_lost_before_all_else() {
     let told = table(&overview);
     let glance: Vec<&str> = told.lines().take_while(|line| !line.is_empty()).collect();
     let expected = [
-        "4 machines: 1 with nothing left, 1 with an image lost or disabled, 1 under",
-        "way, 1 protected; copies into eu-west-1 held up; 1 finding",
+        "4 machines: 1 with nothing left, 1 with an image lost, disabled or without a",
+        "usable key, 1 under way, 1 protected; copies into eu-west-1 held up; 1 finding",
     ];
     assert_eq!(glance, expected);
     let labels = told.lines().skip(4).filter(|line| line.contains(" us-east-1 "));
     let labels: Vec<&str> = labels.filter_map(|line| line.split_whitespace().next()).collect();
     assert_eq!(labels, ["nothing", "place", "waits", "calm"], "{told}");
-    assert!(told.contains("    image lost or disabled in eu-central-1\n"), "{told}");
+    assert!(
+        told.contains("    image lost, disabled or without a usable key in eu-central-1\n"),
+        "{told}"
+    );
     let summary = &overview.to_json()["summary"];
     assert_eq!((&summary["nothing_left"], &summary["image_lost"]), (&1.into(), &1.into()));
     assert_eq!(summary["copies_held_up_into"], serde_json::json!(["eu-west-1"]));
@@ -528,7 +531,10 @@ fn a_machine_whose_newest_point_has_no_usable_image_is_told_among_the_lost() {
     }
     let rows = rows(&[machine], &[], &AllHeldUp::new());
     let glance = Glance::of(&rows);
-    assert_eq!(glance.line(&[]), "1 machine: 1 with an image lost or disabled");
+    assert_eq!(
+        glance.line(&[]),
+        "1 machine: 1 with an image lost, disabled or without a usable key"
+    );
     assert_eq!(rows[0].standing, Standing::Lost);
 }
 
@@ -539,7 +545,10 @@ fn a_machine_that_lost_all_under_one_policy_and_has_a_point_under_another_has_so
     let silver = "silver".to_string().try_into().expect("a policy name");
     machine.latest.insert(silver, Latest { status: Status::Lost, ..lost });
     let glance = Glance::of(&rows(&[machine], &[], &AllHeldUp::new()));
-    assert_eq!(glance.line(&[]), "1 machine: 1 with an image lost or disabled");
+    assert_eq!(
+        glance.line(&[]),
+        "1 machine: 1 with an image lost, disabled or without a usable key"
+    );
 }
 
 #[test]

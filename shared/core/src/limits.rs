@@ -173,7 +173,7 @@ pub const COPY_PACE: SignedDuration = SignedDuration::from_secs(2);
 pub const LOST_AFTER: SignedDuration = SETTLE;
 
 /// Time between two looks at a place that is lost and cannot be made again yet. One that waits for
-/// a key is looked at every [`PROBE_EVERY`].
+/// a key, or whose machine no policy selects, is looked at every [`PROBE_EVERY`].
 pub const HEAL_AGAIN: SignedDuration = SignedDuration::from_hours(6);
 
 /// Time in which a place that is lost may be made again [`HEALS_MAX`] times. After that somebody is

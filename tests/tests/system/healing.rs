@@ -291,3 +291,38 @@ fn a_copy_back_that_was_withdrawn_is_made_once_its_policy_is_in_force_again() {
         assert_eq!(scene.available(HOME).await.len(), 1);
     });
 }
+
+/// Many copies are lost, and some wait for the brake when nobody wants them any more.
+fn waits_for_the_brake_and_is_unwanted(unwanted: impl AsyncFnOnce(&Scene)) {
+    scene::play_on(budget(7 * ROOT_GIB), async |scene| {
+        scene.protect_many(12, INTO_IRELAND).await;
+        scene.delete_images(IRELAND, true).await;
+        scene.pass(3 * AN_HOUR).await;
+        let told = async |scene: &Scene| {
+            let summaries = scene.ledger().await.into_iter();
+            let told = summaries.filter_map(|item| item.get("latest#gold").cloned());
+            told.filter(|latest| latest.contains("mass-loss")).count()
+        };
+        assert_eq!(told(&scene).await, 5);
+        unwanted(&scene).await;
+        scene.pass(AN_HOUR + 20).await;
+        assert_eq!(told(&scene).await, 0, "nothing waits for the brake");
+        let points = scene.points().await;
+        let given_up = points.iter().filter(|point| point["replicas"].contains("withdrawn"));
+        assert_eq!(given_up.count(), 5);
+        assert!(points.iter().all(|point| point["status"] == "protected"), "{points:#?}");
+        scene.pass(A_DAY).await;
+        assert_eq!(scene.count("CopyImage", IRELAND), 12 + 7, "none of them is made");
+    });
+}
+
+#[test]
+fn a_copy_that_waits_for_the_brake_is_given_up_once_its_policy_leaves_the_region() {
+    let left = INTO_IRELAND.replace("    replicate: [{region: eu-west-1}]\n", "");
+    waits_for_the_brake_and_is_unwanted(async |scene| scene.policies(&left).await);
+}
+
+#[test]
+fn a_copy_that_waits_for_the_brake_is_given_up_once_its_policy_is_gone() {
+    waits_for_the_brake_and_is_unwanted(async |scene| scene.remove_policy("gold").await);
+}

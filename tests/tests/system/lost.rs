@@ -454,3 +454,40 @@ fn an_audit_that_finds_no_difference_writes_nothing_to_points() {
         assert_eq!(scene.the_point().await, before);
     });
 }
+
+/// The image of a region is deleted in the minute before an audit, which comes before the image is
+/// called lost.
+async fn deleted_before_an_audit(scene: &Scene, region: &str) {
+    let image = scene.available(region).await.remove(0);
+    let looked = async |scene: &Scene| {
+        let items = scene.ledger().await;
+        items.into_iter().find(|item| item["sk"] == "looked").expect("it was looked at")
+    };
+    let before = looked(scene).await;
+    let minute = Duration::from_secs(60);
+    scene.pass_until(minute, minute * 70, async |scene| looked(scene).await != before).await;
+    scene.pass(58).await;
+    let before = looked(scene).await;
+    scene.deregister(region, &image, false).await;
+    scene.pass(4).await;
+    assert_ne!(looked(scene).await, before, "an audit has come");
+    assert!(!scene.open_codes().await.contains(&"lost".to_string()), "it is not lost yet");
+    for _ in 0..10 {
+        let foreign = scene.open_codes().await.contains(&"foreign".to_string());
+        assert!(!foreign, "{region}: {:#?}", scene.open_findings().await);
+        scene.pass(30).await;
+    }
+    assert_eq!(scene.the_point().await["status"], "protected");
+}
+
+#[test]
+fn the_snapshots_of_a_copy_that_is_deleted_are_never_foreign() {
+    scene::play(async |scene| {
+        scene.protect_one(ON_STOP).await;
+        deleted_before_an_audit(&scene, IRELAND).await;
+        // The next image at home is a copy too.
+        scene.delete_images(HOME, true).await;
+        scene.assert_healed("the home image").await;
+        deleted_before_an_audit(&scene, HOME).await;
+    });
+}

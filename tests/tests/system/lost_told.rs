@@ -82,3 +82,25 @@ fn what_is_lost_in_a_region_that_the_policy_has_given_up_is_not_said_to_be_made_
         assert_eq!(scene.the_point().await["status"], "protected");
     });
 }
+
+#[test]
+fn what_a_machine_has_lost_that_was_excluded_is_made_again_within_an_hour_after_that() {
+    let pausing = ON_STOP
+        .replace("tags: {backup: gold}", "tags: {backup: gold}, exclude_tags: {pause: \"*\"}");
+    scene::play(async |scene| {
+        let machine = scene.protect_one(&pausing).await;
+        let pause = scene.ec2(HOME).create_tags().resources(&machine);
+        pause.tags(scene::tag("pause", "1")).send().await.expect("it is tagged");
+        scene.lose_everything().await;
+        scene.assert_told(HOME, "tag `pause`").await;
+        let tag = aws_sdk_ec2::types::Tag::builder().key("pause").build();
+        let call = scene.ec2(HOME).delete_tags().resources(&machine).tags(tag);
+        call.send().await.expect("the tag is removed");
+        scene.pass(AN_HOUR + 10).await;
+        let told = scene.losses().await;
+        assert!(told.iter().all(|finding| !finding["reason"].contains("pause")), "{told:#?}");
+        assert_eq!(scene.count("CreateSnapshots", HOME), 2, "the point begins again");
+        scene.pass(3 * AN_HOUR).await;
+        assert_eq!(scene.the_point().await["status"], "protected");
+    });
+}

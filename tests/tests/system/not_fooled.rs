@@ -8,6 +8,7 @@ use aws_sdk_ec2::types as ec2;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use serde_json::json;
 
+use crate::keys::UNDER_A_KEY;
 use crate::scene::{self, FRANKFURT, HOME, IRELAND, Item, NIGHTLY, ON_STOP, Scene, codes};
 
 impl Scene {
@@ -293,4 +294,51 @@ fn forged_events_on_our_bus_make_nothing() {
         scene.pass(50).await;
         scene.assert_protected_once(1).await;
     });
+}
+
+/// Somebody copies the image at home without a key, under the name of a copy of ours that had no
+/// answer, with the tags of the image or without.
+fn name_held_by_a_copy_without_the_key(with_tags: bool) {
+    scene::play(async |scene| {
+        scene.make_key();
+        scene.policies(UNDER_A_KEY).await;
+        let machine = scene.machine(0).await;
+        let lost = Rule::time_out(When::Before).action("CopyImage");
+        scene.fault(lost.principal("*WorkRequested*"));
+        scene.stop(&machine).await;
+        scene.pass(10).await;
+        assert_eq!(scene.the_point().await["status"], "imaged");
+        let home = scene.available(HOME).await.remove(0);
+        let copied = scene.ec2(IRELAND).copy_image().name(&home.name);
+        let copied = copied.source_region(HOME).source_image_id(&home.id);
+        let copied = copied.copy_image_tags(with_tags).send().await.expect("it is copied");
+        let theirs = copied.image_id().expect("it has an id").to_string();
+        scene.no_more_faults();
+        scene.pass(150).await;
+        let point = scene.the_point().await;
+        assert_eq!(point["status"], "protected", "{point:#?}");
+        let ours = scene.available(IRELAND).await.into_iter().find(|it| it.id != theirs);
+        let ours = ours.expect("Afterimage has made its own");
+        let made = scene.ec2(IRELAND).describe_snapshots().snapshot_ids(&ours.snapshots[0]);
+        let made = made.send().await.expect("its snapshot is described");
+        assert_eq!(made.snapshots()[0].encrypted(), Some(true));
+        scene.assert_foreign(&theirs).await;
+        let told = scene.open_findings().await;
+        assert_eq!(told.len(), 1, "{told:#?}");
+        let what = "/dev/xvda is not encrypted, and Afterimage asks for alias/dr";
+        assert!(told[0]["reason"].contains(what), "{told:#?}");
+        let records = scene.ledger().await.into_iter().filter(|item| item["pk"] != "findings");
+        let records: Vec<Item> = records.collect();
+        assert!(!format!("{records:?}").contains(&theirs), "it was adopted");
+        // It stays so for as long as the image is there.
+        scene.pass(24 * 60).await;
+        assert_eq!(scene.open_findings().await, told);
+    });
+}
+
+#[test]
+fn a_copy_without_the_key_under_our_name_is_foreign_and_ours_is_made() {
+    for with_tags in [false, true] {
+        name_held_by_a_copy_without_the_key(with_tags);
+    }
 }

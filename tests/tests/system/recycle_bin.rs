@@ -315,3 +315,35 @@ fn an_image_that_is_restored_before_its_copy_is_begun_is_not_copied() {
 fn an_image_that_is_restored_before_it_is_registered_again_is_not_registered() {
     restored_before_the_call(HOME, "RegisterImage");
 }
+
+#[test]
+fn an_image_that_is_not_needed_is_told_again_by_a_ledger_that_was_put_back() {
+    play(async |scene| {
+        let saved = scene.save().await;
+        scene.protect_one(ON_STOP).await;
+        let home = scene.available(HOME).await.remove(0);
+        for region in PLACES {
+            scene.delete_images(region, true).await;
+        }
+        scene.pass(2 * TWO_HOURS).await;
+        assert_eq!(scene.count("CreateSnapshots", HOME), 2, "the point began again");
+        scene.restore(HOME, &home).await;
+        scene.pass(TWO_HOURS).await;
+        assert_eq!(scene.open_codes().await, ["surplus"]);
+        scene.put_back(&saved).await;
+        scene.policies(ON_STOP).await;
+        scene.pass(2 * TWO_HOURS).await;
+        assert_eq!(scene.the_point().await["status"], "protected");
+        let now = scene.point_image(HOME).await;
+        let other = scene.available(HOME).await.into_iter().find(|image| image.id != now);
+        let other = other.expect("there are two images at home").id;
+        let told = scene.open_findings().await;
+        let of_image = told.iter().find(|finding| finding["artefact"] == other);
+        let text = &of_image.unwrap_or_else(|| panic!("{other} is not told: {told:#?}"))["reason"];
+        assert!(text.contains("surplus") && text.contains(&now), "{text}");
+        scene.deregister(HOME, &Image { id: other.clone(), ..home }, true).await;
+        scene.pass(TWO_HOURS).await;
+        let told = scene.open_findings().await;
+        assert!(told.iter().all(|finding| finding["artefact"] != other), "{told:#?}");
+    });
+}

@@ -183,13 +183,13 @@ async fn ended(
     Ok(Ended { replicas: aws.ledger.replicas_of(&failed).await?, points })
 }
 
-/// Reads the points of which places may be wanted again, if a policy was applied of late.
+/// Reads the points of which places may be wanted again, or not any more, if it is time for that.
 async fn wanted_again(
     aws: &Aws,
     in_force: &InForce,
     now: Timestamp,
 ) -> Result<WantedAgain, Failure> {
-    if wanted_again::applied(in_force, now).next().is_none() {
+    if !wanted_again::is_time(in_force, now) {
         return Ok(WantedAgain::default());
     }
     let fleet = aws.ledger.fleet().await?;

@@ -2,7 +2,8 @@
 //!
 //! The call carries a token, so a call without an outcome is made again, under the same name and
 //! with the same token. Either the call had made nothing yet, or EC2 answers with the image that it
-//! made. Only a name that is taken has to be looked up.
+//! made. Only a name that is taken has to be looked up. An image with that name is ours if it is a
+//! copy of the image of the point, and encrypted if the call asks for a key.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +15,9 @@ use super::outcome::Outcome;
 use crate::change::Change;
 use crate::ids::{AmiId, Region};
 use crate::illegal::Illegal;
-use crate::limits::{NAME_VISIBLE, SETTLE, later};
+use crate::limits::{LOOK_AFTER, NAME_VISIBLE, PENDING_MAX, SETTLE, later};
 use crate::names::{copy_token, image_name};
-use crate::observed::ObservedImage;
+use crate::observed::{ImageState, ObservedImage};
 use crate::point::{IllegalForReplica, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
 use crate::reason::{Code, Reason};
 use crate::tags::write::image_tags;
@@ -173,16 +174,13 @@ pub enum Found {
 /// # Errors
 /// The replica is not `Copying`.
 pub fn find(
+    point: &Point,
     replica: &Replica,
     listed: &[ObservedImage],
     now: Timestamp,
 ) -> Result<Found, IllegalForReplica> {
-    const WHY: &str = "it is not a copy of the image of the point";
     let name = name(replica);
-    let named = named::look_for(&name, listed, |image| match is_copy_of(image, replica) {
-        true => Verdict::Ours,
-        false => Verdict::foreign(WHY),
-    });
+    let named = named::look_for(&name, listed, |image| verdict(point, replica, image));
     let mut conclusion = Conclusion::default();
     for (image, why) in &named.foreign {
         conclusion.foreign(&replica.region, &image.id, named::finding(image, why), now);
@@ -193,6 +191,13 @@ pub fn find(
                 format!("{} was made by an earlier call that had no answer; it is used", image.id);
             conclusion.say(replica.about(), Reason::new(Code::Adopted, text));
             success::replica(replica, image.id.clone(), now)?
+        }
+        Holder::Unclear(image) if !replica.step.is_past(PENDING_MAX, now) => {
+            let text = format!("{} does not show its disks yet; looking again later", image.id);
+            let reason = Reason::new(Code::NameTaken, text);
+            conclusion.say(replica.about(), reason.clone());
+            let step = Step { due_at: Some(later(now, LOOK_AFTER)), ..replica.step.clone() };
+            Replica { step, reason: Some(reason), ..replica.clone() }
         }
         Holder::Foreign(image) | Holder::Unclear(image) => {
             let text = format!("{} has the name {name}, but is not ours", image.id);
@@ -216,14 +221,44 @@ pub fn find(
 
 /// Tells whether a call without an outcome has made nothing, from a complete listing of the images
 /// with its name. Everything that the call made must be visible by now.
-pub fn made_nothing(replica: &Replica, listed: &[ObservedImage], now: Timestamp) -> bool {
+pub fn made_nothing(
+    point: &Point,
+    replica: &Replica,
+    listed: &[ObservedImage],
+    now: Timestamp,
+) -> bool {
     replica.status == ReplicaStatus::Copying
-        && matches!(find(replica, listed, now), Ok(Found::Nothing))
+        && matches!(find(point, replica, listed, now), Ok(Found::Nothing))
+}
+
+fn verdict(point: &Point, replica: &Replica, image: &ObservedImage) -> Verdict {
+    if !is_copy_of(image, replica) {
+        return Verdict::foreign("it is not a copy of the image of the point");
+    }
+    if let Some(difference) = difference(point, replica, image) {
+        return Verdict::Foreign(difference);
+    }
+    let shows_all = || image.devices.iter().all(|device| device.encrypted.is_some());
+    let is_unfinished =
+        image.state == ImageState::Pending && (image.devices.is_empty() || !shows_all());
+    match is_unfinished && key_named(point, &replica.region).is_some() {
+        true => Verdict::Unclear,
+        false => Verdict::Ours,
+    }
+}
+
+/// Returns how an image differs from the copy that the call asks for, as the reason why it is
+/// somebody else's. EC2 encrypts every disk of a copy under the key that is named.
+pub fn difference(point: &Point, replica: &Replica, image: &ObservedImage) -> Option<String> {
+    let key = key_named(point, &replica.region)?;
+    let mut devices = image.devices.iter();
+    let plain = devices.find(|device| device.encrypted == Some(false))?;
+    Some(format!("its {} is not encrypted, and Afterimage asks for {key}", plain.name))
 }
 
 /// Tells whether an image is the copy that a replica waits for, whoever made it. The image has the
 /// same source, and the name of one of the replica's tries.
-pub fn is_copy_of(image: &ObservedImage, replica: &Replica) -> bool {
+fn is_copy_of(image: &ObservedImage, replica: &Replica) -> bool {
     let source: Option<(&str, &AmiId)> =
         image.source.as_ref().map(|(region, image)| (region.as_str(), image));
     source == Some((replica.source_region().as_str(), &replica.source))

@@ -8,9 +8,11 @@
 //! - an image at home has a name of ours, and nothing but snapshots of the point in its mapping;
 //!   or, of a point whose image EC2 creates, it was made of the machine, after the point was
 //!   requested;
-//! - a replica has a name of ours, and is a copy of the image that was to be copied there;
-//! - a snapshot elsewhere is in the mapping of such a replica: copies of snapshots show no volume;
-//!   or it was copied for an image that the ledger names as a leftover, as its description says.
+//! - a replica has a name of ours, is a copy of the image that was to be copied there, and is
+//!   encrypted if a key was asked for;
+//! - a snapshot elsewhere is in the mapping of such a replica: copies of snapshots show no volume.
+//!   Wherever it is, it is ours if it was copied for an image that the ledger names and EC2 does
+//!   not list, as its description says: that image may have been deleted a moment ago.
 //!
 //! An artefact of a place that the ledger calls good is ours without any of that. The index of
 //! these places has the ids, so that no point is read for it ([`vouched`]).
@@ -29,10 +31,10 @@ use super::held::{Held, KeysInUse};
 use super::nothing_waits::HeldUp;
 use super::stands_still::Overdue;
 use super::tag_gone::Unlisted;
-use crate::call::register_image;
+use crate::call::{copy_image, register_image};
 use crate::change::Record;
 use crate::command::{Change, Command, Decision, Finding, Resolved};
-use crate::ids::{Region, ResourceId, SnapshotId};
+use crate::ids::{AmiId, Region, ResourceId, SnapshotId};
 use crate::limits::{CLOCK_SKEW, EC2_CALL_MAX, FOREIGN_REPORTS_MAX, SETTLE, later};
 use crate::names::{TAG_ATTEMPT, TAG_POINT, image_name};
 use crate::observed::{Complete, ImageState, ObservedImage, ObservedSnapshot};
@@ -230,13 +232,13 @@ fn image_verdict<'a>(tagged: &'a Tagged, region: &Region, image: &ObservedImage)
             match tagged.replicas.get(&(point.id.clone(), region.clone())) {
                 // It may have been copied back. An image that EC2 created has a source as well.
                 Some(replica) if image.source.is_some() && !is_known(point, image) => {
-                    image_elsewhere(replica, image)
+                    image_elsewhere(point, replica, image)
                 }
                 _ => image_at_home(point, image),
             }
         }
         Ok(point) => match tagged.replicas.get(&(point.id.clone(), region.clone())) {
-            Some(replica) => image_elsewhere(replica, image),
+            Some(replica) => image_elsewhere(point, replica, image),
             None => Verdict::foreign("its point has no replica in this region"),
         },
     }
@@ -304,11 +306,14 @@ fn created_at_home<'a>(point: &'a Point, image: &ObservedImage) -> Verdict<'a> {
     }
 }
 
-fn image_elsewhere<'a>(replica: &'a Replica, image: &ObservedImage) -> Verdict<'a> {
+fn image_elsewhere<'a>(point: &Point, replica: &'a Replica, image: &ObservedImage) -> Verdict<'a> {
     let is_named = replica.image.as_ref() == Some(&image.id);
     let is_lost = replica.lost.as_ref() == Some(&image.id);
     if is_named || is_lost || is_leftover(&replica.leftovers, &image.id) {
         return Verdict::Leave;
+    }
+    if let Some(difference) = copy_image::difference(point, replica, image) {
+        return Verdict::Foreign(difference.into());
     }
     // Asked to wait, it will be asked for again under the same token: what an earlier call of that
     // try made comes back then.
@@ -335,6 +340,7 @@ fn snapshot_verdict<'a>(
 ) -> Verdict<'a> {
     match point_of(tagged, &snapshot.tags) {
         Err(why) => Verdict::foreign(why),
+        Ok(point) if is_of_copy(tagged, region, point, snapshot) => Verdict::Leave,
         // The snapshots of an image that was copied back are of no volume of its machine.
         Ok(point) if is_mapped && !point.healed.is_empty() => Verdict::Leave,
         // A copy that is pending may not show its mapping yet.
@@ -400,6 +406,24 @@ fn snapshot_elsewhere<'a>(replica: &'a Replica, snapshot: &ObservedSnapshot) -> 
         return Verdict::Surplus(Owner::Replica(replica));
     }
     Verdict::foreign("no replica of its point uses it")
+}
+
+/// Tells whether EC2 made a snapshot for the copy that a place of a point has, or has lost. While
+/// the copy is listed, its mapping decides.
+fn is_of_copy(
+    tagged: &Tagged,
+    region: &Region,
+    point: &Point,
+    snapshot: &ObservedSnapshot,
+) -> bool {
+    let home = Some(point).filter(|point| point.home == *region);
+    let replica = tagged.replicas.get(&(point.id.clone(), region.clone()));
+    let of_home = home.into_iter().flat_map(|point| [&point.image, &point.lost]);
+    let of_replica = replica.into_iter().flat_map(|replica| [&replica.image, &replica.lost]);
+    let mut copies = of_home.chain(of_replica).flatten();
+    let listed = tagged.images.get(region).map_or(&[][..], |listed| &listed.0);
+    let is_listed = |copy: &AmiId| listed.iter().any(|image| image.id == *copy);
+    copies.any(|copy| snapshot.copied_for.as_ref() == Some(copy) && !is_listed(copy))
 }
 
 /// Tells whether EC2 made a snapshot for one of these images, which are gone or of no use.

@@ -135,6 +135,12 @@ impl InForce {
     pub fn policy(&self, name: &PolicyName) -> Option<&Policy> {
         self.policies.iter().find(|policy| policy.name == *name)
     }
+
+    /// Tells whether a policy is no longer in force. One that cannot be read may be.
+    pub fn is_gone(&self, name: &PolicyName) -> bool {
+        let mut unreadable = self.unreadable.iter();
+        self.policy(name).is_none() && !unreadable.any(|one| one.name == name.as_str())
+    }
 }
 
 /// A record that stands in a queue, as the index of the ledger nominates it.

@@ -1,8 +1,12 @@
 //! Places that were given up because their policy did not want them, or that stayed lost because it
 //! said so, and that it wants again: they are taken up within an hour after the policy was applied.
+//! Lost places that wait for a later time, and that nobody wants any more, are looked at as soon:
+//! the worker gives them up.
 //!
 //! Only the newest good point of a machine and policy is looked at, because only that is made
-//! whole. Its summary names it. A place that a person has called off is left alone.
+//! whole. Its summary names it. A place that a person has called off is left alone. Nothing tells
+//! when a policy was removed: while the brake of a region is engaged, the summaries are read for
+//! places that wait for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,14 +15,15 @@ use jiff::Timestamp;
 use super::InForce;
 use crate::change::{Change, Write};
 use crate::command::{Command, Decision, Wake};
-use crate::ids::Region;
+use crate::ids::{PolicyName, Region};
 use crate::illegal::Illegal;
 use crate::limits::{WANTED_AGAIN_MAX, WANTED_AGAIN_WITHIN};
 use crate::point::{Place, Point, Replica, ReplicaStatus};
 use crate::policy::Policy;
+use crate::reason::{Code, Reason};
 use crate::slot::PointId;
 use crate::status::{Phase, Status};
-use crate::summary::MachineSummary;
+use crate::summary::{Latest, MachineSummary};
 use crate::transition::{loss, summary, wanted_again, withdrawn};
 use crate::work::{Kind, Queue};
 
@@ -30,11 +35,17 @@ pub struct WantedAgain {
 }
 
 /// Lists the policies that were applied of late, and may want again what they had given up.
-pub fn applied(in_force: &InForce, now: Timestamp) -> impl Iterator<Item = &Policy> {
+fn applied(in_force: &InForce, now: Timestamp) -> impl Iterator<Item = &Policy> {
     in_force.policies.iter().filter(move |policy| {
         let at = in_force.applied_at.get(&policy.name);
         at.is_some_and(|at| now.duration_since(*at) < WANTED_AGAIN_WITHIN)
     })
+}
+
+/// Tells whether the summaries are to be read for such places.
+pub fn is_time(in_force: &InForce, now: Timestamp) -> bool {
+    let mut brakes = in_force.brakes.values();
+    applied(in_force, now).next().is_some() || brakes.any(|brake| brake.is_engaged(now))
 }
 
 /// Lists the points that may have such places, by what the summaries of machines tell.
@@ -54,7 +65,28 @@ pub fn nominated(in_force: &InForce, fleet: &[MachineSummary], now: Timestamp) -
             points.extend(lost.map(|latest| &latest.point));
         }
     }
+    points.extend(fleet.iter().flat_map(|machine| waits_unwanted(in_force, machine)));
     points.into_iter().take(WANTED_AGAIN_MAX).cloned().collect()
+}
+
+/// Lists the points of a machine that wait for the brake, and have lost a place that nobody wants.
+fn waits_unwanted<'a>(
+    in_force: &'a InForce,
+    machine: &'a MachineSummary,
+) -> impl Iterator<Item = &'a PointId> {
+    let is_unwanted = |(name, latest): &(&PolicyName, &Latest)| {
+        let Some(policy) = in_force.policy(name) else { return in_force.is_gone(name) };
+        let wanted = policy.replicas_for(&machine.home);
+        let mut away = latest.lost.iter().filter(|region| **region != machine.home);
+        away.any(|region| !wanted.iter().any(|place| place.region == *region))
+    };
+    let waits = machine.latest.iter().filter(|(_, latest)| is_for_brake(latest.reason.as_ref()));
+    waits.filter(is_unwanted).map(|(_, latest)| &latest.point)
+}
+
+/// Tells whether a place waits for the brake, by its reason.
+fn is_for_brake(reason: Option<&Reason>) -> bool {
+    reason.is_some_and(|reason| reason.code == Code::MassLoss)
 }
 
 /// Lists the replicas of a point that were withdrawn or lost.
@@ -68,7 +100,11 @@ pub fn replicas_of(point: &Point) -> Vec<(PointId, Region)> {
 pub(super) fn decide(known: &WantedAgain, in_force: &InForce, now: Timestamp) -> Decision {
     let mut decision = Decision::default();
     for point in known.points.values() {
-        let Some(policy) = in_force.policy(&point.slot.policy) else { continue };
+        let name = &point.slot.policy;
+        let policy = in_force.policy(name);
+        if policy.is_none() && !in_force.is_gone(name) {
+            continue;
+        }
         let taken_up = take_up(&mut decision, point, policy, known, now);
         if let Err(illegal) = taken_up {
             decision.say(&point.id, illegal.reason());
@@ -80,34 +116,37 @@ pub(super) fn decide(known: &WantedAgain, in_force: &InForce, now: Timestamp) ->
 fn take_up(
     decision: &mut Decision,
     point: &Point,
-    policy: &Policy,
+    policy: Option<&Policy>,
     known: &WantedAgain,
     now: Timestamp,
 ) -> Result<(), Illegal> {
     let mut wakes = BTreeSet::new();
     let mut after = point.clone();
-    // It was put off for as long as its policy did not want it.
-    if loss::has_lost(point) && point.step.due_at.is_some_and(|due_at| due_at > now) {
+    // It was put off for what its policy said until now; or for the brake, and the policy is gone.
+    let may_differ = |reason: &Option<Reason>| policy.is_some() || is_for_brake(reason.as_ref());
+    let is_put_off = point.step.due_at.is_some_and(|due_at| due_at > now);
+    if loss::has_lost(point) && is_put_off && may_differ(&point.reason) {
         after = after.due_now(now);
         wakes.insert(Queue { region: point.home.clone(), kind: Kind::Confirm });
     }
     let mut writes = Vec::new();
     let is_good = point.status.phase() == Phase::Good;
-    for place in policy.replicas_for(&point.home).iter().filter(|_| is_good) {
-        let replica = known.replicas.get(&(point.id.clone(), place.region.clone()));
-        // One that is lost was put off for what its policy said until now.
-        let is_put_off = |replica: &&Replica| {
-            let is_later = replica.step.due_at.is_none_or(|due_at| due_at > now);
-            replica.status == ReplicaStatus::Lost && is_later
-        };
-        if let Some(replica) = replica.filter(is_put_off) {
+    let replicas = known.replicas.values().filter(|replica| is_good && replica.point == point.id);
+    let is_wanted = |region: &Region| {
+        let wanted = policy.into_iter().flat_map(|policy| policy.replicas_for(&point.home));
+        wanted.into_iter().any(|place| place.region == *region)
+    };
+    for replica in replicas {
+        let is_later = replica.step.due_at.is_none_or(|due_at| due_at > now);
+        if replica.status == ReplicaStatus::Lost && is_later && may_differ(&replica.reason) {
+            let replica = replica.due_now(now);
             wakes.extend(replica.queue());
-            writes.push(Write::replica(replica.due_now(now)));
+            writes.push(Write::replica(replica));
             continue;
         }
-        let Some(replica) = replica.filter(|replica| withdrawn::is_unwanted(replica)) else {
+        if !withdrawn::is_unwanted(replica) || !is_wanted(&replica.region) {
             continue;
-        };
+        }
         let (with_place, replica) = wanted_again::replica(&after, replica, now)?;
         after = with_place;
         replica.reason.iter().for_each(|reason| decision.say(replica.about(), reason.clone()));

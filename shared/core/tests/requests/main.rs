@@ -4,8 +4,10 @@
 
 mod asked;
 mod completions;
+mod copies;
 mod ids;
 mod ledger;
+mod not_needed;
 #[path = "../support/render.rs"]
 mod render;
 mod stops;

@@ -26,7 +26,7 @@ use afterimage_core::status::Status;
 use crate::{at, machine, region, resource, tags};
 
 pub const HOME: &str = "us-east-1";
-const AWAY: &str = "eu-west-1";
+pub const AWAY: &str = "eu-west-1";
 pub const ID: &str = "gold-0aaaaaaaaaaaaaaa1-at-20260106T190000Z";
 const NAME: &str = "gold-0aaaaaaaaaaaaaaa1-at-20260106T190000Z-0";
 const NEXT_NAME: &str = "gold-0aaaaaaaaaaaaaaa1-at-20260106T190000Z-1";
@@ -73,7 +73,7 @@ fn build() -> Build {
 }
 
 /// Protected, with `snap-00000001` and `snap-00000002`, and `ami-00000001`.
-fn point() -> Point {
+pub fn point() -> Point {
     let instance = machine(1, HOME, State::Running);
     let occasion = Occasion::Scheduled(at("2026-01-06T19:00:00Z"));
     let slot = Slot { policy: id("gold"), instance: instance.id.clone(), occasion };
@@ -97,7 +97,7 @@ fn point() -> Point {
 }
 
 /// Available, as `ami-0000000a` with `snap-0000000a`.
-fn replica(point: &Point) -> Replica {
+pub fn replica(point: &Point) -> Replica {
     let source: AmiId = id("ami-00000001");
     let mut replica = Replica::wanted(point, &source, &region(AWAY), at("2026-01-06T20:00:00Z"));
     replica.status = ReplicaStatus::Available;

@@ -181,6 +181,42 @@ fn another_image_of_our_name_is_reported_and_the_next_name_is_tried_at_once() {
 }
 
 #[test]
+fn a_copy_that_is_not_encrypted_under_our_name_is_foreign_where_a_key_is_asked_for() {
+    let copying = replica_in(&look(&waiting(FRANKFURT), &[], mins(20)));
+    let outcome = Outcome::NameTaken(answer("InvalidAMIName.Duplicate"));
+    let taken = replica_in(&conclude::copy(&copying, outcome, at(mins(20))));
+    let shows = |encrypted: &[Option<bool>]| {
+        let mut image = copy_of(2, (HOME, 1));
+        image.devices.truncate(encrypted.len());
+        for (device, encrypted) in image.devices.iter_mut().zip(encrypted) {
+            device.encrypted = *encrypted;
+        }
+        image
+    };
+    let plain = look(&taken, &[shows(&[Some(true), Some(false)])], mins(21));
+    assert_eq!(reported(&plain), [ami(2).to_string()]);
+    let replica = replica_in(&plain);
+    assert_eq!((replica.status, replica.step.attempt), (ReplicaStatus::Waiting, 1));
+    let same = look(&taken, &[shows(&[Some(true), Some(true)])], mins(21));
+    assert_eq!(replica_in(&same).image, Some(ami(2)));
+    // One that is pending may not show its disks yet, and is looked at again.
+    for unfinished in [shows(&[]), shows(&[Some(true), None])] {
+        let decision = look(&taken, std::slice::from_ref(&unfinished), mins(21));
+        assert_eq!(reported(&decision), Vec::<String>::new());
+        let replica = replica_in(&decision);
+        assert_eq!((replica.status, replica.image.as_ref()), (ReplicaStatus::Copying, None));
+        assert_eq!(replica.step.due_at, Some(at(mins(26))));
+        let late = replica_in(&look(&taken, &[unfinished], mins(20) + hours(48)));
+        assert_eq!(late.status, ReplicaStatus::Waiting, "another name is tried in the end");
+    }
+    // Where no key is asked for, a copy that is not encrypted is ours.
+    let (region, source_region) = (region(IRELAND), None);
+    let taken = Replica { region, source_region, ..taken };
+    let plain = look(&taken, &[shows(&[Some(false), Some(false)])], mins(21));
+    assert_eq!(replica_in(&plain).image, Some(ami(2)));
+}
+
+#[test]
 fn whoever_takes_all_names_does_not_keep_us_busy_for_ever() {
     let step = Step { attempt: 19, ..taken().step };
     let taken = Replica { step, ..taken() };

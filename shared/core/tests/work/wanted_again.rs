@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use afterimage_core::brake::Brake;
 use afterimage_core::command::Command;
-use afterimage_core::flow::wanted_again::{WantedAgain, nominated, replicas_of};
-use afterimage_core::flow::{InForce, reconcile_tick};
-use afterimage_core::limits::WANTED_AGAIN_WITHIN;
+use afterimage_core::flow::wanted_again::{WantedAgain, is_time, nominated, replicas_of};
+use afterimage_core::flow::{InForce, Unreadable, reconcile_tick};
+use afterimage_core::limits::{BRAKE_FOR, WANTED_AGAIN_WITHIN};
 use afterimage_core::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
 use afterimage_core::reason::{Code, Reason};
 use afterimage_core::slot::PointId;
@@ -61,10 +62,20 @@ fn summary_of(point: &Point) -> MachineSummary {
     }
 }
 
+type Looked = (Vec<Point>, Vec<Replica>, Vec<Queue>);
+
 /// Looks at a point an hour after its policy was applied, as the sweep does.
-fn look((point, replicas): &(Point, Vec<Replica>)) -> (Vec<Point>, Vec<Replica>, Vec<Queue>) {
-    let (now, in_force) = (at(hours(9)), applied(8));
-    let named = nominated(&in_force, &[summary_of(point)], now);
+fn look(known: &(Point, Vec<Replica>)) -> Looked {
+    look_with(applied(8), known, &summary_of(&known.0))
+}
+
+fn look_with(
+    in_force: InForce,
+    (point, replicas): &(Point, Vec<Replica>),
+    summary: &MachineSummary,
+) -> Looked {
+    let now = at(hours(9));
+    let named = nominated(&in_force, std::slice::from_ref(summary), now);
     let points: BTreeMap<PointId, Point> =
         named.iter().map(|id| (id.clone(), point.clone())).collect();
     let read: BTreeSet<_> = points.values().flat_map(replicas_of).collect();
@@ -128,6 +139,55 @@ fn a_lost_copy_that_was_put_off_is_looked_at_once_its_policy_is_applied_anew() {
         assert_eq!((replicas.len(), wakes.len()), (looks, looks), "due at {hour}");
         assert!(replicas.iter().all(|replica| replica.step.due_at == Some(at(hours(9)))));
     }
+}
+
+/// A point whose copy in Ireland is lost, and waits for the brake of the region until hour 13; and
+/// the summary of its machine.
+fn waits_for_the_brake() -> (Point, Vec<Replica>, MachineSummary) {
+    let (mut point, all) = withdrawn_in_ireland(Code::Withdrawn, true);
+    let ireland = all.iter().find(|replica| replica.region == region(IRELAND)).expect("it");
+    let lost = ireland.due_now(at(hours(13))).after(ReplicaEvent::Lose).expect("it may be");
+    let reason = Some(Reason::new(Code::MassLoss, "many others are gone"));
+    let lost = Replica { reason, ..lost };
+    (point.status, point.reason) = (Status::Imaged, None);
+    point.replicas.insert(region(IRELAND), Place::Lost);
+    let mut summary = summary_of(&point);
+    summary.latest.values_mut().for_each(|latest| latest.reason = lost.reason.clone());
+    (point, vec![lost], summary)
+}
+
+#[test]
+fn a_copy_that_waits_for_the_brake_is_looked_at_once_nobody_wants_it() {
+    let (point, replicas, summary) = waits_for_the_brake();
+    let known = (point, replicas);
+    let looks = |in_force: InForce| {
+        let (points, replicas, wakes) = look_with(in_force, &known, &summary);
+        assert!(points.iter().all(|point| point.replicas[&region(IRELAND)] == Place::Lost));
+        assert!(replicas.iter().all(|replica| replica.step.due_at == Some(at(hours(9)))));
+        assert_eq!(replicas.len(), wakes.len());
+        replicas.len()
+    };
+    let long_ago = || applied(1);
+    assert_eq!(looks(long_ago()), 0, "it is wanted, and waits");
+    let mut left = long_ago();
+    left.policies[0].replicate.retain(|place| place.region != region(IRELAND));
+    assert_eq!(looks(left), 1, "its policy has left the region");
+    assert_eq!(looks(InForce::default()), 1, "its policy is gone");
+    let unreadable = Unreadable { name: "gold".into(), why: "it has an unknown key".into() };
+    let unreadable = InForce { unreadable: vec![unreadable], ..InForce::default() };
+    assert_eq!(looks(unreadable), 0, "nobody knows what its policy says");
+}
+
+#[test]
+fn the_summaries_are_read_after_a_policy_was_applied_and_while_a_brake_is_engaged() {
+    let now = at(hours(9));
+    assert!(is_time(&applied(8), now));
+    assert!(!is_time(&applied(1), now));
+    let brake = Brake { engaged_at: Some(at(hours(8))), ..Brake::new(region(IRELAND), at(0)) };
+    let mut in_force = applied(1);
+    in_force.brakes.insert(region(IRELAND), brake);
+    assert!(is_time(&in_force, now));
+    assert!(!is_time(&in_force, now + BRAKE_FOR));
 }
 
 #[test]

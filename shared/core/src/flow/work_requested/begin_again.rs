@@ -1,8 +1,11 @@
 //! Points of which nothing is left: whether they begin again on their machine. The worker that
 //! makes lost places again goes by this, and so does the command that says what it will do.
 
+use jiff::SignedDuration;
+
 use crate::flow::InForce;
 use crate::flow::wanted::{self, Verdict};
+use crate::limits::{HEAL_AGAIN, PROBE_EVERY};
 use crate::machine::{Instance, State};
 use crate::point::Point;
 use crate::policy::Consistency;
@@ -15,6 +18,8 @@ pub struct Kept {
     pub why: String,
     /// True if the machine itself may change that: the point begins again when a look finds it so.
     pub may_pass: bool,
+    /// Time after which that is looked at again.
+    pub look_after: SignedDuration,
 }
 
 /// Decides whether a point of which nothing is left begins again. `shown` is its machine, as far as
@@ -29,7 +34,7 @@ pub fn check<'a>(
     in_force: &InForce,
 ) -> Result<(), Kept> {
     let machine = point.instance();
-    let kept = |why: String, may_pass: bool| Err(Kept { why, may_pass });
+    let kept = |why, may_pass| Err(Kept { why, may_pass, look_after: HEAL_AGAIN });
     let Some(instance) = shown else {
         return kept(format!("EC2 does not show its machine {machine}"), false);
     };
@@ -40,7 +45,10 @@ pub fn check<'a>(
     match wanted::point(point, Some(instance), in_force) {
         Verdict::Wanted => {}
         Verdict::Unknown(reason) => return kept(reason.text, true),
-        Verdict::Unwanted(reason) => return kept(reason.text, false),
+        // A person may take away the tag that excludes it.
+        Verdict::Unwanted(reason) => {
+            return Err(Kept { why: reason.text, may_pass: false, look_after: PROBE_EVERY });
+        }
     }
     if let Some(newer) = newer(point, others) {
         return kept(format!("point {} of its machine is newer", newer.id), false);

@@ -380,7 +380,7 @@ fn find(
     obstacles: &Obstacles,
     now: Timestamp,
 ) -> Result<(), Illegal> {
-    match copy_image::find(replica, named, now)? {
+    match copy_image::find(point, replica, named, now)? {
         Found::Concluded(conclusion) => {
             builder.conclude(conclusion);
             Ok(())
@@ -409,7 +409,7 @@ fn find_out(
         builder.conclude(conclusion);
         return Ok(());
     };
-    match copy_image::find(replica, named, now)? {
+    match copy_image::find(point, replica, named, now)? {
         Found::Concluded(conclusion) => builder.conclude(conclusion),
         Found::Nothing => {
             let after = withdrawn::not_copied(replica, reason)?;

@@ -302,16 +302,16 @@ fn begun_again<'a>(facts: &Facts<'a>) -> Prospect<'a> {
     let others = facts.others.iter().copied();
     match begin_again::check(facts.point, shown.machine, others, facts.in_force) {
         Ok(()) => Prospect::Now(Way::BeginAgain),
-        Err(Kept { why, may_pass }) => {
+        Err(Kept { why, may_pass, look_after }) => {
             let text = format!("nothing is left of the point to make it again from, and {why}");
             if !may_pass {
-                return never(Reason::new(Code::Lost, text), HEAL_AGAIN);
+                return never(Reason::new(Code::Lost, text), look_after);
             }
             let text = format!(
                 "{text}; it begins again when a look, one every {} hours, finds that changed",
-                HEAL_AGAIN.as_hours()
+                look_after.as_hours()
             );
-            later(Reason::new(Code::Lost, text), HEAL_AGAIN)
+            later(Reason::new(Code::Lost, text), look_after)
         }
     }
 }

@@ -1,0 +1,57 @@
+//! Images of ours that EC2 lists and no place has: a person is told of each once.
+
+use std::collections::BTreeMap;
+
+use afterimage_core::flow::artefact_audit::Tagged;
+use afterimage_core::flow::reconcile_tick::{Input, decide};
+use afterimage_core::flow::{InForce, waiting::Waiting};
+use afterimage_core::observed::Complete;
+use afterimage_core::point::Point;
+
+use crate::tagged::{HOME, ID, id, image, point};
+use crate::{at, region, render, resource};
+
+/// Looks at an image that is a leftover of its point, and returns what is told.
+fn told(change: impl FnOnce(&mut Point)) -> Vec<String> {
+    let mut point = point();
+    point.leftovers = vec![resource("ami-0000000e")];
+    change(&mut point);
+    let images = ["ami-00000001", "ami-0000000e"].map(|name| image(name, &[]));
+    let tagged = Tagged {
+        images: BTreeMap::from([(region(HOME), Complete(images.to_vec()))]),
+        points: BTreeMap::from([(id(ID), point)]),
+        ..Tagged::default()
+    };
+    let decision = decide(&Input {
+        now: at("2026-01-07T12:00:00Z"),
+        in_force: InForce::default(),
+        overdue: Vec::new(),
+        went_back: Default::default(),
+        stopped: Vec::new(),
+        summaries: BTreeMap::new(),
+        tag_requests: Default::default(),
+        waiting: Waiting::default(),
+        tagged: Some(tagged),
+        ended: Default::default(),
+        wanted_again: Default::default(),
+    });
+    let lines = render(&decision);
+    lines.lines().filter(|line| line.contains("(surplus)")).map(str::to_string).collect()
+}
+
+#[test]
+fn an_image_in_whose_place_another_was_made_is_told_with_the_time_if_that_is_known() {
+    let again = told(|point| point.healed = vec![at("2026-01-07T09:36:00Z")]);
+    assert_eq!(again.len(), 1, "{again:?}");
+    assert!(
+        again[0].contains("has ami-00000001 in its place, made again at 2026-01-07 09:36 UTC.")
+    );
+    let adopted = told(|point| point.unverified = true);
+    assert_eq!(adopted.len(), 1, "{adopted:?}");
+    assert!(adopted[0].contains("has ami-00000001 in its place. It is kept;"), "{adopted:?}");
+}
+
+#[test]
+fn an_image_that_a_try_left_is_not_told() {
+    assert_eq!(told(|_| ()), Vec::<String>::new());
+}
