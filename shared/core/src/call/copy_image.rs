@@ -27,7 +27,7 @@ use crate::transition::success;
 const DEFAULT_KEY: &str = "alias/aws/ebs";
 
 /// Name of no key, for what is not encrypted.
-const NO_KEY: &str = "none";
+pub const NO_KEY: &str = "none";
 
 /// The CopyImage request.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -25,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::coverage::Fleet;
+use super::families::{self, Families};
 use super::held::{Held, KeysInUse};
 use super::nothing_waits::HeldUp;
 use super::stands_still::Overdue;
@@ -79,6 +80,14 @@ impl Tagged {
     /// Tells whether the index of places has an artefact, whatever its tag says.
     fn is_vouched(&self, region: &Region, artefact: &ResourceId) -> bool {
         self.vouched.get(region).is_some_and(|vouched| vouched.contains(artefact))
+    }
+}
+
+impl Tagged {
+    /// Returns the images of points, for those that the ledger does not name.
+    pub fn families(&self) -> Families<'_> {
+        let Tagged { images, replicas, held, .. } = self;
+        Families { images, replicas, held, shown: families::shown(images) }
     }
 }
 
@@ -145,6 +154,8 @@ pub fn look(tagged: &Tagged, doubted: &BTreeSet<Region>, now: Timestamp) -> Deci
     let mut audit = Audit::new(tagged, doubted, now);
     // The snapshots of images that are ours, by region.
     let mut mapped: BTreeSet<(&Region, &SnapshotId)> = BTreeSet::new();
+    let mut of_family: BTreeSet<(&Region, &SnapshotId)> = BTreeSet::new();
+    let families = tagged.families();
     for (region, images) in &tagged.images {
         let ours = images.0.iter().filter(|image| image.tags.contains_key(TAG_POINT));
         for image in ours {
@@ -152,7 +163,13 @@ pub fn look(tagged: &Tagged, doubted: &BTreeSet<Region>, now: Timestamp) -> Deci
                 mapped.extend(image.snapshots.iter().map(|snapshot| (region, snapshot)));
                 continue;
             }
-            let verdict = image_verdict(tagged, region, image);
+            let mut verdict = image_verdict(tagged, region, image);
+            if matches!(verdict, Verdict::Foreign(_))
+                && let Some(of_point) = family_verdict(&families, tagged, region, image)
+            {
+                of_family.extend(image.snapshots.iter().map(|snapshot| (region, snapshot)));
+                verdict = of_point;
+            }
             if !matches!(verdict, Verdict::Foreign(_)) {
                 mapped.extend(image.snapshots.iter().map(|snapshot| (region, snapshot)));
             }
@@ -162,6 +179,9 @@ pub fn look(tagged: &Tagged, doubted: &BTreeSet<Region>, now: Timestamp) -> Deci
     for (region, snapshots) in &tagged.snapshots {
         for snapshot in &snapshots.0 {
             if tagged.is_vouched(region, &snapshot.id.clone().into()) {
+                continue;
+            }
+            if of_family.contains(&(region, &snapshot.id)) {
                 continue;
             }
             let is_mapped = mapped.contains(&(region, &snapshot.id));
@@ -234,6 +254,26 @@ fn image_verdict<'a>(tagged: &'a Tagged, region: &Region, image: &ObservedImage)
             None => Verdict::foreign("its point has no replica in this region"),
         },
     }
+}
+
+/// Judges an image that the records do not vouch for, and the family of its point does; none if it
+/// does not either. A place whose image is missing may get this one.
+fn family_verdict<'a>(
+    families: &Families<'a>,
+    tagged: &'a Tagged,
+    region: &Region,
+    image: &ObservedImage,
+) -> Option<Verdict<'a>> {
+    let point = point_of(tagged, &image.tags).ok()?;
+    let replica = tagged.replicas.get(&(point.id.clone(), region.clone()));
+    let owner = match point.home == *region {
+        true => Owner::Point(point),
+        false => Owner::Replica(replica?),
+    };
+    families.has(point, region, &image.id).then(|| match families.is_wanting(point, region) {
+        true => Verdict::Leave,
+        false => Verdict::Surplus(owner),
+    })
 }
 
 /// Tells whether the point itself names an image, or has lost it or left it.
