@@ -59,9 +59,9 @@ fn the_worker_of_snapshots_takes_them_and_gives_its_lease_back() {
         deeds.retain(|(action, _)| WRITES.contains(&action.as_str()));
         let ok = |action: &str| (action.to_string(), "ok".to_string());
         let expected = [
+            "PutItem",
             // The mark of the round, in the ledger.
             "UpdateItem",
-            "PutItem",
             "TransactWriteItems",
             "CreateSnapshots",
             "TransactWriteItems",

@@ -8,6 +8,7 @@ pub mod command;
 pub mod downtime;
 pub mod duration;
 pub mod facts;
+pub mod family;
 pub mod finding;
 pub mod flow;
 pub mod grade;

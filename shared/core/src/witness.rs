@@ -4,17 +4,19 @@
 //! snapshots began something. The ledger has the same count. The order of the writes of a round:
 //!
 //! ```text
-//!   ledger: round      witness: n + 1      intents and calls      ledger: n + 1
-//!                           │                                          │
-//!                           └── from here on, a ledger that is ────────┘
-//!                               put back has n, and is doubted
+//!   witness: n + 1      ledger: round      intents and calls      ledger: n + 1
+//!         │                                                            │
+//!         └── from here on, a ledger that is put back ─────────────────┘
+//!             has n, and is doubted
 //! ```
 //!
 //! The ledger's count is written last, so that a ledger that is put back to a second within the
 //! round is told too. It is written only over the mark that the round made at its beginning: a
-//! round that began before the ledger was put back does not vouch for it. A worker that dies in
-//! between leaves a ledger that looks as if it had been put back. That costs one check and nothing
-//! else: the ledger knows all artefacts, and the sweep finds that.
+//! round that began before the ledger was put back does not vouch for it. Of two workers that begin
+//! at once, the witness takes the count of one. The other begins nothing, and writes no mark over
+//! that of the first. A worker that dies in between leaves a ledger that looks as if it had been
+//! put back. That costs one check and nothing else: the ledger knows all artefacts, and the sweep
+//! finds that.
 //!
 //! A ledger that is ahead of the witness is not doubted: it cannot be too old. The witness may have
 //! been lost, or not have been written.
@@ -63,8 +65,8 @@ pub enum Testimony {
 /// A write of one of the counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mark {
-    /// The ledger is marked with a round if it has the count that is known, and the witness counts
-    /// it, before anything is begun. Another worker that was faster takes the right to go on.
+    /// The witness counts a round, and the ledger is marked with it if it has the count that is
+    /// known, before anything is begun. Another worker that was faster takes the right to go on.
     Begin { region: Region, known: Option<u64>, before: Option<u64>, witness: Witness },
     /// The ledger has the count of a round that is over, if it is the ledger of its beginning.
     End { region: Region, round: Witness, doubted_since: Option<Timestamp> },

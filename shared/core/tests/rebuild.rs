@@ -262,6 +262,15 @@ fn of_two_images_the_one_counts_that_was_copied_and_else_that_of_the_last_try() 
 }
 
 #[test]
+fn copies_of_an_image_that_was_registered_again_since_are_the_replicas() {
+    let found = decide(&seen(&[image(2, [11, 12], 1)], &set(), &[copy(5, 1, 0)]));
+    let point = the_point(&found);
+    assert_eq!((point.status, &point.image), (Status::Protected, &Some(ami(2))));
+    assert_eq!(found.points[0].replicas[0].image, Some(ami(5)));
+    assert_eq!(found.unusable, []);
+}
+
+#[test]
 fn a_point_of_which_only_remains_are_there_has_failed() {
     let found = decide(&seen(&[], &set(), &[]));
     let point = the_point(&found);

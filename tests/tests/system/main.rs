@@ -27,6 +27,7 @@ mod not_fooled;
 mod path;
 mod powers;
 mod put_back;
+mod put_back_healed;
 mod rebuild;
 mod recycle_bin;
 mod regions;

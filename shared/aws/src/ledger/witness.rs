@@ -57,8 +57,13 @@ impl Ledger {
     pub async fn mark(&self, mark: &Mark) -> Result<bool, Failure> {
         match mark {
             Mark::Begin { region, known, before, witness } => {
-                Ok(self.open(region, *known, witness).await?
-                    && self.begin(region, *before, witness).await?)
+                // A worker that another was faster than leaves the mark of that one alone.
+                let counted = self.begin(region, *before, witness).await;
+                if matches!(counted, Ok(false)) {
+                    return Ok(false);
+                }
+                // The end of the round needs the mark, also if the witness cannot be written.
+                Ok(self.open(region, *known, witness).await? && counted?)
             }
             Mark::End { region, round, doubted_since } => {
                 let mut set = "SET #count = :count".to_string();

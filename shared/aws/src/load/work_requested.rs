@@ -256,7 +256,9 @@ async fn images(
     let in_force = policies(aws, needs.policies).await?;
     let recalled = missing::machines_to_recall(&points, &replicas, &images, now);
     let history = aws.ledger.histories(&recalled).await?;
+    let lost = before_copy::to_read_of_lost(&replicas, &points_of_replicas, now);
     let healing = Healing {
+        there: answered(there(aws, region, &lost, &points_of_replicas).await),
         good: good(aws, region, &in_force, missing::suspects(&points, &replicas, now), now).await?,
         gib_per_day: aws.environment.heal_gib_per_day,
         keys: keys(aws, region, disk_keys::to_read(&points, &snapshots, now)).await,
@@ -344,7 +346,7 @@ async fn copies(
     let wanted = keys::to_read(&replicas, &points, &obstacles, now);
     let keys = keys(aws, &queue.region, wanted).await;
     let to_read = before_copy::to_read(&replicas, &points);
-    let there = answered(there(aws, &queue.region, &to_read).await);
+    let there = answered(there(aws, &queue.region, &to_read, &points).await);
     Ok(copy::Input {
         now,
         replicas,
@@ -358,16 +360,25 @@ async fn copies(
     })
 }
 
-/// Reads which images a region has, of those that it may have.
+/// Reads which images a region has, of those that it may have, and what these are copies of.
 async fn there(
     aws: &Aws,
     region: &Region,
     to_read: &before_copy::ToRead,
+    points: &BTreeMap<PointId, Point>,
 ) -> Result<before_copy::There, Failure> {
     let images = aws.ec2.images(region, &to_read.images).await?;
     let Complete(listed) = aws.ec2.images_of_points(region, &to_read.points).await?;
     let tagged = by_point(&to_read.points, listed, |image| &image.tags);
-    Ok(before_copy::There { images, tagged })
+    let mut there = before_copy::There { images, tagged, ..before_copy::There::default() };
+    let replicas = aws.ledger.replicas_of(&there.places(points)).await?;
+    there.replicas = replicas.into_values().collect();
+    for (region, sources) in there.sources_to_read() {
+        // A source that is not shown vouches for nothing.
+        let shown = answered(aws.ec2.images(&region, &sources).await).unwrap_or_default();
+        there.sources.extend(shown.into_values().map(|image| (region.clone(), image)));
+    }
+    Ok(there)
 }
 
 /// Reads what stands in the way of the calls of a queue, if there are records that it may hold up.

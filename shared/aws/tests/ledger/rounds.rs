@@ -97,6 +97,28 @@ fn no_round_begins_over_a_ledger_with_another_count_than_was_read() {
         world.create_witness().await;
         assert!(world.begin(None, round(1)).await && world.end(round(1)).await);
         assert!(!world.begin(Some(7), round(2)).await);
-        assert_eq!(world.witness().await, Some(round(1)), "the witness has counted nothing");
+        let (identity, witness) = (world.identity().await, world.witness().await);
+        assert!(is_behind(identity.as_ref(), witness.as_ref()), "{identity:?} {witness:?}");
+    });
+}
+
+#[test]
+fn a_worker_that_another_was_faster_than_leaves_the_round_of_that_one_alone() {
+    world(async |world| {
+        world.create_witness().await;
+        assert!(world.begin(None, round(1)).await && world.end(round(1)).await);
+        // Both have read the same counts.
+        let begin = |at| Mark::Begin {
+            region: region(SEAT),
+            known: Some(1),
+            before: Some(1),
+            witness: Witness { count: 2, at: second(at) },
+        };
+        assert!(world.mark(begin(120)).await);
+        assert!(!world.mark(begin(121)).await);
+        assert!(world.end(round(2)).await, "its mark is there");
+        let (identity, witness) = (world.identity().await, world.witness().await);
+        assert_eq!(identity, Some(Identity { count: 2, doubted_since: None }));
+        assert!(!is_behind(identity.as_ref(), witness.as_ref()), "{identity:?} {witness:?}");
     });
 }

@@ -235,7 +235,7 @@ fn verdict(point: &Point, replica: &Replica, image: &ObservedImage) -> Verdict {
     if !is_copy_of(image, replica) {
         return Verdict::foreign("it is not a copy of the image of the point");
     }
-    if let Some(difference) = difference(point, replica, image) {
+    if let Some(difference) = difference(point, &replica.region, image) {
         return Verdict::Foreign(difference);
     }
     let shows_all = || image.devices.iter().all(|device| device.encrypted.is_some());
@@ -249,8 +249,8 @@ fn verdict(point: &Point, replica: &Replica, image: &ObservedImage) -> Verdict {
 
 /// Returns how an image differs from the copy that the call asks for, as the reason why it is
 /// somebody else's. EC2 encrypts every disk of a copy under the key that is named.
-pub fn difference(point: &Point, replica: &Replica, image: &ObservedImage) -> Option<String> {
-    let key = key_named(point, &replica.region)?;
+pub fn difference(point: &Point, region: &Region, image: &ObservedImage) -> Option<String> {
+    let key = key_named(point, region)?;
     let mut devices = image.devices.iter();
     let plain = devices.find(|device| device.encrypted == Some(false))?;
     Some(format!("its {} is not encrypted, and Afterimage asks for {key}", plain.name))

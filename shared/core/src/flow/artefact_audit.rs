@@ -27,6 +27,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::coverage::Fleet;
+use super::families::{self, Families};
 use super::held::{Held, KeysInUse};
 use super::nothing_waits::HeldUp;
 use super::stands_still::Overdue;
@@ -87,6 +88,12 @@ impl Tagged {
     /// Tells whether the index of places has an artefact, whatever its tag says.
     fn is_vouched(&self, region: &Region, artefact: &ResourceId) -> bool {
         self.vouched.get(region).is_some_and(|vouched| vouched.contains(artefact))
+    }
+
+    /// Returns the images of points, for those that the ledger does not name.
+    pub fn families(&self) -> Families<'_> {
+        let Tagged { images, replicas, held, .. } = self;
+        Families { images, replicas, held, shown: families::shown(images) }
     }
 }
 
@@ -153,6 +160,8 @@ pub fn look(tagged: &Tagged, doubted: &BTreeSet<Region>, now: Timestamp) -> Deci
     let mut audit = Audit::new(tagged, doubted, now);
     // The snapshots of images that are ours, by region.
     let mut mapped: BTreeSet<(&Region, &SnapshotId)> = BTreeSet::new();
+    let mut of_family: BTreeSet<(&Region, &SnapshotId)> = BTreeSet::new();
+    let families = tagged.families();
     for (region, images) in &tagged.images {
         let ours = images.0.iter().filter(|image| image.tags.contains_key(TAG_POINT));
         for image in ours {
@@ -160,7 +169,13 @@ pub fn look(tagged: &Tagged, doubted: &BTreeSet<Region>, now: Timestamp) -> Deci
                 mapped.extend(image.snapshots.iter().map(|snapshot| (region, snapshot)));
                 continue;
             }
-            let verdict = image_verdict(tagged, region, image);
+            let mut verdict = image_verdict(tagged, region, image);
+            if matches!(verdict, Verdict::Foreign(_))
+                && let Some(of_point) = family_verdict(&families, tagged, region, image)
+            {
+                of_family.extend(image.snapshots.iter().map(|snapshot| (region, snapshot)));
+                verdict = of_point;
+            }
             if !matches!(verdict, Verdict::Foreign(_)) {
                 mapped.extend(image.snapshots.iter().map(|snapshot| (region, snapshot)));
             }
@@ -170,6 +185,9 @@ pub fn look(tagged: &Tagged, doubted: &BTreeSet<Region>, now: Timestamp) -> Deci
     for (region, snapshots) in &tagged.snapshots {
         for snapshot in &snapshots.0 {
             if tagged.is_vouched(region, &snapshot.id.clone().into()) {
+                continue;
+            }
+            if of_family.contains(&(region, &snapshot.id)) {
                 continue;
             }
             let is_mapped = mapped.contains(&(region, &snapshot.id));
@@ -244,6 +262,26 @@ fn image_verdict<'a>(tagged: &'a Tagged, region: &Region, image: &ObservedImage)
     }
 }
 
+/// Judges an image that the records do not vouch for, and the family of its point does; none if it
+/// does not either. A place whose image is missing may get this one.
+fn family_verdict<'a>(
+    families: &Families<'a>,
+    tagged: &'a Tagged,
+    region: &Region,
+    image: &ObservedImage,
+) -> Option<Verdict<'a>> {
+    let point = point_of(tagged, &image.tags).ok()?;
+    let replica = tagged.replicas.get(&(point.id.clone(), region.clone()));
+    let owner = match point.home == *region {
+        true => Owner::Point(point),
+        false => Owner::Replica(replica?),
+    };
+    families.has(point, region, &image.id).then(|| match families.is_wanting(point, region) {
+        true => Verdict::Leave,
+        false => Verdict::Surplus(owner),
+    })
+}
+
 /// Tells whether the point itself names an image, or has lost it or left it.
 fn is_known(point: &Point, image: &ObservedImage) -> bool {
     let named = [&point.image, &point.lost];
@@ -312,7 +350,7 @@ fn image_elsewhere<'a>(point: &Point, replica: &'a Replica, image: &ObservedImag
     if is_named || is_lost || is_leftover(&replica.leftovers, &image.id) {
         return Verdict::Leave;
     }
-    if let Some(difference) = copy_image::difference(point, replica, image) {
+    if let Some(difference) = copy_image::difference(point, &replica.region, image) {
         return Verdict::Foreign(difference.into());
     }
     // Asked to wait, it will be asked for again under the same token: what an earlier call of that

@@ -1,4 +1,5 @@
-//! Lost artefacts that the listings of the audit show again.
+//! Lost artefacts that the listings of the audit show again, and copies in lost places that the
+//! ledger does not name.
 //!
 //! The listing nominates: the tag of an image names its point, whose record has the id that was
 //! lost. The record goes into the queue of the worker that confirms, which looks at the artefact by
@@ -13,7 +14,7 @@ use crate::change::Change;
 use crate::command::{Command, Decision, Wake};
 use crate::ids::{Region, SnapshotId};
 use crate::names::TAG_POINT;
-use crate::observed::SnapshotState;
+use crate::observed::{ImageState, ObservedImage, SnapshotState};
 use crate::point::{Point, Replica, ReplicaStatus};
 use crate::slot::PointId;
 use crate::transition::came_back;
@@ -23,6 +24,7 @@ use crate::work::{Kind, Queue};
 pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
     let mut points: BTreeMap<&PointId, Point> = BTreeMap::new();
     let mut replicas: BTreeMap<(&PointId, &Region), Replica> = BTreeMap::new();
+    let families = tagged.families();
     for (region, images) in &tagged.images {
         for image in &images.0 {
             let named = image.tags.get(TAG_POINT).and_then(|id| PointId::parse(id).ok());
@@ -33,7 +35,9 @@ pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
             let replica = tagged.replicas.get(&(point.id.clone(), region.clone()));
             // One that waits to be copied again is looked at right before the call.
             let is_back = |it: &&Replica| {
-                it.status == ReplicaStatus::Lost && came_back::is_replica_back(point, it, image)
+                it.status == ReplicaStatus::Lost
+                    && (came_back::is_replica_back(point, it, image)
+                        || is_unnamed(it, image) && families.has(point, region, &image.id))
             };
             if let Some(replica) = replica.filter(is_back) {
                 replicas.insert((&replica.point, &replica.region), replica.due_now(now));
@@ -56,6 +60,12 @@ pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
         |region| Command::Wake(Wake { queue: Queue { region, kind: Kind::Confirm }, hop: 0 });
     decision.commands.extend(regions.into_iter().map(wake));
     decision
+}
+
+/// Tells whether the record of a lost replica does not name an image that can be used.
+fn is_unnamed(replica: &Replica, image: &ObservedImage) -> bool {
+    let is_left = replica.leftovers.contains(&image.id.clone().into());
+    image.state == ImageState::Available && replica.lost.as_ref() != Some(&image.id) && !is_left
 }
 
 fn completed<'a>(tagged: &'a Tagged, region: &Region) -> BTreeSet<&'a SnapshotId> {

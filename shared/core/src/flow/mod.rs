@@ -7,6 +7,7 @@ pub mod came_back;
 pub mod cancel;
 pub mod coverage;
 pub mod explain;
+pub mod families;
 pub mod heal;
 pub mod held;
 pub mod image_state_changed;

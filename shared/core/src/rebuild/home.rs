@@ -42,12 +42,17 @@ pub(super) fn is_borne_out(snapshot: &Labelled<ObservedSnapshot>) -> Result<(), 
     Ok(())
 }
 
+/// Tells whether an image is a copy. Of an image that EC2 made of the machine, the source is what
+/// the machine was launched from.
+pub(super) fn is_copied_back(Labelled { seen, label, .. }: &Labelled<ObservedImage>) -> bool {
+    let is_of_machine = seen.attributes.source_instance.as_ref() == Some(&label.slot.instance);
+    seen.source.is_some() && !is_of_machine
+}
+
 /// Judges an image in the region that it says is its point's home.
 pub(super) fn judge<'a>(group: &Group<'a>, image: &Labelled<'a, ObservedImage>) -> Judged<'a> {
     let Labelled { seen, label, .. } = image;
-    // Of an image that EC2 made of the machine, the source is what the machine was launched from.
-    let is_of_machine = seen.attributes.source_instance.as_ref() == Some(&label.slot.instance);
-    if seen.source.is_some() && !is_of_machine {
+    if is_copied_back(image) {
         return Judged::Foreign("it is a copy, but in the home region of its point");
     }
     if seen.name != image_name(&label.point, label.attempt) {

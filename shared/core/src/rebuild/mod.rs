@@ -9,9 +9,10 @@
 //!   older than the request.
 //! - A snapshot that has lost our tag is that of the image that maps it, if no image is there whose
 //!   snapshots all have theirs. This is told: the word of the image is all that there is.
-//! - A replica is a copy of that image, under a name of the point, in a region that the image says
-//!   was to have one. A listing of that region decides: as long as there is none, it is undecided
-//!   whether there is a replica.
+//! - A replica is a copy of that image, or of another such copy, under a name of the point, in a
+//!   region that the image says was to have one. If the image is not that of the first attempt,
+//!   older copies are of one that was at home before, and is gone. A listing of that region
+//!   decides: as long as there is none, it is undecided whether there is a replica.
 //! - An image that is gone, and of which there are copies, is lost: EC2 itself says what a copy was
 //!   made of. Such a point has its replicas, and its image can be copied back.
 //! - Where snapshots are all that was wanted, a set is complete that has one snapshot of each of

@@ -104,7 +104,13 @@ fn of_copies<'a>(group: &Group<'a>, listed: &BTreeSet<&Region>) -> Option<Home<'
         let home = &image.label.home;
         let is_elsewhere = image.region != home && listed.contains(home);
         let is_wanted = image.label.kind == Artefact::Image && is_elsewhere;
+        // One that is there was copied back, and is a copy itself.
+        let is_there = |source: &AmiId| {
+            let mut there = group.images.iter().filter(|other| other.region == home);
+            there.any(|other| other.seen.id == *source && home::is_copied_back(other))
+        };
         if let Some(source) = replicas::copied_from(image).filter(|_| is_wanted)
+            && !is_there(source)
             && image.seen.state == ImageState::Available
         {
             copies.entry(source).or_default().push(image);

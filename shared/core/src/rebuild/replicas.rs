@@ -31,7 +31,7 @@ pub(super) fn of(
             found.leave_image(image, "its point has no replica in this region");
             continue;
         };
-        if let Err(why) = is_copy(image, point, source) {
+        if let Err(why) = is_copy(group, image, point, source) {
             found.leave_image(image, why);
             continue;
         }
@@ -70,17 +70,17 @@ pub(super) fn of(
 pub(super) fn copied_from<'a>(image: &Labelled<'a, ObservedImage>) -> Option<&'a AmiId> {
     let Labelled { seen, label, .. } = image;
     let (region, source) = seen.source.as_ref()?;
-    let is_named = seen.name == image_name(&label.point, label.attempt);
-    (*region == label.home && is_named).then_some(source)
+    (*region == label.home && is_named(image)).then_some(source)
 }
 
 fn is_copy(
+    group: &Group,
     image: &Labelled<ObservedImage>,
     point: &Point,
     source: &AmiId,
 ) -> Result<(), &'static str> {
     let Labelled { seen, label, .. } = image;
-    if seen.source.as_ref() != Some(&(point.home.clone(), source.clone())) {
+    if !descends(group, image, point, source) {
         return Err("its source is not the image of its point");
     }
     if seen.name != image_name(&point.id, label.attempt) {
@@ -88,6 +88,36 @@ fn is_copy(
     }
     let agrees = label.home == point.home && label.requested_at == point.requested_at;
     if agrees { Ok(()) } else { Err("its tags contradict those of its point") }
+}
+
+/// Tells whether an image is a copy of the image of its point, or of another copy of that. An
+/// image at home that is not there any more was the image of the point before, if the one that is
+/// there is not that of the first attempt.
+fn descends(group: &Group, image: &Labelled<ObservedImage>, point: &Point, source: &AmiId) -> bool {
+    let mut image = image;
+    // A chain of copies is no longer than there are images.
+    for _ in 0..=group.images.len() {
+        let Some((region, from)) = &image.seen.source else { return false };
+        if *region == point.home && from == source {
+            return true;
+        }
+        let is_from = |other: &&Labelled<ObservedImage>| {
+            other.region == region && other.seen.id == *from && is_named(other)
+        };
+        match group.images.iter().find(is_from) {
+            Some(parent) if parent.label.agrees(&image.label) => image = parent,
+            Some(_) => return false,
+            None => {
+                let is_again = point.image.is_some() && point.step.attempt > 0;
+                return is_again && *region == point.home;
+            }
+        }
+    }
+    false
+}
+
+fn is_named(image: &Labelled<ObservedImage>) -> bool {
+    image.seen.name == image_name(&image.label.point, image.label.attempt)
 }
 
 fn missing(point: &Point, source: &AmiId, region: &Region) -> Replica {

@@ -90,7 +90,10 @@ pub fn replica(point: &Point, replica: &Replica) -> Result<(Point, Replica), Ill
 }
 
 /// Returns the point, imaged: something of it is there again.
-fn imaged(point: &Point) -> Result<Point, IllegalTransition> {
+///
+/// # Errors
+/// The point is not lost, and not imaged.
+pub fn imaged(point: &Point) -> Result<Point, IllegalTransition> {
     let after = match point.status {
         Status::Lost | Status::Ready => point.after(Event::Restore)?,
         _ => point.clone(),

@@ -6,6 +6,7 @@ use afterimage_core::command::{Command, Decision};
 use afterimage_core::flow::work_requested::Input as Work;
 use afterimage_core::flow::work_requested::before_copy::{There, to_read};
 use afterimage_core::flow::work_requested::copy::{self, Input};
+use afterimage_core::ids::AmiId;
 use afterimage_core::limits::PROBE_EVERY;
 use afterimage_core::observed::{Complete, ImageState, ObservedImage};
 use afterimage_core::point::{Point, Replica, ReplicaStatus, Step};
@@ -13,7 +14,7 @@ use afterimage_core::reason::{Code, Reason};
 
 use crate::scene::{
     HOME, IRELAND, NAME, ami, at, gold, hours, imaged, no_obstacles, our_tags, region, replica_in,
-    seen_image,
+    seen_image, snap,
 };
 
 /// A replica in Ireland of which a rebuild could not tell whether it exists.
@@ -106,4 +107,72 @@ fn while_the_region_cannot_be_read_nothing_is_decided_and_the_next_look_is_claim
     assert_eq!(copy::decide(&input(&lost, &point, None)), Decision::default());
     let nothing = Some(There::default());
     assert!(is_called(&copy::decide(&input(&lost, &point, nothing))));
+}
+
+/// A replica in Ireland that was lost, and waits to be copied again.
+fn again() -> (Point, Replica) {
+    let (point, replicas) = imaged();
+    let replica = replicas.into_iter().find(|it| it.region == region(IRELAND)).expect("a replica");
+    let step = Step { attempt: 1, first: 1, due_at: Some(at(0)), ..Step::default() };
+    (point, Replica { step, lost: Some(ami(5)), ..replica })
+}
+
+/// The image of a point at home, as it was registered again.
+fn registered_again(point: &Point) -> ObservedImage {
+    ObservedImage {
+        name: format!("{NAME}-1"),
+        tags: our_tags(&[("afterimage:attempt", "1")]),
+        source: None,
+        snapshots: point.snapshots.values().cloned().collect(),
+        ..seen_image(2, ImageState::Available)
+    }
+}
+
+/// The image that a place gets that is made again; none if it is copied. `sources` are the images
+/// at home.
+fn image_again(image: &ObservedImage, sources: Vec<ObservedImage>) -> Option<AmiId> {
+    let (point, replica) = again();
+    let tagged = BTreeMap::from([(point.id.clone(), Complete(vec![image.clone()]))]);
+    let sources = sources.into_iter().map(|source| (region(HOME), source)).collect();
+    let there = There { tagged, sources, ..There::default() };
+    let decision = copy::decide(&input(&replica, &point, Some(there)));
+    let after = replica_in(&decision);
+    match is_called(&decision) {
+        true => assert_eq!((after.status, &after.image), (ReplicaStatus::Copying, &None)),
+        false => assert_eq!(after.status, ReplicaStatus::Pending),
+    }
+    after.image
+}
+
+#[test]
+fn a_copy_that_the_facts_vouch_for_is_the_image_of_a_place_that_is_made_again() {
+    let (point, _) = again();
+    let home = registered_again(&point);
+    for attempt in [0, 1, 4] {
+        let copy = copied(7, attempt, ImageState::Available);
+        assert_eq!(image_again(&copy, Vec::new()), Some(ami(7)), "{attempt}");
+        let source = Some((region(HOME), ami(2)));
+        let of_home = ObservedImage { source, ..copy };
+        assert_eq!(image_again(&of_home, vec![home.clone()]), Some(ami(7)), "{attempt}");
+    }
+}
+
+#[test]
+fn a_copy_that_the_facts_do_not_vouch_for_is_not_the_image_of_a_place() {
+    let (point, _) = again();
+    let home = registered_again(&point);
+    let copy = copied(7, 1, ImageState::Available);
+    let of_home = ObservedImage { source: Some((region(HOME), ami(2))), ..copy.clone() };
+    let other_disk = ObservedImage { snapshots: vec![snap(99)], ..home.clone() };
+    let renamed = ObservedImage { name: "golden".into(), ..home.clone() };
+    for sources in [vec![], vec![other_disk], vec![renamed]] {
+        assert_eq!(image_again(&of_home, sources.clone()), None, "{sources:#?}");
+    }
+    let registered = ObservedImage { source: None, ..copy.clone() };
+    let misnamed = ObservedImage { name: format!("{NAME}-2"), ..copy.clone() };
+    let lost = ObservedImage { id: ami(5), state: ImageState::Disabled, ..copy.clone() };
+    let failed = ObservedImage { state: ImageState::Failed, ..copy.clone() };
+    for image in [registered, misnamed, lost, failed] {
+        assert_eq!(image_again(&image, vec![home.clone()]), None, "{image:#?}");
+    }
 }

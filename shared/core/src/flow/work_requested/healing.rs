@@ -6,6 +6,7 @@ use std::cmp::Reverse;
 
 use jiff::Timestamp;
 
+use super::before_copy;
 use super::braking::{Braking, Leave};
 use super::decision_builder::DecisionBuilder;
 use super::disk_keys::{self, Use};
@@ -21,7 +22,7 @@ use crate::change::{Change, Record, Write};
 use crate::command::{Finding, Resolved};
 use crate::ids::{AmiId, Region, ResourceId, SnapshotId};
 use crate::illegal::Illegal;
-use crate::point::{Place, Point, Replica, ReplicaStatus};
+use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus};
 use crate::reason::{Code, Reason};
 use crate::status::Status;
 use crate::subject::Subject;
@@ -260,6 +261,11 @@ fn heal_replica(
     if restored::replica(builder, point, replica, &input.images, now)? {
         return Ok(());
     }
+    if let Some(there) = &input.healing.there
+        && before_copy::adopt(builder, point, replica, there, now)?
+    {
+        return Ok(());
+    }
     let facts = facts(point, region, input);
     let prospect = prospect::replica(&facts, replica, replica.heal_asked);
     if let Some((words, wait)) = prospect.kept() {
@@ -316,6 +322,20 @@ fn put_off_elsewhere(
     };
     let reason = Some(reason.clone());
     builder.record(Change::replica(Replica { step, reason, ..replica.clone() }));
+}
+
+/// Takes the copy that a place has in place of the one that is gone, if the ledger does not know it
+/// yet. Tells whether there is one.
+pub(super) fn is_there_already(
+    builder: &mut DecisionBuilder,
+    point: &Point,
+    replica: &Replica,
+    input: &Input,
+) -> Result<bool, Illegal> {
+    let Some(there) = &input.healing.there else { return Ok(false) };
+    let reason = Reason::new(Code::Lost, "another copy is there");
+    let (point, replica) = loss::replica(point, replica, ReplicaEvent::Lose, reason, input.now)?;
+    before_copy::adopt(builder, &point, &replica, there, input.now)
 }
 
 fn replicas_of<'a>(point: &Point, input: &'a Input) -> impl Iterator<Item = &'a Replica> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::disk_keys::{Keys, KeysByRegion};
+use super::there::There;
 use crate::flow::InForce;
 use crate::ids::{AmiId, InstanceId, SnapshotId};
 use crate::machine::Instance;
@@ -59,6 +60,8 @@ pub struct Healing {
     pub keys: Keys,
     /// The keys of the images that lost places may be copied from.
     pub sources: KeysByRegion,
+    /// What the region has of the replicas that are lost; none if it could not be read.
+    pub there: Option<There>,
 }
 
 /// Returns the reason of an image that ended in the state `failed`.

@@ -287,6 +287,9 @@ fn look_at_replica(
     let is_unusable = replica.status == ReplicaStatus::Unusable;
     let seen = seen(image, replica.missing_since, enough, input);
     let other = other_reason(&seen, is_unusable, replica.reason.as_ref(), (image.as_str(), region));
+    if matches!(seen, Seen::Gone) && healing::is_there_already(builder, point, replica, input)? {
+        return Ok(());
+    }
     let (point, replica) = match (seen, is_unusable) {
         _ if other.is_some() => {
             tell_other(builder, region, Some(&image.clone().into()), other.as_ref(), now);

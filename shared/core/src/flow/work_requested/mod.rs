@@ -38,6 +38,7 @@ pub mod sources;
 mod stop_gate;
 mod stop_start;
 mod superseded;
+mod there;
 
 use jiff::Timestamp;
 
