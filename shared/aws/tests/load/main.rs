@@ -89,8 +89,8 @@ impl World {
 
     /// Everything was looked through just now, and found as it should be.
     async fn looked(&self) {
-        let (unaudited, still) = (BTreeMap::new(), BTreeMap::new());
-        let looked = self.aws.ledger.looked(self.now(), &unaudited, &still);
+        let (unaudited, unread, still) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let looked = self.aws.ledger.looked(self.now(), &unaudited, &unread, &still);
         looked.await.expect("it is written");
     }
 
