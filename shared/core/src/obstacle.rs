@@ -268,7 +268,7 @@ impl Obstacles {
 const fn often(cause: &Cause) -> &'static str {
     match cause {
         Cause::Calls => "every hour",
-        Cause::Key(_) => "every hour three times, and then every day",
+        Cause::Key(_) => "after an hour at the earliest, and after three tries every day",
         Cause::Pending => "every minute",
     }
 }

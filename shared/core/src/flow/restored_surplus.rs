@@ -5,7 +5,7 @@
 //! told of it once, because no function deletes it. A point that was adopted from tags does not
 //! know that it was made again: every image that its place does not have is told.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
@@ -16,72 +16,99 @@ use crate::ids::{AmiId, Region, ResourceId};
 use crate::limits::FOREIGN_REPORTS_MAX;
 use crate::names::TAG_POINT;
 use crate::observed::{ImageState, ObservedImage};
+use crate::point::ReplicaStatus;
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
 use crate::subject::Subject;
+use crate::transition::loss;
 
 /// Reports the images that are there and are not needed, each once, and the end of that.
 pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
     let mut decision = Decision::default();
     let known = tagged.known.iter().filter(|known| known.reason.code == Code::Surplus);
     let known = known.filter(|known| matches!(known.artefact, Subject::Image(_)));
-    let mut over: BTreeSet<(Region, Subject)> = known
-        .filter(|known| tagged.images.contains_key(&known.region))
-        .map(|known| (known.region.clone(), known.artefact.clone()))
+    let known = known.filter(|known| tagged.images.contains_key(&known.region));
+    let mut over: BTreeMap<(Region, Subject), &Reason> = known
+        .map(|known| ((known.region.clone(), known.artefact.clone()), &known.reason))
         .collect();
     let mut reports = Vec::new();
     for (region, images) in &tagged.images {
         for image in &images.0 {
-            let Some((point, instead, again)) = instead_of(tagged, region, image) else { continue };
+            let Some(place) = place_of(tagged, region, image) else { continue };
             let artefact = Subject::from(&image.id);
-            if over.remove(&(region.clone(), artefact.clone())) {
-                continue;
+            let told = over.remove(&(region.clone(), artefact.clone()));
+            let reason = reason(region, &image.id, &place);
+            let (region, reworded) = (region.clone(), told.is_some_and(|told| *told != reason));
+            let finding = Finding { region, artefact, reason, seen_at: now };
+            match told {
+                None => reports.push(finding),
+                Some(_) if reworded => decision.command(Command::Reword(finding)),
+                Some(_) => {}
             }
-            let again = again.map_or(String::new(), |at| {
-                format!(", made again at {} UTC", at.strftime("%Y-%m-%d %H:%M"))
-            });
-            let text = format!(
-                "{} in {region} is ours and not needed: EC2 lists it as available, and {point} has \
-                 {instead} in its place{again}. It is kept; deregister it if nobody needs it",
-                image.id
-            );
-            let (region, reason) = (region.clone(), Reason::new(Code::Surplus, text));
-            reports.push(Finding { region, artefact, reason, seen_at: now });
         }
     }
     reports.truncate(FOREIGN_REPORTS_MAX);
     decision.commands.extend(reports.into_iter().map(Command::Report));
-    for (region, artefact) in over {
+    for ((region, artefact), _) in over {
         let resolved = Resolved { region, artefact, code: Code::Surplus, at: now };
         decision.command(Command::Resolve(resolved));
     }
     decision
 }
 
-/// Returns the point of an image that is a leftover of a place that was made again, the image that
-/// the place has now, and when that was asked for, as far as the ledger knows.
-fn instead_of<'a>(
+/// The place of an image that is a leftover of a place that was made again.
+struct PlaceNow<'a> {
+    point: &'a PointId,
+    /// The image that the place has now; none if that is lost as well.
+    instead: Option<AmiId>,
+    /// The time at which that was asked for, as far as the ledger knows.
+    again: Option<Timestamp>,
+}
+
+fn place_of<'a>(
     tagged: &'a Tagged,
     region: &Region,
     image: &ObservedImage,
-) -> Option<(&'a PointId, AmiId, Option<Timestamp>)> {
+) -> Option<PlaceNow<'a>> {
     let named = image.tags.get(TAG_POINT).and_then(|id| PointId::parse(id).ok())?;
     let point = tagged.points.get(&named)?;
-    let (leftovers, healed, instead) = if point.home == *region {
-        (&point.leftovers, &point.healed, point.held())
+    let (leftovers, healed, held, is_lost) = if point.home == *region {
+        (&point.leftovers, &point.healed, point.held(), loss::lacks_home(point))
     } else {
         let replica = tagged.replicas.get(&(point.id.clone(), region.clone()))?;
-        (&replica.leftovers, &replica.healed, replica.held())
+        let is_lost = replica.status == ReplicaStatus::Lost;
+        (&replica.leftovers, &replica.healed, replica.held(), is_lost)
     };
     let again = healed.last().copied();
-    if again.is_none() && !point.unverified {
+    let is_left = leftovers.contains(&image.id.clone().into());
+    if !is_left || image.state != ImageState::Available || again.is_none() && !point.unverified {
         return None;
     }
-    let is_left = leftovers.contains(&image.id.clone().into());
-    let is_surplus = is_left && image.state == ImageState::Available;
-    let instead = instead.into_iter().find_map(|id| match id {
+    let instead = held.into_iter().find_map(|id| match id {
         ResourceId::Image(image) => Some(image),
         ResourceId::Machine(_) | ResourceId::Snapshot(_) => None,
     });
-    instead.filter(|_| is_surplus).map(|instead| (&point.id, instead, again))
+    (is_lost || instead.is_some()).then_some(PlaceNow { point: &point.id, instead, again })
+}
+
+fn reason(region: &Region, image: &AmiId, place: &PlaceNow) -> Reason {
+    let PlaceNow { point, instead, again } = place;
+    let text = match instead {
+        Some(instead) => {
+            let again = again.map_or(String::new(), |at| {
+                format!(", made again at {} UTC", at.strftime("%Y-%m-%d %H:%M"))
+            });
+            format!(
+                "{image} in {region} is ours and not needed: EC2 lists it as available, and \
+                 {point} has {instead} in its place{again}. It is kept; deregister it if nobody \
+                 needs it"
+            )
+        }
+        None => format!(
+            "{image} in {region} is ours, and EC2 lists it as available. {point} had another image \
+             in its place, which is lost, and does not take this one back. Machines can be started \
+             from it by hand. Keep it at least until the place is made again"
+        ),
+    };
+    Reason::new(Code::Surplus, text)
 }

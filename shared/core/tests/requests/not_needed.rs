@@ -6,7 +6,7 @@ use afterimage_core::flow::artefact_audit::Tagged;
 use afterimage_core::flow::reconcile_tick::{Input, decide};
 use afterimage_core::flow::{InForce, waiting::Waiting};
 use afterimage_core::observed::Complete;
-use afterimage_core::point::Point;
+use afterimage_core::point::{Place, Point};
 
 use crate::tagged::{HOME, ID, id, image, point};
 use crate::{at, region, render, resource};
@@ -54,4 +54,16 @@ fn an_image_in_whose_place_another_was_made_is_told_with_the_time_if_that_is_kno
 #[test]
 fn an_image_that_a_try_left_is_not_told() {
     assert_eq!(told(|_| ()), Vec::<String>::new());
+}
+
+#[test]
+fn an_image_whose_place_is_lost_again_is_told_as_one_that_is_there() {
+    let lost = told(|point| {
+        point.healed = vec![at("2026-01-07T09:36:00Z")];
+        point.home_place = Place::Lost;
+        point.lost = point.image.take();
+    });
+    assert_eq!(lost.len(), 1, "{lost:?}");
+    assert!(lost[0].contains("had another image in its place, which is lost"), "{lost:?}");
+    assert!(lost[0].contains("can be started from it by hand"), "{lost:?}");
 }
