@@ -310,9 +310,7 @@ fn look_at_replica(
             }
         },
         (Seen::NotShown, _) => {
-            let step = loss::looked_at(&replica.step, LOST_AFTER, now);
-            let missing_since = replica.missing_since.or(Some(now));
-            builder.record(Change::replica(Replica { step, missing_since, ..replica.clone() }));
+            builder.record(Change::replica(not_shown(replica, now)));
             return Ok(());
         }
         (Seen::KeyUnusable(which), false) => {
@@ -351,6 +349,13 @@ fn look_at_replica(
     let change = losses::telling(builder, &point, change, input);
     builder.record(lost.into_iter().fold(change, Change::with));
     Ok(())
+}
+
+/// Returns the replica whose image was not shown, and is looked at again.
+fn not_shown(replica: &Replica, now: Timestamp) -> Replica {
+    let step = loss::looked_at(&replica.step, LOST_AFTER, now);
+    let missing_since = replica.missing_since.or(Some(now));
+    Replica { step, missing_since, ..replica.clone() }
 }
 
 /// Records that an image can be used again.
