@@ -55,6 +55,28 @@ fn delete(served: &Served, point: &str, region: &str) {
     served.delete_in(region, &image_of(served, point, region).expect("there is one"));
 }
 
+#[test]
+fn each_older_point_that_a_person_asks_for_is_made_again() {
+    for region in [IRELAND, "us-east-1"] {
+        let served = Served::start();
+        let (_, points) = points(&served, POLICIES, 3);
+        for point in &points[..2] {
+            delete(&served, point, region);
+        }
+        served.pass(2 * AN_HOUR);
+        for point in &points[..2] {
+            let (code, said) = run(&served, &["heal", point]);
+            assert_eq!(code, Some(0), "{said}");
+            assert!(said.contains("within minutes"), "{said}");
+        }
+        served.pass(2 * AN_HOUR);
+        for point in &points {
+            assert!(image_of(&served, point, region).is_some(), "{point}: {}", status(&served));
+        }
+        assert!(!status(&served).contains("(lost)"), "{}", status(&served));
+    }
+}
+
 /// A point whose replica is lost, and whose copy waits for a key of its policy.
 fn waits_for_a_key(served: &Served) -> (String, String, String) {
     let key = served.make_key(IRELAND, "alias/dr");

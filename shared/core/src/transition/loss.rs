@@ -150,12 +150,11 @@ pub fn copied_again(
     after.source = image.clone();
     after.source_region = (*region != replica.home).then(|| region.clone());
     after.healed = healed(&replica.healed, now);
-    after.heal_asked = false;
     let mut point = Point { reason: Some(reason), ..point.clone() };
     if replica.region == point.home {
         point.home_place = Place::Underway;
         point.healed = healed(&point.healed, now);
-        point.heal_asked = false;
+        after.heal_asked = std::mem::take(&mut point.heal_asked);
         point.step = point.step.settled();
     } else {
         point.replicas.insert(replica.region.clone(), Place::Underway);

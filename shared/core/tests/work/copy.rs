@@ -454,6 +454,13 @@ fn a_copy_that_had_lost_its_image_and_makes_way_is_lost_again_and_looked_at() {
 }
 
 #[test]
+fn a_copy_that_a_person_asks_for_is_made_beside_the_newest() {
+    let (_, decision) = with_a_newer_one(Replica { heal_asked: true, ..waiting(IRELAND) });
+    let (_, replicas) = written(&decision);
+    assert_eq!(statuses(&replicas), [ReplicaStatus::Copying, ReplicaStatus::Copying]);
+}
+
+#[test]
 fn tokens_are_short_and_no_two_attempts_share_one() {
     let mut tokens = BTreeSet::new();
     let (_, replicas) = imaged();

@@ -13,7 +13,8 @@
 //! No replica is given up. What concerns all copies, or all under one key, is an obstacle of the
 //! queue: while it stands, one of the copies that it holds up is tried now and then, and the others
 //! are left alone. A key that cannot be used is looked at, and nothing is tried ([`super::keys`]).
-//! Of one machine and policy only the newest copy that waits is wanted.
+//! Of one machine and policy only the newest copy that waits is wanted, and those that a person has
+//! asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -243,7 +244,8 @@ fn turns<'a>(input: &'a Input, obstacles: &Obstacles) -> Turns<'a> {
         }
         let is_newer = |at: Timestamp| point.taken_at.is_none_or(|taken_at| at > taken_at);
         let newer = newest.get(&line(point)).filter(|newer| is_newer(newer.0));
-        if let Some((_, newer)) = newer.filter(|_| replica.status == ReplicaStatus::Waiting) {
+        let makes_way = replica.status == ReplicaStatus::Waiting && !replica.heal_asked;
+        if let Some((_, newer)) = newer.filter(|_| makes_way) {
             turns.superseded.push((point, replica, newer));
             continue;
         }
@@ -452,7 +454,7 @@ fn lose(
     let (point, replica) = match replica.region == point.home {
         true => {
             let settled = Replica { step: replica.step.settled(), ..replica.clone() };
-            (point.due_now(input.now), settled)
+            (Point { heal_asked: replica.heal_asked, ..point.due_now(input.now) }, settled)
         }
         false => (point.clone(), replica.due_now(input.now)),
     };
