@@ -126,7 +126,7 @@ fn a_lost_copy_that_a_newer_point_takes_the_place_of_can_be_called_off() {
 #[test]
 fn a_lost_copy_that_waits_in_a_region_that_the_policy_leaves_is_said_to_be_given_up() {
     let served = Served::start();
-    let (_, point, _) = waits_for_a_key(&served);
+    let (machine, point, key) = waits_for_a_key(&served);
     let left = POLICIES.replace("    replicate: [{region: eu-west-1}]\n", "");
     served.says(&["policy", "apply", "-", "--yes"], &left);
     served.pass(3 * AN_HOUR);
@@ -136,4 +136,35 @@ fn a_lost_copy_that_waits_in_a_region_that_the_policy_leaves_is_said_to_be_given
     let (code, said) = run(&served, &["heal", &point]);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("policy gold no longer replicates to eu-west-1"), "{said}");
+    // A newer point is good when the policy wants the region again.
+    capture(&served, &machine);
+    served.enable_key(IRELAND, &key);
+    served.says(&["policy", "apply", "-", "--yes"], POLICIES);
+    served.pass(3 * AN_HOUR);
+    assert_eq!(image_of(&served, &point, IRELAND), None, "only the newest by itself");
+    let told = status(&served);
+    let why = "taken up again if no newer point is good by then, and a person can ask for it";
+    assert!(told.contains(why), "{told}");
+    let (code, said) = run(&served, &["heal", &point]);
+    assert_eq!(code, Some(0), "{said}");
+    served.pass(AN_HOUR);
+    assert!(image_of(&served, &point, IRELAND).is_some(), "{}", status(&served));
+}
+
+#[test]
+fn what_is_said_of_an_older_point_follows_what_is_left_of_it() {
+    let served = Served::start();
+    let (_, points) = points(&served, POLICIES, 2);
+    let older = &points[0];
+    delete(&served, older, IRELAND);
+    served.pass(2 * AN_HOUR);
+    let offer = format!("`afterimage heal {older}` has it made again");
+    assert!(status(&served).contains(&offer), "{}", status(&served));
+    delete(&served, older, "us-east-1");
+    served.pass(7 * AN_HOUR);
+    let told = status(&served);
+    assert!(!told.contains(&offer), "{told}");
+    assert!(told.contains("no image of the point is left to copy it from"), "{told}");
+    let (code, said) = run(&served, &["heal", older]);
+    assert_eq!(code, Some(1), "{said}");
 }
