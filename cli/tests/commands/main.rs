@@ -7,6 +7,7 @@ mod capture;
 mod explain;
 mod heal;
 mod heal_agrees;
+mod heal_older;
 mod keys_not_read;
 mod policies;
 mod rebuild;

@@ -172,6 +172,12 @@ impl Served {
         self.ec2(&format!("{form}&DeleteAssociatedSnapshots=true"));
     }
 
+    /// Deletes an image of a region with its snapshots.
+    pub fn delete_in(&self, region: &str, image: &str) {
+        let form = format!("Action=DeregisterImage&ImageId={image}");
+        self.ec2_in(region, &format!("{form}&DeleteAssociatedSnapshots=true"));
+    }
+
     /// Deletes an image and leaves its snapshots.
     pub fn deregister(&self, image: &str) {
         self.ec2(&format!("Action=DeregisterImage&ImageId={image}"));
@@ -184,8 +190,13 @@ impl Served {
 
     /// The image of the account with such a name, if there is one.
     pub fn image_named(&self, name: &str) -> Option<String> {
+        self.image_named_in("us-east-1", name)
+    }
+
+    /// The image of the account in a region with such a name, if there is one.
+    pub fn image_named_in(&self, region: &str, name: &str) -> Option<String> {
         let filter = format!("Filter.1.Name=name&Filter.1.Value.1={name}");
-        let answer = self.ec2(&format!("Action=DescribeImages&Owner.1=self&{filter}"));
+        let answer = self.ec2_in(region, &format!("Action=DescribeImages&Owner.1=self&{filter}"));
         answer.contains("<imageId>").then(|| first(&answer, "imageId"))
     }
 

@@ -176,6 +176,16 @@ pub const LOST_AFTER: SignedDuration = SETTLE;
 /// a key, or whose machine no policy selects, is looked at every [`PROBE_EVERY`].
 pub const HEAL_AGAIN: SignedDuration = SignedDuration::from_hours(6);
 
+/// The part of the age of a point after which a lost place of it is looked at again once a newer
+/// point is good: a quarter. So a place costs thirty looks in a year, and not four a day.
+const LOOK_AT_OLDER_PART: i32 = 4;
+
+/// Returns the time after which a lost place of a point of this age is looked at again while a
+/// newer point is good: nothing is made again, and only the text of its finding may have changed.
+pub fn look_at_older(age: SignedDuration) -> SignedDuration {
+    HEAL_AGAIN.max(age / LOOK_AT_OLDER_PART)
+}
+
 /// Time in which a place that is lost may be made again [`HEALS_MAX`] times. After that somebody is
 /// at work, and a person has to look.
 pub const HEALS_WITHIN: SignedDuration = SignedDuration::from_hours(7 * 24);

@@ -439,7 +439,7 @@ pub struct Replica {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub healed: Vec<Timestamp>,
     /// True if a person has asked for the replica to be made again, whatever the policy says of
-    /// that.
+    /// that, and it is not there yet.
     #[serde(default, skip_serializing_if = "is_false")]
     pub heal_asked: bool,
 }

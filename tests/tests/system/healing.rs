@@ -247,6 +247,27 @@ fn an_image_whose_key_cannot_be_used_is_not_copied_back_until_it_can() {
 }
 
 #[test]
+fn a_key_that_can_be_used_again_is_told_so_though_a_newer_point_is_good_by_then() {
+    scene::play(async |scene| {
+        let key = scene.protect_encrypted().await;
+        let machine = scene.the_point().await["pk"].replace("machine#", "");
+        scene.disable(HOME, &key).await;
+        scene.delete_images(HOME, true).await;
+        // The key was just looked at, so that the newer point is good before it is again.
+        scene.pass(2 * AN_HOUR + 30).await;
+        assert_eq!(scene.open("key-unusable").await, 1, "{:#?}", scene.open_findings().await);
+        scene.enable(HOME, &key).await;
+        scene.policies(&ON_STOP.replace("stopped}", "stopped}, {on: tag}")).await;
+        scene.ask(HOME, &machine, "gold").await;
+        scene.pass(8 * AN_HOUR).await;
+        let found = scene.open_findings().await;
+        assert_eq!(scene.open("key-unusable").await, 0, "{found:#?}");
+        assert_eq!(found.len(), 1, "the older image is not made again: {found:#?}");
+        assert!(found[0]["reason"].contains("is newer and good"), "{found:#?}");
+    });
+}
+
+#[test]
 fn an_image_whose_key_is_disabled_is_not_lost_and_not_called_good() {
     scene::play(async |scene| {
         let key = scene.protect_encrypted().await;

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::ids::{AmiId, Region};
 use crate::illegal::Illegal;
-use crate::limits::{HEAL_AGAIN, HEAL_WINDOW, HEALS_MAX, HEALS_WITHIN, later};
+use crate::limits::{HEAL_WINDOW, HEALS_MAX, HEALS_WITHIN, later};
 use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
 use crate::reason::{Code, Reason};
 use crate::status::{Event, IllegalTransition, Phase, Status};
@@ -150,12 +150,11 @@ pub fn copied_again(
     after.source = image.clone();
     after.source_region = (*region != replica.home).then(|| region.clone());
     after.healed = healed(&replica.healed, now);
-    after.heal_asked = false;
     let mut point = Point { reason: Some(reason), ..point.clone() };
     if replica.region == point.home {
         point.home_place = Place::Underway;
         point.healed = healed(&point.healed, now);
-        point.heal_asked = false;
+        after.heal_asked = std::mem::take(&mut point.heal_asked);
         point.step = point.step.settled();
     } else {
         point.replicas.insert(replica.region.clone(), Place::Underway);
@@ -202,11 +201,18 @@ pub fn had_lost_all(point: &Point) -> bool {
     point.status == Status::Requested && is_again && !point.replicas.values().any(is_there)
 }
 
-/// Returns the point whose image is not copied back after all. It is looked at again, so that it
-/// does not stay lost.
-#[must_use]
-pub fn not_copied_back(point: &Point, now: Timestamp) -> Point {
-    Point { step: looked_at(&point.step, HEAL_AGAIN, now), ..point.clone() }
+/// Returns a replica that is withdrawn before it was copied. One that had lost its image is lost
+/// again, and due.
+///
+/// # Errors
+/// The replica is not withdrawn.
+pub fn not_copied_again(withdrawn: Replica, now: Timestamp) -> Result<Replica, Illegal> {
+    let Some(lost) = withdrawn.lost.as_ref().filter(|_| !withdrawn.is_copy_back()) else {
+        return Ok(withdrawn);
+    };
+    let text = format!("{lost} in {} is gone, and its copy was not begun", withdrawn.region);
+    let reason = Some(Reason::new(Code::Lost, text));
+    Ok(Replica { reason, ..withdrawn.due_now(now).after(ReplicaEvent::Lose)? })
 }
 
 /// Returns the point whose place at home a person asks for, though it was called off or is not to

@@ -60,7 +60,7 @@ pub fn recorded(point: Point, name: Option<&str>) -> Change {
 pub fn replica(replica: &Replica, reason: Reason) -> Result<Replica, IllegalForReplica> {
     let after = replica.after(ReplicaEvent::Withdraw)?;
     let step = Step { begun_at: None, ..replica.step.settled() };
-    Ok(Replica { step, reason: Some(reason), ..after })
+    Ok(Replica { step, reason: Some(reason), heal_asked: false, ..after })
 }
 
 /// Returns the replica that is not wanted any more, and whose call had no outcome and has made

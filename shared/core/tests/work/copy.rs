@@ -402,13 +402,12 @@ fn tries_under_a_key_come_every_hour_three_times_and_then_every_day() {
     assert_eq!(waits, [1, 1, 1, 24, 24, 24]);
 }
 
-#[test]
-fn of_the_copies_of_one_machine_and_policy_that_wait_only_the_newest_is_made() {
+/// Decides about the copy of a point that waits, and about that of a point that is six hours newer.
+fn with_a_newer_one(older: Replica) -> (PointId, Decision) {
     let (old, _) = imaged();
-    let mut new = Point { requested_at: at(hours(6)), ..old.clone() };
+    let mut new = Point { requested_at: at(hours(6)), taken_at: Some(at(hours(6))), ..old.clone() };
     new.slot.occasion = Occasion::Scheduled(at(hours(6)));
     new.id = PointId::of(&new.slot);
-    let older = waiting(IRELAND);
     let newer = Replica { point: new.id.clone(), ..older.clone() };
     let points: BTreeMap<PointId, Point> =
         [&old, &new].map(|point| (point.id.clone(), point.clone())).into();
@@ -426,12 +425,39 @@ fn of_the_copies_of_one_machine_and_policy_that_wait_only_the_newest_is_made() {
         summaries,
         there: Some(There::default()),
     });
+    (new.id, decision)
+}
+
+fn statuses(replicas: &[Replica]) -> Vec<ReplicaStatus> {
+    replicas.iter().map(|replica| replica.status).collect()
+}
+
+#[test]
+fn of_the_copies_of_one_machine_and_policy_that_wait_only_the_newest_is_made() {
+    let (newer, decision) = with_a_newer_one(waiting(IRELAND));
     let (points, replicas) = written(&decision);
     assert_eq!(place(&points[0], IRELAND), Some(Place::Withdrawn));
     assert_eq!(points[0].findings[0].code, Code::Superseded);
-    let statuses: Vec<ReplicaStatus> = replicas.iter().map(|replica| replica.status).collect();
-    assert_eq!(statuses, [ReplicaStatus::Withdrawn, ReplicaStatus::Copying]);
-    assert_eq!(replicas[1].point, new.id);
+    assert_eq!(statuses(&replicas), [ReplicaStatus::Withdrawn, ReplicaStatus::Copying]);
+    assert_eq!(replicas[1].point, newer);
+}
+
+#[test]
+fn a_copy_that_had_lost_its_image_and_makes_way_is_lost_again_and_looked_at() {
+    let lost = Some(ami(9));
+    let (_, decision) = with_a_newer_one(Replica { lost, ..waiting(IRELAND) });
+    let (points, replicas) = written(&decision);
+    assert_eq!(place(&points[0], IRELAND), Some(Place::Lost));
+    assert_eq!(points[0].findings, []);
+    assert_eq!(statuses(&replicas), [ReplicaStatus::Lost, ReplicaStatus::Copying]);
+    assert_eq!(replicas[0].step.due_at, Some(at(hours(7))));
+}
+
+#[test]
+fn a_copy_that_a_person_asks_for_is_made_beside_the_newest() {
+    let (_, decision) = with_a_newer_one(Replica { heal_asked: true, ..waiting(IRELAND) });
+    let (_, replicas) = written(&decision);
+    assert_eq!(statuses(&replicas), [ReplicaStatus::Copying, ReplicaStatus::Copying]);
 }
 
 #[test]

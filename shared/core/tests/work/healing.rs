@@ -6,11 +6,12 @@ use afterimage_core::brake::Brake;
 use afterimage_core::command::{Command, Record};
 use afterimage_core::flow::work_requested::confirm::decide;
 use afterimage_core::flow::work_requested::images::Healing;
-use afterimage_core::limits::later;
+use afterimage_core::limits::{later, look_at_older};
 use afterimage_core::observed::ImageState;
 use afterimage_core::point::{Place, Point, Replica, ReplicaStatus};
 use afterimage_core::reason::{Code, Reason};
 use afterimage_core::slot::{Occasion, PointId};
+use jiff::SignedDuration;
 
 use super::scene::{
     IRELAND, at, confirm_input, gold, hours, imaged, region, replica_in, seen_image, written,
@@ -85,8 +86,19 @@ fn a_person_who_asks_is_not_held_up() {
     replica.heal_asked = true;
     let (replicas, brakes) = look(&[(point, replica)], 0);
     assert_eq!(replicas[0].status, ReplicaStatus::Waiting);
-    assert!(!replicas[0].heal_asked, "it was asked for once");
+    assert!(replicas[0].heal_asked, "it is asked for until it is there");
     assert_eq!(brakes, []);
+}
+
+#[test]
+fn a_lost_place_of_an_older_point_is_looked_at_less_and_less_often() {
+    let looks = |days: i64| {
+        let ages = std::iter::successors(Some(SignedDuration::ZERO), |age| {
+            Some(*age + look_at_older(*age))
+        });
+        ages.skip(1).take_while(|age| *age <= SignedDuration::from_hours(24 * days)).count()
+    };
+    assert_eq!((looks(1), looks(7), looks(365)), (4, 12, 30));
 }
 
 #[test]

@@ -400,7 +400,8 @@ fn look_at_replica(
             let mut after = replica.after(ReplicaEvent::Available)?;
             // It is ours, and may be restored.
             retry::leave(&mut after.leftovers, after.lost.clone());
-            Replica { step: replica.step.settled(), reason: None, lost: None, ..after }
+            let step = replica.step.settled();
+            Replica { step, reason: None, lost: None, heal_asked: false, ..after }
         }
         Look::Lost(reason) => {
             let next = next(&reason);

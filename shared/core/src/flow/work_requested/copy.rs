@@ -13,7 +13,8 @@
 //! No replica is given up. What concerns all copies, or all under one key, is an obstacle of the
 //! queue: while it stands, one of the copies that it holds up is tried now and then, and the others
 //! are left alone. A key that cannot be used is looked at, and nothing is tried ([`super::keys`]).
-//! Of one machine and policy only the newest copy that waits is wanted.
+//! Of one machine and policy only the newest copy that waits is wanted, and those that a person has
+//! asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,7 +42,7 @@ use crate::obstacle::{Cause, Obstacles, Stand};
 use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
-use crate::summary::MachineSummary;
+use crate::summary::{Good, MachineSummary};
 use crate::transition::{loss, replicas, withdrawn};
 use crate::work::{Kind, Queue};
 
@@ -151,6 +152,7 @@ pub fn decide(input: &Input) -> Decision {
         builder.check(replica.about(), done);
     }
     for (point, replica, reason) in turns.unwanted {
+        builder.say(replica.about(), reason.clone());
         let done = withdrawn::replica(replica, reason).map_err(Illegal::from);
         let done = done.and_then(|after| withdraw(&mut builder, point, after, input));
         builder.check(replica.about(), done);
@@ -240,8 +242,10 @@ fn turns<'a>(input: &'a Input, obstacles: &Obstacles) -> Turns<'a> {
             turns.hold(later(input.now, PROBE_EVERY));
             continue;
         }
-        let newer = newest.get(&line(point)).filter(|newer| newer.0 > point.requested_at);
-        if let Some((_, newer)) = newer.filter(|_| replica.status == ReplicaStatus::Waiting) {
+        let is_newer = |at: Timestamp| point.taken_at.is_none_or(|taken_at| at > taken_at);
+        let newer = newest.get(&line(point)).filter(|newer| is_newer(newer.0));
+        let makes_way = replica.status == ReplicaStatus::Waiting && !replica.heal_asked;
+        if let Some((_, newer)) = newer.filter(|_| makes_way) {
             turns.superseded.push((point, replica, newer));
             continue;
         }
@@ -269,7 +273,9 @@ fn line(point: &Point) -> (&InstanceId, &PolicyName) {
 
 type Newest<'a> = BTreeMap<(&'a InstanceId, &'a PolicyName), (Timestamp, &'a PointId)>;
 
-/// Returns the newest point of each machine and policy that waits for its copy, or has it.
+/// Returns the newest good point of each machine and policy that waits for its copy, or has it.
+/// The worker that makes lost places again goes by the same: a copy that makes way is not asked for
+/// by that worker again.
 fn newest<'a>(
     due: &[(&'a Point, &'a Replica)],
     summaries: &'a BTreeMap<InstanceId, MachineSummary>,
@@ -279,18 +285,18 @@ fn newest<'a>(
         let (instance, policy) = line(point);
         let good = summaries.get(instance).and_then(|summary| summary.good.get(policy));
         let good = good.filter(|good| good.replicas.contains(&replica.region));
-        let latest = summaries.get(instance).and_then(|summary| summary.latest.get(policy));
-        let latest = latest.filter(|latest| good.is_some_and(|good| good.point == latest.point));
-        let has = latest.map(|latest| (latest.requested_at, &latest.point));
-        let waits = (point.requested_at, &point.id);
-        let known = newest.entry((instance, policy)).or_insert(waits);
-        *known = has.into_iter().chain([waits, *known]).max().unwrap_or(waits);
+        let has = good.map(|good| (good.taken_at, &good.point));
+        let waits = Good::of(point).map(|good| (good.taken_at, &point.id));
+        let known = newest.get(&(instance, policy)).copied();
+        if let Some(latest) = has.into_iter().chain(waits).chain(known).max() {
+            newest.insert((instance, policy), latest);
+        }
     }
     newest
 }
 
 /// Withdraws a replica, because a newer point of the same machine waits for its copy too, or has
-/// it.
+/// it. The finding of a lost one tells of that, and the point does not.
 fn supersede(
     builder: &mut DecisionBuilder,
     point: &Point,
@@ -302,18 +308,9 @@ fn supersede(
     let reason = Reason::new(Code::Superseded, text);
     builder.say(replica.about(), reason.clone());
     let after = withdrawn::replica(replica, reason.clone())?;
-    let point = looked_at_again(point, replica, input.now).found(Some(reason));
-    builder.record(replicas::settled(&point, vec![after])?);
-    Ok(())
-}
-
-/// Returns the point of a replica that is not made. A place at home whose image is not copied back
-/// is looked at again.
-fn looked_at_again(point: &Point, replica: &Replica, now: Timestamp) -> Point {
-    match replica.region == point.home {
-        true => loss::not_copied_back(point, now),
-        false => point.clone(),
-    }
+    let is_new = replica.lost.is_none() && !replica.is_copy_back();
+    let point = point.clone().found(Some(reason).filter(|_| is_new));
+    withdraw(builder, &point, after, input)
 }
 
 /// Returns the time at which a replica should be available. Copies begin slowly, one in two
@@ -412,6 +409,7 @@ fn find_out(
     match copy_image::find(point, replica, named, now)? {
         Found::Concluded(conclusion) => builder.conclude(conclusion),
         Found::Nothing => {
+            builder.say(replica.about(), reason.clone());
             let after = withdrawn::not_copied(replica, reason)?;
             withdraw(builder, point, after, input)?;
         }
@@ -456,7 +454,7 @@ fn lose(
     let (point, replica) = match replica.region == point.home {
         true => {
             let settled = Replica { step: replica.step.settled(), ..replica.clone() };
-            (point.due_now(input.now), settled)
+            (Point { heal_asked: replica.heal_asked, ..point.due_now(input.now) }, settled)
         }
         false => (point.clone(), replica.due_now(input.now)),
     };
@@ -465,15 +463,24 @@ fn lose(
     Ok(())
 }
 
-/// Records a replica that is withdrawn, together with its place in its point.
+/// Records a replica that is withdrawn, together with its place in its point. A place that had lost
+/// its image is lost again, and is looked at: its finding says that the image is made again.
 fn withdraw(
     builder: &mut DecisionBuilder,
     point: &Point,
     after: Replica,
     input: &Input,
 ) -> Result<(), Illegal> {
-    after.reason.iter().for_each(|reason| builder.say(after.about(), reason.clone()));
-    let point = looked_at_again(point, &after, input.now);
+    let now = input.now;
+    let mut point = point.clone();
+    let after = loss::not_copied_again(after, now)?;
+    if after.is_copy_back() {
+        // The point itself stands for the place at home.
+        point = point.due_now(now);
+    }
+    if after.is_copy_back() || after.status == ReplicaStatus::Lost {
+        builder.wake(Queue { region: after.region.clone(), kind: Kind::Confirm });
+    }
     builder.record(replicas::settled(&point, vec![after])?);
     Ok(())
 }

@@ -124,15 +124,23 @@ fn back_under(key: &str) -> Subject {
     Subject::Other(format!("copies back under key {key}"))
 }
 
-/// Tells a person of the key for which an image is not copied back.
+/// Tells a person of the key for which an image is not copied back; or that it can be used again,
+/// if the image is not copied back for another reason by now.
 fn tell_key_at_home(builder: &mut DecisionBuilder, point: &Point, reason: &Reason, input: &Input) {
     let Some(key) = copy_image::key_at_home(point) else { return };
-    if let Use::Unusable(which) | Use::Gone(which) =
-        disk_keys::used(&input.healing.keys, [key.as_str()])
-        && *reason == prospect::back_under(point, &which)
-    {
-        let (region, artefact) = (point.home.clone(), back_under(&key));
-        builder.report(Finding { region, artefact, reason: reason.clone(), seen_at: input.now });
+    let (region, artefact) = (point.home.clone(), back_under(&key));
+    match disk_keys::used(&input.healing.keys, [key.as_str()]) {
+        Use::Unusable(which) | Use::Gone(which)
+            if *reason == prospect::back_under(point, &which) =>
+        {
+            let (reason, seen_at) = (reason.clone(), input.now);
+            builder.report(Finding { region, artefact, reason, seen_at });
+        }
+        Use::Usable if point.reason.as_ref() != Some(reason) => {
+            let (code, at) = (Code::KeyUnusable, input.now);
+            builder.resolve(Resolved { region, artefact, code, at });
+        }
+        Use::Unusable(_) | Use::Gone(_) | Use::Usable | Use::Unknown => {}
     }
 }
 

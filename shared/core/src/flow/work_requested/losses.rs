@@ -32,18 +32,17 @@ pub(super) fn gone(artefact: &str, region: &Region, missing_since: Option<Timest
     Reason::new(Code::Lost, format!("{artefact} in {region} is gone{since}"))
 }
 
-/// Returns what is done about a place that its policy no longer wants. Nobody looks at it again, so
-/// that the text says when that was.
+/// Returns what is done about a place that its policy no longer wants. Nobody looks at it again.
 pub(super) fn given_up(point: &Point, region: &Region, input: &Input) -> Done {
     let policy = &point.slot.policy;
     let why = match input.healing.in_force.policy(policy) {
         Some(_) => format!("policy {policy} did not replicate to {region}"),
         None => format!("policy {policy} was not in force"),
     };
-    let at = input.now.strftime("%Y-%m-%d %H:%M");
     let text = format!(
-        "{why} at {at} UTC, so that the place was given up; it is taken up again once a policy \
-         {policy} is applied that wants it"
+        "{why}, so that the place was given up; once a policy {policy} is applied that wants it, \
+         it is taken up again if no newer point is good by then, and a person can ask for it if \
+         one is"
     );
     Done::Nothing(NEVER, Reason::new(Code::Withdrawn, text))
 }
@@ -64,7 +63,10 @@ pub(super) fn finding(
         Done::Nothing(words, why) if why.code == Code::LostAgain => {
             (Code::LostAgain, format!("{words}: {}", why.text))
         }
-        Done::Nothing(words, why) => (Code::Lost, format!("{words}: {}", why.text)),
+        Done::Nothing(words, why) => {
+            let as_of = now.strftime("%Y-%m-%d %H:%M");
+            (Code::Lost, format!("{words}: {} (as of {as_of} UTC)", why.text))
+        }
     };
     let off = format!("`afterimage cancel {point} --place {region}` calls the place off");
     let text = format!(

@@ -21,7 +21,7 @@ use crate::call::copy_image;
 use crate::flow::InForce;
 use crate::flow::wanted::{self, Verdict};
 use crate::ids::{Region, SnapshotId};
-use crate::limits::{A_DAY, HEAL_AGAIN, LOST_AFTER, PROBE_EVERY};
+use crate::limits::{A_DAY, HEAL_AGAIN, LOST_AFTER, PROBE_EVERY, look_at_older};
 use crate::machine::Instance;
 use crate::observed::{ObservedSnapshot, SnapshotState};
 use crate::point::{Place, Point, Replica, ReplicaStatus};
@@ -81,8 +81,7 @@ pub enum Way<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wait {
     pub reason: Reason,
-    /// The time after which that may have changed; none if only a person or another point can
-    /// change it.
+    /// The time after which that may have changed; none if only a person can change it.
     pub look_after: Option<SignedDuration>,
 }
 
@@ -159,7 +158,8 @@ fn left_to_person(facts: &Facts, region: &Region, healed: &[Timestamp]) -> Optio
     let lost = |text: String| Reason::new(Code::Lost, text);
     if let Some(newer) = newer_good(facts) {
         let text = format!("{} is newer and good, and only the newest is made again", newer.point);
-        return Some(Wait { reason: lost(text), look_after: None });
+        let age = now.duration_since(point.taken_at.unwrap_or(point.requested_at));
+        return Some(Wait { reason: lost(text), look_after: Some(look_at_older(age)) });
     }
     if *region == point.home && loss::is_called_off(point) {
         let text = format!("a person called off the image in {region}");
