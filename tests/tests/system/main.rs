@@ -21,6 +21,7 @@ mod lost_told;
 mod mutations;
 mod neighbour;
 mod never_given_up;
+mod newest_good;
 mod not_audited;
 mod not_begun;
 mod not_fooled;

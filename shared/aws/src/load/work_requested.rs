@@ -254,14 +254,16 @@ async fn images(
     ids.extend(disk_keys::snapshots(&points, &replicas, &images, now));
     let snapshots = aws.ec2.snapshots(region, &ids).await?;
     let in_force = policies(aws, needs.policies).await?;
-    let recalled = missing::machines_to_recall(&points, &replicas, &images, now);
+    let keys = keys(aws, region, disk_keys::to_read(&points, &snapshots, now)).await;
+    let shown = missing::Shown { images: &images, snapshots: &snapshots, keys: &keys };
+    let recalled = missing::machines_to_recall(&points, &replicas, &shown, now);
     let history = aws.ledger.histories(&recalled).await?;
     let lost = before_copy::to_read_of_lost(&replicas, &points_of_replicas, now);
     let healing = Healing {
         there: answered(there(aws, region, &lost, &points_of_replicas).await),
         good: good(aws, region, &in_force, missing::suspects(&points, &replicas, now), now).await?,
         gib_per_day: aws.environment.heal_gib_per_day,
-        keys: keys(aws, region, disk_keys::to_read(&points, &snapshots, now)).await,
+        keys,
         sources: source_keys(
             aws,
             sources::to_read(&points, &replicas, &points_of_replicas, &history, now),

@@ -11,6 +11,7 @@ mod handing_over;
 mod healing;
 mod key_gone;
 mod methods;
+mod newest_good;
 mod not_copied;
 mod outcomes;
 mod prospects;

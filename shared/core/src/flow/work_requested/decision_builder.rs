@@ -2,16 +2,18 @@
 //! learnt come first: they cost only a write, and may free what others wait for. Calls that create
 //! come next, at their pace. The wakes come last, one for each queue.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::apart;
 use crate::call::{Around, Call, Conclusion, Intent};
+use crate::change::Record;
 use crate::command::{Change, Command, Decision, Explanation, Finding, Resolved, Wake};
 use crate::ids::InstanceId;
 use crate::illegal::Illegal;
 use crate::obstacle::Obstacles;
 use crate::point::Point;
 use crate::reason::Reason;
+use crate::slot::PointId;
 use crate::transition::summary;
 use crate::work::Queue;
 
@@ -24,13 +26,25 @@ pub(super) fn intent_around(around: Around, change: Change, call: impl Into<Call
 pub(super) struct DecisionBuilder {
     learnt: Vec<Command>,
     created: Vec<Command>,
+    /// The points as this round has written them so far.
+    points: BTreeMap<PointId, Point>,
     woken: BTreeSet<Queue>,
     explanations: Vec<Explanation>,
 }
 
 impl DecisionBuilder {
     pub fn record(&mut self, change: Change) {
+        let records = change.writes.iter().map(|write| &write.record);
+        self.points.extend(records.filter_map(|record| match record {
+            Record::Point(point) => Some((point.id.clone(), (**point).clone())),
+            _ => None,
+        }));
         self.learn(Command::Record(Box::new(change)));
+    }
+
+    /// Returns a point as this round has written it; none if it has not.
+    pub fn written(&self, id: &PointId) -> Option<&Point> {
+        self.points.get(id)
     }
 
     /// Adds a command that records a fact.

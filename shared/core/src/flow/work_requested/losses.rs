@@ -101,20 +101,26 @@ pub(super) fn tell(
     builder.reword(told);
 }
 
-/// Returns the newest good point of the same machine and policy, other than this.
-fn next_good<'a>(point: &Point, input: &'a Input) -> Option<(&'a Point, &'a [Replica], Good)> {
+/// Returns the newest good point of the same machine and policy, other than this, as this round has
+/// left it.
+fn next_good<'a>(
+    builder: &DecisionBuilder,
+    point: &Point,
+    input: &'a Input,
+) -> Option<(Point, &'a [Replica], Good)> {
     let others = input.history.get(point.instance())?.iter();
     let others =
         others.filter(|(other, _)| other.slot.policy == point.slot.policy && other.id != point.id);
-    let good =
-        others.filter_map(|(other, replicas)| Some((other, replicas.as_slice(), Good::of(other)?)));
-    good.max_by_key(|(.., good)| good.taken_at)
+    let left = others.map(|(other, of)| (builder.written(&other.id).unwrap_or(other), of));
+    let good = left.filter_map(|(other, of)| Some((other, of.as_slice(), Good::of(other)?)));
+    let (other, replicas, good) = good.max_by_key(|(.., good)| good.taken_at)?;
+    Some((other.clone(), replicas, good))
 }
 
 /// Returns the change of a point that has lost something, with the summary of its machine. If the
-/// point can no longer be recovered from, the newest that can takes its place. That point is
-/// written too: the summary must not tell of it what was true before. What it has lost is due,
-/// because it is the newest now.
+/// point can no longer be recovered from, the newest that can takes its place. If that is an older
+/// point, it is written too: the summary must not tell of it what was true before. What it has lost
+/// is due, because it is the newest now.
 pub(super) fn telling(
     builder: &mut DecisionBuilder,
     point: &Point,
@@ -125,11 +131,12 @@ pub(super) fn telling(
     if let Some(good) = Good::of(point) {
         return change.telling(Some(told.telling(News::Good(good))));
     }
-    let next = next_good(point, input);
-    if let Some((other, replicas, _)) = &next {
+    let next = next_good(builder, point, input);
+    let is_older = |good: &Good| point.taken_at.is_none_or(|taken_at| good.taken_at <= taken_at);
+    if let Some((other, replicas, _)) = next.as_ref().filter(|(.., good)| is_older(good)) {
         let now = input.now;
         let is_home_lost = loss::has_lost(other);
-        let other = if is_home_lost { other.due_now(now) } else { (*other).clone() };
+        let other = if is_home_lost { other.due_now(now) } else { other.clone() };
         let lost = replicas
             .iter()
             .filter(|replica| replica.status == ReplicaStatus::Lost && !replica.is_copy_back());

@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::braking::Braking;
 use super::decision_builder::DecisionBuilder;
-use super::disk_keys::{self, Use};
+use super::disk_keys::{self, Keys, Use};
 use super::due::{is_point_due, is_point_suspect, is_replica_due, is_replica_suspect};
 use super::healing;
 use super::images::Input;
@@ -27,7 +27,7 @@ use crate::command::{Finding, Resolved};
 use crate::ids::{AmiId, InstanceId, Region, ResourceId, SnapshotId};
 use crate::illegal::Illegal;
 use crate::limits::{LOST_AFTER, MASS_LOSS};
-use crate::observed::{ImageState, ObservedImage};
+use crate::observed::{ImageState, ObservedImage, ObservedSnapshot};
 use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus};
 use crate::policy::Artefact;
 use crate::reason::{Code, Reason};
@@ -45,27 +45,40 @@ pub(super) fn snapshots(points: &[Point], now: Timestamp) -> Vec<SnapshotId> {
     wanted.flat_map(|point| point.snapshots.values().cloned()).collect()
 }
 
-/// Returns the machines of which all points are read: those with an image that is not shown as
-/// the ledger has it, and those that get an image again.
+/// What EC2 and KMS show of the images that are looked at.
+pub struct Shown<'a> {
+    pub images: &'a BTreeMap<AmiId, ObservedImage>,
+    pub snapshots: &'a BTreeMap<SnapshotId, ObservedSnapshot>,
+    pub keys: &'a Keys,
+}
+
+impl Shown<'_> {
+    /// Tells whether an image can be used, as far as is known.
+    fn is_fine(&self, image: Option<&AmiId>) -> bool {
+        let Some(seen) = image.and_then(|image| self.images.get(image)) else { return false };
+        let arns = disk_keys::of_snapshots(&seen.snapshots, self.snapshots);
+        let used = disk_keys::used(self.keys, arns);
+        seen.state == ImageState::Available && matches!(used, Use::Usable | Use::Unknown)
+    }
+}
+
+/// Returns the machines of which all points are read: those with an image that cannot be used, in
+/// whose place an older point may become the newest good one, and those that get an image again.
 pub fn machines_to_recall(
     points: &[Point],
     replicas: &[Replica],
-    images: &BTreeMap<AmiId, ObservedImage>,
+    shown: &Shown,
     now: Timestamp,
 ) -> BTreeSet<InstanceId> {
-    let is_fine = |image: Option<&AmiId>| {
-        let seen = image.and_then(|image| images.get(image));
-        seen.is_some_and(|seen| seen.state == ImageState::Available)
-    };
     let at_home = points.iter().filter(|point| {
-        let is_missing = is_point_due(point, now) && !is_fine(point.image.as_ref());
+        let is_missing = is_point_due(point, now) && !shown.is_fine(point.image.as_ref());
         // It has replicas already, because its image was made before.
         let is_made_again = point.status.phase() == Phase::Pending && !point.replicas.is_empty();
         is_missing || is_made_again
     });
     let elsewhere = replicas
         .iter()
-        .filter(|replica| is_replica_due(replica, now) && !is_fine(replica.image.as_ref()));
+        .filter(|replica| is_replica_due(replica, now) && !shown.is_fine(replica.image.as_ref()));
     let machines = at_home.map(|point| point.instance().clone());
     machines.chain(elsewhere.map(|replica| replica.instance.clone())).collect()
 }
@@ -103,14 +116,17 @@ fn missing_enough(input: &Input) -> SignedDuration {
     if gathers { LOST_AFTER.saturating_mul(2) } else { LOST_AFTER }
 }
 
-/// Looks at the points and replicas whose artefact is missing or lost.
+/// Looks at the points and replicas whose artefact is missing or lost, those of the oldest points
+/// first: what is known of an older point by then decides if it takes the place of a newer one.
 pub(super) fn decide(builder: &mut DecisionBuilder, input: &Input) {
     let points = input.points.iter().filter(|point| is_point_suspect(point, input.now));
-    let points: Vec<&Point> = points.collect();
+    let mut points: Vec<&Point> = points.collect();
+    points.sort_by_key(|point| point.taken_at);
     let replicas = input.replicas.iter().filter(|it| is_replica_suspect(it, input.now));
     let of_point = |replica: &Replica| input.points_of_replicas.get(&replica.point);
     let replicas = replicas.filter_map(|replica| Some((of_point(replica)?, replica)));
-    let replicas: Vec<(&Point, &Replica)> = replicas.collect();
+    let mut replicas: Vec<(&Point, &Replica)> = replicas.collect();
+    replicas.sort_by_key(|(point, _)| point.taken_at);
     let enough = missing_enough(input);
     let gone_at_home =
         points.iter().filter(|point| matches!(seen_at_home(point, enough, input), Seen::Gone));
