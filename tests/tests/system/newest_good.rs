@@ -1,8 +1,9 @@
 //! The newest point that one can recover from: the summary names it, whatever becomes unusable.
+//! And what is said of an image that is enabled while its key cannot be used.
 
 use afterimage_cloud::faults::{Rule, When};
 
-use crate::scene::{self, FRANKFURT, HOME, IRELAND, Launch, Scene, disk, left_to_person};
+use crate::scene::{self, FRANKFURT, HOME, IRELAND, Launch, Scene, codes, disk, left_to_person};
 
 const AN_HOUR: u64 = 60;
 
@@ -95,4 +96,49 @@ fn an_older_point_is_named_when_a_key_takes_the_last_image_that_the_newest_has_l
         scene.pass(2 * AN_HOUR).await;
         assert_eq!(scene.good_point().await, Some(newer), "it can be used again");
     });
+}
+
+/// An image and its key are disabled, in this order, and the image is enabled.
+fn enabled_under_a_disabled_key(region: &'static str, is_key_first: bool) {
+    scene::play(async |scene| {
+        let keys = [HOME, FRANKFURT].map(|region| (region, scene.make_key_in(region)));
+        let machine = scene.machine_under(&keys[0].1).await;
+        scene.policies(ONE_UNDER_A_KEY).await;
+        scene.make_point(&machine).await;
+        let key = keys.iter().find(|(of, _)| *of == region).expect("a key").1.clone();
+        let image = scene.available(region).await.remove(0);
+        let disable_image = async || {
+            let call = scene.ec2(region).disable_image().image_id(&image.id);
+            call.send().await.expect("it is disabled");
+            scene.pass(2 * AN_HOUR).await;
+        };
+        if !is_key_first {
+            disable_image().await;
+        }
+        scene.disable(region, &key).await;
+        scene.pass(2 * AN_HOUR).await;
+        if is_key_first {
+            disable_image().await;
+        }
+        let told = scene.open_codes().await;
+        assert!(told.contains(&"image-disabled".to_string()), "{told:?}");
+        let call = scene.ec2(region).enable_image().image_id(&image.id);
+        call.send().await.expect("it is enabled");
+        scene.pass(AN_HOUR + 10).await;
+        let told = format!("{region}, key first: {is_key_first}");
+        assert_eq!(scene.open_codes().await, ["key-unusable"], "{told}");
+        assert_eq!(codes(&scene.the_point().await, "reason"), ["key-unusable"], "{told}");
+        scene.enable(region, &key).await;
+        scene.pass(2 * AN_HOUR).await;
+        assert_eq!(scene.the_point().await["status"], "protected", "{told}");
+        assert_eq!(scene.open_codes().await, Vec::<String>::new(), "{told}");
+    });
+}
+
+#[test]
+fn an_image_that_is_enabled_while_its_key_is_disabled_is_not_said_to_be_disabled() {
+    for is_key_first in [true, false] {
+        enabled_under_a_disabled_key(HOME, is_key_first);
+        enabled_under_a_disabled_key(FRANKFURT, is_key_first);
+    }
 }

@@ -120,14 +120,22 @@ pub fn suspects<'a>(
         let known = known.iter().find(|known| key_of(&known.artefact).as_deref() == Some(arn));
         known.is_some_and(|known| was_going(arn, known))
     };
+    let disabled = known.iter().filter(|known| known.reason.code == Code::ImageDisabled);
+    let disabled: BTreeSet<&Subject> = disabled.map(|known| &known.artefact).collect();
+    // It is enabled by now, and the worker has to say so.
+    let is_told_as_disabled =
+        |artefact: &ResourceId| disabled.contains(&Subject::from(artefact.clone()));
     let by_keys = |held: &Held, artefact: &ResourceId| match disk_keys::used(
         keys,
         listed.keys_of(artefact),
     ) {
         Use::Usable => !held.is_unusable,
-        Use::Unusable(_) => held.is_unusable,
+        Use::Unusable(_) => held.is_unusable && !is_told_as_disabled(artefact),
         // At the audit that finds that the key was deleted, the worker looks at the place again.
-        Use::Gone(_) => held.is_unusable && !listed.keys_of(artefact).into_iter().any(is_news),
+        Use::Gone(_) => {
+            let is_news = listed.keys_of(artefact).into_iter().any(is_news);
+            held.is_unusable && !is_news && !is_told_as_disabled(artefact)
+        }
         Use::Unknown => true,
     };
     let is_as_held = |held: &Held, artefact: &ResourceId| match artefact {

@@ -232,6 +232,9 @@ fn look_at_home(
     let artefact = artefact.as_ref();
     let is_unusable = point.home_place == Place::Unusable;
     let seen = seen_at_home(point, enough, input);
+    if is_unusable {
+        not_disabled(builder, &seen, home, point.image.as_ref(), now);
+    }
     let other = other_reason(&seen, is_unusable, point.reason.as_ref(), (&name, home));
     let after = match (seen, is_unusable) {
         _ if other.is_some() => {
@@ -254,7 +257,6 @@ fn look_at_home(
         (Seen::There, true) => {
             let after = loss::cleared(point);
             let after = Point { home_place: Place::Available, key_deleted: None, ..after };
-            resolve(builder, home, point.image.as_ref(), Code::ImageDisabled, now);
             replicas::judged(after)?
         }
         (Seen::KeyUnusable(which), false) => {
@@ -266,9 +268,6 @@ fn look_at_home(
             loss::home(point, Place::Unusable, reason, now)?
         }
         (Seen::Gone, _) => {
-            if is_unusable {
-                resolve(builder, home, point.image.as_ref(), Code::ImageDisabled, now);
-            }
             let Some(lost) = artefact else { return Ok(()) };
             let reason = lose(builder, braking, (point, None), lost, input);
             builder.wake(Queue { region: home.clone(), kind: Kind::Confirm });
@@ -302,6 +301,9 @@ fn look_at_replica(
     let clear = || Replica { missing_since: None, step: replica.step.settled(), ..replica.clone() };
     let is_unusable = replica.status == ReplicaStatus::Unusable;
     let seen = seen(image, replica.missing_since, enough, input);
+    if is_unusable {
+        not_disabled(builder, &seen, region, Some(image), now);
+    }
     let other = other_reason(&seen, is_unusable, replica.reason.as_ref(), (image.as_str(), region));
     if matches!(seen, Seen::Gone) && healing::is_there_already(builder, point, replica, input)? {
         return Ok(());
@@ -312,7 +314,7 @@ fn look_at_replica(
             let after = Replica { reason: other.clone(), ..clear() };
             (Point { reason: other, ..point.clone() }, after)
         }
-        (Seen::There, true) => return usable_again(builder, point, clear(), now),
+        (Seen::There, true) => return usable_again(builder, point, clear()),
         (Seen::KeyGone(which), _) => match key_gone::elsewhere(point, replica, &which, now)? {
             Found::New((point, after)) => {
                 if after.status == ReplicaStatus::Lost {
@@ -339,9 +341,6 @@ fn look_at_replica(
             loss::replica(point, replica, ReplicaEvent::Disable, reason, now)?
         }
         (Seen::Gone, _) => {
-            if is_unusable {
-                resolve(builder, region, Some(image), Code::ImageDisabled, now);
-            }
             let lost = image.clone().into();
             let reason = lose(builder, braking, (point, Some(replica)), &lost, input);
             builder.wake(Queue { region: region.clone(), kind: Kind::Confirm });
@@ -379,9 +378,7 @@ fn usable_again(
     builder: &mut DecisionBuilder,
     point: &Point,
     replica: Replica,
-    now: Timestamp,
 ) -> Result<(), Illegal> {
-    resolve(builder, &replica.region, replica.image.as_ref(), Code::ImageDisabled, now);
     let after = Replica { reason: None, ..replica.after(ReplicaEvent::Restore)? };
     builder.record(replicas::settled(point, vec![after])?);
     Ok(())
@@ -411,14 +408,24 @@ fn tell_other(
     other: Option<&Reason>,
     now: Timestamp,
 ) {
-    match (other, artefact) {
-        (Some(reason), _) if reason.code == Code::ImageDisabled => {
-            report(builder, region, artefact, reason, now);
+    if let Some(reason) = other.filter(|reason| reason.code == Code::ImageDisabled) {
+        report(builder, region, artefact, reason, now);
+    }
+}
+
+/// Removes the finding about a disabled image, if a look shows that it is not disabled.
+fn not_disabled(
+    builder: &mut DecisionBuilder,
+    seen: &Seen,
+    region: &Region,
+    image: Option<&AmiId>,
+    now: Timestamp,
+) {
+    match seen {
+        Seen::There | Seen::KeyUnusable(_) | Seen::KeyGone(_) | Seen::Gone => {
+            resolve(builder, region, image, Code::ImageDisabled, now);
         }
-        (_, Some(ResourceId::Image(image))) => {
-            resolve(builder, region, Some(image), Code::ImageDisabled, now);
-        }
-        _ => {}
+        Seen::KeyUnknown | Seen::Disabled | Seen::NotShown => {}
     }
 }
 
