@@ -28,6 +28,9 @@ struct Table {
     points: usize,
     /// Keys of points and replicas that are not finished.
     open: Vec<String>,
+    /// Keys of points that have lost their image at home, and of those that have everything.
+    lost: Vec<String>,
+    protected: Vec<String>,
     /// Images of points and replicas by region, with the keys of their records.
     images: BTreeMap<(String, String), String>,
     snapshots: BTreeSet<String>,
@@ -147,6 +150,15 @@ async fn read_table(cloud: &Cloud, table: &str) -> Result<Table, Failure> {
     for item in &items {
         read.take(item);
     }
+    let is_newer = |key: &String, than: &String| {
+        let (line, time) = than.rsplit_once('-').unwrap_or_default();
+        key.rsplit_once('-').is_some_and(|(of, at)| of == line && at > time)
+    };
+    let to_heal = read.lost.iter().filter(|lost| {
+        let mut protected = read.protected.iter();
+        !protected.any(|other| is_newer(other, lost))
+    });
+    read.open.extend(to_heal.map(|key| format!("{key} is imaged")));
     Ok(read)
 }
 
@@ -166,10 +178,15 @@ impl Table {
             (&["protected", "refused", "missed", "failed", "lost", "withdrawn"], "home")
         };
         let status = text(item, "status");
-        // A point that lost a place stays imaged, unless it is to be healed: then it has a queue.
+        // A point that lost its place at home is to be healed, unless a newer one is good.
         let has_lost = status == "imaged" && text(item, "home_place") == "lost";
-        if !ends.contains(&status) && (!has_lost || item.contains_key("queue")) {
+        if has_lost {
+            self.lost.push(key.to_string());
+        } else if !ends.contains(&status) {
             self.open.push(format!("{key} is {status}"));
+        }
+        if status == "protected" {
+            self.protected.push(key.to_string());
         }
         if let Some(AttributeValue::S(image)) = item.get("image") {
             let place = text(item, place).to_string();
