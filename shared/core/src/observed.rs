@@ -75,6 +75,15 @@ pub struct ObservedImage {
     pub tags: BTreeMap<String, String>,
 }
 
+impl ObservedImage {
+    /// Tells whether EC2 shows the disks of the image with their encryption. While the image is
+    /// pending it may not.
+    pub fn shows_disks(&self) -> bool {
+        let mut disks = self.devices.iter();
+        !self.devices.is_empty() && disks.all(|disk| disk.encrypted.is_some())
+    }
+}
+
 /// An entry of an image's mapping that is an EBS volume.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObservedDevice {

@@ -276,10 +276,10 @@ async fn everything(
         let vouched = artefact_audit::vouched(&held, &images, !doubts.is_empty());
         let points = artefact_audit::named(&vouched, &images, &snapshots);
         named.extend(points.into_iter().map(|point| (point, region.clone())));
-        let shown = Complete(snapshots.0.iter().chain(unlisted.values()).cloned().collect());
-        let arns = held::keys(&held, &images, &shown);
+        let shown = || snapshots.0.iter().chain(unlisted.values());
+        let arns = held::keys(&held, &images, shown());
         let keys = keys(aws, region, arns, context).await;
-        let found = held::suspects(&held, &images, &shown, (&keys.described, &tagged.known));
+        let found = held::suspects(&held, &images, shown(), (&keys.described, &tagged.known));
         suspects.extend(found.into_iter().cloned());
         tagged.keys.insert(region.clone(), keys);
         tagged.vouched.insert(region.clone(), vouched);

@@ -238,9 +238,7 @@ fn verdict(point: &Point, replica: &Replica, image: &ObservedImage) -> Verdict {
     if let Some(difference) = difference(point, &replica.region, image) {
         return Verdict::Foreign(difference);
     }
-    let shows_all = || image.devices.iter().all(|device| device.encrypted.is_some());
-    let is_unfinished =
-        image.state == ImageState::Pending && (image.devices.is_empty() || !shows_all());
+    let is_unfinished = image.state == ImageState::Pending && !image.shows_disks();
     match is_unfinished && key_named(point, &replica.region).is_some() {
         true => Verdict::Unclear,
         false => Verdict::Ours,

@@ -91,7 +91,7 @@ impl Tagged {
     }
 
     /// Returns the images of points, for those that the ledger does not name.
-    pub fn families(&self) -> Families<'_> {
+    pub(super) fn families(&self) -> Families<'_> {
         let Tagged { images, replicas, held, .. } = self;
         Families { images, replicas, held, shown: families::shown(images) }
     }

@@ -55,11 +55,11 @@ struct Listed<'a> {
 impl<'a> Listed<'a> {
     fn new(
         Complete(images): &'a Complete<ObservedImage>,
-        Complete(snapshots): &'a Complete<ObservedSnapshot>,
+        snapshots: impl Iterator<Item = &'a ObservedSnapshot>,
     ) -> Listed<'a> {
         Listed {
             images: images.iter().map(|image| (&image.id, image)).collect(),
-            snapshots: snapshots.iter().map(|snapshot| (&snapshot.id, snapshot)).collect(),
+            snapshots: snapshots.map(|snapshot| (&snapshot.id, snapshot)).collect(),
         }
     }
 
@@ -88,10 +88,10 @@ pub struct KeysInUse {
 }
 
 /// Returns the keys under which the good artefacts of a region are encrypted.
-pub fn keys(
-    held: &[Held],
-    images: &Complete<ObservedImage>,
-    snapshots: &Complete<ObservedSnapshot>,
+pub fn keys<'a>(
+    held: &'a [Held],
+    images: &'a Complete<ObservedImage>,
+    snapshots: impl Iterator<Item = &'a ObservedSnapshot>,
 ) -> BTreeSet<String> {
     let listed = Listed::new(images, snapshots);
     let artefacts = held.iter().flat_map(|held| &held.artefacts);
@@ -111,8 +111,8 @@ pub fn keys_in_turn(arns: &BTreeSet<String>, now: Timestamp) -> Vec<&String> {
 /// Returns the places that EC2 and KMS do not show as the ledger has them.
 pub fn suspects<'a>(
     held: &'a [Held],
-    images: &Complete<ObservedImage>,
-    snapshots: &Complete<ObservedSnapshot>,
+    images: &'a Complete<ObservedImage>,
+    snapshots: impl Iterator<Item = &'a ObservedSnapshot>,
     (keys, known): (&Keys, &[Finding]),
 ) -> Vec<&'a Held> {
     let listed = Listed::new(images, snapshots);
@@ -155,11 +155,11 @@ pub fn suspects<'a>(
 }
 
 /// Returns since when an audit has known the keys of places as unusable, for each place that the
-/// ledger calls good all the same.
-pub fn good_under_unusable_keys(
-    held: &[Held],
-    images: &Complete<ObservedImage>,
-    snapshots: &Complete<ObservedSnapshot>,
+/// ledger calls good all the same, and that is not missing.
+pub(super) fn good_under_unusable_keys<'a>(
+    held: &'a [Held],
+    images: &'a Complete<ObservedImage>,
+    snapshots: impl Iterator<Item = &'a ObservedSnapshot>,
     (keys, known): (&Keys, &[Finding]),
 ) -> Vec<Timestamp> {
     let listed = Listed::new(images, snapshots);
@@ -168,7 +168,7 @@ pub fn good_under_unusable_keys(
         let is_told = |known: &&Finding| key_of(&known.artefact).as_deref() == Some(arn);
         known.iter().filter(|_| is_unusable).find(is_told).map(|known| known.seen_at)
     };
-    let good = held.iter().filter(|held| !held.is_unusable);
+    let good = held.iter().filter(|held| !held.is_unusable && held.missing_since.is_none());
     let since = good.filter_map(|held| {
         let keys = held.artefacts.iter().flat_map(|artefact| listed.keys_of(artefact));
         keys.filter_map(of_key).min()

@@ -3,11 +3,12 @@
 
 pub mod artefact_audit;
 pub mod backup_tick;
+mod by_region;
 pub mod came_back;
 pub mod cancel;
 pub mod coverage;
 pub mod explain;
-pub mod families;
+mod families;
 pub mod heal;
 pub mod held;
 pub mod image_state_changed;

@@ -7,13 +7,13 @@
 //! that came an hour ago and are not requested. One audit nominates what stands still, and the next
 //! one tells a person, once for each region.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::{InForce, backup_tick};
+use super::{InForce, backup_tick, by_region};
 use crate::command::{Command, Decision};
-use crate::finding::{Finding, Resolved};
+use crate::finding::Finding;
 use crate::ids::Region;
 use crate::limits::{STILL_AFTER, later};
 use crate::reason::{Code, Reason};
@@ -86,18 +86,13 @@ pub fn told(in_force: &InForce) -> AllStill {
 /// Tells of the regions in which work stands still, and of the end of that.
 pub(super) fn tell(all: &AllStill, known: &[Finding], now: Timestamp) -> Decision {
     let mut decision = Decision::default();
-    let known = known.iter().filter(|known| known.reason.code == Code::WorkStandsStill);
-    let known: BTreeMap<&Region, &Finding> = known.map(|known| (&known.region, known)).collect();
+    let open = by_region::open(Code::WorkStandsStill, known);
     for (region, work) in all.iter().filter(|(_, work)| work.is_told()) {
-        let known = known.get(region).map(|known| known.reason.text.clone());
+        let known = open.get(region).map(|open| open.reason.text.clone());
         let (region, work) = (region.clone(), work.clone());
         decision.command(Command::TellStill(Still { region, work, known, at: now }));
     }
-    for region in known.into_keys().filter(|region| !all.contains_key(region)) {
-        let (region, artefact) = (region.clone(), Subject::Other(WORK.to_string()));
-        let resolved = Resolved { region, artefact, code: Code::WorkStandsStill, at: now };
-        decision.command(Command::Resolve(resolved));
-    }
+    decision.add(by_region::ended(all, (Code::WorkStandsStill, WORK), known, now));
     decision
 }
 

@@ -10,16 +10,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::InForce;
 use super::artefact_audit::Tagged;
 use super::held::KeysInUse;
 use super::work_requested::disk_keys;
-use crate::command::{Command, Decision};
-use crate::finding::{Finding, Resolved};
+use super::{InForce, by_region};
+use crate::command::Decision;
+use crate::finding::Finding;
 use crate::ids::Region;
 use crate::limits::UNREAD_KEYS_MAX;
-use crate::reason::{Code, Reason};
-use crate::subject::Subject;
+use crate::reason::Code;
 use crate::unaudited::{AllUnreadKeys, UnreadKeys};
 
 /// Subject of the finding about a region.
@@ -27,7 +26,7 @@ const KEYS: &str = "keys";
 
 /// Returns the keys of which nothing is known after this audit. What was not known of a region that
 /// this audit could not read is not known now either.
-pub fn after(tagged: &Tagged, in_force: &InForce, now: Timestamp) -> AllUnreadKeys {
+pub(super) fn after(tagged: &Tagged, in_force: &InForce, now: Timestamp) -> AllUnreadKeys {
     let mut all = in_force.unread_keys.clone();
     all.retain(|region, _| tagged.unread.contains_key(region));
     for (region, keys) in &tagged.keys {
@@ -65,37 +64,20 @@ pub fn late(in_force: &InForce, now: Timestamp) -> AllUnreadKeys {
 
 /// Reports the keys of which nothing was known for too long, once for each region, and the end of
 /// that.
-pub fn tell(all: &AllUnreadKeys, known: &[Finding], now: Timestamp) -> Decision {
-    let mut decision = Decision::default();
-    let known = known.iter().filter(|known| known.reason.code == Code::KeysNotRead);
-    let known: Vec<&Region> = known.map(|known| &known.region).collect();
-    for (region, unread) in all {
-        if unread.is_late(now) && !known.contains(&region) {
-            decision.command(Command::Report(finding(region, unread, now)));
-        }
-    }
-    for region in known.into_iter().filter(|region| !all.contains_key(region)) {
-        let (region, artefact) = (region.clone(), Subject::Other(KEYS.to_string()));
-        let resolved = Resolved { region, artefact, code: Code::KeysNotRead, at: now };
-        decision.command(Command::Resolve(resolved));
-    }
-    decision
+pub(super) fn tell(all: &AllUnreadKeys, known: &[Finding], now: Timestamp) -> Decision {
+    let text =
+        |region: &Region, unread: &UnreadKeys| unread.is_late(now).then(|| text(region, unread));
+    by_region::tell(all, text, (Code::KeysNotRead, KEYS), known, now)
 }
 
-fn finding(region: &Region, unread: &UnreadKeys, now: Timestamp) -> Finding {
+fn text(region: &Region, unread: &UnreadKeys) -> String {
     let (since, answer) = (unread.since.strftime("%Y-%m-%d %H:%M"), &unread.answer);
     let (count, first) = (unread.count(), unread.arns.first().map_or("", String::as_str));
-    let text = format!(
+    format!(
         "the state of {count} in {region} is not known since {since} UTC: {answer}. {first} is one \
          of them. Images and snapshots are encrypted under them. If such a key was disabled or \
          deleted since then, they cannot be used, and `status` does not say so. If a policy \
          forbids it, or the policy of a key, allow the functions kms:DescribeKey. If KMS has \
          trouble, wait"
-    );
-    Finding {
-        region: region.clone(),
-        artefact: Subject::Other(KEYS.to_string()),
-        reason: Reason::new(Code::KeysNotRead, text),
-        seen_at: now,
-    }
+    )
 }

@@ -9,16 +9,14 @@
 
 use jiff::Timestamp;
 
-use super::InForce;
 use super::artefact_audit::Tagged;
 use super::held::{self, Held};
-use crate::command::{Command, Decision};
-use crate::finding::{Finding, Resolved};
+use super::{InForce, by_region};
+use crate::command::Decision;
+use crate::finding::Finding;
 use crate::ids::Region;
 use crate::limits::UNCONFIRMED_LATE;
-use crate::observed::Complete;
-use crate::reason::{Code, Reason};
-use crate::subject::Subject;
+use crate::reason::Code;
 use crate::unaudited::{AllUnaudited, Unaudited};
 
 /// Subject of the finding about a region.
@@ -47,11 +45,8 @@ pub fn after(tagged: &Tagged, in_force: &InForce, now: Timestamp) -> AllUnaudite
 fn by_keys(tagged: &Tagged, region: &Region, held: &[Held]) -> Vec<Timestamp> {
     let of_region = (tagged.images.get(region), tagged.keys.get(region));
     let (Some(images), Some(keys)) = of_region else { return Vec::new() };
-    let shown = Complete(tagged.shown(region).cloned().collect());
-    // Somebody is to look at these anyway.
-    let held: Vec<Held> =
-        held.iter().filter(|held| held.missing_since.is_none()).cloned().collect();
-    held::good_under_unusable_keys(&held, images, &shown, (&keys.described, &tagged.known))
+    let shown = tagged.shown(region);
+    held::good_under_unusable_keys(held, images, shown, (&keys.described, &tagged.known))
 }
 
 /// Counts the places of a region that do not look as the ledger has them, and that nobody has
@@ -80,26 +75,15 @@ pub fn late(in_force: &InForce, now: Timestamp) -> AllUnaudited {
 }
 
 /// Reports the regions that were not read for too long, and the end of that.
-pub fn tell(unaudited: &AllUnaudited, known: &[Finding], now: Timestamp) -> Decision {
-    let mut decision = Decision::default();
-    let known = known.iter().filter(|known| known.reason.code == Code::NotAudited);
-    let known: Vec<&Region> = known.map(|known| &known.region).collect();
-    for (region, unread) in unaudited {
-        if unread.is_late(now) && !known.contains(&region) {
-            decision.command(Command::Report(finding(region, unread, now)));
-        }
-    }
-    for region in known.into_iter().filter(|region| !unaudited.contains_key(region)) {
-        let (region, artefact) = (region.clone(), Subject::Other(AUDIT.to_string()));
-        let resolved = Resolved { region, artefact, code: Code::NotAudited, at: now };
-        decision.command(Command::Resolve(resolved));
-    }
-    decision
+pub(super) fn tell(unaudited: &AllUnaudited, known: &[Finding], now: Timestamp) -> Decision {
+    let text =
+        |region: &Region, unread: &Unaudited| unread.is_late(now).then(|| text(region, unread));
+    by_region::tell(unaudited, text, (Code::NotAudited, AUDIT), known, now)
 }
 
-fn finding(region: &Region, unread: &Unaudited, now: Timestamp) -> Finding {
+fn text(region: &Region, unread: &Unaudited) -> String {
     let (since, answer) = (unread.since.strftime("%Y-%m-%d %H:%M"), &unread.answer);
-    let text = match unread.unconfirmed {
+    match unread.unconfirmed {
         0 => format!(
             "the images and snapshots in {region} were last looked at {since} UTC. Since then the \
              region does not answer: {answer}. What `status` says of {region} was true then; a \
@@ -114,11 +98,5 @@ fn finding(region: &Region, unread: &Unaudited, now: Timestamp) -> Finding {
              KMS may refuse its calls (ec2:DescribeImages, ec2:DescribeSnapshots, \
              kms:DescribeKey), or the event bus of the stack does not take the events that wake it"
         ),
-    };
-    Finding {
-        region: region.clone(),
-        artefact: Subject::Other(AUDIT.to_string()),
-        reason: Reason::new(Code::NotAudited, text),
-        seen_at: now,
     }
 }

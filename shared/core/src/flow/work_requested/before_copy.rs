@@ -202,14 +202,10 @@ fn copies<'a>(
             && family.is_copy(&replica.region, image)
     };
     let mut copies: Vec<&ObservedImage> = listed.iter().filter(is_new).collect();
-    let shows_disks = |image: &ObservedImage| {
-        let mut disks = image.devices.iter();
-        !image.devices.is_empty() && disks.all(|disk| disk.encrypted.is_some())
-    };
     // Where another can be made, none is used that a person has disabled.
     let is_there = |image: &ObservedImage| match image.state {
         ImageState::Available => true,
-        ImageState::Pending => is_undecided(replica) || shows_disks(image),
+        ImageState::Pending => is_undecided(replica) || image.shows_disks(),
         ImageState::Disabled => is_undecided(replica),
         _ => false,
     };
