@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::served::{Served, text};
+use crate::served::{Served, squeezed, text};
 
 const POLICIES: &str = "\
 policies:
@@ -80,11 +80,7 @@ fn what_has_begun_goes_on_and_the_command_says_so() {
 fn refused(served: &Served, arguments: &[&str]) -> String {
     let output = served.run(arguments);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
-    on_one_line(&text(&output.stderr))
-}
-
-fn on_one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    squeezed(&text(&output.stderr))
 }
 
 #[test]
@@ -153,7 +149,7 @@ fn a_home_image_that_is_lost_is_called_off_and_the_replicas_are_kept() {
     let told = served.says(&["status"], "");
     assert!(told.contains("(lost)") && told.contains("FINDINGS"), "{told}");
     let off = format!("`afterimage cancel {point} --place us-east-1` calls the place off");
-    assert!(on_one_line(&told).contains(&off), "{told}");
+    assert!(squeezed(&told).contains(&off), "{told}");
 
     let output = served.run(&["cancel", &point, "--place", "us-east-1"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
@@ -161,10 +157,10 @@ fn a_home_image_that_is_lost_is_called_off_and_the_replicas_are_kept() {
     assert_eq!(text(&output.stdout), said);
     pass_a_day_that_heals(&served);
     assert_eq!(home(), None, "nothing is made again");
-    let told = on_one_line(&served.says(&["status"], ""));
+    let told = squeezed(&served.says(&["status"], ""));
     assert!(told.contains("1 machine: 1 protected") && told.contains("1/1, no home"), "{told}");
     assert!(told.contains("called off by a person") && !told.contains("FINDINGS"), "{told}");
-    let told = on_one_line(&served.says(&["explain", &machine], ""));
+    let told = squeezed(&served.says(&["explain", &machine], ""));
     assert!(told.contains("called off by a person"), "{told}");
     assert!(told.contains("no image at home, 1 of 1 replicas"), "{told}");
     let told = refused(&served, &["cancel", &point, "--place", "us-east-1"]);
@@ -193,10 +189,10 @@ fn a_point_that_has_lost_everything_is_called_off_and_stays_lost() {
     assert!(told.contains("copy called off: eu-west-1"), "{told}");
     pass_a_day_that_heals(&served);
     assert_eq!(home(), None, "it does not begin again");
-    let told = on_one_line(&served.says(&["status"], ""));
+    let told = squeezed(&served.says(&["status"], ""));
     assert!(told.contains("lost") && told.contains("called off by a person"), "{told}");
     assert!(!told.contains("FINDINGS"), "{told}");
-    let told = on_one_line(&served.says(&["explain", &machine], ""));
+    let told = squeezed(&served.says(&["explain", &machine], ""));
     assert!(told.contains("lost") && told.contains("called off by a person"), "{told}");
     let told = refused(&served, &["cancel", &point]);
     assert!(told.contains("us-east-1: its image was lost and is called off already"), "{told}");

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::served::{Served, text};
+use crate::served::{Served, said, squeezed, text};
 
 const POLICIES: &str = "\
 policies:
@@ -58,7 +58,7 @@ fn what_the_policy_leaves_to_a_person_is_made_again_when_they_say_so() {
     served.pass(24 * 3600);
     assert_eq!(good_image(&served), None);
     for told in [served.says(&["status"], ""), served.says(&["explain", &machine], "")] {
-        let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+        let told = squeezed(&told);
         assert!(told.contains(&format!("afterimage heal {point}")), "{told}");
     }
     let output = served.run(&["heal", &point]);
@@ -70,11 +70,6 @@ fn what_the_policy_leaves_to_a_person_is_made_again_when_they_say_so() {
 /// The image of a point, by the names that images have.
 fn image_of(served: &Served, point: &str) -> Option<String> {
     served.image_named(&format!("{point}-*"))
-}
-
-fn said(output: &std::process::Output) -> String {
-    let text = format!("{}{}", text(&output.stdout), text(&output.stderr));
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Two good points of one machine, the older first.

@@ -1,25 +1,7 @@
 //! `afterimage heal` and the finding of a lost image say the same: if the image is made again, and
 //! what it waits for.
 
-use std::process::Output;
-
-use crate::served::{Served, text};
-
-const POLICIES: &str = "\
-policies:
-  gold:
-    select: {regions: [us-east-1], tags: {backup: gold}}
-    triggers: [{on: tag}]
-    replicate: [{region: eu-west-1}]
-";
-
-fn said(output: &Output) -> String {
-    squeezed(&format!("{}{}", text(&output.stdout), text(&output.stderr)))
-}
-
-fn squeezed(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
+use crate::served::{ASKED_FOR, Served, said, squeezed};
 
 /// The findings that are open, and everything else that the status shows.
 fn status(served: &Served) -> String {
@@ -47,7 +29,7 @@ fn an_image_that_waits_for_a_key_is_not_said_to_be_copied_within_minutes() {
     let served = Served::start();
     let key = served.make_key("eu-west-1", "alias/dr");
     let under_key =
-        POLICIES.replace("{region: eu-west-1}", "{region: eu-west-1, kms_key: alias/dr}");
+        ASKED_FOR.replace("{region: eu-west-1}", "{region: eu-west-1, kms_key: alias/dr}");
     let (_, point) = protected(&served, &under_key);
     // The hourly check has just read the key.
     served.pass(900);
@@ -70,7 +52,7 @@ fn an_image_that_waits_for_a_key_is_not_said_to_be_copied_within_minutes() {
 fn what_waits_for_a_disabled_image_is_accepted_and_says_so() {
     let served = Served::start();
     let two =
-        POLICIES.replace("[{region: eu-west-1}]", "[{region: eu-west-1}, {region: eu-central-1}]");
+        ASKED_FOR.replace("[{region: eu-west-1}]", "[{region: eu-west-1}, {region: eu-central-1}]");
     let (_, point) = protected(&served, &two);
     let image = served.disable_image_in("eu-west-1");
     served.pass(2 * 3600);
@@ -95,7 +77,7 @@ fn what_waits_for_a_disabled_image_is_accepted_and_says_so() {
 #[test]
 fn what_a_person_cannot_have_made_again_does_not_tell_them_to_ask_for_it() {
     let served = Served::start();
-    let (machine, point) = protected(&served, &format!("{POLICIES}    heal: false\n"));
+    let (machine, point) = protected(&served, &format!("{ASKED_FOR}    heal: false\n"));
     served.terminate(&machine);
     served.pass(2 * 3600);
     served.delete_image_in("eu-west-1");

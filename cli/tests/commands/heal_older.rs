@@ -1,23 +1,11 @@
 //! Lost places of points that are not the newest: what `status` says of them stays true, and what a
 //! person asks for is made.
 
-use crate::served::{Served, text};
-
-const POLICIES: &str = "\
-policies:
-  gold:
-    select: {regions: [us-east-1], tags: {backup: gold}}
-    triggers: [{on: tag}]
-    replicate: [{region: eu-west-1}]
-";
+use crate::served::{ASKED_FOR, Served, said, squeezed};
 
 const IRELAND: &str = "eu-west-1";
 
 const AN_HOUR: u32 = 3600;
-
-fn squeezed(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
 
 /// The findings that are open, and everything else that the status shows.
 fn status(served: &Served) -> String {
@@ -27,8 +15,7 @@ fn status(served: &Served) -> String {
 /// The exit code of a command, and what it prints.
 fn run(served: &Served, arguments: &[&str]) -> (Option<i32>, String) {
     let output = served.run(arguments);
-    let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
-    (output.status.code(), squeezed(&said))
+    (output.status.code(), said(&output))
 }
 
 /// A machine, and so many good points of it, the oldest first.
@@ -59,7 +46,7 @@ fn delete(served: &Served, point: &str, region: &str) {
 fn each_older_point_that_a_person_asks_for_is_made_again() {
     for region in [IRELAND, "us-east-1"] {
         let served = Served::start();
-        let (_, points) = points(&served, POLICIES, 3);
+        let (_, points) = points(&served, ASKED_FOR, 3);
         for point in &points[..2] {
             delete(&served, point, region);
         }
@@ -81,7 +68,7 @@ fn each_older_point_that_a_person_asks_for_is_made_again() {
 fn waits_for_a_key(served: &Served) -> (String, String, String) {
     let key = served.make_key(IRELAND, "alias/dr");
     let under_key =
-        POLICIES.replace("{region: eu-west-1}", "{region: eu-west-1, kms_key: alias/dr}");
+        ASKED_FOR.replace("{region: eu-west-1}", "{region: eu-west-1, kms_key: alias/dr}");
     let (machine, points) = points(served, &under_key, 1);
     delete(served, &points[0], IRELAND);
     served.disable_key(IRELAND, &key);
@@ -127,7 +114,7 @@ fn a_lost_copy_that_a_newer_point_takes_the_place_of_can_be_called_off() {
 fn a_lost_copy_that_waits_in_a_region_that_the_policy_leaves_is_said_to_be_given_up() {
     let served = Served::start();
     let (machine, point, key) = waits_for_a_key(&served);
-    let left = POLICIES.replace("    replicate: [{region: eu-west-1}]\n", "");
+    let left = ASKED_FOR.replace("    replicate: [{region: eu-west-1}]\n", "");
     served.says(&["policy", "apply", "-", "--yes"], &left);
     served.pass(3 * AN_HOUR);
     let told = status(&served);
@@ -139,7 +126,7 @@ fn a_lost_copy_that_waits_in_a_region_that_the_policy_leaves_is_said_to_be_given
     // A newer point is good when the policy wants the region again.
     capture(&served, &machine);
     served.enable_key(IRELAND, &key);
-    served.says(&["policy", "apply", "-", "--yes"], POLICIES);
+    served.says(&["policy", "apply", "-", "--yes"], ASKED_FOR);
     served.pass(3 * AN_HOUR);
     assert_eq!(image_of(&served, &point, IRELAND), None, "only the newest by itself");
     let told = status(&served);
@@ -154,7 +141,7 @@ fn a_lost_copy_that_waits_in_a_region_that_the_policy_leaves_is_said_to_be_given
 #[test]
 fn what_is_said_of_an_older_point_follows_what_is_left_of_it() {
     let served = Served::start();
-    let (_, points) = points(&served, POLICIES, 2);
+    let (_, points) = points(&served, ASKED_FOR, 2);
     let older = &points[0];
     delete(&served, older, IRELAND);
     served.pass(2 * AN_HOUR);

@@ -343,6 +343,25 @@ pub fn run(variables: &[(&str, &str)], arguments: &[&str], stdin: &str) -> Outpu
     child.wait_with_output().expect("it ends")
 }
 
+/// A policy whose points are asked for, with a copy in Ireland.
+pub const ASKED_FOR: &str = "\
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{on: tag}]
+    replicate: [{region: eu-west-1}]
+";
+
+/// Joins the words of a text with single spaces, wherever its lines were broken.
+pub fn squeezed(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Everything that a command prints, on one line.
+pub fn said(output: &Output) -> String {
+    squeezed(&format!("{}{}", text(&output.stdout), text(&output.stderr)))
+}
+
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("it writes text")
 }

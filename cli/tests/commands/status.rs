@@ -14,7 +14,7 @@ use afterimage_core::status::Status;
 use afterimage_core::summary::{Good, Latest, MachineSummary};
 use jiff::Timestamp;
 
-use crate::served::Served;
+use crate::served::{Served, squeezed};
 
 const GOLD: &str = "\
 policies:
@@ -159,7 +159,7 @@ policies:
     let why = "no replica in eu-west-1 yet: key alias/dr does not exist; create it: ";
     for arguments in [&["status", "--failed"], &["explain", machine.as_str()]] {
         let told = served.says(arguments, "");
-        let words = told.split_whitespace().collect::<Vec<_>>().join(" ");
+        let words = squeezed(&told);
         assert!(words.contains(why), "{told}");
         assert!(words.contains("(copies-held-up); next look 2026-01-01 0"), "{told}");
     }
@@ -181,7 +181,7 @@ fn an_obstacle_that_a_copy_has_met_itself_is_told_once() {
     served.pass(3 * 3600);
     for arguments in [&["status"][..], &["explain", machine.as_str()]] {
         let told = served.says(arguments, "");
-        let words = told.split_whitespace().collect::<Vec<_>>().join(" ");
+        let words = squeezed(&told);
         assert_eq!(words.matches("no replica in eu-west-1 yet: ").count(), 1, "{told}");
     }
 }

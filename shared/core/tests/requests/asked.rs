@@ -17,6 +17,7 @@ use afterimage_core::request_counter::RequestCounter;
 use afterimage_core::slot::PointId;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::sweep::quiet;
 use crate::{at, check, in_force, machine, tags};
 
 const GOLD: &str = "
@@ -111,15 +112,8 @@ impl World {
         reconcile_tick::decide(&reconcile_tick::Input {
             now: self.now,
             in_force: self.in_force.clone(),
-            overdue: Vec::new(),
-            went_back: Default::default(),
-            stopped: Vec::new(),
-            summaries: BTreeMap::new(),
-            waiting: Default::default(),
             tag_requests: TagRequests { machines, counters: self.counters(), abandoned },
-            tagged: None,
-            ended: Default::default(),
-            wanted_again: Default::default(),
+            ..quiet()
         })
     }
 

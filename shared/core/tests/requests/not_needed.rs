@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use afterimage_core::flow::artefact_audit::Tagged;
 use afterimage_core::flow::reconcile_tick::{Input, decide};
-use afterimage_core::flow::{InForce, waiting::Waiting};
 use afterimage_core::observed::Complete;
 use afterimage_core::point::{Place, Point};
 
+use crate::sweep::quiet;
 use crate::tagged::{HOME, ID, id, image, point};
 use crate::{at, region, render, resource};
 
@@ -22,19 +22,7 @@ fn told(change: impl FnOnce(&mut Point)) -> Vec<String> {
         points: BTreeMap::from([(id(ID), point)]),
         ..Tagged::default()
     };
-    let decision = decide(&Input {
-        now: at("2026-01-07T12:00:00Z"),
-        in_force: InForce::default(),
-        overdue: Vec::new(),
-        went_back: Default::default(),
-        stopped: Vec::new(),
-        summaries: BTreeMap::new(),
-        tag_requests: Default::default(),
-        waiting: Waiting::default(),
-        tagged: Some(tagged),
-        ended: Default::default(),
-        wanted_again: Default::default(),
-    });
+    let decision = decide(&Input { tagged: Some(tagged), ..quiet() });
     let lines = render(&decision);
     lines.lines().filter(|line| line.contains("(surplus)")).map(str::to_string).collect()
 }

@@ -1,7 +1,6 @@
 //! Machines that stopped, as their event tells, and as the sweep sees them.
 
 use afterimage_core::command::{Command, Decision};
-use afterimage_core::flow::waiting::Waiting;
 use afterimage_core::flow::work_requested::hinted;
 use afterimage_core::flow::{
     InForce, InstanceStateChanged, Unreadable, instance_state_changed, reconcile_tick,
@@ -12,6 +11,7 @@ use afterimage_core::status::Status;
 use afterimage_core::summary::Good;
 
 use crate::ledger::Ledger;
+use crate::sweep::quiet;
 use crate::{at, check, in_force, machine, tags};
 
 const GOLD: &str = "
@@ -68,15 +68,9 @@ fn sweep(in_force: &InForce, ledger: &Ledger, stopped: &[Instance], now: &str) -
     reconcile_tick::decide(&reconcile_tick::Input {
         now: at(now),
         in_force: in_force.clone(),
-        went_back: Default::default(),
-        overdue: Vec::new(),
         stopped: stopped.to_vec(),
         summaries: ledger.summaries.clone(),
-        tag_requests: Default::default(),
-        waiting: Waiting::default(),
-        tagged: None,
-        ended: Default::default(),
-        wanted_again: Default::default(),
+        ..quiet()
     })
 }
 

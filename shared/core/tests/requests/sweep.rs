@@ -23,7 +23,7 @@ fn queue(place: &str, kind: Kind) -> Queue {
 }
 
 /// A sweep that finds nothing.
-fn quiet() -> Input {
+pub fn quiet() -> Input {
     Input {
         now: at("2026-01-06T20:00:05Z"),
         went_back: Default::default(),

@@ -8,10 +8,8 @@ use std::collections::BTreeMap;
 use crate::render::render;
 
 use afterimage_core::command::{Change, Command, Finding, Record};
-use afterimage_core::flow::InForce;
 use afterimage_core::flow::artefact_audit::Tagged;
 use afterimage_core::flow::reconcile_tick::{Input, decide};
-use afterimage_core::flow::waiting::Waiting;
 use afterimage_core::ids::{AmiId, Region};
 use afterimage_core::machine::{Build, Machine, State, Volume};
 use afterimage_core::observed::{
@@ -23,6 +21,7 @@ use afterimage_core::reason::{Code, Reason};
 use afterimage_core::slot::{Occasion, Slot};
 use afterimage_core::status::Status;
 
+use crate::sweep::quiet;
 use crate::{at, machine, region, resource, tags};
 
 pub const HOME: &str = "us-east-1";
@@ -184,19 +183,7 @@ impl World {
             known: self.known,
             ..Tagged::default()
         };
-        decide(&Input {
-            now: NOW.parse().expect("an instant"),
-            in_force: InForce::default(),
-            overdue: Vec::new(),
-            went_back: Default::default(),
-            stopped: Vec::new(),
-            summaries: BTreeMap::new(),
-            tag_requests: Default::default(),
-            waiting: Waiting::default(),
-            tagged: Some(tagged),
-            ended: Default::default(),
-            wanted_again: Default::default(),
-        })
+        decide(&Input { now: at(NOW), tagged: Some(tagged), ..quiet() })
     }
 }
 

@@ -15,6 +15,7 @@ use afterimage_core::point::{Plan, Point};
 use afterimage_core::policy::Consistency;
 use afterimage_core::slot::{Occasion, Slot};
 
+use crate::sweep::quiet;
 use crate::{at, check, in_force, machine, region, resource};
 use afterimage_core::ids::ResourceId;
 
@@ -81,19 +82,8 @@ fn the_event_of_a_stop_that_is_waited_for_leaves_a_hint() {
 }
 
 fn sweep(points: Vec<Point>, machines: Vec<Instance>) -> Decision {
-    reconcile_tick::decide(&reconcile_tick::Input {
-        now: at(NOW),
-        in_force: InForce::default(),
-        overdue: Vec::new(),
-        went_back: Default::default(),
-        stopped: Vec::new(),
-        summaries: BTreeMap::new(),
-        tag_requests: Default::default(),
-        waiting: Waiting { points, machines },
-        tagged: None,
-        ended: Default::default(),
-        wanted_again: Default::default(),
-    })
+    let waiting = Waiting { points, machines };
+    reconcile_tick::decide(&reconcile_tick::Input { now: at(NOW), waiting, ..quiet() })
 }
 
 /// What becomes of the point of the first machine when it has stopped.
