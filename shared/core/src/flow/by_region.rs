@@ -1,4 +1,5 @@
-//! Findings about whole regions: a person is told of each once, and its end is told.
+//! Findings about whole regions: a person is told of each once, its text follows what is the case,
+//! and its end is told.
 
 use std::collections::BTreeMap;
 
@@ -11,9 +12,11 @@ use crate::reason::{Code, Reason};
 use crate::subject::Subject;
 
 /// Reports what is the case in regions, once for each, and the end of that. `text` returns what a
-/// person is told; none if it is too early for that.
-pub(super) fn tell<T>(
-    all: &BTreeMap<Region, T>,
+/// person is told; none if it is too early for that. The text is changed if the extent differs from
+/// that of the last audit; the answers of AWS may differ every time.
+pub(super) fn tell<T, E: PartialEq>(
+    (all, before): (&BTreeMap<Region, T>, &BTreeMap<Region, T>),
+    extent: impl Fn(&T) -> E,
     text: impl Fn(&Region, &T) -> Option<String>,
     (code, subject): (Code, &str),
     known: &[Finding],
@@ -21,11 +24,16 @@ pub(super) fn tell<T>(
 ) -> Decision {
     let mut decision = Decision::default();
     let open = open(code, known);
-    for (region, one) in all.iter().filter(|(region, _)| !open.contains_key(region)) {
+    for (region, one) in all {
         let Some(text) = text(region, one) else { continue };
         let (artefact, reason) = (Subject::Other(subject.to_string()), Reason::new(code, text));
         let finding = Finding { region: region.clone(), artefact, reason, seen_at: now };
-        decision.command(Command::Report(finding));
+        let differs = before.get(region).is_none_or(|before| extent(before) != extent(one));
+        match open.contains_key(region) {
+            false => decision.command(Command::Report(finding)),
+            true if differs => decision.command(Command::Reword(finding)),
+            true => {}
+        }
     }
     decision.add(ended(all, (code, subject), known, now));
     decision

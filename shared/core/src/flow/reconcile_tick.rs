@@ -117,9 +117,9 @@ pub fn decide(input: &Input) -> Decision {
         decision.add(restored_surplus::look(tagged, input.now));
         decision.add(coverage::look(&input.in_force, &tagged.fleet, &tagged.known, input.now));
         let unaudited = unread_regions::after(tagged, &input.in_force, input.now);
-        decision.add(unread_regions::tell(&unaudited, &tagged.known, input.now));
+        decision.add(unread_regions::tell(&unaudited, &input.in_force, &tagged.known, input.now));
         let unread_keys = unread_keys::after(tagged, &input.in_force, input.now);
-        decision.add(unread_keys::tell(&unread_keys, &tagged.known, input.now));
+        decision.add(unread_keys::tell(&unread_keys, &input.in_force, &tagged.known, input.now));
         let answers = |region: &_| !tagged.unread.contains_key(region);
         let still = stands_still::after(&tagged.overdue, &input.in_force, answers, input.now);
         decision.add(stands_still::tell(&still, &tagged.known, input.now));

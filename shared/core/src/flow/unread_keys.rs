@@ -64,10 +64,23 @@ pub fn late(in_force: &InForce, now: Timestamp) -> AllUnreadKeys {
 
 /// Reports the keys of which nothing was known for too long, once for each region, and the end of
 /// that.
-pub(super) fn tell(all: &AllUnreadKeys, known: &[Finding], now: Timestamp) -> Decision {
+pub(super) fn tell(
+    all: &AllUnreadKeys,
+    in_force: &InForce,
+    known: &[Finding],
+    now: Timestamp,
+) -> Decision {
+    let extent = |unread: &UnreadKeys| unread.arns.clone();
     let text =
         |region: &Region, unread: &UnreadKeys| unread.is_late(now).then(|| text(region, unread));
-    by_region::tell(all, text, (Code::KeysNotRead, KEYS), known, now)
+    by_region::tell(
+        (all, &in_force.unread_keys),
+        extent,
+        text,
+        (Code::KeysNotRead, KEYS),
+        known,
+        now,
+    )
 }
 
 fn text(region: &Region, unread: &UnreadKeys) -> String {

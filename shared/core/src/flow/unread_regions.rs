@@ -75,10 +75,23 @@ pub fn late(in_force: &InForce, now: Timestamp) -> AllUnaudited {
 }
 
 /// Reports the regions that were not read for too long, and the end of that.
-pub(super) fn tell(unaudited: &AllUnaudited, known: &[Finding], now: Timestamp) -> Decision {
+pub(super) fn tell(
+    unaudited: &AllUnaudited,
+    in_force: &InForce,
+    known: &[Finding],
+    now: Timestamp,
+) -> Decision {
+    let extent = |unread: &Unaudited| unread.unconfirmed;
     let text =
         |region: &Region, unread: &Unaudited| unread.is_late(now).then(|| text(region, unread));
-    by_region::tell(unaudited, text, (Code::NotAudited, AUDIT), known, now)
+    by_region::tell(
+        (unaudited, &in_force.unaudited),
+        extent,
+        text,
+        (Code::NotAudited, AUDIT),
+        known,
+        now,
+    )
 }
 
 fn text(region: &Region, unread: &Unaudited) -> String {

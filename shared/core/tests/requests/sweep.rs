@@ -1,9 +1,10 @@
 //! The sweep: workers of what is overdue, and how often it looks through everything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use afterimage_core::command::{Command, Finding};
 use afterimage_core::flow::artefact_audit::Tagged;
+use afterimage_core::flow::held::KeysInUse;
 use afterimage_core::flow::reconcile_tick::{Input, decide, is_time_to_look};
 use afterimage_core::flow::stands_still::{Overdue, conclude};
 use afterimage_core::flow::unread_regions::late;
@@ -13,7 +14,7 @@ use afterimage_core::machine::State;
 use afterimage_core::policy::Trigger;
 use afterimage_core::reason::{Code, Reason};
 use afterimage_core::still::StillWork;
-use afterimage_core::unaudited::Unaudited;
+use afterimage_core::unaudited::{Unaudited, UnreadKeys};
 use afterimage_core::work::{Kind, Queue};
 
 use crate::{at, check, in_force, machine, region};
@@ -137,6 +138,37 @@ fn a_region_that_three_audits_could_not_read_is_told_once_until_it_is_read_again
     check(&look(Some(since), false, std::slice::from_ref(&told)), &[&looked(since)]);
     let over = "= eu-west-1 audit: no longer not-audited";
     check(&look(Some(since), true, &[told]), &[over, "= looked at 2026-01-06T20:00:05Z"]);
+}
+
+/// The number of keys is that of the last audit.
+#[test]
+fn keys_that_three_audits_could_not_read_are_told_as_the_last_audit_found_them() {
+    let away = region("eu-west-1");
+    let look = |keys: &[&str], known: &[Finding]| {
+        let arns: BTreeSet<String> = keys.iter().map(ToString::to_string).collect();
+        let first = keys.iter().take(1).map(ToString::to_string).collect();
+        let (since, answer) = (at("2026-01-06T17:00:05Z"), "an earlier answer".to_string());
+        let unread = UnreadKeys { since, answer, arns: first };
+        let unanswered = arns.iter().map(|arn| (arn.clone(), "no".to_string())).collect();
+        let in_use = KeysInUse { arns, unanswered, ..KeysInUse::default() };
+        let in_force = InForce {
+            looked_at: Some(at("2026-01-06T19:00:00Z")),
+            unread_keys: [(away.clone(), unread)].into(),
+            ..InForce::default()
+        };
+        let keys = [(away.clone(), in_use)].into();
+        let tagged = Some(Tagged { keys, known: known.to_vec(), ..Tagged::default() });
+        decide(&Input { in_force, tagged, ..quiet() }).commands
+    };
+    let first = look(&["key-1"], &[]);
+    let [Command::Report(one), Command::Looked(..)] = &first[..] else { panic!("{first:?}") };
+    assert!(one.reason.text.starts_with("the state of 1 key in eu-west-1 is not known since"));
+    let told = std::slice::from_ref(one);
+    let same = look(&["key-1"], told);
+    assert!(matches!(&same[..], [Command::Looked(..)]), "it is told once: {same:?}");
+    let more = look(&["key-1", "key-2"], told);
+    let [Command::Reword(two), Command::Looked(..)] = &more[..] else { panic!("{more:?}") };
+    assert!(two.reason.text.starts_with("the state of 2 keys in eu-west-1 is not known since"));
 }
 
 #[test]
