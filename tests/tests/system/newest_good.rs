@@ -142,3 +142,30 @@ fn an_image_that_is_enabled_while_its_key_is_disabled_is_not_said_to_be_disabled
         enabled_under_a_disabled_key(FRANKFURT, is_key_first);
     }
 }
+
+/// The key of an image cannot be described, and the image is disabled and enabled again.
+#[test]
+fn an_image_that_is_enabled_under_a_key_that_nobody_may_describe_is_good_again() {
+    scene::play(async |scene| {
+        let key = scene.make_key_in(HOME);
+        scene.make_key_in(FRANKFURT);
+        let machine = scene.machine_under(&key).await;
+        scene.policies(ONE_UNDER_A_KEY).await;
+        scene.make_point(&machine).await;
+        let rule = Rule::fail(When::Before, 400, "AccessDeniedException").action("DescribeKey");
+        scene.fault(rule);
+        for region in [HOME, FRANKFURT] {
+            let image = scene.available(region).await.remove(0);
+            let call = scene.ec2(region).disable_image().image_id(&image.id);
+            call.send().await.expect("it is disabled");
+            scene.pass(2 * AN_HOUR).await;
+            assert_eq!(codes(&scene.the_point().await, "reason"), ["image-disabled"]);
+            let call = scene.ec2(region).enable_image().image_id(&image.id);
+            call.send().await.expect("it is enabled");
+            scene.pass(AN_HOUR + 10).await;
+            assert_eq!(scene.the_point().await["status"], "protected", "{region}");
+            let told = scene.open_codes().await;
+            assert!(!told.contains(&"image-disabled".to_string()), "{region}: {told:?}");
+        }
+    });
+}

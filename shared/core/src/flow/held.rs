@@ -136,7 +136,9 @@ pub fn suspects<'a>(
             let is_news = listed.keys_of(artefact).into_iter().any(is_news);
             held.is_unusable && !is_news && !is_told_as_disabled(artefact)
         }
-        Use::Unknown => true,
+        // Nothing will ever be known of the key: what was disabled and is not is as good as before.
+        Use::Unknown => !held.is_unusable || !is_told_as_disabled(artefact),
+        Use::Unread => true,
     };
     let is_as_held = |held: &Held, artefact: &ResourceId| match artefact {
         ResourceId::Image(id) => match listed.images.get(id).map(|image| image.state) {
@@ -164,7 +166,7 @@ pub(super) fn good_under_unusable_keys<'a>(
 ) -> Vec<Timestamp> {
     let listed = Listed::new(images, snapshots);
     let of_key = |arn: &str| {
-        let is_unusable = !matches!(disk_keys::used(keys, [arn]), Use::Usable | Use::Unknown);
+        let is_unusable = !disk_keys::used(keys, [arn]).may_be_usable();
         let is_told = |known: &&Finding| key_of(&known.artefact).as_deref() == Some(arn);
         known.iter().filter(|_| is_unusable).find(is_told).map(|known| known.seen_at)
     };
@@ -196,7 +198,7 @@ pub fn unusable_keys(
                 deleted(arn, region, now)
             }
             Use::Unusable(which) | Use::Gone(which) => unusable(&which, region),
-            Use::Usable | Use::Unknown => continue,
+            Use::Usable | Use::Unknown | Use::Unread => continue,
         };
         let finding = Finding { region: region.clone(), artefact, reason, seen_at: now };
         match open {
@@ -213,7 +215,7 @@ pub fn unusable_keys(
         let is_there = |state| match state {
             Use::Usable => true,
             Use::Unusable(_) => known.reason.code == Code::KeyDeleted,
-            Use::Gone(_) | Use::Unknown => false,
+            Use::Gone(_) | Use::Unknown | Use::Unread => false,
         };
         // A key under which nothing is good any more keeps nothing from being used.
         if !keys.arns.contains(&arn) || is_there(used(&arn)) {

@@ -29,8 +29,18 @@ pub enum Use {
     /// A key does not exist. The text names it. If KMS says so for a while, the key was deleted,
     /// and nothing brings it back.
     Gone(String),
-    /// Not known: KMS does not say, or the key belongs to another account.
+    /// Not known, and asking tells nothing: KMS refuses to describe a key, or it belongs to another
+    /// account.
     Unknown,
+    /// Not known now: KMS was not asked, or did not answer.
+    Unread,
+}
+
+impl Use {
+    /// Tells whether nothing speaks against the use.
+    pub fn may_be_usable(&self) -> bool {
+        matches!(self, Use::Usable | Use::Unknown | Use::Unread)
+    }
 }
 
 /// Returns the use of an artefact that is encrypted under these keys; none of them if it is not
@@ -45,9 +55,11 @@ pub fn used<'a>(keys: &Keys, arns: impl IntoIterator<Item = &'a str>) -> Use {
                 return Use::Gone(does_not_exist(arn));
             }
             // A role that may not describe a key may all the same be able to use it.
-            Some(KeyAccess::Refused(_) | KeyAccess::ForeignAccount) | None => {
-                all = if all == Use::Usable { Use::Unknown } else { all };
+            Some(KeyAccess::Refused(_) | KeyAccess::ForeignAccount) if all == Use::Usable => {
+                all = Use::Unknown;
             }
+            None if all.may_be_usable() => all = Use::Unread,
+            Some(KeyAccess::Refused(_) | KeyAccess::ForeignAccount) | None => {}
         }
     }
     all

@@ -140,7 +140,7 @@ fn tell_key_at_home(builder: &mut DecisionBuilder, point: &Point, reason: &Reaso
             let (code, at) = (Code::KeyUnusable, input.now);
             builder.resolve(Resolved { region, artefact, code, at });
         }
-        Use::Unusable(_) | Use::Gone(_) | Use::Usable | Use::Unknown => {}
+        Use::Unusable(_) | Use::Gone(_) | Use::Usable | Use::Unknown | Use::Unread => {}
     }
 }
 

@@ -58,7 +58,7 @@ impl Shown<'_> {
         let Some(seen) = image.and_then(|image| self.images.get(image)) else { return false };
         let arns = disk_keys::of_snapshots(&seen.snapshots, self.snapshots);
         let used = disk_keys::used(self.keys, arns);
-        seen.state == ImageState::Available && matches!(used, Use::Usable | Use::Unknown)
+        seen.state == ImageState::Available && used.may_be_usable()
     }
 }
 
@@ -156,8 +156,10 @@ pub(super) fn decide(builder: &mut DecisionBuilder, input: &Input) {
 /// The state of an artefact, as a look by its id shows it.
 enum Seen {
     There,
-    /// There, and nothing tells if its key can be used.
+    /// There, and nothing will tell if its key can be used.
     KeyUnknown,
+    /// There, and KMS did not say if its key can be used.
+    KeyUnread,
     /// There, with a key that cannot be used. The text names it.
     KeyUnusable(String),
     /// There, with a key that does not exist. The text names it.
@@ -192,6 +194,7 @@ fn with_keys<'a>(snapshots: impl IntoIterator<Item = &'a SnapshotId>, input: &'a
     match disk_keys::used(&input.healing.keys, arns) {
         Use::Usable => Seen::There,
         Use::Unknown => Seen::KeyUnknown,
+        Use::Unread => Seen::KeyUnread,
         Use::Unusable(which) => Seen::KeyUnusable(which),
         Use::Gone(which) => Seen::KeyGone(which),
     }
@@ -208,6 +211,17 @@ fn seen_at_home(point: &Point, enough: SignedDuration, input: &Input) -> Seen {
                 false => absent(point.missing_since, enough, input.now),
             }
         }
+    }
+}
+
+/// What a look at a place that was of no use shows, if nothing will tell of its key: an image that
+/// is not disabled any more is as good as it was before, unless its key was the reason.
+fn enabled(seen: Seen, is_unusable: bool, known: Option<&Reason>) -> Seen {
+    let is_of_key =
+        known.is_some_and(|known| matches!(known.code, Code::KeyUnusable | Code::KeyDeleted));
+    match seen {
+        Seen::KeyUnknown if is_unusable && !is_of_key => Seen::There,
+        seen => seen,
     }
 }
 
@@ -231,7 +245,7 @@ fn look_at_home(
     let name = artefact.as_ref().map_or("a snapshot".to_string(), ToString::to_string);
     let artefact = artefact.as_ref();
     let is_unusable = point.home_place == Place::Unusable;
-    let seen = seen_at_home(point, enough, input);
+    let seen = enabled(seen_at_home(point, enough, input), is_unusable, point.reason.as_ref());
     if is_unusable {
         not_disabled(builder, &seen, home, point.image.as_ref(), now);
     }
@@ -274,8 +288,8 @@ fn look_at_home(
             loss::home(point, Place::Lost, reason, now)?
         }
         // As the ledger has it; a key of which nothing is known changes nothing.
-        (Seen::There | Seen::KeyUnknown, false)
-        | (Seen::KeyUnknown | Seen::KeyUnusable(_) | Seen::Disabled, true) => {
+        (Seen::There | Seen::KeyUnknown | Seen::KeyUnread, false)
+        | (Seen::KeyUnknown | Seen::KeyUnread | Seen::KeyUnusable(_) | Seen::Disabled, true) => {
             builder.record(Change::point(loss::cleared(point)));
             return Ok(());
         }
@@ -301,6 +315,7 @@ fn look_at_replica(
     let clear = || Replica { missing_since: None, step: replica.step.settled(), ..replica.clone() };
     let is_unusable = replica.status == ReplicaStatus::Unusable;
     let seen = seen(image, replica.missing_since, enough, input);
+    let seen = enabled(seen, is_unusable, replica.reason.as_ref());
     if is_unusable {
         not_disabled(builder, &seen, region, Some(image), now);
     }
@@ -347,8 +362,8 @@ fn look_at_replica(
             loss::replica(point, replica, ReplicaEvent::Lose, reason, now)?
         }
         // As the ledger has it; a key of which nothing is known changes nothing.
-        (Seen::There | Seen::KeyUnknown, false)
-        | (Seen::KeyUnknown | Seen::KeyUnusable(_) | Seen::Disabled, true) => {
+        (Seen::There | Seen::KeyUnknown | Seen::KeyUnread, false)
+        | (Seen::KeyUnknown | Seen::KeyUnread | Seen::KeyUnusable(_) | Seen::Disabled, true) => {
             builder.record(Change::replica(clear()));
             return Ok(());
         }
@@ -425,7 +440,7 @@ fn not_disabled(
         Seen::There | Seen::KeyUnusable(_) | Seen::KeyGone(_) | Seen::Gone => {
             resolve(builder, region, image, Code::ImageDisabled, now);
         }
-        Seen::KeyUnknown | Seen::Disabled | Seen::NotShown => {}
+        Seen::KeyUnknown | Seen::KeyUnread | Seen::Disabled | Seen::NotShown => {}
     }
 }
 

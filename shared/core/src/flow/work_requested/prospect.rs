@@ -249,7 +249,7 @@ pub fn can_register(facts: &Facts) -> bool {
     let may_be_used = match disk_keys::used(facts.keys, keys) {
         Use::Gone(_) => false,
         Use::Usable => true,
-        Use::Unusable(_) | Use::Unknown => point.key_deleted.is_none(),
+        Use::Unusable(_) | Use::Unknown | Use::Unread => point.key_deleted.is_none(),
     };
     let are_there = !point.snapshots.is_empty() && point.snapshots.values().all(is_there);
     point.plan.kind == Artefact::Image && !point.is_created() && are_there && may_be_used
@@ -278,7 +278,9 @@ fn copied_back<'a>(facts: &Facts<'a>, source: Source<'a>) -> Prospect<'a> {
     };
     match disk_keys::used(facts.keys, [key.as_str()]) {
         Use::Usable => Prospect::Now(Way::Copy(source)),
-        Use::Unknown => Prospect::Now(Way::Copy(Source { is_key_known: false, ..source })),
+        Use::Unknown | Use::Unread => {
+            Prospect::Now(Way::Copy(Source { is_key_known: false, ..source }))
+        }
         Use::Unusable(which) => later(back_under(facts.point, &which), PROBE_EVERY),
         Use::Gone(which) => never(back_under(facts.point, &which), PROBE_EVERY),
     }
