@@ -80,15 +80,14 @@ impl Executor<'_> {
         let renews = is_to_renew(self.leases.get(queue).copied(), self.aws.clock.now());
         let lease = renews.then(|| self.lease(queue.clone()));
         let lease_use = lease.as_ref().map_or(LeaseUse::None, LeaseUse::Take);
-        let written = self.aws.ledger.write(change, lease_use, &mut self.writer).await?;
+        let written = self.write(change, lease_use).await?;
         match written {
             Written::Done => {
-                self.applied.wrote += 1;
                 if let Some(lease) = lease {
                     self.leases.insert(lease.queue, lease.until);
                 }
             }
-            Written::Lost => self.lost(change),
+            Written::Lost => {}
             Written::NoLease => {
                 tracing::debug!(about = %queue, "another worker is at it");
                 self.applied.no_lease = true;

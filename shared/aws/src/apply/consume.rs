@@ -16,15 +16,10 @@ impl Executor<'_> {
     /// whose tags cannot be changed does not hold up the others; its failure is returned after they
     /// were dealt with.
     pub(super) async fn consume(&mut self, consume: &Consume) -> Result<(), Failure> {
-        if let Some(taken) = &consume.taken {
-            let none = LeaseUse::None;
-            match self.aws.ledger.write(taken, none, &mut self.writer).await? {
-                Written::Done => self.applied.wrote += 1,
-                Written::Lost | Written::NoLease => {
-                    self.lost(taken);
-                    return Ok(());
-                }
-            }
+        if let Some(taken) = &consume.taken
+            && self.write(taken, LeaseUse::None).await? != Written::Done
+        {
+            return Ok(());
         }
         // A request that leaves no record is answered before its tag is removed: without the tag
         // nothing would be left from which to answer it again.

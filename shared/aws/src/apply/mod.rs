@@ -9,6 +9,10 @@
 //! 3. The lease outlasts the call at its longest; the call is made.
 //! 4. The outcome is recorded, and with the last outcome the lease is given back.
 //!
+//! A decision may write a record twice. If somebody else was faster with the first write, the
+//! second is left out: it was decided without knowing theirs, and the version that it expects may
+//! be theirs.
+//!
 //! A failure ends all this at once: every intent is in the ledger, and is settled from there. A
 //! record that cannot be written as it is stops nothing but itself. Wakes are sent last, each once,
 //! and also after a failure, because they belong to records that are already written.
@@ -32,7 +36,8 @@ pub use afterimage_core::worker::Applied;
 
 use crate::error::chain;
 use crate::invocation::Context;
-use crate::ledger::{Lease, LeaseUse, Writer, Written};
+use crate::ledger::keys::Key;
+use crate::ledger::{Lease, LeaseUse, Writer, Written, key_of};
 use crate::{Aws, Failure, log};
 
 /// Claims the next look at a queue. False if another worker has claimed a look that is still to
@@ -110,6 +115,8 @@ struct Executor<'a> {
     /// The number of calls that are still to be made in each queue.
     to_create: BTreeMap<Queue, usize>,
     pace: Pace,
+    /// The records of the changes that were not written, with the version that each was to have.
+    lost: BTreeMap<Key, u64>,
     /// The failure of the first machine that was not answered.
     unanswered: Option<Failure>,
     /// True if another worker has counted the round of the same region.
@@ -136,6 +143,7 @@ impl<'a> Executor<'a> {
             held_up: BTreeSet::new(),
             to_create: BTreeMap::new(),
             pace: Pace::default(),
+            lost: BTreeMap::new(),
             unanswered: None,
             is_outdone: false,
             still: Vec::new(),
@@ -242,16 +250,9 @@ impl<'a> Executor<'a> {
         let done = self.leases.keys().find(|queue| self.is_last(queue)).cloned();
         let lease = done.map(|queue| self.lease(queue));
         let lease_use = lease.as_ref().map_or(LeaseUse::None, LeaseUse::Release);
-        let written = self.aws.ledger.write(change, lease_use, &mut self.writer).await?;
-        match written {
-            Written::Done => self.applied.wrote += 1,
-            // A lease that is held stays held, and is given back at the end.
-            Written::Lost | Written::NoLease => {
-                self.lost(change);
-                return Ok(());
-            }
-        }
-        if let Some(lease) = lease {
+        let written = self.write(change, lease_use).await?;
+        // A lease that is held stays held if nothing was written, and is given back at the end.
+        if let (Written::Done, Some(lease)) = (written, lease) {
             self.leases.remove(&lease.queue);
         }
         Ok(())
@@ -263,9 +264,32 @@ impl<'a> Executor<'a> {
         self.applied.lost += usize::from(!is_written);
     }
 
-    fn lost(&mut self, change: &Change) {
-        self.applied.lost += 1;
-        tracing::debug!(records = change.writes.len(), "somebody else was faster");
+    /// Writes a change, unless it follows on one of this decision that was not written.
+    async fn write(
+        &mut self,
+        change: &Change,
+        lease_use: LeaseUse<'_>,
+    ) -> Result<Written, Failure> {
+        let expected = || change.writes.iter().map(|write| (key_of(&write.record), write.expected));
+        let follows = |(key, expected)| self.lost.get(&key).is_some_and(|lost| expected > *lost);
+        let written = match expected().any(follows) {
+            true => Written::Lost,
+            false => self.aws.ledger.write(change, lease_use, &mut self.writer).await?,
+        };
+        match written {
+            Written::Done => self.applied.wrote += 1,
+            Written::Lost => {
+                self.applied.lost += 1;
+                tracing::debug!(records = change.writes.len(), "somebody else was faster");
+            }
+            Written::NoLease => tracing::debug!("another worker has the lease"),
+        }
+        if written != Written::Done {
+            for (key, expected) in expected() {
+                self.lost.entry(key).or_insert(expected);
+            }
+        }
+        Ok(written)
     }
 
     /// Keeps a finding once, and logs it once, when it is new.

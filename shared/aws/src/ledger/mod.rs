@@ -43,6 +43,7 @@ use crate::error::Failure;
 
 pub use copy::{Copied, Part};
 pub use lease::{Lease, LeaseUse};
+pub use record::key_of;
 pub use write::Written;
 
 /// Longest time of one attempt. DynamoDB answers within milliseconds, so a later response is lost.

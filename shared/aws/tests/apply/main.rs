@@ -3,6 +3,7 @@
 
 mod consuming;
 mod creating;
+mod outdone;
 mod waking;
 
 use std::time::Duration;

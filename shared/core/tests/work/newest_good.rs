@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use afterimage_core::change::{Change, Record};
+use afterimage_core::change::{Change, Record, Write};
 use afterimage_core::command::{Command, Decision};
 use afterimage_core::flow::work_requested::confirm::{self, decide};
 use afterimage_core::flow::work_requested::missing::{Shown, machines_to_recall};
@@ -44,6 +44,15 @@ struct World {
     replicas: BTreeMap<PointId, Replica>,
     good: Option<Good>,
     fates: Vec<Fate>,
+}
+
+/// Tells whether two records are of one point or replica.
+fn is_of_one(one: &Record, other: &Record) -> bool {
+    match (one, other) {
+        (Record::Point(one), Record::Point(other)) => one.id == other.id,
+        (Record::Replica(one), Record::Replica(other)) => one.point == other.point,
+        _ => false,
+    }
 }
 
 fn image_of(place: usize) -> AmiId {
@@ -154,6 +163,16 @@ impl World {
         input
     }
 
+    /// Looks as [`World::look`], but in the first round both workers read before one of them
+    /// writes: first the one of this region.
+    fn look_at_once(&mut self, first: usize) {
+        self.carry_out(&held::look_at(&self.suspects(), self.now));
+        let both = [first, 1 - first].map(|worker| decide(&self.input(&region(REGIONS[worker]))));
+        both.iter().for_each(|decision| self.carry_out(decision));
+        self.now += LOST_AFTER;
+        self.look();
+    }
+
     /// Looks as the audit and the workers do, until nobody has anything to look at. Returns the
     /// number of rounds.
     fn look(&mut self) -> usize {
@@ -176,21 +195,30 @@ impl World {
         panic!("there is no end to it");
     }
 
+    /// Carries a decision out. What follows on a change that was not written is not written either.
     fn carry_out(&mut self, decision: &Decision) {
+        let mut lost: Vec<&Write> = Vec::new();
         for change in decision.commands.iter().filter_map(Command::change) {
-            self.write(change);
+            let follows = |write: &Write| {
+                let mut before = lost.iter().filter(|lost| is_of_one(&lost.record, &write.record));
+                before.any(|lost| lost.expected < write.expected)
+            };
+            if change.writes.iter().any(follows) || !self.write(change) {
+                lost.extend(&change.writes);
+            }
         }
     }
 
-    /// Writes all of a change or nothing of it: another one may have been faster.
-    fn write(&mut self, change: &Change) {
+    /// Writes all of a change or nothing of it: another one may have been faster. Tells whether it
+    /// is written.
+    fn write(&mut self, change: &Change) -> bool {
         let is_expected = change.writes.iter().all(|write| match &write.record {
             Record::Point(point) => self.points[&point.id].version == write.expected,
             Record::Replica(replica) => self.replicas[&replica.point].version == write.expected,
             _ => true,
         });
         if !is_expected {
-            return;
+            return false;
         }
         for write in &change.writes {
             match &write.record {
@@ -206,6 +234,7 @@ impl World {
         if let Some(summary) = &change.summary {
             self.tell(summary);
         }
+        true
     }
 
     fn tell(&mut self, summary: &Summary) {
@@ -298,12 +327,37 @@ fn the_summary_names_the_newest_point_when_one_place_goes_as_another_comes() {
     }
 }
 
+/// Between two looks, places of both points become unusable and usable again, and the workers of
+/// the two regions look at the same time.
 #[test]
-fn all_points_of_a_machine_whose_keys_are_disabled_are_told_in_one_round() {
+fn the_summary_names_the_newest_point_when_two_workers_look_at_once() {
+    let before = World::new(2);
+    for first in 0..16_usize {
+        for then in 0..16_usize {
+            for worker in [0, 1] {
+                let mut world = before.clone();
+                let fates = |number: usize, bad: Fate| -> Vec<Fate> {
+                    let fate =
+                        |place: usize| if number >> place & 1 == 0 { Fate::Usable } else { bad };
+                    (0..4).map(fate).collect()
+                };
+                world.fates = fates(first, Fate::KeyDisabled);
+                world.look();
+                world.fates = fates(then, Fate::KeyDisabled);
+                world.look_at_once(worker);
+                let what = format!("{first:04b}, then {then:04b}, worker {worker} first");
+                world.assert_true(&what);
+            }
+        }
+    }
+}
+
+#[test]
+fn all_points_of_a_machine_whose_keys_are_disabled_are_told_at_once() {
     let mut world = World::new(30);
     world.fates.fill(Fate::KeyDisabled);
     let rounds = world.look();
-    assert_eq!(rounds, 1);
+    assert_eq!(rounds, 2, "the newest is looked at once more");
     world.assert_true("all of them");
     // Two of them can be used again.
     world.fates[20] = Fate::Usable;

@@ -162,7 +162,8 @@ fn put_off_home(
         None => point.step.settled(),
     };
     let reason = Some(reason.clone());
-    builder.record(summary::recorded(Point { step, reason, ..point.clone() }));
+    let change = summary::recorded(Point { step, reason, ..point.clone() });
+    builder.record(losses::telling_again(builder, point, change, input));
 }
 
 /// Tells what is done about the artefact that is lost at home, in its finding.
@@ -284,7 +285,7 @@ fn heal_replica(
             let after = withdrawn::replica(replica, wait.reason.clone())?;
             builder.record(replicas::settled(point, vec![after])?);
         } else {
-            put_off_elsewhere(builder, replica, (words, wait), now);
+            put_off_elsewhere(builder, (point, replica), (words, wait), input);
         }
     }
     let Prospect::Now(Way::Copy(Source { region: source, image, .. })) = prospect else {
@@ -315,10 +316,11 @@ fn heal_replica(
 /// Records why a replica is not made again now, and when it is looked at again.
 fn put_off_elsewhere(
     builder: &mut DecisionBuilder,
-    replica: &Replica,
+    (point, replica): (&Point, &Replica),
     (words, wait): (&'static str, &Wait),
-    now: Timestamp,
+    input: &Input,
 ) {
+    let now = input.now;
     let reason = &wait.reason;
     builder.say(replica.about(), reason.clone());
     if replica.reason.as_ref() != Some(reason) {
@@ -329,7 +331,8 @@ fn put_off_elsewhere(
         None => replica.step.settled(),
     };
     let reason = Some(reason.clone());
-    builder.record(Change::replica(Replica { step, reason, ..replica.clone() }));
+    let change = Change::replica(Replica { step, reason, ..replica.clone() });
+    builder.record(losses::telling_again(builder, point, change, input));
 }
 
 /// Takes the copy that a place has in place of the one that is gone, if the ledger does not know it

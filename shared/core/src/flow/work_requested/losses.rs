@@ -8,10 +8,11 @@ use super::prospect::NEVER;
 use crate::change::{Change, Write};
 use crate::command::{Finding, Resolved};
 use crate::ids::{Region, ResourceId};
-use crate::point::{Point, Replica, ReplicaStatus};
+use crate::limits::SETTLE;
+use crate::point::{Point, Replica, ReplicaStatus, Step};
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
-use crate::summary::{Good, News};
+use crate::summary::{Good, News, Summary};
 use crate::transition::{loss, summary};
 use crate::work::{Kind, Queue};
 
@@ -117,6 +118,11 @@ fn next_good<'a>(
     Some((other.clone(), replicas, good))
 }
 
+/// Tells whether a good point is older than another point.
+fn is_older(good: &Good, point: &Point) -> bool {
+    point.taken_at.is_none_or(|taken_at| good.taken_at <= taken_at)
+}
+
 /// Returns the change of a point that has lost something, with the summary of its machine. If the
 /// point can no longer be recovered from, the newest that can takes its place. If that is an older
 /// point, it is written too: the summary must not tell of it what was true before. What it has lost
@@ -132,8 +138,7 @@ pub(super) fn telling(
         return change.telling(Some(told.telling(News::Good(good))));
     }
     let next = next_good(builder, point, input);
-    let is_older = |good: &Good| point.taken_at.is_none_or(|taken_at| good.taken_at <= taken_at);
-    if let Some((other, replicas, _)) = next.as_ref().filter(|(.., good)| is_older(good)) {
+    if let Some((other, replicas, _)) = next.as_ref().filter(|(.., good)| is_older(good, point)) {
         let now = input.now;
         let is_home_lost = loss::has_lost(other);
         let other = if is_home_lost { other.due_now(now) } else { other.clone() };
@@ -151,4 +156,37 @@ pub(super) fn telling(
     }
     let good = next.map(|(.., good)| Box::new(good));
     change.telling(Some(told.telling(News::Instead { of: point.id.clone(), good })))
+}
+
+/// Returns the change of a point that cannot be recovered from, as an earlier look has told
+/// already, with the newest that can: at that look, the worker of another region may just have made
+/// a point usable again, without knowing that this one is not.
+pub(super) fn telling_again(
+    builder: &DecisionBuilder,
+    point: &Point,
+    mut change: Change,
+    input: &Input,
+) -> Change {
+    if Good::of(point).is_some() {
+        return change;
+    }
+    let next = next_good(builder, point, input).filter(|(.., good)| is_older(good, point));
+    let Some((other, _, good)) = next else { return change };
+    let told = change.summary.take().unwrap_or_else(|| Summary::of(point));
+    change.writes.push(Write::point(other));
+    change.telling(Some(told.telling(News::Good(good))))
+}
+
+/// Returns the step of a place that is of no use. If its point was the newest that one could
+/// recover from, and is not any more, the place is looked at once more ([`telling_again`]).
+pub(super) fn of_no_use(step: &Step, point: &Point, input: &Input) -> Step {
+    let is_newer = |other: &Point| {
+        let is_of_policy = other.slot.policy == point.slot.policy;
+        is_of_policy && other.taken_at > point.taken_at && Good::of(other).is_some()
+    };
+    let mut others = input.history.get(point.instance()).into_iter().flatten();
+    match Good::of(point).is_some() || others.any(|(other, _)| is_newer(other)) {
+        true => step.settled(),
+        false => loss::looked_at(step, SETTLE, input.now),
+    }
 }

@@ -274,12 +274,15 @@ fn look_at_home(
             replicas::judged(after)?
         }
         (Seen::KeyUnusable(which), false) => {
-            loss::home(point, Place::Unusable, disk_keys::unusable(&name, home, &which), now)?
+            let reason = disk_keys::unusable(&name, home, &which);
+            let after = loss::home(point, Place::Unusable, reason, now)?;
+            Point { step: losses::of_no_use(&after.step, &after, input), ..after }
         }
         (Seen::Disabled, false) => {
             let reason = disabled(&name, home);
             report(builder, home, artefact, &reason, now);
-            loss::home(point, Place::Unusable, reason, now)?
+            let after = loss::home(point, Place::Unusable, reason, now)?;
+            Point { step: losses::of_no_use(&after.step, &after, input), ..after }
         }
         (Seen::Gone, _) => {
             let Some(lost) = artefact else { return Ok(()) };
@@ -290,7 +293,8 @@ fn look_at_home(
         // As the ledger has it; a key of which nothing is known changes nothing.
         (Seen::There | Seen::KeyUnknown | Seen::KeyUnread, false)
         | (Seen::KeyUnknown | Seen::KeyUnread | Seen::KeyUnusable(_) | Seen::Disabled, true) => {
-            builder.record(Change::point(loss::cleared(point)));
+            let change = Change::point(loss::cleared(point));
+            builder.record(losses::telling_again(builder, point, change, input));
             return Ok(());
         }
     };
@@ -348,12 +352,12 @@ fn look_at_replica(
         }
         (Seen::KeyUnusable(which), false) => {
             let reason = disk_keys::unusable(image.as_str(), region, &which);
-            loss::replica(point, replica, ReplicaEvent::Disable, reason, now)?
+            of_no_use(point, replica, reason, input)?
         }
         (Seen::Disabled, false) => {
             let reason = disabled(image.as_str(), region);
             report(builder, region, Some(&image.clone().into()), &reason, now);
-            loss::replica(point, replica, ReplicaEvent::Disable, reason, now)?
+            of_no_use(point, replica, reason, input)?
         }
         (Seen::Gone, _) => {
             let lost = image.clone().into();
@@ -364,7 +368,8 @@ fn look_at_replica(
         // As the ledger has it; a key of which nothing is known changes nothing.
         (Seen::There | Seen::KeyUnknown | Seen::KeyUnread, false)
         | (Seen::KeyUnknown | Seen::KeyUnread | Seen::KeyUnusable(_) | Seen::Disabled, true) => {
-            builder.record(Change::replica(clear()));
+            let change = Change::replica(clear());
+            builder.record(losses::telling_again(builder, point, change, input));
             return Ok(());
         }
     };
@@ -379,6 +384,18 @@ fn look_at_replica(
     let change = losses::telling(builder, &point, change, input);
     builder.record(lost.into_iter().fold(change, Change::with));
     Ok(())
+}
+
+/// Returns the point and its replica, which is of no use.
+fn of_no_use(
+    point: &Point,
+    replica: &Replica,
+    reason: Reason,
+    input: &Input,
+) -> Result<(Point, Replica), Illegal> {
+    let (point, after) = loss::replica(point, replica, ReplicaEvent::Disable, reason, input.now)?;
+    let step = losses::of_no_use(&after.step, &point, input);
+    Ok((point, Replica { step, ..after }))
 }
 
 /// Returns the replica whose image was not shown, and is looked at again.
