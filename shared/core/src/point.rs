@@ -86,6 +86,25 @@ pub struct Point {
     /// says of that.
     #[serde(default, skip_serializing_if = "is_false")]
     pub heal_asked: bool,
+    /// What was made before the point lost everything and began again, until it is made anew: what
+    /// was lost may be restored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Box<Made>>,
+}
+
+/// What was made of a point.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Made {
+    pub taken_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grade: Option<Grade>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<Chosen>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<Machine>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub snapshots: BTreeMap<VolumeId, SnapshotId>,
 }
 
 /// A method that was chosen.
@@ -276,6 +295,7 @@ impl Point {
             lost: None,
             healed: Vec::new(),
             heal_asked: false,
+            before: None,
             key_deleted: None,
         }
     }

@@ -135,6 +135,79 @@ fn everything_that_was_lost_for_good_can_be_restored() {
     });
 }
 
+impl Scene {
+    /// Deletes all images of a point, which begins again and may make no snapshots. Returns the
+    /// images.
+    async fn lose_all(&self) -> Vec<(&'static str, Image)> {
+        let denied = Rule::fail(When::Before, 403, "UnauthorizedOperation");
+        self.fault(denied.action("CreateSnapshots"));
+        let mut lost = Vec::new();
+        for region in PLACES {
+            let image = self.available(region).await.remove(0);
+            self.deregister(region, &image, true).await;
+            lost.push((region, image));
+        }
+        self.pass(30).await;
+        assert_eq!(self.the_point().await["status"], "requested", "it begins again");
+        lost
+    }
+}
+
+#[test]
+fn images_that_are_restored_after_their_point_could_not_begin_again_are_good() {
+    play(async |scene| {
+        let machine = scene.protect_one(ON_STOP).await;
+        let before = scene.the_point().await;
+        let lost = scene.lose_all().await;
+        scene.start(&machine).await;
+        scene.no_more_faults();
+        scene.pass(TWO_HOURS).await;
+        let point = scene.the_point().await;
+        assert_eq!(point["status"], "lost", "{point:#?}");
+        let told = scene.open_findings().await;
+        assert_eq!(told.len(), PLACES.len(), "{told:#?}");
+        for finding in &told {
+            let text = &finding["reason"];
+            assert!(text.contains("It is not made again"), "{text}");
+        }
+        let made = scene.made();
+        for (region, image) in &lost {
+            scene.restore(region, image).await;
+        }
+        scene.pass(TWO_HOURS).await;
+        let point = scene.the_point().await;
+        assert_eq!(point["status"], "protected", "{point:#?}");
+        for same in ["taken_at", "grade", "image", "snapshots"] {
+            assert_eq!(point[same], before[same], "{same}");
+        }
+        assert_eq!(scene.open_codes().await, Vec::<String>::new());
+        assert_eq!(scene.good().await.expect("it is good")["image"], lost[0].1.id);
+        assert_eq!(scene.made(), made, "nothing is made");
+        scene.assert_true().await;
+    });
+}
+
+#[test]
+fn an_image_that_is_restored_while_its_point_begins_again_is_good() {
+    play(async |scene| {
+        scene.protect_one(ON_STOP).await;
+        let lost = scene.lose_all().await;
+        let (region, image) = &lost[1];
+        scene.restore(region, image).await;
+        scene.pass(75).await;
+        let good = scene.good().await.expect("it is good");
+        assert_eq!(good["replicas"], serde_json::json!([region]), "{good:#}");
+        scene.no_more_faults();
+        scene.pass(2 * TWO_HOURS).await;
+        let point = scene.the_point().await;
+        assert_eq!(point["status"], "protected", "{point:#?}");
+        assert_eq!(scene.point_image(region).await, image.id);
+        assert_eq!(scene.count("CreateSnapshots", HOME), 1, "its data is that of the restored one");
+        assert_eq!(scene.open_codes().await, Vec::<String>::new());
+        scene.assert_true().await;
+    });
+}
+
 #[test]
 fn the_images_of_an_older_point_are_good_again() {
     play(async |scene| {

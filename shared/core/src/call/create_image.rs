@@ -85,7 +85,7 @@ pub fn conclude(
     Ok(match outcome {
         Outcome::Made(image) => recorded(success::created(point, image, now)?),
         Outcome::NameTaken(answer) => name_taken(point, &answer, now),
-        Outcome::Gone(answer) => machine_gone(point, &answer)?,
+        Outcome::Gone(answer) => machine_gone(point, &answer, now)?,
         Outcome::Failed(answer) => failed(point, &answer, now)?,
         Outcome::Throttled(answer) => throttled(point, &answer, now)?,
         Outcome::Refused(answer) => refused(point, &answer, now)?,

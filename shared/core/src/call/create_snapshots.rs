@@ -91,7 +91,7 @@ pub fn conclude(
     point.must_be(Status::Snapshotting, Event::Made)?;
     Ok(match outcome {
         Outcome::Made(set) => made(point, set, now)?,
-        Outcome::Gone(answer) => machine_gone(point, &answer)?,
+        Outcome::Gone(answer) => machine_gone(point, &answer, now)?,
         // Snapshots have no names, so this answer counts as a failure.
         Outcome::NameTaken(answer) | Outcome::Failed(answer) => failed(point, &answer, now)?,
         Outcome::Throttled(answer) => throttled(point, &answer, now)?,

@@ -56,7 +56,7 @@ pub(super) fn refused(
     let is_down = point.plan.consistency == Consistency::StopStart
         && point.status.making() != Some(Making::Image);
     match is_down {
-        true => retry::given_up(point, reason).map(recorded),
+        true => retry::given_up(point, reason, now).map(recorded),
         false => retry::failed(point, reason, Next::Backoff, now).map(recorded),
     }
 }
@@ -65,9 +65,10 @@ pub(super) fn refused(
 pub(super) fn machine_gone(
     point: &Point,
     answer: &Answer,
+    now: Timestamp,
 ) -> Result<Conclusion, IllegalTransition> {
     let reason = Reason::new(Code::MachineGone, answer.to_string());
-    retry::given_up(point, reason).map(recorded)
+    retry::given_up(point, reason, now).map(recorded)
 }
 
 /// Keeps the intent of a call without an outcome. Its worker looks for what the call made as soon

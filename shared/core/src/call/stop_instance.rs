@@ -215,7 +215,7 @@ impl End<'_> {
             summary: None,
         };
         if let Some((point, event)) = self.point.zip(of_point)
-            && let Some((point, summary)) = ended_point(point, event, reason.clone())?
+            && let Some((point, summary)) = ended_point(point, event, reason.clone(), self.now)?
         {
             change = change.with(Write::point(point)).telling(Some(summary));
         }

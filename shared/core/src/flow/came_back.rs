@@ -5,6 +5,7 @@
 //! lost. The record goes into the queue of the worker that confirms, which looks at the artefact by
 //! its id, and decides.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -16,8 +17,9 @@ use crate::ids::{Region, SnapshotId};
 use crate::names::TAG_POINT;
 use crate::observed::{ImageState, ObservedImage, SnapshotState};
 use crate::point::{Point, Replica, ReplicaStatus};
+use crate::reason::{Code, Reason};
 use crate::slot::PointId;
-use crate::transition::came_back;
+use crate::transition::{came_back, loss};
 use crate::work::{Kind, Queue};
 
 /// Decides that the lost places whose artefact is listed are looked at, at once.
@@ -28,25 +30,30 @@ pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
     for (region, images) in &tagged.images {
         for image in &images.0 {
             let named = image.tags.get(TAG_POINT).and_then(|id| PointId::parse(id).ok());
-            let Some(point) = named.and_then(|id| tagged.points.get(&id)) else { continue };
-            if point.home == *region && came_back::is_home_back(point, image) {
-                points.insert(&point.id, point.due_now(now));
+            let Some(known) = named.and_then(|id| tagged.points.get(&id)) else { continue };
+            let point = not_begun(known);
+            if point.home == *region && came_back::is_home_back(&point, image) {
+                points.insert(&known.id, point.due_now(now));
             }
             let replica = tagged.replicas.get(&(point.id.clone(), region.clone()));
             // One that waits to be copied again is looked at right before the call.
             let is_back = |it: &&Replica| {
                 it.status == ReplicaStatus::Lost
-                    && (came_back::is_replica_back(point, it, image)
-                        || is_unnamed(it, image) && families.has(point, region, &image.id))
+                    && (came_back::is_replica_back(&point, it, image)
+                        || is_unnamed(it, image) && families.has(known, region, &image.id))
             };
             if let Some(replica) = replica.filter(is_back) {
                 replicas.insert((&replica.point, &replica.region), replica.due_now(now));
+                if matches!(point, Cow::Owned(_)) {
+                    points.insert(&known.id, point.due_now(now));
+                }
             }
         }
     }
-    for point in tagged.points.values() {
-        if came_back::are_snapshots_back(point, &completed(tagged, &point.home)) {
-            points.insert(&point.id, point.due_now(now));
+    for known in tagged.points.values() {
+        let point = not_begun(known);
+        if came_back::are_snapshots_back(&point, &completed(tagged, &point.home)) {
+            points.insert(&known.id, point.due_now(now));
         }
     }
     let regions = points.values().map(|point| &point.home);
@@ -60,6 +67,16 @@ pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
         |region| Command::Wake(Wake { queue: Queue { region, kind: Kind::Confirm }, hop: 0 });
     decision.commands.extend(regions.into_iter().map(wake));
     decision
+}
+
+/// Returns a point that had lost everything, began again, and of which nothing was begun yet, as it
+/// was when it was lost; any other point as it is.
+fn not_begun(point: &Point) -> Cow<'_, Point> {
+    let text = "what was lost is there again, before anything was made in its place";
+    let reason = Reason::new(Code::Lost, text);
+    let lost = Some(point).filter(|point| loss::had_lost_all(point));
+    let lost = lost.and_then(|point| loss::not_made(point, reason).ok());
+    lost.map_or(Cow::Borrowed(point), Cow::Owned)
 }
 
 /// Tells whether the record of a lost replica does not name an image that can be used.

@@ -1,11 +1,13 @@
 //! The parts of a downtime's transitions that its worker and the outcomes of its calls share.
 
+use jiff::Timestamp;
+
 use crate::downtime::Downtime;
 use crate::point::{Point, Step};
 use crate::reason::Reason;
 use crate::status::{Event, IllegalTransition, Status};
 use crate::summary::Summary;
-use crate::transition::summary;
+use crate::transition::{loss, summary};
 
 /// Returns the step of a downtime that holds a place. Its worker looks at it all the time. The
 /// sweep looks after it once its deadline has passed.
@@ -23,13 +25,12 @@ pub fn ended_point(
     point: &Point,
     event: Event,
     reason: Reason,
+    now: Timestamp,
 ) -> Result<Option<(Point, Summary)>, IllegalTransition> {
     if point.status != Status::Requested {
         return Ok(None);
     }
-    let after = point.after(event)?;
-    let reason = Some(with_failure(point, reason));
-    let after = Point { step: point.step.settled(), reason, ..after };
+    let after = loss::ended(point, event, with_failure(point, reason), now)?;
     let summary = summary::latest(&after);
     Ok(Some((after, summary)))
 }

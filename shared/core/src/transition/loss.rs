@@ -6,10 +6,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::ids::{AmiId, Region};
+use crate::ids::{AmiId, Region, ResourceId};
 use crate::illegal::Illegal;
 use crate::limits::{HEAL_WINDOW, HEALS_MAX, HEALS_WITHIN, later};
-use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
+use crate::point::{Made, Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
 use crate::reason::{Code, Reason};
 use crate::status::{Event, IllegalTransition, Phase, Status};
 use crate::transition::again;
@@ -118,7 +118,52 @@ pub fn begun_again(
     let after = again::point(point, reason, now)?;
     let until = Some(later(now, HEAL_WINDOW));
     let healed = healed(&point.healed, now);
-    Ok(Point { until, home_place: Place::Underway, healed, heal_asked: false, ..after })
+    let made = point.taken_at.map(|taken_at| Made {
+        taken_at,
+        grade: point.grade,
+        method: point.method.clone(),
+        machine: point.machine.clone(),
+        snapshots: point.snapshots.clone(),
+    });
+    let before = made.map(Box::new).or_else(|| point.before.clone());
+    Ok(Point { until, home_place: Place::Underway, healed, heal_asked: false, before, ..after })
+}
+
+/// Returns the point that comes to an end before anything of it was begun. One that had lost
+/// everything is lost again, and is looked at for that.
+///
+/// # Errors
+/// Something was begun.
+pub fn ended(
+    point: &Point,
+    event: Event,
+    reason: Reason,
+    now: Timestamp,
+) -> Result<Point, IllegalTransition> {
+    if had_lost_all(point) {
+        return Ok(not_made(point, reason)?.due_now(now));
+    }
+    let after = point.after(event)?;
+    Ok(Point { step: point.step.settled(), reason: Some(reason), ..after })
+}
+
+/// Returns the point that began again and of which nothing was made: it is lost, as it was before.
+///
+/// # Errors
+/// Something was begun.
+pub fn not_made(point: &Point, reason: Reason) -> Result<Point, IllegalTransition> {
+    let mut after = point.after(Event::LoseAll)?;
+    if let Some(made) = after.before.take() {
+        let is_set = |left: &ResourceId| match left {
+            ResourceId::Snapshot(id) => made.snapshots.values().any(|of_set| of_set == id),
+            ResourceId::Image(_) | ResourceId::Machine(_) => false,
+        };
+        after.leftovers.retain(|left| !is_set(left));
+        let Made { taken_at, grade, method, machine, snapshots } = *made;
+        after = Point { taken_at: Some(taken_at), grade, method, machine, snapshots, ..after };
+    }
+    let step = Step { begun_at: None, ..point.step.settled() };
+    Ok(Point { step, home_place: Place::Lost, reason: Some(reason), ..after })
 }
 
 /// Returns the point of which nothing is left after all: what was on its way cannot come.

@@ -14,6 +14,7 @@ use crate::limits::{
 use crate::point::{Chosen, IllegalForReplica, Point, Replica, ReplicaEvent, Step};
 use crate::reason::{Code, Reason};
 use crate::status::{Event, IllegalTransition, Making};
+use crate::transition::loss;
 
 /// The time at which the next try may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +135,18 @@ pub fn looked_at_again(point: &Point, reason: Reason, now: Timestamp) -> Point {
     Point { step, reason: Some(reason), ..point.clone() }
 }
 
-pub fn given_up(point: &Point, reason: Reason) -> Result<Point, IllegalTransition> {
+/// Returns the point that is given up. One that had lost everything before it began again, and has
+/// no snapshots yet, is lost again.
+///
+/// # Errors
+/// The point has an image, or has ended.
+pub fn given_up(point: &Point, reason: Reason, now: Timestamp) -> Result<Point, IllegalTransition> {
+    if matches!(point.status.making(), Some(Making::Snapshots | Making::ImageOfMachine)) {
+        let requested = shed(point).after(Event::Retry)?;
+        if loss::had_lost_all(&requested) {
+            return Ok(loss::not_made(&requested, reason)?.due_now(now));
+        }
+    }
     let point = shed(point).after(Event::Fail)?;
     Ok(Point { step: point.step.settled(), reason: Some(reason), ..point })
 }

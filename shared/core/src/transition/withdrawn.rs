@@ -29,11 +29,10 @@ pub fn point(point: &Point, reason: Reason, now: Timestamp) -> Result<Point, Ill
 /// # Errors
 /// The point has begun.
 pub fn cancelled(point: &Point, reason: Reason) -> Result<Point, IllegalTransition> {
-    let step = Step { begun_at: None, ..point.step.settled() };
     if loss::had_lost_all(point) {
-        let after = point.after(Event::LoseAll)?;
-        return Ok(Point { step, home_place: Place::Lost, reason: Some(reason), ..after });
+        return loss::not_made(point, reason);
     }
+    let step = Step { begun_at: None, ..point.step.settled() };
     let after = point.after(Event::Withdraw)?;
     Ok(Point { step, reason: Some(reason), ..after })
 }

@@ -231,7 +231,7 @@ fn judge(
         }
         _ => {
             healing::tell_given_up(builder, point, &reason, input.now);
-            retry::given_up(&left, reason)?
+            retry::given_up(&left, reason, input.now)?
         }
     };
     builder.record(summary::recorded(after));
@@ -304,6 +304,7 @@ fn imaged(
         step: point.step.settled(),
         home_place: Place::Available,
         lost: None,
+        before: None,
         key_deleted: None,
         replicas: places,
         reason: None,

@@ -47,11 +47,10 @@ pub(super) fn turn_down(
     builder: &mut DecisionBuilder,
     point: &Point,
     machine: Option<&Machine>,
-    event: Event,
-    reason: Reason,
+    (event, reason): (Event, Reason),
+    now: Timestamp,
 ) -> Result<(), IllegalTransition> {
-    let after = point.after(event)?;
-    let after = Point { step: point.step.settled(), reason: Some(reason.clone()), ..after };
+    let after = loss::ended(point, event, reason.clone(), now)?;
     tell(builder, after, machine, reason);
     Ok(())
 }

@@ -268,7 +268,9 @@ impl<'a> Power<'a> {
     fn refuse(&mut self, downtime: &Downtime, point: &Point, reason: Reason) -> Done {
         let after = self.ended(downtime, DowntimeEvent::Withdraw, reason.clone())?;
         let mut change = Change { writes: vec![Write::downtime(after)], summary: None };
-        if let Some((point, summary)) = ended_point(point, Event::Refuse, reason.clone())? {
+        if let Some((point, summary)) =
+            ended_point(point, Event::Refuse, reason.clone(), self.input.now)?
+        {
             change = change.with(Write::point(point)).telling(Some(summary));
         }
         self.builder.say(&downtime.point, reason);
@@ -552,7 +554,7 @@ impl<'a> Power<'a> {
             let summary = summary::latest(&point);
             return Ok(change.with(Write::point(point)).telling(Some(summary)));
         }
-        Ok(match ended_point(point, Event::Miss, reason)? {
+        Ok(match ended_point(point, Event::Miss, reason, self.input.now)? {
             Some((point, summary)) => change.with(Write::point(point)).telling(Some(summary)),
             None => change,
         })

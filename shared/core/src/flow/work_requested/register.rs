@@ -131,7 +131,7 @@ fn look_at_snapshots(
         let untrue = seen.filter(|snapshot| grade_tag::is_untrue(point, &snapshot.tags));
         let untrue: Vec<String> = untrue.map(|snapshot| snapshot.id.to_string()).collect();
         if point.plan.kind == Artefact::Snapshots {
-            let after = point.after(Event::Keep)?;
+            let after = Point { before: None, ..point.after(Event::Keep)? };
             let step = point.step.settled();
             // The set that was lost before is kept as leftovers.
             let lost = point.leftovers.iter().filter(|_| !point.healed.is_empty());
@@ -199,7 +199,7 @@ fn begin(
 ) -> Result<(), IllegalTransition> {
     let Some((change, call)) = register_image::begin(point, step, input.now)? else {
         let text = "the record of the point lacks the attributes of its machine or its disks";
-        return give_up(builder, point, Reason::new(Code::ArtefactGone, text));
+        return give_up(builder, point, Reason::new(Code::ArtefactGone, text), input.now);
     };
     let around = Around::AtHome(input.obstacles.clone());
     let intent = intent_around(around, change, call);
@@ -213,8 +213,9 @@ fn give_up(
     builder: &mut DecisionBuilder,
     point: &Point,
     reason: Reason,
+    now: Timestamp,
 ) -> Result<(), IllegalTransition> {
     builder.say(&point.id, reason.clone());
-    builder.record(summary::recorded(retry::given_up(point, reason)?));
+    builder.record(summary::recorded(retry::given_up(point, reason, now)?));
     Ok(())
 }

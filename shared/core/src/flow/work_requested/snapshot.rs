@@ -390,7 +390,7 @@ fn begin(
     let Some(machine) = machine.filter(|machine| !machine.instance.state.is_gone()) else {
         let text = format!("{} is no longer there", point.instance());
         let reason = Reason::new(Code::MachineGone, text);
-        return turn_down(builder, point, machine, Event::Miss, reason);
+        return turn_down(builder, point, machine, (Event::Miss, reason), now);
     };
     match wanted::point(point, Some(&machine.instance), &input.in_force) {
         Verdict::Wanted => {}
@@ -408,7 +408,9 @@ fn begin(
     }
     let choice = match method::choose(point, machine) {
         Ok(choice) => choice,
-        Err(reason) => return turn_down(builder, point, Some(machine), Event::Refuse, reason),
+        Err(reason) => {
+            return turn_down(builder, point, Some(machine), (Event::Refuse, reason), now);
+        }
     };
     let found = match ready::check(point, &machine.instance, now) {
         Ready::Now(found) => found,
@@ -417,7 +419,7 @@ fn begin(
             return Ok(());
         }
         Ready::Miss(reason) => {
-            return turn_down(builder, point, Some(machine), Event::Miss, reason);
+            return turn_down(builder, point, Some(machine), (Event::Miss, reason), now);
         }
     };
     let downtime = input.downtimes.get(&point.id);
@@ -442,7 +444,7 @@ fn begin(
         && grade::reboots(&chosen)
         && let Err(reason) = guards::check_reboot(&machine.instance, input.allow_reboot)
     {
-        return turn_down(builder, point, Some(machine), Event::Refuse, reason);
+        return turn_down(builder, point, Some(machine), (Event::Refuse, reason), now);
     }
     if let Some(reason) = apart::crowded(machine, sets) {
         put_off(builder, point, machine, later(now, BACKOFF), reason);

@@ -66,7 +66,7 @@ pub(super) fn wait(
     if now >= until {
         let text = format!("{} was not stopped by {until}", point.instance());
         let reason = obstacles.with_why(Reason::new(Code::WindowClosed, text));
-        return miss(builder, point, reason);
+        return miss(builder, point, reason, now);
     }
     let step = Step { due_at: Some(until), ..point.step.clone() };
     let waiting = Change::point(Point { step, ..point.clone() });
@@ -97,7 +97,7 @@ pub(super) fn wait(
                 point.instance(),
                 state.as_str()
             );
-            miss(builder, point, obstacles.with_why(Reason::new(Code::NotStopped, text)))
+            miss(builder, point, obstacles.with_why(Reason::new(Code::NotStopped, text)), now)
         }
     }
 }
@@ -112,9 +112,10 @@ fn miss(
     builder: &mut DecisionBuilder,
     point: &Point,
     reason: Reason,
+    now: Timestamp,
 ) -> Result<(), IllegalTransition> {
     let illegal = IllegalTransition { status: point.status, event: Event::Miss };
-    let (point, summary) = ended_point(point, Event::Miss, reason)?.ok_or(illegal)?;
+    let (point, summary) = ended_point(point, Event::Miss, reason, now)?.ok_or(illegal)?;
     point.reason.iter().for_each(|reason| builder.say(&point.id, reason.clone()));
     builder.record(Change::point(point).telling(Some(summary)));
     Ok(())
