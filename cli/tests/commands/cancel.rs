@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::served::{Served, squeezed, text};
+use crate::served::{ASKED_FOR, Served, squeezed, text};
 
 const POLICIES: &str = "\
 policies:
@@ -222,4 +222,34 @@ fn a_copy_whose_call_was_not_answered_is_called_off_once_ec2_shows_that_it_made_
     assert!(!served.has_images_in("eu-west-1"), "{}", served.says(&["status"], ""));
     let told = served.says(&["status"], "");
     assert!(told.contains("protected") && !told.contains("FINDINGS"), "{told}");
+}
+
+/// Places are called off after their images were lost, and the images are restored.
+#[test]
+fn what_is_restored_in_a_place_that_was_called_off_is_there() {
+    for regions in [&["us-east-1"][..], &["eu-west-1"], &["us-east-1", "eu-west-1"]] {
+        let served = Served::start_with(&["--recycle-bin-days", "30"]);
+        let policies = ASKED_FOR.replace("    triggers", "    heal: false\n    triggers");
+        served.says(&["policy", "apply", "-", "--yes"], &policies);
+        let machine = served.machine("al2023-ami-*-x86_64", "web", "gold");
+        served.pass(120);
+        let point = served.says(&["capture", &machine], "").trim().to_string();
+        served.pass(3600);
+        served.terminate(&machine);
+        let restores: Vec<_> = regions
+            .iter()
+            .map(|region| served.delete_for_now(region, &format!("{point}-*")))
+            .collect();
+        served.pass(2 * 3600);
+        for region in regions {
+            served.says(&["cancel", &point, "--place", region], "");
+        }
+        served.pass(8 * 3600);
+        restores.iter().for_each(|restore| restore(&served));
+        served.pass(2 * 3600);
+        let told = served.says(&["status"], "");
+        assert!(told.contains("1 protected"), "{regions:?}: {told}");
+        assert!(told.contains(" 1/1 ") && !told.contains("no home"), "{regions:?}: {told}");
+        assert!(!told.contains("(lost)"), "{regions:?}: {told}");
+    }
 }

@@ -18,8 +18,14 @@ pub struct Served {
 impl Served {
     /// Starts a served cloud. Its clock stands at the beginning of 2026.
     pub fn start() -> Served {
+        Served::start_with(&[])
+    }
+
+    /// The same with more options.
+    pub fn start_with(options: &[&str]) -> Served {
         let mut child = Command::new(env!("CARGO_BIN_EXE_afterimage"))
             .args(["cloud", "--system", "--listen", "127.0.0.1:0", "--speed", "0"])
+            .args(options)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -176,6 +182,21 @@ impl Served {
     pub fn delete_in(&self, region: &str, image: &str) {
         let form = format!("Action=DeregisterImage&ImageId={image}");
         self.ec2_in(region, &format!("{form}&DeleteAssociatedSnapshots=true"));
+    }
+
+    /// Deletes the image with such a name, and its snapshot. The function that is returned restores
+    /// both from the Recycle Bin.
+    pub fn delete_for_now(&self, region: &'static str, name: &str) -> impl Fn(&Served) + use<> {
+        let filter = format!("Filter.1.Name=name&Filter.1.Value.1={name}");
+        let seen = self.ec2_in(region, &format!("Action=DescribeImages&Owner.1=self&{filter}"));
+        let (image, snapshot) = (first(&seen, "imageId"), first(&seen, "snapshotId"));
+        self.delete_in(region, &image);
+        move |served: &Served| {
+            let of_snapshot = format!("RestoreSnapshotFromRecycleBin&SnapshotId={snapshot}");
+            served.ec2_in(region, &format!("Action={of_snapshot}"));
+            let of_image = format!("RestoreImageFromRecycleBin&ImageId={image}");
+            served.ec2_in(region, &format!("Action={of_image}"));
+        }
     }
 
     /// Deletes an image and leaves its snapshots.

@@ -34,9 +34,9 @@
 //! What is no longer wanted before it has begun is Withdrawn. What is Protected can be lost: `Lose`
 //! leads back to Imaged as long as one place is left, `LoseAll` to Lost. A point that is Lost,
 //! Failed, Refused or Withdrawn and is wanted (again) begins `Again`, under another attempt. One
-//! that was Lost, begins again and is no longer wanted is Lost again. An image that is lost, but
-//! not its snapshots, is registered again (`Remake`), unless a person has restored it before
-//! (`Restore`).
+//! that was Lost, begins again and is no longer wanted, or cannot be made, is Lost again. An image
+//! that is lost, but not its snapshots, is registered again (`Remake`), unless a person has
+//! restored it before (`Restore`).
 
 use std::fmt;
 

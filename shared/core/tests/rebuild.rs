@@ -289,17 +289,33 @@ fn a_point_of_which_only_remains_are_there_has_failed() {
 #[test]
 fn what_is_on_its_way_is_left_for_the_next_run() {
     let of = |state| ObservedImage { state, ..image(1, [11, 12], 0) };
-    for state in [ImageState::Pending, ImageState::Disabled] {
-        let found = decide(&seen(&[of(state)], &set(), &[]));
-        assert_eq!(found.points, []);
-        assert_eq!(whys(&found).len(), 1);
-    }
+    let found = decide(&seen(&[of(ImageState::Pending)], &set(), &[]));
+    assert_eq!(found.points, []);
+    assert_eq!(whys(&found).len(), 1);
     let pending = ObservedImage { state: ImageState::Pending, ..copy(5, 1, 0) };
     let found = decide(&seen(&[image(1, [11, 12], 0)], &set(), &[pending]));
     assert_eq!(found.points, []);
     let [root, disk] = set();
     let filling = [root, ObservedSnapshot { state: SnapshotState::Pending, ..disk }];
     assert_eq!(decide(&seen(&[], &filling, &[])).points, []);
+}
+
+#[test]
+fn an_image_that_is_disabled_is_that_of_its_point_and_of_no_use() {
+    let disabled = ObservedImage { state: ImageState::Disabled, ..image(1, [11, 12], 0) };
+    for copies in [vec![copy(5, 1, 0)], Vec::new()] {
+        let found = decide(&seen(std::slice::from_ref(&disabled), &set(), &copies));
+        let point = the_point(&found);
+        assert_eq!((point.status, point.home_place), (Status::Imaged, Place::Unusable));
+        assert_eq!(point.image, Some(ami(1)));
+        assert_eq!(point.reason.as_ref().map(|reason| reason.code), Some(Code::ImageDisabled));
+        assert!(point.step.due_at.is_some(), "a look tells a person");
+        let replica = &found.points[0].replicas[0];
+        assert_eq!(replica.image, copies.first().map(|copy| copy.id.clone()));
+    }
+    // Another one that can be used goes first.
+    let found = decide(&seen(&[disabled, image(2, [11, 12], 0)], &set(), &[]));
+    assert_eq!(the_point(&found).image, Some(ami(2)));
 }
 
 #[test]

@@ -153,6 +153,39 @@ fn copies_under_a_key_that_is_still_to_be_made_wait_for_it() {
     });
 }
 
+/// The first copy waits for a key, or one that was lost does; and the policy names another key.
+#[test]
+fn copies_that_wait_for_a_key_are_made_under_the_one_that_the_policy_names_by_now() {
+    let under_the_old = UNDER_A_KEY.replace("alias/dr", "alias/old");
+    for is_lost in [false, true] {
+        scene::play(async |scene| {
+            let machine = scene.machine(0).await;
+            let key = scene.make_key();
+            scene.policies(if is_lost { UNDER_A_KEY } else { &under_the_old }).await;
+            scene.stop(&machine).await;
+            scene.pass(2 * AN_HOUR).await;
+            if is_lost {
+                let call = scene.kms(IRELAND).delete_alias().alias_name("alias/dr");
+                call.send().await.expect("the alias is deleted");
+                let image = scene.available(IRELAND).await.remove(0);
+                scene.deregister(IRELAND, &image, true).await;
+                scene.pass(2 * AN_HOUR).await;
+            }
+            assert_eq!(scene.available(IRELAND).await.len(), 0, "the copy waits for its key");
+            let arn = format!("arn:aws:kms:{IRELAND}:{}:key/{key}", scene.system.account);
+            scene.policies(&UNDER_A_KEY.replace("alias/dr", &arn)).await;
+            scene.pass(AN_HOUR + 30).await;
+            let point = scene.the_point().await;
+            assert_eq!(point["status"], "protected", "{is_lost}: {point:#?}");
+            let copy = scene.available(IRELAND).await.remove(0);
+            let call = scene.ec2(IRELAND).describe_snapshots().snapshot_ids(&copy.snapshots[0]);
+            let seen = call.send().await.expect("it is described");
+            assert_eq!(seen.snapshots()[0].kms_key_id(), Some(arn.as_str()), "{is_lost}");
+            assert_eq!(scene.open_codes().await, Vec::<String>::new(), "{is_lost}");
+        });
+    }
+}
+
 #[test]
 fn a_cause_that_no_read_shows_is_tried_once_a_day_in_the_end() {
     scene::play(async |scene| {

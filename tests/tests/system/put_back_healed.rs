@@ -241,3 +241,41 @@ fn a_copy_of_another_copy_is_that_of_an_unknown_point() {
 fn copies_of_an_image_that_was_copied_back_are_those_of_an_unknown_point() {
     unknown_point(async |scene| scene.heal(HOME, true).await);
 }
+
+/// The ledger is put back to a time before the only point, while the image at home is disabled.
+#[test]
+fn a_point_whose_image_at_home_is_disabled_is_known_again() {
+    for is_started in [false, true] {
+        scene::play(async |scene| {
+            let machine = scene.machine(1).await;
+            scene.policies(ON_STOP).await;
+            let saved = scene.save().await;
+            scene.stop(&machine).await;
+            scene.pass(2 * HEALED).await;
+            if is_started {
+                scene.start(&machine).await;
+            }
+            let before = scene.image_in_each().await;
+            let call = scene.ec2(HOME).disable_image().image_id(&before[HOME].id);
+            call.send().await.expect("it is disabled");
+            scene.put_back(&saved).await;
+            for _ in 0..8 {
+                scene.pass(15).await;
+                scene.assert_nothing_was_foreign().await;
+            }
+            let point = scene.the_point().await;
+            assert_eq!(point["status"], "imaged", "{is_started}: {point:#?}");
+            let mut told = scene.open_codes().await;
+            told.retain(|code| code != "ledger-went-back");
+            assert_eq!(told, ["image-disabled"], "{is_started}: {point:#?}");
+            let good = scene.good().await.expect("the replicas are good");
+            assert_eq!(good["replicas"], serde_json::json!([FRANKFURT, IRELAND]), "{good:#}");
+            let call = scene.ec2(HOME).enable_image().image_id(&before[HOME].id);
+            call.send().await.expect("it is enabled");
+            scene.pass(75).await;
+            let point = scene.the_point().await;
+            assert_eq!(point["status"], "protected", "{is_started}: {point:#?}");
+            assert_eq!(scene.image_in_each().await, before, "nothing is made: {is_started}");
+        });
+    }
+}

@@ -16,13 +16,15 @@ use crate::command::{Command, Decision, Wake};
 use crate::ids::{Region, SnapshotId};
 use crate::names::TAG_POINT;
 use crate::observed::{ImageState, ObservedImage, SnapshotState};
-use crate::point::{Point, Replica, ReplicaStatus};
+use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
-use crate::transition::{came_back, loss};
-use crate::work::{Kind, Queue};
+use crate::status::{Event, Status};
+use crate::transition::{came_back, loss, not_made};
+use crate::work::Queue;
 
-/// Decides that the lost places whose artefact is listed are looked at, at once.
+/// Decides that the places whose artefact was lost and is listed are looked at, at once: those that
+/// are lost, those that wait to be made again, and those that were given up or called off.
 pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
     let mut points: BTreeMap<&PointId, Point> = BTreeMap::new();
     let mut replicas: BTreeMap<(&PointId, &Region), Replica> = BTreeMap::new();
@@ -31,19 +33,31 @@ pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
         for image in &images.0 {
             let named = image.tags.get(TAG_POINT).and_then(|id| PointId::parse(id).ok());
             let Some(known) = named.and_then(|id| tagged.points.get(&id)) else { continue };
-            let point = not_begun(known);
-            if point.home == *region && came_back::is_home_back(&point, image) {
+            let point = lost_again(known);
+            let record = tagged.replicas.get(&(known.id.clone(), region.clone()));
+            if known.home == *region && came_back::is_home_back(&point, image) {
                 points.insert(&known.id, point.due_now(now));
+            } else if known.home == *region && came_back::is_home_back_meanwhile(known, image) {
+                let waits = |step: &Step| step.due_at.is_some_and(|due| due > now);
+                if known.status == Status::Ready && waits(&known.step) {
+                    points.insert(&known.id, known.due_now(now));
+                }
+                let is_waiting =
+                    |it: &&Replica| it.status == ReplicaStatus::Waiting && waits(&it.step);
+                if let Some(record) = record.filter(is_waiting) {
+                    replicas.insert((&known.id, region), record.due_now(now));
+                }
             }
-            let replica = tagged.replicas.get(&(point.id.clone(), region.clone()));
-            // One that waits to be copied again is looked at right before the call.
-            let is_back = |it: &&Replica| {
-                it.status == ReplicaStatus::Lost
-                    && (came_back::is_replica_back(&point, it, image)
-                        || is_unnamed(it, image) && families.has(known, region, &image.id))
+            let Some(after) = record.and_then(|record| replica_lost_again(record, now)) else {
+                continue;
             };
-            if let Some(replica) = replica.filter(is_back) {
-                replicas.insert((&replica.point, &replica.region), replica.due_now(now));
+            let is_unnamed = || {
+                record.is_some_and(|record| record.status == ReplicaStatus::Lost)
+                    && is_unnamed(&after, image)
+                    && families.has(known, region, &image.id)
+            };
+            if came_back::is_replica_back(&point, &after, image) || is_unnamed() {
+                replicas.insert((&known.id, region), after);
                 if matches!(point, Cow::Owned(_)) {
                     points.insert(&known.id, point.due_now(now));
                 }
@@ -51,31 +65,56 @@ pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
         }
     }
     for known in tagged.points.values() {
-        let point = not_begun(known);
+        let point = lost_again(known);
         if came_back::are_snapshots_back(&point, &completed(tagged, &point.home)) {
             points.insert(&known.id, point.due_now(now));
         }
     }
-    let regions = points.values().map(|point| &point.home);
-    let regions: BTreeSet<Region> =
-        regions.chain(replicas.values().map(|replica| &replica.region)).cloned().collect();
+    let queues = points.values().filter_map(Point::queue);
+    let queues: BTreeSet<Queue> =
+        queues.chain(replicas.values().filter_map(Replica::queue)).collect();
     let changes = points.into_values().map(Change::point);
     let changes = changes.chain(replicas.into_values().map(Change::replica));
     let mut decision = Decision::default();
     decision.commands.extend(changes.map(|change| Command::Record(Box::new(change))));
-    let wake =
-        |region| Command::Wake(Wake { queue: Queue { region, kind: Kind::Confirm }, hop: 0 });
-    decision.commands.extend(regions.into_iter().map(wake));
+    let wake = |queue| Command::Wake(Wake { queue, hop: 0 });
+    decision.commands.extend(queues.into_iter().map(wake));
     decision
 }
 
-/// Returns a point that had lost everything, began again, and of which nothing was begun yet, as it
-/// was when it was lost; any other point as it is.
-fn not_begun(point: &Point) -> Cow<'_, Point> {
-    let text = "what was lost is there again, before anything was made in its place";
-    let reason = Reason::new(Code::Lost, text);
-    let lost = Some(point).filter(|point| loss::had_lost_all(point));
-    let lost = lost.and_then(|point| loss::not_made(point, reason).ok());
+/// Returns a replica that may get back what it had lost, due: one that waits to be made again, or
+/// is lost; and one that was given up or called off, lost as it was before. None of any other.
+fn replica_lost_again(replica: &Replica, now: Timestamp) -> Option<Replica> {
+    match replica.status {
+        ReplicaStatus::Lost => Some(replica.due_now(now)),
+        ReplicaStatus::Waiting => {
+            let is_later = replica.step.due_at.is_some_and(|due| due > now);
+            is_later.then(|| replica.due_now(now))
+        }
+        ReplicaStatus::Withdrawn if !replica.is_copy_back() => {
+            let text = "what was lost is there again, after its place was given up";
+            let reason = Some(Reason::new(Code::Lost, text));
+            let lost = replica.due_now(now).after(ReplicaEvent::Lose).ok()?;
+            Some(Replica { reason, ..lost })
+        }
+        _ => None,
+    }
+}
+
+/// Returns a point that may get back what it had lost, as it was when it was lost: one that began
+/// again, and of which nothing was begun yet; or one whose image at home was called off. Any other
+/// point as it is.
+fn lost_again(point: &Point) -> Cow<'_, Point> {
+    let lost = if not_made::had_lost_all(point) {
+        let text = "what was lost is there again, before anything was made in its place";
+        not_made::lost_again(point, Reason::new(Code::Lost, text)).ok()
+    } else if loss::is_called_off(point) {
+        // One of which nothing is left is lost already.
+        let after = point.after(Event::Lose).unwrap_or_else(|_| point.clone());
+        Some(Point { home_place: Place::Lost, ..after })
+    } else {
+        None
+    };
     lost.map_or(Cow::Borrowed(point), Cow::Owned)
 }
 

@@ -16,7 +16,7 @@ use crate::ids::{AmiId, Region, ResourceId};
 use crate::limits::FOREIGN_REPORTS_MAX;
 use crate::names::TAG_POINT;
 use crate::observed::{ImageState, ObservedImage};
-use crate::point::ReplicaStatus;
+use crate::point::Place;
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
 use crate::subject::Subject;
@@ -61,6 +61,8 @@ struct PlaceNow<'a> {
     point: &'a PointId,
     /// The image that the place has now; none if that is lost as well.
     instead: Option<AmiId>,
+    /// True if that image cannot be used now.
+    is_unusable: bool,
     /// The time at which that was asked for, as far as the ledger knows.
     again: Option<Timestamp>,
 }
@@ -72,12 +74,12 @@ fn place_of<'a>(
 ) -> Option<PlaceNow<'a>> {
     let named = image.tags.get(TAG_POINT).and_then(|id| PointId::parse(id).ok())?;
     let point = tagged.points.get(&named)?;
-    let (leftovers, healed, held, is_lost) = if point.home == *region {
-        (&point.leftovers, &point.healed, point.held(), loss::lacks_home(point))
+    let (leftovers, healed, held, place) = if point.home == *region {
+        let place = if loss::lacks_home(point) { Place::Lost } else { point.home_place };
+        (&point.leftovers, &point.healed, point.held(), place)
     } else {
         let replica = tagged.replicas.get(&(point.id.clone(), region.clone()))?;
-        let is_lost = replica.status == ReplicaStatus::Lost;
-        (&replica.leftovers, &replica.healed, replica.held(), is_lost)
+        (&replica.leftovers, &replica.healed, replica.held(), Place::from(replica.status))
     };
     let again = healed.last().copied();
     let is_left = leftovers.contains(&image.id.clone().into());
@@ -88,12 +90,19 @@ fn place_of<'a>(
         ResourceId::Image(image) => Some(image),
         ResourceId::Machine(_) | ResourceId::Snapshot(_) => None,
     });
-    (is_lost || instead.is_some()).then_some(PlaceNow { point: &point.id, instead, again })
+    let (is_lost, is_unusable) = (place == Place::Lost, place == Place::Unusable);
+    let now = PlaceNow { point: &point.id, instead, is_unusable, again };
+    (is_lost || now.instead.is_some()).then_some(now)
 }
 
 fn reason(region: &Region, image: &AmiId, place: &PlaceNow) -> Reason {
-    let PlaceNow { point, instead, again } = place;
+    let PlaceNow { point, instead, is_unusable, again } = place;
     let text = match instead {
+        Some(instead) if *is_unusable => format!(
+            "{image} in {region} is ours, and EC2 lists it as available. {point} has {instead} in \
+             its place, which cannot be used now, and does not take this one back. Machines can be \
+             started from it by hand. Keep it at least until the other can be used again"
+        ),
         Some(instead) => {
             let again = again.map_or(String::new(), |at| {
                 format!(", made again at {} UTC", at.strftime("%Y-%m-%d %H:%M"))

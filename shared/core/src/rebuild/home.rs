@@ -66,9 +66,8 @@ pub(super) fn judge<'a>(group: &Group<'a>, image: &Labelled<'a, ObservedImage>) 
         return Judged::Foreign("its snapshots are not the snapshots of its point");
     }
     match seen.state {
-        ImageState::Available => {}
+        ImageState::Available | ImageState::Disabled => {}
         ImageState::Pending => return Judged::NotYet("it is still pending"),
-        ImageState::Disabled => return Judged::NotYet("it is disabled"),
         ImageState::Failed | ImageState::Deregistered | ImageState::Other => return Judged::Left,
     }
     let mut set = Set::new();

@@ -14,6 +14,7 @@ use crate::policy::{Artefact, Method, Replicate};
 use crate::reason::{Code, Reason};
 use crate::status::Status;
 use crate::tags::read::Label;
+use crate::transition::loss;
 
 /// Artefacts of a point in its home region.
 struct Home<'a> {
@@ -88,8 +89,12 @@ fn of_image<'a>(group: &Group<'a>) -> Option<Home<'a>> {
             _ => None,
         }
     });
-    // One whose snapshots say of themselves what they are of goes first.
-    let order = |image: &ObservedImage| (!group.bare_of(image).is_empty(), !is_copied(image));
+    // One that can be used goes first, and then one whose snapshots say of themselves what they are
+    // of.
+    let order = |image: &ObservedImage| {
+        let is_disabled = image.state == ImageState::Disabled;
+        (is_disabled, !group.bare_of(image).is_empty(), !is_copied(image))
+    };
     let (image, set) = good.min_by_key(|(image, _)| order(image.seen))?;
     let machine = Some(machine::of_image(image, &set)?);
     Some(Home { label: image.label.clone(), image: Some(image.clone()), lost: None, machine, set })
@@ -187,9 +192,25 @@ fn point(home: &Home) -> Point {
         unverified: true,
         ..new
     };
-    match &home.lost {
-        Some(lost) => without_image(point, lost),
-        None => point,
+    match (&home.lost, image) {
+        (Some(lost), _) => without_image(point, lost),
+        (None, Some(image)) if image.seen.state == ImageState::Disabled => {
+            disabled(point, &image.seen.id)
+        }
+        (None, _) => point,
+    }
+}
+
+/// Returns the point whose image is there, and disabled.
+fn disabled(point: Point, image: &AmiId) -> Point {
+    let reason = loss::disabled(image.as_str(), &point.home);
+    Point {
+        status: Status::Imaged,
+        home_place: Place::Unusable,
+        reason: Some(reason),
+        // A person is told at the look.
+        step: Step { due_at: Some(point.requested_at), ..point.step },
+        ..point
     }
 }
 
@@ -245,7 +266,7 @@ fn settle(point: &mut Point, replicas: &[Replica]) {
         of_place.map(|replica| replica.region.as_str()).collect::<Vec<_>>()
     };
     let (missing, undecided) = (regions(Place::Failed), regions(Place::Underway));
-    if point.home_place == Place::Lost {
+    if matches!(point.home_place, Place::Lost | Place::Unusable) {
         return;
     }
     if !undecided.is_empty() {

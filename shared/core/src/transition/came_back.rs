@@ -14,9 +14,11 @@ use crate::policy::Artefact;
 use crate::status::{Event, IllegalTransition, Status};
 use crate::transition::loss;
 
-/// Tells whether an image is the one that was lost at home, and can be used.
+/// Tells whether an image is the one that was lost at home. It can be used, or is disabled.
 pub fn is_home_back(point: &Point, image: &ObservedImage) -> bool {
-    point.lost.as_ref() == Some(&image.id) && loss::has_lost(point) && is_of_data(point, image)
+    let is_there = matches!(image.state, ImageState::Available | ImageState::Disabled);
+    let is_lost = point.lost.as_ref() == Some(&image.id) && loss::has_lost(point);
+    is_lost && is_there && is_of_data(point, image)
 }
 
 /// Tells whether an image is the one that was lost at home, and can be used, before another is
@@ -24,14 +26,20 @@ pub fn is_home_back(point: &Point, image: &ObservedImage) -> bool {
 pub fn is_home_back_meanwhile(point: &Point, image: &ObservedImage) -> bool {
     point.lost.as_ref() == Some(&image.id)
         && point.home_place == Place::Underway
+        && image.state == ImageState::Available
         && is_of_data(point, image)
 }
 
-/// Tells whether an image is the one that a replica has lost, and can be used. The replica is lost,
-/// or waits to be copied again.
+/// Tells whether an image is the one that a replica has lost. The replica is lost, or waits to be
+/// copied again. The image can be used; one that is disabled is back only if the replica is lost.
 pub fn is_replica_back(point: &Point, replica: &Replica, image: &ObservedImage) -> bool {
+    let is_there = match replica.status {
+        ReplicaStatus::Lost => matches!(image.state, ImageState::Available | ImageState::Disabled),
+        ReplicaStatus::Waiting => image.state == ImageState::Available,
+        _ => false,
+    };
     replica.lost.as_ref() == Some(&image.id)
-        && matches!(replica.status, ReplicaStatus::Lost | ReplicaStatus::Waiting)
+        && is_there
         && !replica.is_copy_back()
         && is_of_data(point, image)
 }
@@ -44,14 +52,15 @@ pub fn are_snapshots_back(point: &Point, completed: &BTreeSet<&SnapshotId>) -> b
         && point.snapshots.values().all(|id| completed.contains(id))
 }
 
-/// Tells whether an image that is available has the data that the point has now.
+/// Tells whether an image has the data that the point has now.
 fn is_of_data(point: &Point, image: &ObservedImage) -> bool {
-    let is_at_rest = matches!(point.status, Status::Imaged | Status::Lost | Status::Ready);
+    let is_at_rest =
+        matches!(point.status, Status::Imaged | Status::Protected | Status::Lost | Status::Ready);
     let created_at = image.created_at;
     let is_younger = point.taken_at.is_some_and(|taken_at| {
         created_at.is_some_and(|created_at| taken_at.duration_since(created_at) <= CLOCK_SKEW)
     });
-    is_at_rest && is_younger && image.state == ImageState::Available
+    is_at_rest && is_younger
 }
 
 /// Returns the point whose artefact at home is there again.
@@ -96,6 +105,8 @@ pub fn replica(point: &Point, replica: &Replica) -> Result<(Point, Replica), Ill
 pub fn imaged(point: &Point) -> Result<Point, IllegalTransition> {
     let after = match point.status {
         Status::Lost | Status::Ready => point.after(Event::Restore)?,
+        // The place that comes back was given up.
+        Status::Protected => point.after(Event::Lose)?,
         _ => point.clone(),
     };
     // The reason of the loss is over; that of another loss is found again.

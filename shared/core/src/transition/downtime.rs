@@ -7,7 +7,7 @@ use crate::point::{Point, Step};
 use crate::reason::Reason;
 use crate::status::{Event, IllegalTransition, Status};
 use crate::summary::Summary;
-use crate::transition::{loss, summary};
+use crate::transition::{not_made, summary};
 
 /// Returns the step of a downtime that holds a place. Its worker looks at it all the time. The
 /// sweep looks after it once its deadline has passed.
@@ -30,7 +30,7 @@ pub fn ended_point(
     if point.status != Status::Requested {
         return Ok(None);
     }
-    let after = loss::ended(point, event, with_failure(point, reason), now)?;
+    let after = not_made::ended(point, event, with_failure(point, reason), now)?;
     let summary = summary::latest(&after);
     Ok(Some((after, summary)))
 }

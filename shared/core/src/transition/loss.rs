@@ -6,7 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::ids::{AmiId, Region, ResourceId};
+use crate::ids::{AmiId, Region};
 use crate::illegal::Illegal;
 use crate::limits::{HEAL_WINDOW, HEALS_MAX, HEALS_WITHIN, later};
 use crate::point::{Made, Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
@@ -59,6 +59,15 @@ pub fn replica(
     };
     point.replicas.insert(replica.region.clone(), place);
     Ok((Point { reason: Some(reason), ..reduced(&point)? }, after))
+}
+
+/// Returns the reason of a place whose image somebody disabled.
+pub fn disabled(image: &str, region: &Region) -> Reason {
+    let text = format!(
+        "{image} in {region} was disabled, so that nothing can be started from it. Enable it: `aws \
+         ec2 enable-image --region {region} --image-id {image}`"
+    );
+    Reason::new(Code::ImageDisabled, text)
 }
 
 /// Returns the point by what is left of it.
@@ -127,43 +136,6 @@ pub fn begun_again(
     });
     let before = made.map(Box::new).or_else(|| point.before.clone());
     Ok(Point { until, home_place: Place::Underway, healed, heal_asked: false, before, ..after })
-}
-
-/// Returns the point that comes to an end before anything of it was begun. One that had lost
-/// everything is lost again, and is looked at for that.
-///
-/// # Errors
-/// Something was begun.
-pub fn ended(
-    point: &Point,
-    event: Event,
-    reason: Reason,
-    now: Timestamp,
-) -> Result<Point, IllegalTransition> {
-    if had_lost_all(point) {
-        return Ok(not_made(point, reason)?.due_now(now));
-    }
-    let after = point.after(event)?;
-    Ok(Point { step: point.step.settled(), reason: Some(reason), ..after })
-}
-
-/// Returns the point that began again and of which nothing was made: it is lost, as it was before.
-///
-/// # Errors
-/// Something was begun.
-pub fn not_made(point: &Point, reason: Reason) -> Result<Point, IllegalTransition> {
-    let mut after = point.after(Event::LoseAll)?;
-    if let Some(made) = after.before.take() {
-        let is_set = |left: &ResourceId| match left {
-            ResourceId::Snapshot(id) => made.snapshots.values().any(|of_set| of_set == id),
-            ResourceId::Image(_) | ResourceId::Machine(_) => false,
-        };
-        after.leftovers.retain(|left| !is_set(left));
-        let Made { taken_at, grade, method, machine, snapshots } = *made;
-        after = Point { taken_at: Some(taken_at), grade, method, machine, snapshots, ..after };
-    }
-    let step = Step { begun_at: None, ..point.step.settled() };
-    Ok(Point { step, home_place: Place::Lost, reason: Some(reason), ..after })
 }
 
 /// Returns the point of which nothing is left after all: what was on its way cannot come.
@@ -237,13 +209,6 @@ pub fn is_called_off(point: &Point) -> bool {
 /// Tells whether a point has lost its place at home, or all places, called off or not.
 pub fn lacks_home(point: &Point) -> bool {
     point.status == Status::Lost || matches!(point.home_place, Place::Lost | Place::Withdrawn)
-}
-
-/// Tells whether a point had lost everything, and begins again: nothing of it is left.
-pub fn had_lost_all(point: &Point) -> bool {
-    let is_there = |place: &Place| matches!(place, Place::Available | Place::Unusable);
-    let is_again = point.home_place == Place::Underway && !point.healed.is_empty();
-    point.status == Status::Requested && is_again && !point.replicas.values().any(is_there)
 }
 
 /// Returns a replica that is withdrawn before it was copied. One that had lost its image is lost

@@ -9,6 +9,7 @@
 //! | [`downtime`] | is a machine that is stopped for its point |
 //! | [`again`] | ended, and is wanted: it begins again |
 //! | [`wanted_again`] | was given up or lost, and is wanted again |
+//! | [`not_made`] | had lost everything, began again, and of which nothing was made |
 //! | [`withdrawn`] | has not begun, and nobody wants it any more |
 //! | [`summary`] | came to rest: the entry in the summary of its machine |
 
@@ -16,6 +17,7 @@ pub mod again;
 pub mod came_back;
 pub mod downtime;
 pub mod loss;
+pub mod not_made;
 pub mod replicas;
 pub mod retry;
 pub mod success;

@@ -14,7 +14,7 @@ use crate::limits::{
 use crate::point::{Chosen, IllegalForReplica, Point, Replica, ReplicaEvent, Step};
 use crate::reason::{Code, Reason};
 use crate::status::{Event, IllegalTransition, Making};
-use crate::transition::loss;
+use crate::transition::not_made;
 
 /// The time at which the next try may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,8 +143,8 @@ pub fn looked_at_again(point: &Point, reason: Reason, now: Timestamp) -> Point {
 pub fn given_up(point: &Point, reason: Reason, now: Timestamp) -> Result<Point, IllegalTransition> {
     if matches!(point.status.making(), Some(Making::Snapshots | Making::ImageOfMachine)) {
         let requested = shed(point).after(Event::Retry)?;
-        if loss::had_lost_all(&requested) {
-            return Ok(loss::not_made(&requested, reason)?.due_now(now));
+        if not_made::had_lost_all(&requested) {
+            return Ok(not_made::lost_again(&requested, reason)?.due_now(now));
         }
     }
     let point = shed(point).after(Event::Fail)?;

@@ -6,7 +6,7 @@ use crate::change::Change;
 use crate::point::{IllegalForReplica, Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
 use crate::reason::{Code, Reason};
 use crate::status::{Event, IllegalTransition, Status};
-use crate::transition::{loss, summary};
+use crate::transition::{not_made, summary};
 
 /// Returns the point that is not wanted any more. It stands in its queue until its window closes:
 /// if it is wanted again by then, it is taken up again. One that had lost everything is lost
@@ -29,8 +29,8 @@ pub fn point(point: &Point, reason: Reason, now: Timestamp) -> Result<Point, Ill
 /// # Errors
 /// The point has begun.
 pub fn cancelled(point: &Point, reason: Reason) -> Result<Point, IllegalTransition> {
-    if loss::had_lost_all(point) {
-        return loss::not_made(point, reason);
+    if not_made::had_lost_all(point) {
+        return not_made::lost_again(point, reason);
     }
     let step = Step { begun_at: None, ..point.step.settled() };
     let after = point.after(Event::Withdraw)?;

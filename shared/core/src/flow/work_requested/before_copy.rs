@@ -130,7 +130,7 @@ pub(super) fn settle(
     let is_back = match replica.is_copy_back() {
         _ if is_undecided(replica) => false,
         true => restored::meanwhile(builder, point, Some(replica), &there.images, now)?,
-        false => restored::replica(builder, point, replica, &there.images, now)?,
+        false => restored::replica(builder, (point, &[]), replica, &there.images, now)?,
     };
     if is_back {
         return Ok(());

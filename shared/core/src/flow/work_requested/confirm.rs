@@ -40,7 +40,7 @@ use crate::reason::{Code, Reason};
 use crate::slot::PointId;
 use crate::status::{Event, IllegalTransition, Phase, Status};
 use crate::transition::retry::{self, Next};
-use crate::transition::{replicas, summary};
+use crate::transition::{loss, replicas, summary};
 use crate::work::{Kind, Queue};
 
 /// Returns the facts that have to be read before anything is decided.
@@ -150,7 +150,7 @@ fn look(image: &AmiId, region: &Region, step: &Step, input: &Input) -> Look {
         Some(seen) => match seen.state {
             ImageState::Available => Look::Available,
             ImageState::Failed => Look::Lost(images::failure(seen)),
-            ImageState::Disabled => Look::Disabled(missing::disabled(image.as_str(), region)),
+            ImageState::Disabled => Look::Disabled(loss::disabled(image.as_str(), region)),
             ImageState::Deregistered => gone(),
             ImageState::Pending | ImageState::Other => waits,
         },

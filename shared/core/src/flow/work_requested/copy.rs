@@ -30,6 +30,7 @@ use crate::call::around::met;
 use crate::call::copy_image::{self, Found};
 use crate::call::of_copies::causes;
 use crate::call::{Around, Conclusion};
+use crate::change::{Change, Write};
 use crate::command::{Command, Decision};
 use crate::duration::seconds;
 use crate::flow::InForce;
@@ -40,10 +41,11 @@ use crate::limits::{COPIES_AT_ONCE, COPY_AGAIN, PROBE_EVERY, backoff, later};
 use crate::observed::{Complete, ObservedImage};
 use crate::obstacle::{Cause, Obstacles, Stand};
 use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
+use crate::policy::Replicate;
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
 use crate::summary::{Good, MachineSummary};
-use crate::transition::{loss, replicas, withdrawn};
+use crate::transition::{again, loss, replicas, withdrawn};
 use crate::work::{Kind, Queue};
 
 #[derive(Clone, Debug)]
@@ -116,6 +118,35 @@ fn unwanted(point: &Point, replica: &Replica, in_force: &InForce) -> Option<Reas
     }
 }
 
+/// Returns the point with the key that the policy in force names for a replica; none if that is the
+/// key that the point has, or if the policy names none.
+fn with_key_of_policy(point: &Point, replica: &Replica, in_force: &InForce) -> Option<Point> {
+    let policy = in_force.policy(&point.slot.policy)?;
+    let of_region = |place: &&Replicate| place.region == replica.region;
+    let named = policy.replicate.iter().find(of_region)?.kms_key.as_ref()?;
+    let index = point.plan.replicate.iter().position(|place| place.region == replica.region)?;
+    let mut after = point.clone();
+    let place = after.plan.replicate.get_mut(index)?;
+    if place.kms_key.as_ref() == Some(named) || replica.is_copy_back() {
+        return None;
+    }
+    place.kms_key = Some(named.clone());
+    Some(after)
+}
+
+/// Records the key under which a replica is copied from now on. Its next call has another name:
+/// under the token of an earlier one, EC2 refuses another key.
+fn take_key(builder: &mut DecisionBuilder, point: Point, replica: &Replica, now: Timestamp) {
+    let policy = &point.slot.policy;
+    let text = format!("policy {policy} names another key for {} by now", replica.region);
+    let reason = Reason::new(Code::Healing, text);
+    builder.say(replica.about(), reason.clone());
+    builder.wake(Queue { region: replica.region.clone(), kind: Kind::Copy });
+    let step = again::next(&replica.step, now);
+    let replica = Replica { step, reason: Some(reason), ..replica.clone() };
+    builder.record(Change::point(point).with(Write::replica(replica)));
+}
+
 /// Tells whether the last answer was that the name is in use.
 fn is_taken(replica: &Replica) -> bool {
     replica.status == ReplicaStatus::Copying
@@ -129,6 +160,7 @@ pub(super) fn again(input: &Input) -> Again {
     let is_idle = turns.ready.is_empty()
         && turns.superseded.is_empty()
         && turns.there.is_empty()
+        && turns.under_another_key.is_empty()
         && turns.unwanted.is_empty();
     match turns.held_until.filter(|_| is_idle) {
         Some(until) => Again::held(until, input.now),
@@ -156,6 +188,9 @@ pub fn decide(input: &Input) -> Decision {
         let done = withdrawn::replica(replica, reason).map_err(Illegal::from);
         let done = done.and_then(|after| withdraw(&mut builder, point, after, input));
         builder.check(replica.about(), done);
+    }
+    for (point, replica) in turns.under_another_key {
+        take_key(&mut builder, point, replica, input.now);
     }
     for (point, replica) in turns.ready.into_iter().take(COPIES_AT_ONCE) {
         let done = match replica.status {
@@ -196,6 +231,8 @@ struct Turns<'a> {
     superseded: Vec<(&'a Point, &'a Replica, &'a PointId)>,
     /// Those that nobody wants any more, with the reason.
     unwanted: Vec<(&'a Point, &'a Replica, Reason)>,
+    /// Those for which the policy names another key by now, with their points under that key.
+    under_another_key: Vec<(Point, &'a Replica)>,
     /// The earliest time at which one that is held up is tried.
     held_until: Option<Timestamp>,
 }
@@ -240,6 +277,11 @@ fn turns<'a>(input: &'a Input, obstacles: &Obstacles) -> Turns<'a> {
         }
         if look == Look::Unread {
             turns.hold(later(input.now, PROBE_EVERY));
+            continue;
+        }
+        let under_another = with_key_of_policy(point, replica, &input.in_force);
+        if let Some(point) = under_another.filter(|_| may_begin) {
+            turns.under_another_key.push((point, replica));
             continue;
         }
         let is_newer = |at: Timestamp| point.taken_at.is_none_or(|taken_at| at > taken_at);

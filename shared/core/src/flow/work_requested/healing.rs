@@ -90,6 +90,9 @@ fn heal_home(
     }
     let prospect = prospect::home(&facts, point.heal_asked);
     if let Some((words, wait)) = prospect.kept() {
+        if restored::home_disabled(builder, point, &facts.replicas, input)? {
+            return Ok(());
+        }
         tell_key_at_home(builder, point, &wait.reason, input);
         put_off_home(builder, point, (words, wait), input);
     }
@@ -267,7 +270,8 @@ fn heal_replica(
     input: &Input,
 ) -> Done {
     let (now, region) = (input.now, &replica.region);
-    if restored::replica(builder, point, replica, &input.images, now)? {
+    let facts = facts(point, region, input);
+    if restored::replica(builder, (point, &facts.replicas), replica, &input.images, now)? {
         return Ok(());
     }
     if let Some(there) = &input.healing.there
@@ -275,9 +279,11 @@ fn heal_replica(
     {
         return Ok(());
     }
-    let facts = facts(point, region, input);
     let prospect = prospect::replica(&facts, replica, replica.heal_asked);
     if let Some((words, wait)) = prospect.kept() {
+        if restored::replica_disabled(builder, point, replica, &input.images, now)? {
+            return Ok(());
+        }
         // What is not looked at again is not given up either.
         if wait.reason.code == Code::Withdrawn && wait.look_after.is_some() {
             builder.say(replica.about(), wait.reason.clone());

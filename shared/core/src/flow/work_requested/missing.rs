@@ -248,6 +248,11 @@ fn look_at_home(
     let seen = enabled(seen_at_home(point, enough, input), is_unusable, point.reason.as_ref());
     if is_unusable {
         not_disabled(builder, &seen, home, point.image.as_ref(), now);
+        // A point that was adopted with its image disabled has told nobody yet.
+        let told = point.reason.as_ref().filter(|told| told.code == Code::ImageDisabled);
+        if let (Seen::Disabled, Some(reason)) = (&seen, told) {
+            report(builder, home, artefact, reason, now);
+        }
     }
     let other = other_reason(&seen, is_unusable, point.reason.as_ref(), (&name, home));
     let after = match (seen, is_unusable) {
@@ -279,7 +284,7 @@ fn look_at_home(
             Point { step: losses::of_no_use(&after.step, &after, input), ..after }
         }
         (Seen::Disabled, false) => {
-            let reason = disabled(&name, home);
+            let reason = loss::disabled(&name, home);
             report(builder, home, artefact, &reason, now);
             let after = loss::home(point, Place::Unusable, reason, now)?;
             Point { step: losses::of_no_use(&after.step, &after, input), ..after }
@@ -355,7 +360,7 @@ fn look_at_replica(
             of_no_use(point, replica, reason, input)?
         }
         (Seen::Disabled, false) => {
-            let reason = disabled(image.as_str(), region);
+            let reason = loss::disabled(image.as_str(), region);
             report(builder, region, Some(&image.clone().into()), &reason, now);
             of_no_use(point, replica, reason, input)?
         }
@@ -428,7 +433,7 @@ fn other_reason(
         (Seen::KeyUnusable(which) | Seen::KeyGone(which), Code::ImageDisabled) => {
             Some(disk_keys::unusable(name, region, which))
         }
-        (Seen::Disabled, Code::KeyUnusable) => Some(disabled(name, region)),
+        (Seen::Disabled, Code::KeyUnusable) => Some(loss::disabled(name, region)),
         _ => None,
     }
 }
@@ -507,14 +512,6 @@ fn artefact_at_home(point: &Point, input: &Input) -> Option<ResourceId> {
     let is_gone = |id: &&SnapshotId| !input.snapshots.contains_key(*id);
     let snapshot = || point.snapshots.values().find(is_gone).cloned().map(ResourceId::from);
     point.image.clone().map(ResourceId::from).or_else(snapshot)
-}
-
-pub(super) fn disabled(image: &str, region: &Region) -> Reason {
-    let text = format!(
-        "{image} in {region} was disabled, so that nothing can be started from it. Enable it: `aws \
-         ec2 enable-image --region {region} --image-id {image}`"
-    );
-    Reason::new(Code::ImageDisabled, text)
 }
 
 fn report(

@@ -11,7 +11,7 @@ use crate::point::{Point, Step};
 use crate::reason::Reason;
 use crate::status::{Event, IllegalTransition};
 use crate::summary::Summary;
-use crate::transition::{loss, retry, summary, withdrawn};
+use crate::transition::{not_made, retry, summary, withdrawn};
 
 /// Waits for a policy that cannot be read. After [`WAITING_MAX`] it is read for the point every
 /// hour, and a person is told.
@@ -50,7 +50,7 @@ pub(super) fn turn_down(
     (event, reason): (Event, Reason),
     now: Timestamp,
 ) -> Result<(), IllegalTransition> {
-    let after = loss::ended(point, event, reason.clone(), now)?;
+    let after = not_made::ended(point, event, reason.clone(), now)?;
     tell(builder, after, machine, reason);
     Ok(())
 }
@@ -72,7 +72,7 @@ pub(super) fn supersede(
     now: Timestamp,
 ) -> Result<(), IllegalTransition> {
     builder.say(&point.id, reason.clone());
-    let after = match loss::had_lost_all(point) {
+    let after = match not_made::had_lost_all(point) {
         true => withdrawn::point(point, reason, now)?,
         false => withdrawn::cancelled(point, reason)?,
     };

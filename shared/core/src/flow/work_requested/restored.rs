@@ -7,16 +7,16 @@ use jiff::Timestamp;
 use super::decision_builder::DecisionBuilder;
 use super::images::Input;
 use crate::change::{Change, Write};
-use crate::command::Resolved;
+use crate::command::{Finding, Resolved};
 use crate::ids::{AmiId, Region, ResourceId, SnapshotId};
 use crate::illegal::Illegal;
-use crate::observed::{ObservedImage, SnapshotState};
-use crate::point::{Place, Point, Replica, ReplicaStatus};
+use crate::observed::{ImageState, ObservedImage, SnapshotState};
+use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus};
 use crate::policy::Artefact;
 use crate::reason::{Code, Reason};
 use crate::status::Status;
 use crate::subject::Subject;
-use crate::transition::{came_back, replicas, summary, withdrawn};
+use crate::transition::{came_back, loss, replicas, summary, withdrawn};
 use crate::work::{Kind, Queue};
 
 /// Calls the place at home good again if its artefact is there. Tells whether it is.
@@ -26,47 +26,91 @@ pub(super) fn home(
     known: &[&Replica],
     input: &Input,
 ) -> Result<bool, Illegal> {
-    let lost = point.lost.as_ref();
-    let seen = lost.and_then(|lost| input.images.get(lost));
     let completed = input.snapshots.iter();
     let completed = completed.filter(|(_, seen)| seen.state == SnapshotState::Completed);
     let completed: BTreeSet<&SnapshotId> = completed.map(|(id, _)| id).collect();
-    let is_back = seen.is_some_and(|image| came_back::is_home_back(point, image))
-        || came_back::are_snapshots_back(point, &completed);
-    if !is_back {
+    let is_image_back = home_state(point, input) == Some(ImageState::Available);
+    if !is_image_back && !came_back::are_snapshots_back(point, &completed) {
         return Ok(false);
     }
-    let after = replicas::judged(came_back::home(point)?)?;
-    let snapshots = point.snapshots.values().filter(|_| point.plan.kind == Artefact::Snapshots);
-    let artefacts = lost.cloned().map(ResourceId::from).into_iter();
-    for artefact in artefacts.chain(snapshots.cloned().map(ResourceId::from)) {
-        found(builder, &point.home, artefact.into(), input.now);
-    }
+    let after = replicas::judged(home_is_back(point, known)?)?;
+    found_at_home(builder, point, input.now);
     let mut change = summary::recorded(after);
     // What else was lost may be copied from it.
-    let lost = known.iter().filter(|replica| {
-        replica.status == ReplicaStatus::Lost
-            && point.status == Status::Lost
-            && !replica.is_copy_back()
-    });
-    for replica in lost {
-        builder.wake(Queue { region: replica.region.clone(), kind: Kind::Confirm });
-        change.writes.push(Write::replica(replica.due_now(input.now)));
-    }
+    let lost = known.iter().filter(|_| point.status == Status::Lost);
+    change.writes.extend(lost_elsewhere(builder, lost.copied(), input.now));
     builder.record(change);
     Ok(true)
 }
 
-/// Calls a replica good again if its image is there. Tells whether it is.
-pub(super) fn replica(
+/// Calls the place at home, which is not made again, of no use if its image is there and disabled.
+/// Tells whether it is.
+pub(super) fn home_disabled(
     builder: &mut DecisionBuilder,
     point: &Point,
+    known: &[&Replica],
+    input: &Input,
+) -> Result<bool, Illegal> {
+    let (Some(lost), Some(ImageState::Disabled)) = (&point.lost, home_state(point, input)) else {
+        return Ok(false);
+    };
+    let reason = loss::disabled(lost.as_str(), &point.home);
+    found_at_home(builder, point, input.now);
+    report_disabled(builder, &point.home, lost, &reason, input.now);
+    let after = loss::home(&home_is_back(point, known)?, Place::Unusable, reason, input.now)?;
+    builder.record(summary::recorded(after));
+    Ok(true)
+}
+
+/// Returns the state of the image that was lost at home, if it is there.
+fn home_state(point: &Point, input: &Input) -> Option<ImageState> {
+    let seen = point.lost.as_ref().and_then(|lost| input.images.get(lost));
+    seen.filter(|image| came_back::is_home_back(point, image)).map(|image| image.state)
+}
+
+/// Returns the point whose artefact at home is there. It kept no places while nothing of it was
+/// left.
+fn home_is_back(point: &Point, known: &[&Replica]) -> Result<Point, Illegal> {
+    let mut places = point.replicas.clone();
+    if point.status == Status::Lost {
+        let others = known.iter().filter(|replica| !replica.is_copy_back());
+        places.extend(others.map(|it| (it.region.clone(), Place::from(it.status))));
+    }
+    Ok(Point { replicas: places, ..came_back::home(point)? })
+}
+
+fn found_at_home(builder: &mut DecisionBuilder, point: &Point, now: Timestamp) {
+    let snapshots = point.snapshots.values().filter(|_| point.plan.kind == Artefact::Snapshots);
+    let artefacts = point.lost.clone().map(ResourceId::from).into_iter();
+    for artefact in artefacts.chain(snapshots.cloned().map(ResourceId::from)) {
+        found(builder, &point.home, artefact.into(), now);
+    }
+}
+
+/// Has the replicas looked at that are lost, because an image of their point is there again.
+fn lost_elsewhere<'a>(
+    builder: &mut DecisionBuilder,
+    known: impl Iterator<Item = &'a Replica>,
+    now: Timestamp,
+) -> Vec<Write> {
+    let lost = known.filter(|it| it.status == ReplicaStatus::Lost && !it.is_copy_back());
+    let look_at = |replica: &Replica| {
+        builder.wake(Queue { region: replica.region.clone(), kind: Kind::Confirm });
+        Write::replica(replica.due_now(now))
+    };
+    lost.map(look_at).collect()
+}
+
+/// Calls a replica good again if its image is there. Tells whether it is. `known` are the replicas
+/// of the point, as far as they were read.
+pub(super) fn replica(
+    builder: &mut DecisionBuilder,
+    (point, known): (&Point, &[&Replica]),
     replica: &Replica,
     images: &BTreeMap<AmiId, ObservedImage>,
     now: Timestamp,
 ) -> Result<bool, Illegal> {
-    let seen = replica.lost.as_ref().and_then(|lost| images.get(lost));
-    if !seen.is_some_and(|image| came_back::is_replica_back(point, replica, image)) {
+    if replica_state(point, replica, images) != Some(ImageState::Available) {
         return Ok(false);
     }
     let (mut point, after) = came_back::replica(point, replica)?;
@@ -78,9 +122,47 @@ pub(super) fn replica(
         builder.wake(Queue { region: point.home.clone(), kind: Kind::Confirm });
         point = point.due_now(now);
     }
-    let change: Change = replicas::settled(&point, vec![after])?;
+    let mut change: Change = replicas::settled(&point, vec![after])?;
+    let others = known.iter().copied().filter(|other| other.region != replica.region);
+    change.writes.extend(lost_elsewhere(builder, others, now));
     builder.record(change);
     Ok(true)
+}
+
+/// Calls a replica, which is not made again, of no use if its image is there and disabled. Tells
+/// whether it is.
+pub(super) fn replica_disabled(
+    builder: &mut DecisionBuilder,
+    point: &Point,
+    replica: &Replica,
+    images: &BTreeMap<AmiId, ObservedImage>,
+    now: Timestamp,
+) -> Result<bool, Illegal> {
+    let state = replica_state(point, replica, images);
+    let (Some(lost), Some(ImageState::Disabled)) = (&replica.lost, state) else {
+        return Ok(false);
+    };
+    let region = &replica.region;
+    let reason = loss::disabled(lost.as_str(), region);
+    found(builder, region, Subject::from(lost), now);
+    report_disabled(builder, region, lost, &reason, now);
+    let (point, after) = came_back::replica(point, replica)?;
+    let disable = ReplicaEvent::Disable;
+    let (point, after) = loss::replica(&point, &after, disable, reason, now)?;
+    let change = summary::recorded(point).with(Write::replica(after));
+    builder.record(change);
+    Ok(true)
+}
+
+/// Returns the state of the image that a replica had lost, if it is there.
+fn replica_state(
+    point: &Point,
+    replica: &Replica,
+    images: &BTreeMap<AmiId, ObservedImage>,
+) -> Option<ImageState> {
+    let seen = replica.lost.as_ref().and_then(|lost| images.get(lost));
+    let seen = seen.filter(|image| came_back::is_replica_back(point, replica, image));
+    seen.map(|image| image.state)
 }
 
 /// Calls the place at home good again if its image is there before another is registered or copied
@@ -115,6 +197,17 @@ pub(super) fn images<'a>(
 ) -> impl Iterator<Item = &'a AmiId> {
     let at_home = points.filter_map(|point| point.lost.as_ref());
     at_home.chain(replicas.filter_map(|replica| replica.lost.as_ref()))
+}
+
+fn report_disabled(
+    builder: &mut DecisionBuilder,
+    region: &Region,
+    image: &AmiId,
+    reason: &Reason,
+    now: Timestamp,
+) {
+    let (region, artefact) = (region.clone(), Subject::from(image));
+    builder.report(Finding { region, artefact, reason: reason.clone(), seen_at: now });
 }
 
 /// Ends the findings of a loss.
