@@ -16,6 +16,7 @@ mod images;
 mod keys;
 mod keys_not_read;
 mod last_image;
+mod lint;
 mod lost;
 mod lost_told;
 mod mutations;
