@@ -4,9 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use afterimage::system::{Options, TEMPLATE};
+use afterimage_cloud::access::Want;
 use afterimage_cloud::deploy::Deployment;
 use afterimage_cloud::eventbridge::pattern::Pattern;
 use afterimage_cloud::faults::{Rule, When};
+use afterimage_cloud::model::Scope;
 use afterimage_cloud::trace::{Entry, What};
 use afterimage_cloud::{Config, lambda, sqs};
 use aws_sdk_ec2::types as ec2;
@@ -14,7 +16,7 @@ use aws_sdk_eventbridge::types::Target;
 use serde_json::{Value, json};
 
 use crate::scene::{
-    self, FRANKFURT as FAR, FUNCTIONS, HOME, IRELAND as ELSEWHERE, Launch, Scene, Stage,
+    self, ACCOUNT, FRANKFURT as FAR, FUNCTIONS, HOME, IRELAND as ELSEWHERE, Launch, Scene, Stage,
     TAG_ANSWER, TAG_ASK, sample,
 };
 
@@ -401,6 +403,38 @@ fn each_function_uses_what_it_is_granted_and_nothing_else() {
         let calls = ["kms:DescribeKey", "ec2:CreateTags"];
         maker.retain(|action| calls.contains(&action.as_str()) || !is_implied(action));
         assert_eq!(used(&scene), granted);
+    });
+}
+
+/// Tells whether the role of the maker may do something to an image, which has an owner, in a call
+/// that sets our tag or not.
+fn may(scene: &Scene, action: &str, owner: &str, has_our_tag: bool) -> bool {
+    let tags = BTreeMap::from([("afterimage:point".to_string(), "gold-1".to_string())]);
+    let image = format!("arn:aws:ec2:{HOME}::image/ami-0123456789abcdef0");
+    let want = Want::new(action, image).key("ec2:Owner", owner);
+    let want = if has_our_tag { want.request_tags(&tags) } else { want };
+    let role = &scene.system.roles["afterimage-work-requested"];
+    let role = format!("arn:aws:iam::{ACCOUNT}:role/{role}");
+    scene.cloud.with(|model| model.role_may(&role, &Scope::new(ACCOUNT, HOME), &want))
+}
+
+#[test]
+fn an_image_of_another_account_is_not_copied_even_in_a_call_that_sets_our_tag() {
+    deployed(TEMPLATE, async |scene| {
+        assert!(may(&scene, "ec2:CopyImage", ACCOUNT, true));
+        assert!(may(&scene, "ec2:CopyImage", ACCOUNT, false), "the source of a copy");
+        for owner in ["111122223333", "amazon"] {
+            assert!(!may(&scene, "ec2:CopyImage", owner, false), "{owner}");
+            assert!(!may(&scene, "ec2:CopyImage", owner, true), "{owner}");
+        }
+    });
+}
+
+#[test]
+fn an_image_without_our_tag_is_not_registered() {
+    deployed(TEMPLATE, async |scene| {
+        assert!(may(&scene, "ec2:RegisterImage", ACCOUNT, true));
+        assert!(!may(&scene, "ec2:RegisterImage", ACCOUNT, false));
     });
 }
 
