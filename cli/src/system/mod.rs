@@ -115,12 +115,16 @@ pub fn deploy(cloud: &Cloud, options: &Options) -> Result<System, Refused> {
         Refused { template, errors }
     })?;
     let output = |name: &str| stack.outputs.get(name).cloned().unwrap_or_default();
+    let bus = stack.resources.get("Bus").cloned().unwrap_or_default();
     for region in options.regions.iter().filter(|region| **region != options.seat) {
         let elsewhere = Deployment {
             account: options.account.clone(),
             region: region.clone(),
             stack_name: REGION_STACK.to_string(),
-            parameters: BTreeMap::from([("BusArn".to_string(), output("BusArn"))]),
+            parameters: BTreeMap::from([
+                ("SeatRegion".to_string(), options.seat.clone()),
+                ("BusName".to_string(), bus.clone()),
+            ]),
             code: BTreeMap::new(),
         };
         cloud.deploy(&options.region_template, elsewhere).map_err(|errors| {
@@ -132,7 +136,7 @@ pub fn deploy(cloud: &Cloud, options: &Options) -> Result<System, Refused> {
         account: options.account.clone(),
         seat: options.seat.clone(),
         table: output("LedgerName"),
-        bus: stack.resources.get("Bus").cloned().unwrap_or_default(),
+        bus,
         roles: roles(&stack),
     })
 }

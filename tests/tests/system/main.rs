@@ -26,6 +26,7 @@ mod newest_good;
 mod not_audited;
 mod not_begun;
 mod not_fooled;
+mod parameters;
 mod path;
 mod powers;
 mod put_back;
