@@ -1,5 +1,6 @@
 //! Afterimage as a whole, deployed from its own templates in the embedded cloud.
 
+mod alarms;
 mod any_loss;
 mod asked;
 mod audit_cost;
