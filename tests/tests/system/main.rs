@@ -7,6 +7,7 @@ mod audit_cost;
 mod bad_events;
 mod coverage;
 mod deleted_keys;
+mod deployed_again;
 mod disk_keys;
 mod downtime;
 mod economy;
