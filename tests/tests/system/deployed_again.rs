@@ -1,5 +1,5 @@
-//! The stack is deleted, which leaves the tables, and deployed again: it goes on with the old
-//! ledger, by the procedure of `docs/deploy.md`.
+//! The stack is deleted, which leaves the tables, and deployed again: with the old ledger, or in
+//! another region without it, by the procedures of `docs/deploy.md`.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use afterimage::rebuild::{self, Part};
 use afterimage::system::{self, Options};
 use afterimage_cloud::lambda;
 
-use crate::scene::{self, ACCOUNT, FRANKFURT, FUNCTIONS, HOME, IRELAND, Scene};
+use crate::scene::{self, ACCOUNT, FRANKFURT, FUNCTIONS, HOME, IRELAND, Item, Scene};
 use crate::went_back::{HOURLY, assert_protected};
 
 /// The table of the second deployment.
@@ -86,6 +86,38 @@ fn a_stack_that_is_deployed_again_goes_on_with_the_old_ledger() {
         }
         let copied = again.available(IRELAND).await;
         assert!(copied.iter().all(|image| image.id != newest.id), "{copied:#?}");
+    });
+}
+
+#[test]
+fn a_seat_that_moves_to_another_region_knows_what_was_made_and_makes_no_slot_twice() {
+    scene::play(async |scene| {
+        scene.machine(0).await;
+        scene.policies(HOURLY).await;
+        scene.pass(148).await;
+        assert_protected(&scene.points().await, &["01", "02"], false);
+        delete_stack(&scene);
+        scene.pass(60).await;
+
+        let options = Options { seat: IRELAND.to_string(), ..options("afterimage") };
+        let system = system::deploy(&scene.cloud, &options).expect("nothing is there");
+        let moved = Scene { cloud: scene.cloud.clone(), system };
+        assert_eq!(moved.points().await, Vec::<Item>::new());
+        let (config, table) = (moved.cloud.sdk_config(IRELAND), moved.system.table.clone());
+        let overview = rebuild::look(&config, &table, &[], &|_| {}).await.expect("regions answer");
+        assert_eq!(overview.missing().count(), 2, "{overview:#?}");
+        rebuild::write(&config, &table, &overview, &|_| {}).await.expect("it is written");
+        moved.policies(HOURLY).await;
+        moved.pass(60).await;
+
+        let points = moved.points().await;
+        assert_protected(&points, &["01", "02"], true);
+        // The slot at 03:00 came while there was no seat.
+        assert_protected(&points, &["04"], false);
+        assert_eq!(points.len(), 3, "{points:#?}");
+        assert_eq!(moved.doubled().await, BTreeSet::new());
+        assert_eq!(moved.count("CreateSnapshots", HOME), 3);
+        assert_eq!(moved.open_findings().await, []);
     });
 }
 
