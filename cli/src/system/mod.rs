@@ -18,8 +18,6 @@ pub const TEMPLATE: &str = include_str!("../../../infra/template.yaml");
 /// Template of the stack in every other region, as it is deployed.
 pub const REGION_TEMPLATE: &str = include_str!("../../../infra/region.yaml");
 
-/// Name of the stack at the seat. The names of its functions, roles and queues begin with it.
-const STACK: &str = "afterimage";
 /// Name of the stack in every other region.
 const REGION_STACK: &str = "afterimage-region";
 
@@ -27,6 +25,8 @@ const REGION_STACK: &str = "afterimage-region";
 #[derive(Clone, Debug)]
 pub struct Options {
     pub account: String,
+    /// Name of the stack at the seat. The names of its functions, roles and queues begin with it.
+    pub stack: String,
     /// Region of the ledger, the bus and the functions.
     pub seat: String,
     /// Every other region with machines or images.
@@ -43,6 +43,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             account: "123456789012".to_string(),
+            stack: "afterimage".to_string(),
             seat: "us-east-1".to_string(),
             regions: vec!["eu-west-1".to_string(), "eu-central-1".to_string()],
             template: TEMPLATE.to_string(),
@@ -106,21 +107,25 @@ pub fn deploy(cloud: &Cloud, options: &Options) -> Result<System, Refused> {
     let at_seat = Deployment {
         account: options.account.clone(),
         region: options.seat.clone(),
-        stack_name: STACK.to_string(),
+        stack_name: options.stack.clone(),
         parameters: options.parameters.clone(),
-        code: code::of_stack(STACK),
+        code: code::of_stack(&options.stack),
     };
     let stack = cloud.deploy(&options.template, at_seat).map_err(|errors| {
         let template = format!("infra/template.yaml in {}", options.seat);
         Refused { template, errors }
     })?;
     let output = |name: &str| stack.outputs.get(name).cloned().unwrap_or_default();
+    let bus = stack.resources.get("Bus").cloned().unwrap_or_default();
     for region in options.regions.iter().filter(|region| **region != options.seat) {
         let elsewhere = Deployment {
             account: options.account.clone(),
             region: region.clone(),
             stack_name: REGION_STACK.to_string(),
-            parameters: BTreeMap::from([("BusArn".to_string(), output("BusArn"))]),
+            parameters: BTreeMap::from([
+                ("SeatRegion".to_string(), options.seat.clone()),
+                ("BusName".to_string(), bus.clone()),
+            ]),
             code: BTreeMap::new(),
         };
         cloud.deploy(&options.region_template, elsewhere).map_err(|errors| {
@@ -132,7 +137,7 @@ pub fn deploy(cloud: &Cloud, options: &Options) -> Result<System, Refused> {
         account: options.account.clone(),
         seat: options.seat.clone(),
         table: output("LedgerName"),
-        bus: stack.resources.get("Bus").cloned().unwrap_or_default(),
+        bus,
         roles: roles(&stack),
     })
 }

@@ -12,7 +12,7 @@ use crate::scene::{self, FUNCTIONS, HOME, NIGHTLY, sample};
 
 /// What the functions of a world log, which all run on the thread of their world.
 #[derive(Clone, Debug, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -34,7 +34,7 @@ impl MakeWriter<'_> for Log {
 
 impl Log {
     /// Takes what was logged since the last time, line by line.
-    fn take(&self) -> Vec<Value> {
+    pub fn take(&self) -> Vec<Value> {
         let bytes = std::mem::take(&mut *self.0.lock().expect("nobody panics while writing"));
         let text = String::from_utf8(bytes).expect("a log is text");
         text.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()

@@ -1,11 +1,13 @@
 //! Afterimage as a whole, deployed from its own templates in the embedded cloud.
 
+mod alarms;
 mod any_loss;
 mod asked;
 mod audit_cost;
 mod bad_events;
 mod coverage;
 mod deleted_keys;
+mod deployed_again;
 mod disk_keys;
 mod downtime;
 mod economy;
@@ -16,6 +18,7 @@ mod images;
 mod keys;
 mod keys_not_read;
 mod last_image;
+mod lint;
 mod lost;
 mod lost_told;
 mod mutations;
@@ -25,6 +28,7 @@ mod newest_good;
 mod not_audited;
 mod not_begun;
 mod not_fooled;
+mod parameters;
 mod path;
 mod powers;
 mod put_back;

@@ -383,7 +383,7 @@ impl Scene {
 
     /// Every item of the ledger.
     pub async fn ledger(&self) -> Vec<Item> {
-        let client = aws_sdk_dynamodb::Client::new(&self.cloud.sdk_config(HOME));
+        let client = aws_sdk_dynamodb::Client::new(&self.cloud.sdk_config(&self.system.seat));
         let mut items = Vec::new();
         let mut from = None;
         loop {

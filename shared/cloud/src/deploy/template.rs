@@ -49,7 +49,7 @@ const RESOURCE_ATTRIBUTES: [&str; 7] = [
 ];
 
 /// What `Globals` may say of functions.
-const GLOBAL_PROPERTIES: [&str; 11] = [
+const GLOBAL_PROPERTIES: [&str; 12] = [
     "Architectures",
     "CodeUri",
     "Environment",
@@ -57,6 +57,7 @@ const GLOBAL_PROPERTIES: [&str; 11] = [
     "Handler",
     "LoggingConfig",
     "MemorySize",
+    "PermissionsBoundary",
     "Runtime",
     "Tags",
     "Timeout",

@@ -147,6 +147,22 @@ fn a_policy_that_iam_refuses_is_refused_at_its_statement() {
 }
 
 #[test]
+fn a_permissions_boundary_is_not_modelled_and_loops_are_allowed_or_not() {
+    refused(
+        "Timeout: 5",
+        "Timeout: 5\n      PermissionsBoundary: arn:aws:iam::aws:policy/PowerUserAccess",
+        "Receive.Properties.PermissionsBoundary",
+        "not a property that is modelled",
+    );
+    refused(
+        "Timeout: 5",
+        "Timeout: 5\n      RecursiveLoop: Forbid",
+        "Receive.Properties.RecursiveLoop",
+        "known: Allow, Terminate",
+    );
+}
+
+#[test]
 fn settings_beyond_the_limits_are_refused() {
     refused(
         "Timeout: 5",

@@ -151,6 +151,8 @@ fn check_code(props: &Props<'_>) {
         }
     }
     props.one_of("Tracing", &["Active", "Disabled", "PassThrough"]);
+    // No loop is stopped here, with either value.
+    props.one_of("RecursiveLoop", &["Allow", "Terminate"]);
     props.text("Description");
     props.texts_by_name("Tags");
     if let Some(logging) = props.group("LoggingConfig") {
