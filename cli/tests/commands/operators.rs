@@ -143,7 +143,12 @@ fn policies_are_applied(served: &Served) {
     READER.is_refused(served, &APPLY, BOTH, &writes());
     OPERATOR.is_refused(served, &APPLY, BOTH, &writes());
     assert_eq!(served.in_force().policies.len(), 0);
-    AUTHOR.does(served, &APPLY, BOTH);
+    let stops = BOTH.replace("heal: false", "consistency: stop-start");
+    AUTHOR.does(served, &APPLY, &stops);
+    let output = served.run_as(READER.name, &["explain", "web"], "");
+    let told = said(&output);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(told.contains("the forecast does not consider stop protection"), "{told}");
     AUTHOR.does(served, &["policy", "apply", "-", "--prune", "--yes"], gold());
 }
 
