@@ -118,9 +118,10 @@ async fn find(
         let ids = std::slice::from_ref(id);
         if let Some(instance) = ec2.instances(&region, Find::Ids(ids)).await?.pop() {
             if !instance.state.is_gone() {
-                let all = usize::MAX;
-                let machines = ec2.machines(&region, ids, &Default::default(), all).await?;
-                known.machine = machines.whole.get(id).cloned();
+                // The variables of its firmware decide nothing, and may hold its secure boot keys.
+                let mut machines = ec2.machines(&region, ids, &Default::default(), 0).await?;
+                let unasked = machines.unasked.remove(id);
+                known.machine = machines.whole.remove(id).or(unasked);
                 known.stop = stop_facts(&ec2, in_force, &instance).await?;
             }
             known.instance = Some(instance);

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 
 use afterimage_aws::error;
+use aws_sdk_dynamodb::error::ErrorMetadata;
+use aws_sdk_dynamodb::operation::RequestId as _;
 
 /// Reason why a command ended early.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +47,23 @@ impl fmt::Display for Failure {
 /// of the SDK, which say nothing to a person.
 pub fn chain(error: &(dyn Error + 'static)) -> String {
     let told = error.to_string();
-    match error::causes(error).last().map(ToString::to_string) {
+    let cause = error::causes(error).last();
+    let cause = cause.map(|cause| match cause.downcast_ref::<ErrorMetadata>() {
+        Some(answer) => answer_text(answer),
+        None => cause.to_string(),
+    });
+    match cause {
         Some(cause) if !told.contains(&cause) => format!("{told}\n  because {cause}"),
         _ => told,
     }
+}
+
+/// Formats the answer of a service: its code, its message, and the id of the request.
+fn answer_text(answer: &ErrorMetadata) -> String {
+    let message = answer.message().unwrap_or("no message was given");
+    let mut text = format!("{}: {message}", answer.code().unwrap_or("error without a code"));
+    if let Some(id) = answer.request_id() {
+        text.push_str(&format!(" (request {id})"));
+    }
+    text
 }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use afterimage_aws::{Clock, Ledger};
 use afterimage_core::command::Cursor;
 use afterimage_core::flow::{InForce, backup_tick};
-use afterimage_core::ids::{PolicyName, Region};
+use afterimage_core::ids::{AccountId, PolicyName, Region};
 use afterimage_core::policy::{Policy, Trigger};
 use aws_types::SdkConfig;
 use jiff::Timestamp;
@@ -54,7 +54,7 @@ const CONSEQUENCE: &str = "; nothing was applied";
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let file = PolicyFile::open(&arguments.file)?;
     // What is wrong with the file is told before anything is asked of AWS.
-    file.policies(None, CONSEQUENCE)?;
+    file.policies(CONSEQUENCE)?;
     stack::block_on(put_in_force(arguments, &file))
 }
 
@@ -64,7 +64,8 @@ async fn put_in_force(arguments: &Arguments, file: &PolicyFile) -> Result<(), Fa
     let ledger = stack.ledger();
     let before = ledger.in_force().await.map_err(failed)?;
     let now = Clock::of(&stack.config).now();
-    let policies = &file.policies(Some(now), CONSEQUENCE)?;
+    let account = account(&ledger, &file.policies(CONSEQUENCE)?).await;
+    let policies = &file.policies_at(now, account.as_ref(), CONSEQUENCE)?;
     let changes = Changes::between(&before, policies);
     let mut preview = Preview::of(&before, policies, changes.clone(), arguments.prune);
     preview.notes.extend(went_back::warning(&stack, &ledger, &before, policies, now).await);
@@ -98,6 +99,20 @@ async fn put_in_force(arguments: &Arguments, file: &PolicyFile) -> Result<(), Fa
         print("\napplied")?;
     }
     is_allowed
+}
+
+/// Returns the account of the stack, which is that of its table, if the policies name keys by their
+/// ARNs. Without it, keys of one other account are not noticed.
+async fn account(ledger: &Ledger, policies: &[Policy]) -> Option<AccountId> {
+    let mut keys = policies.iter().flat_map(|policy| &policy.replicate);
+    if !keys.any(|replica| replica.kms_key.as_ref().is_some_and(|key| key.starts_with("arn:"))) {
+        return None;
+    }
+    let account = ledger.account().await.inspect_err(|failure| {
+        let why = chain(failure);
+        eprintln!("cannot tell whether the keys belong to the account of the stack: {why}");
+    });
+    account.ok()
 }
 
 /// Joins the policies that are in force once the file is applied.

@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 use std::path::Path;
 
+use afterimage_core::ids::AccountId;
 use afterimage_core::policy::{Policy, file};
 use afterimage_core::yaml::Problem;
 use jiff::Timestamp;
@@ -27,23 +28,33 @@ impl PolicyFile {
         Ok(PolicyFile { name: display_name(path), text: read(path)? })
     }
 
-    /// Reads the policies. Now, if it is given, a schedule that never comes again is wrong as
-    /// well. `consequence` follows the number of problems in the failure.
+    /// Reads the policies, whenever they were written. `consequence` follows the number of
+    /// problems in the failure.
     ///
     /// # Errors
     /// The file is wrong: the failure tells every problem.
-    pub fn policies(
+    pub fn policies(&self, consequence: &str) -> Result<Vec<Policy>, Failure> {
+        file::read(&self.text).map_err(|problems| self.failure(&problems, consequence))
+    }
+
+    /// Reads the policies as they are put in force now, by the stack of this account if it is
+    /// known.
+    ///
+    /// # Errors
+    /// The file is wrong: the failure tells every problem. A schedule that never comes again is
+    /// wrong as well, and so is a key of another account.
+    pub fn policies_at(
         &self,
-        now: Option<Timestamp>,
+        now: Timestamp,
+        stack: Option<&AccountId>,
         consequence: &str,
     ) -> Result<Vec<Policy>, Failure> {
-        let read = match now {
-            Some(now) => file::read_at(&self.text, now),
-            None => file::read(&self.text),
-        };
-        read.map_err(|problems| {
-            Failure::Input(problems_text(&self.name, &self.text, &problems, consequence))
-        })
+        let read = file::read_at(&self.text, now, stack);
+        read.map_err(|problems| self.failure(&problems, consequence))
+    }
+
+    fn failure(&self, problems: &[Problem], consequence: &str) -> Failure {
+        Failure::Input(problems_text(&self.name, &self.text, problems, consequence))
     }
 }
 
@@ -52,7 +63,7 @@ impl PolicyFile {
 /// # Errors
 /// The file cannot be read, or is wrong: the failure tells every problem.
 pub fn from_file(path: &Path, consequence: &str) -> Result<Vec<Policy>, Failure> {
-    PolicyFile::open(path)?.policies(None, consequence)
+    PolicyFile::open(path)?.policies(consequence)
 }
 
 /// Names a file as the user did.

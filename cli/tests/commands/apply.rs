@@ -258,3 +258,22 @@ fn the_example_of_the_documents_can_be_applied() {
     let told = served.says(&["policy", "apply", file, "--yes"], "");
     assert_eq!(signs(&told), ["+ gold       new", "+ silver     new", "+ databases  new"]);
 }
+
+#[test]
+fn a_key_of_another_account_is_refused_at_its_place_in_the_file() {
+    let served = Served::start();
+    let foreign = GOLD.replace(
+        "{region: eu-west-1}",
+        "{region: eu-west-1, kms_key: 'arn:aws:kms:eu-west-1:111122223333:alias/dr'}",
+    );
+    let output = served.run_with(&APPLY, &foreign);
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stderr);
+    let expected = "standard input:7:46: this key belongs to account 111122223333, and the \
+                    functions may use only keys of 123456789012, the account of the stack\n";
+    assert!(told.contains(expected), "{told}");
+    assert!(told.contains("= name a key of account 123456789012"), "{told}");
+    assert_eq!(names(&served), [""; 0]);
+    served.says(&APPLY, &foreign.replace("111122223333", "123456789012"));
+    assert_eq!(names(&served), ["gold"]);
+}

@@ -9,6 +9,7 @@ mod heal;
 mod heal_agrees;
 mod heal_older;
 mod keys_not_read;
+mod operators;
 mod policies;
 mod rebuild;
 mod served;

@@ -4,18 +4,51 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};
 
+use afterimage::system;
 use afterimage_aws::Ledger;
+use afterimage_cloud::Config;
+use afterimage_cloud::door::port::{Options, Server, World};
 use afterimage_core::flow::InForce;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
 
 pub struct Served {
-    child: Child,
+    place: Place,
     url: String,
 }
 
+/// The place where a cloud is served.
+enum Place {
+    Process(Child),
+    /// This process, so that the model can be looked at.
+    Here(Server),
+}
+
 impl Served {
+    /// Starts a cloud in this process, with Afterimage in it.
+    pub fn start_here() -> Served {
+        let listen = ([127, 0, 0, 1], 0).into();
+        let options = Options { listen, speed: 0, config: Config::seeded(1) };
+        let server = Server::start(options).expect("a free port can be had");
+        let url = server.url();
+        let served = Served { place: Place::Here(server), url };
+        let deployed = afterimage::stack::block_on(async {
+            let deploy = |cloud: &_| system::deploy(cloud, &system::Options::default());
+            Ok(served.world().act(deploy).await.expect("the world goes on"))
+        });
+        deployed.expect("nothing fails").expect("the templates are right");
+        served
+    }
+
+    /// The world of a cloud in this process.
+    pub fn world(&self) -> &World {
+        match &self.place {
+            Place::Here(server) => server.world(),
+            Place::Process(_) => panic!("it is in a process of its own"),
+        }
+    }
+
     /// Starts a served cloud. Its clock stands at the beginning of 2026.
     pub fn start() -> Served {
         Served::start_with(&[])
@@ -34,7 +67,7 @@ impl Served {
         let stdout = child.stdout.as_mut().expect("stdout is piped");
         BufReader::new(stdout).read_line(&mut line).expect("it prints a line");
         let url = line.trim_end().strip_prefix("ready ").expect(&line).to_string();
-        Served { child, url }
+        Served { place: Place::Process(child), url }
     }
 
     /// Runs a command with nothing on its standard input.
@@ -45,6 +78,12 @@ impl Served {
     /// Runs a command in an environment that names this cloud and nothing else.
     pub fn run_with(&self, arguments: &[&str], stdin: &str) -> Output {
         run(&[("AWS_ENDPOINT_URL", &self.url)], arguments, stdin)
+    }
+
+    /// Runs a command as the holder of an access key.
+    pub fn run_as(&self, key: &str, arguments: &[&str], stdin: &str) -> Output {
+        let variables = [("AWS_ENDPOINT_URL", self.url.as_str()), ("AWS_ACCESS_KEY_ID", key)];
+        run(&variables, arguments, stdin)
     }
 
     /// Runs a command that succeeds, and returns what it prints.
@@ -329,8 +368,10 @@ impl Served {
 
 impl Drop for Served {
     fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
+        if let Place::Process(child) = &mut self.place {
+            child.kill().ok();
+            child.wait().ok();
+        }
     }
 }
 

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use afterimage::Failure;
 use afterimage::policy::{SCHEMA, from_file, notes};
-use serde_json::Value as Json;
+use afterimage_cloud::iam::{Ask, Keys, PolicyDocument, Verdict, evaluate};
+use serde_json::{Value as Json, json};
 
 use crate::{good, keys, text};
 
@@ -177,4 +178,100 @@ fn the_tags_that_are_reserved_are_ours() {
     let keys = &policy["Statement"][0]["Condition"]["ForAnyValue:StringLike"]["aws:TagKeys"];
     let keys = keys.as_array().into_iter().flatten().filter_map(Json::as_str);
     assert_eq!(keys.map(str::to_string).collect::<BTreeSet<_>>(), ours);
+}
+
+/// The policies of SECURITY.md: those of an organization, and those of keys, which name principals.
+fn given_to_aws() -> (Vec<Json>, Vec<Json>) {
+    let document = text("SECURITY.md");
+    let blocks = blocks(&document).into_iter().filter(|(_, language, ..)| *language == "json");
+    let policies = blocks.map(|(line, _, block, _)| {
+        let policy: Result<Json, _> = serde_json::from_str(&block);
+        policy.unwrap_or_else(|error| panic!("SECURITY.md:{line}: {error}"))
+    });
+    policies.partition(|policy| policy["Statement"][0].get("Principal").is_none())
+}
+
+/// The longest policy that an organization takes, in characters without spaces.
+const CONTROL_POLICY_MAX: usize = 5120;
+
+/// What AWS says of a call of an administrator of the account under the policies of the
+/// organization.
+fn verdict(principal: &str, action: &str, resource: &str, keys: &[(&str, &str)]) -> Verdict {
+    let all = json!({ "Version": "2012-10-17",
+        "Statement": [{ "Effect": "Allow", "Action": "*", "Resource": "*" }] });
+    let policies = given_to_aws().0.into_iter().chain([all]);
+    let read = |policy| PolicyDocument::parse_identity(&policy).expect("IAM takes it");
+    let policies: Vec<PolicyDocument> = policies.map(read).collect();
+    let mut given = Keys::new();
+    given.insert("aws:PrincipalArn", format!("arn:aws:iam::123456789012:role/{principal}"));
+    keys.iter().for_each(|(key, value)| given.insert(key, *value));
+    let ask = Ask { action: action.to_string(), resource: resource.to_string(), keys: given };
+    evaluate(&policies, &ask)
+}
+
+#[test]
+fn the_policies_for_an_organization_and_for_keys_are_such_that_aws_takes_them() {
+    let (of_organization, of_keys) = given_to_aws();
+    assert_eq!((of_organization.len(), of_keys.len()), (2, 1));
+    for policy in of_organization {
+        PolicyDocument::parse_identity(&policy).unwrap_or_else(|error| panic!("{error}"));
+        let length = policy.to_string().len();
+        assert!(length <= CONTROL_POLICY_MAX, "{length}");
+        for statement in policy["Statement"].as_array().into_iter().flatten() {
+            assert_eq!(statement["Effect"], "Deny", "{statement}");
+            let but = statement["Condition"]["ArnNotLike"]["aws:PrincipalArn"].as_str();
+            let but = but.unwrap_or_else(|| panic!("nobody is left to do it: {statement}"));
+            assert!(but.starts_with("arn:aws:iam::*:role/"), "{but}");
+        }
+    }
+    for policy in of_keys {
+        PolicyDocument::parse_resource(&policy).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+#[test]
+fn what_ends_backups_is_left_to_those_who_deploy_the_stack() {
+    let aws =
+        |service: &str, rest: &str| format!("arn:aws:{service}:us-east-1:123456789012:{rest}");
+    let rule = "rule/afterimage/afterimage-WorkRequestedAsked-1ABC";
+    let region_rule = "rule/afterimage-region-InstanceTagged-1ABC";
+    let stack = "stack/afterimage-region/1234abcd-12ab-34cd-56ef-1234567890ab";
+    let killing = [
+        ("kms:ScheduleKeyDeletion", aws("kms", "key/1234abcd-12ab-34cd-56ef-1234567890ab")),
+        ("kms:DisableKey", aws("kms", "key/1234abcd-12ab-34cd-56ef-1234567890ab")),
+        ("dynamodb:DeleteTable", aws("dynamodb", "table/afterimage")),
+        ("dynamodb:DeleteTable", aws("dynamodb", "table/afterimage-witness")),
+        ("dynamodb:UpdateContinuousBackups", aws("dynamodb", "table/afterimage")),
+        ("dynamodb:DeleteBackup", aws("dynamodb", "table/afterimage/backup/01-1ABC")),
+        ("events:DisableRule", aws("events", "rule/afterimage-BackupTickMinute-1ABC")),
+        ("events:DeleteRule", aws("events", rule)),
+        ("events:RemoveTargets", aws("events", region_rule)),
+        ("lambda:DeleteFunction", aws("lambda", "function:afterimage-work-requested")),
+        ("lambda:PutFunctionConcurrency", aws("lambda", "function:afterimage-reconcile-tick")),
+        ("cloudformation:DeleteStack", aws("cloudformation", stack)),
+        ("iam:CreateRole", "arn:aws:iam::123456789012:role/afterimage-mine".to_string()),
+    ];
+    for (action, resource) in killing {
+        let may = |who: &str| verdict(who, action, &resource, &[]) == Verdict::Allowed;
+        assert!(!may("administrator"), "{action} on {resource}");
+        assert!(!may("afterimage-WorkRequestedRole-1ABC"), "{action} on {resource}");
+        assert!(may("backup-admin"), "{action} on {resource}");
+    }
+    let others = [
+        ("dynamodb:DeleteTable", aws("dynamodb", "table/orders")),
+        ("dynamodb:DeleteTable", aws("dynamodb", "table/afterimage-restored")),
+        ("dynamodb:Query", aws("dynamodb", "table/afterimage")),
+        ("events:DisableRule", aws("events", "rule/nightly")),
+        ("lambda:InvokeFunction", aws("lambda", "function:afterimage-work-requested")),
+        ("kms:DescribeKey", aws("kms", "key/1234abcd-12ab-34cd-56ef-1234567890ab")),
+        ("iam:CreateRole", "arn:aws:iam::123456789012:role/web".to_string()),
+    ];
+    for (action, resource) in others {
+        let verdict = verdict("administrator", action, &resource, &[]);
+        assert_eq!(verdict, Verdict::Allowed, "{action} on {resource}");
+    }
+    let ours = [("aws:ResourceTag/afterimage:point", "gold-0abc-run-1")];
+    let image = "arn:aws:ec2:us-east-1::image/ami-0123456789abcdef0";
+    let may = |who: &str| verdict(who, "ec2:DeregisterImage", image, &ours) == Verdict::Allowed;
+    assert!(!may("administrator") && may("afterimage-WorkRequestedRole-1ABC"));
 }

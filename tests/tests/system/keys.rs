@@ -204,3 +204,41 @@ fn a_cause_that_no_read_shows_is_tried_once_a_day_in_the_end() {
         assert_eq!(scene.the_point().await["status"], "protected");
     });
 }
+
+/// The key policy of SECURITY.md that lets the roles of the functions in, by name.
+fn naming_the_roles() -> serde_json::Value {
+    let document = include_str!("../../../SECURITY.md");
+    let mut blocks = document.split("```json\n").filter_map(|rest| rest.split("```").next());
+    let block = blocks.find(|block| block.contains("AfterimageCopies")).expect("it is there");
+    let policy = block.replace("role/backup-admin", "user/administrator");
+    serde_json::from_str(&policy).expect("it is JSON")
+}
+
+/// Stops a machine whose copies are under a key with that policy, and returns the status of its
+/// point some hours later.
+fn copied_under(policy: &serde_json::Value) -> String {
+    scene::play(async |scene| {
+        let key = scene.make_key();
+        let put = scene.kms(IRELAND).put_key_policy().key_id(key).policy(policy.to_string());
+        put.send().await.expect("the policy is put");
+        let machine = scene.machine(0).await;
+        scene.policies(UNDER_A_KEY).await;
+        scene.stop(&machine).await;
+        scene.pass(5 * AN_HOUR).await;
+        scene.the_point().await["status"].clone()
+    })
+}
+
+#[test]
+fn a_key_policy_that_names_the_roles_lets_them_copy_and_each_part_of_it_is_needed() {
+    let policy = naming_the_roles();
+    assert_eq!(copied_under(&policy), "protected");
+    for part in ["AfterimageLooks", "AfterimageCopies", "AfterimageGrants"] {
+        let mut less = policy.clone();
+        let statements = less["Statement"].as_array_mut().expect("it has statements");
+        let before = statements.len();
+        statements.retain(|statement| statement["Sid"] != part);
+        assert_eq!(statements.len(), before - 1, "{part}");
+        assert_eq!(copied_under(&less), "imaged", "without {part}");
+    }
+}

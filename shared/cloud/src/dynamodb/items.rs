@@ -37,7 +37,7 @@ fn search<Q: DeserializeOwned, A: Serialize>(
     operation: fn(&NativeDatabase, Q) -> Result<A, DynoxideError>,
 ) -> Result<Value, ApiError> {
     let request = read::request(call, body)?;
-    model.permit(call, &wants::of(call, body))?;
+    model.permit(call, &wants::of(model, call, body))?;
     let region = model.dynamodb.region(&call.scope, model.config.lag.index_reads)?;
     let table = body["TableName"].as_str().unwrap_or_default();
     let database = shadow::reader(region, table, body["IndexName"].as_str());
@@ -78,7 +78,7 @@ fn transact(model: &mut Model, call: &Call, body: &Value) -> Result<Value, ApiEr
     match replay {
         Ok(None) => {}
         Ok(Some(_)) | Err(_) => {
-            model.permit(call, &wants::of(call, body))?;
+            model.permit(call, &wants::of(model, call, body))?;
             return replay.map(Option::unwrap_or_default);
         }
     }

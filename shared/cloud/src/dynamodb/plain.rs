@@ -18,7 +18,7 @@ pub fn simple<Q: DeserializeOwned, A: Serialize>(
     operation: fn(&NativeDatabase, Q) -> Result<A, DynoxideError>,
 ) -> Result<Value, ApiError> {
     let request = read::request(call, body)?;
-    model.permit(call, &wants::of(call, body))?;
+    model.permit(call, &wants::of(model, call, body))?;
     let region = model.dynamodb.region(&call.scope, model.config.lag.index_reads)?;
     let done = operation(&region.primary, request);
     read::answer(&done.map_err(|error| read::refusal_of(call, error))?)

@@ -133,7 +133,7 @@ fn apply(model: &mut Model, scope: &Scope, write: &Write) {
 /// The database that a read goes to.
 pub fn reader<'a>(region: &'a Region, table: &str, index: Option<&str>) -> &'a NativeDatabase {
     let lags = |index: &str| {
-        region.tables.get(table).is_some_and(|table| table.global_indexes.contains(index))
+        region.tables.get(table).is_some_and(|table| table.global_indexes.contains_key(index))
     };
     match (&region.shadow, index) {
         (Some(shadow), Some(index)) if lags(index) => &shadow.database,

@@ -1,6 +1,6 @@
 //! Databases and tables, as DynamoDB remembers them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,6 +28,11 @@ pub struct Tables {
 impl Tables {
     pub fn set_clock(&mut self, now: Time) {
         self.now_ms.store(now.millis(), Ordering::Relaxed);
+    }
+
+    /// What we know of a table.
+    pub(super) fn table(&self, scope: &Scope, name: &str) -> Option<&Table> {
+        self.regions.get(scope)?.tables.get(name)
     }
 
     /// The tables of one account in one region, made when they are first asked for. `lag` is the
@@ -115,9 +120,10 @@ pub struct Shadow {
 pub struct Table {
     pub id: String,
     pub(super) created_at: Time,
-    /// The key attributes.
+    /// The key attributes, the partition key first.
     pub key: Vec<String>,
-    pub global_indexes: BTreeSet<String>,
+    /// The global indexes, each with its partition key.
+    pub global_indexes: BTreeMap<String, String>,
     /// The attribute that says until when an item lives, if there is one.
     pub expiry: Option<String>,
     pub(super) on_demand_since: Option<Time>,

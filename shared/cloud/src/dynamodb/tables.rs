@@ -1,6 +1,6 @@
 //! Tables: what we know about them beside dynoxide, and how they are described.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dynoxide::{DynoxideError, NativeDatabase};
@@ -24,7 +24,7 @@ impl Table {
             id,
             created_at: now,
             key: Vec::new(),
-            global_indexes: BTreeSet::new(),
+            global_indexes: BTreeMap::new(),
             expiry: None,
             on_demand_since: None,
             throughput_changes: BTreeMap::new(),
@@ -67,8 +67,12 @@ impl Table {
             entries.filter_map(|entry| entry[name].as_str().map(Into::into)).collect()
         };
         self.key = names(&description["KeySchema"], "AttributeName");
-        let indexes = names(&description["GlobalSecondaryIndexes"], "IndexName");
-        self.global_indexes = indexes.into_iter().collect();
+        let indexes = description["GlobalSecondaryIndexes"].as_array().into_iter().flatten();
+        let index = |index: &Value| {
+            let key = names(&index["KeySchema"], "AttributeName").into_iter().next();
+            Some((index["IndexName"].as_str()?.to_string(), key?))
+        };
+        self.global_indexes = indexes.filter_map(index).collect();
         let on_demand = description["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST";
         self.on_demand_since = match (on_demand, self.on_demand_since) {
             (false, _) => None,
@@ -113,7 +117,7 @@ fn described<Q: DeserializeOwned, A: Serialize>(
     operation: fn(&NativeDatabase, Q) -> Result<A, DynoxideError>,
 ) -> Result<Value, ApiError> {
     let request = read::request(call, body)?;
-    model.permit(call, &wants::of(call, body))?;
+    model.permit(call, &wants::of(model, call, body))?;
     let now = model.now;
     let region = model.dynamodb.region(&call.scope, model.config.lag.index_reads)?;
     let done = operation(&region.primary, request);
@@ -240,7 +244,7 @@ fn known_table<'a>(
 
 fn describe_backups(model: &mut Model, call: &Call, body: &Value) -> Result<Value, ApiError> {
     read::check_members(call, body)?;
-    model.permit(call, &wants::of(call, body))?;
+    model.permit(call, &wants::of(model, call, body))?;
     let now = model.now;
     let table = known_table(model, call, body)?;
     Ok(backups(now, table))
@@ -265,7 +269,7 @@ fn update_backups(model: &mut Model, call: &Call, body: &Value) -> Result<Value,
             }
         },
     };
-    model.permit(call, &wants::of(call, body))?;
+    model.permit(call, &wants::of(model, call, body))?;
     let now = model.now;
     let table = known_table(model, call, body)?;
     table.recovery = match (enabled, &table.recovery) {

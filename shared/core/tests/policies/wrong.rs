@@ -1,5 +1,6 @@
 //! Files that are wrong, and all that is said of them.
 
+use afterimage_core::ids::AccountId;
 use afterimage_core::policy::file::{read, read_at};
 
 /// Every problem of a file, as `line:column: what; instead`.
@@ -61,7 +62,7 @@ fn a_schedule_that_never_comes_again_is_refused_in_a_file_that_is_put_in_force_n
     let now = "2026-01-01T03:00:00Z".parse().expect("an instant");
     for over in ["1999", "2025,2026", "1970-2026"] {
         let text = text.replace("YEAR", over);
-        let problems = read_at(&text, now).expect_err(over);
+        let problems = read_at(&text, now, None).expect_err(over);
         let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
         let expected = format!(
             "4:27: `cron(0 3 1 1 ? {over})` never comes again: the last of its years is past; \
@@ -71,7 +72,7 @@ fn a_schedule_that_never_comes_again_is_refused_in_a_file_that_is_put_in_force_n
         read(&text).expect("it was right once, and the ledger may still have it");
     }
     for to_come in ["*", "2027", "2020-2030"] {
-        read_at(&text.replace("YEAR", to_come), now).expect(to_come);
+        read_at(&text.replace("YEAR", to_come), now, None).expect(to_come);
     }
 }
 
@@ -462,7 +463,7 @@ fn check_partitions(regions: &str, replicas: &str, expected: &[&str]) {
 "
     );
     let now = "2026-01-01T03:00:00Z".parse().expect("an instant");
-    let problems = read_at(&text, now).err().unwrap_or_default();
+    let problems = read_at(&text, now, None).err().unwrap_or_default();
     let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
     assert_eq!(said, expected);
     read(&text).expect("it may be in force, and images its machines");
@@ -493,4 +494,47 @@ fn regions_of_two_partitions_are_refused_in_a_file_that_is_put_in_force_now() {
         &["5:17: a key in the partition aws cannot encrypt images in cn-northwest-1; name a key \
            in the partition aws-cn"],
     );
+}
+
+/// Two policies that copy under keys that their ARNs name.
+const KEYS: &str = "policies:
+  gold:
+    select: {regions: [us-east-1], tags: {a: b}}
+    triggers: [{on: tag}]
+    replicate: [{region: eu-west-1, kms_key: 'arn:aws:kms:eu-west-1:111122223333:alias/dr'}]
+  silver:
+    select: {regions: [us-east-1], tags: {a: c}}
+    triggers: [{on: tag}]
+    replicate:
+      - {region: eu-west-1, kms_key: alias/dr}
+      - {region: eu-west-2, kms_key: 'arn:aws:kms:eu-west-2:123456789012:alias/dr'}
+";
+
+#[test]
+fn a_key_of_another_account_is_refused_in_a_file_that_is_put_in_force_now() {
+    let now = "2026-01-01T03:00:00Z".parse().expect("an instant");
+    let said = |stack: Option<&str>| -> Vec<String> {
+        let stack = stack.map(|id| AccountId::parse(id).expect("twelve digits"));
+        let problems = read_at(KEYS, now, stack.as_ref()).expect_err("there are two accounts");
+        problems.iter().map(ToString::to_string).collect()
+    };
+    let may = "the functions may use only keys of";
+    let expected = format!(
+        "5:46: this key belongs to account 111122223333, and {may} 123456789012, the account of \
+         the stack; name a key of account 123456789012"
+    );
+    assert_eq!(said(Some("123456789012")), [expected]);
+    let expected = format!(
+        "11:38: this key belongs to account 123456789012, and {may} 111122223333, the account of \
+         the stack; name a key of account 111122223333"
+    );
+    assert_eq!(said(Some("111122223333")), [expected]);
+    let expected = format!(
+        "11:38: this key belongs to account 123456789012, and the key at 5:46 to 111122223333: \
+         {may} the account of the stack; name keys of the account of the stack"
+    );
+    assert_eq!(said(None), [expected]);
+    read(KEYS).expect("it may be in force, and images its machines");
+    let ours = KEYS.replace("111122223333", "123456789012");
+    read_at(&ours, now, None).expect("all keys are of one account");
 }

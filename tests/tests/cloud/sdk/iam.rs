@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use afterimage_cloud::Cloud;
-use afterimage_cloud::access::Identity;
+use afterimage_cloud::access::{Caller, Identity};
+use aws_sdk_dynamodb::Client as Dynamo;
+use aws_sdk_dynamodb::types as dynamodb;
 use aws_sdk_ec2::Client as Ec2;
 use aws_sdk_ec2::types::ResourceType;
 use serde_json::{Value, json};
@@ -17,8 +19,8 @@ const ROLE: &str = "arn:aws:iam::123456789012:role/backup";
 const SESSION: &str = "arn:aws:sts::123456789012:assumed-role/backup/session";
 const KEY: &str = "AKIAI44QH8DHBEXAMPLE";
 
-/// A client of a role that has this one policy.
-fn role_client(cloud: &Cloud, region: &str, statements: &Value) -> Ec2 {
+/// Declares a role that has this one policy, and its key.
+fn declare_role(cloud: &Cloud, statements: &Value) {
     cloud.with(|model| {
         let policy = json!({ "Version": "2012-10-17", "Statement": statements });
         model.principals.declare_role(ROLE, &[policy], None).expect("the policy is valid");
@@ -30,6 +32,11 @@ fn role_client(cloud: &Cloud, region: &str, statements: &Value) -> Ec2 {
         };
         model.principals.declare_key(KEY, identity);
     });
+}
+
+/// A client of a role that has this one policy.
+fn role_client(cloud: &Cloud, region: &str, statements: &Value) -> Ec2 {
+    declare_role(cloud, statements);
     ec2_of(cloud, KEY, region)
 }
 
@@ -254,5 +261,119 @@ fn accounts_do_not_see_each_other() {
         assert_eq!(refused(call).code, "InvalidVolume.NotFound");
         let calls = super::attempts(&cloud, "DescribeVolumes");
         assert_eq!(calls[0].principal, "arn:aws:iam::111122223333:user/administrator");
+    });
+}
+
+fn s(text: &str) -> dynamodb::AttributeValue {
+    dynamodb::AttributeValue::S(text.to_string())
+}
+
+/// A table with the keys `pk` and `sk`, and an index over `state`.
+async fn table(cloud: &Cloud, dynamo: &Dynamo) {
+    let mut call = dynamo.create_table().table_name("ledger");
+    for name in ["pk", "sk", "state"] {
+        let attribute = dynamodb::AttributeDefinition::builder().attribute_name(name);
+        let attribute = attribute.attribute_type(dynamodb::ScalarAttributeType::S).build();
+        call = call.attribute_definitions(attribute.expect("both are given"));
+    }
+    let key = |name: &str, kind| {
+        let key = dynamodb::KeySchemaElement::builder().attribute_name(name).key_type(kind);
+        key.build().expect("both are given")
+    };
+    let all = dynamodb::Projection::builder().projection_type(dynamodb::ProjectionType::All);
+    let index = dynamodb::GlobalSecondaryIndex::builder().index_name("by-state");
+    let index = index.key_schema(key("state", dynamodb::KeyType::Hash)).projection(all.build());
+    let call = call
+        .key_schema(key("pk", dynamodb::KeyType::Hash))
+        .key_schema(key("sk", dynamodb::KeyType::Range))
+        .global_secondary_indexes(index.build().expect("name and keys are given"))
+        .billing_mode(dynamodb::BillingMode::PayPerRequest);
+    call.send().await.expect("a table is created");
+    cloud.advance(Duration::from_secs(60)).await;
+}
+
+/// A client of a role that may do everything with the items of `mine#*`, and nothing else.
+async fn bound_to_mine(cloud: &Cloud) -> Dynamo {
+    let dynamo = |key: &str| {
+        let (access_key, region) = (key.to_string(), HOME.to_string());
+        let caller = Caller { access_key, region, clock_skew_ms: 0 };
+        Dynamo::new(&cloud.sdk_config_of(&caller))
+    };
+    table(cloud, &dynamo("any")).await;
+    let bound = json!({
+        "Effect": "Allow",
+        "Action": "dynamodb:*",
+        "Resource": "arn:aws:dynamodb:*:123456789012:table/ledger*",
+        "Condition": {
+            "ForAllValues:StringLike": { "dynamodb:LeadingKeys": ["mine#*"] },
+            "Null": { "dynamodb:LeadingKeys": "false" },
+        },
+    });
+    declare_role(cloud, &json!([bound]));
+    dynamo(KEY)
+}
+
+const DENIED: &str = "AccessDeniedException";
+
+#[test]
+fn a_role_can_be_bound_to_partitions_of_a_table() {
+    // DynamoDB guide, fine-grained access control: dynamodb:LeadingKeys has the partition keys of
+    // the items that a call names; of an index, those of the index.
+    world(async |cloud| {
+        let role = bound_to_mine(&cloud).await;
+        for (pk, is_mine) in [("mine#1", true), ("yours#1", false)] {
+            let told = |call: &str, error: Option<String>| {
+                let is_refused = error.as_ref().is_some_and(|error| error.contains(DENIED));
+                assert_eq!(is_refused, !is_mine, "{call}: {error:?}");
+                assert_eq!(error.is_some(), !is_mine, "{call}: {error:?}");
+            };
+            let put = role.put_item().table_name("ledger").item("pk", s(pk)).item("sk", s("1"));
+            let put = put.item("state", s(pk)).send().await;
+            told("put", put.err().map(|error| format!("{error:?}")));
+            let get = role.get_item().table_name("ledger").key("pk", s(pk)).key("sk", s("1"));
+            told("get", get.send().await.err().map(|error| format!("{error:?}")));
+            let update = role.update_item().table_name("ledger");
+            let update = update.key("pk", s(pk)).key("sk", s("1")).send().await;
+            told("update", update.err().map(|error| format!("{error:?}")));
+            for (index, attribute) in [(None, "pk"), (Some("by-state"), "state")] {
+                let query = role.query().table_name("ledger").set_index_name(index.map(Into::into));
+                let query = query.key_condition_expression("#p = :p");
+                let query = query.expression_attribute_names("#p", attribute);
+                let query = query.expression_attribute_values(":p", s(pk)).send().await;
+                told("query", query.err().map(|error| format!("{error:?}")));
+            }
+            let delete = role.delete_item().table_name("ledger");
+            let delete = delete.key("pk", s(pk)).key("sk", s("1")).send().await;
+            told("delete", delete.err().map(|error| format!("{error:?}")));
+        }
+    });
+}
+
+#[test]
+fn one_item_of_another_partition_is_enough_to_refuse_a_call() {
+    // The same guide: a batch names all its items, and Scan none, so that it returns all items.
+    world(async |cloud| {
+        let role = bound_to_mine(&cloud).await;
+        let keys = |pks: &[&str]| {
+            let key = |pk: &&str| [("pk".into(), s(pk)), ("sk".into(), s("1"))].into();
+            let keys = dynamodb::KeysAndAttributes::builder();
+            keys.set_keys(Some(pks.iter().map(key).collect())).build().expect("keys are given")
+        };
+        let batch = |pks: &[&str]| role.batch_get_item().request_items("ledger", keys(pks)).send();
+        batch(&["mine#1", "mine#2"]).await.expect("both are mine");
+        assert_eq!(refused(batch(&["mine#1", "yours#1"]).await).code, DENIED);
+        let transact = |pks: &[&str]| {
+            let action = |pk: &&str| {
+                let put = dynamodb::Put::builder().table_name("ledger");
+                let put = put.item("pk", s(pk)).item("sk", s("1")).build();
+                let put = put.expect("table and item are given");
+                dynamodb::TransactWriteItem::builder().put(put).build()
+            };
+            let actions = Some(pks.iter().map(action).collect());
+            role.transact_write_items().set_transact_items(actions).send()
+        };
+        transact(&["mine#1", "mine#2"]).await.expect("both are mine");
+        assert_eq!(refused(transact(&["mine#1", "yours#1"]).await).code, DENIED);
+        assert_eq!(refused(role.scan().table_name("ledger").send().await).code, DENIED);
     });
 }

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{Consistency, Policy, StopStart};
-use crate::ids::PolicyName;
+use crate::ids::{AccountId, PolicyName};
 use crate::yaml::{self, Node, Position, Problem, Value};
 use body::Body;
 use reader::{Group, Problems};
@@ -30,13 +30,17 @@ pub fn read(text: &str) -> Result<Vec<Policy>, Vec<Problem>> {
     read_with(text, Problems::default())
 }
 
-/// Reads a file that is to be put in force now.
+/// Reads a file that is to be put in force now, by the stack of this account if it is known.
 ///
 /// # Errors
 /// Everything that is wrong with it, in the order of its lines. A schedule that never comes again
-/// is wrong too.
-pub fn read_at(text: &str, now: Timestamp) -> Result<Vec<Policy>, Vec<Problem>> {
-    read_with(text, Problems { now: Some(now), ..Problems::default() })
+/// is wrong too, and so is a key of another account.
+pub fn read_at(
+    text: &str,
+    now: Timestamp,
+    stack: Option<&AccountId>,
+) -> Result<Vec<Policy>, Vec<Problem>> {
+    read_with(text, Problems { now: Some(now), stack: stack.cloned(), ..Problems::default() })
 }
 
 fn read_with(text: &str, mut problems: Problems) -> Result<Vec<Policy>, Vec<Problem>> {

@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use jiff::Timestamp;
 use strsim::levenshtein;
 
+use crate::ids::AccountId;
 use crate::policy::print::span;
 use crate::tags::{KEY_MAX, VALUE_MAX};
 use crate::yaml::{Node, Position, Problem, Value};
@@ -33,6 +34,10 @@ pub struct Problems {
     pub found: Vec<Problem>,
     /// None where nothing is refused for being over.
     pub now: Option<Timestamp>,
+    /// The account of the stack, if it is known.
+    pub stack: Option<AccountId>,
+    /// The account of the first key that an ARN names, and the place of that key.
+    pub first_key: Option<(AccountId, Position)>,
 }
 
 impl Problems {

@@ -36,29 +36,71 @@ pub fn read(node: &Node, problems: &mut Problems) -> Vec<(Position, Replicate)> 
 /// An alias, a key id or an ARN. An ARN says where its key is, and a key works nowhere else.
 fn kms_key(node: &Node, region: Option<&Region>, problems: &mut Problems) -> Option<String> {
     let text = reader::text(node, "`kms_key`", problems)?;
-    let key = text.strip_prefix("arn:").map_or(Some((None, text)), in_arn);
-    let Some((at, _)) = key.filter(|(_, key)| is_key(key) && text.len() <= KEY_CHARS_MAX) else {
+    let (arn, key) = match text.strip_prefix("arn:") {
+        None => (None, Some(text)),
+        Some(rest) => {
+            let arn = in_arn(rest);
+            let key = arn.as_ref().map(|arn| arn.key);
+            (arn, key)
+        }
+    };
+    if key.is_none_or(|key| !is_key(key) || text.len() > KEY_CHARS_MAX) {
         let what = format!("`{text}` does not name a KMS key");
         problems.add(node.at, what, "write an alias like alias/dr, a key id, or the ARN of either");
         return None;
-    };
-    if let (Some(at), Some(region)) = (at, region)
-        && at != region.as_str()
-    {
-        let what = format!("a key in {at} cannot encrypt images in {region}");
-        problems.add(node.at, what, format!("name a key in {region}"));
+    }
+    if let Some(arn) = arn {
+        if let Some(region) = region.filter(|region| region.as_str() != arn.region) {
+            let what = format!("a key in {} cannot encrypt images in {region}", arn.region);
+            problems.add(node.at, what, format!("name a key in {region}"));
+        }
+        of_stack(arn.account, node.at, problems);
     }
     Some(text.to_string())
 }
 
-/// The region of an ARN, and the key in it, from what stands behind `arn:`.
-fn in_arn(rest: &str) -> Option<(Option<&str>, &str)> {
+/// Refuses a key of another account than the stack's: its roles allow the functions no such key. If
+/// the account of the stack is not known, all keys of a file have to be of one account.
+fn of_stack(account: AccountId, at: Position, problems: &mut Problems) {
+    if problems.now.is_none() {
+        // A policy that is in force already still images its machines.
+        return;
+    }
+    if let Some(stack) = problems.stack.clone() {
+        if account != stack {
+            let what = format!(
+                "this key belongs to account {account}, and the functions may use only keys of \
+                 {stack}, the account of the stack"
+            );
+            problems.add(at, what, format!("name a key of account {stack}"));
+        }
+        return;
+    }
+    let (first, place) = problems.first_key.get_or_insert((account.clone(), at)).clone();
+    if account != first {
+        let what = format!(
+            "this key belongs to account {account}, and the key at {place} to {first}: the \
+             functions may use only keys of the account of the stack"
+        );
+        problems.add(at, what, "name keys of the account of the stack");
+    }
+}
+
+/// The ARN of a key or an alias.
+struct Arn<'a> {
+    region: &'a str,
+    account: AccountId,
+    key: &'a str,
+}
+
+/// Reads what stands behind `arn:`.
+fn in_arn(rest: &str) -> Option<Arn<'_>> {
     let parts: Vec<&str> = rest.splitn(5, ':').collect();
     let [partition, "kms", region, account, resource] = parts[..] else { return None };
-    AccountId::parse(account).ok()?;
+    let account = AccountId::parse(account).ok()?;
     let key = resource.strip_prefix("key/").filter(|id| !id.starts_with("alias/"));
     let key = key.or_else(|| resource.starts_with("alias/").then_some(resource))?;
-    partition.starts_with("aws").then_some((Some(region), key))
+    partition.starts_with("aws").then_some(Arn { region, account, key })
 }
 
 fn is_key(text: &str) -> bool {
