@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use afterimage::system::{REGION_TEMPLATE, TEMPLATE};
 use afterimage_tests::python;
 
+const OPERATORS: &str = include_str!("../../../infra/operators.yaml");
+
 /// What cfn-lint says of a template, in one region of each kind; nothing if it finds nothing.
 fn findings(name: &str, template: &str) -> String {
     // Cargo gives tests a folder of their own in the target folder.
@@ -28,6 +30,7 @@ fn findings(name: &str, template: &str) -> String {
 fn cfn_lint_finds_nothing() {
     assert_eq!(findings("template.yaml", TEMPLATE), "");
     assert_eq!(findings("region.yaml", REGION_TEMPLATE), "");
+    assert_eq!(findings("operators.yaml", OPERATORS), "");
 }
 
 #[test]

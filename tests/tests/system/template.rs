@@ -15,7 +15,6 @@ use aws_sdk_ec2::types as ec2;
 use aws_sdk_eventbridge::types::Target;
 use serde_json::{Value, json};
 
-use crate::parameters::DOCUMENT;
 use crate::scene::{
     self, ACCOUNT, FRANKFURT as FAR, FUNCTIONS, HOME, IRELAND as ELSEWHERE, Launch, Scene, Stage,
     TAG_ANSWER, TAG_ASK, sample,
@@ -406,65 +405,6 @@ fn each_function_uses_what_it_is_granted_and_nothing_else() {
         assert_eq!(used(&scene), granted);
     });
 }
-
-/// A key in Ireland that only the statements let in, and its administrators.
-fn make_key_with(scene: &Scene, statements: &str) {
-    let others = r#"{"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::123456789012:root"},
-        "Action": ["kms:CreateAlias", "kms:Describe*", "kms:Get*", "kms:List*", "kms:Put*"],
-        "Resource": "*", "Condition": {"ArnNotLike": {"aws:PrincipalArn":
-        "arn:aws:iam::123456789012:role/afterimage-*"}}}"#;
-    let template = format!(
-        r#"{{"Resources": {{
-            "Key": {{"Type": "AWS::KMS::Key", "Properties": {{"KeyPolicy":
-                {{"Version": "2012-10-17", "Statement": [{others} {statements}]}}}}}},
-            "Alias": {{"Type": "AWS::KMS::Alias", "Properties":
-                {{"AliasName": "{KEY}", "TargetKeyId": {{"Ref": "Key"}}}}}}
-        }}}}"#
-    );
-    let deployment = Deployment {
-        account: ACCOUNT.to_string(),
-        region: ELSEWHERE.to_string(),
-        stack_name: "keys".to_string(),
-        ..Deployment::default()
-    };
-    scene.cloud.deploy(&template, deployment).unwrap_or_else(|errors| panic!("{errors:#?}"));
-}
-
-#[test]
-fn the_statements_of_the_document_let_copies_use_a_key_and_without_one_of_them_none_is_made() {
-    let (_, section) = DOCUMENT.split_once("\n## Keys\n").expect("there is a section");
-    let (_, json) = section.split_once("```json\n").expect("there are statements");
-    let json = json.split("```").next().unwrap_or_default();
-    let statements: Vec<Value> = serde_json::from_str(json).expect("the statements are a list");
-    let all: BTreeSet<usize> = (0..statements.len()).collect();
-    assert_eq!(all.len(), 2);
-    let copied = |which: &BTreeSet<usize>| {
-        let chosen = which.iter().map(|number| format!(", {}", statements[*number]));
-        let chosen: String = chosen.collect();
-        deployed(TEMPLATE, async |scene| {
-            make_key_with(&scene, &chosen);
-            scene.machine(0).await;
-            scene.policies(COPIED_UNDER_KEY).await;
-            scene.pass(60).await;
-            assert_eq!(scene.available(HOME).await.len(), 1);
-            scene.available(ELSEWHERE).await.len()
-        })
-    };
-    assert_eq!(copied(&all), 1);
-    for number in 0..statements.len() {
-        let mut some = all.clone();
-        some.remove(&number);
-        assert_eq!(copied(&some), 0, "without {}", statements[number]);
-    }
-}
-
-const COPIED_UNDER_KEY: &str = "
-policies:
-  gold:
-    select: {regions: [us-east-1], tags: {backup: gold}}
-    triggers: [{schedule: rate(30 minutes), timezone: UTC}]
-    replicate: [{region: eu-west-1, kms_key: alias/backup}]
-";
 
 /// Tells whether the role of the maker may do something to an image, which has an owner, in a call
 /// that sets our tag or not.
