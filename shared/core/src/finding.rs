@@ -32,7 +32,8 @@ impl Finding {
     /// one that cannot be used.
     pub fn replaces(&self) -> &'static [Code] {
         match self.reason.code {
-            Code::Lost | Code::LostAgain => &[Code::ImageDisabled, Code::TagGone],
+            Code::Lost => &[Code::ImageDisabled, Code::TagGone],
+            Code::LostAgain => &[Code::Lost, Code::ImageDisabled, Code::TagGone],
             Code::ImageDisabled => &[Code::TagGone],
             Code::KeyDeleted => &[Code::KeyUnusable],
             _ => &[],

@@ -210,6 +210,22 @@ fn an_image_that_is_restored_while_its_point_begins_again_is_good() {
     });
 }
 
+/// Nothing can be made for a day, because an action is denied.
+#[test]
+fn a_point_that_cannot_begin_again_for_a_day_is_made_once_it_can() {
+    play(async |scene| {
+        scene.protect_one(ON_STOP).await;
+        scene.lose_all().await;
+        scene.pass(A_DAY).await;
+        assert!(!scene.open_codes().await.contains(&"lost-again".to_string()));
+        scene.no_more_faults();
+        scene.pass(TWO_HOURS + 60).await;
+        assert_eq!(scene.the_point().await["status"], "protected");
+        assert_eq!(scene.open_codes().await, Vec::<String>::new());
+        scene.assert_true().await;
+    });
+}
+
 /// The place of a replica is given up after its image was lost.
 #[test]
 fn an_image_that_is_restored_in_a_place_that_was_given_up_is_good() {

@@ -27,7 +27,12 @@ pub fn ended(
     now: Timestamp,
 ) -> Result<Point, IllegalTransition> {
     if had_lost_all(point) {
-        return Ok(lost_again(point, reason)?.due_now(now));
+        let mut after = lost_again(point, reason)?.due_now(now);
+        // It may begin again for as long as it could only not begin in time.
+        if event == Event::Miss {
+            after.healed.pop();
+        }
+        return Ok(after);
     }
     let after = point.after(event)?;
     Ok(Point { step: point.step.settled(), reason: Some(reason), ..after })

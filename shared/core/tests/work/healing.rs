@@ -14,7 +14,7 @@ use afterimage_core::slot::{Occasion, PointId};
 use jiff::SignedDuration;
 
 use super::scene::{
-    IRELAND, at, confirm_input, gold, hours, imaged, region, replica_in, seen_image, written,
+    IRELAND, ami, at, confirm_input, gold, hours, imaged, region, replica_in, seen_image, written,
 };
 
 /// The size of the two volumes of the machine.
@@ -78,6 +78,30 @@ fn the_newest_is_made_again_first_and_the_rest_waits_for_the_next_day() {
     assert_eq!(held.reason.as_ref().map(|reason| reason.code), Some(Code::MassLoss));
     let spent: Vec<(u64, u32)> = brakes.iter().map(|one| (one.version, one.spent_gib)).collect();
     assert_eq!(spent, [(2, GIB), (3, 2 * GIB)], "each write builds on the one before");
+}
+
+/// A finding says that the image is made again, and it was made again too often.
+#[test]
+fn the_finding_of_a_place_that_was_made_again_too_often_takes_the_place_of_the_one_before() {
+    let (point, mut replica) = lost("gold", 1);
+    replica.lost = Some(ami(5));
+    replica.healed = vec![at(hours(7)), at(hours(8))];
+    let now = at(hours(9));
+    let seen = [seen_image(1, ImageState::Available)];
+    let mut input = confirm_input(now, Vec::new(), &seen);
+    input.points_of_replicas = [(point.id.clone(), point.clone())].into();
+    input.history = [(point.instance().clone(), vec![(point, vec![replica.clone()])])].into();
+    input.replicas = vec![replica];
+    input.healing.in_force = gold();
+    let decision = decide(&input);
+    let told = decision.commands.iter().filter_map(|command| match command {
+        Command::Report(finding) => Some(finding),
+        _ => None,
+    });
+    let told: Vec<_> = told.collect();
+    let [told] = &told[..] else { panic!("{decision:#?}") };
+    assert_eq!((told.reason.code, &told.artefact), (Code::LostAgain, &(&ami(5)).into()));
+    assert!(told.replaces().contains(&Code::Lost), "that it is made again is not so");
 }
 
 #[test]

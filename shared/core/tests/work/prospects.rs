@@ -293,7 +293,9 @@ fn found(known: &Known, name: &str) -> Option<String> {
         };
         let decision = confirm::decide(&input);
         let told = decision.commands.iter().rev().find_map(|command| match command {
-            Command::Reword(finding) if finding.artefact.to_string() == artefact => {
+            Command::Reword(finding) | Command::Report(finding)
+                if finding.artefact.to_string() == artefact =>
+            {
                 Some(finding.reason.text.clone())
             }
             _ => None,

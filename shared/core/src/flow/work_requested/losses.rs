@@ -98,6 +98,9 @@ pub(super) fn tell(
             let reason = Reason::new(Code::LostAgain, told.reason.text.clone());
             builder.reword(Finding { reason, ..told.clone() });
         }
+    } else if told.reason.code == Code::LostAgain {
+        // It takes the place of one that says that the image is made again.
+        return builder.report(told);
     }
     builder.reword(told);
 }
