@@ -277,6 +277,14 @@ pub const UNLISTED_MAX: usize = 1000;
 /// region that misses one or two may have been busy.
 pub const AUDIT_LATE: SignedDuration = SignedDuration::from_hours(3);
 
+/// Time without an audit from which `doctor` warns: once [`LOOK_EVERY`] is over, each sweep makes
+/// one, and six have not. From [`AUDIT_LATE`] on, it fails.
+pub const AUDIT_MISSED: SignedDuration = SignedDuration::from_mins(90);
+
+/// Age of a slot that nobody has requested from which `doctor` fails. The tick comes every minute,
+/// and one that fails is tried again within three: three ticks in a row failed.
+pub const SLOT_OVERDUE: SignedDuration = SignedDuration::from_mins(10);
+
 /// Time without a look at a place that EC2 does not show after which a person is told. The worker
 /// that confirms needs some minutes, and the next audit comes an hour after the one that found it.
 pub const UNCONFIRMED_LATE: SignedDuration = SignedDuration::from_mins(50);

@@ -7,6 +7,7 @@ mod bad_events;
 mod coverage;
 mod deleted_keys;
 mod disk_keys;
+mod doctor;
 mod downtime;
 mod economy;
 mod every_call;

@@ -22,6 +22,7 @@ mod read;
 mod record;
 mod request_counters;
 mod summary;
+mod table;
 mod witness;
 mod write;
 
@@ -44,6 +45,7 @@ use crate::error::Failure;
 pub use copy::{Copied, Part};
 pub use lease::{Lease, LeaseUse};
 pub use record::key_of;
+pub use table::Table;
 pub use write::Written;
 
 /// Longest time of one attempt. DynamoDB answers within milliseconds, so a later response is lost.

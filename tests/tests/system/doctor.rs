@@ -1,0 +1,226 @@
+//! `afterimage doctor` on the deployed system: a healthy one has only lines that are ok. Where one
+//! thing is spoilt, the line about it says so, and all others stay as they are.
+
+use afterimage::doctor::{self, Level, Line};
+use afterimage::stack::Stack;
+use afterimage_cloud::faults::{Rule, When};
+use afterimage_core::ids::Region;
+use aws_sdk_dynamodb::types as dynamodb;
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::scene::{self, HOME, IRELAND, Scene};
+
+/// Machines at a quarter past midnight, into two regions, into one of them under a key.
+const POLICY: &str = "
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{schedule: cron(15 0 * * ? *), timezone: UTC}]
+    replicate: [{region: eu-west-1, kms_key: alias/dr}, {region: eu-central-1}]
+";
+
+impl Scene {
+    async fn doctor(&self) -> Vec<Line> {
+        self.doctor_of(&self.system.table).await
+    }
+
+    async fn doctor_of(&self, table: &str) -> Vec<Line> {
+        let region = Region::parse(HOME).expect("a region");
+        let config = self.cloud.sdk_config(HOME);
+        doctor::look(&Stack { table: table.to_string(), region, config }).await
+    }
+
+    fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        aws_sdk_dynamodb::Client::new(&self.cloud.sdk_config(HOME))
+    }
+}
+
+/// The lines that are not ok.
+fn wrong(lines: &[Line]) -> Vec<(&'static str, Level)> {
+    let wrong = lines.iter().filter(|line| line.level != Level::Ok);
+    wrong.map(|line| (line.check, line.level)).collect()
+}
+
+/// A world in which a machine is protected since two hours, and a key that copies are under.
+fn healthy(scenario: impl AsyncFnOnce(&Scene, &str)) {
+    scene::play(async |scene| {
+        let key = scene.make_key();
+        scene.machine(0).await;
+        scene.policies(POLICY).await;
+        scene.pass(130).await;
+        scene.assert_protected_once(1).await;
+        scenario(&scene, &key).await;
+    });
+}
+
+/// Spoils one thing of a healthy world. Exactly these lines change, and each says what to do.
+fn check(expected: &[(&'static str, Level)], spoil: impl AsyncFnOnce(&Scene, &str)) {
+    healthy(async |scene, key| {
+        let before = scene.doctor().await;
+        assert_eq!(wrong(&before), [], "{before:#?}");
+        spoil(scene, key).await;
+        let after = scene.doctor().await;
+        assert_eq!(wrong(&after), expected, "{after:#?}");
+        let is_expected = |line: &&Line| expected.iter().any(|(check, _)| *check == line.check);
+        let others = |lines: &[Line]| -> Vec<&'static str> {
+            lines.iter().filter(|line| !is_expected(line)).map(|line| line.check).collect()
+        };
+        assert_eq!(others(&after), others(&before), "a line is missing");
+        let told = after.iter().filter(is_expected);
+        assert!(told.clone().all(|line| line.to_do.is_some()), "{after:#?}");
+        told.for_each(|line| println!("{}: {}\n  {:?}", line.check, line.found, line.to_do));
+    });
+}
+
+/// Lets a function fail, because its role may not read the ledger.
+fn failing(function: &str) -> Rule {
+    let rule = Rule::fail(When::Before, 400, "AccessDeniedException").service("dynamodb");
+    rule.action("Query").principal(&format!("*{function}*"))
+}
+
+#[test]
+fn a_tick_that_fails_leaves_a_slot_overdue() {
+    check(&[("schedules", Level::Fail)], async |scene, _| {
+        scene.pass(22 * 60).await;
+        scene.fault(failing("BackupTick"));
+        scene.pass(20).await;
+    });
+}
+
+#[test]
+fn a_sweep_that_fails_leaves_the_audit_too_old() {
+    check(&[("audit", Level::Warn)], async |scene, _| {
+        scene.fault(failing("ReconcileTick"));
+        scene.pass(95).await;
+    });
+    check(&[("audit", Level::Fail)], async |scene, _| {
+        scene.fault(failing("ReconcileTick"));
+        scene.pass(185).await;
+    });
+}
+
+#[test]
+fn a_ledger_that_was_put_back_is_told_by_its_witness() {
+    check(&[("identity", Level::Fail)], async |scene, _| {
+        let key = [("pk", "policies"), ("sk", "identity#us-east-1")];
+        let mut call = scene.dynamodb().delete_item().table_name(&scene.system.table);
+        for (name, value) in key {
+            call = call.key(name, AttributeValue::S(value.to_string()));
+        }
+        call.send().await.expect("the count is deleted");
+    });
+}
+
+#[test]
+fn a_witness_that_is_not_there_is_told() {
+    check(&[("identity", Level::Warn)], async |scene, _| {
+        let witness = format!("{}-witness", scene.system.table);
+        scene.dynamodb().delete_table().table_name(witness).send().await.expect("it is deleted");
+    });
+}
+
+#[test]
+fn a_policy_that_cannot_be_read_is_told() {
+    check(&[("policies", Level::Fail)], async |scene, _| {
+        let text = |text: &str| AttributeValue::S(text.to_string());
+        let call = scene.dynamodb().put_item().table_name(&scene.system.table);
+        let call = call.item("pk", text("policies")).item("sk", text("policy#silver"));
+        call.item("policy", text("nothing")).send().await.expect("an item is put");
+    });
+}
+
+#[test]
+fn a_region_that_the_account_may_not_use_is_told_with_its_policy() {
+    check(&[("regions", Level::Fail)], async |scene, _| {
+        scene.policies(&POLICY.replace("eu-central-1", "nz-west-1")).await;
+    });
+}
+
+#[test]
+fn copies_that_stay_in_one_part_of_the_world_are_told() {
+    for replicas in ["", "    replicate: [{region: us-west-2}]\n"] {
+        check(&[("replicas", Level::Warn)], async |scene, _| {
+            let (begin, _) = POLICY.split_once("gold:\n").expect("it has a policy");
+            let select = "    select: {regions: [us-east-1], tags: {backup: gold}}\n";
+            let silver = format!("{begin}silver:\n{select}    triggers: [{{on: tag}}]\n{replicas}");
+            scene.policies(&silver).await;
+        });
+    }
+}
+
+#[test]
+fn a_key_that_copies_cannot_be_made_under_is_told() {
+    check(&[("keys", Level::Fail)], async |scene, key| scene.disable(IRELAND, key).await);
+    check(&[("keys", Level::Fail)], async |scene, key| {
+        let deleted = scene.kms(IRELAND).schedule_key_deletion().key_id(key).send().await;
+        deleted.expect("the key is to be deleted");
+    });
+    check(&[("keys", Level::Fail)], async |scene, _| {
+        let deleted = scene.kms(IRELAND).delete_alias().alias_name("alias/dr").send().await;
+        deleted.expect("the alias is deleted");
+    });
+    check(&[("keys", Level::Fail)], async |scene, _| {
+        let foreign = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+        scene.policies(&POLICY.replace("alias/dr", &format!("'{foreign}'"))).await;
+    });
+}
+
+#[test]
+fn a_finding_that_is_open_is_told() {
+    check(&[("findings", Level::Warn)], async |scene, _| {
+        scene.policies(&POLICY.replace("gold", "silver")).await;
+        scene.pass(80).await;
+    });
+}
+
+#[test]
+fn what_may_not_be_looked_at_is_a_line_and_ends_no_other() {
+    let denied = || Rule::fail(When::Before, 400, "AccessDeniedException");
+    check(&[("table", Level::Warn)], async |scene, _| {
+        scene.fault(denied().action("DescribeTable"))
+    });
+    check(&[("keys", Level::Warn)], async |scene, _| scene.fault(denied().action("DescribeKey")));
+    check(&[("regions", Level::Warn)], async |scene, _| {
+        let denied = Rule::fail(When::Before, 403, "UnauthorizedOperation");
+        scene.fault(denied.action("DescribeRegions"));
+    });
+}
+
+#[test]
+fn nothing_is_known_without_the_ledger() {
+    healthy(async |scene, _| {
+        let lines = scene.doctor_of("nothing").await;
+        assert_eq!(wrong(&lines), [("table", Level::Fail)], "{lines:#?}");
+        assert!(lines.iter().all(|line| !line.not_made), "{lines:#?}");
+        scene.fault(Rule::fail(When::Before, 400, "AccessDeniedException").action("Query"));
+        let lines = scene.doctor().await;
+        assert_eq!(wrong(&lines), [("table", Level::Fail)], "{lines:#?}");
+        assert!(lines.last().is_some_and(|line| line.not_made), "{lines:#?}");
+    });
+}
+
+#[test]
+fn a_table_without_its_indexes_is_told() {
+    healthy(async |scene, _| {
+        let name = |name, of| {
+            let key = dynamodb::KeySchemaElement::builder().attribute_name(name).key_type(of);
+            key.build().expect("it is whole")
+        };
+        let attribute = |name| {
+            let text = dynamodb::ScalarAttributeType::S;
+            let attribute = dynamodb::AttributeDefinition::builder().attribute_name(name);
+            attribute.attribute_type(text).build().expect("it is whole")
+        };
+        let table = scene.dynamodb().create_table().table_name("bare");
+        let table = table.attribute_definitions(attribute("pk"));
+        let table = table.attribute_definitions(attribute("sk"));
+        let table = table.key_schema(name("pk", dynamodb::KeyType::Hash));
+        let table = table.key_schema(name("sk", dynamodb::KeyType::Range));
+        let table = table.billing_mode(dynamodb::BillingMode::PayPerRequest).send().await;
+        table.expect("a table is made");
+        scene.pass(1).await;
+        let lines = scene.doctor_of("bare").await;
+        assert_eq!((lines[0].check, lines[0].level), ("table", Level::Fail), "{lines:#?}");
+        assert!(lines[0].found.ends_with("due (missing), fleet (missing), places (missing)"));
+    });
+}
