@@ -5,11 +5,14 @@
 //! except that nothing is known of the system without its ledger.
 
 mod access;
+mod bus;
+mod functions;
 mod keys;
 mod ledger;
 mod line;
 mod policies;
 mod report;
+pub mod rules;
 mod work;
 
 use afterimage_aws::Clock;
@@ -29,6 +32,9 @@ pub struct Arguments {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// Only look: send no test event on the bus.
+    #[arg(long)]
+    no_test_event: bool,
     #[command(flatten)]
     stack: stack::Arguments,
 }
@@ -43,7 +49,7 @@ async fn show(arguments: &Arguments) -> Result<(), Failure> {
     let (lines, stack) = match Stack::find(&arguments.stack).await {
         Ok(stack) => {
             let mut lines = access::lines(&arguments.stack, &stack).await;
-            lines.extend(look(&stack).await);
+            lines.extend(look(&stack, !arguments.no_test_event).await);
             (lines, Some(stack))
         }
         // A person can put it right, so it is what the doctor is for.
@@ -64,8 +70,8 @@ async fn show(arguments: &Arguments) -> Result<(), Failure> {
     report::outcome(&lines)
 }
 
-/// Looks at the deployed system.
-pub async fn look(stack: &Stack) -> Vec<Line> {
+/// Looks at the deployed system. `may_send` allows the test event.
+pub async fn look(stack: &Stack, may_send: bool) -> Vec<Line> {
     let now = Clock::of(&stack.config).now();
     let ledger = stack.ledger();
     let (mut lines, table) = ledger::table(stack, &ledger).await;
@@ -80,9 +86,27 @@ pub async fn look(stack: &Stack) -> Vec<Line> {
         }
     };
     lines.extend(ledger::identity(&ledger, &in_force, now).await);
+    let heard = match functions::heard(&ledger).await {
+        Ok(heard) => {
+            lines.extend(functions::lines(&heard, now));
+            heard
+        }
+        Err(line) => {
+            lines.push(line);
+            functions::Heard::new()
+        }
+    };
+    lines.extend(rules::at_seat(stack, &table, &heard).await);
+    if may_send {
+        lines.push(bus::test(stack, &ledger, rules::bus(&heard)).await);
+    }
     lines.extend(policies::policies(&in_force));
-    lines.extend(policies::regions(stack, &in_force).await);
+    let (of_regions, unusable) = policies::regions(stack, &in_force).await;
+    lines.extend(of_regions);
     lines.extend(policies::geography(&in_force));
+    let regions = policies::named(&in_force).into_keys();
+    let regions = regions.filter(|region| !unusable.contains(region)).collect();
+    lines.extend(rules::elsewhere(stack, &table, &heard, regions).await);
     lines.extend(keys::lines(stack, &in_force, table.account.as_ref()).await);
     lines.extend(work::schedules(&in_force, now));
     lines.extend(work::audit(&in_force, now));

@@ -36,7 +36,7 @@ pub fn policies(in_force: &InForce) -> Vec<Line> {
 }
 
 /// Returns the regions that policies name, each with the policies.
-fn named(in_force: &InForce) -> BTreeMap<&Region, BTreeSet<&str>> {
+pub fn named(in_force: &InForce) -> BTreeMap<&Region, BTreeSet<&str>> {
     let mut named: BTreeMap<&Region, BTreeSet<&str>> = BTreeMap::new();
     for policy in &in_force.policies {
         let replicas = policy.replicate.iter().map(|replica| &replica.region);
@@ -47,11 +47,11 @@ fn named(in_force: &InForce) -> BTreeMap<&Region, BTreeSet<&str>> {
     named
 }
 
-/// Looks if the account may use the regions that policies name.
-pub async fn regions(stack: &Stack, in_force: &InForce) -> Vec<Line> {
+/// Looks if the account may use the regions that policies name. Returns those that it may not use.
+pub async fn regions(stack: &Stack, in_force: &InForce) -> (Vec<Line>, BTreeSet<Region>) {
     let named = named(in_force);
     if named.is_empty() {
-        return Vec::new();
+        return (Vec::new(), BTreeSet::new());
     }
     let ec2 = Ec2::new(&stack.config, STREAM);
     let enabled = match answer(ec2.regions()).await {
@@ -59,10 +59,11 @@ pub async fn regions(stack: &Stack, in_force: &InForce) -> Vec<Line> {
         Err(why) => {
             let found = format!("cannot tell which regions the account may use: {why}");
             let to_do = "allow these credentials ec2:DescribeRegions";
-            return vec![Line::not_made(REGIONS, found, to_do)];
+            return (vec![Line::not_made(REGIONS, found, to_do)], BTreeSet::new());
         }
     };
     let missing = named.iter().filter(|(region, _)| !enabled.contains(region));
+    let unusable = missing.clone().map(|(region, _)| (*region).clone()).collect();
     let line = |(region, policies): (&&Region, &BTreeSet<&str>)| {
         let policies: Vec<&str> = policies.iter().copied().collect();
         let found =
@@ -72,7 +73,8 @@ pub async fn regions(stack: &Stack, in_force: &InForce) -> Vec<Line> {
     };
     let lines = missing.map(line).collect();
     let count = count(named.len(), "region");
-    or_ok(lines, REGIONS, format!("the account may use the {count} that policies name"))
+    let lines = or_ok(lines, REGIONS, format!("the account may use the {count} of the policies"));
+    (lines, unusable)
 }
 
 /// Part of the world of a region: `eu` of `eu-west-1`.

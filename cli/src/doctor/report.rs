@@ -29,11 +29,11 @@ pub fn text(lines: &[Line]) -> String {
 fn sum(lines: &[Line]) -> String {
     let number = |level: Level| lines.iter().filter(|line| line.level == level).count();
     let (fail, warn, ok) = (number(Level::Fail), number(Level::Warn), number(Level::Ok));
-    match worst(lines) {
-        Level::Ok => format!("healthy: {ok} ok"),
-        Level::Warn => format!("healthy, with {}: {warn} warn, {ok} ok", count(warn, "warning")),
-        Level::Fail => format!("not healthy: {fail} fail, {warn} warn, {ok} ok"),
-    }
+    let counts = [(fail, "fail"), (warn, "warn"), (ok, "ok")].into_iter();
+    let counts = counts.filter(|(number, _)| *number > 0);
+    let counts: Vec<String> = counts.map(|(number, level)| format!("{number} {level}")).collect();
+    let verdict = if fail > 0 { "not healthy" } else { "healthy" };
+    format!("{verdict}: {}", counts.join(", "))
 }
 
 /// Returns the worst level of all lines.
@@ -47,8 +47,12 @@ pub fn worst(lines: &[Line]) -> Level {
 /// A check failed. If the only ones that failed could not be made, it is a fault of AWS or of ours.
 pub fn outcome(lines: &[Line]) -> Result<(), Failure> {
     let failed: Vec<&Line> = lines.iter().filter(|line| line.level == Level::Fail).collect();
-    let Some(first) = failed.first() else { return Ok(()) };
-    let text = format!("{} failed, first: {}", count(failed.len(), "check"), first.check);
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let mut names: Vec<&str> = failed.iter().map(|line| line.check).collect();
+    names.dedup();
+    let text = format!("{} failed: {}", count(names.len(), "check"), names.join(", "));
     match failed.iter().all(|line| line.not_made) {
         true => Err(Failure::Ours(text)),
         false => Err(Failure::Input(text)),

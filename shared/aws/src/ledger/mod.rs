@@ -12,6 +12,7 @@
 mod condition;
 mod copy;
 mod findings;
+mod heartbeats;
 mod hints;
 pub mod item;
 pub mod keys;
@@ -43,6 +44,7 @@ use crate::clock::Clock;
 use crate::error::Failure;
 
 pub use copy::{Copied, Part};
+pub use heartbeats::{Heartbeat, TestAnswer};
 pub use lease::{Lease, LeaseUse};
 pub use record::key_of;
 pub use table::Table;
