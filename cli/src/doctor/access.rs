@@ -13,7 +13,15 @@ pub async fn lines(arguments: &stack::Arguments, stack: &Stack) -> Vec<Line> {
 
 /// Tells that the region, the credentials or an endpoint are missing, or are wrong.
 pub fn missing(text: &str) -> Line {
-    let (found, to_do) = text.split_once('\n').unwrap_or((text, "set another one"));
+    let found = text.lines().next().unwrap_or_default();
+    // The causes between the two say what the SDK has tried.
+    let is_advice = |line: &str| line.starts_with("  set ") || line.starts_with("  pass ");
+    let advice = text.lines().skip_while(|line| !is_advice(line));
+    let advice: Vec<&str> = advice.map(str::trim).collect();
+    let to_do = match advice.is_empty() {
+        true => "look at --region, and at what the environment and the profile name".to_string(),
+        false => advice.join("; "),
+    };
     Line::fail("access", found, to_do)
 }
 

@@ -98,7 +98,7 @@ pub async fn look(stack: &Stack, may_send: bool) -> Vec<Line> {
     };
     lines.extend(rules::at_seat(stack, &table, &heard).await);
     if may_send {
-        lines.push(bus::test(stack, &ledger, rules::bus(&heard)).await);
+        lines.extend(bus::test(stack, &ledger, rules::bus(&heard)).await);
     }
     lines.extend(policies::policies(&in_force));
     let (of_regions, unusable) = policies::regions(stack, &in_force).await;

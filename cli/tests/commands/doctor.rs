@@ -62,6 +62,9 @@ fn the_exit_status_tells_a_system_that_failed_from_one_that_cannot_be_looked_at(
     let told: serde_json::Value = serde_json::from_slice(&nowhere.stdout).expect("JSON");
     assert_eq!(told["checks"][0]["level"], "fail");
     assert!(told["checks"][0]["found"] == "no region is given", "{told}");
+    let nobody = run(&[("AWS_ACCESS_KEY_ID", "")], &["doctor"], "");
+    let told = squeezed(&text(&nobody.stdout));
+    assert!(told.contains("-> set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or"), "{told}");
 }
 
 #[test]

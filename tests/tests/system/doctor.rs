@@ -1,6 +1,8 @@
 //! `afterimage doctor` on the deployed system: a healthy one has only lines that are ok. Where one
 //! thing is spoilt, the line about it says so, and all others stay as they are.
 
+use std::time::{Duration, SystemTime};
+
 use afterimage::doctor::{self, Level, Line};
 use afterimage::stack::Stack;
 use afterimage_cloud::faults::{Rule, When};
@@ -8,6 +10,7 @@ use afterimage_cloud::trace::{Entry, What};
 use afterimage_core::ids::Region;
 use aws_sdk_dynamodb::types as dynamodb;
 use aws_sdk_dynamodb::types::AttributeValue;
+use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use serde_json::json;
 
 use crate::scene::{self, FUNCTIONS, HOME, IRELAND, Scene, Stage};
@@ -124,12 +127,15 @@ fn check(expected: &[(&'static str, Level)], spoil: impl AsyncFnOnce(&Scene, &st
         spoil(scene, key).await;
         let after = scene.doctor().await;
         assert_eq!(wrong(&after), expected, "{after:#?}");
-        let is_expected = |line: &&Line| expected.iter().any(|(check, _)| *check == line.check);
+        let names = |check: &str| expected.iter().any(|(name, _)| *name == check);
+        // Only a test event that comes back tells the time.
+        let is_expected =
+            |line: &&Line| names(line.check) || (line.check == "clock" && names("bus"));
         let others = |lines: &[Line]| -> Vec<&'static str> {
             lines.iter().filter(|line| !is_expected(line)).map(|line| line.check).collect()
         };
         assert_eq!(others(&after), others(&before), "a line is missing");
-        let told = after.iter().filter(is_expected);
+        let told = after.iter().filter(|line| names(line.check));
         assert!(told.clone().all(|line| line.to_do.is_some()), "{after:#?}");
         told.for_each(|line| println!("{}: {}\n  {:?}", line.check, line.found, line.to_do));
     });
@@ -363,7 +369,7 @@ fn test_events_that_are_forged_cost_one_write_each() {
             let detail = json!({"region": HOME, "kind": "snapshot", "hop": 0, "test": id});
             scene.forge_work(&detail).await;
         }
-        scene.cloud.advance(std::time::Duration::from_secs(30)).await;
+        scene.cloud.advance(Duration::from_secs(30)).await;
         let calls = scene.cloud.with(|model| model.trace.entries()[before..].to_vec());
         let by_worker = calls.iter().filter(|call| call.what == What::Call);
         let by_worker = by_worker.filter(|call| call.principal.contains("WorkRequested"));
@@ -407,5 +413,30 @@ fn an_idle_hour_costs_one_heartbeat_of_each_tick() {
             assert!((HOURS - 1..=HOURS + 1).contains(&of_tick), "{tick}: {of_tick}");
         }
         assert!(beats.len() <= 2 * (HOURS + 1), "{beats:#?}");
+    });
+}
+
+/// The clock of a machine that is two minutes ahead.
+#[derive(Debug)]
+struct Ahead(SharedTimeSource);
+
+impl TimeSource for Ahead {
+    fn now(&self) -> SystemTime {
+        self.0.now() + Duration::from_secs(120)
+    }
+}
+
+#[test]
+fn a_clock_that_is_off_is_told() {
+    healthy(async |scene, _| {
+        let region = Region::parse(HOME).expect("a region");
+        let config = scene.cloud.sdk_config(HOME);
+        let clock = SharedTimeSource::new(Ahead(config.time_source().expect("it has a clock")));
+        let config = config.into_builder().time_source(clock).build();
+        let table = scene.system.table.clone();
+        let lines = doctor::look(&Stack { table, region, config }, true).await;
+        assert_eq!(wrong(&lines), [("clock", Level::Warn)], "{lines:#?}");
+        let told = lines.iter().find(|line| line.check == "clock").expect("there is one");
+        assert!(told.found.starts_with("the clock of this machine is off by "), "{told:#?}");
     });
 }
