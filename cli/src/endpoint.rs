@@ -6,7 +6,7 @@ use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use crate::Failure;
 
 /// Services that the commands call, by the names that the SDK has for them.
-const SERVICES: [&str; 3] = ["DynamoDB", "EC2", "EventBridge"];
+const SERVICES: [&str; 4] = ["DynamoDB", "EC2", "EventBridge", "KMS"];
 
 /// Variable that names an endpoint. With a service at its end, it is for that service alone.
 const VARIABLE: &str = "AWS_ENDPOINT_URL";

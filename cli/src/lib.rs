@@ -9,6 +9,7 @@ pub mod clock;
 pub mod cloud;
 #[cfg(feature = "simulator")]
 pub mod demo;
+pub mod doctor;
 pub mod endpoint;
 pub mod explain;
 pub mod failure;

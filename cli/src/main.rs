@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 #[cfg(not(feature = "simulator"))]
 use afterimage::no_simulator;
-use afterimage::{Failure, cancel, capture, explain, heal, policy, rebuild, status};
+use afterimage::{Failure, cancel, capture, doctor, explain, heal, policy, rebuild, status};
 #[cfg(feature = "simulator")]
 use afterimage::{cloud, demo};
 use clap::{Parser, Subcommand};
@@ -34,6 +34,7 @@ enum Command {
     #[cfg(not(feature = "simulator"))]
     #[command(hide = true)]
     Demo(no_simulator::Arguments),
+    Doctor(doctor::Arguments),
     Explain(explain::Arguments),
     Heal(heal::Arguments),
     Policy(policy::Arguments),
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         #[cfg(not(feature = "simulator"))]
         Command::Demo(arguments) => no_simulator::run("demo", &arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Heal(arguments) => heal::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),

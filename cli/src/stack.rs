@@ -12,7 +12,7 @@ use aws_config::environment::{
     EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider,
 };
 use aws_config::meta::credentials::CredentialsProviderChain;
-use aws_config::meta::region::RegionProviderChain;
+use aws_config::meta::region::{ProvideRegion, RegionProviderChain};
 use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
@@ -132,6 +132,38 @@ async fn region(arguments: &Arguments) -> Result<Region, Failure> {
         return Err(Failure::Input(text.into()));
     };
     Region::parse(&named).map_err(|error| Failure::Input(error.to_string()))
+}
+
+/// Variables of the environment that name a region, in the order in which they count.
+pub const VARIABLES: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
+
+/// Variable of the environment that names a profile.
+const PROFILE: &str = "AWS_PROFILE";
+
+/// Places from which the region and the credentials may come.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// Each place and the region that it names, in the order in which they count.
+    pub regions: Vec<(&'static str, Option<String>)>,
+    /// The place in which the credentials were found.
+    pub credentials: String,
+}
+
+/// Returns where the region and the credentials come from.
+pub async fn sources(arguments: &Arguments) -> Sources {
+    #[expect(clippy::disallowed_methods, reason = "a command is where the environment is read")]
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let profile = ProfileFileRegionProvider::new().region().await;
+    let mut regions: Vec<(&str, Option<String>)> = Vec::new();
+    regions.extend(arguments.region.clone().map(|region| ("--region", Some(region))));
+    regions.extend(VARIABLES.map(|name| (name, variable(name))));
+    regions.push(("the profile", profile.map(|region| region.to_string())));
+    let environment = EnvironmentVariableCredentialsProvider::new();
+    let credentials = match environment.provide_credentials().await {
+        Ok(_) => "the environment".to_string(),
+        Err(_) => format!("profile {}", variable(PROFILE).unwrap_or_else(|| "default".into())),
+    };
+    Sources { regions, credentials }
 }
 
 /// Finds the credentials before anything is called, so that a command first says what is missing.

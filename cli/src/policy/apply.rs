@@ -22,6 +22,7 @@ use super::effects;
 use super::policy_file::PolicyFile;
 use super::preview::Preview;
 use super::went_back;
+use crate::doctor::rules;
 use crate::failure::chain;
 use crate::stack::{self, Stack};
 use crate::{Failure, print};
@@ -69,6 +70,7 @@ async fn put_in_force(arguments: &Arguments, file: &PolicyFile) -> Result<(), Fa
     let changes = Changes::between(&before, policies);
     let mut preview = Preview::of(&before, policies, changes.clone(), arguments.prune);
     preview.notes.extend(went_back::warning(&stack, &ledger, &before, policies, now).await);
+    preview.notes.extend(without_stack(&stack, policies).await);
     let new = changes.changing(policies);
     if !new.is_empty() {
         let all = together(&before, policies, arguments.prune);
@@ -113,6 +115,21 @@ async fn account(ledger: &Ledger, policies: &[Policy]) -> Option<AccountId> {
         eprintln!("cannot tell whether the keys belong to the account of the stack: {why}");
     });
     account.ok()
+}
+
+/// Returns a note about the regions of the policies whose events do not reach the seat; none if
+/// there are none, or if that cannot be told: `afterimage doctor` says why.
+async fn without_stack(stack: &Stack, policies: &[Policy]) -> Option<String> {
+    let regions = regions(policies);
+    let missing = rules::without_stack(stack, regions.iter().collect()).await;
+    let names: Vec<&str> = missing.into_iter().map(Region::as_str).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "no event of {} reaches the seat: deploy infra/region.yaml there; until then the sweep \
+             finds within five minutes what happens",
+            names.join(", ")
+        )
+    })
 }
 
 /// Joins the policies that are in force once the file is applied.

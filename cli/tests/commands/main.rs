@@ -4,6 +4,7 @@
 mod apply;
 mod cancel;
 mod capture;
+mod doctor;
 mod explain;
 mod heal;
 mod heal_agrees;

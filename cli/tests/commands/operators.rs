@@ -159,6 +159,8 @@ fn everybody_looks(served: &Served, machine: &str) {
         person.does(served, &["policy", "next"], "");
         let told = person.does(served, &["explain", "web"], "");
         assert!(told.contains("image       snapshot-register"), "{told}");
+        let told = said(&served.run_as(person.name, &["doctor", "--no-test-event"], ""));
+        assert!(told.contains("keys") && !told.contains("not authorized"), "{told}");
         person.does(served, &["explain", machine], "");
         person.does(served, &["status", "--json"], "");
         let told = person.does(served, &["status"], "");
@@ -173,6 +175,8 @@ fn points_are_operated(served: &Served, machine: &str, key: &str) {
     }
     let point = OPERATOR.does(served, &["capture", "web"], "");
     OPERATOR.does(served, &["cancel", &point], "");
+    let told = said(&served.run_as(OPERATOR.name, &["doctor"], ""));
+    assert!(told.contains("bus") && !told.contains("not authorized"), "{told}");
     // The clock of a command is that of the cloud at its start: two would be the same.
     served.pass(60);
     served.disable_key("eu-west-1", key);

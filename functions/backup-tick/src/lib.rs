@@ -24,6 +24,7 @@ impl Function {
             Ok(event) => event,
             Err(unusable) => return Ok(response::unusable(&unusable)),
         };
+        apply::heartbeat(&self.aws, &context).await;
         let input = load::backup_tick(&self.aws, event, &context).await?;
         let decision = backup_tick::decide(&input);
         let applied = apply::apply(&self.aws, &context, decision).await?;

@@ -23,6 +23,7 @@ impl Function {
             Ok(event) => event,
             Err(unusable) => return Ok(response::unusable(&unusable)),
         };
+        apply::heartbeat(&self.aws, &context).await;
         let input = load::image_state_changed(&self.aws, event, &context).await?;
         let decision = image_state_changed::decide(&input);
         let applied = apply::apply(&self.aws, &context, decision).await?;

@@ -23,6 +23,7 @@ impl Function {
             Ok(event) => event,
             Err(unusable) => return Ok(response::unusable(&unusable)),
         };
+        apply::heartbeat(&self.aws, &context).await;
         let input = load::instance_tagged(event, &context);
         let decision = instance_tagged::decide(&input);
         let applied = apply::apply(&self.aws, &context, decision).await?;

@@ -23,6 +23,7 @@ impl Function {
             Ok(event) => event,
             Err(unusable) => return Ok(response::unusable(&unusable)),
         };
+        apply::heartbeat(&self.aws, &context).await;
         let input = load::snapshots_completed(&self.aws, event, &context).await?;
         let decision = snapshots_completed::decide(&input);
         let applied = apply::apply(&self.aws, &context, decision).await?;

@@ -1,10 +1,8 @@
-//! There is work in a queue. Its worker goes round until there is nothing left that it could do, or
-//! its time is over; then it wakes a successor.
+//! There is work in a queue. Its worker does all that it can, or wakes a successor in time.
 
 use afterimage_aws::{Aws, Context, Environment, Failure, apply, decode, load, response};
-use afterimage_core::flow::work_requested;
-use afterimage_core::part::Work;
 use afterimage_core::worker::{Move, Worker};
+use afterimage_core::{flow::work_requested, part::Work};
 use aws_types::SdkConfig;
 use serde_json::Value;
 
@@ -22,12 +20,16 @@ impl Function {
     /// # Errors
     /// AWS did not answer. A later delivery of the event may succeed.
     pub async fn handle(&self, event: Value, context: Context) -> Result<Value, Failure> {
-        let event = match decode::work_requested(&event, &self.aws.environment) {
-            Ok(event) => event,
+        let woken = match decode::work_requested(&event, &self.aws.environment) {
+            Ok(woken) => woken,
             Err(unusable) => return Ok(response::unusable(&unusable)),
         };
-        let (queue, aws) = (&event.queue, &self.aws.doing(Work::Queue(event.queue.kind)));
-        let mut worker = Worker::new(&event, aws.clock.now(), context.deadline);
+        apply::heartbeat(&self.aws, &context).await;
+        if let Some(id) = decode::test_of(&event) {
+            return Ok(apply::answer_test(&self.aws, id, &context).await);
+        }
+        let (queue, aws) = (&woken.queue, &self.aws.doing(Work::Queue(woken.queue.kind)));
+        let mut worker = Worker::new(&woken, aws.clock.now(), context.deadline);
         loop {
             let now = aws.clock.now();
             match worker.next_move(now) {
@@ -39,21 +41,19 @@ impl Function {
                 }
                 Move::Lease => worker.leased(apply::lease(aws, queue).await?),
                 Move::Follow(hints) => worker.loaded(load::hinted(aws, queue, hints).await?),
-                Move::Load(nominated) => {
-                    let memory = worker.memory();
-                    worker.loaded(load::work_requested(aws, queue, &nominated, memory).await?);
+                Move::Load(named) => {
+                    worker.loaded(load::work_requested(aws, queue, &named, worker.memory()).await?);
                 }
                 Move::Decide(input) => {
                     let decision = work_requested::decide(input);
                     worker.decided(&decision);
-                    let lease = worker.lease();
-                    let applied = apply::apply_leased(aws, &context, decision, lease).await?;
-                    worker.applied(applied, aws.clock.now());
+                    let done = apply::apply_leased(aws, &context, decision, worker.lease()).await?;
+                    worker.applied(done, aws.clock.now());
                 }
             }
         }
         if worker.total().out_of_time {
-            apply::apply(aws, &context, work_requested::successor(&event)).await?;
+            apply::apply(aws, &context, work_requested::successor(&woken)).await?;
         }
         Ok(response::done(worker.total()))
     }

@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use afterimage_core::command::Wake;
+use afterimage_core::ids::Region;
+use afterimage_core::work::Kind;
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::config::Builder;
 use aws_sdk_eventbridge::config::retry::RetryPartition;
@@ -16,10 +18,10 @@ use aws_sdk_eventbridge::operation::put_events::{PutEventsError, PutEventsOutput
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_types::SdkConfig;
 use jiff::SignedDuration;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::clock::Clock;
-use crate::decode::{DETAIL_TYPE, SOURCE};
+use crate::decode::{DETAIL_TYPE, SOURCE, TEST};
 use crate::error::Failure;
 
 /// Limit of PutEvents for one request.
@@ -66,9 +68,22 @@ impl Bus {
         Ok(())
     }
 
+    /// Sends a test event, which asks for no work: the function that receives it writes its id. A
+    /// function of an earlier version takes it for a wake of a worker of this region.
+    ///
+    /// # Errors
+    /// EventBridge rejected the event in every try.
+    pub async fn test(&self, clock: &Clock, region: &Region, id: &str) -> Result<(), Failure> {
+        let detail = json!({ "region": region, "kind": Kind::Snapshot, "hop": 0, TEST: id });
+        self.put(clock, vec![self.event(&detail)]).await
+    }
+
     fn entry(&self, wake: &Wake) -> PutEventsRequestEntry {
         let Wake { queue, hop } = wake;
-        let detail = json!({ "region": queue.region, "kind": queue.kind, "hop": hop });
+        self.event(&json!({ "region": queue.region, "kind": queue.kind, "hop": hop }))
+    }
+
+    fn event(&self, detail: &Value) -> PutEventsRequestEntry {
         PutEventsRequestEntry::builder()
             .event_bus_name(&self.name)
             .source(SOURCE)

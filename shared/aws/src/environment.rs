@@ -17,6 +17,8 @@ pub const ACCOUNT: &str = "AFTERIMAGE_ACCOUNT";
 pub const SEAT: &str = "AWS_REGION";
 /// The log stream, which is different for each execution environment. Lambda sets it.
 pub const LOG_STREAM: &str = "AWS_LAMBDA_LOG_STREAM_NAME";
+/// The name of the function. Lambda sets it.
+pub const FUNCTION: &str = "AWS_LAMBDA_FUNCTION_NAME";
 /// The number of machines that may be down for their images at the same time. 0, or not set, where
 /// the stack may not stop machines.
 pub const STOP_START_AT_ONCE: &str = "AFTERIMAGE_STOP_START_AT_ONCE";
@@ -37,6 +39,8 @@ pub struct Environment {
     pub seat: Region,
     /// The name of this execution environment.
     pub stream: String,
+    /// The name of the function.
+    pub function: String,
     /// The number of machines that may be down for their images at the same time.
     pub stop_start_at_once: u32,
     /// True if EC2 may reboot machines for their images.
@@ -64,6 +68,7 @@ impl Environment {
             account: AccountId::parse(&get(ACCOUNT)?).map_err(|why| invalid(ACCOUNT, &why))?,
             seat: Region::parse(&get(SEAT)?).map_err(|why| invalid(SEAT, &why))?,
             stream: get(LOG_STREAM).unwrap_or_else(|_| "here".to_string()),
+            function: get(FUNCTION).unwrap_or_else(|_| "here".to_string()),
             stop_start_at_once: match get(STOP_START_AT_ONCE) {
                 Ok(text) => text.parse().map_err(|why| invalid(STOP_START_AT_ONCE, &why))?,
                 Err(_) => 0,

@@ -7,6 +7,7 @@ use std::error::Error;
 use std::fmt;
 
 use aws_sdk_dynamodb::types::error::ResourceNotFoundException;
+use aws_smithy_types::error::ErrorMetadata;
 
 /// The failure of one invocation. Lambda delivers its event again.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +98,13 @@ pub fn told(error: &(dyn Error + 'static), separator: &str) -> String {
         }
     }
     told
+}
+
+/// The code and the text of the answer of AWS that caused an error; none if there was none.
+pub fn answer(error: &(dyn Error + 'static)) -> Option<String> {
+    let answer = causes(error).find_map(|cause| cause.downcast_ref::<ErrorMetadata>())?;
+    let code = answer.code()?;
+    Some(answer.message().map_or_else(|| code.to_string(), |text| format!("{code}: {text}")))
 }
 
 /// An error, its source, the source of that, and so on.

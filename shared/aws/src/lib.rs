@@ -5,6 +5,7 @@
 //! outcome). Execution makes no choices.
 
 pub mod apply;
+mod beats;
 pub mod bus;
 pub mod clock;
 pub mod decode;
@@ -17,6 +18,7 @@ pub mod ledger;
 pub mod load;
 pub mod log;
 pub mod response;
+pub mod rules;
 pub mod start;
 
 use std::sync::Arc;
@@ -24,6 +26,7 @@ use std::sync::Arc;
 use afterimage_core::part::Work;
 use aws_types::SdkConfig;
 
+pub use beats::Beats;
 pub use bus::Bus;
 pub use clock::Clock;
 pub use ec2::Ec2;
@@ -32,6 +35,7 @@ pub use error::Failure;
 pub use invocation::Context;
 pub use kms::Kms;
 pub use ledger::Ledger;
+pub use rules::Rules;
 
 /// The clients of a started function.
 #[derive(Clone, Debug)]
@@ -42,6 +46,8 @@ pub struct Aws {
     pub ec2: Ec2,
     pub bus: Bus,
     pub kms: Kms,
+    /// The heartbeats of this execution environment.
+    pub beats: Arc<Beats>,
 }
 
 impl Aws {
@@ -54,6 +60,7 @@ impl Aws {
             ec2: Ec2::new(config, &environment.stream),
             bus: Bus::new(config, &environment.bus, &environment.stream),
             kms: Kms::new(config, Some(&environment.account)),
+            beats: Arc::default(),
             environment: Arc::new(environment),
         }
     }

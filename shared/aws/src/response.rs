@@ -10,6 +10,11 @@ pub fn done(applied: &Applied) -> Value {
     json!({ "made": applied.made, "wrote": applied.wrote, "lost": applied.lost })
 }
 
+/// The response to a test event.
+pub fn tested() -> Value {
+    json!({ "tested": true })
+}
+
 /// The response to an event that is not ours or not valid. It is logged and is a success for
 /// Lambda: delivered again, it would be no better.
 pub fn unusable(unusable: &Unusable) -> Value {

@@ -277,6 +277,29 @@ pub const UNLISTED_MAX: usize = 1000;
 /// region that misses one or two may have been busy.
 pub const AUDIT_LATE: SignedDuration = SignedDuration::from_hours(3);
 
+/// Time without an audit from which `doctor` warns: once [`LOOK_EVERY`] is over, each sweep makes
+/// one, and six have not. From [`AUDIT_LATE`] on, it fails.
+pub const AUDIT_MISSED: SignedDuration = SignedDuration::from_mins(90);
+
+/// Age of a slot that nobody has requested from which `doctor` fails. The tick comes every minute,
+/// and one that fails is tried again within three: three ticks in a row failed.
+pub const SLOT_OVERDUE: SignedDuration = SignedDuration::from_mins(10);
+
+/// Time between two heartbeats of an execution environment. Each is a write of the ledger; one an
+/// hour leaves the cost of an idle system as it is.
+pub const HEARTBEAT_EVERY: SignedDuration = SignedDuration::from_hours(1);
+
+/// Age of the heartbeat of a function that a schedule invokes from which `doctor` fails: two of
+/// [`HEARTBEAT_EVERY`] were not written, with two of the ticks that write them.
+pub const HEARTBEAT_LATE: SignedDuration = SignedDuration::from_mins(130);
+
+/// Time for which `doctor` waits for its test event: a cold start and a try that failed are over by
+/// then, unless EventBridge or Lambda is in trouble.
+pub const TEST_EVENT_MAX: SignedDuration = SignedDuration::from_secs(30);
+
+/// The longest id of a test event, in characters. Anybody who may put events on our bus chooses it.
+pub const TEST_ID_CHARS_MAX: usize = 64;
+
 /// Time without a look at a place that EC2 does not show after which a person is told. The worker
 /// that confirms needs some minutes, and the next audit comes an hour after the one that found it.
 pub const UNCONFIRMED_LATE: SignedDuration = SignedDuration::from_mins(50);

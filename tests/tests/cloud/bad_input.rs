@@ -122,6 +122,10 @@ const CORPORA: &[Corpus] = &[
                 r#"{"EventPattern":"{\"a\":[{\"numeric\":[\">\",1,\"<=\",5]}]}","Event":"{\"id\":\"1\",\"source\":\"s\",\"detail-type\":\"t\",\"account\":\"123456789012\",\"time\":\"2026-01-01T00:00:00Z\",\"region\":\"us-east-1\",\"resources\":[],\"a\":3}"}"#,
             ),
             ("ListRules", r#"{"Limit":5,"NamePrefix":"r"}"#),
+            (
+                "ListRuleNamesByTarget",
+                r#"{"TargetArn":"arn:aws:sqs:us-east-1:123456789012:q","Limit":5}"#,
+            ),
             ("CreateEventBus", r#"{"Name":"b"}"#),
         ],
     },

@@ -9,6 +9,7 @@ mod coverage;
 mod deleted_keys;
 mod deployed_again;
 mod disk_keys;
+mod doctor;
 mod downtime;
 mod economy;
 mod every_call;

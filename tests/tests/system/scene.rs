@@ -15,6 +15,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_ec2::types as ec2;
 use serde_json::Value;
 
+use crate::doctor::{HEARTBEATS, is_heartbeat};
 use crate::neighbour;
 
 /// What a person puts on a machine, and what they read there afterwards.
@@ -381,7 +382,7 @@ impl Scene {
         self.cloud.with(|model| model.faults.set(Vec::new()));
     }
 
-    /// Every item of the ledger.
+    /// Every item of the ledger, but for heartbeats.
     pub async fn ledger(&self) -> Vec<Item> {
         let client = aws_sdk_dynamodb::Client::new(&self.cloud.sdk_config(&self.system.seat));
         let mut items = Vec::new();
@@ -392,6 +393,7 @@ impl Scene {
             items.extend(page.items().iter().map(texts));
             from = page.last_evaluated_key;
             if from.is_none() {
+                items.retain(|item| item["pk"] != HEARTBEATS);
                 return items;
             }
         }
@@ -416,10 +418,10 @@ impl Scene {
         points.into_iter().next().expect("there is one")
     }
 
-    /// What the functions did: every call of theirs, in order.
+    /// What the functions did: every call of theirs, in order, but for heartbeats.
     pub fn calls(&self) -> Vec<Entry> {
         self.cloud.with(|model| {
-            let ours = |entry: &&Entry| entry.what == What::Call && is_ours(&entry.principal);
+            let ours = |entry: &&Entry| is_call_of_ours(entry);
             model.trace.entries().iter().filter(ours).cloned().collect()
         })
     }
@@ -440,10 +442,10 @@ impl Scene {
         });
     }
 
-    /// How many calls of the functions are like that.
+    /// How many calls of the functions are like that, but for heartbeats.
     pub fn number_of(&self, is_like_that: impl Fn(&Entry) -> bool) -> usize {
         self.cloud.with(|model| {
-            let ours = |entry: &&Entry| entry.what == What::Call && is_ours(&entry.principal);
+            let ours = |entry: &&Entry| is_call_of_ours(entry);
             model.trace.entries().iter().filter(ours).filter(|call| is_like_that(call)).count()
         })
     }
@@ -491,6 +493,10 @@ pub fn is_long() -> bool {
 /// Whether a principal is the role of one of the functions, in the session of Lambda.
 pub fn is_ours(principal: &str) -> bool {
     principal.contains(":assumed-role/afterimage")
+}
+
+fn is_call_of_ours(entry: &Entry) -> bool {
+    entry.what == What::Call && is_ours(&entry.principal) && !is_heartbeat(entry)
 }
 
 fn image(image: &ec2::Image) -> Image {

@@ -20,6 +20,7 @@
 
 mod call;
 mod consume;
+mod heartbeat;
 mod mark;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -33,6 +34,7 @@ use afterimage_core::worker::pace::{Pace, lease_until};
 use jiff::Timestamp;
 
 pub use afterimage_core::worker::Applied;
+pub use heartbeat::{answer_test, heartbeat};
 
 use crate::error::chain;
 use crate::invocation::Context;

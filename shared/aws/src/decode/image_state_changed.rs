@@ -9,7 +9,10 @@ use serde_json::Value;
 use super::{Kind, Unusable, detail, envelope, region};
 use crate::environment::Environment;
 
-const KIND: Kind = Kind { source: "aws.ec2", detail_types: &["EC2 AMI State Change"] };
+/// The detail type of the event that rules take.
+pub(super) const DETAIL_TYPE: &str = "EC2 AMI State Change";
+
+const KIND: Kind = Kind { source: "aws.ec2", detail_types: &[DETAIL_TYPE] };
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -9,7 +9,10 @@ use serde_json::Value;
 use super::{Kind, Unusable, detail, envelope, id_in, region, short};
 use crate::environment::Environment;
 
-const KIND: Kind = Kind { source: "aws.tag", detail_types: &["Tag Change on Resource"] };
+/// The detail type of the event that rules take.
+pub(super) const DETAIL_TYPE: &str = "Tag Change on Resource";
+
+const KIND: Kind = Kind { source: "aws.tag", detail_types: &[DETAIL_TYPE] };
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -5,6 +5,7 @@
 //! a stable code and a reason. Times are not read: some that AWS itself documents are impossible.
 
 mod backup_tick;
+mod forwarded;
 mod image_state_changed;
 mod instance_state_changed;
 mod instance_tagged;
@@ -20,12 +21,13 @@ use serde_json::Value;
 
 use crate::environment::Environment;
 pub use backup_tick::{Tick, backup_tick};
+pub use forwarded::FORWARDED;
 pub use image_state_changed::image_state_changed;
 pub use instance_state_changed::instance_state_changed;
 pub use instance_tagged::instance_tagged;
 pub use reconcile_tick::reconcile_tick;
 pub use snapshots_completed::snapshots_completed;
-pub use work_requested::{DETAIL_TYPE, SOURCE, work_requested};
+pub use work_requested::{DETAIL_TYPE, SOURCE, TEST, test_of, work_requested};
 
 /// The reason why an event cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -9,10 +9,11 @@ use serde_json::Value;
 use super::{Kind, Unusable, detail, envelope, id_in, region, short};
 use crate::environment::Environment;
 
-const KIND: Kind = Kind {
-    source: "aws.ec2",
-    detail_types: &["EBS Multi-Volume Snapshots Completion Status", "EBS Snapshot Notification"],
-};
+/// The detail type of the event that rules take.
+pub(super) const DETAIL_TYPE: &str = "EBS Multi-Volume Snapshots Completion Status";
+
+const KIND: Kind =
+    Kind { source: "aws.ec2", detail_types: &[DETAIL_TYPE, "EBS Snapshot Notification"] };
 
 /// The members of the detail that are read. The result is not: the worker asks EC2.
 #[derive(Deserialize)]

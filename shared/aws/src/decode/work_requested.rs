@@ -1,9 +1,9 @@
 //! `Work Requested`, our own event on our own bus. It names a queue; a forged one can only wake a
-//! worker that finds nothing to do.
+//! worker that finds nothing to do. A test event of `afterimage doctor` costs one write.
 
 use afterimage_core::flow::WorkRequested;
 use afterimage_core::ids::Region;
-use afterimage_core::limits::HOPS_MAX;
+use afterimage_core::limits::{HOPS_MAX, TEST_ID_CHARS_MAX};
 use afterimage_core::work::{Kind as Work, Queue};
 use serde::Deserialize;
 use serde_json::Value;
@@ -26,6 +26,9 @@ struct Detail {
     hop: u32,
 }
 
+/// Member of the detail of a test event: its id.
+pub const TEST: &str = "test";
+
 /// Decodes the event.
 ///
 /// # Errors
@@ -42,4 +45,11 @@ pub fn work_requested(event: &Value, environment: &Environment) -> Result<WorkRe
         return Err(Unusable::impossible(format!("hop {hop} is above the limit of {HOPS_MAX}")));
     }
     Ok(WorkRequested { queue: Queue { region, kind }, hop })
+}
+
+/// Returns the id of a test event of `afterimage doctor`, which asks for no work; none if the event
+/// is no such one. It was decoded before. A longer id is cut, and then nobody waits for it.
+pub fn test_of(event: &Value) -> Option<String> {
+    let id = event.get("detail")?.get(TEST)?.as_str()?;
+    Some(id.chars().take(TEST_ID_CHARS_MAX).collect())
 }

@@ -21,6 +21,8 @@
 //! | `hints#REGION` | `stopped#INSTANCE` | a machine that may have stopped, as an event told |
 //! | `hints#REGION` | `tagged#INSTANCE` | a machine that may carry a request, as an event told |
 //! | `findings` | `finding#REGION#ARTEFACT` | a finding for people to see |
+//! | `functions` | `function#NAME` | the heartbeat of a function: its version, and when it wrote |
+//! | `functions` | `test` | the answer to the last test event |
 //!
 //! The table of the witness has one partition, `witness`, with an item for each region (`sk`).
 //!
@@ -77,6 +79,8 @@ pub const WITNESS: &str = "witness";
 pub const POINT: &str = "point#";
 const REQUESTS: &str = "asked#";
 pub const FINDINGS: &str = "findings";
+pub const FUNCTIONS: &str = "functions";
+pub const FUNCTION: &str = "function#";
 const MACHINE: &str = "machine";
 const REPLICA: &str = "#replica#";
 const DOWNTIME: &str = "#downtime";
@@ -168,6 +172,15 @@ impl Key {
     /// The key of a finding by its subject.
     pub fn found(region: &Region, artefact: &Subject) -> Key {
         Key::new(FINDINGS, format!("finding#{region}#{artefact}"))
+    }
+
+    /// The key of the heartbeat of a function.
+    pub fn heartbeat(function: &str) -> Key {
+        Key::new(FUNCTIONS, format!("{FUNCTION}{function}"))
+    }
+
+    pub fn test_answer() -> Key {
+        Key::new(FUNCTIONS, "test")
     }
 
     /// The key of an item that was read. The table allows no item without one.

@@ -12,6 +12,7 @@
 mod condition;
 mod copy;
 mod findings;
+mod heartbeats;
 mod hints;
 pub mod item;
 pub mod keys;
@@ -22,6 +23,7 @@ mod read;
 mod record;
 mod request_counters;
 mod summary;
+mod table;
 mod witness;
 mod write;
 
@@ -43,8 +45,10 @@ use crate::clock::Clock;
 use crate::error::Failure;
 
 pub use copy::{Copied, Part};
+pub use heartbeats::{Heartbeat, TestAnswer};
 pub use lease::{Lease, LeaseUse};
 pub use record::key_of;
+pub use table::Table;
 pub use write::Written;
 
 /// Longest time of one attempt. DynamoDB answers within milliseconds, so a later response is lost.

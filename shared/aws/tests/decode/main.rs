@@ -28,6 +28,7 @@ fn environment() -> Environment {
         account: AccountId::parse("123456789012").expect("it is an account"),
         seat: Region::parse("us-east-1").expect("it is a region"),
         stream: "test".to_string(),
+        function: "afterimage-here".to_string(),
         stop_start_at_once: 0,
         allow_reboot: false,
         heal_gib_per_day: 1024,

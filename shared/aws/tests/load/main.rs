@@ -57,6 +57,7 @@ fn started(cloud: &Cloud, stream: &str) -> Aws {
         account: AccountId::parse("123456789012").expect("it is an account"),
         seat: region(SEAT),
         stream: stream.to_string(),
+        function: "afterimage-here".to_string(),
         stop_start_at_once: 0,
         allow_reboot: false,
         heal_gib_per_day: 1024,

@@ -24,6 +24,7 @@ pub fn answer(model: &mut Model, call: &Call, body: &Value) -> Result<Value, Api
         "EnableRule" => rules::switch(model, call, &members, true),
         "DisableRule" => rules::switch(model, call, &members, false),
         "ListRules" => rules::list(model, call, &members),
+        "ListRuleNamesByTarget" => rules::list_by_target(model, call, &members),
         "PutTargets" => targets::put(model, call, &members),
         "RemoveTargets" => targets::remove(model, call, &members),
         "ListTargetsByRule" => targets::list(model, call, &members),

@@ -17,6 +17,7 @@ use crate::model::Model;
 pub const NAME_CHARS_MAX: usize = 64;
 const DESCRIPTION_CHARS_MAX: usize = 512;
 const SCHEDULE_CHARS_MAX: usize = 256;
+const TARGET_ARN_CHARS_MAX: usize = 1600;
 
 pub fn want(call: &Call, bus: &str, rule: &str) -> Want {
     Want::new(&format!("events:{}", call.action), rule_arn(&call.scope, bus, rule))
@@ -243,6 +244,34 @@ pub fn list(model: &mut Model, call: &Call, members: &Members) -> Result<Value, 
     let (rules, next) = page.take(rest, |(name, _)| name);
     let shown = rules.into_iter().map(|(name, rule)| render(bus_name, name, rule));
     let mut answer = json!({ "Rules": shown.collect::<Vec<_>>() });
+    if let Some(next) = next {
+        answer["NextToken"] = json!(next);
+    }
+    Ok(answer)
+}
+
+/// Lists the names of the rules of a bus that have a target.
+pub fn list_by_target(
+    model: &mut Model,
+    call: &Call,
+    members: &Members,
+) -> Result<Value, ApiError> {
+    let target_arn = members.required("TargetArn")?;
+    if target_arn.chars().count() > TARGET_ARN_CHARS_MAX {
+        let constraint =
+            format!("Member must have length less than or equal to {TARGET_ARN_CHARS_MAX}");
+        return Err(members.unfit("TargetArn", target_arn, &constraint));
+    }
+    let bus_name = own_bus(call, members, "EventBusName")?;
+    let page = page(members)?;
+    members.finish()?;
+    model.permit(call, &[Want::anywhere("events:ListRuleNamesByTarget")])?;
+    let bus = model.bus(&call.scope, bus_name).ok_or_else(|| no_such_bus(bus_name))?;
+    let has_target = |rule: &Rule| rule.targets.values().any(|target| target.arn == target_arn);
+    let named = bus.rules.iter().filter(|(_, rule)| has_target(rule));
+    let rest = named.filter(|(name, _)| page.after.as_ref().is_none_or(|after| *name > after));
+    let (rules, next) = page.take(rest, |(name, _)| name);
+    let mut answer = json!({ "RuleNames": rules.iter().map(|(name, _)| name).collect::<Vec<_>>() });
     if let Some(next) = next {
         answer["NextToken"] = json!(next);
     }

@@ -5,16 +5,19 @@ use std::collections::BTreeMap;
 use afterimage_core::command::{Command, Decision};
 use afterimage_core::flow::work_requested::Input as Work;
 use afterimage_core::flow::work_requested::before_copy::{There, to_read};
+use afterimage_core::flow::work_requested::confirm;
 use afterimage_core::flow::work_requested::copy::{self, Input};
+use afterimage_core::flow::work_requested::images::Healing;
 use afterimage_core::ids::AmiId;
 use afterimage_core::limits::PROBE_EVERY;
 use afterimage_core::observed::{Complete, ImageState, ObservedImage};
-use afterimage_core::point::{Point, Replica, ReplicaStatus, Step};
+use afterimage_core::point::{Place, Point, Replica, ReplicaStatus, Step};
 use afterimage_core::reason::{Code, Reason};
+use afterimage_core::status::Status;
 
 use crate::scene::{
-    HOME, IRELAND, NAME, ami, at, gold, hours, imaged, no_obstacles, our_tags, region, replica_in,
-    seen_image, snap,
+    HOME, IRELAND, NAME, ami, at, code, confirm_input, gold, hours, imaged, no_obstacles, our_tags,
+    point_in, region, replica_in, seen_image, snap,
 };
 
 /// A replica in Ireland of which a rebuild could not tell whether it exists.
@@ -175,4 +178,33 @@ fn a_copy_that_the_facts_do_not_vouch_for_is_not_the_image_of_a_place() {
     for image in [registered, misnamed, lost, failed] {
         assert_eq!(image_again(&image, vec![home.clone()]), None, "{image:#?}");
     }
+}
+
+/// A copy that the ledger does not know takes the place of one that is gone, while all others are
+/// lost for longer: the point says why it is not protected.
+#[test]
+fn a_copy_that_is_all_that_is_left_is_taken_and_the_point_says_what_is_missing() {
+    let (mut point, replicas) = imaged();
+    let mut replica = replicas.into_iter().find(|it| it.region == region(IRELAND)).expect("one");
+    point.lost = point.image.take();
+    point.home_place = Place::Lost;
+    point.reason = Some(Reason::new(Code::Lost, "the image in us-east-1 is gone"));
+    point.replicas.values_mut().for_each(|place| *place = Place::Lost);
+    point.replicas.insert(region(IRELAND), Place::Available);
+    replica.status = ReplicaStatus::Available;
+    replica.image = Some(ami(5));
+    replica.missing_since = Some(at(0));
+    let replica = replica.due_now(at(hours(9)));
+    let copy = copied(7, 1, ImageState::Available);
+    let tagged = BTreeMap::from([(point.id.clone(), Complete(vec![copy]))]);
+    let mut input = confirm_input(at(hours(9)), Vec::new(), &[]);
+    input.replicas.push(replica.clone());
+    input.points_of_replicas.insert(point.id.clone(), point.clone());
+    let there = Some(There { tagged, ..There::default() });
+    input.healing = Healing { in_force: gold(), there, ..Healing::default() };
+    let decision = confirm::decide(&input);
+    assert_eq!(replica_in(&decision).image, Some(ami(7)), "{decision:#?}");
+    let point = point_in(&decision);
+    assert_eq!((point.status, code(&point)), (Status::Imaged, Some(Code::Healing)));
+    assert_eq!(point.check(), Ok(()));
 }

@@ -323,6 +323,43 @@ fn listings_come_in_pages() {
     });
 }
 
+// EventBridge API reference, ListRuleNamesByTarget: EventBusName, Limit, NextToken and TargetArn.
+#[test]
+fn the_rules_of_a_target_are_listed_by_their_names() {
+    world(async |cloud| {
+        let home = at(&cloud, HOME);
+        let queue = |name: &str| format!("arn:aws:sqs:{HOME}:{ACCOUNT}:{name}");
+        for (name, target) in [("a", "q"), ("b", "other"), ("c", "q"), ("d", "q")] {
+            let rule = json!({ "Name": name, "ScheduleExpression": "rate(1 day)" });
+            home.events("PutRule", rule);
+            let targets = json!([{ "Id": "1", "Arn": queue(target) }]);
+            home.events("PutTargets", json!({ "Rule": name, "Targets": targets }));
+        }
+        home.events("DisableRule", json!({ "Name": "c" }));
+        let asked = |more: Value| {
+            let mut asked = json!({ "TargetArn": queue("q") });
+            more.as_object().expect("members").iter().for_each(|(name, value)| {
+                asked[name] = value.clone();
+            });
+            asked
+        };
+        let listed = |more| home.events("ListRuleNamesByTarget", asked(more));
+        assert_eq!(listed(json!({})), json!({ "RuleNames": ["a", "c", "d"] }));
+        let page = listed(json!({ "Limit": 2 }));
+        assert_eq!(page["RuleNames"], json!(["a", "c"]));
+        let rest = listed(json!({ "NextToken": page["NextToken"] }));
+        assert_eq!(rest, json!({ "RuleNames": ["d"] }));
+        let nobody = json!({ "TargetArn": queue("nobody") });
+        assert_eq!(home.events("ListRuleNamesByTarget", nobody), json!({ "RuleNames": [] }));
+        home.refused(
+            "ListRuleNamesByTarget",
+            asked(json!({ "EventBusName": "none" })),
+            "ResourceNotFoundException",
+            "Event bus none does not exist.",
+        );
+    });
+}
+
 #[test]
 fn each_entry_of_put_events_fails_by_itself() {
     world(async |cloud| {

@@ -171,7 +171,12 @@ pub(super) fn adopt(
     let waiting = replica.after(ReplicaEvent::Again)?;
     let after = adopted(builder, &waiting, image, others, now)?;
     let mut point = match point.status {
-        Status::Lost => came_back::imaged(point)?,
+        Status::Lost => {
+            // Other places may be lost for longer, and the point says why it is not protected.
+            let text = format!("the image in {} is not there yet", replica.region);
+            let reason = Some(Reason::new(Code::Healing, text));
+            Point { reason, ..came_back::imaged(point)? }
+        }
         _ => point.clone(),
     };
     point.replicas.insert(replica.region.clone(), Place::Underway);

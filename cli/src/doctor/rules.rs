@@ -1,0 +1,187 @@
+//! The rules of EventBridge: those at the seat invoke the functions, those in the other regions
+//! forward their events to our bus.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use afterimage_aws::Rules;
+use afterimage_aws::decode::FORWARDED;
+use afterimage_core::ids::Region;
+
+use super::functions::{self, Heard};
+use super::ledger::Table;
+use super::line::{Line, answer, or_ok};
+use crate::stack::Stack;
+
+const RULES: &str = "rules";
+const FORWARDING: &str = "forwarding";
+
+/// Name of the bus to which AWS sends its events.
+const DEFAULT_BUS: &str = "default";
+
+/// Name of our bus where no heartbeat names it.
+const BUS: &str = "afterimage";
+
+/// What it takes to look.
+const PERMISSIONS: &str =
+    "allow these credentials events:ListRuleNamesByTarget and events:DescribeRule";
+
+/// Returns the name of our bus.
+pub fn bus(heard: &Heard) -> &str {
+    heard.values().max_by_key(|beat| beat.at).map_or(BUS, |beat| &beat.bus)
+}
+
+/// Returns the ARN of something at the seat; none if the account is not known.
+fn arn(table: &Table, stack: &Stack, service: &str, resource: &str) -> Option<String> {
+    let account = table.account.as_ref()?;
+    let (partition, region) = (stack.region.partition(), &stack.region);
+    Some(format!("arn:{partition}:{service}:{region}:{account}:{resource}"))
+}
+
+/// Returns the buses on which a function has a rule.
+fn buses<'a>(function: &str, ours: &'a str) -> Vec<&'a str> {
+    match function {
+        "backup-tick" | "reconcile-tick" => vec![DEFAULT_BUS],
+        "work-requested" => vec![ours],
+        _ => vec![DEFAULT_BUS, ours],
+    }
+}
+
+/// Looks if each function has its rules, and if they are enabled.
+pub async fn at_seat(stack: &Stack, table: &Table, heard: &Heard) -> Vec<Line> {
+    let Some(name) = functions::stack_name(heard) else { return Vec::new() };
+    let (rules, ours) = (Rules::new(&stack.config, &stack.region), bus(heard));
+    let mut lines = Vec::new();
+    for function in functions::all() {
+        let resource = format!("function:{name}-{function}");
+        let Some(target) = arn(table, stack, "lambda", &resource) else {
+            return vec![account_unknown(RULES)];
+        };
+        for bus in buses(function, ours) {
+            let found = match answer(rules.with_target(bus, &target)).await {
+                Ok(found) => found,
+                Err(why) => {
+                    let found = format!("cannot look at the rules of the functions: {why}");
+                    return vec![Line::not_made(RULES, found, PERMISSIONS)];
+                }
+            };
+            if found.iter().any(|rule| rule.is_enabled) {
+                continue;
+            }
+            lines.push(match found.first() {
+                Some(rule) => {
+                    let found = format!(
+                        "rule {} of bus {bus} is disabled: {name}-{function} gets no events of it",
+                        rule.name
+                    );
+                    Line::fail(RULES, found, "enable the rule")
+                }
+                None => {
+                    let found = format!("no rule of bus {bus} invokes {name}-{function}");
+                    Line::fail(RULES, found, "deploy infra/template.yaml again")
+                }
+            });
+        }
+    }
+    or_ok(lines, RULES, "every function has its rules, and they are enabled")
+}
+
+fn account_unknown(check: &'static str) -> Line {
+    let found = "cannot look at the rules: the account is not known";
+    Line::not_made(check, found, "allow these credentials dynamodb:DescribeTable on the table")
+}
+
+/// Looks if these regions forward their events to our bus.
+pub async fn elsewhere(
+    stack: &Stack,
+    table: &Table,
+    heard: &Heard,
+    mut regions: BTreeSet<&Region>,
+) -> Vec<Line> {
+    regions.remove(&stack.region);
+    if regions.is_empty() {
+        return Vec::new();
+    }
+    let Some(target) = arn(table, stack, "events", &format!("event-bus/{}", bus(heard))) else {
+        return vec![account_unknown(FORWARDING)];
+    };
+    let lines = missing(stack, &target, regions).await.into_iter().map(|(region, missing)| {
+        let to_do = format!(
+            "deploy infra/region.yaml in {region} with BusArn={target}; until then the sweep finds \
+             within five minutes what happens there"
+        );
+        match missing {
+            Missing::All => {
+                let found = format!("no rule in {region} forwards events to our bus at the seat");
+                Line::fail(FORWARDING, found, to_do)
+            }
+            Missing::Some(types) => {
+                let found = format!(
+                    "{region} does not forward these events, or its rule is disabled: {}",
+                    types.join(", ")
+                );
+                let to_do = format!("enable the rules in {region}, or {to_do}");
+                Line::fail(FORWARDING, found, to_do)
+            }
+            Missing::Unknown(why) => {
+                let found = format!("cannot look at the rules in {region}: {why}");
+                Line::not_made(FORWARDING, found, PERMISSIONS)
+            }
+        }
+    });
+    let lines = lines.collect();
+    or_ok(lines, FORWARDING, "every other region of the policies forwards its events")
+}
+
+/// Events of a region that do not reach our bus.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// No rule there has our bus as its target.
+    All,
+    /// No rule that is enabled takes these.
+    Some(Vec<&'static str>),
+    /// The rules cannot be read.
+    Unknown(String),
+}
+
+/// Returns the regions that do not forward everything to a bus.
+async fn missing<'a>(
+    stack: &Stack,
+    target: &str,
+    regions: BTreeSet<&'a Region>,
+) -> BTreeMap<&'a Region, Missing> {
+    let mut all = BTreeMap::new();
+    for region in regions {
+        let rules = Rules::new(&stack.config, region);
+        match answer(rules.with_target(DEFAULT_BUS, target)).await {
+            Err(why) => drop(all.insert(region, Missing::Unknown(why))),
+            Ok(rules) if rules.is_empty() => drop(all.insert(region, Missing::All)),
+            Ok(rules) => {
+                let enabled = rules.iter().filter(|rule| rule.is_enabled);
+                let taken: BTreeSet<&String> = enabled.flat_map(|it| &it.detail_types).collect();
+                let is_missing = |kind: &&str| !taken.iter().any(|taken| taken == kind);
+                let missing: Vec<&str> = FORWARDED.into_iter().filter(is_missing).collect();
+                if !missing.is_empty() {
+                    all.insert(region, Missing::Some(missing));
+                }
+            }
+        }
+    }
+    all
+}
+
+/// Returns the regions of which it is known that no rule forwards their events to our bus: of a
+/// system that was heard of, and in which the command may look.
+pub async fn without_stack<'a>(stack: &Stack, regions: BTreeSet<&'a Region>) -> Vec<&'a Region> {
+    let ledger = stack.ledger();
+    let Ok(heard) = functions::heard(&ledger).await else { return Vec::new() };
+    if heard.is_empty() {
+        return Vec::new();
+    }
+    let account = answer(ledger.describe()).await.ok().and_then(|table| table.account());
+    let table = Table { is_missing: false, account };
+    let target = arn(&table, stack, "events", &format!("event-bus/{}", bus(&heard)));
+    let Some(target) = target else { return Vec::new() };
+    let others = regions.into_iter().filter(|region| **region != stack.region).collect();
+    let missing = missing(stack, &target, others).await.into_iter();
+    missing.filter(|(_, missing)| *missing == Missing::All).map(|(region, _)| region).collect()
+}
