@@ -323,12 +323,12 @@ fn look_at_replica(
     let Some(image) = &replica.image else { return Ok(()) };
     let clear = || Replica { missing_since: None, step: replica.step.settled(), ..replica.clone() };
     let is_unusable = replica.status == ReplicaStatus::Unusable;
-    let seen = seen(image, replica.missing_since, enough, input);
-    let seen = enabled(seen, is_unusable, replica.reason.as_ref());
+    let known = replica.reason.as_ref();
+    let seen = enabled(seen(image, replica.missing_since, enough, input), is_unusable, known);
     if is_unusable {
         not_disabled(builder, &seen, region, Some(image), now);
     }
-    let other = other_reason(&seen, is_unusable, replica.reason.as_ref(), (image.as_str(), region));
+    let other = other_reason(&seen, is_unusable, known, (image.as_str(), region));
     if matches!(seen, Seen::Gone) && healing::is_there_already(builder, point, replica, input)? {
         return Ok(());
     }
@@ -341,9 +341,8 @@ fn look_at_replica(
         (Seen::There, true) => return usable_again(builder, point, clear()),
         (Seen::KeyGone(which), _) => match key_gone::elsewhere(point, replica, &which, now)? {
             Found::New((point, after)) => {
-                if after.status == ReplicaStatus::Lost {
-                    builder.wake(Queue { region: region.clone(), kind: Kind::Confirm });
-                }
+                let queue = Queue { region: region.clone(), kind: Kind::Confirm };
+                (after.status == ReplicaStatus::Lost).then(|| builder.wake(queue));
                 (point, after)
             }
             Found::Known(after) => {
@@ -365,8 +364,8 @@ fn look_at_replica(
             of_no_use(point, replica, reason, input)?
         }
         (Seen::Gone, _) => {
-            let lost = image.clone().into();
-            let reason = lose(builder, braking, (point, Some(replica)), &lost, input);
+            let of = (point, Some(replica));
+            let reason = lose(builder, braking, of, &image.clone().into(), input);
             builder.wake(Queue { region: region.clone(), kind: Kind::Confirm });
             loss::replica(point, replica, ReplicaEvent::Lose, reason, now)?
         }
