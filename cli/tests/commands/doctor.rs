@@ -17,7 +17,7 @@ fn a_new_system_has_no_policy_and_a_system_with_one_is_healthy() {
         let more = |line: &&str| line.starts_with("      ");
         let lines: Vec<&str> = lines.collect();
         let (first, rest) = lines.split_first().unwrap_or_else(|| panic!("no {check} in {told}"));
-        let rest: Vec<&str> = rest.iter().copied().take_while(|line| more(&line)).collect();
+        let rest: Vec<&str> = rest.iter().copied().take_while(|line| more(line)).collect();
         squeezed(&format!("{first} {}", rest.join(" ")))
     };
     assert_eq!(

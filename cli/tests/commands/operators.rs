@@ -127,7 +127,10 @@ fn hire(served: &Served) {
             }
         });
     });
-    let hired = afterimage::stack::block_on(async { Ok(hired.await.expect("the world goes on")) });
+    let hired = afterimage::stack::block_on(async {
+        hired.await.expect("the world goes on");
+        Ok(())
+    });
     hired.expect("nothing fails");
 }
 

@@ -341,8 +341,9 @@ fn look_at_replica(
         (Seen::There, true) => return usable_again(builder, point, clear()),
         (Seen::KeyGone(which), _) => match key_gone::elsewhere(point, replica, &which, now)? {
             Found::New((point, after)) => {
-                let queue = Queue { region: region.clone(), kind: Kind::Confirm };
-                (after.status == ReplicaStatus::Lost).then(|| builder.wake(queue));
+                if after.status == ReplicaStatus::Lost {
+                    builder.wake(Queue { region: region.clone(), kind: Kind::Confirm });
+                }
                 (point, after)
             }
             Found::Known(after) => {
