@@ -359,14 +359,10 @@ fn look_at_replica(
             let reason = disk_keys::unusable(image.as_str(), region, &which);
             of_no_use(point, replica, reason, input)?
         }
-        (Seen::Disabled, false) => {
-            let reason = loss::disabled(image.as_str(), region);
-            report(builder, region, Some(&image.clone().into()), &reason, now);
-            of_no_use(point, replica, reason, input)?
-        }
+        (Seen::Disabled, false) => disabled(builder, point, (replica, image), input)?,
         (Seen::Gone, _) => {
-            let of = (point, Some(replica));
-            let reason = lose(builder, braking, of, &image.clone().into(), input);
+            let lost = image.clone().into();
+            let reason = lose(builder, braking, (point, Some(replica)), &lost, input);
             builder.wake(Queue { region: region.clone(), kind: Kind::Confirm });
             loss::replica(point, replica, ReplicaEvent::Lose, reason, now)?
         }
@@ -389,6 +385,19 @@ fn look_at_replica(
     let change = losses::telling(builder, &point, change, input);
     builder.record(lost.into_iter().fold(change, Change::with));
     Ok(())
+}
+
+/// Tells a person of an image that somebody disabled. Returns the point and its replica, which is
+/// of no use.
+fn disabled(
+    builder: &mut DecisionBuilder,
+    point: &Point,
+    (replica, image): (&Replica, &AmiId),
+    input: &Input,
+) -> Result<(Point, Replica), Illegal> {
+    let reason = loss::disabled(image.as_str(), &replica.region);
+    report(builder, &replica.region, Some(&image.clone().into()), &reason, input.now);
+    of_no_use(point, replica, reason, input)
 }
 
 /// Returns the point and its replica, which is of no use.
