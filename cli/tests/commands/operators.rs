@@ -210,8 +210,9 @@ fn the_ledger_is_rebuilt(served: &Served) {
     served.lose_the_table();
     let from = ["rebuild", "--yes", "--from", "afterimage-restored"];
     let reads = format!("dynamodb:Scan on resource: {TABLE}-restored");
-    for person in [READER, AUTHOR, OPERATOR] {
-        person.is_refused(served, &["rebuild", "--yes"], "", "ec2:DescribeRegions");
+    let (snapshots, writes) = ("ec2:DescribeSnapshots", writes());
+    for (person, missing) in [(READER, snapshots), (AUTHOR, snapshots), (OPERATOR, &*writes)] {
+        person.is_refused(served, &["rebuild", "--yes"], "", missing);
         person.is_refused(served, &from, "", &reads);
     }
     let elsewhere = "dynamodb:Scan on resource: \
