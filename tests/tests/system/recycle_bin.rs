@@ -4,8 +4,8 @@
 use afterimage_cloud::faults::{Rule, When};
 
 use crate::scene::{
-    self, EVERY_SIX_HOURS, FRANKFURT, HOME, INTO_IRELAND, IRELAND, Image, ON_STOP, SNAPSHOTS,
-    Scene, Stage, TWICE_A_YEAR, left_to_person,
+    self, EVERY_SIX_HOURS, FRANKFURT, HOME, INTO_IRELAND, IRELAND, Image, Launch, ON_STOP,
+    SNAPSHOTS, Scene, Stage, TWICE_A_YEAR, disk, left_to_person,
 };
 
 const TWO_HOURS: u64 = 120;
@@ -210,15 +210,26 @@ fn an_image_that_is_restored_while_its_point_begins_again_is_good() {
     });
 }
 
-/// Nothing can be made for a day, because an action is denied.
+/// Nothing can be made for a day, because the key of the disks is disabled.
 #[test]
 fn a_point_that_cannot_begin_again_for_a_day_is_made_once_it_can() {
     play(async |scene| {
-        scene.protect_one(ON_STOP).await;
-        scene.lose_all().await;
+        let key = scene.make_key_in(HOME);
+        let arn = format!("arn:aws:kms:{HOME}:{}:key/{key}", scene.system.account);
+        let disks = vec![disk("/dev/sdf", Some(&arn))];
+        let machine = scene.launch_one(Launch { disks, ..Launch::default() }).await;
+        scene.policies(ON_STOP).await;
+        scene.stop(&machine).await;
+        scene.pass(TWO_HOURS).await;
+        scene.disable(HOME, &key).await;
+        for region in PLACES {
+            scene.delete_images(region, true).await;
+        }
         scene.pass(A_DAY).await;
-        assert!(!scene.open_codes().await.contains(&"lost-again".to_string()));
-        scene.no_more_faults();
+        let told = scene.open_codes().await;
+        assert!(!told.contains(&"lost-again".to_string()), "{told:?}");
+        assert_eq!(scene.count("CreateSnapshots", HOME), 1, "nothing is tried");
+        scene.enable(HOME, &key).await;
         scene.pass(TWO_HOURS + 60).await;
         assert_eq!(scene.the_point().await["status"], "protected");
         assert_eq!(scene.open_codes().await, Vec::<String>::new());
