@@ -58,8 +58,13 @@ pub async fn heard(ledger: &Ledger) -> Result<Heard, Line> {
 
 /// Returns the beginning of the names of the functions: the name of the stack.
 pub fn stack_name(heard: &Heard) -> Option<&str> {
-    let newest = heard.iter().max_by_key(|(_, beat)| beat.at)?;
-    newest.1.function.strip_suffix(newest.0)?.strip_suffix('-')
+    let (name, beat) = newest(heard)?;
+    beat.function.strip_suffix(name)?.strip_suffix('-')
+}
+
+/// Returns the newest heartbeat, with the suffix of the name of its function.
+pub fn newest(heard: &Heard) -> Option<(&'static str, &Heartbeat)> {
+    heard.iter().map(|(name, beat)| (*name, beat)).max_by_key(|(_, beat)| beat.at)
 }
 
 /// Looks at the heartbeats.

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use afterimage_aws::Kms;
 use afterimage_core::flow::InForce;
-use afterimage_core::flow::work_requested::power::KeyAccess;
+use afterimage_core::flow::work_requested::power::{
+    KEY_GONE, KeyAccess, PENDING_DELETION, is_usable,
+};
 use afterimage_core::ids::{AccountId, Region};
 
 use super::line::{Line, answer, or_ok};
@@ -12,9 +14,6 @@ use crate::stack::Stack;
 use crate::text::count;
 
 const KEYS: &str = "keys";
-
-/// State of a key that can be used.
-const ENABLED: &str = "Enabled";
 
 /// Looks at each key in the region of its copies.
 pub async fn lines(stack: &Stack, in_force: &InForce, account: Option<&AccountId>) -> Vec<Line> {
@@ -51,8 +50,8 @@ pub async fn lines(stack: &Stack, in_force: &InForce, account: Option<&AccountId
 /// Returns the line about a key that cannot be used, or of which nothing is known.
 fn line(which: &str, region: &Region, access: &KeyAccess) -> Option<Line> {
     let line = match access {
-        KeyAccess::State(state) if state == ENABLED => return None,
-        KeyAccess::State(state) if state == "PendingDeletion" => {
+        KeyAccess::State(state) if is_usable(state) => return None,
+        KeyAccess::State(state) if state == PENDING_DELETION => {
             let to_do = "call its deletion off and enable it, or name another key in the policy; \
                          once it is deleted, its copies can never be used again";
             Line::fail(KEYS, format!("{which}, is to be deleted"), to_do)
@@ -66,7 +65,7 @@ fn line(which: &str, region: &Region, access: &KeyAccess) -> Option<Line> {
             let to_do = "name a key of this account: the functions may use no other";
             Line::fail(KEYS, format!("{which}, belongs to another account"), to_do)
         }
-        KeyAccess::Refused(code) if code == "NotFoundException" => {
+        KeyAccess::Refused(code) if code == KEY_GONE => {
             let to_do = format!("make the key or its alias in {region}, or change the policy");
             Line::fail(KEYS, format!("{which}, does not exist there"), to_do)
         }

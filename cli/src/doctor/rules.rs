@@ -27,7 +27,7 @@ const PERMISSIONS: &str =
 
 /// Returns the name of our bus.
 pub fn bus(heard: &Heard) -> &str {
-    heard.values().max_by_key(|beat| beat.at).map_or(BUS, |beat| &beat.bus)
+    functions::newest(heard).map_or(BUS, |(_, beat)| &beat.bus)
 }
 
 /// Returns the ARN of something at the seat; none if the account is not known.
@@ -106,8 +106,10 @@ pub async fn elsewhere(
     };
     let lines = missing(stack, &target, regions).await.into_iter().map(|(region, missing)| {
         let to_do = format!(
-            "deploy infra/region.yaml in {region} with BusArn={target}; until then the sweep finds \
-             within five minutes what happens there"
+            "deploy infra/region.yaml in {region} with SeatRegion={} and BusName={}; until then \
+             the sweep finds within five minutes what happens there",
+            stack.region,
+            bus(heard)
         );
         match missing {
             Missing::All => {

@@ -110,11 +110,11 @@ async fn account(ledger: &Ledger, policies: &[Policy]) -> Option<AccountId> {
     if !keys.any(|replica| replica.kms_key.as_ref().is_some_and(|key| key.starts_with("arn:"))) {
         return None;
     }
-    let account = ledger.account().await.inspect_err(|failure| {
+    let table = ledger.describe().await.inspect_err(|failure| {
         let why = chain(failure);
         eprintln!("cannot tell whether the keys belong to the account of the stack: {why}");
     });
-    account.ok()
+    table.ok()?.account()
 }
 
 /// Returns a note about the regions of the policies whose events do not reach the seat; none if

@@ -47,16 +47,20 @@ async fn rebuild_from(scene: &Scene, from: &str) {
     rebuild::copy(&config, &table, from, Part::Policies).await.expect("it is copied");
 }
 
+/// Two slots are protected, the stack is deleted, and the next slot passes.
+async fn two_slots_and_no_stack(scene: &Scene) {
+    scene.machine(0).await;
+    scene.policies(HOURLY).await;
+    scene.pass(148).await;
+    assert_protected(&scene.points().await, &["01", "02"], false);
+    delete_stack(scene);
+    scene.pass(60).await;
+}
+
 #[test]
 fn a_stack_that_is_deployed_again_goes_on_with_the_old_ledger() {
     scene::play(async |scene| {
-        scene.machine(0).await;
-        scene.policies(HOURLY).await;
-        scene.pass(148).await;
-        assert_protected(&scene.points().await, &["01", "02"], false);
-        delete_stack(&scene);
-        scene.pass(60).await;
-
+        two_slots_and_no_stack(&scene).await;
         let taken = system::deploy(&scene.cloud, &options("afterimage"));
         let taken = taken.expect_err("the table is there").to_string();
         assert!(taken.contains("TableName: afterimage exists already"), "{taken}");
@@ -92,13 +96,7 @@ fn a_stack_that_is_deployed_again_goes_on_with_the_old_ledger() {
 #[test]
 fn a_seat_that_moves_to_another_region_knows_what_was_made_and_makes_no_slot_twice() {
     scene::play(async |scene| {
-        scene.machine(0).await;
-        scene.policies(HOURLY).await;
-        scene.pass(148).await;
-        assert_protected(&scene.points().await, &["01", "02"], false);
-        delete_stack(&scene);
-        scene.pass(60).await;
-
+        two_slots_and_no_stack(&scene).await;
         let options = Options { seat: IRELAND.to_string(), ..options("afterimage") };
         let system = system::deploy(&scene.cloud, &options).expect("nothing is there");
         let moved = Scene { cloud: scene.cloud.clone(), system };

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use afterimage::doctor::{self, Level, Line};
 use afterimage::stack::Stack;
+use afterimage::system::REGION_TEMPLATE;
 use afterimage_cloud::faults::{Rule, When};
 use afterimage_cloud::trace::{Entry, What};
 use afterimage_core::ids::Region;
@@ -345,6 +346,22 @@ fn a_region_that_does_not_forward_its_events_is_told() {
     });
     check(&[("forwarding", Level::Fail)], async |scene, _| {
         scene.policies(&POLICY.replace("eu-central-1", "eu-west-2")).await;
+    });
+}
+
+#[test]
+fn what_is_to_do_about_such_a_region_names_the_parameters_of_its_template() {
+    healthy(async |scene, _| {
+        scene.policies(&POLICY.replace("eu-central-1", "eu-west-2")).await;
+        let lines = scene.doctor().await;
+        let line = lines.iter().find(|line| line.check == "forwarding").expect("a line");
+        let to_do = line.to_do.as_deref().unwrap_or_default();
+        let named = to_do.split([' ', ';']).filter_map(|word| word.split_once('='));
+        let named: Vec<(&str, &str)> = named.collect();
+        assert_eq!(named, [("SeatRegion", HOME), ("BusName", &scene.system.bus)], "{to_do}");
+        for (name, _) in named {
+            assert!(REGION_TEMPLATE.contains(&format!("\n  {name}:\n")), "{name}");
+        }
     });
 }
 

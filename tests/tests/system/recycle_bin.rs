@@ -30,6 +30,14 @@ impl Scene {
         call.send().await.expect("an image is restored");
     }
 
+    /// Restores these images, and waits until that was noticed.
+    async fn restore_all(&self, lost: &[(&str, Image)]) {
+        for (region, image) in lost {
+            self.restore(region, image).await;
+        }
+        self.pass(TWO_HOURS).await;
+    }
+
     async fn restore_snapshot(&self, region: &str, snapshot: &str) {
         let call = self.ec2(region).restore_snapshot_from_recycle_bin().snapshot_id(snapshot);
         call.send().await.expect("a snapshot is restored");
@@ -66,10 +74,7 @@ fn images_that_are_restored_are_good_again_and_nothing_is_made() {
         scene.pass(TWO_HOURS).await;
         assert_eq!(scene.open_codes().await, ["lost", "lost"]);
         let made = scene.made();
-        for (region, image) in &lost {
-            scene.restore(region, image).await;
-        }
-        scene.pass(TWO_HOURS).await;
+        scene.restore_all(&lost).await;
         let point = scene.the_point().await;
         assert_eq!(point["status"], "protected", "{point:#?}");
         assert!(!point.contains_key("lost"), "{point:#?}");
@@ -122,10 +127,7 @@ fn everything_that_was_lost_for_good_can_be_restored() {
         scene.pass(2 * TWO_HOURS).await;
         assert_eq!(scene.the_point().await["status"], "lost");
         let made = scene.made();
-        for (region, image) in &lost {
-            scene.restore(region, image).await;
-        }
-        scene.pass(TWO_HOURS).await;
+        scene.restore_all(&lost).await;
         let point = scene.the_point().await;
         assert_eq!(point["status"], "protected", "{point:#?}");
         // Its machine is gone.
@@ -172,10 +174,7 @@ fn images_that_are_restored_after_their_point_could_not_begin_again_are_good() {
             assert!(text.contains("It is not made again"), "{text}");
         }
         let made = scene.made();
-        for (region, image) in &lost {
-            scene.restore(region, image).await;
-        }
-        scene.pass(TWO_HOURS).await;
+        scene.restore_all(&lost).await;
         let point = scene.the_point().await;
         assert_eq!(point["status"], "protected", "{point:#?}");
         for same in ["taken_at", "grade", "image", "snapshots"] {
@@ -333,10 +332,7 @@ fn the_images_of_an_older_point_are_good_again() {
         let told = scene.points().await;
         assert!(told.iter().any(|point| point["status"] == "lost"), "{told:#?}");
         let made = scene.made();
-        for (region, image) in &lost {
-            scene.restore(region, image).await;
-        }
-        scene.pass(TWO_HOURS).await;
+        scene.restore_all(&lost).await;
         let points = scene.points().await;
         assert!(points.iter().all(|point| point["status"] == "protected"), "{points:#?}");
         assert_eq!(scene.open_codes().await, Vec::<String>::new());

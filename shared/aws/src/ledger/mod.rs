@@ -31,7 +31,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use afterimage_core::ids::AccountId;
 use afterimage_core::limits::LEDGER_CALL_MAX;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Builder;
@@ -126,18 +125,6 @@ impl Ledger {
             stream: stream.to_string(),
             count: Arc::new(AtomicU64::new(0)),
         }
-    }
-
-    /// Returns the account that has the table, which is the account of the stack.
-    ///
-    /// # Errors
-    /// The table cannot be described.
-    pub async fn account(&self) -> Result<AccountId, Failure> {
-        let call = self.client.describe_table().table_name(&self.table);
-        let answer = call.send().await.map_err(|error| self.read_failed(error))?;
-        let arn = answer.table().and_then(|table| table.table_arn()).unwrap_or_default();
-        let account = arn.split(':').nth(4).unwrap_or_default();
-        AccountId::parse(account).map_err(|error| self.read_failed(error))
     }
 
     /// The id of a write outside of any [`Writer`]'s work.

@@ -16,7 +16,7 @@ use crate::command::{Command, Decision, Wake};
 use crate::ids::{Region, SnapshotId};
 use crate::names::TAG_POINT;
 use crate::observed::{ImageState, ObservedImage, SnapshotState};
-use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
+use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus};
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
 use crate::status::{Event, Status};
@@ -38,13 +38,12 @@ pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
             if known.home == *region && came_back::is_home_back(&point, image) {
                 points.insert(&known.id, point.due_now(now));
             } else if known.home == *region && came_back::is_home_back_meanwhile(known, image) {
-                let waits = |step: &Step| step.due_at.is_some_and(|due| due > now);
-                if known.status == Status::Ready && waits(&known.step) {
+                if known.status == Status::Ready && !known.step.is_due(now) {
                     points.insert(&known.id, known.due_now(now));
                 }
-                let is_waiting =
-                    |it: &&Replica| it.status == ReplicaStatus::Waiting && waits(&it.step);
-                if let Some(record) = record.filter(is_waiting) {
+                let waits =
+                    |it: &&Replica| it.status == ReplicaStatus::Waiting && !it.step.is_due(now);
+                if let Some(record) = record.filter(waits) {
                     replicas.insert((&known.id, region), record.due_now(now));
                 }
             }
@@ -87,10 +86,7 @@ pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
 fn replica_lost_again(replica: &Replica, now: Timestamp) -> Option<Replica> {
     match replica.status {
         ReplicaStatus::Lost => Some(replica.due_now(now)),
-        ReplicaStatus::Waiting => {
-            let is_later = replica.step.due_at.is_some_and(|due| due > now);
-            is_later.then(|| replica.due_now(now))
-        }
+        ReplicaStatus::Waiting => (!replica.step.is_due(now)).then(|| replica.due_now(now)),
         ReplicaStatus::Withdrawn if !replica.is_copy_back() => {
             let text = "what was lost is there again, after its place was given up";
             let reason = Some(Reason::new(Code::Lost, text));

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::work_requested::disk_keys::{self, Keys, Use};
+use super::work_requested::power::PENDING_DELETION;
 use crate::brake::Brake;
 use crate::change::{Change, Record, Write};
 use crate::command::{Command, Decision, Wake};
@@ -25,9 +26,6 @@ use crate::work::{Kind, Queue};
 
 /// Prefix of the subject of a finding about a key.
 const KEY: &str = "key ";
-
-/// The state of a key in the days before it is deleted.
-const PENDING_DELETION: &str = "PendingDeletion";
 
 /// The artefacts of one place of a point, as the index has them.
 #[derive(Clone, Debug, PartialEq, Eq)]

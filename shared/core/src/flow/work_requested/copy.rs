@@ -121,16 +121,16 @@ fn unwanted(point: &Point, replica: &Replica, in_force: &InForce) -> Option<Reas
 /// Returns the point with the key that the policy in force names for a replica; none if that is the
 /// key that the point has, or if the policy names none.
 fn with_key_of_policy(point: &Point, replica: &Replica, in_force: &InForce) -> Option<Point> {
-    let policy = in_force.policy(&point.slot.policy)?;
     let of_region = |place: &&Replicate| place.region == replica.region;
+    let policy = in_force.policy(&point.slot.policy).filter(|_| !replica.is_copy_back())?;
     let named = policy.replicate.iter().find(of_region)?.kms_key.as_ref()?;
-    let index = point.plan.replicate.iter().position(|place| place.region == replica.region)?;
-    let mut after = point.clone();
-    let place = after.plan.replicate.get_mut(index)?;
-    if place.kms_key.as_ref() == Some(named) || replica.is_copy_back() {
+    let place = point.plan.replicate.iter().find(of_region)?;
+    if place.kms_key.as_ref() == Some(named) {
         return None;
     }
-    place.kms_key = Some(named.clone());
+    let mut after = point.clone();
+    let places = after.plan.replicate.iter_mut().filter(|place| place.region == replica.region);
+    places.for_each(|place| place.kms_key = Some(named.clone()));
     Some(after)
 }
 

@@ -4,11 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use super::apart;
 use crate::call::{Around, Call, Conclusion, Intent};
 use crate::change::Record;
 use crate::command::{Change, Command, Decision, Explanation, Finding, Resolved, Wake};
-use crate::ids::InstanceId;
+use crate::ids::{InstanceId, Region, ResourceId};
 use crate::illegal::Illegal;
 use crate::obstacle::Obstacles;
 use crate::point::Point;
@@ -121,6 +123,19 @@ impl DecisionBuilder {
     /// Reports a finding that a person should see, kept once.
     pub fn report(&mut self, finding: Finding) {
         self.learnt.push(Command::Report(finding));
+    }
+
+    /// Reports an artefact of a region; nothing if there is no artefact that could be named.
+    pub fn report_of(
+        &mut self,
+        region: &Region,
+        artefact: Option<&ResourceId>,
+        reason: &Reason,
+        now: Timestamp,
+    ) {
+        let Some(artefact) = artefact else { return };
+        let (region, artefact) = (region.clone(), artefact.clone().into());
+        self.report(Finding { region, artefact, reason: reason.clone(), seen_at: now });
     }
 
     /// Gives a finding that is open another text.

@@ -13,7 +13,10 @@ const TAG_AUTO_SCALING: &str = "aws:autoscaling:groupName";
 const KEY_STATES_USABLE: [&str; 2] = ["Enabled", "Updating"];
 
 /// Answer of KMS about a key that does not exist, or no longer.
-pub(super) const KEY_GONE: &str = "NotFoundException";
+pub const KEY_GONE: &str = "NotFoundException";
+
+/// The state of a key in the days before it is deleted.
+pub const PENDING_DELETION: &str = "PendingDeletion";
 
 /// Guards of a machine that no listing shows, asked right before it is stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,7 +135,7 @@ pub(super) fn check_asked(guarded: &Guarded, instance_type: &str) -> Result<(), 
 }
 
 /// Tells whether EC2 can use a key in this state.
-pub(super) fn is_usable(state: &str) -> bool {
+pub fn is_usable(state: &str) -> bool {
     KEY_STATES_USABLE.contains(&state)
 }
 

@@ -182,7 +182,7 @@ pub(super) fn telling_again(
 
 /// Returns the step of a place that is of no use. If its point was the newest that one could
 /// recover from, and is not any more, the place is looked at once more ([`telling_again`]).
-pub(super) fn of_no_use(step: &Step, point: &Point, input: &Input) -> Step {
+pub(super) fn step_of_no_use(step: &Step, point: &Point, input: &Input) -> Step {
     let is_newer = |other: &Point| {
         let is_of_policy = other.slot.policy == point.slot.policy;
         is_of_policy && other.taken_at > point.taken_at && Good::of(other).is_some()

@@ -23,7 +23,7 @@ use super::key_gone::{self, Found};
 use super::losses::{self, Done};
 use super::prospect::{self, Prospect};
 use crate::change::{Change, Write};
-use crate::command::{Finding, Resolved};
+use crate::command::Resolved;
 use crate::ids::{AmiId, InstanceId, Region, ResourceId, SnapshotId};
 use crate::illegal::Illegal;
 use crate::limits::{LOST_AFTER, MASS_LOSS};
@@ -251,7 +251,7 @@ fn look_at_home(
         // A point that was adopted with its image disabled has told nobody yet.
         let told = point.reason.as_ref().filter(|told| told.code == Code::ImageDisabled);
         if let (Seen::Disabled, Some(reason)) = (&seen, told) {
-            report(builder, home, artefact, reason, now);
+            builder.report_of(home, artefact, reason, now);
         }
     }
     let other = other_reason(&seen, is_unusable, point.reason.as_ref(), (&name, home));
@@ -279,15 +279,12 @@ fn look_at_home(
             replicas::judged(after)?
         }
         (Seen::KeyUnusable(which), false) => {
-            let reason = disk_keys::unusable(&name, home, &which);
-            let after = loss::home(point, Place::Unusable, reason, now)?;
-            Point { step: losses::of_no_use(&after.step, &after, input), ..after }
+            of_no_use_at_home(point, disk_keys::unusable(&name, home, &which), input)?
         }
         (Seen::Disabled, false) => {
             let reason = loss::disabled(&name, home);
-            report(builder, home, artefact, &reason, now);
-            let after = loss::home(point, Place::Unusable, reason, now)?;
-            Point { step: losses::of_no_use(&after.step, &after, input), ..after }
+            builder.report_of(home, artefact, &reason, now);
+            of_no_use_at_home(point, reason, input)?
         }
         (Seen::Gone, _) => {
             let Some(lost) = artefact else { return Ok(()) };
@@ -310,6 +307,13 @@ fn look_at_home(
     let change = losses::telling(builder, &after, Change::point(after.clone()), input);
     builder.record(lost.into_iter().fold(change, Change::with));
     Ok(())
+}
+
+/// Returns the point whose artefact at home is of no use.
+fn of_no_use_at_home(point: &Point, reason: Reason, input: &Input) -> Result<Point, Illegal> {
+    let after = loss::home(point, Place::Unusable, reason, input.now)?;
+    let step = losses::step_of_no_use(&after.step, &after, input);
+    Ok(Point { step, ..after })
 }
 
 fn look_at_replica(
@@ -396,7 +400,7 @@ fn disabled(
     input: &Input,
 ) -> Result<(Point, Replica), Illegal> {
     let reason = loss::disabled(image.as_str(), &replica.region);
-    report(builder, &replica.region, Some(&image.clone().into()), &reason, input.now);
+    builder.report_of(&replica.region, Some(&image.clone().into()), &reason, input.now);
     of_no_use(point, replica, reason, input)
 }
 
@@ -408,7 +412,7 @@ fn of_no_use(
     input: &Input,
 ) -> Result<(Point, Replica), Illegal> {
     let (point, after) = loss::replica(point, replica, ReplicaEvent::Disable, reason, input.now)?;
-    let step = losses::of_no_use(&after.step, &point, input);
+    let step = losses::step_of_no_use(&after.step, &point, input);
     Ok((point, Replica { step, ..after }))
 }
 
@@ -455,7 +459,7 @@ fn tell_other(
     now: Timestamp,
 ) {
     if let Some(reason) = other.filter(|reason| reason.code == Code::ImageDisabled) {
-        report(builder, region, artefact, reason, now);
+        builder.report_of(region, artefact, reason, now);
     }
 }
 
@@ -521,19 +525,6 @@ fn artefact_at_home(point: &Point, input: &Input) -> Option<ResourceId> {
     let is_gone = |id: &&SnapshotId| !input.snapshots.contains_key(*id);
     let snapshot = || point.snapshots.values().find(is_gone).cloned().map(ResourceId::from);
     point.image.clone().map(ResourceId::from).or_else(snapshot)
-}
-
-fn report(
-    builder: &mut DecisionBuilder,
-    region: &Region,
-    artefact: Option<&ResourceId>,
-    reason: &Reason,
-    now: Timestamp,
-) {
-    let Some(artefact) = artefact else { return };
-    let reason = reason.clone();
-    let (region, artefact) = (region.clone(), artefact.clone().into());
-    builder.report(Finding { region, artefact, reason, seen_at: now });
 }
 
 /// Removes the finding about an image that was missing.

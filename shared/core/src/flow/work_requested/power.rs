@@ -22,7 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::again::Again;
 use super::decision_builder::DecisionBuilder;
 use super::guards;
-pub use super::guards::{DiskKey, Guarded, KeyAccess};
+pub use super::guards::{DiskKey, Guarded, KEY_GONE, KeyAccess, PENDING_DELETION, is_usable};
 use super::sharing::{self, Sharing, has_its_data, is_tried_after};
 pub use super::stop_gate::StopGate;
 use crate::call::{StopInstance, start_instance, stop_instance};

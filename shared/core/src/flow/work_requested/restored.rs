@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::decision_builder::DecisionBuilder;
 use super::images::Input;
 use crate::change::{Change, Write};
-use crate::command::{Finding, Resolved};
+use crate::command::Resolved;
 use crate::ids::{AmiId, Region, ResourceId, SnapshotId};
 use crate::illegal::Illegal;
 use crate::observed::{ImageState, ObservedImage, SnapshotState};
@@ -56,7 +56,7 @@ pub(super) fn home_disabled(
     };
     let reason = loss::disabled(lost.as_str(), &point.home);
     found_at_home(builder, point, input.now);
-    report_disabled(builder, &point.home, lost, &reason, input.now);
+    builder.report_of(&point.home, Some(&lost.clone().into()), &reason, input.now);
     let after = loss::home(&home_is_back(point, known)?, Place::Unusable, reason, input.now)?;
     builder.record(summary::recorded(after));
     Ok(true)
@@ -145,7 +145,7 @@ pub(super) fn replica_disabled(
     let region = &replica.region;
     let reason = loss::disabled(lost.as_str(), region);
     found(builder, region, Subject::from(lost), now);
-    report_disabled(builder, region, lost, &reason, now);
+    builder.report_of(region, Some(&lost.clone().into()), &reason, now);
     let (point, after) = came_back::replica(point, replica)?;
     let disable = ReplicaEvent::Disable;
     let (point, after) = loss::replica(&point, &after, disable, reason, now)?;
@@ -197,17 +197,6 @@ pub(super) fn images<'a>(
 ) -> impl Iterator<Item = &'a AmiId> {
     let at_home = points.filter_map(|point| point.lost.as_ref());
     at_home.chain(replicas.filter_map(|replica| replica.lost.as_ref()))
-}
-
-fn report_disabled(
-    builder: &mut DecisionBuilder,
-    region: &Region,
-    image: &AmiId,
-    reason: &Reason,
-    now: Timestamp,
-) {
-    let (region, artefact) = (region.clone(), Subject::from(image));
-    builder.report(Finding { region, artefact, reason: reason.clone(), seen_at: now });
 }
 
 /// Ends the findings of a loss.
