@@ -183,7 +183,7 @@ async fn carry_out(
     if prune {
         for name in changes.missing.clone() {
             if let Ok(parsed) = PolicyName::parse(&name) {
-                ledger.remove_policy(&parsed).await?;
+                ledger.remove_policy(&parsed, now).await?;
                 changes.removed.push(name);
             }
         }

@@ -1,7 +1,7 @@
 //! Places that a policy has given up and wants again: what was lost is made again, what was never
 //! made is made, and nothing is made twice.
 
-use afterimage_cloud::faults::{Rule, When};
+use afterimage_cloud::faults::{Creation, Rule, When};
 
 use crate::scene::{
     self, FRANKFURT, HOME, INTO_IRELAND, IRELAND, Item, ON_STOP, Scene, left_to_person,
@@ -112,5 +112,38 @@ fn a_policy_that_wants_a_place_again_and_leaves_losses_to_a_person_says_so() {
         assert_eq!(found.len(), 1, "{found:#?}");
         assert!(found[0]["reason"].contains("policy gold says `heal: false`"), "{found:#?}");
         assert_eq!(scene.the_point().await["status"], "imaged");
+    });
+}
+
+/// A copy that was lost is made again and fails, so that its next try is a day away.
+async fn copies_fail(scene: &Scene) {
+    scene.protect_one(ON_STOP).await;
+    let broken = Rule::fail_creation(&[Creation::ImageCopy], "Copy image failed");
+    scene.fault(broken.region(IRELAND));
+    scene.delete_images(IRELAND, true).await;
+    scene.pass(6 * AN_HOUR).await;
+    let found = scene.open_findings().await;
+    assert!(found.iter().any(|it| it["reason"].contains("It is made again")), "{found:#?}");
+}
+
+#[test]
+fn a_copy_whose_next_try_is_a_day_away_is_given_up_within_two_hours_after_its_policy_went() {
+    scene::play(async |scene| {
+        copies_fail(&scene).await;
+        scene.remove_policy("gold").await;
+        scene.pass(SOON).await;
+        let found = scene.open_findings().await;
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert!(found[0]["reason"].contains("so that the place was given up"), "{found:#?}");
+    });
+}
+
+#[test]
+fn a_copy_whose_next_try_is_a_day_away_is_given_up_soon_after_its_policy_left_the_region() {
+    scene::play(async |scene| {
+        copies_fail(&scene).await;
+        scene.policies(&ON_STOP.replace("{region: eu-west-1}, ", "")).await;
+        scene.pass(SOON).await;
+        assert_eq!(scene.the_point().await["status"], "protected");
     });
 }

@@ -60,6 +60,11 @@ impl Scene {
     pub async fn remove_policy(&self, name: &str) {
         let client = aws_sdk_dynamodb::Client::new(&self.cloud.sdk_config(HOME));
         let text = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.to_string());
+        let now = (self.cloud.now().secs() * 1000).to_string();
+        let call = client.put_item().table_name(&self.system.table);
+        let call = call.item("pk", text("policies")).item("sk", text("removed"));
+        let call = call.item("at", aws_sdk_dynamodb::types::AttributeValue::N(now));
+        call.send().await.expect("the removal is told");
         let call = client.delete_item().table_name(&self.system.table);
         let call = call.key("pk", text("policies")).key("sk", text(&format!("policy#{name}")));
         call.send().await.expect("the policy is removed");

@@ -6,6 +6,7 @@
 //! | `policies` | `cursor#POLICY#SCHEDULE#REGION` | the cursor of a schedule in a region: its slots
 //! until then are done |
 //! | `policies` | `region#REGION` | a region that may have resources of ours |
+//! | `policies` | `removed` | the time at which a policy was removed last |
 //! | `policies` | `looked` | the time of the last audit of everything with our tag |
 //! | `policies` | `brake#REGION` | the losses of a region, and what was made again there in a day |
 //! | `policies` | `roster` | the machines that are stopped for their images |
@@ -72,6 +73,7 @@ pub const POLICY: &str = "policy#";
 pub const CURSOR: &str = "cursor#";
 pub const REGION: &str = "region#";
 pub const LOOKED: &str = "looked";
+pub const REMOVED: &str = "removed";
 pub const ROSTER: &str = "roster";
 pub const BRAKE: &str = "brake#";
 pub const IDENTITY: &str = "identity#";
@@ -111,6 +113,10 @@ impl Key {
 
     pub fn region(region: &Region) -> Key {
         Key::new(POLICIES, format!("{REGION}{region}"))
+    }
+
+    pub fn removed() -> Key {
+        Key::new(POLICIES, REMOVED)
     }
 
     pub fn looked() -> Key {

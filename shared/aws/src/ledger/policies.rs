@@ -15,8 +15,8 @@ use super::Ledger;
 use super::condition::{Condition, PutIf};
 use super::item::{Item, attribute_of, item_of, part_of, record_of};
 use super::keys::{
-    BRAKE, CURSOR, IDENTITY, Key, LOOKED, PK, POLICIES, POLICY, REGION, ROSTER, SK, VERSION,
-    WRITTEN_BY, cursors,
+    BRAKE, CURSOR, IDENTITY, Key, LOOKED, PK, POLICIES, POLICY, REGION, REMOVED, ROSTER, SK,
+    VERSION, WRITTEN_BY, cursors,
 };
 use super::read::{at_millis, millis};
 use super::record::{brake, readable, roster};
@@ -28,7 +28,7 @@ use crate::error::Failure;
 const POLICY_ATTRIBUTE: &str = "policy";
 const APPLIED_AT: &str = "applied_at";
 const REGION_ATTRIBUTE: &str = "region";
-/// The time of a cursor or a look. An earlier one never replaces a later one.
+/// The time of a cursor, a look or a removal. An earlier one never replaces a later one.
 const AT: &str = "at";
 /// The regions that a look could not read.
 const UNAUDITED: &str = "unaudited";
@@ -67,8 +67,10 @@ impl Ledger {
                 in_force.identities.extend(readable(identity(&item, &key)));
             } else if key.sk == ROSTER {
                 in_force.roster = readable(roster(&item)).unwrap_or_default();
+            } else if key.sk == REMOVED {
+                in_force.removed_at = readable(at_of(&item, &key));
             } else if key.sk == LOOKED {
-                in_force.looked_at = readable(looked_at(&item, &key));
+                in_force.looked_at = readable(at_of(&item, &key));
                 in_force.unaudited = readable(part(&item, &key, UNAUDITED)).unwrap_or_default();
                 in_force.unread_keys = readable(part(&item, &key, UNREAD_KEYS)).unwrap_or_default();
                 in_force.still = readable(part(&item, &key, STILL)).unwrap_or_default();
@@ -101,11 +103,16 @@ impl Ledger {
         call.send().await.map(|_| ()).map_err(|error| self.write_failed(error))
     }
 
-    /// Removes a policy and its cursors. A policy of that name that comes later starts anew.
+    /// Removes a policy and its cursors. A policy of that name that comes later starts anew. The time
+    /// is written first: within an hour, the sweep looks at what waits for a policy that is gone.
     ///
     /// # Errors
     /// The ledger cannot be read or written.
-    pub async fn remove_policy(&self, name: &PolicyName) -> Result<(), Failure> {
+    pub async fn remove_policy(&self, name: &PolicyName, now: Timestamp) -> Result<(), Failure> {
+        let mut removed = Key::removed().item();
+        removed.insert(AT.into(), millis(now));
+        let put = PutIf { item: removed, condition: Condition::not_after(AT, now) };
+        self.put_own(put, now).await?;
         let cursors = self.query(self.beginning(POLICIES, &cursors(name))).await?;
         let mut keys: Vec<Key> = cursors.iter().map(Key::of).collect();
         // The policy goes last: while it is there, an interrupted removal can be repeated.
@@ -213,7 +220,7 @@ fn region(item: &Item, key: &Key) -> Result<Region, Failure> {
     part_of(REGION_ATTRIBUTE, name).map_err(|why| unfit(key, why))
 }
 
-fn looked_at(item: &Item, key: &Key) -> Result<Timestamp, Failure> {
+fn at_of(item: &Item, key: &Key) -> Result<Timestamp, Failure> {
     item.get(AT).and_then(at_millis).ok_or_else(|| unfit(key, format!("`{AT}` is not a time")))
 }
 

@@ -19,11 +19,11 @@ use afterimage_core::flow::wanted_again::{self, WantedAgain};
 use afterimage_core::flow::went_back::{self, Doubt, WentBack};
 use afterimage_core::flow::work_requested::disk_keys::Keys;
 use afterimage_core::ids::{InstanceId, Region};
-use afterimage_core::limits::{HELD_UP_READ_MAX, KEYS_UNANSWERED_MAX};
+use afterimage_core::limits::{HELD_UP_READ_MAX, KEYS_UNANSWERED_MAX, WANTED_AGAIN_MAX};
 use afterimage_core::machine::Instance;
 use afterimage_core::names::TAG_ASK;
 use afterimage_core::observed::{Complete, ObservedImage, ObservedSnapshot};
-use afterimage_core::point::Point;
+use afterimage_core::point::{Point, Replica};
 use afterimage_core::policy::{Policy, Trigger};
 use afterimage_core::slot::PointId;
 use afterimage_core::summary::MachineSummary;
@@ -98,6 +98,7 @@ async fn overdue(
         true => in_force.all_queues(),
         false => in_force.queues(),
     };
+    let have_changed = wanted_again::have_changed(in_force, now);
     let (mut overdue, mut waiting, mut long) = (Vec::new(), Vec::new(), Vec::new());
     for queue in queues {
         let until = (queue.kind != Kind::Snapshot).then_some(now);
@@ -113,8 +114,10 @@ async fn overdue(
         if is_time_to_look {
             long.push(Overdue { queue: queue.clone(), since, claimed_until });
         }
-        let is_looked_after = claimed_until.is_some_and(|until| until > now);
-        if !(may_be_looked_after(&queue) && is_looked_after) {
+        let is_claimed = claimed_until.is_some_and(|until| until > now);
+        // What an obstacle holds up may be wanted no more, or under another key.
+        let is_news = queue.kind == Kind::Copy && is_time_to_look && have_changed;
+        if is_news || !(may_be_looked_after(&queue) && is_claimed) {
             overdue.push(queue);
         }
     }
@@ -193,9 +196,34 @@ async fn wanted_again(
         return Ok(WantedAgain::default());
     }
     let fleet = aws.ledger.fleet().await?;
-    let points = aws.ledger.points(&wanted_again::nominated(in_force, &fleet, now)).await?;
+    let mut points = aws.ledger.points(&wanted_again::nominated(in_force, &fleet, now)).await?;
     let replicas: Vec<_> = points.values().flat_map(wanted_again::replicas_of).collect();
-    Ok(WantedAgain { replicas: aws.ledger.replicas_of(&replicas).await?, points })
+    let mut replicas = aws.ledger.replicas_of(&replicas).await?;
+    if wanted_again::have_changed(in_force, now) {
+        let later = copies_later(aws, in_force, now).await?;
+        let ids: Vec<PointId> = later.iter().map(|replica| replica.point.clone()).collect();
+        points.extend(aws.ledger.points(&ids).await?);
+        let key = |it: &Replica| (it.point.clone(), it.region.clone());
+        replicas.extend(later.into_iter().map(|replica| (key(&replica), replica)));
+    }
+    Ok(WantedAgain { points, replicas })
+}
+
+/// Reads the copies that wait for a later time, in whatever region.
+async fn copies_later(
+    aws: &Aws,
+    in_force: &InForce,
+    now: Timestamp,
+) -> Result<Vec<Replica>, Failure> {
+    let mut later = Vec::new();
+    for region in &in_force.regions {
+        let queue = Queue { region: region.clone(), kind: Kind::Copy };
+        let mut in_queue = aws.ledger.queue(&queue, None).await?;
+        in_queue.retain(|record| record.due_at > now);
+        in_queue.truncate(WANTED_AGAIN_MAX.saturating_sub(later.len()));
+        later.extend(aws.ledger.records(&in_queue, &queue).await?.1);
+    }
+    Ok(later)
 }
 
 /// Reads the machines that carry a request, where a policy takes such requests, and wherever all

@@ -256,7 +256,8 @@ async fn images(
     let in_force = policies(aws, needs.policies).await?;
     let keys = keys(aws, region, disk_keys::to_read(&points, &snapshots, now)).await;
     let shown = missing::Shown { images: &images, snapshots: &snapshots, keys: &keys };
-    let recalled = missing::machines_to_recall(&points, &replicas, &shown, now);
+    let recalled =
+        missing::machines_to_recall(&points, (&replicas, &points_of_replicas), &shown, now);
     let history = aws.ledger.histories(&recalled).await?;
     let lost = before_copy::to_read_of_lost(&replicas, &points_of_replicas, now);
     let healing = Healing {

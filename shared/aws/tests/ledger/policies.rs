@@ -174,9 +174,10 @@ fn a_policy_goes_with_its_cursors_and_with_nothing_else() {
         }
         world.ledger.put_region(&region(SEAT)).await.expect("it is put");
         let gold: PolicyName = policy_name("gold");
-        for _ in 0..2 {
-            world.ledger.remove_policy(&gold).await.expect("it is removed");
+        for at in [second(7), second(5)] {
+            world.ledger.remove_policy(&gold, at).await.expect("it is removed");
             let left = in_force(&world).await;
+            assert_eq!(left.removed_at, Some(second(7)), "the last time counts");
             assert_eq!(left.policies, [policy("gold-daily", 1)]);
             assert_eq!(left.cursors, [cursor("gold-daily", 1)]);
             assert_eq!(left.regions, [region(SEAT)]);

@@ -52,7 +52,7 @@ fn what_a_policy_of_the_past_left_behind_is_found_when_everything_is_looked_thro
         world.policies(POLICIES).await;
         world.point(&instance(1), |_| ()).await;
         let name = PolicyName::parse("nightly").expect("a name");
-        world.aws.ledger.remove_policy(&name).await.expect("it is removed");
+        world.aws.ledger.remove_policy(&name, world.now()).await.expect("it is removed");
         world.looked().await;
         world.later(1).await;
         let context = world.context();

@@ -56,6 +56,8 @@ pub struct InForce {
     pub policies: Vec<Policy>,
     /// The time at which each policy was applied last.
     pub applied_at: BTreeMap<PolicyName, Timestamp>,
+    /// The time at which a policy was removed last.
+    pub removed_at: Option<Timestamp>,
     pub cursors: Vec<Cursor>,
     /// Every region in which there may be something of ours: those of all policies that were ever
     /// applied.

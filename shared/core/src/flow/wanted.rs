@@ -9,9 +9,9 @@
 use super::InForce;
 use crate::ids::{PolicyName, Region};
 use crate::machine::Instance;
-use crate::point::Point;
-use crate::policy::Policy;
+use crate::point::{Point, Replica};
 use crate::policy::select::Obstacle;
+use crate::policy::{Policy, Replicate};
 use crate::reason::{Code, Reason};
 
 /// Answer to the question if something is still wanted.
@@ -54,6 +54,22 @@ pub fn copy(point: &Point, region: &Region, in_force: &InForce) -> Verdict {
         true => Verdict::Wanted,
         false => unwanted(format!("policy {} no longer replicates to {region}", policy.name)),
     }
+}
+
+/// Returns the point with the key that the policy in force names for a replica, or with none if the
+/// policy names none. None if the point has that already, and if the policy has no such replica.
+pub fn with_key_of_policy(point: &Point, replica: &Replica, in_force: &InForce) -> Option<Point> {
+    let of_region = |place: &&Replicate| place.region == replica.region;
+    let policy = in_force.policy(&point.slot.policy).filter(|_| !replica.is_copy_back())?;
+    let named = &policy.replicate.iter().find(of_region)?.kms_key;
+    let place = point.plan.replicate.iter().find(of_region)?;
+    if place.kms_key == *named {
+        return None;
+    }
+    let mut after = point.clone();
+    let places = after.plan.replicate.iter_mut().filter(|place| place.region == replica.region);
+    places.for_each(|place| place.kms_key.clone_from(named));
+    Some(after)
 }
 
 /// Returns the policy of that name, or the verdict that follows from its absence.

@@ -1,18 +1,20 @@
 //! Places that were given up because their policy did not want them, or that stayed lost because it
 //! said so, and that it wants again: they are taken up within an hour after the policy was applied.
-//! Lost places that wait for a later time, and that nobody wants any more, are looked at as soon:
-//! the worker gives them up.
+//! Lost places and copies that wait for a later time, and that nobody wants any more, are looked at
+//! as soon: the worker gives them up. So are copies for which the policy names another key by now.
 //!
-//! Only the newest good point of a machine and policy is looked at, because only that is made
-//! whole. Its summary names it. A place that a person has called off is left alone. Nothing tells
-//! when a policy was removed: while the brake of a region is engaged, the summaries are read for
-//! places that wait for it.
+//! Of lost and withdrawn places, only those of the newest good point of a machine and policy are
+//! looked at, because only that is made whole. Its summary names it. Copies that wait stand in their
+//! queue. A place that a person has called off is left alone. While the brake of a region is
+//! engaged, the summaries are read every hour for places that wait for it: there may be more of
+//! them than one look takes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use super::InForce;
+use super::wanted::{self, Verdict};
 use crate::change::{Change, Write};
 use crate::command::{Command, Decision, Wake};
 use crate::ids::{PolicyName, Region};
@@ -27,7 +29,7 @@ use crate::summary::{Latest, MachineSummary};
 use crate::transition::{loss, summary, wanted_again, withdrawn};
 use crate::work::{Kind, Queue};
 
-/// The points that may have such places, as the ledger has them.
+/// The points that may have such places, as the ledger has them, and the copies that wait.
 #[derive(Clone, Debug, Default)]
 pub struct WantedAgain {
     pub points: BTreeMap<PointId, Point>,
@@ -42,10 +44,21 @@ fn applied(in_force: &InForce, now: Timestamp) -> impl Iterator<Item = &Policy> 
     })
 }
 
+/// Tells whether a policy was removed of late, and so wants nothing any more.
+fn is_removed(in_force: &InForce, now: Timestamp) -> bool {
+    in_force.removed_at.is_some_and(|at| now.duration_since(at) < WANTED_AGAIN_WITHIN)
+}
+
 /// Tells whether the summaries are to be read for such places.
 pub fn is_time(in_force: &InForce, now: Timestamp) -> bool {
     let mut brakes = in_force.brakes.values();
-    applied(in_force, now).next().is_some() || brakes.any(|brake| brake.is_engaged(now))
+    have_changed(in_force, now) || brakes.any(|brake| brake.is_engaged(now))
+}
+
+/// Tells whether policies were applied or removed of late, so that copies that wait for a later
+/// time are to be read.
+pub fn have_changed(in_force: &InForce, now: Timestamp) -> bool {
+    applied(in_force, now).next().is_some() || is_removed(in_force, now)
 }
 
 /// Lists the points that may have such places, by what the summaries of machines tell.
@@ -64,6 +77,13 @@ pub fn nominated(in_force: &InForce, fleet: &[MachineSummary], now: Timestamp) -
             let lost = latest.filter(|latest| latest.status == Status::Lost);
             points.extend(lost.map(|latest| &latest.point));
         }
+    }
+    for machine in fleet.iter().filter(|_| is_removed(in_force, now)) {
+        let good = machine.good.iter().filter(|(_, good)| !good.lost.is_empty());
+        let latest = machine.latest.iter().filter(|(_, latest)| latest.status == Status::Lost);
+        let lost = good.map(|(policy, good)| (policy, &good.point));
+        let lost = lost.chain(latest.map(|(policy, latest)| (policy, &latest.point)));
+        points.extend(lost.filter(|(name, _)| in_force.is_gone(name)).map(|(_, point)| point));
     }
     points.extend(fleet.iter().flat_map(|machine| waits_unwanted(in_force, machine)));
     points.into_iter().take(WANTED_AGAIN_MAX).cloned().collect()
@@ -101,11 +121,10 @@ pub(super) fn decide(known: &WantedAgain, in_force: &InForce, now: Timestamp) ->
     let mut decision = Decision::default();
     for point in known.points.values() {
         let name = &point.slot.policy;
-        let policy = in_force.policy(name);
-        if policy.is_none() && !in_force.is_gone(name) {
+        if in_force.policy(name).is_none() && !in_force.is_gone(name) {
             continue;
         }
-        let taken_up = take_up(&mut decision, point, policy, known, now);
+        let taken_up = take_up(&mut decision, point, known, in_force, now);
         if let Err(illegal) = taken_up {
             decision.say(&point.id, illegal.reason());
         }
@@ -113,17 +132,27 @@ pub(super) fn decide(known: &WantedAgain, in_force: &InForce, now: Timestamp) ->
     decision
 }
 
+/// Tells whether a copy that waits is not made as it is: nobody wants it, or its policy names
+/// another key.
+fn is_for_nothing(point: &Point, replica: &Replica, in_force: &InForce) -> bool {
+    matches!(wanted::copy(point, &replica.region, in_force), Verdict::Unwanted(_))
+        || wanted::with_key_of_policy(point, replica, in_force).is_some()
+}
+
 fn take_up(
     decision: &mut Decision,
     point: &Point,
-    policy: Option<&Policy>,
     known: &WantedAgain,
+    in_force: &InForce,
     now: Timestamp,
 ) -> Result<(), Illegal> {
+    let policy = in_force.policy(&point.slot.policy);
     let mut wakes = BTreeSet::new();
     let mut after = point.clone();
-    // It was put off for what its policy said until now; or for the brake, and the policy is gone.
-    let may_differ = |reason: &Option<Reason>| policy.is_some() || is_for_brake(reason.as_ref());
+    let is_removed = policy.is_none() && is_removed(in_force, now);
+    // It was put off for what its policy said until now; or the policy is gone.
+    let may_differ =
+        |reason: &Option<Reason>| policy.is_some() || is_removed || is_for_brake(reason.as_ref());
     let is_put_off = point.step.due_at.is_some_and(|due_at| due_at > now);
     if loss::has_lost(point) && is_put_off && may_differ(&point.reason) {
         after = after.due_now(now);
@@ -138,7 +167,12 @@ fn take_up(
     };
     for replica in replicas {
         let is_later = replica.step.due_at.is_none_or(|due_at| due_at > now);
-        if replica.status == ReplicaStatus::Lost && is_later && may_differ(&replica.reason) {
+        let is_put_off = match replica.status {
+            ReplicaStatus::Lost => may_differ(&replica.reason),
+            ReplicaStatus::Waiting => is_for_nothing(point, replica, in_force),
+            _ => false,
+        };
+        if is_later && is_put_off {
             let replica = replica.due_now(now);
             wakes.extend(replica.queue());
             writes.push(Write::replica(replica));

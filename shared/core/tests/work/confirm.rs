@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 
 use crate::scene::conclude;
 use afterimage_core::call::Outcome;
-use afterimage_core::command::{Command, Decision};
+use afterimage_core::command::{Command, Decision, Wake};
 use afterimage_core::flow::work_requested::confirm::{Input, decide};
 use afterimage_core::flow::work_requested::copy;
+use afterimage_core::flow::work_requested::missing::{Shown, machines_to_recall};
 use afterimage_core::flow::work_requested::needs;
 use afterimage_core::observed::{ImageState, ObservedImage};
 use afterimage_core::point::{Place, Plan, Point, Replica, ReplicaStatus, Step};
 use afterimage_core::reason::{Code, Reason};
 use afterimage_core::status::Status;
 use afterimage_core::summary::{Good, News};
-use afterimage_core::work::Kind;
+use afterimage_core::work::{Kind, Queue};
 
 use crate::render::render;
 use crate::scene::gold;
@@ -176,6 +177,34 @@ fn a_replica_takes_its_place_and_the_last_one_protects_the_point() {
     let (points, _) = written(&last);
     assert_eq!((points[0].status, points[0].version), (Status::Protected, point.version + 2));
     assert_eq!(good(&last).expect("told").replicas, [region(FRANKFURT), region(IRELAND)]);
+}
+
+/// Frankfurt has lost its image, and would be looked at hours later.
+#[test]
+fn a_lost_replica_is_looked_at_once_another_that_it_can_be_copied_from_is_there() {
+    let (mut point, replicas) = imaged();
+    let frankfurt = replicas.into_iter().find(|it| it.region == region(FRANKFURT)).expect("it");
+    let step = Step { due_at: Some(at(hours(6))), ..frankfurt.step.clone() };
+    let lost = Replica { status: ReplicaStatus::Lost, lost: Some(ami(9)), step, ..frankfurt };
+    point.replicas.insert(region(FRANKFURT), Place::Lost);
+    let mut input =
+        confirm_input(at(mins(30)), Vec::new(), &[seen_image(2, ImageState::Available)]);
+    input.replicas = vec![pending(IRELAND, 2)];
+    input.points_of_replicas = [(point.id.clone(), point.clone())].into();
+    let shown =
+        Shown { images: &input.images, snapshots: &BTreeMap::new(), keys: &BTreeMap::new() };
+    let of_replicas = (input.replicas.as_slice(), &input.points_of_replicas);
+    let recalled = machines_to_recall(&[], of_replicas, &shown, input.now);
+    assert!(recalled.contains(point.instance()), "its replicas are read");
+    let all = vec![lost.clone(), input.replicas[0].clone()];
+    input.history = [(point.instance().clone(), vec![(point, all)])].into();
+    let decision = decide(&input);
+    let (_, replicas) = written(&decision);
+    let due = |name: &str| replicas.iter().find(|it| it.region == region(name)).map(|it| &it.step);
+    assert_eq!(due(IRELAND).expect("it is there").due_at, None);
+    assert_eq!(due(FRANKFURT).expect("it is looked at").due_at, Some(at(mins(30))));
+    let wake = Queue { region: region(FRANKFURT), kind: Kind::Confirm };
+    assert!(decision.commands.contains(&Command::Wake(Wake { queue: wake, hop: 0 })));
 }
 
 #[test]

@@ -154,7 +154,8 @@ impl World {
             (0..self.fates.len()).map(|place| (key_of(place), state(place))).collect();
         let (images, snapshots, keys) = (&input.images, &input.snapshots, &input.healing.keys);
         let shown = Shown { images, snapshots, keys };
-        let recalled = machines_to_recall(&input.points, &input.replicas, &shown, self.now);
+        let replicas = (input.replicas.as_slice(), &input.points_of_replicas);
+        let recalled = machines_to_recall(&input.points, replicas, &shown, self.now);
         if recalled.contains(&instance()) {
             let known = self.points.values().zip(self.replicas.values());
             let known = known.map(|(point, replica)| (point.clone(), vec![replica.clone()]));

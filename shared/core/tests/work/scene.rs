@@ -236,7 +236,7 @@ pub fn gold() -> InForce {
             "  {name}:
     select: {{regions: [us-east-1], tags: {{Name: '*'}}}}
     triggers: [{{on: tag}}]
-    replicate: [{{region: eu-west-1}}, {{region: eu-central-1}}]
+    replicate: [{{region: eu-west-1}}, {{region: eu-central-1, kms_key: alias/dr}}]
 "
         )
     };

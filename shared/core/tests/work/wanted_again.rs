@@ -6,6 +6,7 @@ use afterimage_core::brake::Brake;
 use afterimage_core::command::Command;
 use afterimage_core::flow::wanted_again::{WantedAgain, is_time, nominated, replicas_of};
 use afterimage_core::flow::{InForce, Unreadable, reconcile_tick};
+use afterimage_core::ids::Region;
 use afterimage_core::limits::{BRAKE_FOR, WANTED_AGAIN_WITHIN};
 use afterimage_core::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
 use afterimage_core::reason::{Code, Reason};
@@ -79,11 +80,24 @@ fn look_with(
     let points: BTreeMap<PointId, Point> =
         named.iter().map(|id| (id.clone(), point.clone())).collect();
     let read: BTreeSet<_> = points.values().flat_map(replicas_of).collect();
-    let key = |it: &Replica| (it.point.clone(), it.region.clone());
     let replicas = replicas.iter().map(|replica| (key(replica), replica.clone()));
-    let replicas = replicas.filter(|(key, _)| read.contains(key)).collect();
+    sweep(in_force, points, replicas.filter(|(key, _)| read.contains(key)))
+}
+
+fn key(replica: &Replica) -> (PointId, Region) {
+    (replica.point.clone(), replica.region.clone())
+}
+
+/// Decides as the sweep does that has read these.
+fn sweep(
+    in_force: InForce,
+    points: impl IntoIterator<Item = (PointId, Point)>,
+    replicas: impl IntoIterator<Item = ((PointId, Region), Replica)>,
+) -> Looked {
+    let points = points.into_iter().collect();
+    let replicas = replicas.into_iter().collect();
     let decision = reconcile_tick::decide(&reconcile_tick::Input {
-        now,
+        now: at(hours(9)),
         in_force,
         overdue: Vec::new(),
         went_back: Default::default(),
@@ -176,6 +190,52 @@ fn a_copy_that_waits_for_the_brake_is_looked_at_once_nobody_wants_it() {
     let unreadable = Unreadable { name: "gold".into(), why: "it has an unknown key".into() };
     let unreadable = InForce { unreadable: vec![unreadable], ..InForce::default() };
     assert_eq!(looks(unreadable), 0, "nobody knows what its policy says");
+}
+
+/// Looks at a copy that waits until hour 13, with these policies; tells whether it is looked at.
+fn looks_at_copy(in_force: InForce) -> bool {
+    let (point, replicas) = imaged();
+    let ireland = replicas.iter().find(|replica| replica.region == region(IRELAND)).expect("it");
+    let step = Step { due_at: Some(at(hours(13))), failures: 3, ..ireland.step.clone() };
+    let waits = Replica { step, ..ireland.clone() };
+    let (points, replicas, wakes) =
+        sweep(in_force, [(point.id.clone(), point.clone())], [(key(&waits), waits.clone())]);
+    assert!(points.iter().all(|it| Point { version: point.version, ..it.clone() } == point));
+    assert_eq!(replicas.len(), wakes.len());
+    let due_now = waits.due_now(at(hours(9)));
+    assert!(replicas.iter().all(|it| it.status == due_now.status && it.step == due_now.step));
+    assert!(wakes.iter().all(|it| it.kind == Kind::Copy && it.region == region(IRELAND)));
+    !replicas.is_empty()
+}
+
+#[test]
+fn a_copy_that_waits_for_its_next_try_is_looked_at_once_nobody_wants_it_as_it_is() {
+    assert!(!looks_at_copy(applied(8)), "it is wanted as it is");
+    let removed = InForce { removed_at: Some(at(hours(8))), ..InForce::default() };
+    assert!(looks_at_copy(removed), "its policy is gone");
+    let mut left = applied(8);
+    left.policies[0].replicate.retain(|place| place.region != region(IRELAND));
+    assert!(looks_at_copy(left), "its policy has left the region");
+    let mut other = applied(8);
+    let places = other.policies[0].replicate.iter_mut();
+    places.for_each(|place| place.kms_key = Some("alias/new".to_string()));
+    assert!(looks_at_copy(other), "its policy names a key");
+    let unreadable = Unreadable { name: "gold".into(), why: "it has an unknown key".into() };
+    let unreadable = InForce { unreadable: vec![unreadable], ..InForce::default() };
+    assert!(!looks_at_copy(unreadable), "nobody knows what its policy says");
+}
+
+#[test]
+fn what_was_lost_is_looked_at_once_its_policy_was_removed() {
+    let (point, replicas, summary) = waits_for_the_brake();
+    let reason = Some(Reason::new(Code::Lost, "the policy says that it stays lost"));
+    let replicas = replicas.into_iter().map(|it| Replica { reason: reason.clone(), ..it });
+    let known = (point, replicas.collect());
+    let removed_at = |hour| InForce { removed_at: Some(at(hours(hour))), ..InForce::default() };
+    let (_, replicas, _) = look_with(removed_at(8), &known, &summary);
+    assert_eq!(replicas[0].step.due_at, Some(at(hours(9))));
+    let (_, replicas, _) = look_with(removed_at(1), &known, &summary);
+    assert_eq!(replicas, [], "that was looked at long ago");
 }
 
 #[test]

@@ -367,13 +367,22 @@ fn look_at_replicas(
     if settled.is_empty() {
         return Ok(());
     }
-    if point.home_place == Place::Lost && has_available(&settled) {
-        // The image at home can be made again from it.
-        builder.wake(Queue { region: point.home.clone(), kind: Kind::Confirm });
-        builder.record(replicas::settled(&point.due_now(input.now), settled)?);
-        return Ok(());
+    let mut lost = Vec::new();
+    let mut after = point.clone();
+    if has_available(&settled) {
+        // What is lost can be made again from it.
+        let others = healing::replicas_of(point, input);
+        let is_settled = |region: &Region| settled.iter().any(|it| it.region == *region);
+        let others = others.filter(|other| !is_settled(&other.region));
+        lost = restored::lost_elsewhere(builder, others, input.now);
+        if point.home_place == Place::Lost {
+            builder.wake(Queue { region: point.home.clone(), kind: Kind::Confirm });
+            after = point.due_now(input.now);
+        }
     }
-    builder.record(replicas::settled(point, settled)?);
+    let mut change: Change = replicas::settled(&after, settled)?;
+    change.writes.extend(lost);
+    builder.record(change);
     Ok(())
 }
 

@@ -41,7 +41,6 @@ use crate::limits::{COPIES_AT_ONCE, COPY_AGAIN, PROBE_EVERY, backoff, later};
 use crate::observed::{Complete, ObservedImage};
 use crate::obstacle::{Cause, Obstacles, Stand};
 use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
-use crate::policy::Replicate;
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
 use crate::summary::{Good, MachineSummary};
@@ -118,27 +117,13 @@ fn unwanted(point: &Point, replica: &Replica, in_force: &InForce) -> Option<Reas
     }
 }
 
-/// Returns the point with the key that the policy in force names for a replica; none if that is the
-/// key that the point has, or if the policy names none.
-fn with_key_of_policy(point: &Point, replica: &Replica, in_force: &InForce) -> Option<Point> {
-    let of_region = |place: &&Replicate| place.region == replica.region;
-    let policy = in_force.policy(&point.slot.policy).filter(|_| !replica.is_copy_back())?;
-    let named = policy.replicate.iter().find(of_region)?.kms_key.as_ref()?;
-    let place = point.plan.replicate.iter().find(of_region)?;
-    if place.kms_key.as_ref() == Some(named) {
-        return None;
-    }
-    let mut after = point.clone();
-    let places = after.plan.replicate.iter_mut().filter(|place| place.region == replica.region);
-    places.for_each(|place| place.kms_key = Some(named.clone()));
-    Some(after)
-}
-
 /// Records the key under which a replica is copied from now on. Its next call has another name:
 /// under the token of an earlier one, EC2 refuses another key.
 fn take_key(builder: &mut DecisionBuilder, point: Point, replica: &Replica, now: Timestamp) {
     let policy = &point.slot.policy;
-    let text = format!("policy {policy} names another key for {} by now", replica.region);
+    let named = point.plan.replicate.iter().find(|place| place.region == replica.region);
+    let other = if named.is_some_and(|place| place.kms_key.is_some()) { "another" } else { "no" };
+    let text = format!("policy {policy} names {other} key for {} by now", replica.region);
     let reason = Reason::new(Code::Healing, text);
     builder.say(replica.about(), reason.clone());
     builder.wake(Queue { region: replica.region.clone(), kind: Kind::Copy });
@@ -279,7 +264,7 @@ fn turns<'a>(input: &'a Input, obstacles: &Obstacles) -> Turns<'a> {
             turns.hold(later(input.now, PROBE_EVERY));
             continue;
         }
-        let under_another = with_key_of_policy(point, replica, &input.in_force);
+        let under_another = wanted::with_key_of_policy(point, replica, &input.in_force);
         if let Some(point) = under_another.filter(|_| may_begin) {
             turns.under_another_key.push((point, replica));
             continue;

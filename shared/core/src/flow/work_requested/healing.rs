@@ -355,7 +355,11 @@ pub(super) fn is_there_already(
     before_copy::adopt(builder, &point, &replica, there, input.now)
 }
 
-fn replicas_of<'a>(point: &Point, input: &'a Input) -> impl Iterator<Item = &'a Replica> {
+/// Returns the replicas of a point, as far as they were read.
+pub(super) fn replicas_of<'a>(
+    point: &Point,
+    input: &'a Input,
+) -> impl Iterator<Item = &'a Replica> {
     let history = input.history.get(point.instance()).into_iter().flatten();
     let id = point.id.clone();
     history.filter(move |(other, _)| other.id == id).flat_map(|(_, replicas)| replicas)

@@ -31,6 +31,7 @@ use crate::observed::{ImageState, ObservedImage, ObservedSnapshot};
 use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus};
 use crate::policy::Artefact;
 use crate::reason::{Code, Reason};
+use crate::slot::PointId;
 use crate::status::Phase;
 use crate::transition::{loss, replicas};
 use crate::work::{Kind, Queue};
@@ -64,9 +65,10 @@ impl Shown<'_> {
 
 /// Returns the machines of which all points are read: those with an image that cannot be used, in
 /// whose place an older point may become the newest good one, and those that get an image again.
+/// `of_replicas` are the points of the replicas.
 pub fn machines_to_recall(
     points: &[Point],
-    replicas: &[Replica],
+    (replicas, of_replicas): (&[Replica], &BTreeMap<PointId, Point>),
     shown: &Shown,
     now: Timestamp,
 ) -> BTreeSet<InstanceId> {
@@ -76,9 +78,15 @@ pub fn machines_to_recall(
         let is_made_again = point.status.phase() == Phase::Pending && !point.replicas.is_empty();
         is_missing || is_made_again
     });
-    let elsewhere = replicas
-        .iter()
-        .filter(|replica| is_replica_due(replica, now) && !shown.is_fine(replica.image.as_ref()));
+    let elsewhere = replicas.iter().filter(|replica| {
+        let is_fine = shown.is_fine(replica.image.as_ref());
+        let others = of_replicas.get(&replica.point).map(|point| &point.replicas);
+        // They can be copied from it.
+        let mut others = others.into_iter().flatten();
+        let are_lost = others.any(|(other, at)| *other != replica.region && *at == Place::Lost);
+        let is_source = replica.status == ReplicaStatus::Pending && is_fine && are_lost;
+        is_source || is_replica_due(replica, now) && !is_fine
+    });
     let machines = at_home.map(|point| point.instance().clone());
     machines.chain(elsewhere.map(|replica| replica.instance.clone())).collect()
 }

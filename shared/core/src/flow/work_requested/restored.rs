@@ -88,7 +88,7 @@ fn found_at_home(builder: &mut DecisionBuilder, point: &Point, now: Timestamp) {
 }
 
 /// Has the replicas looked at that are lost, because an image of their point is there again.
-fn lost_elsewhere<'a>(
+pub(super) fn lost_elsewhere<'a>(
     builder: &mut DecisionBuilder,
     known: impl Iterator<Item = &'a Replica>,
     now: Timestamp,
