@@ -253,3 +253,84 @@ fn what_is_restored_in_a_place_that_was_called_off_is_there() {
         assert!(!told.contains("(lost)"), "{regions:?}: {told}");
     }
 }
+
+/// A point of a machine that is terminated, with replicas in two regions, all of whose images are
+/// deleted. Returns what restores each of them.
+fn all_lost() -> (Served, String, Vec<(&'static str, Box<dyn Fn(&Served)>)>) {
+    let served = Served::start_with(&["--recycle-bin-days", "30"]);
+    let both = ASKED_FOR.replace("eu-west-1}", "eu-west-1}, {region: eu-central-1}");
+    served.says(&["policy", "apply", "-", "--yes"], &both);
+    let machine = served.machine("al2023-ami-*-x86_64", "web", "gold");
+    served.pass(120);
+    let point = served.says(&["capture", &machine], "").trim().to_string();
+    served.pass(3600);
+    served.terminate(&machine);
+    let regions = ["us-east-1", "eu-west-1", "eu-central-1"].into_iter();
+    let restores = regions.map(|region| {
+        let restore = served.delete_for_now(region, &format!("{point}-*"));
+        (region, Box::new(restore) as Box<dyn Fn(&Served)>)
+    });
+    let restores = restores.collect();
+    served.pass(2 * 3600);
+    (served, point, restores)
+}
+
+#[test]
+fn a_place_that_was_called_off_stays_so_when_another_image_of_its_point_is_restored() {
+    for off in ["us-east-1", "eu-central-1"] {
+        let (served, point, restores) = all_lost();
+        served.says(&["cancel", &point, "--place", off], "");
+        served.pass(2 * 3600);
+        let ireland = restores.iter().find(|(region, _)| *region == "eu-west-1");
+        (ireland.expect("it was there").1)(&served);
+        served.pass(24 * 3600);
+        let made = served.image_named_in(off, &format!("{point}-*"));
+        let told = served.says(&["status"], "");
+        assert_eq!(made, None, "{off} was called off: {told}");
+        assert!(told.contains("1 protected") && !told.contains("image lost"), "{off}: {told}");
+        let (places, no_home) = if off == "us-east-1" { (" 2/2", true) } else { (" 1/1", false) };
+        assert!(told.contains(places), "{off}: {told}");
+        assert_eq!(told.contains("no home"), no_home, "{off}: {told}");
+    }
+}
+
+#[test]
+fn a_place_that_was_given_up_is_called_off_as_its_finding_says() {
+    let (served, _machine, point) = good();
+    served.says(&["policy", "apply", "-", "--yes"], &LEFT_TO_PERSON.replace("west", "central"));
+    served.delete_image_in("eu-west-1");
+    served.pass(3 * 3600);
+    let told = squeezed(&served.says(&["status"], ""));
+    assert!(told.contains("so that the place was given up"), "{told}");
+    assert!(told.contains(&format!("cancel {point} --place eu-west-1`")), "{told}");
+    let output = served.run(&["cancel", &point, "--place", "eu-west-1"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(!served.says(&["status"], "").contains("FINDINGS"));
+    pass_a_day_that_heals(&served);
+    assert!(!served.has_images_in("eu-west-1"), "the policy wants it, and a person does not");
+}
+
+/// The replica cannot be used for some time after the image at home was called off.
+#[test]
+fn an_image_at_home_that_was_called_off_is_taken_back_whatever_came_between() {
+    let served = Served::start_with(&["--recycle-bin-days", "30"]);
+    let policies = ASKED_FOR.replace("    triggers", "    heal: false\n    triggers");
+    served.says(&["policy", "apply", "-", "--yes"], &policies);
+    let machine = served.machine("al2023-ami-*-x86_64", "web", "gold");
+    served.pass(120);
+    let point = served.says(&["capture", &machine], "").trim().to_string();
+    served.pass(3600);
+    let restore = served.delete_for_now("us-east-1", &format!("{point}-*"));
+    served.pass(3600);
+    served.says(&["cancel", &point, "--place", "us-east-1"], "");
+    served.pass(3600);
+    let replica = served.disable_image_in("eu-west-1");
+    served.pass(3600);
+    served.enable_image_in("eu-west-1", &replica);
+    served.pass(2 * 3600);
+    assert!(served.says(&["status"], "").contains("no home"));
+    restore(&served);
+    served.pass(2 * 3600);
+    let told = served.says(&["status"], "");
+    assert!(told.contains("1 protected") && !told.contains("no home"), "{told}");
+}

@@ -92,3 +92,23 @@ fn a_region_that_is_none_is_told_before_anything_is_asked() {
     let output = crate::served::run(&[], &["rebuild", "--regions", "mars"], "");
     assert_eq!(output.status.code(), Some(1));
 }
+
+/// The replica was deleted, and its region was not listed: the token of its copy is known to EC2.
+#[test]
+fn a_replica_that_a_rebuild_could_not_look_for_is_copied_if_it_is_gone() {
+    let served = Served::start();
+    let policies = GOLD.replace(", {region: eu-central-1}", "");
+    served.says(&["policy", "apply", "--yes", "-"], &policies);
+    let web = served.machine("al2023-ami-*-x86_64", "web-1", "gold");
+    served.pass(120);
+    served.stop(&web);
+    served.pass(4 * 3600);
+    served.delete_image_in("eu-west-1");
+    served.lose_the_table();
+    served.says(&["rebuild", "--regions", "us-east-1", "--yes"], "");
+    served.says(&["policy", "apply", "--yes", "-"], &policies);
+    served.pass(3 * 3600);
+    let told = served.says(&["status"], "");
+    assert!(served.has_images_in("eu-west-1"), "{told}");
+    assert!(told.contains("1/1") && told.contains("protected"), "{told}");
+}

@@ -90,6 +90,17 @@ pub struct Point {
     /// was lost may be restored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Box<Made>>,
+    /// The last time that the point began again after it had lost everything, and came to nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Box<Refused>>,
+}
+
+/// A beginning that came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refused {
+    pub at: Timestamp,
+    pub reason: Reason,
 }
 
 /// What was made of a point.
@@ -296,6 +307,7 @@ impl Point {
             healed: Vec::new(),
             heal_asked: false,
             before: None,
+            refused: None,
             key_deleted: None,
         }
     }

@@ -19,6 +19,11 @@ impl Reason {
     pub fn new(code: Code, text: impl Into<String>) -> Reason {
         Reason { code, text: text.into() }
     }
+
+    /// Tells whether something that was asked for is waited for, so that nothing is tried.
+    pub fn is_waited_for(&self) -> bool {
+        matches!(self.code, Code::ImageDisabled | Code::TooLong)
+    }
 }
 
 impl fmt::Display for Reason {

@@ -164,7 +164,8 @@ impl Latest {
     /// Takes the state of a point.
     pub fn of(point: &Point) -> Latest {
         let failures = if point.reason.is_some() { point.step.failures } else { 0 };
-        let is_withdrawn = point.status == Status::Withdrawn;
+        let is_waited_for = point.reason.as_ref().is_some_and(Reason::is_waited_for);
+        let is_left_alone = is_waited_for || point.status == Status::Withdrawn;
         Latest {
             point: point.id.clone(),
             requested_at: point.requested_at,
@@ -173,7 +174,7 @@ impl Latest {
             reason: point.reason.clone(),
             failures,
             // One that is withdrawn is due when its window closes, and is not tried then.
-            next_at: point.step.due_at.filter(|_| failures > 0 && !is_withdrawn),
+            next_at: point.step.due_at.filter(|_| failures > 0 && !is_left_alone),
             lost: lost(point),
             findings: point.findings.iter().map(|finding| finding.code).collect(),
         }

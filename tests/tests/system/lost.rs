@@ -68,6 +68,18 @@ impl Scene {
         machine
     }
 
+    /// Detaches the root volume of a stopped machine. Returns its id, and its device.
+    pub async fn detach_root(&self, machine: &str) -> (String, String) {
+        let listed = self.ec2(HOME).describe_instances().instance_ids(machine).send().await;
+        let listed = listed.expect("the machine is described");
+        let disk = &listed.reservations()[0].instances()[0].block_device_mappings()[0];
+        let volume = disk.ebs().and_then(|ebs| ebs.volume_id()).expect("a volume").to_string();
+        let device = disk.device_name().expect("a device").to_string();
+        let detached = self.ec2(HOME).detach_volume().volume_id(&volume).send().await;
+        detached.expect("the disk is detached");
+        (volume, device)
+    }
+
     /// Lets two hours pass: everything is told truly, and in the end protected once more.
     pub async fn assert_healed(&self, what: &str) {
         self.pass(TWO_HOURS).await;

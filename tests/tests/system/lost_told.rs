@@ -104,3 +104,88 @@ fn what_a_machine_has_lost_that_was_excluded_is_made_again_within_an_hour_after_
         assert_eq!(scene.the_point().await["status"], "protected");
     });
 }
+
+/// Its machine has no root volume any more, so that it can begin again and nothing comes of it.
+#[test]
+fn a_point_that_can_make_nothing_of_its_machine_says_so_and_is_made_once_it_can() {
+    scene::play(async |scene| {
+        let machine = scene.protect_one(ON_STOP).await;
+        let (volume, device) = scene.detach_root(&machine).await;
+        scene.lose_everything().await;
+        scene.assert_told(HOME, "began again on its machine, and came to nothing").await;
+        scene.assert_told(HOME, "no volume is attached as root device").await;
+        scene.pass(24 * AN_HOUR).await;
+        assert_eq!(scene.losses().await.len(), 3, "it was lost once");
+        assert_eq!(scene.count("CreateSnapshots", HOME), 1, "nothing is tried in vain");
+        let call = scene.ec2(HOME).attach_volume().volume_id(&volume).instance_id(&machine);
+        call.device(&device).send().await.expect("the disk is attached");
+        scene.pass(8 * AN_HOUR).await;
+        assert_eq!(scene.the_point().await["status"], "protected");
+        assert_eq!(scene.losses().await, Vec::<Item>::new());
+    });
+}
+
+/// What can be done about it changes after its finding was written.
+#[test]
+fn the_finding_of_a_place_that_was_lost_again_follows_what_is_left() {
+    scene::play(async |scene| {
+        let machine = scene.protect_one(ON_STOP).await;
+        for _ in 0..3 {
+            scene.delete_images(IRELAND, true).await;
+            scene.pass(AN_HOUR).await;
+        }
+        assert_eq!(scene.open_codes().await, ["lost-again"]);
+        let call = scene.ec2(HOME).terminate_instances().instance_ids(&machine);
+        call.send().await.expect("the machine is terminated");
+        for region in [HOME, FRANKFURT] {
+            scene.delete_images(region, true).await;
+        }
+        scene.pass(7 * AN_HOUR).await;
+        let found = scene.open_findings().await;
+        let told = found.iter().find(|it| it["region"] == IRELAND).expect("it is told");
+        assert!(!told["reason"].contains("has it made again"), "heal refuses it: {told:#?}");
+        assert!(told["reason"].contains("no image of the point is left"), "{told:#?}");
+    });
+}
+
+#[test]
+fn a_place_that_was_lost_again_is_given_up_once_its_policy_does_not_want_it() {
+    scene::play(async |scene| {
+        scene.protect_one(ON_STOP).await;
+        for _ in 0..3 {
+            scene.delete_images(FRANKFURT, true).await;
+            scene.pass(AN_HOUR).await;
+        }
+        assert_eq!(scene.open_codes().await, ["lost-again"]);
+        scene.policies(INTO_IRELAND).await;
+        scene.pass(100).await;
+        let found = scene.open_findings().await;
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert!(found[0]["reason"].contains("so that the place was given up"), "{found:#?}");
+        assert_eq!(scene.the_point().await["status"], "protected");
+    });
+}
+
+/// Two places cannot be used, and one of them can again.
+#[test]
+fn the_reason_of_a_point_is_not_about_a_place_that_can_be_used_again() {
+    for first in [HOME, IRELAND] {
+        scene::play(async |scene| {
+            scene.protect_one(ON_STOP).await;
+            for region in [HOME, IRELAND] {
+                let image = scene.available(region).await.remove(0).id;
+                let call = scene.ec2(region).disable_image().image_id(&image);
+                call.send().await.expect("it is disabled");
+                scene.pass(AN_HOUR).await;
+            }
+            let image = scene.images(first).await.remove(0).id;
+            let call = scene.ec2(first).enable_image().image_id(&image);
+            call.send().await.expect("it is enabled");
+            scene.pass(2 * AN_HOUR).await;
+            let point = scene.the_point().await;
+            assert!(!point["reason"].contains(first), "{first} can be used: {point:#?}");
+            let other = if first == HOME { IRELAND } else { HOME };
+            assert!(point["reason"].contains(other), "{other} cannot be used: {point:#?}");
+        });
+    }
+}

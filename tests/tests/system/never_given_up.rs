@@ -239,18 +239,12 @@ fn a_machine_whose_root_was_detached_is_imaged_when_it_has_it_again() {
     scene::play(async |scene| {
         let machine = scene.machine(0).await;
         scene.policies(ON_STOP).await;
-        let listed = scene.ec2(HOME).describe_instances().instance_ids(&machine).send().await;
-        let listed = listed.expect("the machine is described");
-        let disk = &listed.reservations()[0].instances()[0].block_device_mappings()[0];
-        let volume = disk.ebs().and_then(|ebs| ebs.volume_id()).expect("a volume").to_string();
-        let device = disk.device_name().expect("a device").to_string();
         // Nobody hears of the stop until the disk is detached.
         scene.fault(Rule::lose().detail_type("EC2 Instance State-change Notification"));
         let stopped = scene.ec2(HOME).stop_instances().instance_ids(&machine).send().await;
         stopped.expect("the machine stops");
         scene.cloud.advance(std::time::Duration::from_secs(40)).await;
-        let detached = scene.ec2(HOME).detach_volume().volume_id(&volume).send().await;
-        detached.expect("the disk is detached");
+        let (volume, device) = scene.detach_root(&machine).await;
         scene.pass(3 * AN_HOUR).await;
         let point = scene.the_point().await;
         assert_eq!(codes(&point, "reason"), ["no-volumes"], "{point:#?}");

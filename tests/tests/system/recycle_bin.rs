@@ -259,6 +259,37 @@ fn an_image_that_is_restored_in_a_place_that_was_given_up_is_good() {
     });
 }
 
+/// The place in Ireland was not made again before a newer point was good.
+#[test]
+fn an_image_with_other_data_than_its_point_has_by_now_is_not_called_gone() {
+    play(async |scene| {
+        scene.protect_one(ON_STOP).await;
+        let point = scene.the_point().await;
+        let refused = Rule::fail(When::Before, 403, "UnauthorizedOperation");
+        scene.fault(refused.action("CopyImage").region(IRELAND));
+        let first = &scene.available(IRELAND).await[0];
+        for region in PLACES {
+            scene.delete_images(region, true).await;
+        }
+        scene.pass(TWO_HOURS).await;
+        assert_eq!(scene.count("CreateSnapshots", HOME), 2, "it has other data");
+        scene.policies(EVERY_SIX_HOURS).await;
+        scene.pass(7 * 60).await;
+        scene.no_more_faults();
+        scene.pass(TWO_HOURS).await;
+        scene.restore(IRELAND, first).await;
+        scene.pass(TWO_HOURS).await;
+        let told = scene.open_findings().await;
+        let of_image: Vec<_> = told.iter().filter(|it| it["artefact"] == first.id).collect();
+        assert_eq!(of_image.len(), 1, "{told:#?}");
+        assert!(of_image[0]["reason"].contains("EC2 lists it as available"), "{told:#?}");
+        assert!(of_image[0]["reason"].contains("surplus"), "{told:#?}");
+        let after = scene.points().await;
+        let after = after.iter().find(|it| it["id"] == point["id"]).expect("it is kept");
+        assert!(after["leftovers"].contains(&first.id), "{after:#?}");
+    });
+}
+
 /// All tries to make an image again fail, so that the next is made a day later.
 #[test]
 fn an_image_that_is_restored_while_its_place_waits_a_day_is_good() {
@@ -376,7 +407,7 @@ fn images_that_are_restored_after_others_were_made_are_ours_and_change_nothing()
                 let of_image = told.iter().find(|finding| finding["artefact"] == image.id);
                 let text = &of_image.expect("it is told")["reason"];
                 let now = &scene.point_image(region).await;
-                let says = [*region, now, "EC2 lists it", "made again at 2026-01-01", "deregister"];
+                let says = [*region, now, "EC2 lists it", "made at 2026-01-01", "deregister"];
                 assert!(says.iter().all(|word| text.contains(word)), "{says:?}: {text}");
                 assert!(!text.contains("restored"), "nothing tells who did it: {text}");
             }

@@ -169,6 +169,11 @@ fn a_ledger_that_is_put_back_to_an_earlier_second_makes_no_slot_twice() {
 /// Stopped machines under a template, whose ledger is deleted, made anew, and given its policies
 /// before any rebuild. How many sets of snapshots there are before, and three hours after that.
 async fn emptied(scene: &Scene) -> (usize, usize) {
+    emptied_for(scene, 0).await
+}
+
+/// The same, if the ledger has no policies for so many minutes.
+async fn emptied_for(scene: &Scene, minutes: u64) -> (usize, usize) {
     for _ in 0..3 {
         let machine = scene.machine(0).await;
         scene.stop(&machine).await;
@@ -177,6 +182,7 @@ async fn emptied(scene: &Scene) -> (usize, usize) {
     scene.pass(60).await;
     let before = scene.count("CreateSnapshots", HOME);
     scene.put_back(&[]).await;
+    scene.pass(minutes).await;
     scene.policies(ON_STOP).await;
     scene.pass(180).await;
     (before, scene.count("CreateSnapshots", HOME))
@@ -203,6 +209,21 @@ fn an_empty_ledger_makes_no_image_again_for_the_same_stop() {
         scene.pass(30).await;
         assert_eq!(scene.count("CreateSnapshots", HOME), 4);
     });
+}
+
+#[test]
+fn an_empty_ledger_that_gets_its_policies_hours_later_makes_no_image_again() {
+    for minutes in [65, 6 * 60] {
+        scene::play(async |scene| {
+            assert_eq!(emptied_for(&scene, minutes).await, (3, 3), "after {minutes} minutes");
+            assert_eq!([IRELAND, FRANKFURT].map(|region| scene.count("CopyImage", region)), [3, 3]);
+            let points = scene.points().await;
+            assert_eq!(points.len(), 3, "{points:#?}");
+            assert!(points.iter().all(|it| it["status"] == "protected"), "{points:#?}");
+            assert_eq!(scene.findings_of("foreign").await, Vec::<Item>::new());
+            assert_eq!(scene.findings_of("ledger-went-back").await.len(), 1);
+        });
+    }
 }
 
 #[test]

@@ -277,7 +277,9 @@ async fn everything(
     let mut tagged = Tagged { known: aws.ledger.findings().await?, ..Tagged::default() };
     let mut named: BTreeSet<(PointId, Region)> = BTreeSet::new();
     let mut suspects: Vec<Held> = Vec::new();
-    let mut regions: VecDeque<Region> = in_force.regions.iter().cloned().collect();
+    // A ledger that is empty knows no region.
+    let homes: BTreeSet<Region> = in_force.regions.iter().chain(doubts.keys()).cloned().collect();
+    let mut regions: VecDeque<Region> = homes.into_iter().collect();
     // Those that did not answer the last time must not take the time of the others.
     let is_unread = |region: &Region| in_force.unaudited.contains_key(region);
     regions.make_contiguous().sort_by_key(is_unread);

@@ -33,10 +33,10 @@ pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
         for image in &images.0 {
             let named = image.tags.get(TAG_POINT).and_then(|id| PointId::parse(id).ok());
             let Some(known) = named.and_then(|id| tagged.points.get(&id)) else { continue };
-            let point = lost_again(known);
+            let (point, of_home) = (lost_again(known), home_lost_again(known));
             let record = tagged.replicas.get(&(known.id.clone(), region.clone()));
-            if known.home == *region && came_back::is_home_back(&point, image) {
-                points.insert(&known.id, point.due_now(now));
+            if known.home == *region && came_back::is_home_back(&of_home, image) {
+                points.insert(&known.id, of_home.due_now(now));
             } else if known.home == *region && came_back::is_home_back_meanwhile(known, image) {
                 if known.status == Status::Ready && !known.step.is_due(now) {
                     points.insert(&known.id, known.due_now(now));
@@ -55,7 +55,8 @@ pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
                     && is_unnamed(&after, image)
                     && families.has(known, region, &image.id)
             };
-            if came_back::is_replica_back(&point, &after, image) || is_unnamed() {
+            let is_older = came_back::is_of_other_data(&point, &after, image);
+            if came_back::is_replica_back(&point, &after, image) || is_older || is_unnamed() {
                 replicas.insert((&known.id, region), after);
                 if matches!(point, Cow::Owned(_)) {
                     points.insert(&known.id, point.due_now(now));
@@ -64,7 +65,7 @@ pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
         }
     }
     for known in tagged.points.values() {
-        let point = lost_again(known);
+        let point = home_lost_again(known);
         if came_back::are_snapshots_back(&point, &completed(tagged, &point.home)) {
             points.insert(&known.id, point.due_now(now));
         }
@@ -98,20 +99,25 @@ fn replica_lost_again(replica: &Replica, now: Timestamp) -> Option<Replica> {
 }
 
 /// Returns a point that may get back what it had lost, as it was when it was lost: one that began
-/// again, and of which nothing was begun yet; or one whose image at home was called off. Any other
-/// point as it is.
+/// again, and of which nothing was begun yet. Any other point as it is.
 fn lost_again(point: &Point) -> Cow<'_, Point> {
-    let lost = if not_made::had_lost_all(point) {
-        let text = "what was lost is there again, before anything was made in its place";
-        not_made::lost_again(point, Reason::new(Code::Lost, text)).ok()
-    } else if loss::is_called_off(point) {
-        // One of which nothing is left is lost already.
-        let after = point.after(Event::Lose).unwrap_or_else(|_| point.clone());
-        Some(Point { home_place: Place::Lost, ..after })
-    } else {
-        None
-    };
+    let is_again = not_made::had_lost_all(point);
+    let text = "what was lost is there again, before anything was made in its place";
+    let reason = Reason::new(Code::Lost, text);
+    let lost = is_again.then(|| not_made::lost_again(point, reason).ok()).flatten();
     lost.map_or(Cow::Borrowed(point), Cow::Owned)
+}
+
+/// Returns a point that may get back its image at home, also if that was called off.
+fn home_lost_again(point: &Point) -> Cow<'_, Point> {
+    if !loss::is_called_off(point) {
+        return lost_again(point);
+    }
+    // One of which nothing is left is lost already.
+    let after = point.after(Event::Lose).unwrap_or_else(|_| point.clone());
+    let text = "what was lost is there again, after its place was called off";
+    let reason = Some(Reason::new(Code::Lost, text));
+    Cow::Owned(Point { home_place: Place::Lost, reason, ..after })
 }
 
 /// Tells whether the record of a lost replica does not name an image that can be used.

@@ -117,6 +117,10 @@ pub fn decide(target: &Target, scope: &Scope, now: Timestamp) -> Result<Cancelle
             ReplicaStatus::Failed | ReplicaStatus::Lost if !replica.is_copy_back() => {
                 settled.push(withdrawn::replica(replica, reason.clone())?);
             }
+            // Its policy did not want it, and may want it again.
+            ReplicaStatus::Withdrawn if withdrawn::is_unwanted(replica) => {
+                settled.push(withdrawn::for_good(replica, reason.clone()));
+            }
             ReplicaStatus::Available
             | ReplicaStatus::Failed
             | ReplicaStatus::Lost
@@ -164,7 +168,7 @@ fn home_off(
     let (home, id) = (&point.home, &point.id);
     let text = format!(
         "the image in {home} was lost, and called off by a person at {now}; `afterimage heal {id}` \
-         makes it again all the same"
+         makes it again all the same, if anything is left to make it of"
     );
     let lost = Reason::new(Code::Cancelled, text);
     let ended =
@@ -277,7 +281,7 @@ fn not_at_home(point: &Point) -> String {
         (Phase::Good, Place::Underway) => format!("its image is being copied back, {IS_BEGUN}"),
         (_, Place::Withdrawn) => format!(
             "its image was lost and is called off already; `afterimage heal {}` makes it again all \
-             the same",
+             the same, if anything is left to make it of",
             point.id
         ),
         (Phase::Ended, _) => format!("the point is {}, and does not begin: {text}", point.status),

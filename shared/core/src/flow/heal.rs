@@ -61,7 +61,7 @@ pub fn decide(facts: &Facts) -> Result<Healed, Illegal> {
         Err(why) => drop(healed.not.insert(region.clone(), why)),
     };
     if loss::lacks_home(point) {
-        add(&point.home, answer(&prospect::home(facts, true), "copied back"));
+        add(&point.home, at_home(facts));
     } else if let Some(why) = not_lost(facts) {
         add(&point.home, Err(why));
     }
@@ -78,6 +78,21 @@ pub fn decide(facts: &Facts) -> Result<Healed, Illegal> {
     let meant: BTreeSet<&Region> = healed.again.keys().collect();
     healed.change = wanted_again::by_person(point, &facts.replicas, &meant, facts.now)?;
     Ok(healed)
+}
+
+/// Returns the answer about the place at home, with what came of the last time that the point began
+/// again.
+fn at_home(facts: &Facts) -> Result<String, String> {
+    let prospect = prospect::home(facts, true);
+    let way = answer(&prospect, "copied back")?;
+    Ok(match (&facts.point.refused, prospect) {
+        (Some(last), Prospect::Now(Way::BeginAgain)) => format!(
+            "{way}. The last time, at {} UTC, it came to nothing: {}",
+            last.at.strftime("%Y-%m-%d %H:%M"),
+            last.reason.text
+        ),
+        _ => way,
+    })
 }
 
 /// Tells whether a person can ask for a replica.

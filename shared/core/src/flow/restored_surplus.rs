@@ -63,8 +63,8 @@ struct PlaceNow<'a> {
     instead: Option<AmiId>,
     /// True if that image cannot be used now.
     is_unusable: bool,
-    /// The time at which that was asked for, as far as the ledger knows.
-    again: Option<Timestamp>,
+    /// The time at which that image was made, if EC2 lists it.
+    made_at: Option<Timestamp>,
 }
 
 fn place_of<'a>(
@@ -81,9 +81,10 @@ fn place_of<'a>(
         let replica = tagged.replicas.get(&(point.id.clone(), region.clone()))?;
         (&replica.leftovers, &replica.healed, replica.held(), Place::from(replica.status))
     };
-    let again = healed.last().copied();
+    // A point that began again has another image in every place.
+    let is_again = !healed.is_empty() || !point.healed.is_empty() || point.unverified;
     let is_left = leftovers.contains(&image.id.clone().into());
-    if !is_left || image.state != ImageState::Available || again.is_none() && !point.unverified {
+    if !is_left || image.state != ImageState::Available || !is_again {
         return None;
     }
     let instead = held.into_iter().find_map(|id| match id {
@@ -91,32 +92,35 @@ fn place_of<'a>(
         ResourceId::Machine(_) | ResourceId::Snapshot(_) => None,
     });
     let (is_lost, is_unusable) = (place == Place::Lost, place == Place::Unusable);
-    let now = PlaceNow { point: &point.id, instead, is_unusable, again };
+    let listed = tagged.images.get(region).into_iter().flat_map(|listed| &listed.0);
+    let other = listed.filter(|other| instead.as_ref() == Some(&other.id));
+    let made_at = other.filter_map(|other| other.created_at).next();
+    let now = PlaceNow { point: &point.id, instead, is_unusable, made_at };
     (is_lost || now.instead.is_some()).then_some(now)
 }
 
 fn reason(region: &Region, image: &AmiId, place: &PlaceNow) -> Reason {
-    let PlaceNow { point, instead, is_unusable, again } = place;
+    let PlaceNow { point, instead, is_unusable, made_at } = place;
     let text = match instead {
         Some(instead) if *is_unusable => format!(
             "{image} in {region} is ours, and EC2 lists it as available. {point} has {instead} in \
-             its place, which cannot be used now, and does not take this one back. Machines can be \
-             started from it by hand. Keep it at least until the other can be used again"
+             its place, which cannot be used now, and does not take this one back. Unless its key \
+             is gone, machines can be started from it by hand. Keep it at least until the other can be used again"
         ),
         Some(instead) => {
-            let again = again.map_or(String::new(), |at| {
-                format!(", made again at {} UTC", at.strftime("%Y-%m-%d %H:%M"))
+            let made = made_at.map_or(String::new(), |at| {
+                format!(", made at {} UTC", at.strftime("%Y-%m-%d %H:%M"))
             });
             format!(
                 "{image} in {region} is ours and not needed: EC2 lists it as available, and \
-                 {point} has {instead} in its place{again}. It is kept; deregister it if nobody \
+                 {point} has {instead} in its place{made}. It is kept; deregister it if nobody \
                  needs it"
             )
         }
         None => format!(
             "{image} in {region} is ours, and EC2 lists it as available. {point} had another image \
-             in its place, which is lost, and does not take this one back. Machines can be started \
-             from it by hand. Keep it at least until the place is made again"
+             in its place, which is lost, and does not take this one back. Unless its key is gone, \
+             machines can be started from it by hand. Keep it at least until the place is made again"
         ),
     };
     Reason::new(Code::Surplus, text)

@@ -223,7 +223,9 @@ pub fn decide(facts: &WentBack, in_force: &InForce, tagged: &Tagged, now: Timest
         decision.command(Command::Record(Box::new(change)));
     }
     raise_counters(&mut decision, &found, facts);
-    let are_all_listed = in_force.regions.iter().all(|region| tagged.images.contains_key(region));
+    // A ledger that is empty knows no region, and not that of the doubt either.
+    let mut regions = in_force.regions.iter().chain(doubts.keys());
+    let are_all_listed = regions.all(|region| tagged.images.contains_key(region));
     let pending = pending(tagged, &doubts);
     for (region, doubt) in &doubts {
         let is_of = |rebuilt: &&Rebuilt| rebuilt.point.home == *region;

@@ -44,6 +44,18 @@ pub fn is_replica_back(point: &Point, replica: &Replica, image: &ObservedImage) 
         && is_of_data(point, image)
 }
 
+/// Tells whether an image is the one that a replica has lost, with other data than its point has by
+/// now: the point began again on its machine.
+pub fn is_of_other_data(point: &Point, replica: &Replica, image: &ObservedImage) -> bool {
+    replica.lost.as_ref() == Some(&image.id)
+        && replica.status == ReplicaStatus::Lost
+        && matches!(image.state, ImageState::Available | ImageState::Disabled)
+        && point.taken_at.is_some()
+        && image.created_at.is_some()
+        && is_at_rest(point)
+        && !is_of_data(point, image)
+}
+
 /// Tells whether all snapshots are there of a lost point that is snapshots and nothing else.
 pub fn are_snapshots_back(point: &Point, completed: &BTreeSet<&SnapshotId>) -> bool {
     point.plan.kind == Artefact::Snapshots
@@ -54,13 +66,16 @@ pub fn are_snapshots_back(point: &Point, completed: &BTreeSet<&SnapshotId>) -> b
 
 /// Tells whether an image has the data that the point has now.
 fn is_of_data(point: &Point, image: &ObservedImage) -> bool {
-    let is_at_rest =
-        matches!(point.status, Status::Imaged | Status::Protected | Status::Lost | Status::Ready);
     let created_at = image.created_at;
     let is_younger = point.taken_at.is_some_and(|taken_at| {
         created_at.is_some_and(|created_at| taken_at.duration_since(created_at) <= CLOCK_SKEW)
     });
-    is_at_rest && is_younger
+    is_at_rest(point) && is_younger
+}
+
+/// Tells whether a point has the data that it is going to have.
+const fn is_at_rest(point: &Point) -> bool {
+    matches!(point.status, Status::Imaged | Status::Protected | Status::Lost | Status::Ready)
 }
 
 /// Returns the point whose artefact at home is there again.
@@ -110,5 +125,5 @@ pub fn imaged(point: &Point) -> Result<Point, IllegalTransition> {
         _ => point.clone(),
     };
     // The reason of the loss is over; that of another loss is found again.
-    Ok(Point { reason: None, ..after })
+    Ok(Point { reason: None, refused: None, ..after })
 }

@@ -135,7 +135,15 @@ pub fn begun_again(
         snapshots: point.snapshots.clone(),
     });
     let before = made.map(Box::new).or_else(|| point.before.clone());
-    Ok(Point { until, home_place: Place::Underway, healed, heal_asked: false, before, ..after })
+    Ok(Point {
+        until,
+        home_place: Place::Underway,
+        healed,
+        heal_asked: false,
+        before,
+        refused: None,
+        ..after
+    })
 }
 
 /// Returns the point of which nothing is left after all: what was on its way cannot come.

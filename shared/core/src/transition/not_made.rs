@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use crate::ids::ResourceId;
-use crate::point::{Made, Place, Point, Step};
+use crate::point::{Made, Place, Point, Refused, Step};
 use crate::reason::Reason;
 use crate::status::{Event, IllegalTransition, Status};
 
@@ -27,12 +27,12 @@ pub fn ended(
     now: Timestamp,
 ) -> Result<Point, IllegalTransition> {
     if had_lost_all(point) {
+        // One that could only not begin in time begins again.
+        let refused = (event != Event::Miss).then(|| Refused { at: now, reason: reason.clone() });
         let mut after = lost_again(point, reason)?.due_now(now);
-        // It may begin again for as long as it could only not begin in time.
-        if event == Event::Miss {
-            after.healed.pop();
-        }
-        return Ok(after);
+        // Nothing was made again.
+        after.healed.pop();
+        return Ok(Point { refused: refused.map(Box::new), ..after });
     }
     let after = point.after(event)?;
     Ok(Point { step: point.step.settled(), reason: Some(reason), ..after })

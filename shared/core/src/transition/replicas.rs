@@ -65,7 +65,9 @@ pub fn judged(point: Point) -> Result<Point, IllegalTransition> {
             matches!(reason.code, Code::ImageDisabled | Code::KeyUnusable | Code::KeyDeleted)
         });
         let is_over = was_unusable && !places.contains(&Place::Unusable);
-        let reason = if is_over { on_its_way(&point) } else { point.reason.clone() };
+        let reason = point.reason.clone().filter(|_| !is_over);
+        let is_missing = reason.is_none() && point.home_place != Place::Available;
+        let reason = if is_over || is_missing { on_its_way(&point) } else { reason };
         Ok(Point { reason, ..point })
     } else if places.contains(&Place::Failed) {
         point.after(Event::Fail)
@@ -78,8 +80,16 @@ pub fn judged(point: Point) -> Result<Point, IllegalTransition> {
         Ok(Point { reason, ..point })
     } else {
         let reason = point.reason.clone().filter(|reason| !is_of_loss(reason.code));
+        let reason = reason.or_else(|| called_off(&point));
         Point { reason, ..point }.after(Event::Protect)
     }
+}
+
+/// Returns the reason why a point has no image at home, if a person has called that off.
+fn called_off(point: &Point) -> Option<Reason> {
+    let text = format!("the image in {} was lost, and called off by a person", point.home);
+    let is_off = point.home_place == Place::Withdrawn;
+    is_off.then(|| Reason::new(Code::Cancelled, text))
 }
 
 /// Returns the reason why a point is not protected while an image of it is on its way.

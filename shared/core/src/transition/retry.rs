@@ -11,7 +11,7 @@ use crate::limits::{
     A_DAY, FAILURES_MAX, PROBE_EVERY, THROTTLED_WAIT, WAITING_MAX, backoff, backoff_of_point,
     backoff_sparing, later,
 };
-use crate::point::{Chosen, IllegalForReplica, Point, Replica, ReplicaEvent, Step};
+use crate::point::{Chosen, IllegalForReplica, Point, Refused, Replica, ReplicaEvent, Step};
 use crate::reason::{Code, Reason};
 use crate::status::{Event, IllegalTransition, Making};
 use crate::transition::not_made;
@@ -144,7 +144,9 @@ pub fn given_up(point: &Point, reason: Reason, now: Timestamp) -> Result<Point, 
     if matches!(point.status.making(), Some(Making::Snapshots | Making::ImageOfMachine)) {
         let requested = shed(point).after(Event::Retry)?;
         if not_made::had_lost_all(&requested) {
-            return Ok(not_made::lost_again(&requested, reason)?.due_now(now));
+            let refused = Some(Box::new(Refused { at: now, reason: reason.clone() }));
+            let after = not_made::lost_again(&requested, reason)?.due_now(now);
+            return Ok(Point { refused, ..after });
         }
     }
     let point = shed(point).after(Event::Fail)?;

@@ -43,7 +43,9 @@ pub fn behind(point: &Point, replica: &Replica, next: Option<Timestamp>) -> Summ
         let text = format!("no {what} in {} yet: {}", replica.region, reason.text);
         Reason::new(reason.code, text)
     });
-    let failures = replica.step.failures.max(1);
-    let latest = Latest { reason, failures, next_at: next, ..Latest::of(point) };
+    let waits = reason.as_ref().is_some_and(Reason::is_waited_for);
+    let failures = if waits { replica.step.failures } else { replica.step.failures.max(1) };
+    let next_at = next.filter(|_| !waits);
+    let latest = Latest { reason, failures, next_at, ..Latest::of(point) };
     Summary::of(point).telling(News::Latest(latest))
 }

@@ -72,7 +72,15 @@ pub fn by_person(
         };
         writes.push(Write::replica(Replica { healed: Vec::new(), heal_asked: true, ..replica }));
     }
-    let summary = (after.replicas != point.replicas).then(|| summary::of(&after)).flatten();
+    if !writes.is_empty() {
+        let no_more = |reason: Reason| match reason.code {
+            Code::LostAgain => Reason { code: Code::Lost, ..reason },
+            _ => reason,
+        };
+        after.reason = after.reason.map(no_more);
+    }
+    let is_told = after.replicas != point.replicas || after.reason != point.reason;
+    let summary = is_told.then(|| summary::of(&after)).flatten();
     if after != *point {
         writes.insert(0, Write::point(after));
     }

@@ -72,6 +72,12 @@ pub fn not_copied(before: &Replica, reason: Reason) -> Result<Replica, IllegalFo
     replica(&before.after(ReplicaEvent::Retry)?, reason)
 }
 
+/// Returns the replica that its policy did not want any more, and that a person calls off: it is
+/// not wanted again.
+pub fn for_good(replica: &Replica, reason: Reason) -> Replica {
+    Replica { reason: Some(reason), ..replica.clone() }
+}
+
 /// Tells whether the policy of a replica did not want it any more. It may want it again.
 pub fn is_unwanted(replica: &Replica) -> bool {
     let code = replica.reason.as_ref().map(|reason| reason.code);

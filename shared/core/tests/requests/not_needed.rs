@@ -6,6 +6,7 @@ use afterimage_core::flow::artefact_audit::Tagged;
 use afterimage_core::flow::reconcile_tick::{Input, decide};
 use afterimage_core::observed::Complete;
 use afterimage_core::point::{Place, Point};
+use jiff::Timestamp;
 
 use crate::sweep::quiet;
 use crate::tagged::{HOME, ID, id, image, point};
@@ -13,10 +14,16 @@ use crate::{at, region, render, resource};
 
 /// Looks at an image that is a leftover of its point, and returns what is told.
 fn told(change: impl FnOnce(&mut Point)) -> Vec<String> {
+    told_of(change, Some(at("2026-01-07T09:40:00Z")))
+}
+
+/// The same, if EC2 made the other image at this time.
+fn told_of(change: impl FnOnce(&mut Point), made_at: Option<Timestamp>) -> Vec<String> {
     let mut point = point();
     point.leftovers = vec![resource("ami-0000000e")];
     change(&mut point);
-    let images = ["ami-00000001", "ami-0000000e"].map(|name| image(name, &[]));
+    let mut images = ["ami-00000001", "ami-0000000e"].map(|name| image(name, &[]));
+    images[0].created_at = made_at;
     let tagged = Tagged {
         images: BTreeMap::from([(region(HOME), Complete(images.to_vec()))]),
         points: BTreeMap::from([(id(ID), point)]),
@@ -31,10 +38,9 @@ fn told(change: impl FnOnce(&mut Point)) -> Vec<String> {
 fn an_image_in_whose_place_another_was_made_is_told_with_the_time_if_that_is_known() {
     let again = told(|point| point.healed = vec![at("2026-01-07T09:36:00Z")]);
     assert_eq!(again.len(), 1, "{again:?}");
-    assert!(
-        again[0].contains("has ami-00000001 in its place, made again at 2026-01-07 09:36 UTC.")
-    );
-    let adopted = told(|point| point.unverified = true);
+    let says = "has ami-00000001 in its place, made at 2026-01-07 09:40 UTC. It is kept;";
+    assert!(again[0].contains(says), "the time is that of EC2: {again:?}");
+    let adopted = told_of(|point| point.unverified = true, None);
     assert_eq!(adopted.len(), 1, "{adopted:?}");
     assert!(adopted[0].contains("has ami-00000001 in its place. It is kept;"), "{adopted:?}");
 }
@@ -53,5 +59,6 @@ fn an_image_whose_place_is_lost_again_is_told_as_one_that_is_there() {
     });
     assert_eq!(lost.len(), 1, "{lost:?}");
     assert!(lost[0].contains("had another image in its place, which is lost"), "{lost:?}");
-    assert!(lost[0].contains("can be started from it by hand"), "{lost:?}");
+    let says = "Unless its key is gone, machines can be started from it by hand";
+    assert!(lost[0].contains(says), "{lost:?}");
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::scene::conclude;
 use afterimage_core::call::Outcome;
+use afterimage_core::change::Change;
 use afterimage_core::command::{Command, Decision, Wake};
 use afterimage_core::flow::work_requested::confirm::{Input, decide};
 use afterimage_core::flow::work_requested::copy;
@@ -13,7 +14,7 @@ use afterimage_core::observed::{ImageState, ObservedImage};
 use afterimage_core::point::{Place, Plan, Point, Replica, ReplicaStatus, Step};
 use afterimage_core::reason::{Code, Reason};
 use afterimage_core::status::Status;
-use afterimage_core::summary::{Good, News};
+use afterimage_core::summary::{Good, Latest, News};
 use afterimage_core::work::{Kind, Queue};
 
 use crate::render::render;
@@ -69,6 +70,15 @@ fn good(decision: &Decision) -> Option<Good> {
         News::Good(good) => Some(good.clone()),
         News::Latest(_) | News::Stop(_) | News::Instead { .. } => None,
     })
+}
+
+fn latest_told(change: &Change) -> Option<Latest> {
+    let news = change.summary.iter().flat_map(|summary| &summary.news);
+    news.filter_map(|news| match news {
+        News::Latest(latest) => Some(latest.clone()),
+        _ => None,
+    })
+    .next()
 }
 
 #[test]
@@ -137,18 +147,42 @@ fn an_image_that_is_lost_is_left_and_the_next_is_registered_after_a_wait() {
 #[test]
 fn an_image_that_is_disabled_before_it_was_seen_available_is_waited_for_and_told_once() {
     let disabled = [seen_image(1, ImageState::Disabled)];
-    let after = point_in(&look(&registered(), &disabled, mins(16)));
+    let told = |decision: &Decision| {
+        let subject = |it: &Command| match it {
+            Command::Report(it) => Some((true, it.artefact.to_string(), it.reason.code)),
+            Command::Resolve(it) => Some((false, it.artefact.to_string(), it.code)),
+            _ => None,
+        };
+        decision.commands.iter().filter_map(subject).collect::<Vec<_>>()
+    };
+    let of = |is_open, number| vec![(is_open, ami(number).to_string(), Code::ImageDisabled)];
+    let decision = look(&registered(), &disabled, mins(16));
+    assert_eq!(told(&decision), of(true, 1));
+    let after = point_in(&decision);
     assert_eq!((after.status, code(&after)), (Status::Registered, Some(Code::ImageDisabled)));
     assert_eq!((&after.image, after.step.attempt), (&Some(ami(1)), 0), "no other is made");
     assert_eq!(look(&after, &disabled, mins(30)), Decision::default(), "told once");
-    let enabled = point_in(&look(&after, &[seen_image(1, ImageState::Available)], mins(40)));
+    let decision = look(&after, &[seen_image(1, ImageState::Available)], mins(40));
+    assert_eq!(told(&decision), of(false, 1));
+    let enabled = point_in(&decision);
     assert_eq!((enabled.status, code(&enabled)), (Status::Imaged, None));
     let (point, replica) = (imaged().0, pending(IRELAND, 2));
     let disabled = [seen_image(2, ImageState::Disabled)];
-    let after = replica_in(&look_at_replicas(&point, &[replica], &disabled, mins(30)));
+    let decision = look_at_replicas(&point, &[replica], &disabled, mins(30));
+    assert_eq!(told(&decision), of(true, 2));
+    let latest = decision.commands.iter().filter_map(Command::change).find_map(latest_told);
+    let latest = latest.expect("the machine is told of");
+    assert_eq!(
+        (latest.failures, latest.next_at),
+        (0, None),
+        "nothing failed, and nothing is tried"
+    );
+    let after = replica_in(&decision);
     assert_eq!((after.status, &after.image), (ReplicaStatus::Pending, &Some(ami(2))));
-    let again = look_at_replicas(&point, &[after], &disabled, mins(40));
+    let again = look_at_replicas(&point, std::slice::from_ref(&after), &disabled, mins(40));
     assert_eq!(again, Decision::default(), "told once");
+    let enabled = [seen_image(2, ImageState::Available)];
+    assert_eq!(told(&look_at_replicas(&point, &[after], &enabled, mins(41))), of(false, 2));
 }
 
 #[test]

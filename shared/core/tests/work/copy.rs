@@ -229,13 +229,15 @@ fn whoever_takes_all_names_does_not_keep_us_busy_for_ever() {
 }
 
 #[test]
-fn a_taken_name_that_nothing_visible_has_is_looked_up_again_and_then_asked_for_again() {
+fn a_taken_name_that_nothing_visible_has_is_looked_up_again_and_then_the_next_is_asked_for() {
     let decision = look(&taken(), &[], mins(20) + 5);
     let replica = replica_in(&decision);
     assert_eq!((replica.status, replica.step.due_at), (ReplicaStatus::Copying, Some(at(mins(26)))));
     let gone = ObservedImage { state: ImageState::Deregistered, ..copy_of(2, (HOME, 9)) };
     let decision = look(&replica, &[gone], mins(26));
-    assert_eq!(call(&decision).token, format!("{NAME}-0"));
+    let request = call(&decision);
+    let next = format!("{NAME}-1");
+    assert_eq!((&request.name, &request.token), (&next, &next), "EC2 remembers the first token");
     assert!(reported(&decision).is_empty());
 }
 

@@ -162,8 +162,10 @@ fn look_at_image(
     point: &Point,
     input: &Input,
 ) -> Result<(), Illegal> {
-    let Some(image) = &point.image else { return Ok(()) };
-    let (reason, after) = match look(image, &point.home, &point.step, input) {
+    let (Some(image), home) = (&point.image, &point.home) else { return Ok(()) };
+    let look = look(image, home, &point.step, input);
+    not_disabled(builder, &look, point.reason.as_ref(), (home, image), input.now);
+    let (reason, after) = match look {
         Look::Pending => return Ok(()),
         Look::Available => return judge(builder, point, image, input),
         Look::Lost(reason) => {
@@ -177,6 +179,7 @@ fn look_at_image(
         }
         Look::Disabled(reason) if point.reason.as_ref() == Some(&reason) => return Ok(()),
         Look::Disabled(reason) => {
+            builder.report_of(home, Some(&image.clone().into()), &reason, input.now);
             let after = Point { reason: Some(reason.clone()), ..point.clone() };
             let told = summary::latest(&after);
             builder.say(&point.id, reason);
@@ -187,6 +190,20 @@ fn look_at_image(
     builder.say(&point.id, reason);
     builder.record(summary::recorded(after));
     Ok(())
+}
+
+/// Removes the finding about an image that was disabled while it was pending, once it is not.
+fn not_disabled(
+    builder: &mut DecisionBuilder,
+    look: &Look,
+    known: Option<&Reason>,
+    (region, image): (&Region, &AmiId),
+    now: Timestamp,
+) {
+    let was_disabled = known.is_some_and(|known| known.code == Code::ImageDisabled);
+    if was_disabled && matches!(look, Look::Available | Look::Lost(_)) {
+        missing::resolve(builder, region, Some(image), Code::ImageDisabled, now);
+    }
 }
 
 /// Compares an image that is available with its machine.
@@ -339,7 +356,7 @@ fn look_at_replicas(
 ) -> Result<(), IllegalTransition> {
     let mut settled = Vec::new();
     for replica in pending {
-        let after = match look_at_replica(point, replica, input) {
+        let after = match look_at_replica(builder, point, replica, input) {
             Ok(Some(after)) => after,
             Ok(None) => continue,
             Err(illegal) => {
@@ -392,12 +409,15 @@ fn has_available(replicas: &[Replica]) -> bool {
 
 /// Looks at one replica. None if nothing has happened to it.
 fn look_at_replica(
+    builder: &mut DecisionBuilder,
     point: &Point,
     replica: &Replica,
     input: &Input,
 ) -> Result<Option<Replica>, IllegalForReplica> {
     let Some(image) = &replica.image else { return Ok(None) };
-    let mut look = look(image, &replica.region, &replica.step, input);
+    let region = &replica.region;
+    let mut look = look(image, region, &replica.step, input);
+    not_disabled(builder, &look, replica.reason.as_ref(), (region, image), input.now);
     if let (Look::Available, Some(seen), Some(machine)) =
         (&look, input.images.get(image), &point.machine)
         && let Some(reason) = is_of_no_use(image, &compare::of_copy(machine, seen))
@@ -422,7 +442,9 @@ fn look_at_replica(
         {
             return Ok(None);
         }
-        Look::TooLong(reason) | Look::Disabled(reason) => {
+        Look::TooLong(reason) => Replica { reason: Some(reason), ..replica.clone() },
+        Look::Disabled(reason) => {
+            builder.report_of(region, Some(&image.clone().into()), &reason, input.now);
             Replica { reason: Some(reason), ..replica.clone() }
         }
     }))

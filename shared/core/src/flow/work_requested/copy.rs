@@ -409,8 +409,22 @@ fn find(
             builder.conclude(conclusion);
             Ok(())
         }
-        Found::Nothing => again_without_outcome(builder, (point, replica), obstacles, now),
+        Found::Nothing => under_next_name(builder, (point, replica), obstacles, now),
     }
+}
+
+/// Makes a call under the next name and token: an image that is gone had the last ones, and EC2
+/// remembers a token for longer than the image.
+fn under_next_name(
+    builder: &mut DecisionBuilder,
+    (point, replica): (&Point, &Replica),
+    obstacles: &Obstacles,
+    now: Timestamp,
+) -> Result<(), Illegal> {
+    let failures = replica.step.failures.saturating_add(1);
+    let step = Step { failures, ..again::next(&replica.step, now) };
+    let waiting = Replica { step, ..replica.after(ReplicaEvent::Retry)? };
+    begin(builder, (point, &waiting), COPY_AGAIN.max(backoff(failures)), obstacles, now)
 }
 
 /// Finds out what the call of a copy has made that nobody wants any more, and that had no outcome.

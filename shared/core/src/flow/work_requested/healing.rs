@@ -175,6 +175,7 @@ fn tell_at_home(builder: &mut DecisionBuilder, point: &Point, done: &losses::Don
     let snapshot = || point.snapshots.values().find(is_gone).cloned().map(ResourceId::from);
     if let Some(lost) = point.lost.clone().map(ResourceId::from).or_else(snapshot) {
         let place = (&point.home, &point.id);
+        losses::no_more_lost_again(builder, &lost, place, (done, point.reason.as_ref()), input.now);
         losses::tell(builder, &lost, place, (done, point.heal_asked), input.now);
     }
 }
@@ -201,6 +202,7 @@ fn tell_elsewhere(
 ) {
     if let Some(lost) = replica.lost.clone().map(ResourceId::from) {
         let place = (&replica.region, &replica.point);
+        losses::no_more_lost_again(builder, &lost, place, (done, replica.reason.as_ref()), now);
         losses::tell(builder, &lost, place, (done, replica.heal_asked), now);
     }
 }
@@ -274,6 +276,8 @@ fn heal_replica(
     if restored::replica(builder, (point, &facts.replicas), replica, &input.images, now)? {
         return Ok(());
     }
+    let replica = restored::without_other_data(builder, point, replica, &input.images, now);
+    let replica = replica.as_ref();
     if let Some(there) = &input.healing.there
         && before_copy::adopt(builder, point, replica, there, now)?
     {

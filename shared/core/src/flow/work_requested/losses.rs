@@ -99,10 +99,29 @@ pub(super) fn tell(
             builder.reword(Finding { reason, ..told.clone() });
         }
     } else if told.reason.code == Code::LostAgain {
-        // It takes the place of one that says that the image is made again.
-        return builder.report(told);
+        // It takes the place of one that says that the image is made again, or that it is lost
+        // again and says something else of that.
+        builder.report(told.clone());
     }
     builder.reword(told);
+}
+
+/// Puts the finding of a loss in the place of one that says that the image was lost again, if what
+/// is done about it is no longer left to a person for that.
+pub(super) fn no_more_lost_again(
+    builder: &mut DecisionBuilder,
+    lost: &ResourceId,
+    place: (&Region, &PointId),
+    (done, known): (&Done, Option<&Reason>),
+    now: Timestamp,
+) {
+    let was_again = known.is_some_and(|known| known.code == Code::LostAgain);
+    let told = finding(lost, place, (&gone(&lost.to_string(), place.0, None), done), now);
+    if was_again && told.reason.code == Code::Lost && !matches!(done, Done::Again(_)) {
+        let (region, artefact) = (told.region.clone(), told.artefact.clone());
+        builder.resolve(Resolved { region, artefact, code: Code::LostAgain, at: now });
+        builder.report(told);
+    }
 }
 
 /// Returns the newest good point of the same machine and policy, other than this, as this round has

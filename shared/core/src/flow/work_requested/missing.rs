@@ -283,6 +283,7 @@ fn look_at_home(
         }
         (Seen::There, true) => {
             let after = loss::cleared(point);
+            let after = without_reason(&after);
             let after = Point { home_place: Place::Available, key_deleted: None, ..after };
             replicas::judged(after)?
         }
@@ -438,8 +439,17 @@ fn usable_again(
     replica: Replica,
 ) -> Result<(), Illegal> {
     let after = Replica { reason: None, ..replica.after(ReplicaEvent::Restore)? };
-    builder.record(replicas::settled(point, vec![after])?);
+    builder.record(replicas::settled(&without_reason(point), vec![after])?);
     Ok(())
+}
+
+/// Returns the point without a reason for which a place is of no use: that of the place that can be
+/// used again, or another one, which is found again.
+fn without_reason(point: &Point) -> Point {
+    let is_of_use =
+        |code| !matches!(code, Code::ImageDisabled | Code::KeyUnusable | Code::KeyDeleted);
+    let reason = point.reason.clone().filter(|reason| is_of_use(reason.code));
+    Point { reason, ..point.clone() }
 }
 
 /// Returns the reason for which a place that was of no use is of no use now, if that is another
@@ -513,8 +523,12 @@ fn lose(
         (Prospect::OnRequest(_) | Prospect::Never(_), Some((words, wait))) => {
             let reason = &wait.reason;
             // The reason of a place that nobody wants any more is not one of its point.
-            let is_unwanted = reason.code == Code::Withdrawn;
-            let kept = if is_unwanted { gone.clone() } else { reason.clone() };
+            let is_of_finding = replica.is_some() || reason.code == Code::Withdrawn;
+            // Nor is that of a replica, which changes without its point.
+            let kept = match is_of_finding {
+                true => Reason { code: kept_code(reason), text: gone.text.clone() },
+                false => reason.clone(),
+            };
             (Done::Nothing(words, reason.clone()), kept)
         }
         // The next look reads what it can be made from.
@@ -525,6 +539,11 @@ fn lose(
         builder.report(finding);
     }
     kept
+}
+
+/// Returns the code that a point keeps of the loss of a replica.
+fn kept_code(reason: &Reason) -> Code {
+    if reason.code == Code::LostAgain { Code::LostAgain } else { Code::Lost }
 }
 
 /// Returns the artefact at home that a look is about: the image, or the first snapshot that is not

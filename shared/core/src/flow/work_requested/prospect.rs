@@ -24,7 +24,7 @@ use crate::ids::{Region, SnapshotId};
 use crate::limits::{A_DAY, HEAL_AGAIN, LOST_AFTER, PROBE_EVERY, look_at_older};
 use crate::machine::Instance;
 use crate::observed::{ObservedSnapshot, SnapshotState};
-use crate::point::{Place, Point, Replica, ReplicaStatus};
+use crate::point::{Place, Point, Refused, Replica, ReplicaStatus};
 use crate::policy::Artefact;
 use crate::reason::{Code, Reason};
 use crate::summary::Good;
@@ -101,7 +101,7 @@ impl Prospect<'_> {
 /// Returns the prospect of the artefact at home. `is_asked` tells whether a person asks for it.
 pub fn home<'a>(facts: &Facts<'a>, is_asked: bool) -> Prospect<'a> {
     let point = facts.point;
-    let if_asked = home_if_asked(facts);
+    let if_asked = home_if_asked(facts, is_asked);
     match is_asked {
         true => if_asked,
         false => by_itself(facts, &point.home, &point.healed, if_asked),
@@ -127,6 +127,20 @@ fn by_itself<'a>(
 ) -> Prospect<'a> {
     let Some(Wait { reason, look_after }) = left_to_person(facts, region, healed) else {
         return if_asked;
+    };
+    // What a newer point is good for is not given up, or a policy that comes back would have all
+    // older points made again.
+    if let (Prospect::Never(wait), Code::LostAgain) = (&if_asked, reason.code)
+        && wait.reason.code == Code::Withdrawn
+    {
+        return if_asked;
+    }
+    // What is to be told may change sooner.
+    let look_after = match &if_asked {
+        Prospect::Later(wait) if reason.code == Code::LostAgain => {
+            look_after.into_iter().chain(wait.look_after).min()
+        }
+        _ => look_after,
     };
     let Reason { code, text } = reason;
     let by_person = format!("{text}. `afterimage heal {}` has it made again", facts.point.id);
@@ -166,17 +180,30 @@ fn left_to_person(facts: &Facts, region: &Region, healed: &[Timestamp]) -> Optio
         return Some(Wait { reason: lost(text), look_after: None });
     }
     if loss::is_worn_out(healed, *now) {
-        let text = format!(
-            "the image of {} in {region} was lost again soon after it was made again; it is not \
-             made a third time. Find out who deletes it",
-            point.id
-        );
-        return Some(Wait { reason: Reason::new(Code::LostAgain, text), look_after: None });
+        let reason = Reason::new(Code::LostAgain, worn_out(point, region));
+        return Some(Wait { reason, look_after: Some(HEAL_AGAIN) });
     }
     // A policy that was not read tells nothing.
     let policy = in_force.policy(&point.slot.policy).filter(|policy| !policy.heal)?;
     let text = format!("policy {} says `heal: false`", policy.name);
     Some(Wait { reason: lost(text), look_after: Some(A_DAY) })
+}
+
+/// Returns the reason for which a place is not made again any more.
+fn worn_out(point: &Point, region: &Region) -> String {
+    let refused = point.refused.as_ref().filter(|_| *region == point.home);
+    match refused {
+        Some(refused) => format!(
+            "{} began again on its machine as often as it does in a week, and nothing that can be \
+             used was made: {}",
+            point.id, refused.reason.text
+        ),
+        None => format!(
+            "the image of {} in {region} was lost again soon after it was made again; it is not \
+             made a third time. Find out who deletes it",
+            point.id
+        ),
+    }
 }
 
 /// Returns a good point of the same machine and policy that is newer than this.
@@ -207,7 +234,7 @@ fn never<'a>(reason: Reason, after: SignedDuration) -> Prospect<'a> {
     Prospect::Never(Wait { reason, look_after: Some(after) })
 }
 
-fn home_if_asked<'a>(facts: &Facts<'a>) -> Prospect<'a> {
+fn home_if_asked<'a>(facts: &Facts<'a>, is_asked: bool) -> Prospect<'a> {
     let point = facts.point;
     if let Some(unwanted) = unless_wanted(facts, &point.home) {
         return unwanted;
@@ -232,7 +259,7 @@ fn home_if_asked<'a>(facts: &Facts<'a>) -> Prospect<'a> {
             );
             later(Reason::new(Code::Lost, text), look_after)
         }
-        (Ok(None), None) => begun_again(facts),
+        (Ok(None), None) => begun_again(facts, is_asked),
     }
 }
 
@@ -295,15 +322,19 @@ pub(super) fn back_under(point: &Point, which: &str) -> Reason {
     Reason::new(Code::KeyUnusable, text)
 }
 
-/// Returns the prospect of a point of which nothing is left.
-fn begun_again<'a>(facts: &Facts<'a>) -> Prospect<'a> {
+/// Returns the prospect of a point of which nothing is left. One that came to nothing waits before
+/// it begins again, unless a person asks for it.
+fn begun_again<'a>(facts: &Facts<'a>, is_asked: bool) -> Prospect<'a> {
     let Some(shown) = facts.shown else {
         let text = "nothing is known yet of its snapshots and its machine";
         return later(Reason::new(Code::Lost, text), HEAL_AGAIN);
     };
     let others = facts.others.iter().copied();
     match begin_again::check(facts.point, shown.machine, others, facts.in_force) {
-        Ok(()) => Prospect::Now(Way::BeginAgain),
+        Ok(()) => match facts.point.refused.as_ref().filter(|_| !is_asked) {
+            Some(refused) => after_refusal(refused, facts.now),
+            None => Prospect::Now(Way::BeginAgain),
+        },
         Err(Kept { why, may_pass, look_after }) => {
             let text = format!("nothing is left of the point to make it again from, and {why}");
             if !may_pass {
@@ -316,6 +347,22 @@ fn begun_again<'a>(facts: &Facts<'a>) -> Prospect<'a> {
             later(Reason::new(Code::Lost, text), look_after)
         }
     }
+}
+
+/// Returns the prospect of a point that began again and came to nothing.
+fn after_refusal<'a>(refused: &Refused, now: Timestamp) -> Prospect<'a> {
+    let wait = HEAL_AGAIN - now.duration_since(refused.at);
+    if !wait.is_positive() {
+        return Prospect::Now(Way::BeginAgain);
+    }
+    let text = format!(
+        "nothing is left of the point to make it again from; it began again on its machine, and \
+         came to nothing at {} UTC: {}. It begins again every {} hours",
+        refused.at.strftime("%Y-%m-%d %H:%M"),
+        refused.reason.text,
+        HEAL_AGAIN.as_hours()
+    );
+    later(Reason::new(Code::Lost, text), wait)
 }
 
 /// What another place of a point may become, so that a lost one can be copied from it.

@@ -1,5 +1,6 @@
 //! Lost places whose artefact is there again, by a look at its id.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -16,7 +17,7 @@ use crate::policy::Artefact;
 use crate::reason::{Code, Reason};
 use crate::status::Status;
 use crate::subject::Subject;
-use crate::transition::{came_back, loss, replicas, summary, withdrawn};
+use crate::transition::{came_back, loss, replicas, retry, summary, withdrawn};
 use crate::work::{Kind, Queue};
 
 /// Calls the place at home good again if its artefact is there. Tells whether it is.
@@ -68,15 +69,19 @@ fn home_state(point: &Point, input: &Input) -> Option<ImageState> {
     seen.filter(|image| came_back::is_home_back(point, image)).map(|image| image.state)
 }
 
-/// Returns the point whose artefact at home is there. It kept no places while nothing of it was
-/// left.
+/// Returns the point whose artefact at home is there.
 fn home_is_back(point: &Point, known: &[&Replica]) -> Result<Point, Illegal> {
+    Ok(Point { replicas: places_of(point, known), ..came_back::home(point)? })
+}
+
+/// Returns the places of the replicas of a point. It keeps none while nothing of it is left.
+fn places_of(point: &Point, known: &[&Replica]) -> BTreeMap<Region, Place> {
     let mut places = point.replicas.clone();
     if point.status == Status::Lost {
         let others = known.iter().filter(|replica| !replica.is_copy_back());
         places.extend(others.map(|it| (it.region.clone(), Place::from(it.status))));
     }
-    Ok(Point { replicas: places, ..came_back::home(point)? })
+    places
 }
 
 fn found_at_home(builder: &mut DecisionBuilder, point: &Point, now: Timestamp) {
@@ -113,7 +118,9 @@ pub(super) fn replica(
     if replica_state(point, replica, images) != Some(ImageState::Available) {
         return Ok(false);
     }
+    let places = places_of(point, known);
     let (mut point, after) = came_back::replica(point, replica)?;
+    point.replicas = places;
     if let Some(lost) = &replica.lost {
         found(builder, &replica.region, Subject::from(lost), now);
     }
@@ -152,6 +159,26 @@ pub(super) fn replica_disabled(
     let change = summary::recorded(point).with(Write::replica(after));
     builder.record(change);
     Ok(true)
+}
+
+/// Returns a lost replica without the image that it had lost, if that is there and has other data
+/// than the point has by now. It is kept among the leftovers, and is not gone.
+pub(super) fn without_other_data<'a>(
+    builder: &mut DecisionBuilder,
+    point: &Point,
+    replica: &'a Replica,
+    images: &BTreeMap<AmiId, ObservedImage>,
+    now: Timestamp,
+) -> Cow<'a, Replica> {
+    let seen = replica.lost.as_ref().and_then(|lost| images.get(lost));
+    let Some(seen) = seen.filter(|it| came_back::is_of_other_data(point, replica, it)) else {
+        return Cow::Borrowed(replica);
+    };
+    found(builder, &replica.region, Subject::from(&seen.id), now);
+    let mut after = replica.clone();
+    let lost = after.lost.take();
+    retry::leave(&mut after.leftovers, lost);
+    Cow::Owned(after)
 }
 
 /// Returns the state of the image that a replica had lost, if it is there.
