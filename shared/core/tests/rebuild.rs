@@ -206,13 +206,38 @@ fn a_whole_point_is_what_it_was() {
 }
 
 #[test]
-fn a_point_without_its_replica_has_failed_for_want_of_it() {
+fn a_point_without_its_replica_has_lost_it_and_it_is_made_again_at_once() {
     let found = decide(&seen(&[image(1, [11, 12], 0)], &set(), &[]));
     let point = the_point(&found);
-    assert_eq!((point.status, &point.image), (Status::Failed, &Some(ami(1))));
-    assert_eq!(point.reason.as_ref().map(|reason| reason.code), Some(Code::NotRebuilt));
-    assert_eq!(point.replicas, BTreeMap::from([(region(IRELAND), Place::Failed)]));
-    assert_eq!(found.points[0].replicas[0].status, ReplicaStatus::Failed);
+    assert_eq!((point.status, &point.image), (Status::Imaged, &Some(ami(1))));
+    assert_eq!(point.reason.as_ref().map(|reason| reason.code), Some(Code::Lost));
+    assert_eq!(point.replicas, BTreeMap::from([(region(IRELAND), Place::Lost)]));
+    let replica = &found.points[0].replicas[0];
+    assert_eq!((replica.status, replica.step.due_at), (ReplicaStatus::Lost, Some(at(0))));
+    point.check().expect("it is as it must be");
+    replica.check().expect("it is as it must be");
+}
+
+#[test]
+fn a_replica_that_is_there_and_disabled_is_of_no_use_until_it_is_enabled() {
+    let state = |number, state| ObservedImage { state, ..copy(number, 1, number - 5) };
+    let disabled = state(5, ImageState::Disabled);
+    let found = decide(&seen(&[image(1, [11, 12], 0)], &set(), &[disabled.clone()]));
+    let (point, replica) = (the_point(&found), &found.points[0].replicas[0]);
+    assert_eq!((replica.status, &replica.image), (ReplicaStatus::Unusable, &Some(ami(5))));
+    assert_eq!(point.replicas, BTreeMap::from([(region(IRELAND), Place::Unusable)]));
+    let reasons = [&point.reason, &replica.reason];
+    let codes = reasons.map(|reason| reason.as_ref().map(|reason| reason.code));
+    assert_eq!(codes, [Some(Code::ImageDisabled); 2]);
+    for (one, other) in [(0, 1), (1, 0)] {
+        let both = [disabled.clone(), state(6, ImageState::Available)];
+        let both = [both[one].clone(), both[other].clone()];
+        let found = decide(&seen(&[image(1, [11, 12], 0)], &set(), &both));
+        let replica = &found.points[0].replicas[0];
+        assert_eq!((replica.status, &replica.image), (ReplicaStatus::Available, &Some(ami(6))));
+        assert_eq!((&replica.reason, replica.step.due_at), (&None, None));
+        assert_eq!(replica.leftovers, [ami(5).into()]);
+    }
 }
 
 #[test]

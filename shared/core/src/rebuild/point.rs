@@ -9,7 +9,7 @@ use crate::ids::{AmiId, Region, ResourceId, SnapshotId, VolumeId};
 use crate::machine::Machine;
 use crate::names::TAG_POINT;
 use crate::observed::{ImageState, ObservedImage, ObservedSnapshot, SnapshotState};
-use crate::point::{Chosen, Place, Plan, Point, Replica, Step};
+use crate::point::{Chosen, Place, Plan, Point, Replica, ReplicaStatus, Step};
 use crate::policy::{Artefact, Method, Replicate};
 use crate::reason::{Code, Reason};
 use crate::status::Status;
@@ -258,14 +258,14 @@ fn method(image: &ObservedImage) -> Chosen {
     Chosen { method, why: why.to_string() }
 }
 
-/// A point that lacks a replica has failed for want of it. While one is undecided, the point is not
-/// settled. One that lacks its image waits for that.
+/// A point that lacks a replica is imaged: the replica is made again, or its image can be enabled.
+/// So is one with an undecided replica. One that lacks its image waits for that.
 fn settle(point: &mut Point, replicas: &[Replica]) {
     let regions = |place| {
         let of_place = replicas.iter().filter(move |replica| Place::from(replica.status) == place);
         of_place.map(|replica| replica.region.as_str()).collect::<Vec<_>>()
     };
-    let (missing, undecided) = (regions(Place::Failed), regions(Place::Underway));
+    let (missing, undecided) = (regions(Place::Lost), regions(Place::Underway));
     if matches!(point.home_place, Place::Lost | Place::Unusable) {
         return;
     }
@@ -273,13 +273,14 @@ fn settle(point: &mut Point, replicas: &[Replica]) {
         point.status = Status::Imaged;
         point.reason = Some(replicas::not_listed(&undecided.join(", ")));
     }
+    let disabled = replicas.iter().find(|it| it.status == ReplicaStatus::Unusable);
+    if let Some(disabled) = disabled {
+        point.status = Status::Imaged;
+        point.reason.clone_from(&disabled.reason);
+    }
     if !missing.is_empty() {
-        if undecided.is_empty() {
-            point.status = Status::Failed;
-        }
-        let missing = missing.join(", ");
-        let text = format!("no replica was found in {missing} when the ledger was rebuilt");
-        point.reason = Some(Reason::new(Code::NotRebuilt, text));
+        point.status = Status::Imaged;
+        point.reason = Some(replicas::not_found(&missing.join(", ")));
     }
 }
 

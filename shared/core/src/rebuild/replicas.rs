@@ -8,6 +8,7 @@ use crate::names::image_name;
 use crate::observed::{ImageState, ObservedImage};
 use crate::point::{Place, Point, Replica, ReplicaStatus, Step};
 use crate::reason::{Code, Reason};
+use crate::transition::{loss, retry};
 
 /// The replicas of a point that has its image, by what its image says is wanted; none if one of
 /// them is on its way.
@@ -37,16 +38,25 @@ pub(super) fn of(
         }
         mapped.extend(image.seen.snapshots.iter().map(|snapshot| (image.region, snapshot)));
         match image.seen.state {
-            ImageState::Available if replica.image.is_none() => {
-                replica.image = Some(image.seen.id.clone());
+            ImageState::Available if replica.status != ReplicaStatus::Available => {
+                let other = replica.image.replace(image.seen.id.clone());
+                retry::leave(&mut replica.leftovers, other);
                 replica.status = ReplicaStatus::Available;
                 replica.reason = None;
-                replica.step.attempt = image.label.attempt;
+                replica.step = Step { attempt: image.label.attempt, ..Step::default() };
             }
             ImageState::Pending => {
                 let why = "it is still pending; its point is rebuilt once it is available";
                 found.leave_image(image, why);
                 return None;
+            }
+            // It is of no use until somebody enables it, unless another can be used.
+            ImageState::Disabled if replica.image.is_none() => {
+                let reason = loss::disabled(image.seen.id.as_str(), image.region);
+                replica.image = Some(image.seen.id.clone());
+                replica.status = ReplicaStatus::Unusable;
+                replica.reason = Some(reason);
+                replica.step.attempt = image.label.attempt;
             }
             ImageState::Available
             | ImageState::Failed
@@ -120,14 +130,19 @@ fn is_named(image: &Labelled<ObservedImage>) -> bool {
     image.seen.name == image_name(&image.label.point, image.label.attempt)
 }
 
+/// Returns a replica that is not there. It is made again at once, if it is wanted.
 fn missing(point: &Point, source: &AmiId, region: &Region) -> Replica {
-    let text = format!("no replica was found in {region} when the ledger was rebuilt");
     Replica {
-        status: ReplicaStatus::Failed,
-        step: Step::default(),
-        reason: Some(Reason::new(Code::NotRebuilt, text)),
+        status: ReplicaStatus::Lost,
+        reason: Some(not_found(region.as_str())),
         ..Replica::wanted(point, source, region, point.requested_at)
     }
+}
+
+/// Returns the reason of what is missing in some regions.
+pub(super) fn not_found(regions: &str) -> Reason {
+    let text = format!("no replica was found in {regions} when the ledger was rebuilt");
+    Reason::new(Code::Lost, text)
 }
 
 /// Returns a replica in a region that was not listed: a call may have made it, and its outcome is

@@ -256,11 +256,7 @@ fn look_at_home(
     let seen = enabled(seen_at_home(point, enough, input), is_unusable, point.reason.as_ref());
     if is_unusable {
         not_disabled(builder, &seen, home, point.image.as_ref(), now);
-        // A point that was adopted with its image disabled has told nobody yet.
-        let told = point.reason.as_ref().filter(|told| told.code == Code::ImageDisabled);
-        if let (Seen::Disabled, Some(reason)) = (&seen, told) {
-            builder.report_of(home, artefact, reason, now);
-        }
+        tell_disabled(builder, &seen, point.reason.as_ref(), (home, artefact), now);
     }
     let other = other_reason(&seen, is_unusable, point.reason.as_ref(), (&name, home));
     let after = match (seen, is_unusable) {
@@ -340,6 +336,7 @@ fn look_at_replica(
     let seen = enabled(seen(image, replica.missing_since, enough, input), is_unusable, known);
     if is_unusable {
         not_disabled(builder, &seen, region, Some(image), now);
+        tell_disabled(builder, &seen, known, (region, Some(&image.clone().into())), now);
     }
     let other = other_reason(&seen, is_unusable, known, (image.as_str(), region));
     if matches!(seen, Seen::Gone) && healing::is_there_already(builder, point, replica, input)? {
@@ -477,6 +474,20 @@ fn tell_other(
     now: Timestamp,
 ) {
     if let Some(reason) = other.filter(|reason| reason.code == Code::ImageDisabled) {
+        builder.report_of(region, artefact, reason, now);
+    }
+}
+
+/// Tells a person of a disabled image: a point that was adopted with it has told nobody yet.
+fn tell_disabled(
+    builder: &mut DecisionBuilder,
+    seen: &Seen,
+    known: Option<&Reason>,
+    (region, artefact): (&Region, Option<&ResourceId>),
+    now: Timestamp,
+) {
+    let known = known.filter(|known| known.code == Code::ImageDisabled);
+    if let (Seen::Disabled, Some(reason)) = (seen, known) {
         builder.report_of(region, artefact, reason, now);
     }
 }
