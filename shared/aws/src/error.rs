@@ -85,9 +85,13 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
 }
 
 /// An error and its causes with a separator between them. No error of ours repeats its source, but
-/// some of the SDK's do: a cause that says nothing new is left out.
+/// some of the SDK's do: a cause that says nothing new is left out. If AWS has answered, its answer
+/// is the cause, and the steps of the SDK in between say nothing.
 pub fn told(error: &(dyn Error + 'static), separator: &str) -> String {
     let mut told = String::new();
+    if let Some(answer) = answer(error) {
+        return format!("{error}{separator}{answer}");
+    }
     for cause in causes(error) {
         let text = cause.to_string();
         if told.is_empty() {
@@ -144,6 +148,15 @@ mod tests {
             "the ledger (t) could not be read\n  because service error\n  because the table is not \
              there"
         );
+    }
+
+    #[test]
+    fn an_answer_of_aws_is_told_without_the_steps_of_the_sdk() {
+        let answer = ErrorMetadata::builder().code("AccessDeniedException").message("no").build();
+        let unhandled = aws_sdk_dynamodb::operation::query::QueryError::generic(answer);
+        let failure =
+            Failure::Ledger { table: "t".to_string(), done: "read", source: Box::new(unhandled) };
+        assert_eq!(chain(&failure), "the ledger (t) could not be read: AccessDeniedException: no");
     }
 
     #[test]

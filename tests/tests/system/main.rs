@@ -41,6 +41,7 @@ mod scene;
 mod stands_still;
 mod stop_start;
 mod template;
+mod told_at_once;
 mod truth;
 mod waiting;
 mod wanted_again;
