@@ -27,5 +27,6 @@ pub mod status;
 pub mod system;
 pub mod text;
 
+pub use afterimage_aws::ledger::FORMAT;
 pub use failure::Failure;
 pub use output::print;

@@ -1,6 +1,6 @@
 //! The table of the ledger: there, readable, and as old as its witness says.
 
-use afterimage_aws::Ledger;
+use afterimage_aws::{Failure, Ledger};
 use afterimage_core::flow::{InForce, went_back};
 use afterimage_core::ids::AccountId;
 use afterimage_core::witness::Testimony;
@@ -12,6 +12,7 @@ use crate::text::minute;
 
 const TABLE: &str = "table";
 const IDENTITY: &str = "identity";
+const FORMAT: &str = "format";
 
 /// Facts about the table that other checks need.
 #[derive(Clone, Debug, Default)]
@@ -59,8 +60,25 @@ pub async fn table(stack: &Stack, ledger: &Ledger) -> (Vec<Line>, Table) {
     (lines, Table { is_missing: false, account })
 }
 
+/// Reads the policies in force.
+///
+/// # Errors
+/// The ledger cannot be read, or a newer version has written it; the line says so.
+pub async fn in_force(stack: &Stack, ledger: &Ledger) -> Result<InForce, Line> {
+    match answer(async { Ok(ledger.in_force().await) }).await {
+        Ok(Ok(in_force)) => Ok(in_force),
+        Ok(Err(failure @ Failure::Format { .. })) => {
+            let to_do = "use the command of the version that wrote it; if the functions are of an \
+                         earlier one, deploy that version again: they do nothing until then";
+            Err(Line::fail(FORMAT, failure.to_string(), to_do))
+        }
+        Ok(Err(failure)) => Err(unreadable(stack, &why(&failure))),
+        Err(why) => Err(unreadable(stack, &why)),
+    }
+}
+
 /// Tells that the ledger cannot be read.
-pub fn unreadable(stack: &Stack, why: &str) -> Line {
+fn unreadable(stack: &Stack, why: &str) -> Line {
     let endpoint = stack.config.endpoint_url().map(|url| format!(" at {url}")).unwrap_or_default();
     let found = format!("{why} (called: {}{endpoint}); nothing else is known", stack.region);
     let to_do = "allow these credentials dynamodb:Query on the table and its indexes, or look if \

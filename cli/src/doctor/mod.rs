@@ -78,10 +78,10 @@ pub async fn look(stack: &Stack, may_send: bool) -> Vec<Line> {
     if table.is_missing {
         return lines;
     }
-    let in_force = match line::answer(ledger.in_force()).await {
+    let in_force = match ledger::in_force(stack, &ledger).await {
         Ok(in_force) => in_force,
-        Err(why) => {
-            lines.push(ledger::unreadable(stack, &why));
+        Err(line) => {
+            lines.push(line);
             return lines;
         }
     };

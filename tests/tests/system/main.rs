@@ -13,6 +13,7 @@ mod doctor;
 mod downtime;
 mod economy;
 mod every_call;
+mod format;
 mod healing;
 mod home_held_up;
 mod images;
