@@ -21,6 +21,7 @@ pub mod no_simulator;
 pub mod output;
 pub mod policy;
 pub mod rebuild;
+pub mod right_table;
 pub mod stack;
 pub mod status;
 #[cfg(feature = "simulator")]

@@ -82,7 +82,8 @@ pub fn lines(heard: &Heard, now: Timestamp) -> Vec<Line> {
                 let age = span(now.duration_since(beat.at));
                 let found = format!("{} was last heard of {age} ago", beat.function);
                 let to_do = "look if its rule is enabled, and at the errors and the log of the \
-                             function";
+                             function; if it works, the stack has another table: its parameter \
+                             TableName says which";
                 lines.push(Line::fail(FUNCTIONS, found, to_do));
             }
             Some(_) => {}

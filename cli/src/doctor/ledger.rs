@@ -7,6 +7,7 @@ use afterimage_core::witness::Testimony;
 use jiff::Timestamp;
 
 use super::line::{Line, answer, or_ok, why};
+use crate::right_table;
 use crate::stack::Stack;
 use crate::text::minute;
 
@@ -86,8 +87,25 @@ fn unreadable(stack: &Stack, why: &str) -> Line {
     Line::failed_to_look(TABLE, found, to_do)
 }
 
-/// Looks if the ledger is as old as its witness says.
-pub async fn identity(ledger: &Ledger, in_force: &InForce, now: Timestamp) -> Vec<Line> {
+/// Looks if an empty ledger is a new one.
+async fn strange(stack: &Stack, in_force: &InForce) -> Option<Line> {
+    match answer(right_table::strange(stack, in_force)).await {
+        Ok(found) => found.map(|found| Line::fail(IDENTITY, found, right_table::EMPTY_ADVICE)),
+        Err(why) => {
+            let found = format!("cannot tell if images exist that the ledger does not know: {why}");
+            let to_do = "allow these credentials ec2:DescribeRegions and ec2:DescribeImages";
+            Some(Line::not_made(IDENTITY, found, to_do))
+        }
+    }
+}
+
+/// Looks if the ledger is as old as its witness says, and an empty one is a new one.
+pub async fn identity(
+    stack: &Stack,
+    ledger: &Ledger,
+    in_force: &InForce,
+    now: Timestamp,
+) -> Vec<Line> {
     let testimony = match answer(async { Ok(ledger.testimony().await) }).await {
         Ok(Testimony::Unreadable(why)) | Err(why) => {
             let found = format!("cannot tell if the ledger was put back to an earlier time: {why}");
@@ -97,7 +115,7 @@ pub async fn identity(ledger: &Ledger, in_force: &InForce, now: Timestamp) -> Ve
         }
         Ok(testimony) => testimony,
     };
-    let mut lines = Vec::new();
+    let mut lines: Vec<Line> = strange(stack, in_force).await.into_iter().collect();
     for (region, doubt) in went_back::doubts(in_force, &testimony, now) {
         if doubt.is_behind {
             let known = in_force.identities.get(&region).map_or(0, |known| known.count);

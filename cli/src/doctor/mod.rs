@@ -85,7 +85,7 @@ pub async fn look(stack: &Stack, may_send: bool) -> Vec<Line> {
             return lines;
         }
     };
-    lines.extend(ledger::identity(&ledger, &in_force, now).await);
+    lines.extend(ledger::identity(stack, &ledger, &in_force, now).await);
     let heard = match functions::heard(&ledger).await {
         Ok(heard) => {
             lines.extend(functions::lines(&heard, now));

@@ -43,7 +43,7 @@ impl Scene {
         self.doctor_of(&self.system.table).await
     }
 
-    async fn doctor_of(&self, table: &str) -> Vec<Line> {
+    pub async fn doctor_of(&self, table: &str) -> Vec<Line> {
         let region = Region::parse(HOME).expect("a region");
         let config = self.cloud.sdk_config(HOME);
         doctor::look(&Stack { table: table.to_string(), region, config }, true).await
