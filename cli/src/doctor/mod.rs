@@ -11,9 +11,12 @@ mod keys;
 mod ledger;
 mod line;
 mod policies;
+mod quotas;
 mod report;
 pub mod rules;
 mod work;
+
+use std::collections::BTreeSet;
 
 use afterimage_aws::Clock;
 use serde_json::json;
@@ -105,7 +108,8 @@ pub async fn look(stack: &Stack, may_send: bool) -> Vec<Line> {
     lines.extend(of_regions);
     lines.extend(policies::geography(&in_force));
     let regions = policies::named(&in_force).into_keys();
-    let regions = regions.filter(|region| !unusable.contains(region)).collect();
+    let regions: BTreeSet<_> = regions.filter(|region| !unusable.contains(region)).collect();
+    lines.extend(quotas::lines(stack, regions.clone()).await);
     lines.extend(rules::elsewhere(stack, &table, &heard, regions).await);
     lines.extend(keys::lines(stack, &in_force, table.account.as_ref()).await);
     lines.extend(work::schedules(&in_force, now));

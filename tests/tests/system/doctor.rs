@@ -77,6 +77,17 @@ impl Scene {
 
     /// Writes the heartbeat of a function.
     async fn forge_heartbeat(&self, function: &str, version: &str, at: &str) {
+        self.forge_heartbeat_of(function, version, at, None).await;
+    }
+
+    /// Writes the heartbeat of a function that was deployed with a template of some version.
+    async fn forge_heartbeat_of(
+        &self,
+        function: &str,
+        version: &str,
+        at: &str,
+        template: Option<&str>,
+    ) {
         let function = format!("afterimage-{function}");
         let attributes = [
             ("pk", "functions"),
@@ -87,7 +98,7 @@ impl Scene {
             ("at", at),
         ];
         let mut call = self.dynamodb().put_item().table_name(&self.system.table);
-        for (name, value) in attributes {
+        for (name, value) in attributes.into_iter().chain(template.map(|it| ("template", it))) {
             call = call.item(name, AttributeValue::S(value.to_string()));
         }
         call.send().await.expect("an item is written");
@@ -351,6 +362,46 @@ fn a_region_that_does_not_forward_its_events_is_told() {
     });
     check(&[("forwarding", Level::Fail)], async |scene, _| {
         scene.policies(&POLICY.replace("eu-central-1", "eu-west-2")).await;
+    });
+}
+
+#[test]
+fn a_stack_of_another_version_in_a_region_is_told() {
+    for (description, version) in [
+        (Some("Forwards stops of machines to the seat. Afterimage 0.0.9"), "0.0.9"),
+        (Some("by hand"), "unknown"),
+    ] {
+        check(&[("forwarding", Level::Warn)], async |scene, _| {
+            let name = scene.rules_of(IRELAND, "default", "InstanceStateChanged").await.remove(0);
+            let rule = scene.events(IRELAND).describe_rule().name(&name).send().await;
+            let rule = rule.expect("it is there");
+            let call = scene.events(IRELAND).put_rule().name(name);
+            let call = call.set_event_pattern(rule.event_pattern().map(str::to_string));
+            call.set_description(description.map(str::to_string)).send().await.expect("it is put");
+            let lines = scene.doctor().await;
+            let line = lines.iter().find(|line| line.check == "forwarding").expect("a line");
+            let own = env!("CARGO_PKG_VERSION");
+            assert_eq!(
+                line.found,
+                format!(
+                    "the stack in eu-west-1 is of version {version}, and this command of {own}"
+                )
+            );
+        });
+    }
+}
+
+#[test]
+fn a_template_of_another_version_than_its_functions_is_told() {
+    check(&[("functions", Level::Warn)], async |scene, _| {
+        let version = env!("CARGO_PKG_VERSION");
+        scene.forge_heartbeat_of("backup-tick", version, OF_LATE, Some("0.0.9")).await;
+        let lines = scene.doctor().await;
+        let told = lines.iter().find(|line| line.check == "functions").expect("there is one");
+        let of = format!(
+            "afterimage-backup-tick is of version {version}, and its template of version 0.0.9"
+        );
+        assert_eq!(told.found, of);
     });
 }
 

@@ -20,6 +20,7 @@ pub async fn heartbeat(aws: &Aws, context: &Context) -> Result<(), Failure> {
     let heartbeat = Heartbeat {
         function: aws.environment.function.clone(),
         version: env!("CARGO_PKG_VERSION").to_string(),
+        template: aws.environment.template.clone(),
         bus: aws.environment.bus.clone(),
         at: context.now,
     };
