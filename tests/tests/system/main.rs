@@ -3,6 +3,7 @@
 mod alarms;
 mod any_loss;
 mod asked;
+mod attacks;
 mod audit_cost;
 mod bad_events;
 mod coverage;

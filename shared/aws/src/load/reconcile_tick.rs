@@ -119,7 +119,7 @@ async fn overdue(
         let since = in_flight.iter().map(|record| record.due_at).min();
         let Some(since) = since.filter(|since| *since <= now) else { continue };
         let claimed_until = match is_time_to_look || may_be_looked_after(&queue) {
-            true => aws.ledger.claimed_until(&queue).await?,
+            true => aws.ledger.claimed_until(&queue, now).await?,
             false => None,
         };
         if is_time_to_look {
