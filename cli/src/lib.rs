@@ -21,11 +21,13 @@ pub mod no_simulator;
 pub mod output;
 pub mod policy;
 pub mod rebuild;
+pub mod right_table;
 pub mod stack;
 pub mod status;
 #[cfg(feature = "simulator")]
 pub mod system;
 pub mod text;
 
+pub use afterimage_aws::ledger::FORMAT;
 pub use failure::Failure;
 pub use output::print;

@@ -89,6 +89,12 @@ impl Stack {
                  --table and --region, or deploy one with infra/template.yaml"
             ));
         }
+        if matches!(failure, afterimage_aws::Failure::Format { .. }) {
+            return Failure::Input(format!(
+                "{causes}\n  use the command of the version that wrote it: nothing was read or \
+                 written"
+            ));
+        }
         let endpoint = self.config.endpoint_url().map(|url| format!(" at {url}"));
         let endpoint = endpoint.unwrap_or_default();
         Failure::Ours(format!("{causes}\n  called: {region}{endpoint}, table `{table}`"))

@@ -18,7 +18,7 @@ use afterimage_core::summary::MachineSummary;
 use serde_json::json;
 
 use crate::stack::{self, Stack};
-use crate::{Failure, held_up, print};
+use crate::{Failure, held_up, print, right_table};
 use shown::Shown;
 
 pub use glance::Glance;
@@ -64,6 +64,7 @@ async fn show(arguments: &Arguments) -> Result<(), Failure> {
     let unaudited = unread_regions::late(&in_force, now);
     let unread_keys = unread_keys::late(&in_force, now);
     let still = stands_still::told(&in_force);
+    let notes = right_table::notes(&stack, &in_force, now).await;
     let policies = in_force.policies.iter().map(|policy| policy.name.to_string()).collect();
     let overview = Overview {
         now,
@@ -81,8 +82,10 @@ async fn show(arguments: &Arguments) -> Result<(), Failure> {
         let mut answer = overview.to_json();
         answer["table"] = json!(stack.table);
         answer["seat"] = json!(stack.region.as_str());
+        answer["notes"] = json!(notes);
         return print(&answer.to_string());
     }
+    notes.iter().for_each(|note| eprintln!("note: {note}"));
     print(table(&overview).trim_end())
 }
 

@@ -13,7 +13,7 @@ use crate::text::span;
 const FUNCTIONS: &str = "functions";
 
 /// Version of this command, and of the templates and functions that belong to it.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Suffixes of the names of the functions that a schedule invokes.
 const TICKS: [&str; 2] = ["backup-tick", "reconcile-tick"];
@@ -82,13 +82,15 @@ pub fn lines(heard: &Heard, now: Timestamp) -> Vec<Line> {
                 let age = span(now.duration_since(beat.at));
                 let found = format!("{} was last heard of {age} ago", beat.function);
                 let to_do = "look if its rule is enabled, and at the errors and the log of the \
-                             function";
+                             function; if it works, the stack has another table: its parameter \
+                             TableName says which";
                 lines.push(Line::fail(FUNCTIONS, found, to_do));
             }
             Some(_) => {}
         }
     }
     lines.extend(of_other_versions(heard));
+    lines.extend(of_other_template(heard));
     let silent: Vec<&str> = OTHERS.into_iter().filter(|name| !heard.contains_key(name)).collect();
     let silent = match silent.is_empty() {
         true => String::new(),
@@ -114,4 +116,22 @@ fn of_other_versions(heard: &Heard) -> Option<Line> {
     let to_do = "deploy infra/template.yaml of this version, or use the command of theirs; a \
                  function tells its new version at its next event";
     (!others.is_empty()).then(|| Line::warn(FUNCTIONS, found, to_do))
+}
+
+/// Tells that the functions and their template are of different versions: somebody has changed the
+/// code of a function without its template.
+fn of_other_template(heard: &Heard) -> Option<Line> {
+    let is_other = |beat: &&Heartbeat| {
+        beat.template.as_ref().is_some_and(|template| *template != beat.version)
+    };
+    let beat = heard.values().find(is_other)?;
+    let found = format!(
+        "{} is of version {}, and its template of version {}",
+        beat.function,
+        beat.version,
+        beat.template.as_deref().unwrap_or_default()
+    );
+    let to_do = "deploy infra/template.yaml of the version of the functions: their roles and rules \
+                 are part of it";
+    Some(Line::warn(FUNCTIONS, found, to_do))
 }

@@ -1,17 +1,19 @@
 //! The table of the ledger: there, readable, and as old as its witness says.
 
-use afterimage_aws::Ledger;
+use afterimage_aws::{Failure, Ledger};
 use afterimage_core::flow::{InForce, went_back};
 use afterimage_core::ids::AccountId;
 use afterimage_core::witness::Testimony;
 use jiff::Timestamp;
 
 use super::line::{Line, answer, or_ok, why};
+use crate::right_table;
 use crate::stack::Stack;
 use crate::text::minute;
 
 const TABLE: &str = "table";
 const IDENTITY: &str = "identity";
+const FORMAT: &str = "format";
 
 /// Facts about the table that other checks need.
 #[derive(Clone, Debug, Default)]
@@ -59,8 +61,25 @@ pub async fn table(stack: &Stack, ledger: &Ledger) -> (Vec<Line>, Table) {
     (lines, Table { is_missing: false, account })
 }
 
+/// Reads the policies in force.
+///
+/// # Errors
+/// The ledger cannot be read, or a newer version has written it; the line says so.
+pub async fn in_force(stack: &Stack, ledger: &Ledger) -> Result<InForce, Line> {
+    match answer(async { Ok(ledger.in_force().await) }).await {
+        Ok(Ok(in_force)) => Ok(in_force),
+        Ok(Err(failure @ Failure::Format { .. })) => {
+            let to_do = "use the command of the version that wrote it; if the functions are of an \
+                         earlier one, deploy that version again: they do nothing until then";
+            Err(Line::fail(FORMAT, failure.to_string(), to_do))
+        }
+        Ok(Err(failure)) => Err(unreadable(stack, &why(&failure))),
+        Err(why) => Err(unreadable(stack, &why)),
+    }
+}
+
 /// Tells that the ledger cannot be read.
-pub fn unreadable(stack: &Stack, why: &str) -> Line {
+fn unreadable(stack: &Stack, why: &str) -> Line {
     let endpoint = stack.config.endpoint_url().map(|url| format!(" at {url}")).unwrap_or_default();
     let found = format!("{why} (called: {}{endpoint}); nothing else is known", stack.region);
     let to_do = "allow these credentials dynamodb:Query on the table and its indexes, or look if \
@@ -68,8 +87,25 @@ pub fn unreadable(stack: &Stack, why: &str) -> Line {
     Line::failed_to_look(TABLE, found, to_do)
 }
 
-/// Looks if the ledger is as old as its witness says.
-pub async fn identity(ledger: &Ledger, in_force: &InForce, now: Timestamp) -> Vec<Line> {
+/// Looks if an empty ledger is a new one.
+async fn strange(stack: &Stack, in_force: &InForce) -> Option<Line> {
+    match answer(right_table::strange(stack, in_force)).await {
+        Ok(found) => found.map(|found| Line::fail(IDENTITY, found, right_table::EMPTY_ADVICE)),
+        Err(why) => {
+            let found = format!("cannot tell if images exist that the ledger does not know: {why}");
+            let to_do = "allow these credentials ec2:DescribeRegions and ec2:DescribeImages";
+            Some(Line::not_made(IDENTITY, found, to_do))
+        }
+    }
+}
+
+/// Looks if the ledger is as old as its witness says, and an empty one is a new one.
+pub async fn identity(
+    stack: &Stack,
+    ledger: &Ledger,
+    in_force: &InForce,
+    now: Timestamp,
+) -> Vec<Line> {
     let testimony = match answer(async { Ok(ledger.testimony().await) }).await {
         Ok(Testimony::Unreadable(why)) | Err(why) => {
             let found = format!("cannot tell if the ledger was put back to an earlier time: {why}");
@@ -79,7 +115,7 @@ pub async fn identity(ledger: &Ledger, in_force: &InForce, now: Timestamp) -> Ve
         }
         Ok(testimony) => testimony,
     };
-    let mut lines = Vec::new();
+    let mut lines: Vec<Line> = strange(stack, in_force).await.into_iter().collect();
     for (region, doubt) in went_back::doubts(in_force, &testimony, now) {
         if doubt.is_behind {
             let known = in_force.identities.get(&region).map_or(0, |known| known.count);

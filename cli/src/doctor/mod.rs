@@ -11,9 +11,12 @@ mod keys;
 mod ledger;
 mod line;
 mod policies;
+mod quotas;
 mod report;
 pub mod rules;
 mod work;
+
+use std::collections::BTreeSet;
 
 use afterimage_aws::Clock;
 use serde_json::json;
@@ -78,14 +81,14 @@ pub async fn look(stack: &Stack, may_send: bool) -> Vec<Line> {
     if table.is_missing {
         return lines;
     }
-    let in_force = match line::answer(ledger.in_force()).await {
+    let in_force = match ledger::in_force(stack, &ledger).await {
         Ok(in_force) => in_force,
-        Err(why) => {
-            lines.push(ledger::unreadable(stack, &why));
+        Err(line) => {
+            lines.push(line);
             return lines;
         }
     };
-    lines.extend(ledger::identity(&ledger, &in_force, now).await);
+    lines.extend(ledger::identity(stack, &ledger, &in_force, now).await);
     let heard = match functions::heard(&ledger).await {
         Ok(heard) => {
             lines.extend(functions::lines(&heard, now));
@@ -105,7 +108,8 @@ pub async fn look(stack: &Stack, may_send: bool) -> Vec<Line> {
     lines.extend(of_regions);
     lines.extend(policies::geography(&in_force));
     let regions = policies::named(&in_force).into_keys();
-    let regions = regions.filter(|region| !unusable.contains(region)).collect();
+    let regions: BTreeSet<_> = regions.filter(|region| !unusable.contains(region)).collect();
+    lines.extend(quotas::lines(stack, regions.clone()).await);
     lines.extend(rules::elsewhere(stack, &table, &heard, regions).await);
     lines.extend(keys::lines(stack, &in_force, table.account.as_ref()).await);
     lines.extend(work::schedules(&in_force, now));

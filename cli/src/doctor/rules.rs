@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use afterimage_aws::Rules;
 use afterimage_aws::decode::FORWARDED;
+use afterimage_aws::rules::Rule;
 use afterimage_core::ids::Region;
 
-use super::functions::{self, Heard};
+use super::functions::{self, Heard, VERSION};
 use super::ledger::Table;
 use super::line::{Line, answer, or_ok};
 use crate::stack::Stack;
@@ -90,7 +91,7 @@ fn account_unknown(check: &'static str) -> Line {
     Line::not_made(check, found, "allow these credentials dynamodb:DescribeTable on the table")
 }
 
-/// Looks if these regions forward their events to our bus.
+/// Looks if these regions forward their events to our bus, by a template of this version.
 pub async fn elsewhere(
     stack: &Stack,
     table: &Table,
@@ -104,19 +105,19 @@ pub async fn elsewhere(
     let Some(target) = arn(table, stack, "events", &format!("event-bus/{}", bus(heard))) else {
         return vec![account_unknown(FORWARDING)];
     };
-    let lines = missing(stack, &target, regions).await.into_iter().map(|(region, missing)| {
+    let lines = faults(stack, &target, regions).await.into_iter().map(|(region, fault)| {
         let to_do = format!(
             "deploy infra/region.yaml in {region} with SeatRegion={} and BusName={}; until then \
              the sweep finds within five minutes what happens there",
             stack.region,
             bus(heard)
         );
-        match missing {
-            Missing::All => {
+        match fault {
+            Fault::All => {
                 let found = format!("no rule in {region} forwards events to our bus at the seat");
                 Line::fail(FORWARDING, found, to_do)
             }
-            Missing::Some(types) => {
+            Fault::Some(types) => {
                 let found = format!(
                     "{region} does not forward these events, or its rule is disabled: {}",
                     types.join(", ")
@@ -124,7 +125,15 @@ pub async fn elsewhere(
                 let to_do = format!("enable the rules in {region}, or {to_do}");
                 Line::fail(FORWARDING, found, to_do)
             }
-            Missing::Unknown(why) => {
+            Fault::OtherVersion(version) => {
+                let version = version.as_deref().unwrap_or("unknown");
+                let found = format!(
+                    "the stack in {region} is of version {version}, and this command of {VERSION}"
+                );
+                let to_do = format!("deploy infra/region.yaml of this version in {region}");
+                Line::warn(FORWARDING, found, to_do)
+            }
+            Fault::Unknown(why) => {
                 let found = format!("cannot look at the rules in {region}: {why}");
                 Line::not_made(FORWARDING, found, PERMISSIONS)
             }
@@ -134,41 +143,51 @@ pub async fn elsewhere(
     or_ok(lines, FORWARDING, "every other region of the policies forwards its events")
 }
 
-/// Events of a region that do not reach our bus.
+/// Fault of the rules of a region.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Missing {
+pub enum Fault {
     /// No rule there has our bus as its target.
     All,
     /// No rule that is enabled takes these.
     Some(Vec<&'static str>),
+    /// All events are forwarded, by a rule of another version of the template; none if its version
+    /// is not known.
+    OtherVersion(Option<String>),
     /// The rules cannot be read.
     Unknown(String),
 }
 
-/// Returns the regions that do not forward everything to a bus.
-async fn missing<'a>(
+/// Returns the regions that do not forward everything to a bus, or not by rules of this version.
+async fn faults<'a>(
     stack: &Stack,
     target: &str,
     regions: BTreeSet<&'a Region>,
-) -> BTreeMap<&'a Region, Missing> {
+) -> BTreeMap<&'a Region, Fault> {
     let mut all = BTreeMap::new();
     for region in regions {
         let rules = Rules::new(&stack.config, region);
-        match answer(rules.with_target(DEFAULT_BUS, target)).await {
-            Err(why) => drop(all.insert(region, Missing::Unknown(why))),
-            Ok(rules) if rules.is_empty() => drop(all.insert(region, Missing::All)),
-            Ok(rules) => {
-                let enabled = rules.iter().filter(|rule| rule.is_enabled);
-                let taken: BTreeSet<&String> = enabled.flat_map(|it| &it.detail_types).collect();
-                let is_missing = |kind: &&str| !taken.iter().any(|taken| taken == kind);
-                let missing: Vec<&str> = FORWARDED.into_iter().filter(is_missing).collect();
-                if !missing.is_empty() {
-                    all.insert(region, Missing::Some(missing));
-                }
-            }
-        }
+        let fault = match answer(rules.with_target(DEFAULT_BUS, target)).await {
+            Err(why) => Some(Fault::Unknown(why)),
+            Ok(rules) => fault(&rules),
+        };
+        all.extend(fault.map(|fault| (region, fault)));
     }
     all
+}
+
+fn fault(rules: &[Rule]) -> Option<Fault> {
+    if rules.is_empty() {
+        return Some(Fault::All);
+    }
+    let enabled = rules.iter().filter(|rule| rule.is_enabled);
+    let taken: BTreeSet<&String> = enabled.flat_map(|rule| &rule.detail_types).collect();
+    let is_missing = |kind: &&str| !taken.iter().any(|taken| taken == kind);
+    let missing: Vec<&str> = FORWARDED.into_iter().filter(is_missing).collect();
+    if !missing.is_empty() {
+        return Some(Fault::Some(missing));
+    }
+    let other = rules.iter().find(|rule| rule.version.as_deref() != Some(VERSION))?;
+    Some(Fault::OtherVersion(other.version.clone()))
 }
 
 /// Returns the regions of which it is known that no rule forwards their events to our bus: of a
@@ -184,6 +203,6 @@ pub async fn without_stack<'a>(stack: &Stack, regions: BTreeSet<&'a Region>) -> 
     let target = arn(&table, stack, "events", &format!("event-bus/{}", bus(&heard)));
     let Some(target) = target else { return Vec::new() };
     let others = regions.into_iter().filter(|region| **region != stack.region).collect();
-    let missing = missing(stack, &target, others).await.into_iter();
-    missing.filter(|(_, missing)| *missing == Missing::All).map(|(region, _)| region).collect()
+    let faults = faults(stack, &target, others).await.into_iter();
+    faults.filter(|(_, fault)| *fault == Fault::All).map(|(region, _)| region).collect()
 }

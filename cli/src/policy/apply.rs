@@ -24,6 +24,7 @@ use super::preview::Preview;
 use super::went_back;
 use crate::doctor::rules;
 use crate::failure::chain;
+use crate::right_table;
 use crate::stack::{self, Stack};
 use crate::{Failure, print};
 
@@ -70,6 +71,7 @@ async fn put_in_force(arguments: &Arguments, file: &PolicyFile) -> Result<(), Fa
     let changes = Changes::between(&before, policies);
     let mut preview = Preview::of(&before, policies, changes.clone(), arguments.prune);
     preview.notes.extend(went_back::warning(&stack, &ledger, &before, policies, now).await);
+    preview.notes.extend(right_table::silent(&stack, now).await);
     preview.notes.extend(without_stack(&stack, policies).await);
     let new = changes.changing(policies);
     if !new.is_empty() {

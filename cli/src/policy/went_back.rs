@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use afterimage_aws::{Ec2, Failure, Ledger};
+use afterimage_aws::Ledger;
 use afterimage_core::flow::{InForce, went_back};
 use afterimage_core::ids::Region;
 use afterimage_core::policy::Policy;
@@ -11,8 +11,8 @@ use afterimage_core::witness::Testimony;
 use jiff::Timestamp;
 
 use crate::failure::chain;
-use crate::stack::{STREAM, Stack};
-use crate::text::count;
+use crate::right_table;
+use crate::stack::Stack;
 
 /// The consequence, and what to do.
 const ADVICE: &str = "run `afterimage rebuild` before you apply policies; if you apply them now, \
@@ -50,13 +50,10 @@ pub async fn warning(
                 )
             })
         }
-        Testimony::Read(_) | Testimony::NotAsked => {
-            let is_empty = before.policies.is_empty() && before.looked_at.is_none();
-            match is_empty {
-                true => of_images(stack, policies).await,
-                false => None,
-            }
-        }
+        Testimony::Read(_) | Testimony::NotAsked => match before.is_untouched() {
+            true => of_images(stack, policies).await,
+            false => None,
+        },
     }
 }
 
@@ -65,7 +62,7 @@ async fn of_images(stack: &Stack, policies: &[Policy]) -> Option<String> {
     let homes = policies.iter().flat_map(|policy| &policy.select.regions);
     let replicas = policies.iter().flat_map(|policy| &policy.replicate).map(|to| &to.region);
     let regions: BTreeSet<&Region> = homes.chain(replicas).chain([&stack.region]).collect();
-    match images(stack, regions).await {
+    match right_table::images(stack, regions).await {
         Ok(found) if found.is_empty() => None,
         Ok(found) => {
             Some(format!("the ledger is empty, but {} have our tag\n  {ADVICE}", found.join(", ")))
@@ -75,16 +72,4 @@ async fn of_images(stack: &Stack, policies: &[Policy]) -> Option<String> {
             Some(format!("cannot tell whether images exist that the ledger does not know: {why}"))
         }
     }
-}
-
-async fn images(stack: &Stack, regions: BTreeSet<&Region>) -> Result<Vec<String>, Failure> {
-    let ec2 = Ec2::new(&stack.config, STREAM);
-    let mut found = Vec::new();
-    for region in regions {
-        let images = ec2.images_tagged(region).await?.0.len();
-        if images > 0 {
-            found.push(format!("{} in {region}", count(images, "image")));
-        }
-    }
-    Ok(found)
 }

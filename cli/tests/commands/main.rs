@@ -6,6 +6,7 @@ mod cancel;
 mod capture;
 mod doctor;
 mod explain;
+mod format;
 mod heal;
 mod heal_agrees;
 mod heal_older;

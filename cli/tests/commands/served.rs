@@ -335,6 +335,19 @@ impl Served {
         answer
     }
 
+    /// Calls DynamoDB as an administrator, and returns the whole answer.
+    pub fn dynamodb(&self, action: &str, body: &str) -> String {
+        let headers = format!(
+            "Authorization: AWS4-HMAC-SHA256 \
+             Credential=any/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, \
+             Signature=0\r\nContent-Type: application/x-amz-json-1.0\r\nX-Amz-Target: \
+             DynamoDB_20120810.{action}\r\n"
+        );
+        let answer = self.request("POST /", &headers, body);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{action}: {answer}");
+        answer
+    }
+
     fn ec2(&self, form: &str) -> String {
         self.ec2_in("us-east-1", form)
     }

@@ -17,13 +17,13 @@ impl Function {
     /// Handles one event.
     ///
     /// # Errors
-    /// AWS did not answer. A later delivery of the event may succeed.
+    /// AWS did not answer, or a newer version wrote the ledger. A later delivery may succeed.
     pub async fn handle(&self, event: Value, context: Context) -> Result<Value, Failure> {
         let event = match decode::instance_tagged(&event, &self.aws.environment) {
             Ok(event) => event,
             Err(unusable) => return Ok(response::unusable(&unusable)),
         };
-        apply::heartbeat(&self.aws, &context).await;
+        apply::heartbeat(&self.aws, &context).await?;
         let input = load::instance_tagged(event, &context);
         let decision = instance_tagged::decide(&input);
         let applied = apply::apply(&self.aws, &context, decision).await?;

@@ -18,13 +18,13 @@ impl Function {
     /// Handles one event.
     ///
     /// # Errors
-    /// AWS did not answer. A later delivery of the event may succeed.
+    /// AWS did not answer, or a newer version wrote the ledger. A later delivery may succeed.
     pub async fn handle(&self, event: Value, context: Context) -> Result<Value, Failure> {
         let woken = match decode::work_requested(&event, &self.aws.environment) {
             Ok(woken) => woken,
             Err(unusable) => return Ok(response::unusable(&unusable)),
         };
-        apply::heartbeat(&self.aws, &context).await;
+        apply::heartbeat(&self.aws, &context).await?;
         if let Some(id) = decode::test_of(&event) {
             return Ok(apply::answer_test(&self.aws, id, &context).await);
         }

@@ -21,6 +21,11 @@ impl Beats {
         }
         is_due
     }
+
+    /// Makes a heartbeat due at the next event.
+    pub fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
 }
 
 #[cfg(test)]

@@ -24,6 +24,8 @@ pub const FUNCTION: &str = "AWS_LAMBDA_FUNCTION_NAME";
 pub const STOP_START_AT_ONCE: &str = "AFTERIMAGE_STOP_START_AT_ONCE";
 /// `true` where the stack may have machines rebooted for their images.
 pub const ALLOW_REBOOT: &str = "AFTERIMAGE_ALLOW_REBOOT";
+/// The version of the template. Not set by templates that have no version.
+pub const TEMPLATE: &str = "AFTERIMAGE_TEMPLATE";
 /// The most that is made again in a region in a day once many images are lost there, in GiB.
 pub const HEAL_GIB_PER_DAY: &str = "AFTERIMAGE_HEAL_GIB_PER_DAY";
 /// The log level, `warn`, `info` or `debug`, or a filter of `tracing` such as
@@ -47,6 +49,8 @@ pub struct Environment {
     pub allow_reboot: bool,
     /// The most that is made again in a region in a day once many images are lost there, in GiB.
     pub heal_gib_per_day: u32,
+    /// The version of the template that the function was deployed with.
+    pub template: Option<String>,
 }
 
 impl Environment {
@@ -81,6 +85,7 @@ impl Environment {
                 Ok(text) => text.parse().map_err(|why| invalid(HEAL_GIB_PER_DAY, &why))?,
                 Err(_) => HEAL_GIB_PER_DAY_DEFAULT,
             },
+            template: get(TEMPLATE).ok(),
         })
     }
 }

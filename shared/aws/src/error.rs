@@ -22,6 +22,11 @@ pub enum Failure {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
+    /// A ledger that a newer version has written.
+    #[error(
+        "the ledger ({table}) has format {found}, and this version knows formats up to {known}"
+    )]
+    Format { table: String, found: u32, known: u32 },
     /// An item that breaks the form or an invariant of its record.
     #[error("ledger item {key} is not valid: {why}")]
     Item { key: String, why: String },
@@ -49,9 +54,10 @@ impl Failure {
         Failure::Environment { name: name.to_string(), why: why.to_string() }
     }
 
-    pub const CODES: [&'static str; 5] = [
+    pub const CODES: [&'static str; 6] = [
         "environment-incomplete",
         "ledger-unavailable",
+        "ledger-format-newer",
         "ledger-item-unreadable",
         "ec2-unavailable",
         "bus-unavailable",
@@ -62,6 +68,7 @@ impl Failure {
         match self {
             Failure::Environment { .. } => "environment-incomplete",
             Failure::Ledger { .. } => "ledger-unavailable",
+            Failure::Format { .. } => "ledger-format-newer",
             Failure::Item { .. } => "ledger-item-unreadable",
             Failure::Ec2 { .. } => "ec2-unavailable",
             Failure::Bus { .. } => "bus-unavailable",
@@ -75,7 +82,7 @@ impl Failure {
 
     /// Tells whether the same invocation may succeed later without anybody doing anything.
     pub fn is_retryable(&self) -> bool {
-        !matches!(self, Failure::Environment { .. } | Failure::Item { .. })
+        !matches!(self, Failure::Environment { .. } | Failure::Format { .. } | Failure::Item { .. })
     }
 }
 
@@ -85,9 +92,13 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
 }
 
 /// An error and its causes with a separator between them. No error of ours repeats its source, but
-/// some of the SDK's do: a cause that says nothing new is left out.
+/// some of the SDK's do: a cause that says nothing new is left out. If AWS has answered, its answer
+/// is the cause, and the steps of the SDK in between say nothing.
 pub fn told(error: &(dyn Error + 'static), separator: &str) -> String {
     let mut told = String::new();
+    if let Some(answer) = answer(error) {
+        return format!("{error}{separator}{answer}");
+    }
     for cause in causes(error) {
         let text = cause.to_string();
         if told.is_empty() {
@@ -147,10 +158,20 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_of_aws_is_told_without_the_steps_of_the_sdk() {
+        let answer = ErrorMetadata::builder().code("AccessDeniedException").message("no").build();
+        let unhandled = aws_sdk_dynamodb::operation::query::QueryError::generic(answer);
+        let failure =
+            Failure::Ledger { table: "t".to_string(), done: "read", source: Box::new(unhandled) };
+        assert_eq!(chain(&failure), "the ledger (t) could not be read: AccessDeniedException: no");
+    }
+
+    #[test]
     fn every_failure_has_a_code_of_its_own() {
         let failures = [
             Failure::environment("A", "is not set"),
             Failure::Ledger { table: String::new(), done: "read", source: Box::new(Cause) },
+            Failure::Format { table: String::new(), found: 2, known: 1 },
             Failure::Item { key: String::new(), why: String::new() },
             Failure::Ec2 { operation: "", region: String::new(), source: Box::new(Cause) },
             Failure::Bus { bus: String::new(), source: Box::new(Cause) },

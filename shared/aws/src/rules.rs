@@ -26,6 +26,8 @@ pub struct Rule {
     pub is_enabled: bool,
     /// The detail types that its pattern takes; none of a schedule.
     pub detail_types: BTreeSet<String>,
+    /// The version of the template that made it; none of a rule without one.
+    pub version: Option<String>,
 }
 
 /// A client of EventBridge in a region, which only reads.
@@ -40,6 +42,15 @@ pub struct Rules {
 struct Pattern {
     #[serde(rename = "detail-type", default)]
     detail_types: BTreeSet<String>,
+}
+
+/// The words of a description before the version of the template.
+const BEFORE_VERSION: &str = " Afterimage ";
+
+/// Returns the version of the template in the description of a rule.
+fn version(description: &str) -> Option<&str> {
+    let (_, version) = description.rsplit_once(BEFORE_VERSION)?;
+    (!version.is_empty() && !version.contains(' ')).then_some(version)
 }
 
 impl Rules {
@@ -61,7 +72,9 @@ impl Rules {
             let call = self.client.describe_rule().event_bus_name(bus).name(&name);
             let rule = call.send().await.map_err(|error| self.failed("DescribeRule", error))?;
             let pattern = rule.event_pattern().and_then(|text| serde_json::from_str(text).ok());
+            let version = rule.description().and_then(version).map(str::to_string);
             rules.push(Rule {
+                version,
                 name,
                 is_enabled: rule.state() != Some(&RuleState::Disabled),
                 detail_types: pattern

@@ -345,6 +345,14 @@ pub const WIND_UP: SignedDuration =
 /// short enough that a worker that died does not keep the next one off for long.
 pub const LEASE: SignedDuration = SignedDuration::from_secs(60);
 
+/// Time from now up to which a lease is believed. A worker takes it for [`LEASE`]: one that ends
+/// later was written by a hand, or by a clock that was wrong, and must not end the work of a queue.
+pub const LEASE_BELIEVED_MAX: SignedDuration = SignedDuration::from_mins(5);
+
+/// The same for a claim, which a worker takes until the next try of what stands in its way: a day
+/// at most.
+pub const CLAIM_BELIEVED_MAX: SignedDuration = SignedDuration::from_hours(25);
+
 /// Time for the write of an intent. A lease that does not last for it and for the call is renewed.
 pub const LEASE_MARGIN: SignedDuration = SignedDuration::from_secs(10);
 

@@ -80,6 +80,7 @@ pub fn in_process(scenario: impl AsyncFnOnce(Cloud, Aws)) {
             stop_start_at_once: 0,
             allow_reboot: false,
             heal_gib_per_day: 1024,
+            template: None,
         };
         let aws = Aws::start(environment, &cloud.sdk_config(SEAT));
         scenario(cloud, aws).await;

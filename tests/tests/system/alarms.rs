@@ -166,7 +166,8 @@ fn an_alarm_over_all_functions_leaves_none_out() {
         .collect();
     assert_eq!(functions.len(), 7);
     let alarms = resources(TEMPLATE, "AWS::CloudWatch::Alarm");
-    let over_all = alarms.iter().filter(|(_, text)| text.contains("METRICS()"));
+    let over_all = alarms.iter().filter(|(_, text)| text.contains("Name: FunctionName, Value: "));
+    let over_all = over_all.filter(|(_, text)| text.contains("METRICS()"));
     let over_all: Vec<_> = over_all.collect();
     assert_eq!(over_all.len(), 4);
     for (id, text) in over_all {
@@ -181,12 +182,49 @@ fn an_alarm_over_all_functions_leaves_none_out() {
     }
 }
 
+/// CloudWatch takes no more metrics in one alarm.
+const METRICS_MAX: usize = 10;
+
+#[test]
+fn every_rule_that_has_a_queue_of_dead_letters_has_an_alarm_for_what_it_loses() {
+    for (template, count) in [(TEMPLATE, 11), (REGION_TEMPLATE, 4)] {
+        let alarms = resources(template, "AWS::CloudWatch::Alarm");
+        let lost =
+            alarms.iter().filter(|(_, text)| text.contains("InvocationsFailedToBeSentToDlq"));
+        let mut watched: BTreeSet<String> = BTreeSet::new();
+        for (id, text) in lost {
+            assert!(text.matches("MetricName: ").count() <= METRICS_MAX, "{id}");
+            for dimensions in text.split("Dimensions: ").skip(1) {
+                let on_ours = dimensions.starts_with("[{Name: EventBusName, Value: !Ref BusName}");
+                let value = match on_ours {
+                    true => dimensions.split("!GetAtt ").nth(1).and_then(|it| it.split('.').next()),
+                    false => dimensions.split("!Ref ").nth(1).and_then(|it| it.split('}').next()),
+                };
+                let rule = value.expect("it names a rule").to_string();
+                // The rules of the functions on our bus are those for other regions, and the wakes.
+                let is_on_ours = rule.ends_with("Elsewhere") || rule.ends_with("Asked");
+                assert_eq!(on_ours, is_on_ours, "{id}: {rule}");
+                assert!(watched.insert(rule), "{id}");
+            }
+        }
+        let (_, policy) = template.split_once("\n  UndeliveredPolicy:\n").expect("it has one");
+        let policy = policy.split("\n\n").next().unwrap_or_default();
+        let (_, sources) = policy.split_once("aws:SourceArn").expect("it names the rules");
+        let sources = sources.split("!GetAtt ").skip(1);
+        let rules = sources.filter_map(|rest| Some(rest.split('.').next()?.to_string()));
+        assert_eq!(watched, rules.collect());
+        assert_eq!(watched.len(), count);
+    }
+}
+
 #[test]
 fn the_document_counts_the_metrics_for_which_alarms_are_billed() {
-    let alarms = resources(TEMPLATE, "AWS::CloudWatch::Alarm").into_iter();
-    let count: usize = alarms.map(|(_, text)| text.matches("MetricName: ").count()).sum();
-    assert_eq!(resources(REGION_TEMPLATE, "AWS::CloudWatch::Alarm").len(), 1);
-    let told = format!("| {count} alarm metrics at the seat, one in each other region");
+    let count = |template| -> usize {
+        let alarms = resources(template, "AWS::CloudWatch::Alarm").into_iter();
+        alarms.map(|(_, text)| text.matches("MetricName: ").count()).sum()
+    };
+    let (seat, region) = (count(TEMPLATE), count(REGION_TEMPLATE));
+    let told = format!("| {seat} alarm metrics at the seat, {region} in each other region");
     assert!(DOCUMENT.contains(&told), "{told}");
 }
 

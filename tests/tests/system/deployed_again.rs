@@ -3,11 +3,15 @@
 
 use std::collections::BTreeSet;
 
+use afterimage::doctor::Level;
 use afterimage::rebuild::{self, Part};
+use afterimage::right_table;
+use afterimage::stack::Stack;
 use afterimage::system::{self, Options};
 use afterimage_cloud::lambda;
+use afterimage_core::ids::Region;
 
-use crate::scene::{self, ACCOUNT, FRANKFURT, FUNCTIONS, HOME, IRELAND, Item, Scene};
+use crate::scene::{self, ACCOUNT, FRANKFURT, FUNCTIONS, HOME, IRELAND, Item, Scene, codes};
 use crate::went_back::{HOURLY, assert_protected};
 
 /// The table of the second deployment.
@@ -119,7 +123,62 @@ fn a_seat_that_moves_to_another_region_knows_what_was_made_and_makes_no_slot_twi
     });
 }
 
+#[test]
+fn a_ledger_under_another_name_does_not_begin_anew_in_silence() {
+    scene::play(async |scene| {
+        two_slots_and_no_stack(&scene).await;
+        let system = system::deploy(&scene.cloud, &options(AGAIN)).expect("it is another table");
+        let again = Scene { cloud: scene.cloud.clone(), system };
+        again.pass(10).await;
+        let told = again.open_findings().await;
+        assert_eq!(told.len(), 1, "{told:#?}");
+        assert_eq!(
+            (codes(&told[0], "reason"), &*told[0]["region"]),
+            (vec!["ledger-empty".to_string()], HOME)
+        );
+        let says =
+            "2 images in this region have our tag: nothing is made; if the parameter TableName";
+        assert!(told[0]["reason"].contains(says), "{told:#?}");
+        let lines = again.doctor_of(AGAIN).await;
+        let failed: Vec<_> = lines.iter().filter(|line| line.level == Level::Fail).collect();
+        assert_eq!(failed.len(), 1, "{lines:#?}");
+        let found = format!(
+            "the ledger is empty, but 2 images in {FRANKFURT}, 2 images in {IRELAND}, 2 images in \
+             {HOME} have our tag"
+        );
+        assert_eq!((failed[0].check, &failed[0].found), ("identity", &found));
+        let notes = again.notes(AGAIN).await;
+        assert!(notes.len() == 1 && notes[0].starts_with(&found), "{notes:#?}");
+        // The command that still uses the old one learns that nobody else does.
+        again.pass(130).await;
+        let notes = again.notes("afterimage").await;
+        let says = "no function has used this ledger for 3h";
+        assert!(notes.len() == 1 && notes[0].starts_with(says), "{notes:#?}");
+
+        // Whoever does not copy the old one makes nothing twice.
+        again.policies(HOURLY).await;
+        again.pass(60).await;
+        assert_eq!(again.doubled().await, BTreeSet::new());
+        assert_protected(&again.points().await, &["01", "02"], true);
+        let told = again.open_findings().await;
+        assert!(told.iter().all(|told| !told["reason"].contains("TableName")), "{told:#?}");
+    });
+}
+
 impl Scene {
+    /// What `afterimage status` says about its table.
+    async fn notes(&self, table: &str) -> Vec<String> {
+        let region = Region::parse(HOME).expect("a region");
+        let config = self.cloud.sdk_config(HOME);
+        let stack = Stack { table: table.to_string(), region, config };
+        let in_force = stack.ledger().in_force().await.expect("it is read");
+        let now = jiff::Timestamp::from_millisecond(
+            i64::try_from(self.cloud.now().millis()).expect("in range"),
+        )
+        .expect("in range");
+        right_table::notes(&stack, &in_force, now).await
+    }
+
     /// The image of the newest point in a region.
     async fn newest_copy(&self, region: &str) -> scene::Image {
         let images = self.available(region).await.into_iter();

@@ -28,9 +28,14 @@ policies:
 /// The partition of heartbeats and of the answer to a test event. Only these scenarios read it.
 pub const HEARTBEATS: &str = "functions";
 
-/// Tells whether a call writes the heartbeat of a function, or the answer to a test event.
+/// The item with the number of the ledger's format.
+pub const FORMAT: &str = "format";
+
+/// Tells whether a call writes what a function writes when it begins, and at every hour: its
+/// heartbeat and the number of the format; or the answer to a test event.
 pub fn is_heartbeat(call: &Entry) -> bool {
-    call.action == "PutItem" && call.detail["Item"]["pk"]["S"] == HEARTBEATS
+    let item = &call.detail["Item"];
+    call.action == "PutItem" && (item["pk"]["S"] == HEARTBEATS || item["sk"]["S"] == FORMAT)
 }
 
 impl Scene {
@@ -38,7 +43,7 @@ impl Scene {
         self.doctor_of(&self.system.table).await
     }
 
-    async fn doctor_of(&self, table: &str) -> Vec<Line> {
+    pub async fn doctor_of(&self, table: &str) -> Vec<Line> {
         let region = Region::parse(HOME).expect("a region");
         let config = self.cloud.sdk_config(HOME);
         doctor::look(&Stack { table: table.to_string(), region, config }, true).await
@@ -72,6 +77,17 @@ impl Scene {
 
     /// Writes the heartbeat of a function.
     async fn forge_heartbeat(&self, function: &str, version: &str, at: &str) {
+        self.forge_heartbeat_of(function, version, at, None).await;
+    }
+
+    /// Writes the heartbeat of a function that was deployed with a template of some version.
+    async fn forge_heartbeat_of(
+        &self,
+        function: &str,
+        version: &str,
+        at: &str,
+        template: Option<&str>,
+    ) {
         let function = format!("afterimage-{function}");
         let attributes = [
             ("pk", "functions"),
@@ -82,7 +98,7 @@ impl Scene {
             ("at", at),
         ];
         let mut call = self.dynamodb().put_item().table_name(&self.system.table);
-        for (name, value) in attributes {
+        for (name, value) in attributes.into_iter().chain(template.map(|it| ("template", it))) {
             call = call.item(name, AttributeValue::S(value.to_string()));
         }
         call.send().await.expect("an item is written");
@@ -350,6 +366,46 @@ fn a_region_that_does_not_forward_its_events_is_told() {
 }
 
 #[test]
+fn a_stack_of_another_version_in_a_region_is_told() {
+    for (description, version) in [
+        (Some("Forwards stops of machines to the seat. Afterimage 0.0.9"), "0.0.9"),
+        (Some("by hand"), "unknown"),
+    ] {
+        check(&[("forwarding", Level::Warn)], async |scene, _| {
+            let name = scene.rules_of(IRELAND, "default", "InstanceStateChanged").await.remove(0);
+            let rule = scene.events(IRELAND).describe_rule().name(&name).send().await;
+            let rule = rule.expect("it is there");
+            let call = scene.events(IRELAND).put_rule().name(name);
+            let call = call.set_event_pattern(rule.event_pattern().map(str::to_string));
+            call.set_description(description.map(str::to_string)).send().await.expect("it is put");
+            let lines = scene.doctor().await;
+            let line = lines.iter().find(|line| line.check == "forwarding").expect("a line");
+            let own = env!("CARGO_PKG_VERSION");
+            assert_eq!(
+                line.found,
+                format!(
+                    "the stack in eu-west-1 is of version {version}, and this command of {own}"
+                )
+            );
+        });
+    }
+}
+
+#[test]
+fn a_template_of_another_version_than_its_functions_is_told() {
+    check(&[("functions", Level::Warn)], async |scene, _| {
+        let version = env!("CARGO_PKG_VERSION");
+        scene.forge_heartbeat_of("backup-tick", version, OF_LATE, Some("0.0.9")).await;
+        let lines = scene.doctor().await;
+        let told = lines.iter().find(|line| line.check == "functions").expect("there is one");
+        let of = format!(
+            "afterimage-backup-tick is of version {version}, and its template of version 0.0.9"
+        );
+        assert_eq!(told.found, of);
+    });
+}
+
+#[test]
 fn what_is_to_do_about_such_a_region_names_the_parameters_of_its_template() {
     healthy(async |scene, _| {
         scene.policies(&POLICY.replace("eu-central-1", "eu-west-2")).await;
@@ -410,12 +466,13 @@ fn a_heartbeat_that_cannot_be_written_makes_no_event_fail() {
         scene.pass(10).await;
         let ends = scene.ends("backup-tick");
         assert!(ends.len() >= 9 && ends.iter().all(|end| end.outcome == "ok"), "{ends:#?}");
-        assert_eq!(scene.strikes(), [1], "it is not tried again at each tick");
+        // The heartbeat and the number of the format.
+        assert_eq!(scene.strikes(), [2], "they are not tried again at each tick");
     });
 }
 
 #[test]
-fn an_idle_hour_costs_one_heartbeat_of_each_tick() {
+fn an_idle_hour_costs_one_heartbeat_of_each_tick_and_one_number() {
     const HOURS: usize = 5;
     scene::play(async |scene| {
         scene.policies(POLICY).await;
@@ -426,10 +483,14 @@ fn an_idle_hour_costs_one_heartbeat_of_each_tick() {
         let calls = scene.cloud.with(|model| model.trace.entries()[before..].to_vec());
         let beats: Vec<&Entry> = calls.iter().filter(|call| is_heartbeat(call)).collect();
         for tick in ["BackupTick", "ReconcileTick"] {
-            let of_tick = beats.iter().filter(|call| call.principal.contains(tick)).count();
-            assert!((HOURS - 1..=HOURS + 1).contains(&of_tick), "{tick}: {of_tick}");
+            let of_tick = beats.iter().filter(|call| call.principal.contains(tick));
+            let (heartbeats, numbers): (Vec<&Entry>, Vec<&Entry>) =
+                of_tick.copied().partition(|call| call.detail["Item"]["pk"]["S"] == HEARTBEATS);
+            let hours = HOURS - 1..=HOURS + 1;
+            assert!(hours.contains(&heartbeats.len()), "{tick}: {heartbeats:#?}");
+            assert_eq!(numbers.len(), heartbeats.len(), "{tick}");
         }
-        assert!(beats.len() <= 2 * (HOURS + 1), "{beats:#?}");
+        assert!(beats.len() <= 4 * (HOURS + 1), "{beats:#?}");
     });
 }
 

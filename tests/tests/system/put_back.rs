@@ -91,12 +91,14 @@ fn a_doubt_of_the_time_to_which_the_ledger_was_put_back_is_not_the_doubt_of_toda
             Some(row) => drop(row.insert("doubted_since".to_string(), since)),
             None => panic!("the ledger has counted nothing: {saved:#?}"),
         }
-        scene.pass(6 * 60).await;
+        // The slot at 06:00 is made, with its copies.
+        scene.pass(6 * 60 + 15).await;
         scene.put_back(&saved).await;
         scene.pass(3 * 60).await;
         assert_eq!(scene.doubled().await, BTreeSet::new());
         assert_eq!(scene.count("CreateSnapshots", HOME), 3, "none is made twice");
-        assert!(scene.points().await.iter().all(|point| point["status"] == "protected"));
+        let points = scene.points().await;
+        assert!(points.iter().all(|point| point["status"] == "protected"), "{points:#?}");
         scene.assert_nothing_was_foreign().await;
     });
 }

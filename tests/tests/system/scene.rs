@@ -15,7 +15,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_ec2::types as ec2;
 use serde_json::Value;
 
-use crate::doctor::{HEARTBEATS, is_heartbeat};
+use crate::doctor::{FORMAT, HEARTBEATS, is_heartbeat};
 use crate::neighbour;
 
 /// What a person puts on a machine, and what they read there afterwards.
@@ -382,7 +382,7 @@ impl Scene {
         self.cloud.with(|model| model.faults.set(Vec::new()));
     }
 
-    /// Every item of the ledger, but for heartbeats.
+    /// Every item of the ledger, but for heartbeats and the number of its format.
     pub async fn ledger(&self) -> Vec<Item> {
         let client = aws_sdk_dynamodb::Client::new(&self.cloud.sdk_config(&self.system.seat));
         let mut items = Vec::new();
@@ -393,7 +393,7 @@ impl Scene {
             items.extend(page.items().iter().map(texts));
             from = page.last_evaluated_key;
             if from.is_none() {
-                items.retain(|item| item["pk"] != HEARTBEATS);
+                items.retain(|item| item["pk"] != HEARTBEATS && item["sk"] != FORMAT);
                 return items;
             }
         }

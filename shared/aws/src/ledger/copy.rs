@@ -9,6 +9,7 @@
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 
 use super::condition::Condition;
+use super::format::refuse_newer;
 use super::item::Item;
 use super::keys::{CURSOR, Key, POLICIES, POLICY, REGION, partition_prefix};
 use super::{Ledger, PAGES_MAX, service_error};
@@ -47,29 +48,32 @@ impl Ledger {
     /// nothing.
     ///
     /// # Errors
-    /// One of the tables does not answer. What was copied until then stays; copying again completes
-    /// it.
+    /// One of the tables does not answer, or a newer version has written the other one. What was
+    /// copied until then stays; copying again completes it.
     pub async fn copy_from(&self, table: &str, part: Part) -> Result<Copied, Failure> {
         let failed = |source| Failure::Ledger { table: table.to_string(), done: "read", source };
         let scan = self.client.scan().table_name(table).consistent_read(true);
         let mut pages = scan.into_paginator().send();
-        let mut copied = Copied::default();
-        for _ in 0..PAGES_MAX {
-            let page = match pages.next().await {
-                None => return Ok(copied),
-                Some(page) => page.map_err(|error| failed(error.into()))?,
-            };
-            for item in page.items.unwrap_or_default() {
-                if !part.has(&Key::of(&item)) {
-                    continue;
-                }
-                match self.put_new(item).await? {
-                    true => copied.items += 1,
-                    false => copied.left_alone += 1,
-                }
+        // The number of the format may stand on the last page: nothing is copied before.
+        let (mut read, mut pages_read) = (Vec::new(), 0);
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| failed(error.into()))?;
+            let items = page.items.unwrap_or_default();
+            refuse_newer(table, &items)?;
+            read.extend(items.into_iter().filter(|item| part.has(&Key::of(item))));
+            pages_read += 1;
+            if pages_read == PAGES_MAX {
+                return Err(failed(format!("the table has {PAGES_MAX} pages or more").into()));
             }
         }
-        Err(failed(format!("the table has more than {PAGES_MAX} pages").into()))
+        let mut copied = Copied::default();
+        for item in read {
+            match self.put_new(item).await? {
+                true => copied.items += 1,
+                false => copied.left_alone += 1,
+            }
+        }
+        Ok(copied)
     }
 
     /// Puts an item; false if there is one with its key.

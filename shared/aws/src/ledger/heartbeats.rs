@@ -17,6 +17,9 @@ pub struct Heartbeat {
     pub function: String,
     /// Version of its code.
     pub version: String,
+    /// Version of the template that it was deployed with; none of a template without one.
+    #[serde(default)]
+    pub template: Option<String>,
     /// Name of the bus that it puts its events on.
     pub bus: String,
     pub at: Timestamp,

@@ -11,6 +11,7 @@
 //! | `policies` | `brake#REGION` | the losses of a region, and what was made again there in a day |
 //! | `policies` | `roster` | the machines that are stopped for their images |
 //! | `policies` | `identity#REGION` | the rounds of a region that the ledger has counted |
+//! | `policies` | `format` | the number of the format of all items |
 //! | `machine#INSTANCE` | `machine` | the summary of a machine |
 //! | `machine#INSTANCE` | `point#POINT` | a point |
 //! | `machine#INSTANCE` | `asked#POLICY` | the counter of requests under a policy |
@@ -77,6 +78,7 @@ pub const REMOVED: &str = "removed";
 pub const ROSTER: &str = "roster";
 pub const BRAKE: &str = "brake#";
 pub const IDENTITY: &str = "identity#";
+pub const FORMAT: &str = "format";
 pub const WITNESS: &str = "witness";
 pub const POINT: &str = "point#";
 const REQUESTS: &str = "asked#";
@@ -133,6 +135,10 @@ impl Key {
 
     pub fn identity(region: &Region) -> Key {
         Key::new(POLICIES, format!("{IDENTITY}{region}"))
+    }
+
+    pub fn format() -> Key {
+        Key::new(POLICIES, FORMAT)
     }
 
     pub fn machine(instance: &InstanceId) -> Key {

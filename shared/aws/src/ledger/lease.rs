@@ -6,10 +6,11 @@
 
 use std::collections::BTreeSet;
 
+use afterimage_core::limits::{CLAIM_BELIEVED_MAX, LEASE_BELIEVED_MAX};
 use afterimage_core::work::Queue;
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Ledger;
 use super::condition::{Condition, PutIf};
@@ -47,11 +48,13 @@ impl Lease {
         let mut item = Key::lease(&self.queue).item();
         item.insert(HOLDER.into(), holder.clone());
         item.insert(UNTIL.into(), millis(self.until));
-        let condition = Condition::new("#holder = :holder OR NOT (#until > :now)")
-            .name("#holder", HOLDER)
-            .name("#until", UNTIL)
-            .value(":holder", holder)
-            .value(":now", millis(self.now));
+        let condition =
+            Condition::new("#holder = :holder OR NOT (#until > :now AND #until <= :latest)")
+                .name("#holder", HOLDER)
+                .name("#until", UNTIL)
+                .value(":holder", holder)
+                .value(":now", millis(self.now))
+                .value(":latest", millis(latest(self.now, LEASE_BELIEVED_MAX)));
         PutIf { item, condition }
     }
 
@@ -85,7 +88,8 @@ impl Ledger {
         let lease = items.get(&key);
         let other =
             lease.and_then(|item| item.get(HOLDER)?.as_s().ok()).is_some_and(|is| is != holder);
-        Ok(other && lease.and_then(until).is_some_and(|until| until > now))
+        let is_held = |until| until > now && until <= latest(now, LEASE_BELIEVED_MAX);
+        Ok(other && lease.and_then(until).is_some_and(is_held))
     }
 
     /// Takes a lease by itself. False if another worker holds it.
@@ -96,14 +100,20 @@ impl Ledger {
         self.put_own(lease.take(), lease.now).await
     }
 
-    /// Returns the time of the look that was claimed last. It may be past.
+    /// Returns the time of the look that was claimed last. It may be past. A time that no worker
+    /// can have claimed counts as none.
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub async fn claimed_until(&self, queue: &Queue) -> Result<Option<Timestamp>, Failure> {
+    pub async fn claimed_until(
+        &self,
+        queue: &Queue,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, Failure> {
         let key = Key::claim(queue);
         let items = self.items(BTreeSet::from([key.clone()])).await?;
-        Ok(items.get(&key).and_then(until))
+        let claimed = items.get(&key).and_then(until);
+        Ok(claimed.filter(|until| *until <= latest(now, CLAIM_BELIEVED_MAX)))
     }
 
     /// Claims the next look at what is in flight in a queue, which will be at `until`. False if
@@ -119,9 +129,16 @@ impl Ledger {
     ) -> Result<bool, Failure> {
         let mut item = Key::claim(queue).item();
         item.insert(UNTIL.into(), millis(until));
-        let condition = Condition::not_after(UNTIL, now);
+        let condition = Condition::new("NOT (#until > :now AND #until <= :latest)")
+            .name("#until", UNTIL)
+            .value(":now", millis(now))
+            .value(":latest", millis(latest(now, CLAIM_BELIEVED_MAX)));
         self.put_own(PutIf { item, condition }, now).await
     }
+}
+
+fn latest(now: Timestamp, believed: SignedDuration) -> Timestamp {
+    now.checked_add(believed).unwrap_or(Timestamp::MAX)
 }
 
 fn until(item: &Item) -> Option<Timestamp> {

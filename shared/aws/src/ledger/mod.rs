@@ -12,6 +12,7 @@
 mod condition;
 mod copy;
 mod findings;
+mod format;
 mod heartbeats;
 mod hints;
 pub mod item;
@@ -44,6 +45,7 @@ use crate::clock::Clock;
 use crate::error::Failure;
 
 pub use copy::{Copied, Part};
+pub use format::FORMAT;
 pub use heartbeats::{Heartbeat, TestAnswer};
 pub use lease::{Lease, LeaseUse};
 pub use record::key_of;

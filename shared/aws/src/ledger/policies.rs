@@ -13,10 +13,11 @@ use serde::de::DeserializeOwned;
 
 use super::Ledger;
 use super::condition::{Condition, PutIf};
+use super::format::refuse_newer;
 use super::item::{Item, attribute_of, item_of, part_of, record_of};
 use super::keys::{
-    BRAKE, CURSOR, IDENTITY, Key, LOOKED, PK, POLICIES, POLICY, REGION, REMOVED, ROSTER, SK,
-    VERSION, WRITTEN_BY, cursors,
+    BRAKE, CURSOR, FORMAT, IDENTITY, Key, LOOKED, PK, POLICIES, POLICY, REGION, REMOVED, ROSTER,
+    SK, VERSION, WRITTEN_BY, cursors,
 };
 use super::read::{at_millis, millis};
 use super::record::{brake, readable, roster};
@@ -40,10 +41,12 @@ impl Ledger {
     /// Reads everything in force.
     ///
     /// # Errors
-    /// The ledger cannot be read.
+    /// The ledger cannot be read, or a newer version has written it.
     pub async fn in_force(&self) -> Result<InForce, Failure> {
         let mut in_force = InForce::default();
-        for item in self.query(self.whole(POLICIES)).await? {
+        let items = self.query(self.whole(POLICIES)).await?;
+        refuse_newer(&self.table, &items)?;
+        for item in items {
             let key = Key::of(&item);
             if let Some(name) = key.sk.strip_prefix(POLICY) {
                 match policy(&item, name) {
@@ -69,6 +72,8 @@ impl Ledger {
                 in_force.roster = readable(roster(&item)).unwrap_or_default();
             } else if key.sk == REMOVED {
                 in_force.removed_at = readable(at_of(&item, &key));
+            } else if key.sk == FORMAT {
+                // It was read before all others.
             } else if key.sk == LOOKED {
                 in_force.looked_at = readable(at_of(&item, &key));
                 in_force.unaudited = readable(part(&item, &key, UNAUDITED)).unwrap_or_default();

@@ -54,6 +54,7 @@ pub async fn reconcile_tick(aws: &Aws, _tick: Tick, context: &Context) -> Result
         // Before the listings, so that no round is taken for one that they show.
         went_back.testimony = aws.ledger.testimony().await;
         let doubts = went_back::doubts(&in_force, &went_back.testimony, now);
+        went_back.strange = strange(aws, &in_force).await;
         let mut everything = everything(aws, &in_force, &doubts, context).await?;
         everything.overdue = long;
         let asked = went_back::found(&everything, &doubts, now).asked();
@@ -82,6 +83,17 @@ pub async fn reconcile_tick(aws: &Aws, _tick: Tick, context: &Context) -> Result
     })
 }
 
+/// Counts the images with our tag in the region of the seat, if nothing was ever in force: the
+/// table of the ledger may be another one than before.
+async fn strange(aws: &Aws, in_force: &InForce) -> Option<(Region, usize)> {
+    if !in_force.is_untouched() {
+        return None;
+    }
+    let seat = &aws.environment.seat;
+    let images = aws.ec2.images_tagged(seat).await.inspect_err(left_out).ok()?;
+    Some((seat.clone(), images.0.len()))
+}
+
 /// Returns the queues with overdue work and no worker, the points that wait for their machine, and,
 /// if it is time to look, how long work is overdue. Every sweep asks the queues of the policies in
 /// force. Now and then all queues are asked, for leftovers of policies that are not in force any
@@ -108,7 +120,7 @@ async fn overdue(
         let since = in_flight.iter().map(|record| record.due_at).min();
         let Some(since) = since.filter(|since| *since <= now) else { continue };
         let claimed_until = match is_time_to_look || may_be_looked_after(&queue) {
-            true => aws.ledger.claimed_until(&queue).await?,
+            true => aws.ledger.claimed_until(&queue, now).await?,
             false => None,
         };
         if is_time_to_look {

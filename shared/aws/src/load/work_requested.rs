@@ -43,7 +43,9 @@ pub async fn sight(aws: &Aws, queue: &Queue, sight: Sight) -> Result<Seen, Failu
             let (holder, now) = (&aws.environment.stream, aws.clock.now());
             Seen::Lease { is_anothers: aws.ledger.is_leased_to_another(queue, holder, now).await? }
         }
-        Sight::Claim => Seen::Claim { until: aws.ledger.claimed_until(queue).await? },
+        Sight::Claim => {
+            Seen::Claim { until: aws.ledger.claimed_until(queue, aws.clock.now()).await? }
+        }
         Sight::Hints => Seen::Hints(aws.ledger.hints(&queue.region).await?),
         Sight::InFlight => Seen::InFlight(aws.ledger.queue(queue, None).await?),
     })

@@ -32,6 +32,7 @@ fn environment() -> Environment {
         stop_start_at_once: 0,
         allow_reboot: false,
         heal_gib_per_day: 1024,
+        template: None,
     }
 }
 

@@ -386,7 +386,7 @@ fn leases_and_claims_are_written_and_read_as_they_are_stored() {
         let found =
             [leased("other", 59).await, leased("other", 60).await, leased("holder", 0).await];
         assert_eq!(found, [true, false, false]);
-        let claimed = world.ledger.claimed_until(&confirm).await;
+        let claimed = world.ledger.claimed_until(&confirm, second(0)).await;
         assert_eq!(claimed.expect("the ledger can be read"), Some(second(30)));
     });
 }

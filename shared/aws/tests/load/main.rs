@@ -61,6 +61,7 @@ fn started(cloud: &Cloud, stream: &str) -> Aws {
         stop_start_at_once: 0,
         allow_reboot: false,
         heal_gib_per_day: 1024,
+        template: None,
     };
     Aws::start(environment, &cloud.sdk_config(SEAT))
 }

@@ -95,6 +95,14 @@ fn say_unreadable(decision: &mut Decision, unreadable: &[Unreadable]) {
 }
 
 impl InForce {
+    /// Tells whether nothing was ever in force: the ledger is new, or another table than before.
+    pub fn is_untouched(&self) -> bool {
+        self.policies.is_empty()
+            && self.unreadable.is_empty()
+            && self.regions.is_empty()
+            && self.identities.is_empty()
+    }
+
     /// The queues in which policies that are in force can have put something. What is still in
     /// flight of a policy that was removed, or is no longer about a region, may stand anywhere.
     pub fn queues(&self) -> BTreeSet<Queue> {

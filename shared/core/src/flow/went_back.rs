@@ -50,6 +50,8 @@ const WITNESS: &str = "witness";
 #[derive(Clone, Debug, Default)]
 pub struct WentBack {
     pub testimony: Testimony,
+    /// The images with our tag in the region of the seat, if the ledger has nothing in force.
+    pub strange: Option<(Region, usize)>,
     /// The request counters of the points that may be adopted.
     pub counters: BTreeMap<(InstanceId, PolicyName), RequestCounter>,
 }
@@ -206,6 +208,9 @@ pub fn decide(facts: &WentBack, in_force: &InForce, tagged: &Tagged, now: Timest
     let mut doubted = undecided(in_force, &facts.testimony, now);
     let doubts = doubts(in_force, &facts.testimony, now);
     if doubts.is_empty() {
+        if let Some((seat, images @ 1..)) = &facts.strange {
+            tell_of_strange(&mut decision, seat, *images, now);
+        }
         return Outcome { decision, doubted, ..Outcome::default() };
     }
     let found = found(tagged, &doubts, now);
@@ -281,6 +286,7 @@ fn tell_of_witness(
     let over = tagged.known.iter().filter(|known| match known.reason.code {
         Code::WitnessUnreadable => is_read,
         Code::LedgerWentBack => now.duration_since(known.seen_at) >= WENT_BACK_TOLD,
+        Code::LedgerEmpty => !in_force.is_untouched(),
         _ => false,
     });
     for known in over {
@@ -291,6 +297,22 @@ fn tell_of_witness(
             at: now,
         }));
     }
+}
+
+/// Reports that nothing is in force in the ledger, and that images of ours exist. Another table was
+/// the ledger before: a new name of the table makes a new one.
+fn tell_of_strange(decision: &mut Decision, seat: &Region, images: usize, now: Timestamp) {
+    let text = format!(
+        "no policy is in force, the ledger has nothing, and {images} images in this region have \
+         our tag: nothing is made; if the parameter TableName of the stack was changed, copy the \
+         old table by `afterimage rebuild --from`"
+    );
+    decision.command(Command::Report(Finding {
+        region: seat.clone(),
+        artefact: Subject::from(LEDGER),
+        reason: Reason::new(Code::LedgerEmpty, text),
+        seen_at: now,
+    }));
 }
 
 /// Reports that the ledger of a region went back. An earlier report gives way to this one.
