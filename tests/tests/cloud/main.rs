@@ -3,6 +3,7 @@
 mod bad_input;
 mod boto3;
 mod determinism;
+mod expansion;
 mod patterns;
 mod programs;
 mod sdk;

@@ -1,6 +1,6 @@
 //! Functions as they are declared, and who may invoke them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::environment;
 use super::spec::{FunctionSpec, check_variables, invalid};
@@ -114,6 +114,21 @@ pub fn add_permission(
     let statement = Statement { service: service.to_string(), source_arn };
     function.statements.insert(statement_id.to_string(), statement);
     Ok(())
+}
+
+/// The settings of a function.
+pub fn spec_of<'m>(model: &'m Model, function_arn: &str) -> Option<&'m FunctionSpec> {
+    model.lambda.functions.get(function_arn).map(|function| &function.spec)
+}
+
+/// The services that may invoke a function, each with the ARN on whose behalf.
+pub fn permissions_of<'m>(
+    model: &'m Model,
+    function_arn: &str,
+) -> BTreeSet<(&'m str, Option<&'m str>)> {
+    let function = model.lambda.functions.get(function_arn).into_iter();
+    let all = function.flat_map(|function| function.statements.values());
+    all.map(|one| (one.service.as_str(), one.source_arn.as_deref())).collect()
 }
 
 /// The execution environments that a function has now, the oldest first.

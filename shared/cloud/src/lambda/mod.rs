@@ -19,7 +19,8 @@ pub(crate) mod state;
 pub use code::{BoxFuture, Code, Context, Environment, Factory, FunctionError, Instance};
 pub use environment::{Ending, Job, NoJob, Take, end, finished, kill, start_failed, take};
 pub use function::{
-    add_function, add_permission, environments_of, exists, remove_function, set_variables,
+    add_function, add_permission, environments_of, exists, permissions_of, remove_function,
+    set_variables, spec_of,
 };
 pub use process::{Command, Exit, Launch, PREFIX, ProcessKeeper, Processes};
 pub use queue::{Refusal, enqueue, invoke_async};
