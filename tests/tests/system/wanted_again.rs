@@ -147,3 +147,23 @@ fn a_copy_whose_next_try_is_a_day_away_is_given_up_soon_after_its_policy_left_th
         assert_eq!(scene.the_point().await["status"], "protected");
     });
 }
+
+/// Nothing is left of the point, and it waits for the permission to begin again.
+#[test]
+fn a_point_that_waits_to_begin_again_is_lost_within_two_hours_after_its_policy_went() {
+    scene::play(async |scene| {
+        scene.protect_one(ON_STOP).await;
+        let denied = Rule::fail(When::Before, 403, "UnauthorizedOperation");
+        scene.fault(denied.action("CreateSnapshots"));
+        for region in PLACES {
+            scene.delete_images(region, true).await;
+        }
+        scene.pass(8 * AN_HOUR).await;
+        assert_eq!(scene.the_point().await["status"], "requested", "it waits");
+        scene.remove_policy("gold").await;
+        scene.pass(SOON + 20).await;
+        let found = scene.open_findings().await;
+        assert!(found.iter().all(|it| !it["reason"].contains("It is made again")), "{found:#?}");
+        assert_eq!(scene.the_point().await["status"], "lost");
+    });
+}

@@ -128,7 +128,8 @@ async fn overdue(
         }
         let is_claimed = claimed_until.is_some_and(|until| until > now);
         // What an obstacle holds up may be wanted no more, or under another key.
-        let is_news = queue.kind == Kind::Copy && is_time_to_look && have_changed;
+        let may_wait = matches!(queue.kind, Kind::Copy | Kind::Snapshot);
+        let is_news = may_wait && is_time_to_look && have_changed;
         if is_news || !(may_be_looked_after(&queue) && is_claimed) {
             overdue.push(queue);
         }
@@ -212,30 +213,35 @@ async fn wanted_again(
     let replicas: Vec<_> = points.values().flat_map(wanted_again::replicas_of).collect();
     let mut replicas = aws.ledger.replicas_of(&replicas).await?;
     if wanted_again::have_changed(in_force, now) {
-        let later = copies_later(aws, in_force, now).await?;
+        let (to_begin, later) = waiting_later(aws, in_force, now).await?;
         let ids: Vec<PointId> = later.iter().map(|replica| replica.point.clone()).collect();
         points.extend(aws.ledger.points(&ids).await?);
+        points.extend(to_begin.into_iter().map(|point| (point.id.clone(), point)));
         let key = |it: &Replica| (it.point.clone(), it.region.clone());
         replicas.extend(later.into_iter().map(|replica| (key(&replica), replica)));
     }
     Ok(WantedAgain { points, replicas })
 }
 
-/// Reads the copies that wait for a later time, in whatever region.
-async fn copies_later(
+/// Reads the points and copies that wait to begin at a later time, in whatever region.
+async fn waiting_later(
     aws: &Aws,
     in_force: &InForce,
     now: Timestamp,
-) -> Result<Vec<Replica>, Failure> {
-    let mut later = Vec::new();
+) -> Result<(Vec<Point>, Vec<Replica>), Failure> {
+    let (mut points, mut replicas) = (Vec::new(), Vec::new());
     for region in &in_force.regions {
-        let queue = Queue { region: region.clone(), kind: Kind::Copy };
-        let mut in_queue = aws.ledger.queue(&queue, None).await?;
-        in_queue.retain(|record| record.due_at > now);
-        in_queue.truncate(WANTED_AGAIN_MAX.saturating_sub(later.len()));
-        later.extend(aws.ledger.records(&in_queue, &queue).await?.1);
+        for kind in [Kind::Snapshot, Kind::Copy] {
+            let queue = Queue { region: region.clone(), kind };
+            let mut later = aws.ledger.queue(&queue, None).await?;
+            later.retain(|record| record.due_at > now);
+            later.truncate(WANTED_AGAIN_MAX.saturating_sub(points.len() + replicas.len()));
+            let (to_begin, copies) = aws.ledger.records(&later, &queue).await?;
+            points.extend(to_begin);
+            replicas.extend(copies);
+        }
     }
-    Ok(later)
+    Ok((points, replicas))
 }
 
 /// Reads the machines that carry a request, where a policy takes such requests, and wherever all

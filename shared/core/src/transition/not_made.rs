@@ -29,9 +29,7 @@ pub fn ended(
     if had_lost_all(point) {
         // One that could only not begin in time begins again.
         let refused = (event != Event::Miss).then(|| Refused { at: now, reason: reason.clone() });
-        let mut after = lost_again(point, reason)?.due_now(now);
-        // Nothing was made again.
-        after.healed.pop();
+        let after = lost_again(point, reason)?.due_now(now);
         return Ok(Point { refused: refused.map(Box::new), ..after });
     }
     let after = point.after(event)?;
@@ -44,6 +42,8 @@ pub fn ended(
 /// Something was begun.
 pub fn lost_again(point: &Point, reason: Reason) -> Result<Point, IllegalTransition> {
     let mut after = point.after(Event::LoseAll)?;
+    // Nothing was made again.
+    after.healed.pop();
     if let Some(made) = after.before.take() {
         let is_set = |left: &ResourceId| match left {
             ResourceId::Snapshot(id) => made.snapshots.values().any(|of_set| of_set == id),

@@ -146,7 +146,8 @@ pub fn given_up(point: &Point, reason: Reason, now: Timestamp) -> Result<Point, 
         if not_made::had_lost_all(&requested) {
             let refused = Some(Box::new(Refused { at: now, reason: reason.clone() }));
             let after = not_made::lost_again(&requested, reason)?.due_now(now);
-            return Ok(Point { refused, ..after });
+            // It was made again, and is of no use.
+            return Ok(Point { refused, healed: requested.healed, ..after });
         }
     }
     let point = shed(point).after(Event::Fail)?;
