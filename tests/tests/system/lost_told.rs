@@ -1,6 +1,10 @@
 //! A finding of a loss says what is done about it, or why nothing is done.
 
-use crate::scene::{self, FRANKFURT, HOME, INTO_IRELAND, IRELAND, Item, ON_STOP, Scene, codes};
+use afterimage_cloud::faults::{Rule, When};
+
+use crate::scene::{
+    self, EVERY_SIX_HOURS, FRANKFURT, HOME, INTO_IRELAND, IRELAND, Item, ON_STOP, Scene, codes,
+};
 
 const AN_HOUR: u64 = 60;
 const PLACES: [&str; 3] = [HOME, IRELAND, FRANKFURT];
@@ -145,6 +149,44 @@ fn the_finding_of_a_place_that_was_lost_again_follows_what_is_left() {
         let told = found.iter().find(|it| it["region"] == IRELAND).expect("it is told");
         assert!(!told["reason"].contains("has it made again"), "heal refuses it: {told:#?}");
         assert!(told["reason"].contains("no image of the point is left"), "{told:#?}");
+    });
+}
+
+#[test]
+fn a_place_that_was_lost_again_is_left_to_a_person_for_as_long_as_it_takes() {
+    scene::play(async |scene| {
+        scene.protect_one(ON_STOP).await;
+        for _ in 0..3 {
+            scene.delete_images(IRELAND, true).await;
+            scene.pass(AN_HOUR).await;
+        }
+        let copies = scene.count("CopyImage", IRELAND);
+        scene.pass(8 * 24 * AN_HOUR).await;
+        assert_eq!(scene.open_codes().await, ["lost-again"]);
+        assert_eq!(scene.count("CopyImage", IRELAND), copies, "nobody asked for it");
+    });
+}
+
+/// Its copy is refused, the image that it would be copied from is disabled, and a newer point is
+/// good.
+#[test]
+fn a_lost_image_whose_source_is_disabled_is_not_said_to_be_made_again_once_a_newer_is_good() {
+    scene::play(async |scene| {
+        scene.protect_one(ON_STOP).await;
+        let refused = Rule::fail(When::Before, 403, "UnauthorizedOperation");
+        scene.fault(refused.action("CopyImage").region(IRELAND));
+        scene.delete_images(IRELAND, true).await;
+        scene.pass(AN_HOUR).await;
+        let source = scene.available(HOME).await.remove(0);
+        let call = scene.ec2(HOME).disable_image().image_id(&source.id);
+        call.send().await.expect("it is disabled");
+        scene.policies(EVERY_SIX_HOURS).await;
+        scene.pass(6 * AN_HOUR).await;
+        scene.no_more_faults();
+        scene.pass(3 * AN_HOUR).await;
+        let losses = scene.losses().await;
+        assert_eq!(losses.len(), 1, "{losses:#?}");
+        assert!(!losses[0]["reason"].contains("It is made again"), "{losses:#?}");
     });
 }
 

@@ -63,7 +63,7 @@ pub struct Input {
     /// The keys of [`keys::to_read`], as KMS tells of them. A key that is missing here could not be
     /// read.
     pub keys: Keys,
-    /// The summaries of the machines of replicas that have failed before.
+    /// The summaries of the machines of replicas that have failed before, or had lost their image.
     pub summaries: BTreeMap<InstanceId, MachineSummary>,
     /// What the region has of [`before_copy::to_read`]; none if it could not be read.
     pub there: Option<There>,
@@ -80,7 +80,9 @@ impl Input {
 /// Returns the facts that have to be read before anything is decided.
 pub(super) fn needs(replicas: &[Replica], now: Timestamp) -> Needs {
     let taken = replicas.iter().filter(|replica| is_taken(replica) && replica.step.is_due(now));
-    let failed = replicas.iter().filter(|replica| replica.step.failures > 0);
+    // They may make way for a newer one that is there.
+    let may_be_old = |replica: &&Replica| replica.step.failures > 0 || replica.lost.is_some();
+    let failed = replicas.iter().filter(may_be_old);
     Needs {
         names: taken.map(copy_image::name).collect(),
         points: replicas.iter().map(|replica| replica.point.clone()).collect(),
@@ -232,8 +234,6 @@ fn turns<'a>(input: &'a Input, obstacles: &Obstacles) -> Turns<'a> {
     let due = input.replicas.iter().filter(|replica| replica.step.is_due(input.now));
     let mut due: Vec<(&Point, &Replica)> =
         due.filter_map(|replica| Some((input.points.get(&replica.point)?, replica))).collect();
-    // Somebody disabled the image, and can enable it.
-    due.retain(|(point, replica)| !waits_for_source(point, replica));
     // The newest of a machine and policy takes over the place of the oldest, or a machine that is
     // imaged often would never come to its turn.
     let mut first: BTreeMap<(&InstanceId, &PolicyName), Option<Timestamp>> = BTreeMap::new();
@@ -245,7 +245,8 @@ fn turns<'a>(input: &'a Input, obstacles: &Obstacles) -> Turns<'a> {
         let deadline = deadline(point, replica).unwrap_or(Timestamp::MAX);
         (deadline, first.get(&line(point)).copied(), &replica.point, &replica.region)
     });
-    let newest = newest(&due, &input.summaries);
+    let can_begin = |(point, replica): &&(&Point, &Replica)| !waits_for_source(point, replica);
+    let newest = newest(due.iter().filter(can_begin), &input.summaries);
     let mut turns = Turns::default();
     let mut probes: BTreeMap<Cause, (bool, u32, usize)> = BTreeMap::new();
     let mut free: BTreeSet<usize> = BTreeSet::new();
@@ -255,7 +256,9 @@ fn turns<'a>(input: &'a Input, obstacles: &Obstacles) -> Turns<'a> {
             turns.there.push((point, replica));
             continue;
         }
-        let may_begin = replica.status == ReplicaStatus::Waiting && !is_source_gone(point, replica);
+        let waits_for_source = waits_for_source(point, replica);
+        let is_source_gone = !waits_for_source && is_source_gone(point, replica);
+        let may_begin = replica.status == ReplicaStatus::Waiting && !is_source_gone;
         if let Some(reason) = unwanted(point, replica, &input.in_force).filter(|_| may_begin) {
             turns.unwanted.push((point, replica, reason));
             continue;
@@ -274,6 +277,10 @@ fn turns<'a>(input: &'a Input, obstacles: &Obstacles) -> Turns<'a> {
         let makes_way = replica.status == ReplicaStatus::Waiting && !replica.heal_asked;
         if let Some((_, newer)) = newer.filter(|_| makes_way) {
             turns.superseded.push((point, replica, newer));
+            continue;
+        }
+        // Somebody disabled the image, and can enable it.
+        if waits_for_source {
             continue;
         }
         match obstacles.stand(&causes(point, replica), input.now) {
@@ -303,10 +310,13 @@ type Newest<'a> = BTreeMap<(&'a InstanceId, &'a PolicyName), (Timestamp, &'a Poi
 /// Returns the newest good point of each machine and policy that waits for its copy, or has it.
 /// The worker that makes lost places again goes by the same: a copy that makes way is not asked for
 /// by that worker again.
-fn newest<'a>(
-    due: &[(&'a Point, &'a Replica)],
+fn newest<'a, 'b>(
+    due: impl Iterator<Item = &'b (&'a Point, &'a Replica)>,
     summaries: &'a BTreeMap<InstanceId, MachineSummary>,
-) -> Newest<'a> {
+) -> Newest<'a>
+where
+    'a: 'b,
+{
     let mut newest: Newest<'a> = BTreeMap::new();
     for (point, replica) in due {
         let (instance, policy) = line(point);

@@ -117,10 +117,12 @@ pub(super) fn no_more_lost_again(
 ) {
     let was_again = known.is_some_and(|known| known.code == Code::LostAgain);
     let told = finding(lost, place, (&gone(&lost.to_string(), place.0, None), done), now);
-    if was_again && told.reason.code == Code::Lost && !matches!(done, Done::Again(_)) {
+    if was_again && told.reason.code == Code::Lost {
         let (region, artefact) = (told.region.clone(), told.artefact.clone());
         builder.resolve(Resolved { region, artefact, code: Code::LostAgain, at: now });
-        builder.report(told);
+        if !matches!(done, Done::Again(_)) {
+            builder.report(told);
+        }
     }
 }
 

@@ -537,7 +537,7 @@ fn lose(
             let is_of_finding = replica.is_some() || reason.code == Code::Withdrawn;
             // Nor is that of a replica, which changes without its point.
             let kept = match is_of_finding {
-                true => Reason { code: kept_code(reason), text: gone.text.clone() },
+                true => gone.clone(),
                 false => reason.clone(),
             };
             (Done::Nothing(words, reason.clone()), kept)
@@ -550,11 +550,6 @@ fn lose(
         builder.report(finding);
     }
     kept
-}
-
-/// Returns the code that a point keeps of the loss of a replica.
-fn kept_code(reason: &Reason) -> Code {
-    if reason.code == Code::LostAgain { Code::LostAgain } else { Code::Lost }
 }
 
 /// Returns the artefact at home that a look is about: the image, or the first snapshot that is not

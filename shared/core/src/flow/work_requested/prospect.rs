@@ -179,7 +179,17 @@ fn left_to_person(facts: &Facts, region: &Region, healed: &[Timestamp]) -> Optio
         let text = format!("a person called off the image in {region}");
         return Some(Wait { reason: lost(text), look_after: None });
     }
-    if loss::is_worn_out(healed, *now) {
+    // Once it is left to a person, it is, until that person has it made again or calls it off.
+    let known = match *region == point.home {
+        true => point.reason.as_ref(),
+        false => {
+            let mut replicas = facts.replicas.iter();
+            let replica = replicas.find(|replica| replica.region == *region);
+            replica.and_then(|replica| replica.reason.as_ref())
+        }
+    };
+    let is_left = known.is_some_and(|known| known.code == Code::LostAgain);
+    if is_left || loss::is_worn_out(healed, *now) {
         let reason = Reason::new(Code::LostAgain, worn_out(point, region));
         return Some(Wait { reason, look_after: Some(HEAL_AGAIN) });
     }
