@@ -254,9 +254,12 @@ fn what_is_restored_in_a_place_that_was_called_off_is_there() {
     }
 }
 
+/// What restores the image of each region.
+type Restores = Vec<(&'static str, Box<dyn Fn(&Served)>)>;
+
 /// A point of a machine that is terminated, with replicas in two regions, all of whose images are
 /// deleted. Returns what restores each of them.
-fn all_lost() -> (Served, String, Vec<(&'static str, Box<dyn Fn(&Served)>)>) {
+fn all_lost() -> (Served, String, Restores) {
     let served = Served::start_with(&["--recycle-bin-days", "30"]);
     let both = ASKED_FOR.replace("eu-west-1}", "eu-west-1}, {region: eu-central-1}");
     served.says(&["policy", "apply", "-", "--yes"], &both);
