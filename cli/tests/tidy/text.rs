@@ -10,7 +10,7 @@ const LINE_CHARS_MAX: usize = 100;
 
 /// A template is one document: what belongs to a stack cannot be moved into another file without
 /// becoming another stack. It is data, a list of resources that are read one by one.
-const TEMPLATE_LINES_MAX: usize = 1000;
+const TEMPLATE_LINES_MAX: usize = 1_100;
 
 /// What is left for later, or kept from the compiler where clippy does not look: it knows of no
 /// comments, and `allow_attributes` not of an attribute for a whole file.

@@ -222,7 +222,7 @@ fn a_point_without_its_replica_has_lost_it_and_it_is_made_again_at_once() {
 fn a_replica_that_is_there_and_disabled_is_of_no_use_until_it_is_enabled() {
     let state = |number, state| ObservedImage { state, ..copy(number, 1, number - 5) };
     let disabled = state(5, ImageState::Disabled);
-    let found = decide(&seen(&[image(1, [11, 12], 0)], &set(), &[disabled.clone()]));
+    let found = decide(&seen(&[image(1, [11, 12], 0)], &set(), std::slice::from_ref(&disabled)));
     let (point, replica) = (the_point(&found), &found.points[0].replicas[0]);
     assert_eq!((replica.status, &replica.image), (ReplicaStatus::Unusable, &Some(ami(5))));
     assert_eq!(point.replicas, BTreeMap::from([(region(IRELAND), Place::Unusable)]));

@@ -108,8 +108,9 @@ impl Ledger {
         call.send().await.map(|_| ()).map_err(|error| self.write_failed(error))
     }
 
-    /// Removes a policy and its cursors. A policy of that name that comes later starts anew. The time
-    /// is written first: within an hour, the sweep looks at what waits for a policy that is gone.
+    /// Removes a policy and its cursors. A policy of that name that comes later starts anew. The
+    /// time is written first: within an hour, the sweep looks at what waits for a policy that is
+    /// gone.
     ///
     /// # Errors
     /// The ledger cannot be read or written.

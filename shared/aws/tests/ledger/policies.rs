@@ -81,6 +81,7 @@ fn all_that_is_in_force_is_one_request() {
             unread_keys: unread_keys(),
             still: still(),
             applied_at: ["gold", "silver"].map(|name| (policy_name(name), second(0))).into(),
+            removed_at: None,
             roster: Default::default(),
             brakes: Default::default(),
             identities: Default::default(),

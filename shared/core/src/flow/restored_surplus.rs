@@ -105,7 +105,8 @@ fn reason(region: &Region, image: &AmiId, place: &PlaceNow) -> Reason {
         Some(instead) if *is_unusable => format!(
             "{image} in {region} is ours, and EC2 lists it as available. {point} has {instead} in \
              its place, which cannot be used now, and does not take this one back. Unless its key \
-             is gone, machines can be started from it by hand. Keep it at least until the other can be used again"
+             is gone, machines can be started from it by hand. Keep it at least until the other can \
+             be used again"
         ),
         Some(instead) => {
             let made = made_at.map_or(String::new(), |at| {
@@ -120,7 +121,8 @@ fn reason(region: &Region, image: &AmiId, place: &PlaceNow) -> Reason {
         None => format!(
             "{image} in {region} is ours, and EC2 lists it as available. {point} had another image \
              in its place, which is lost, and does not take this one back. Unless its key is gone, \
-             machines can be started from it by hand. Keep it at least until the place is made again"
+             machines can be started from it by hand. Keep it at least until the place is made \
+             again"
         ),
     };
     Reason::new(Code::Surplus, text)

@@ -1,8 +1,8 @@
 //! Places that were given up because their policy did not want them, or that stayed lost because it
 //! said so, and that it wants again: they are taken up within an hour after the policy was applied.
 //! Lost places and copies that wait for a later time, and that nobody wants any more, are looked at
-//! as soon: the worker gives them up. So are points that wait to begin, and whose policy is gone, and
-//! copies for which the policy names another key by now.
+//! as soon: the worker gives them up. So are points that wait to begin, and whose policy is gone,
+//! and copies for which the policy names another key by now.
 //!
 //! Of lost and withdrawn places, only those of the newest good point of a machine and policy are
 //! looked at, because only that is made whole. Its summary names it. What waits stands in its
@@ -56,8 +56,8 @@ pub fn is_time(in_force: &InForce, now: Timestamp) -> bool {
     have_changed(in_force, now) || brakes.any(|brake| brake.is_engaged(now))
 }
 
-/// Tells whether policies were applied or removed of late, so that what waits for a later time is to
-/// be read.
+/// Tells whether policies were applied or removed of late, so that what waits for a later time is
+/// to be read.
 pub fn have_changed(in_force: &InForce, now: Timestamp) -> bool {
     applied(in_force, now).next().is_some() || is_removed(in_force, now)
 }
