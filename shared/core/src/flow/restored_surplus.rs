@@ -105,8 +105,8 @@ fn reason(region: &Region, image: &AmiId, place: &PlaceNow) -> Reason {
         Some(instead) if *is_unusable => format!(
             "{image} in {region} is ours, and EC2 lists it as available. {point} has {instead} in \
              its place, which cannot be used now, and does not take this one back. Unless its key \
-             is gone, machines can be started from it by hand. Keep it at least until the other can \
-             be used again"
+             is gone, machines can be started from it by hand. Keep it at least until the other \
+             can be used again"
         ),
         Some(instead) => {
             let made = made_at.map_or(String::new(), |at| {
