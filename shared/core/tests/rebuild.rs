@@ -240,6 +240,17 @@ fn a_replica_that_is_there_and_disabled_is_of_no_use_until_it_is_enabled() {
     }
 }
 
+/// The image at home is gone, and its only copy is disabled.
+#[test]
+fn a_point_is_known_by_a_copy_that_is_disabled() {
+    let copy = ObservedImage { state: ImageState::Disabled, ..copy(5, 1, 0) };
+    let found = decide(&seen(&[], &[], &[copy]));
+    let point = the_point(&found);
+    assert_eq!((point.status, &point.lost), (Status::Imaged, &Some(ami(1))));
+    assert_eq!(point.home_place, Place::Lost);
+    assert_eq!(point.replicas, BTreeMap::from([(region(IRELAND), Place::Unusable)]));
+}
+
 #[test]
 fn a_replica_in_a_region_that_was_not_listed_is_undecided() {
     let mut seen = whole();

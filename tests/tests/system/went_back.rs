@@ -226,6 +226,26 @@ fn an_empty_ledger_that_gets_its_policies_hours_later_makes_no_image_again() {
     }
 }
 
+/// The image at home and its snapshots are gone, so that nothing at home names the other regions.
+#[test]
+fn an_empty_ledger_knows_a_point_by_its_copies_whenever_its_policies_come() {
+    for minutes in [0, 67, 6 * 60] {
+        scene::play(async |scene| {
+            scene.protect_one(ON_STOP).await;
+            scene.delete_images(HOME, true).await;
+            scene.put_back(&[]).await;
+            scene.pass(minutes).await;
+            scene.policies(ON_STOP).await;
+            scene.pass(180).await;
+            assert_eq!(scene.count("CreateSnapshots", HOME), 1, "after {minutes} minutes");
+            let point = scene.the_point().await;
+            assert_eq!(point["status"], "protected", "after {minutes} minutes: {point:#?}");
+            assert_eq!(scene.findings_of("foreign").await, Vec::<Item>::new());
+            assert_eq!(scene.available(HOME).await.len(), 1, "it is copied back");
+        });
+    }
+}
+
 #[test]
 fn without_its_witness_an_empty_ledger_makes_them_again_and_says_what_it_cannot_tell() {
     let mut stage = Stage::default();

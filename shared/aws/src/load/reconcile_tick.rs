@@ -331,7 +331,7 @@ async fn everything(
         suspects.extend(found.into_iter().cloned());
         tagged.keys.insert(region.clone(), keys);
         tagged.vouched.insert(region.clone(), vouched);
-        let more = went_back::regions_of_replicas(&images.0, doubts);
+        let more = went_back::regions_of_replicas(&images.0, &snapshots.0, doubts);
         regions.extend(more.into_iter().filter(|region| listed.insert(region.clone())));
         tagged.unlisted.insert(region.clone(), unlisted);
         tagged.held.insert(region.clone(), held);

@@ -13,8 +13,8 @@
 //! A replica in a region that was not listed is undecided: the worker that copies looks for it
 //! before it makes any ([`crate::flow::work_requested::copy`]).
 //!
-//! The doubt ends when all regions were listed, and nothing of ours is pending that the ledger does
-//! not know; after [`DOUBT_MAX`] in any case. Until then, nothing with our tag of that home is
+//! The doubt ends when there are policies, all regions were listed, and nothing of ours is pending
+//! that the ledger does not know; after [`DOUBT_MAX`] in any case. Until then, nothing with our tag of that home is
 //! called foreign.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +28,7 @@ use crate::ids::{InstanceId, PolicyName, Region};
 use crate::limits::{CLOCK_SKEW, DOUBT_MAX, WENT_BACK_TOLD};
 use crate::machine::State;
 use crate::names::TAG_POINT;
-use crate::observed::{Complete, ImageState, ObservedImage, SnapshotState};
+use crate::observed::{Complete, ImageState, ObservedImage, ObservedSnapshot, SnapshotState};
 use crate::point::Point;
 use crate::reason::{Code, Reason};
 use crate::rebuild::{self, Found, Rebuilt, Seen};
@@ -131,13 +131,16 @@ fn unknown(tagged: &Tagged, doubts: &BTreeMap<Region, Doubt>) -> BTreeSet<PointI
     labels.filter(is_unknown).map(|label| label.point).collect()
 }
 
-/// Returns the regions that images with a home in a doubted region name for a replica. An empty
-/// ledger may not know them.
-pub fn regions_of_replicas<'a>(
-    images: impl IntoIterator<Item = &'a ObservedImage>,
+/// Returns the regions that images and snapshots with a home in a doubted region name for a replica.
+/// An empty ledger may not know them.
+pub fn regions_of_replicas(
+    images: &[ObservedImage],
+    snapshots: &[ObservedSnapshot],
     doubts: &BTreeMap<Region, Doubt>,
 ) -> BTreeSet<Region> {
-    let labels = images.into_iter().filter_map(|image| Label::read(&image.tags).ok());
+    let tags = images.iter().map(|image| &image.tags);
+    let tags = tags.chain(snapshots.iter().map(|snapshot| &snapshot.tags));
+    let labels = tags.filter_map(|tags| Label::read(tags).ok());
     let labels = labels.filter(|label| doubts.contains_key(&label.home));
     labels.flat_map(|label| label.replicas).collect()
 }
@@ -231,12 +234,15 @@ pub fn decide(facts: &WentBack, in_force: &InForce, tagged: &Tagged, now: Timest
     // A ledger that is empty knows no region, and not that of the doubt either.
     let mut regions = in_force.regions.iter().chain(doubts.keys());
     let are_all_listed = regions.all(|region| tagged.images.contains_key(region));
+    // Until there are policies, nobody knows all regions that may have replicas.
+    let are_regions_known = !in_force.policies.is_empty() || !in_force.unreadable.is_empty();
     let pending = pending(tagged, &doubts);
     for (region, doubt) in &doubts {
         let is_of = |rebuilt: &&Rebuilt| rebuilt.point.home == *region;
         let count = found.points.iter().filter(is_of).count();
         // What is adopted may be written by somebody else at this moment. The next sweep sees it.
-        let is_done = are_all_listed && count == 0 && !pending.contains(region);
+        let is_quiet = count == 0 && !pending.contains(region);
+        let is_done = are_all_listed && are_regions_known && is_quiet;
         if count > 0 {
             report(&mut decision, region, count, found.unusable.len(), now);
         }

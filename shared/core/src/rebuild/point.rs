@@ -116,7 +116,7 @@ fn of_copies<'a>(group: &Group<'a>, listed: &BTreeSet<&Region>) -> Option<Home<'
         };
         if let Some(source) = replicas::copied_from(image).filter(|_| is_wanted)
             && !is_there(source)
-            && image.seen.state == ImageState::Available
+            && matches!(image.seen.state, ImageState::Available | ImageState::Disabled)
         {
             copies.entry(source).or_default().push(image);
         }

@@ -340,8 +340,16 @@ fn put_off_elsewhere(
         Some(after) => loss::looked_at(&replica.step, after, now),
         None => replica.step.settled(),
     };
-    let reason = Some(reason.clone());
-    let change = Change::replica(Replica { step, reason, ..replica.clone() });
+    let told = point.reason.as_ref() != Some(reason) && replica.lost.is_none();
+    let after = Replica { step, reason: Some(reason.clone()), ..replica.clone() };
+    // A replica that a rebuild did not find has no image that a finding could be about.
+    let change = match told && point.status == Status::Imaged && !loss::lacks_home(point) {
+        true => {
+            let point = Point { reason: Some(reason.clone()), ..point.clone() };
+            summary::recorded(point).with(Write::replica(after))
+        }
+        false => Change::replica(after),
+    };
     builder.record(losses::telling_again(builder, point, change, input));
 }
 
