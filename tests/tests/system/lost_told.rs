@@ -231,3 +231,43 @@ fn the_reason_of_a_point_is_not_about_a_place_that_can_be_used_again() {
         });
     }
 }
+
+/// The image at home cannot be registered again for a day.
+#[test]
+fn a_replica_that_is_made_again_counts_while_the_image_at_home_waits() {
+    scene::play(async |scene| {
+        scene.protect_one(ON_STOP).await;
+        let fails = Rule::fail(When::Before, 400, "InvalidRequest").action("RegisterImage");
+        scene.fault(fails.region(HOME));
+        scene.delete_images(HOME, false).await;
+        scene.delete_images(FRANKFURT, true).await;
+        scene.pass(4 * AN_HOUR).await;
+        assert_eq!(scene.available(FRANKFURT).await.len(), 1, "it is copied from Ireland");
+        let good = scene.good().await.expect("a replica is there");
+        let replicas = good["replicas"].as_array().expect("a list");
+        assert_eq!(replicas.len(), 2, "{good:#}");
+    });
+}
+
+/// The only image that a lost one can be copied from is of no use for some time.
+#[test]
+fn a_lost_image_is_made_again_at_once_when_its_source_can_be_used_again() {
+    for source in [HOME, IRELAND] {
+        scene::play(async |scene| {
+            scene.protect_one(ON_STOP).await;
+            let image = scene.available(source).await.remove(0);
+            let call = scene.ec2(source).disable_image().image_id(&image.id);
+            call.send().await.expect("it is disabled");
+            scene.pass(AN_HOUR).await;
+            let others = PLACES.into_iter().filter(|region| *region != source);
+            for region in others {
+                scene.delete_images(region, true).await;
+            }
+            scene.pass(AN_HOUR).await;
+            let call = scene.ec2(source).enable_image().image_id(&image.id);
+            call.send().await.expect("it is enabled");
+            scene.pass(100).await;
+            assert_eq!(scene.the_point().await["status"], "protected", "{source}");
+        });
+    }
+}

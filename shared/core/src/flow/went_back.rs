@@ -14,8 +14,8 @@
 //! before it makes any ([`crate::flow::work_requested::copy`]).
 //!
 //! The doubt ends when there are policies, all regions were listed, and nothing of ours is pending
-//! that the ledger does not know; after [`DOUBT_MAX`] in any case. Until then, nothing with our tag of that home is
-//! called foreign.
+//! that the ledger does not know; after [`DOUBT_MAX`] in any case. Until then, nothing with our tag
+//! of that home is called foreign.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -131,8 +131,8 @@ fn unknown(tagged: &Tagged, doubts: &BTreeMap<Region, Doubt>) -> BTreeSet<PointI
     labels.filter(is_unknown).map(|label| label.point).collect()
 }
 
-/// Returns the regions that images and snapshots with a home in a doubted region name for a replica.
-/// An empty ledger may not know them.
+/// Returns the regions that images and snapshots with a home in a doubted region name for a
+/// replica. An empty ledger may not know them.
 pub fn regions_of_replicas(
     images: &[ObservedImage],
     snapshots: &[ObservedSnapshot],

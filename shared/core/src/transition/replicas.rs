@@ -7,14 +7,19 @@ use crate::change::{Change, Write};
 use crate::point::{Place, Point, Replica};
 use crate::reason::{Code, Reason};
 use crate::status::{Event, IllegalTransition, Status};
+use crate::summary::{Good, News, Summary};
 use crate::transition::{retry, summary};
 
-/// Records replicas of one point that came to rest: available, lost or withdrawn. The point has
-/// places only while it is imaged; elsewhere the replicas are recorded alone.
+/// Records replicas of one point that came to rest: available, lost or withdrawn. A point that is
+/// lost, or has not been imaged, has no places: its replicas are recorded alone. One whose image at
+/// home is being made again has them.
 ///
 /// # Errors
 /// The point cannot take its places in its status.
 pub fn settled(point: &Point, replicas: Vec<Replica>) -> Result<Change, IllegalTransition> {
+    if is_made_again(point) {
+        return Ok(beside_home(point, replicas));
+    }
     if point.status != Status::Imaged {
         let writes = replicas.into_iter().map(Write::replica).collect();
         return Ok(Change { writes, summary: None });
@@ -23,6 +28,27 @@ pub fn settled(point: &Point, replicas: Vec<Replica>) -> Result<Change, IllegalT
     let summary = summary::of(&point);
     let replicas = replicas.into_iter().map(Write::replica);
     Ok(Change { writes: [Write::point(point)].into_iter().chain(replicas).collect(), summary })
+}
+
+/// Tells whether the image of a point at home waits to be made again, from its snapshots. While the
+/// call is under way, its worker writes the point, and takes the replicas as they are then.
+fn is_made_again(point: &Point) -> bool {
+    point.status == Status::Ready && !point.replicas.is_empty()
+}
+
+/// Records replicas of a point whose image at home is being made again.
+fn beside_home(point: &Point, replicas: Vec<Replica>) -> Change {
+    let mut point = point.clone();
+    for replica in replicas.iter().filter(|replica| replica.region != point.home) {
+        let place = Place::from(replica.status);
+        if place != Place::Underway {
+            point.replicas.insert(replica.region.clone(), place);
+        }
+    }
+    let good = Good::of(&point).map(News::Good);
+    let summary = good.map(|good| Summary::of(&point).telling(good));
+    let replicas = replicas.into_iter().map(Write::replica);
+    Change { writes: [Write::point(point)].into_iter().chain(replicas).collect(), summary }
 }
 
 /// Returns the point once these replicas have their places, as [`judged`] has it.

@@ -136,8 +136,11 @@ fn tell_key_at_home(builder: &mut DecisionBuilder, point: &Point, reason: &Reaso
         Use::Unusable(which) | Use::Gone(which)
             if *reason == prospect::back_under(point, &which) =>
         {
-            let (reason, seen_at) = (reason.clone(), input.now);
-            builder.report(Finding { region, artefact, reason, seen_at });
+            let told = Finding { region, artefact, reason: reason.clone(), seen_at: input.now };
+            builder.report(told.clone());
+            if point.reason.as_ref() != Some(reason) {
+                builder.reword(told);
+            }
         }
         Use::Usable if point.reason.as_ref() != Some(reason) => {
             let (code, at) = (Code::KeyUnusable, input.now);

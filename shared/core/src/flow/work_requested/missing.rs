@@ -22,6 +22,7 @@ use super::images::Input;
 use super::key_gone::{self, Found};
 use super::losses::{self, Done};
 use super::prospect::{self, Prospect};
+use super::restored;
 use crate::change::{Change, Write};
 use crate::command::Resolved;
 use crate::ids::{AmiId, InstanceId, Region, ResourceId, SnapshotId};
@@ -76,7 +77,10 @@ pub fn machines_to_recall(
         let is_missing = is_point_due(point, now) && !shown.is_fine(point.image.as_ref());
         // It has replicas already, because its image was made before.
         let is_made_again = point.status.phase() == Phase::Pending && !point.replicas.is_empty();
-        is_missing || is_made_again
+        // What is lost can be made from it.
+        let is_source = point.home_place == Place::Unusable
+            && point.replicas.values().any(|place| *place == Place::Lost);
+        is_missing || is_made_again || is_source && is_point_due(point, now)
     });
     let elsewhere = replicas.iter().filter(|replica| {
         let is_fine = shown.is_fine(replica.image.as_ref());
@@ -84,7 +88,8 @@ pub fn machines_to_recall(
         // They can be copied from it.
         let mut others = others.into_iter().flatten();
         let are_lost = others.any(|(other, at)| *other != replica.region && *at == Place::Lost);
-        let is_source = replica.status == ReplicaStatus::Pending && is_fine && are_lost;
+        let may_come = matches!(replica.status, ReplicaStatus::Pending | ReplicaStatus::Unusable);
+        let is_source = may_come && is_fine && are_lost;
         is_source || is_replica_due(replica, now) && !is_fine
     });
     let machines = at_home.map(|point| point.instance().clone());
@@ -309,7 +314,10 @@ fn look_at_home(
         builder.say(&point.id, reason.clone());
     }
     let lost = (after.home_place == Place::Lost).then(|| braking.lose(home));
-    let change = losses::telling(builder, &after, Change::point(after.clone()), input);
+    let mut change = losses::telling(builder, &after, Change::point(after.clone()), input);
+    if is_unusable && after.home_place == Place::Available {
+        change.writes.extend(lost_elsewhere(builder, point, home, input));
+    }
     builder.record(lost.into_iter().fold(change, Change::with));
     Ok(())
 }
@@ -348,7 +356,7 @@ fn look_at_replica(
             let after = Replica { reason: other.clone(), ..clear() };
             (Point { reason: other, ..point.clone() }, after)
         }
-        (Seen::There, true) => return usable_again(builder, point, clear()),
+        (Seen::There, true) => return usable_again(builder, point, clear(), input),
         (Seen::KeyGone(which), _) => match key_gone::elsewhere(point, replica, &which, now)? {
             Found::New((point, after)) => {
                 if after.status == ReplicaStatus::Lost {
@@ -434,10 +442,26 @@ fn usable_again(
     builder: &mut DecisionBuilder,
     point: &Point,
     replica: Replica,
+    input: &Input,
 ) -> Result<(), Illegal> {
     let after = Replica { reason: None, ..replica.after(ReplicaEvent::Restore)? };
-    builder.record(replicas::settled(&without_reason(point), vec![after])?);
+    let lost = lost_elsewhere(builder, point, &after.region, input);
+    let mut change = replicas::settled(&without_reason(point), vec![after])?;
+    change.writes.extend(lost);
+    builder.record(change);
     Ok(())
+}
+
+/// Has the replicas of a point looked at that are lost, because an image in another region can be
+/// used again.
+fn lost_elsewhere(
+    builder: &mut DecisionBuilder,
+    point: &Point,
+    region: &Region,
+    input: &Input,
+) -> Vec<Write> {
+    let others = healing::replicas_of(point, input).filter(|other| other.region != *region);
+    restored::lost_elsewhere(builder, others, input.now)
 }
 
 /// Returns the point without a reason for which a place is of no use: that of the place that can be
