@@ -47,9 +47,13 @@ def resources(name, parameters):
     template = yaml_parse(text)
     if "Transform" in template:
         template = expansion.expand(text, parameters, region)
-    queue = "AWS::SQS::Queue"
-    refs = {id: f"https://sqs/{id}" if resource["Type"] == queue else id
-            for id, resource in template["Resources"].items()}
+    def ref(id, resource):
+        if resource["Type"] == "AWS::SQS::Queue":
+            return f"https://sqs/{id}"
+        # Of a rule on a bus of its own.
+        return f"bus|{id}" if "EventBusName" in resource.get("Properties", {}) else id
+
+    refs = {id: ref(id, resource) for id, resource in template["Resources"].items()}
     request = {"account": "123456789012", "region": region, "stack_name": "afterimage",
                "parameters": parameters, "resources": refs}
     return expansion.Stack(template, request).resources()

@@ -135,6 +135,10 @@ class Stack:
             return self.substituted(*argument)
         if function == "Fn::Join":
             return argument[0].join(argument[1])
+        if function == "Fn::Split":
+            return argument[1].split(argument[0])
+        if function == "Fn::Select":
+            return argument[1][int(argument[0])]
         if function == "Fn::Equals":
             return str(argument[0]) == str(argument[1])
         if function == "Fn::Not":

@@ -271,3 +271,22 @@ fn a_lost_image_is_made_again_at_once_when_its_source_can_be_used_again() {
         });
     }
 }
+
+/// The image that it would be copied from is disabled while the copy waits.
+#[test]
+fn a_lost_image_is_copied_from_another_place_if_its_source_is_disabled_meanwhile() {
+    scene::play(async |scene| {
+        scene.protect_one(ON_STOP).await;
+        let refused = Rule::fail(When::Before, 403, "UnauthorizedOperation");
+        scene.fault(refused.action("CopyImage").region(IRELAND));
+        scene.delete_images(IRELAND, true).await;
+        scene.pass(AN_HOUR).await;
+        let image = scene.available(HOME).await.remove(0);
+        let call = scene.ec2(HOME).disable_image().image_id(&image.id);
+        call.send().await.expect("it is disabled");
+        scene.pass(2 * AN_HOUR).await;
+        scene.no_more_faults();
+        scene.pass(2 * AN_HOUR).await;
+        assert_eq!(scene.available(IRELAND).await.len(), 1, "it is copied from Frankfurt");
+    });
+}

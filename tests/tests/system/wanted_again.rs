@@ -167,3 +167,17 @@ fn a_point_that_waits_to_begin_again_is_lost_within_two_hours_after_its_policy_w
         assert_eq!(scene.the_point().await["status"], "lost");
     });
 }
+
+#[test]
+fn a_copy_that_waits_to_be_made_again_is_left_to_a_person_once_its_policy_says_so() {
+    scene::play(async |scene| {
+        copies_fail(&scene).await;
+        scene.policies(&left_to_person(ON_STOP)).await;
+        scene.pass(SOON + 20).await;
+        scene.no_more_faults();
+        scene.pass(30 * AN_HOUR).await;
+        let found = scene.open_findings().await;
+        assert!(found[0]["reason"].contains("policy gold says `heal: false`"), "{found:#?}");
+        assert!(scene.available(IRELAND).await.is_empty(), "nobody asked for it");
+    });
+}

@@ -56,6 +56,16 @@ pub fn copy(point: &Point, region: &Region, in_force: &InForce) -> Verdict {
     }
 }
 
+/// Returns the reason why a copy in the place of one that was lost is left to a person by now; none
+/// if it is not, or if a person has asked for it.
+pub fn left_to_person(point: &Point, replica: &Replica, in_force: &InForce) -> Option<Reason> {
+    let is_again = replica.lost.is_some() || replica.is_copy_back();
+    let policy = in_force.policy(&point.slot.policy).filter(|policy| !policy.heal)?;
+    let text = format!("policy {} says `heal: false`", policy.name);
+    let is_asked = replica.heal_asked || point.heal_asked;
+    (is_again && !is_asked).then(|| Reason::new(Code::Withdrawn, text))
+}
+
 /// Returns the point with the key that the policy in force names for a replica, or with none if the
 /// policy names none. None if the point has that already, and if the policy has no such replica.
 pub fn with_key_of_policy(point: &Point, replica: &Replica, in_force: &InForce) -> Option<Point> {

@@ -137,6 +137,7 @@ pub(super) fn decide(known: &WantedAgain, in_force: &InForce, now: Timestamp) ->
 /// another key.
 fn is_for_nothing(point: &Point, replica: &Replica, in_force: &InForce) -> bool {
     matches!(wanted::copy(point, &replica.region, in_force), Verdict::Unwanted(_))
+        || wanted::left_to_person(point, replica, in_force).is_some()
         || wanted::with_key_of_policy(point, replica, in_force).is_some()
 }
 

@@ -115,7 +115,8 @@ pub fn to_find(
 fn unwanted(point: &Point, replica: &Replica, in_force: &InForce) -> Option<Reason> {
     match wanted::copy(point, &replica.region, in_force) {
         Verdict::Unwanted(reason) => Some(reason),
-        Verdict::Wanted | Verdict::Unknown(_) => None,
+        Verdict::Wanted => wanted::left_to_person(point, replica, in_force),
+        Verdict::Unknown(_) => None,
     }
 }
 
@@ -147,6 +148,7 @@ pub(super) fn again(input: &Input) -> Again {
     let is_idle = turns.ready.is_empty()
         && turns.superseded.is_empty()
         && turns.there.is_empty()
+        && turns.stranded.is_empty()
         && turns.under_another_key.is_empty()
         && turns.unwanted.is_empty();
     match turns.held_until.filter(|_| is_idle) {
@@ -176,13 +178,20 @@ pub fn decide(input: &Input) -> Decision {
         let done = done.and_then(|after| withdraw(&mut builder, point, after, input));
         builder.check(replica.about(), done);
     }
+    for (point, replica) in turns.stranded {
+        let text = format!("{} cannot be copied now", replica.source);
+        let done = lose(&mut builder, point, replica, text, input);
+        builder.check(replica.about(), done);
+    }
     for (point, replica) in turns.under_another_key {
         take_key(&mut builder, point, replica, input.now);
     }
     for (point, replica) in turns.ready.into_iter().take(COPIES_AT_ONCE) {
         let done = match replica.status {
             ReplicaStatus::Waiting if is_source_gone(point, replica) => {
-                lose(&mut builder, point, replica, input)
+                let source = replica.source_region();
+                let text = format!("{} in {source} is gone and cannot be copied", replica.source);
+                lose(&mut builder, point, replica, text, input)
             }
             ReplicaStatus::Waiting => match wanted::copy(point, &replica.region, &input.in_force) {
                 Verdict::Wanted => {
@@ -218,6 +227,8 @@ struct Turns<'a> {
     superseded: Vec<(&'a Point, &'a Replica, &'a PointId)>,
     /// Those that nobody wants any more, with the reason.
     unwanted: Vec<(&'a Point, &'a Replica, Reason)>,
+    /// Those that had lost their image, and whose source cannot be used now.
+    stranded: Vec<(&'a Point, &'a Replica)>,
     /// Those for which the policy names another key by now, with their points under that key.
     under_another_key: Vec<(Point, &'a Replica)>,
     /// The earliest time at which one that is held up is tried.
@@ -281,6 +292,9 @@ fn turns<'a>(input: &'a Input, obstacles: &Obstacles) -> Turns<'a> {
         }
         // Somebody disabled the image, and can enable it.
         if waits_for_source {
+            if replica.lost.is_some() {
+                turns.stranded.push((point, replica));
+            }
             continue;
         }
         match obstacles.stand(&causes(point, replica), input.now) {
@@ -494,10 +508,9 @@ fn lose(
     builder: &mut DecisionBuilder,
     point: &Point,
     replica: &Replica,
+    text: String,
     input: &Input,
 ) -> Result<(), Illegal> {
-    let text =
-        format!("{} in {} is gone and cannot be copied", replica.source, replica.source_region());
     let reason = Reason::new(Code::Lost, text);
     builder.say(replica.about(), reason.clone());
     builder.wake(Queue { region: replica.region.clone(), kind: Kind::Confirm });

@@ -137,7 +137,9 @@ fn by_itself<'a>(
     }
     // What is to be told may change sooner.
     let look_after = match &if_asked {
-        Prospect::Later(wait) if reason.code == Code::LostAgain => {
+        Prospect::Later(wait)
+            if reason.code == Code::LostAgain || wait.look_after == Some(LOST_AFTER) =>
+        {
             look_after.into_iter().chain(wait.look_after).min()
         }
         _ => look_after,
