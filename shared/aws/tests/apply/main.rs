@@ -69,7 +69,7 @@ async fn snapshots_of(cloud: &Cloud, aws: &Aws, count: i32) -> Decision {
 /// Whether a worker of another execution environment may take the queue's lease; it keeps it then.
 async fn is_free(aws: &Aws) -> bool {
     let now = aws.clock.now();
-    let until = now + SignedDuration::from_secs(600);
+    let until = now + SignedDuration::from_secs(240);
     let lease = Lease { queue: queue(), holder: "another".to_string(), now, until };
     let nothing = Change { writes: Vec::new(), summary: None };
     let mut writer = Writer::new("another".to_string());

@@ -13,9 +13,10 @@
 //! A replica in a region that was not listed is undecided: the worker that copies looks for it
 //! before it makes any ([`crate::flow::work_requested::copy`]).
 //!
-//! The doubt ends when there are policies, all regions were listed, and nothing of ours is pending
-//! that the ledger does not know; after [`DOUBT_MAX`] in any case. Until then, nothing with our tag
-//! of that home is called foreign.
+//! The doubt ends when all regions were listed, and nothing of ours is pending that the ledger does
+//! not know; after [`DOUBT_MAX`] in any case. Until then, nothing with our tag of that home is
+//! called foreign. While there are no policies, nobody knows the regions: nothing is adopted, and
+//! the doubt begins anew with each look.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -216,6 +217,16 @@ pub fn decide(facts: &WentBack, in_force: &InForce, tagged: &Tagged, now: Timest
         }
         return Outcome { decision, doubted, ..Outcome::default() };
     }
+    // Until there are policies, nobody knows all regions that may have replicas.
+    if in_force.policies.is_empty() && in_force.unreadable.is_empty() {
+        doubted.extend(doubts.keys().cloned());
+        let marks = doubts.into_iter().map(|(region, doubt)| {
+            let count = doubt.count;
+            Command::Mark(Mark::Doubt { region, count, doubted_since: now })
+        });
+        decision.commands.extend(marks);
+        return Outcome { decision, doubted, ..Outcome::default() };
+    }
     let found = found(tagged, &doubts, now);
     let is_late = |home: &Region| {
         let since = doubts.get(home).filter(|doubt| !doubt.is_behind).and_then(|it| it.since);
@@ -234,15 +245,13 @@ pub fn decide(facts: &WentBack, in_force: &InForce, tagged: &Tagged, now: Timest
     // A ledger that is empty knows no region, and not that of the doubt either.
     let mut regions = in_force.regions.iter().chain(doubts.keys());
     let are_all_listed = regions.all(|region| tagged.images.contains_key(region));
-    // Until there are policies, nobody knows all regions that may have replicas.
-    let are_regions_known = !in_force.policies.is_empty() || !in_force.unreadable.is_empty();
     let pending = pending(tagged, &doubts);
     for (region, doubt) in &doubts {
         let is_of = |rebuilt: &&Rebuilt| rebuilt.point.home == *region;
         let count = found.points.iter().filter(is_of).count();
         // What is adopted may be written by somebody else at this moment. The next sweep sees it.
         let is_quiet = count == 0 && !pending.contains(region);
-        let is_done = are_all_listed && are_regions_known && is_quiet;
+        let is_done = are_all_listed && is_quiet;
         if count > 0 {
             report(&mut decision, region, count, found.unusable.len(), now);
         }

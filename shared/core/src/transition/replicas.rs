@@ -7,7 +7,7 @@ use crate::change::{Change, Write};
 use crate::point::{Place, Point, Replica};
 use crate::reason::{Code, Reason};
 use crate::status::{Event, IllegalTransition, Status};
-use crate::summary::{Good, News, Summary};
+use crate::summary::{Good, News};
 use crate::transition::{retry, summary};
 
 /// Records replicas of one point that came to rest: available, lost or withdrawn. A point that is
@@ -46,7 +46,7 @@ fn beside_home(point: &Point, replicas: Vec<Replica>) -> Change {
         }
     }
     let good = Good::of(&point).map(News::Good);
-    let summary = good.map(|good| Summary::of(&point).telling(good));
+    let summary = good.map(|good| summary::latest(&point).telling(good));
     let replicas = replicas.into_iter().map(Write::replica);
     Change { writes: [Write::point(point)].into_iter().chain(replicas).collect(), summary }
 }

@@ -16,9 +16,12 @@ use crate::transition::{not_made, summary};
 /// The point has begun.
 pub fn point(point: &Point, reason: Reason, now: Timestamp) -> Result<Point, IllegalTransition> {
     let until = Some(point.waits_until()).filter(|until| *until > now);
+    let why = format!("it did not begin again: {}", reason.text);
+    let code = reason.code;
     let after = cancelled(point, reason)?;
     if after.status == Status::Lost {
-        return Ok(after.due_now(now));
+        // The look that follows tells what becomes of it.
+        return Ok(Point { reason: Some(Reason::new(code, why)), ..after.due_now(now) });
     }
     Ok(Point { step: Step { due_at: until, ..after.step.clone() }, ..after })
 }
