@@ -110,7 +110,7 @@ fn a_seat_that_moves_to_another_region_knows_what_was_made_and_makes_no_slot_twi
         assert_eq!(overview.missing().count(), 2, "{overview:#?}");
         rebuild::write(&config, &table, &overview, &|_| {}).await.expect("it is written");
         moved.policies(HOURLY).await;
-        moved.pass(60).await;
+        moved.pass(75).await;
 
         let points = moved.points().await;
         assert_protected(&points, &["01", "02"], true);
