@@ -160,10 +160,14 @@ impl World {
         lines.await.expect("the world is there")
     }
 
-    /// The calls of the function, by their actions, each with its outcome: all but its heartbeat.
+    /// The calls of the function, by their actions, each with its outcome: all but its heartbeat,
+    /// and the number of the format that it writes with it.
     pub async fn calls(&self) -> Vec<(String, String)> {
         let calls = self.entries(What::Call).await;
-        let is_heartbeat = |call: &Entry| call.detail["Item"]["pk"]["S"] == "functions";
+        let is_heartbeat = |call: &Entry| {
+            let of_item = |key: &str| call.detail["Item"][key]["S"].as_str();
+            of_item("pk") == Some("functions") || of_item("sk") == Some("format")
+        };
         let own = calls.into_iter().filter(|call| call.principal.contains(":assumed-role/"));
         let own = own.filter(|call| !is_heartbeat(call));
         own.map(|call| (call.action, call.outcome)).collect()

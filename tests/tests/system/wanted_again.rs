@@ -162,9 +162,9 @@ fn a_point_that_waits_to_begin_again_is_lost_within_two_hours_after_its_policy_w
         assert_eq!(scene.the_point().await["status"], "requested", "it waits");
         scene.remove_policy("gold").await;
         scene.pass(SOON + 20).await;
-        let found = scene.open_findings().await;
+        let (point, found) = (scene.the_point().await, scene.open_findings().await);
+        assert_eq!(point["status"], "lost", "{point:#?}");
         assert!(found.iter().all(|it| !it["reason"].contains("It is made again")), "{found:#?}");
-        assert_eq!(scene.the_point().await["status"], "lost");
     });
 }
 

@@ -9,9 +9,10 @@ use crate::machine::Machine;
 use crate::obstacle::Obstacle;
 use crate::point::{Point, Step};
 use crate::reason::Reason;
-use crate::status::{Event, IllegalTransition};
+use crate::status::{Event, IllegalTransition, Status};
 use crate::summary::Summary;
 use crate::transition::{not_made, retry, summary, withdrawn};
+use crate::work::{Kind, Queue};
 
 /// Waits for a policy that cannot be read. After [`WAITING_MAX`] it is read for the point every
 /// hour, and a person is told.
@@ -42,6 +43,13 @@ pub(super) fn put_off(
     tell(builder, waits, Some(machine), reason);
 }
 
+/// Has a point looked at that is lost again, because nothing of it was begun.
+pub(super) fn wake_if_lost(builder: &mut DecisionBuilder, after: &Point) {
+    if after.status == Status::Lost {
+        builder.wake(Queue { region: after.home.clone(), kind: Kind::Confirm });
+    }
+}
+
 /// Ends a point of which nothing was begun.
 pub(super) fn turn_down(
     builder: &mut DecisionBuilder,
@@ -51,6 +59,7 @@ pub(super) fn turn_down(
     now: Timestamp,
 ) -> Result<(), IllegalTransition> {
     let after = not_made::ended(point, event, reason.clone(), now)?;
+    wake_if_lost(builder, &after);
     tell(builder, after, machine, reason);
     Ok(())
 }
@@ -76,6 +85,7 @@ pub(super) fn supersede(
         true => withdrawn::point(point, reason, now)?,
         false => withdrawn::cancelled(point, reason)?,
     };
+    wake_if_lost(builder, &after);
     builder.record(withdrawn::recorded(after, None));
     Ok(())
 }

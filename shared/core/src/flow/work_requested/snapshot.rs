@@ -28,7 +28,7 @@ use super::decision_builder::DecisionBuilder;
 use super::disk_keys::Keys;
 use super::gate::Gate;
 use super::needs::Needs;
-use super::not_begun::{put_off, turn_down};
+use super::not_begun::{put_off, turn_down, wake_if_lost};
 use super::ready::{self, Ready};
 use super::{apart, guards, images, keys, method, not_begun, stop_start, superseded};
 use crate::call::{create_image, create_snapshots};
@@ -398,6 +398,7 @@ fn begin(
         Verdict::Unwanted(reason) => {
             builder.say(&point.id, reason.clone());
             let after = withdrawn::point(point, reason, now)?;
+            wake_if_lost(builder, &after);
             builder.record(withdrawn::recorded(after, machine.instance.name()));
             return Ok(());
         }
