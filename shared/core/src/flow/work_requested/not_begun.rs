@@ -43,8 +43,22 @@ pub(super) fn put_off(
     tell(builder, waits, Some(machine), reason);
 }
 
+/// Withdraws a point that nobody wants any more.
+pub(super) fn withdraw(
+    builder: &mut DecisionBuilder,
+    point: &Point,
+    machine: &Machine,
+    reason: Reason,
+    now: Timestamp,
+) -> Result<(), IllegalTransition> {
+    let after = withdrawn::point(point, reason, now)?;
+    wake_if_lost(builder, &after);
+    builder.record(withdrawn::recorded(after, machine.instance.name()));
+    Ok(())
+}
+
 /// Has a point looked at that is lost again, because nothing of it was begun.
-pub(super) fn wake_if_lost(builder: &mut DecisionBuilder, after: &Point) {
+fn wake_if_lost(builder: &mut DecisionBuilder, after: &Point) {
     if after.status == Status::Lost {
         builder.wake(Queue { region: after.home.clone(), kind: Kind::Confirm });
     }

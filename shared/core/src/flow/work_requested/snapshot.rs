@@ -28,7 +28,7 @@ use super::decision_builder::DecisionBuilder;
 use super::disk_keys::Keys;
 use super::gate::Gate;
 use super::needs::Needs;
-use super::not_begun::{put_off, turn_down, wake_if_lost};
+use super::not_begun::{put_off, turn_down};
 use super::ready::{self, Ready};
 use super::{apart, guards, images, keys, method, not_begun, stop_start, superseded};
 use crate::call::{create_image, create_snapshots};
@@ -53,7 +53,7 @@ use crate::slot::PointId;
 use crate::status::{Event, IllegalTransition, Making, Phase, Status};
 use crate::tags::write::tags_left_out;
 use crate::transition::retry::Next;
-use crate::transition::{retry, summary, withdrawn};
+use crate::transition::{retry, summary};
 use crate::witness::{Testimony, Trust};
 use crate::work::Kind;
 
@@ -397,9 +397,7 @@ fn begin(
         Verdict::Unknown(reason) => return not_begun::wait_for_policy(builder, point, reason, now),
         Verdict::Unwanted(reason) => {
             builder.say(&point.id, reason.clone());
-            let after = withdrawn::point(point, reason, now)?;
-            wake_if_lost(builder, &after);
-            builder.record(withdrawn::recorded(after, machine.instance.name()));
+            not_begun::withdraw(builder, point, machine, reason, now)?;
             return Ok(());
         }
     }
