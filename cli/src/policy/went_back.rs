@@ -28,36 +28,37 @@ pub async fn warning(
     now: Timestamp,
 ) -> Option<String> {
     let testimony = ledger.testimony().await;
-    match &testimony {
-        Testimony::Unreadable(why) => {
-            Some(format!("cannot tell whether the ledger was put back to an earlier time: {why}"))
-        }
-        Testimony::Read(witnesses) if !witnesses.is_empty() => {
-            let doubts = went_back::doubts(before, &testimony, now);
-            let behind: Vec<String> = doubts
-                .into_keys()
-                .filter_map(|region| {
-                    let known = before.identities.get(&region).map_or(0, |known| known.count);
-                    let all = witnesses.get(&region)?.count;
-                    (known < all).then(|| format!("{region}: {known} of {all}"))
-                })
-                .collect();
-            let told = behind.join(", ");
-            (!behind.is_empty()).then(|| {
-                format!(
-                    "the ledger was put back to an earlier time, or is empty; rounds of work that \
-                     it knows: {told}\n  {ADVICE}"
-                )
-            })
-        }
-        Testimony::Read(_) | Testimony::NotAsked => match before.is_untouched() {
-            true => of_images(stack, policies).await,
-            false => None,
-        },
+    if let Testimony::Unreadable(why) = &testimony {
+        return Some(format!(
+            "cannot tell whether the ledger was put back to an earlier time: {why}"
+        ));
+    }
+    match behind(before, &testimony, now) {
+        None if before.is_untouched() => of_images(stack, policies).await,
+        behind => behind,
     }
 }
 
-/// Looks for images of ours that an empty ledger with an empty witness does not know.
+/// Tells that the ledger has fewer rounds than the witness.
+fn behind(before: &InForce, testimony: &Testimony, now: Timestamp) -> Option<String> {
+    let Testimony::Read(witnesses) = testimony else { return None };
+    let doubts = went_back::doubts(before, testimony, now);
+    let behind = doubts.into_keys().filter_map(|region| {
+        let known = before.identities.get(&region).map_or(0, |known| known.count);
+        let all = witnesses.get(&region)?.count;
+        (known < all).then(|| format!("{region}: {known} of {all}"))
+    });
+    let behind: Vec<String> = behind.collect();
+    (!behind.is_empty()).then(|| {
+        let told = behind.join(", ");
+        format!(
+            "the ledger was put back to an earlier time, or is empty; rounds of work that it \
+             knows: {told}\n  {ADVICE}"
+        )
+    })
+}
+
+/// Looks for images of ours that an empty ledger does not know, and its witness does not tell of.
 async fn of_images(stack: &Stack, policies: &[Policy]) -> Option<String> {
     let homes = policies.iter().flat_map(|policy| &policy.select.regions);
     let replicas = policies.iter().flat_map(|policy| &policy.replicate).map(|to| &to.region);

@@ -183,6 +183,9 @@ async fn emptied_for(scene: &Scene, minutes: u64) -> (usize, usize) {
     let before = scene.count("CreateSnapshots", HOME);
     scene.put_back(&[]).await;
     scene.pass(minutes).await;
+    // The sweep comes every five minutes.
+    let told = scene.findings_of("ledger-empty").await.len();
+    assert_eq!(told, usize::from(minutes > 5), "while there are no policies, a person is told");
     scene.policies(ON_STOP).await;
     scene.pass(180).await;
     (before, scene.count("CreateSnapshots", HOME))

@@ -54,7 +54,9 @@ pub async fn reconcile_tick(aws: &Aws, _tick: Tick, context: &Context) -> Result
         // Before the listings, so that no round is taken for one that they show.
         went_back.testimony = aws.ledger.testimony().await;
         let doubts = went_back::doubts(&in_force, &went_back.testimony, now);
-        went_back.strange = strange(aws, &in_force).await;
+        if doubts.is_empty() {
+            went_back.strange = strange(aws, &in_force).await;
+        }
         let mut everything = everything(aws, &in_force, &doubts, context).await?;
         everything.overdue = long;
         let asked = went_back::found(&everything, &doubts, now).asked();
@@ -331,7 +333,7 @@ async fn everything(
         suspects.extend(found.into_iter().cloned());
         tagged.keys.insert(region.clone(), keys);
         tagged.vouched.insert(region.clone(), vouched);
-        let more = went_back::regions_of_replicas(&images.0, &snapshots.0, doubts);
+        let more = went_back::regions_of_replicas(&images.0, doubts);
         regions.extend(more.into_iter().filter(|region| listed.insert(region.clone())));
         tagged.unlisted.insert(region.clone(), unlisted);
         tagged.held.insert(region.clone(), held);

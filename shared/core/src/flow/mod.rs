@@ -95,12 +95,10 @@ fn say_unreadable(decision: &mut Decision, unreadable: &[Unreadable]) {
 }
 
 impl InForce {
-    /// Tells whether nothing was ever in force: the ledger is new, or another table than before.
+    /// Tells whether nothing was ever in force: the ledger is new, another table than before, or
+    /// was emptied.
     pub fn is_untouched(&self) -> bool {
-        self.policies.is_empty()
-            && self.unreadable.is_empty()
-            && self.regions.is_empty()
-            && self.identities.is_empty()
+        self.policies.is_empty() && self.unreadable.is_empty() && self.regions.is_empty()
     }
 
     /// The queues in which policies that are in force can have put something. What is still in

@@ -29,7 +29,7 @@ use crate::ids::{InstanceId, PolicyName, Region};
 use crate::limits::{CLOCK_SKEW, DOUBT_MAX, WENT_BACK_TOLD};
 use crate::machine::State;
 use crate::names::TAG_POINT;
-use crate::observed::{Complete, ImageState, ObservedImage, ObservedSnapshot, SnapshotState};
+use crate::observed::{Complete, ImageState, ObservedImage, SnapshotState};
 use crate::point::Point;
 use crate::reason::{Code, Reason};
 use crate::rebuild::{self, Found, Rebuilt, Seen};
@@ -51,7 +51,8 @@ const WITNESS: &str = "witness";
 #[derive(Clone, Debug, Default)]
 pub struct WentBack {
     pub testimony: Testimony,
-    /// The images with our tag in the region of the seat, if the ledger has nothing in force.
+    /// The images with our tag in the region of the seat, if the ledger has nothing in force, and
+    /// no region is doubted and so listed.
     pub strange: Option<(Region, usize)>,
     /// The request counters of the points that may be adopted.
     pub counters: BTreeMap<(InstanceId, PolicyName), RequestCounter>,
@@ -132,16 +133,13 @@ fn unknown(tagged: &Tagged, doubts: &BTreeMap<Region, Doubt>) -> BTreeSet<PointI
     labels.filter(is_unknown).map(|label| label.point).collect()
 }
 
-/// Returns the regions that images and snapshots with a home in a doubted region name for a
-/// replica. An empty ledger may not know them.
-pub fn regions_of_replicas(
-    images: &[ObservedImage],
-    snapshots: &[ObservedSnapshot],
+/// Returns the regions that images with a home in a doubted region name for a replica. An empty
+/// ledger may not know them.
+pub fn regions_of_replicas<'a>(
+    images: impl IntoIterator<Item = &'a ObservedImage>,
     doubts: &BTreeMap<Region, Doubt>,
 ) -> BTreeSet<Region> {
-    let tags = images.iter().map(|image| &image.tags);
-    let tags = tags.chain(snapshots.iter().map(|snapshot| &snapshot.tags));
-    let labels = tags.filter_map(|tags| Label::read(tags).ok());
+    let labels = images.into_iter().filter_map(|image| Label::read(&image.tags).ok());
     let labels = labels.filter(|label| doubts.contains_key(&label.home));
     labels.flat_map(|label| label.replicas).collect()
 }
@@ -219,12 +217,17 @@ pub fn decide(facts: &WentBack, in_force: &InForce, tagged: &Tagged, now: Timest
     }
     // Until there are policies, nobody knows all regions that may have replicas.
     if in_force.policies.is_empty() && in_force.unreadable.is_empty() {
-        doubted.extend(doubts.keys().cloned());
-        let marks = doubts.into_iter().map(|(region, doubt)| {
-            let count = doubt.count;
-            Command::Mark(Mark::Doubt { region, count, doubted_since: now })
-        });
-        decision.commands.extend(marks);
+        for (region, Doubt { count, .. }) in doubts {
+            let listed = tagged.images.get(&region).into_iter().flat_map(|listed| &listed.0);
+            match listed.filter(|image| image.tags.contains_key(TAG_POINT)).count() {
+                images @ 1.. if in_force.is_untouched() => {
+                    tell_of_strange(&mut decision, &region, images, now);
+                }
+                _ => {}
+            }
+            doubted.insert(region.clone());
+            decision.command(Command::Mark(Mark::Doubt { region, count, doubted_since: now }));
+        }
         return Outcome { decision, doubted, ..Outcome::default() };
     }
     let found = found(tagged, &doubts, now);
@@ -242,7 +245,7 @@ pub fn decide(facts: &WentBack, in_force: &InForce, tagged: &Tagged, now: Timest
         decision.command(Command::Record(Box::new(change)));
     }
     raise_counters(&mut decision, &found, facts);
-    // A ledger that is empty knows no region, and not that of the doubt either.
+    // The policies may have come without that of the doubt.
     let mut regions = in_force.regions.iter().chain(doubts.keys());
     let are_all_listed = regions.all(|region| tagged.images.contains_key(region));
     let pending = pending(tagged, &doubts);
@@ -250,8 +253,7 @@ pub fn decide(facts: &WentBack, in_force: &InForce, tagged: &Tagged, now: Timest
         let is_of = |rebuilt: &&Rebuilt| rebuilt.point.home == *region;
         let count = found.points.iter().filter(is_of).count();
         // What is adopted may be written by somebody else at this moment. The next sweep sees it.
-        let is_quiet = count == 0 && !pending.contains(region);
-        let is_done = are_all_listed && is_quiet;
+        let is_done = are_all_listed && count == 0 && !pending.contains(region);
         if count > 0 {
             report(&mut decision, region, count, found.unusable.len(), now);
         }
@@ -315,12 +317,12 @@ fn tell_of_witness(
 }
 
 /// Reports that nothing is in force in the ledger, and that images of ours exist. Another table was
-/// the ledger before: a new name of the table makes a new one.
+/// the ledger before, because a new name of the table makes a new one; or it was emptied.
 fn tell_of_strange(decision: &mut Decision, seat: &Region, images: usize, now: Timestamp) {
     let text = format!(
         "no policy is in force, the ledger has nothing, and {images} images in this region have \
          our tag: nothing is made; if the parameter TableName of the stack was changed, copy the \
-         old table by `afterimage rebuild --from`"
+         old table by `afterimage rebuild --from`; otherwise run `afterimage rebuild`"
     );
     decision.command(Command::Report(Finding {
         region: seat.clone(),
