@@ -56,14 +56,20 @@ pub fn copy(point: &Point, region: &Region, in_force: &InForce) -> Verdict {
     }
 }
 
+/// Tells that the policy of a point leaves lost images to a person, if it does. A policy that was
+/// not read tells nothing.
+pub fn leaves_lost(point: &Point, in_force: &InForce) -> Option<String> {
+    let policy = in_force.policy(&point.slot.policy).filter(|policy| !policy.heal)?;
+    Some(format!("policy {} says `heal: false`", policy.name))
+}
+
 /// Returns the reason why a copy in the place of one that was lost is left to a person by now; none
 /// if it is not, or if a person has asked for it.
 pub fn left_to_person(point: &Point, replica: &Replica, in_force: &InForce) -> Option<Reason> {
     let is_again = replica.lost.is_some() || replica.is_copy_back();
-    let policy = in_force.policy(&point.slot.policy).filter(|policy| !policy.heal)?;
-    let text = format!("policy {} says `heal: false`", policy.name);
     let is_asked = replica.heal_asked || point.heal_asked;
-    (is_again && !is_asked).then(|| Reason::new(Code::Withdrawn, text))
+    let text = leaves_lost(point, in_force).filter(|_| is_again && !is_asked)?;
+    Some(Reason::new(Code::Withdrawn, text))
 }
 
 /// Returns the point with the key that the policy in force names for a replica, or with none if the

@@ -92,8 +92,8 @@ pub fn judged(point: Point) -> Result<Point, IllegalTransition> {
         });
         let is_over = was_unusable && !places.contains(&Place::Unusable);
         let reason = point.reason.clone().filter(|_| !is_over);
-        let is_missing = reason.is_none() && point.home_place != Place::Available;
-        let reason = if is_over || is_missing { on_its_way(&point) } else { reason };
+        let has_none = is_over || point.home_place != Place::Available;
+        let reason = reason.or_else(|| on_its_way(&point).filter(|_| has_none));
         Ok(Point { reason, ..point })
     } else if places.contains(&Place::Failed) {
         point.after(Event::Fail)

@@ -412,12 +412,22 @@ fn again_without_outcome(
     obstacles: &Obstacles,
     now: Timestamp,
 ) -> Result<(), Illegal> {
-    let failures = replica.step.failures.saturating_add(1);
-    let step = Step { failures, ..replica.step.clone() };
     builder.say(replica.about(), no_outcome());
-    let waiting = Replica { step, ..replica.after(ReplicaEvent::Retry)? };
-    let again_after = COPY_AGAIN.max(backoff(failures));
-    begin(builder, (point, &waiting), again_after, obstacles, now)
+    call_again(builder, (point, replica), replica.step.clone(), obstacles, now)
+}
+
+/// Makes the call of a step again, less and less often.
+fn call_again(
+    builder: &mut DecisionBuilder,
+    (point, replica): (&Point, &Replica),
+    step: Step,
+    obstacles: &Obstacles,
+    now: Timestamp,
+) -> Result<(), Illegal> {
+    let failures = replica.step.failures.saturating_add(1);
+    let waiting =
+        Replica { step: Step { failures, ..step }, ..replica.after(ReplicaEvent::Retry)? };
+    begin(builder, (point, &waiting), COPY_AGAIN.max(backoff(failures)), obstacles, now)
 }
 
 /// Finds the holder of a name that is taken: the holder is the copy, or belongs to somebody else.
@@ -433,22 +443,13 @@ fn find(
             builder.conclude(conclusion);
             Ok(())
         }
-        Found::Nothing => under_next_name(builder, (point, replica), obstacles, now),
+        // An image that is gone had the name and the token, and EC2 remembers a token for longer
+        // than the image.
+        Found::Nothing => {
+            let step = again::next(&replica.step, now);
+            call_again(builder, (point, replica), step, obstacles, now)
+        }
     }
-}
-
-/// Makes a call under the next name and token: an image that is gone had the last ones, and EC2
-/// remembers a token for longer than the image.
-fn under_next_name(
-    builder: &mut DecisionBuilder,
-    (point, replica): (&Point, &Replica),
-    obstacles: &Obstacles,
-    now: Timestamp,
-) -> Result<(), Illegal> {
-    let failures = replica.step.failures.saturating_add(1);
-    let step = Step { failures, ..again::next(&replica.step, now) };
-    let waiting = Replica { step, ..replica.after(ReplicaEvent::Retry)? };
-    begin(builder, (point, &waiting), COPY_AGAIN.max(backoff(failures)), obstacles, now)
 }
 
 /// Finds out what the call of a copy has made that nobody wants any more, and that had no outcome.

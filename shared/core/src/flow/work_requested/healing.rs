@@ -178,8 +178,8 @@ fn tell_at_home(builder: &mut DecisionBuilder, point: &Point, done: &losses::Don
     let snapshot = || point.snapshots.values().find(is_gone).cloned().map(ResourceId::from);
     if let Some(lost) = point.lost.clone().map(ResourceId::from).or_else(snapshot) {
         let place = (&point.home, &point.id);
-        losses::no_more_lost_again(builder, &lost, place, (done, point.reason.as_ref()), input.now);
-        losses::tell(builder, &lost, place, (done, point.heal_asked), input.now);
+        let known = point.reason.as_ref();
+        losses::tell(builder, &lost, place, (done, point.heal_asked, known), input.now);
     }
 }
 
@@ -192,7 +192,7 @@ pub(super) fn tell_given_up(
 ) {
     if let Some(lost) = point.lost.clone().map(ResourceId::from) {
         let done = losses::Done::Nothing(NEVER, reason.clone());
-        losses::tell(builder, &lost, (&point.home, &point.id), (&done, false), now);
+        losses::tell(builder, &lost, (&point.home, &point.id), (&done, false, None), now);
     }
 }
 
@@ -205,8 +205,8 @@ fn tell_elsewhere(
 ) {
     if let Some(lost) = replica.lost.clone().map(ResourceId::from) {
         let place = (&replica.region, &replica.point);
-        losses::no_more_lost_again(builder, &lost, place, (done, replica.reason.as_ref()), now);
-        losses::tell(builder, &lost, place, (done, replica.heal_asked), now);
+        let known = replica.reason.as_ref();
+        losses::tell(builder, &lost, place, (done, replica.heal_asked, known), now);
     }
 }
 

@@ -79,17 +79,26 @@ pub(super) fn finding(
 }
 
 /// Changes the finding of a loss to what is done about it now. One that says that a person has to
-/// ask for the image follows once somebody has asked.
+/// ask for the image follows once somebody has asked, or once it is not left to that person any
+/// more. `known` is the reason that the record had until now.
 pub(super) fn tell(
     builder: &mut DecisionBuilder,
     lost: &ResourceId,
     place: (&Region, &PointId),
-    (done, is_asked): (&Done, bool),
+    (done, is_asked, known): (&Done, bool, Option<&Reason>),
     now: Timestamp,
 ) {
     let region = place.0;
     let gone = gone(&lost.to_string(), region, None);
     let told = finding(lost, place, (&gone, done), now);
+    let was_again = known.is_some_and(|known| known.code == Code::LostAgain);
+    if was_again && told.reason.code == Code::Lost {
+        let (region, artefact) = (told.region.clone(), told.artefact.clone());
+        builder.resolve(Resolved { region, artefact, code: Code::LostAgain, at: now });
+        if !matches!(done, Done::Again(_)) {
+            builder.report(told.clone());
+        }
+    }
     if is_asked {
         let (region, artefact) = (region.clone(), lost.clone().into());
         if matches!(done, Done::Again(_)) {
@@ -104,26 +113,6 @@ pub(super) fn tell(
         builder.report(told.clone());
     }
     builder.reword(told);
-}
-
-/// Puts the finding of a loss in the place of one that says that the image was lost again, if what
-/// is done about it is no longer left to a person for that.
-pub(super) fn no_more_lost_again(
-    builder: &mut DecisionBuilder,
-    lost: &ResourceId,
-    place: (&Region, &PointId),
-    (done, known): (&Done, Option<&Reason>),
-    now: Timestamp,
-) {
-    let was_again = known.is_some_and(|known| known.code == Code::LostAgain);
-    let told = finding(lost, place, (&gone(&lost.to_string(), place.0, None), done), now);
-    if was_again && told.reason.code == Code::Lost {
-        let (region, artefact) = (told.region.clone(), told.artefact.clone());
-        builder.resolve(Resolved { region, artefact, code: Code::LostAgain, at: now });
-        if !matches!(done, Done::Again(_)) {
-            builder.report(told);
-        }
-    }
 }
 
 /// Returns the newest good point of the same machine and policy, other than this, as this round has

@@ -557,13 +557,10 @@ fn lose(
     let (done, kept) = match (&prospect, prospect.kept()) {
         (Prospect::OnRequest(_) | Prospect::Never(_), Some((words, wait))) => {
             let reason = &wait.reason;
-            // The reason of a place that nobody wants any more is not one of its point.
+            // The reason of a place that nobody wants any more is not one of its point, nor is that
+            // of a replica, which changes without its point.
             let is_of_finding = replica.is_some() || reason.code == Code::Withdrawn;
-            // Nor is that of a replica, which changes without its point.
-            let kept = match is_of_finding {
-                true => gone.clone(),
-                false => reason.clone(),
-            };
+            let kept = if is_of_finding { gone.clone() } else { reason.clone() };
             (Done::Nothing(words, reason.clone()), kept)
         }
         // The next look reads what it can be made from.

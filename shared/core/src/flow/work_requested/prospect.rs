@@ -128,8 +128,8 @@ fn by_itself<'a>(
     let Some(Wait { reason, look_after }) = left_to_person(facts, region, healed) else {
         return if_asked;
     };
-    // What a newer point is good for is not given up, or a policy that comes back would have all
-    // older points made again.
+    // What was lost again is given up like anything else that nobody wants. A place of an older
+    // point is not: a policy that comes back would have all of these made again.
     if let (Prospect::Never(wait), Code::LostAgain) = (&if_asked, reason.code)
         && wait.reason.code == Code::Withdrawn
     {
@@ -195,9 +195,7 @@ fn left_to_person(facts: &Facts, region: &Region, healed: &[Timestamp]) -> Optio
         let reason = Reason::new(Code::LostAgain, worn_out(point, region));
         return Some(Wait { reason, look_after: Some(HEAL_AGAIN) });
     }
-    // A policy that was not read tells nothing.
-    let policy = in_force.policy(&point.slot.policy).filter(|policy| !policy.heal)?;
-    let text = format!("policy {} says `heal: false`", policy.name);
+    let text = wanted::leaves_lost(point, in_force)?;
     Some(Wait { reason: lost(text), look_after: Some(A_DAY) })
 }
 
