@@ -124,8 +124,13 @@ policies:
 
 /// A good point of a machine under that policy.
 fn good() -> (Served, String, String) {
-    let served = Served::start();
-    served.says(&["policy", "apply", "-", "--yes"], LEFT_TO_PERSON);
+    good_under(LEFT_TO_PERSON)
+}
+
+/// A good point of a machine under policies. What is deleted can be restored.
+fn good_under(policies: &str) -> (Served, String, String) {
+    let served = Served::start_with(&["--recycle-bin-days", "30"]);
+    served.says(&["policy", "apply", "-", "--yes"], policies);
     let machine = served.machine("al2023-ami-*-x86_64", "web", "gold");
     served.pass(120);
     let point = served.says(&["capture", &machine], "").trim().to_string();
@@ -228,13 +233,7 @@ fn a_copy_whose_call_was_not_answered_is_called_off_once_ec2_shows_that_it_made_
 #[test]
 fn what_is_restored_in_a_place_that_was_called_off_is_there() {
     for regions in [&["us-east-1"][..], &["eu-west-1"], &["us-east-1", "eu-west-1"]] {
-        let served = Served::start_with(&["--recycle-bin-days", "30"]);
-        let policies = ASKED_FOR.replace("    triggers", "    heal: false\n    triggers");
-        served.says(&["policy", "apply", "-", "--yes"], &policies);
-        let machine = served.machine("al2023-ami-*-x86_64", "web", "gold");
-        served.pass(120);
-        let point = served.says(&["capture", &machine], "").trim().to_string();
-        served.pass(3600);
+        let (served, machine, point) = good();
         served.terminate(&machine);
         let restores: Vec<_> = regions
             .iter()
@@ -260,13 +259,8 @@ type Restores = Vec<(&'static str, Box<dyn Fn(&Served)>)>;
 /// A point of a machine that is terminated, with replicas in two regions, all of whose images are
 /// deleted. Returns what restores each of them.
 fn all_lost() -> (Served, String, Restores) {
-    let served = Served::start_with(&["--recycle-bin-days", "30"]);
     let both = ASKED_FOR.replace("eu-west-1}", "eu-west-1}, {region: eu-central-1}");
-    served.says(&["policy", "apply", "-", "--yes"], &both);
-    let machine = served.machine("al2023-ami-*-x86_64", "web", "gold");
-    served.pass(120);
-    let point = served.says(&["capture", &machine], "").trim().to_string();
-    served.pass(3600);
+    let (served, machine, point) = good_under(&both);
     served.terminate(&machine);
     let regions = ["us-east-1", "eu-west-1", "eu-central-1"].into_iter();
     let restores = regions.map(|region| {
@@ -316,13 +310,7 @@ fn a_place_that_was_given_up_is_called_off_as_its_finding_says() {
 /// The replica cannot be used for some time after the image at home was called off.
 #[test]
 fn an_image_at_home_that_was_called_off_is_taken_back_whatever_came_between() {
-    let served = Served::start_with(&["--recycle-bin-days", "30"]);
-    let policies = ASKED_FOR.replace("    triggers", "    heal: false\n    triggers");
-    served.says(&["policy", "apply", "-", "--yes"], &policies);
-    let machine = served.machine("al2023-ami-*-x86_64", "web", "gold");
-    served.pass(120);
-    let point = served.says(&["capture", &machine], "").trim().to_string();
-    served.pass(3600);
+    let (served, _machine, point) = good();
     let restore = served.delete_for_now("us-east-1", &format!("{point}-*"));
     served.pass(3600);
     served.says(&["cancel", &point, "--place", "us-east-1"], "");

@@ -10,6 +10,7 @@ use afterimage_core::command::Cursor;
 use afterimage_core::ids::InstanceId;
 use afterimage_core::names::TAG_ASK;
 use afterimage_core::policy::{Trigger, file};
+pub use afterimage_support::FUNCTIONS;
 use afterimage_support::{ACCOUNT, SEAT, World, now as instant, records, sample, with_binary};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -18,16 +19,6 @@ use crate::process::{LOOK, Place, now};
 
 /// The name of the Python function among the figures.
 pub const PYTHON: &str = "python-boto3";
-
-pub const FUNCTIONS: [&str; 7] = [
-    "backup-tick",
-    "image-state-changed",
-    "instance-state-changed",
-    "instance-tagged",
-    "reconcile-tick",
-    "snapshots-completed",
-    "work-requested",
-];
 
 /// Events to a process that is warm. The worker looks again after some seconds, by intention.
 fn warm(function: &str) -> usize {

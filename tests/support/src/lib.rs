@@ -33,7 +33,8 @@ pub const SEAT: &str = "us-east-1";
 
 const TEMPLATE: &str = include_str!("../../../infra/template.yaml");
 const STACK: &str = "afterimage";
-const FUNCTIONS: [&str; 7] = [
+/// The functions: what each is about has its name, and a sample in `events/`.
+pub const FUNCTIONS: [&str; 7] = [
     "backup-tick",
     "image-state-changed",
     "instance-state-changed",

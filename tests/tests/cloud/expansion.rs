@@ -15,6 +15,7 @@ use afterimage_cloud::http::Request;
 use afterimage_cloud::iam::PolicyDocument;
 use afterimage_cloud::lambda::{self, Code};
 use afterimage_cloud::{Cloud, Config};
+use afterimage_support::FUNCTIONS;
 use serde_json::{Map, Value, json};
 
 use crate::served;
@@ -22,16 +23,6 @@ use crate::served;
 const ACCOUNT: &str = "123456789012";
 const HOME: &str = "us-east-1";
 const STACK: &str = "afterimage";
-
-const FUNCTIONS: [&str; 7] = [
-    "backup-tick",
-    "image-state-changed",
-    "instance-state-changed",
-    "instance-tagged",
-    "reconcile-tick",
-    "snapshots-completed",
-    "work-requested",
-];
 
 /// What SAM makes of its own, and the cloud as a part of the function.
 const EVENT_CONFIG: &str = "AWS::Lambda::EventInvokeConfig";

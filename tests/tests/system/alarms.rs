@@ -230,10 +230,7 @@ fn the_document_counts_the_metrics_for_which_alarms_are_billed() {
 
 /// Plays a scene, and returns the codes of what the functions logged in it that raise the alarm.
 fn told(options: Options, scene: impl AsyncFnOnce(Scene)) -> BTreeSet<String> {
-    let log = Log::default();
-    let subscriber =
-        tracing_subscriber::fmt().json().flatten_event(true).with_writer(log.clone()).finish();
-    let _told = tracing::subscriber::set_default(subscriber);
+    let (log, _told) = Log::begin();
     scene::play_on(Stage { options, ..Stage::default() }, scene);
     let codes = log.take().into_iter().filter_map(|line| Some(line["code"].as_str()?.to_string()));
     let all: BTreeSet<String> = codes.collect();

@@ -318,10 +318,7 @@ async fn forge_everywhere(scene: &Scene) {
 
 #[test]
 fn items_that_nobody_has_written_keep_nothing_from_being_made() {
-    let log = Log::default();
-    let subscriber =
-        tracing_subscriber::fmt().json().flatten_event(true).with_writer(log.clone()).finish();
-    let _told = tracing::subscriber::set_default(subscriber);
+    let (log, _told) = Log::begin();
     scene::play(async |scene| {
         scene.machine(0).await;
         scene.policies(NIGHTLY).await;

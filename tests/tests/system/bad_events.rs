@@ -33,6 +33,14 @@ impl MakeWriter<'_> for Log {
 }
 
 impl Log {
+    /// Begins a log of what this thread tells, for as long as the guard lives.
+    pub fn begin() -> (Log, tracing::subscriber::DefaultGuard) {
+        let log = Log::default();
+        let lines = tracing_subscriber::fmt().json().flatten_event(true);
+        let subscriber = lines.with_writer(log.clone()).finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
     /// Takes what was logged since the last time, line by line.
     pub fn take(&self) -> Vec<Value> {
         let bytes = std::mem::take(&mut *self.0.lock().expect("nobody panics while writing"));
@@ -91,10 +99,7 @@ fn bad(function: &str, sample: &Value) -> Vec<(&'static str, Value, Option<&'sta
 
 #[test]
 fn bad_events_are_answered_at_once_and_told_with_a_code() {
-    let log = Log::default();
-    let subscriber =
-        tracing_subscriber::fmt().json().flatten_event(true).with_writer(log.clone()).finish();
-    let _told = tracing::subscriber::set_default(subscriber);
+    let (log, _told) = Log::begin();
     scene::play(async |scene| {
         scene.machine(0).await;
         // No slot comes before all have been tried.

@@ -325,10 +325,7 @@ fn the_functions_read_the_ledger_of_format_1() {
     let rows: Vec<Row> = ledger["items"].as_array().expect("a list").iter().map(row).collect();
     let kinds: BTreeSet<String> = rows.iter().map(kind).collect();
     assert_eq!(kinds.iter().map(String::as_str).collect::<Vec<_>>(), KINDS);
-    let log = Log::default();
-    let subscriber =
-        tracing_subscriber::fmt().json().flatten_event(true).with_writer(log.clone()).finish();
-    let _told = tracing::subscriber::set_default(subscriber);
+    let (log, _told) = Log::begin();
     let options = Options::default().allowing_stop_start();
     scene::play_on(Stage { options, ..Stage::default() }, async |scene| {
         let after = ledger["after_seconds"].as_u64().expect("a number");

@@ -68,6 +68,14 @@ impl Scene {
         machine
     }
 
+    /// Disables the one image of a region. Returns its id.
+    pub async fn disable_image(&self, region: &str) -> String {
+        let image = self.available(region).await.remove(0).id;
+        let call = self.ec2(region).disable_image().image_id(&image);
+        call.send().await.expect("it is disabled");
+        image
+    }
+
     /// Detaches the root volume of a stopped machine. Returns its id, and its device.
     pub async fn detach_root(&self, machine: &str) -> (String, String) {
         let listed = self.ec2(HOME).describe_instances().instance_ids(machine).send().await;
@@ -275,9 +283,7 @@ fn an_image_that_is_disabled_is_told_and_left_alone() {
 fn the_reason_names_what_is_still_amiss_once_the_rest_is_made_again() {
     scene::play(async |scene| {
         scene.protect_one(ON_STOP).await;
-        let image = scene.available(IRELAND).await.remove(0);
-        let client = scene.ec2(IRELAND);
-        client.disable_image().image_id(&image.id).send().await.expect("it is disabled");
+        scene.disable_image(IRELAND).await;
         scene.delete_images(HOME, true).await;
         scene.pass(TWO_HOURS).await;
         let point = scene.the_point().await;

@@ -29,6 +29,25 @@ impl Scene {
         assert!(reason.contains("Recycle Bin"), "{found:#?}");
     }
 
+    /// A replica is lost three times, and is left to a person.
+    async fn lose_again(&self, region: &str) {
+        for _ in 0..3 {
+            self.delete_images(region, true).await;
+            self.pass(AN_HOUR).await;
+        }
+        assert_eq!(self.open_codes().await, ["lost-again"]);
+    }
+
+    /// The replica in Ireland is lost and may not be copied, and then the image is disabled that it
+    /// would be copied from.
+    async fn lose_ireland_and_its_source(&self) {
+        let refused = Rule::fail(When::Before, 403, "UnauthorizedOperation");
+        self.fault(refused.action("CopyImage").region(IRELAND));
+        self.delete_images(IRELAND, true).await;
+        self.pass(AN_HOUR).await;
+        self.disable_image(HOME).await;
+    }
+
     async fn lose_everything(&self) {
         for region in PLACES {
             self.delete_images(region, true).await;
@@ -134,11 +153,7 @@ fn a_point_that_can_make_nothing_of_its_machine_says_so_and_is_made_once_it_can(
 fn the_finding_of_a_place_that_was_lost_again_follows_what_is_left() {
     scene::play(async |scene| {
         let machine = scene.protect_one(ON_STOP).await;
-        for _ in 0..3 {
-            scene.delete_images(IRELAND, true).await;
-            scene.pass(AN_HOUR).await;
-        }
-        assert_eq!(scene.open_codes().await, ["lost-again"]);
+        scene.lose_again(IRELAND).await;
         let call = scene.ec2(HOME).terminate_instances().instance_ids(&machine);
         call.send().await.expect("the machine is terminated");
         for region in [HOME, FRANKFURT] {
@@ -156,10 +171,7 @@ fn the_finding_of_a_place_that_was_lost_again_follows_what_is_left() {
 fn a_place_that_was_lost_again_is_left_to_a_person_for_as_long_as_it_takes() {
     scene::play(async |scene| {
         scene.protect_one(ON_STOP).await;
-        for _ in 0..3 {
-            scene.delete_images(IRELAND, true).await;
-            scene.pass(AN_HOUR).await;
-        }
+        scene.lose_again(IRELAND).await;
         let copies = scene.count("CopyImage", IRELAND);
         scene.pass(8 * 24 * AN_HOUR).await;
         assert_eq!(scene.open_codes().await, ["lost-again"]);
@@ -173,13 +185,7 @@ fn a_place_that_was_lost_again_is_left_to_a_person_for_as_long_as_it_takes() {
 fn a_lost_image_whose_source_is_disabled_is_not_said_to_be_made_again_once_a_newer_is_good() {
     scene::play(async |scene| {
         scene.protect_one(ON_STOP).await;
-        let refused = Rule::fail(When::Before, 403, "UnauthorizedOperation");
-        scene.fault(refused.action("CopyImage").region(IRELAND));
-        scene.delete_images(IRELAND, true).await;
-        scene.pass(AN_HOUR).await;
-        let source = scene.available(HOME).await.remove(0);
-        let call = scene.ec2(HOME).disable_image().image_id(&source.id);
-        call.send().await.expect("it is disabled");
+        scene.lose_ireland_and_its_source().await;
         scene.policies(EVERY_SIX_HOURS).await;
         scene.pass(6 * AN_HOUR).await;
         scene.no_more_faults();
@@ -194,11 +200,7 @@ fn a_lost_image_whose_source_is_disabled_is_not_said_to_be_made_again_once_a_new
 fn a_place_that_was_lost_again_is_given_up_once_its_policy_does_not_want_it() {
     scene::play(async |scene| {
         scene.protect_one(ON_STOP).await;
-        for _ in 0..3 {
-            scene.delete_images(FRANKFURT, true).await;
-            scene.pass(AN_HOUR).await;
-        }
-        assert_eq!(scene.open_codes().await, ["lost-again"]);
+        scene.lose_again(FRANKFURT).await;
         scene.policies(INTO_IRELAND).await;
         scene.pass(100).await;
         let found = scene.open_findings().await;
@@ -215,9 +217,7 @@ fn the_reason_of_a_point_is_not_about_a_place_that_can_be_used_again() {
         scene::play(async |scene| {
             scene.protect_one(ON_STOP).await;
             for region in [HOME, IRELAND] {
-                let image = scene.available(region).await.remove(0).id;
-                let call = scene.ec2(region).disable_image().image_id(&image);
-                call.send().await.expect("it is disabled");
+                scene.disable_image(region).await;
                 scene.pass(AN_HOUR).await;
             }
             let image = scene.images(first).await.remove(0).id;
@@ -255,16 +255,14 @@ fn a_lost_image_is_made_again_at_once_when_its_source_can_be_used_again() {
     for source in [HOME, IRELAND] {
         scene::play(async |scene| {
             scene.protect_one(ON_STOP).await;
-            let image = scene.available(source).await.remove(0);
-            let call = scene.ec2(source).disable_image().image_id(&image.id);
-            call.send().await.expect("it is disabled");
+            let image = scene.disable_image(source).await;
             scene.pass(AN_HOUR).await;
             let others = PLACES.into_iter().filter(|region| *region != source);
             for region in others {
                 scene.delete_images(region, true).await;
             }
             scene.pass(AN_HOUR).await;
-            let call = scene.ec2(source).enable_image().image_id(&image.id);
+            let call = scene.ec2(source).enable_image().image_id(&image);
             call.send().await.expect("it is enabled");
             scene.pass(100).await;
             assert_eq!(scene.the_point().await["status"], "protected", "{source}");
@@ -277,13 +275,7 @@ fn a_lost_image_is_made_again_at_once_when_its_source_can_be_used_again() {
 fn a_lost_image_is_copied_from_another_place_if_its_source_is_disabled_meanwhile() {
     scene::play(async |scene| {
         scene.protect_one(ON_STOP).await;
-        let refused = Rule::fail(When::Before, 403, "UnauthorizedOperation");
-        scene.fault(refused.action("CopyImage").region(IRELAND));
-        scene.delete_images(IRELAND, true).await;
-        scene.pass(AN_HOUR).await;
-        let image = scene.available(HOME).await.remove(0);
-        let call = scene.ec2(HOME).disable_image().image_id(&image.id);
-        call.send().await.expect("it is disabled");
+        scene.lose_ireland_and_its_source().await;
         scene.pass(2 * AN_HOUR).await;
         scene.no_more_faults();
         scene.pass(2 * AN_HOUR).await;

@@ -28,16 +28,7 @@ pub const HOME: &str = "us-east-1";
 pub const IRELAND: &str = "eu-west-1";
 pub const FRANKFURT: &str = "eu-central-1";
 
-/// The functions: what each is about has its name, and a sample in `events/`.
-pub const FUNCTIONS: [&str; 7] = [
-    "backup-tick",
-    "image-state-changed",
-    "instance-state-changed",
-    "instance-tagged",
-    "reconcile-tick",
-    "snapshots-completed",
-    "work-requested",
-];
+pub use afterimage_support::FUNCTIONS;
 
 pub fn sample(name: &str) -> Value {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events").join(name);
