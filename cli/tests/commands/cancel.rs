@@ -325,3 +325,40 @@ fn an_image_at_home_that_was_called_off_is_taken_back_whatever_came_between() {
     let told = served.says(&["status"], "");
     assert!(told.contains("1 protected") && !told.contains("no home"), "{told}");
 }
+
+/// A good point whose image at home is lost, and cannot be registered again for now.
+fn waits_at_home() -> (Served, String) {
+    let (served, machine, point) = good_under(ASKED_FOR);
+    let image = served.image_named(&format!("{point}-*")).expect("it is there");
+    served.fail("RegisterImage");
+    served.deregister(&image);
+    served.pass(6 * 3600);
+    let told = served.says(&["explain", &machine], "");
+    assert!(told.contains("InvalidRequest") && told.contains("next try"), "{told}");
+    (served, point)
+}
+
+#[test]
+fn an_image_at_home_that_waits_to_be_registered_again_is_called_off() {
+    let (served, point) = waits_at_home();
+    let told = served.says(&["cancel", &point, "--place", "us-east-1"], "");
+    assert!(told.contains("image at home called off"), "{told}");
+    assert!(!told.contains("goes on"), "{told}");
+    served.lighten();
+    served.pass(48 * 3600);
+    assert_eq!(served.image_named(&format!("{point}-*")), None, "it is not made again");
+    let told = served.says(&["status"], "");
+    assert!(told.contains("1/1") && !told.contains("FINDINGS"), "{told}");
+}
+
+#[test]
+fn an_image_at_home_that_waits_to_be_registered_again_is_tried_at_once_when_a_person_says_so() {
+    let (served, point) = waits_at_home();
+    served.lighten();
+    let told = served.says(&["heal", &point], "");
+    assert!(told.contains("us-east-1: registered again from its snapshots"), "{told}");
+    served.pass(1800);
+    assert!(served.image_named(&format!("{point}-*")).is_some(), "it is made again");
+    let told = served.says(&["status"], "");
+    assert!(told.contains("2/2") && !told.contains("FINDINGS"), "{told}");
+}

@@ -281,6 +281,14 @@ impl Served {
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 
+    /// Lets every try of an action fail, for a reason that is not known to last.
+    pub fn fail(&self, action: &str) {
+        let fail = "{\"when\": \"before\", \"status\": 400, \"code\": \"InvalidRequest\"}";
+        let rule = format!("{{\"action\": \"{action}\", \"fail\": {fail}}}");
+        let answer = self.request("PUT /_cloud/faults", "", &format!("{{\"rules\": [{rule}]}}"));
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
     /// Lets EC2 answer everywhere again.
     pub fn lighten(&self) {
         let answer = self.request("PUT /_cloud/faults", "", "{\"rules\": []}");

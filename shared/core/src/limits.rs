@@ -322,6 +322,9 @@ pub const AT_WORK_EVERY: SignedDuration = SignedDuration::from_mins(30);
 /// do.
 pub const GAP_REPORTS_MAX: usize = 50;
 
+/// The most images that a place had before, and that are asked for when it has lost the last one.
+pub const LEFTOVERS_ASKED_MAX: usize = 20;
+
 /// The most foreign artefacts that are reported at one look; the others are reported at the next.
 /// Somebody who plants thousands must not keep the sweep from its other work.
 pub const FOREIGN_REPORTS_MAX: usize = 200;

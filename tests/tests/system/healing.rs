@@ -268,6 +268,22 @@ fn a_key_that_can_be_used_again_is_told_so_though_a_newer_point_is_good_by_then(
 }
 
 #[test]
+fn a_key_is_not_told_any_more_once_nothing_is_copied_back_under_it() {
+    scene::play(async |scene| {
+        let key = scene.protect_encrypted().await;
+        scene.disable(HOME, &key).await;
+        scene.delete_images(HOME, true).await;
+        scene.pass(2 * AN_HOUR).await;
+        assert_eq!(scene.open("key-unusable").await, 1, "{:#?}", scene.open_findings().await);
+        scene.remove_policy("gold").await;
+        scene.pass(3 * AN_HOUR).await;
+        let found = scene.open_findings().await;
+        assert_eq!(scene.open("key-unusable").await, 0, "{found:#?}");
+        assert!(found[0]["reason"].contains("no longer in force"), "{found:#?}");
+    });
+}
+
+#[test]
 fn an_image_whose_key_is_disabled_is_not_lost_and_not_called_good() {
     scene::play(async |scene| {
         let key = scene.protect_encrypted().await;

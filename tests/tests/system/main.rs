@@ -46,6 +46,7 @@ mod template;
 mod told_at_once;
 mod truth;
 mod waiting;
+mod waits_at_home;
 mod wanted_again;
 mod went_back;
 mod withdrawn;

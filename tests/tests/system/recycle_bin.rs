@@ -21,7 +21,7 @@ fn play(scene: impl AsyncFnOnce(Scene)) {
 
 impl Scene {
     /// Restores an image, its snapshots first, as the advice in the finding has it.
-    async fn restore(&self, region: &str, image: &Image) {
+    pub async fn restore(&self, region: &str, image: &Image) {
         let client = self.ec2(region);
         for snapshot in &image.snapshots {
             self.restore_snapshot(region, snapshot).await;
@@ -43,14 +43,19 @@ impl Scene {
         call.send().await.expect("a snapshot is restored");
     }
 
-    /// The image that the only point has in a region, as the ledger tells.
-    async fn point_image(&self, region: &str) -> String {
+    /// The image that the only point has in a region, or that is being made there, as the ledger
+    /// tells.
+    pub async fn image_in(&self, region: &str) -> Option<String> {
         if region == HOME {
-            return self.the_point().await["image"].clone();
+            return self.the_point().await.get("image").cloned();
         }
         let items = self.ledger().await.into_iter();
         let mut replicas = items.filter(|item| item["sk"].ends_with(&format!("replica#{region}")));
-        replicas.next().expect("there is a replica")["image"].clone()
+        replicas.next()?.get("image").cloned()
+    }
+
+    pub async fn point_image(&self, region: &str) -> String {
+        self.image_in(region).await.expect("it has an image there")
     }
 
     /// The number of calls that have made something, by us, everywhere.
@@ -89,6 +94,41 @@ fn images_that_are_restored_are_good_again_and_nothing_is_made() {
         scene.pass(20).await;
         assert_eq!(scene.open_codes().await, ["lost"]);
     });
+}
+
+/// The image of a place is lost and made again; then the first one is restored, and the other is
+/// lost.
+async fn restored_before_the_other_is_lost(scene: &Scene, region: &str, policies: &str) -> Image {
+    scene.protect_one(ON_STOP).await;
+    let first = scene.available(region).await.remove(0);
+    scene.deregister(region, &first, true).await;
+    scene.pass(TWO_HOURS).await;
+    let other = scene.available(region).await.remove(0);
+    assert_ne!(other.id, first.id);
+    scene.restore(region, &first).await;
+    scene.pass(TWO_HOURS).await;
+    assert_eq!(scene.open_codes().await, ["surplus"], "{region}");
+    scene.policies(policies).await;
+    let made = scene.made();
+    scene.deregister(region, &other, true).await;
+    scene.pass(TWO_HOURS).await;
+    assert_eq!(scene.made(), made, "{region}: it is there");
+    first
+}
+
+#[test]
+fn an_image_that_was_restored_before_takes_the_place_of_the_one_that_is_lost() {
+    for region in [HOME, IRELAND] {
+        for policies in [ON_STOP.to_string(), left_to_person(ON_STOP)] {
+            play(async |scene| {
+                let first = restored_before_the_other_is_lost(&scene, region, &policies).await;
+                assert_eq!(scene.the_point().await["status"], "protected", "{region}");
+                assert_eq!(scene.point_image(region).await, first.id, "{region}");
+                assert_eq!(scene.open_codes().await, Vec::<String>::new(), "{region}");
+                scene.assert_true().await;
+            });
+        }
+    }
 }
 
 #[test]

@@ -233,7 +233,7 @@ async fn waiting_later(
 ) -> Result<(Vec<Point>, Vec<Replica>), Failure> {
     let (mut points, mut replicas) = (Vec::new(), Vec::new());
     for region in &in_force.regions {
-        for kind in [Kind::Snapshot, Kind::Copy] {
+        for kind in [Kind::Snapshot, Kind::Register, Kind::Copy] {
             let queue = Queue { region: region.clone(), kind };
             let mut later = aws.ledger.queue(&queue, None).await?;
             later.retain(|record| record.due_at > now);

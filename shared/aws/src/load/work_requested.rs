@@ -104,8 +104,17 @@ async fn known(
             let snapshots = aws.ec2.snapshots(region, &needs.snapshots).await?;
             let named = named(aws, region, needs.names).await?;
             let images = aws.ec2.images(region, &needs.images).await?;
+            let in_force = policies(aws, needs.policies).await?;
             let points = batch.points;
-            Input::Register(register::Input { now, points, snapshots, named, images, obstacles })
+            Input::Register(register::Input {
+                now,
+                points,
+                snapshots,
+                named,
+                images,
+                obstacles,
+                in_force,
+            })
         }
         Kind::Confirm => Input::Confirm(images(aws, queue, batch, needs, now).await?),
         Kind::Copy => Input::Copy(copies(aws, queue, batch.replicas, needs, now).await?),

@@ -11,15 +11,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::artefact_audit::Tagged;
+use super::work_requested::restored;
 use crate::change::Change;
 use crate::command::{Command, Decision, Wake};
-use crate::ids::{Region, SnapshotId};
+use crate::ids::{AmiId, Region, SnapshotId};
 use crate::names::TAG_POINT;
 use crate::observed::{ImageState, ObservedImage, SnapshotState};
 use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus};
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
 use crate::status::{Event, Status};
+use crate::subject::Subject;
 use crate::transition::{came_back, loss, not_made};
 use crate::work::Queue;
 
@@ -35,9 +37,15 @@ pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
             let Some(known) = named.and_then(|id| tagged.points.get(&id)) else { continue };
             let (point, of_home) = (lost_again(known), home_lost_again(known));
             let record = tagged.replicas.get(&(known.id.clone(), region.clone()));
-            if known.home == *region && came_back::is_home_back(&of_home, image) {
+            let is_at_home = known.home == *region;
+            // One that is told as surplus was looked at when the place lost the other.
+            let is_new = || !is_told_as_surplus(tagged, region, &image.id);
+            let is_earlier = loss::has_lost(&of_home)
+                && restored::is_earlier(&of_home, &of_home.leftovers, image)
+                && is_new();
+            if is_at_home && (came_back::is_home_back(&of_home, image) || is_earlier) {
                 points.insert(&known.id, of_home.due_now(now));
-            } else if known.home == *region && came_back::is_home_back_meanwhile(known, image) {
+            } else if is_at_home && came_back::is_home_back_meanwhile(known, image) {
                 if known.status == Status::Ready && !known.step.is_due(now) {
                     points.insert(&known.id, known.due_now(now));
                 }
@@ -56,7 +64,12 @@ pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
                     && families.has(known, region, &image.id)
             };
             let is_older = came_back::is_of_other_data(&point, &after, image);
-            if came_back::is_replica_back(&point, &after, image) || is_older || is_unnamed() {
+            let is_earlier = || {
+                let is_lost = after.status == ReplicaStatus::Lost && !after.is_copy_back();
+                is_lost && restored::is_earlier(&point, &after.leftovers, image) && is_new()
+            };
+            let is_back = came_back::is_replica_back(&point, &after, image) || is_earlier();
+            if is_back || is_older || is_unnamed() {
                 replicas.insert((&known.id, region), after);
                 if matches!(point, Cow::Owned(_)) {
                     points.insert(&known.id, point.due_now(now));
@@ -80,6 +93,15 @@ pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
     let wake = |queue| Command::Wake(Wake { queue, hop: 0 });
     decision.commands.extend(queues.into_iter().map(wake));
     decision
+}
+
+/// Tells whether a finding says of an image that it is not needed.
+fn is_told_as_surplus(tagged: &Tagged, region: &Region, image: &AmiId) -> bool {
+    tagged.known.iter().any(|known| {
+        known.reason.code == Code::Surplus
+            && known.region == *region
+            && known.artefact == Subject::from(image)
+    })
 }
 
 /// Returns a replica that may get back what it had lost, due: one that waits to be made again, or

@@ -131,6 +131,7 @@ pub fn decide(target: &Target, scope: &Scope, now: Timestamp) -> Result<Cancelle
     let regions = settled.iter().filter(|replica| !replica.is_copy_back());
     cancelled.places = regions.map(|replica| replica.region.clone()).collect();
     let is_home_off = home.as_ref().is_some_and(loss::is_called_off);
+    cancelled.image_goes_on &= !is_home_off;
     cancelled.home = is_home_off.then(|| point.home.clone());
     cancelled.point = home.is_some() && !is_home_off;
     cancelled.change = match home {
@@ -190,13 +191,17 @@ fn home_off(
         Status::Imaged | Status::Lost if loss::has_lost(point) || waits_to_come_back => {
             Some(withdrawn::home(point, lost))
         }
+        Status::Ready if loss::waits_to_be_remade(point) => {
+            let after = loss::not_remade(point, called_off, now)?;
+            Some(withdrawn::home(&after, lost))
+        }
         _ => None,
     })
 }
 
 /// Returns the regions in which an image of the point is there.
 fn kept(point: &Point) -> BTreeSet<Region> {
-    if point.status.phase() != Phase::Good {
+    if point.status.phase() != Phase::Good && !loss::waits_to_be_remade(point) {
         return BTreeSet::new();
     }
     let places = [(&point.home, &point.home_place)].into_iter().chain(&point.replicas);

@@ -62,6 +62,10 @@ pub fn decide(facts: &Facts) -> Result<Healed, Illegal> {
     };
     if loss::lacks_home(point) {
         add(&point.home, at_home(facts));
+    } else if loss::waits_to_be_remade(point) {
+        let failures = point.step.failures;
+        let way = format!("registered again from its snapshots, {SOON}; failed tries: {failures}");
+        add(&point.home, Ok(way));
     } else if let Some(why) = not_lost(facts) {
         add(&point.home, Err(why));
     }

@@ -1,11 +1,13 @@
 //! Obstacles behind which nothing waits any more: the policy was removed or names another key, the
 //! points were called off, the machine is gone. No try would show that such an obstacle has gone,
 //! so that it is forgotten, and its finding ends. The next call that meets it makes it known again.
+//! The finding of a key under which images are copied back ends too, once none waits for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use crate::call::copy_image;
 use crate::call::of_copies::causes;
 use crate::change::Change;
 use crate::command::{Command, Decision};
@@ -15,6 +17,8 @@ use crate::point::{Point, Replica, ReplicaStatus};
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
 use crate::status::Status;
+use crate::subject::Subject;
+use crate::transition::loss;
 use crate::work::{Kind, Queue};
 
 /// A queue that is told to be held up.
@@ -35,26 +39,54 @@ pub struct Records {
     pub points_of_replicas: BTreeMap<PointId, Point>,
 }
 
+/// What the subject of a finding about the key of images that are copied back begins with.
+const COPIES_BACK: &str = "copies back under key ";
+
+/// Returns the subject of the finding about images that cannot be copied back for their key.
+pub fn copies_back(key: &str) -> Subject {
+    Subject::Other(format!("{COPIES_BACK}{key}"))
+}
+
+/// Returns the key that such a finding is about; none if it is another finding.
+fn key_of_copies_back(finding: &Finding) -> Option<&str> {
+    match &finding.artefact {
+        Subject::Other(text) if finding.reason.code == Code::KeyUnusable => {
+            text.strip_prefix(COPIES_BACK)
+        }
+        _ => None,
+    }
+}
+
 /// Lists the queues of which a finding says that they are held up.
 pub fn queues(known: &[Finding]) -> BTreeSet<Queue> {
-    let kinds = |code| match code {
+    let kinds = |finding: &Finding| match finding.reason.code {
         Code::CopiesHeldUp => vec![Kind::Copy],
         Code::CallsHeldUp => vec![Kind::Snapshot, Kind::Register],
+        _ if key_of_copies_back(finding).is_some() => vec![Kind::Confirm],
         _ => Vec::new(),
     };
     let of = |finding: &Finding| {
         let region = finding.region.clone();
-        let kinds = kinds(finding.reason.code).into_iter();
+        let kinds = kinds(finding).into_iter();
         kinds.map(move |kind| Queue { region: region.clone(), kind })
     };
     known.iter().flat_map(of).collect()
 }
 
 /// Forgets the obstacles behind which nothing waits, and ends their findings.
-pub(super) fn decide(held_up: &[HeldUp], now: Timestamp) -> Decision {
+pub(super) fn decide(held_up: &[HeldUp], known: &[Finding], now: Timestamp) -> Decision {
     let mut decision = Decision::default();
     for HeldUp { obstacles, records } in held_up {
         let Some(records) = records else { continue };
+        if obstacles.queue.kind == Kind::Confirm {
+            let of_region = known.iter().filter(|it| it.region == obstacles.queue.region);
+            for finding in of_region.filter(|it| nothing_comes_back(it, &records.points)) {
+                let Finding { region, artefact, reason, .. } = finding;
+                let (region, artefact) = (region.clone(), artefact.clone());
+                let over = Resolved { region, artefact, code: reason.code, at: now };
+                decision.command(Command::Resolve(over));
+            }
+        }
         let waits = waits(obstacles.queue.kind, records);
         let is_over = |cause: &&Cause| !waits.contains(*cause);
         let over: Vec<Cause> = obstacles.causes.keys().filter(is_over).cloned().collect();
@@ -72,6 +104,19 @@ pub(super) fn decide(held_up: &[HeldUp], now: Timestamp) -> Decision {
         decision.command(Command::Record(Box::new(Change::obstacles(after))));
     }
     decision
+}
+
+/// Tells whether a finding is about a key for which no image waits any more that would be copied
+/// back under it.
+fn nothing_comes_back(finding: &Finding, points: &[Point]) -> bool {
+    let Some(key) = key_of_copies_back(finding) else { return false };
+    let waits = |point: &Point| {
+        let code = point.reason.as_ref().map(|reason| reason.code);
+        loss::has_lost(point)
+            && code == Some(Code::KeyUnusable)
+            && copy_image::key_at_home(point).as_deref() == Some(key)
+    };
+    !points.iter().any(waits)
 }
 
 /// Returns the causes that the calls could meet for which the records of a queue wait.

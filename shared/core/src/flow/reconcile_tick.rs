@@ -111,7 +111,7 @@ pub fn decide(input: &Input) -> Decision {
         for (region, keys) in &tagged.keys {
             decision.add(held::unusable_keys(region, keys, &tagged.known, input.now));
         }
-        decision.add(nothing_waits::decide(&tagged.held_up, input.now));
+        decision.add(nothing_waits::decide(&tagged.held_up, &tagged.known, input.now));
         decision.add(held::released(&input.in_force.brakes, input.now));
         decision.add(artefact_audit::look(tagged, &adopting.doubted, input.now));
         decision.add(restored_surplus::look(tagged, input.now));

@@ -72,6 +72,19 @@ pub fn left_to_person(point: &Point, replica: &Replica, in_force: &InForce) -> O
     Some(Reason::new(Code::Withdrawn, text))
 }
 
+/// Returns the reason why an image at home is not made again by now: its policy is gone, or leaves
+/// it to a person, who has not asked for it. None if it may be wanted.
+pub fn not_remade(point: &Point, in_force: &InForce) -> Option<Reason> {
+    match copy(point, &point.home, in_force) {
+        Verdict::Unwanted(reason) => Some(reason),
+        Verdict::Wanted if !point.heal_asked => {
+            let text = leaves_lost(point, in_force)?;
+            Some(Reason::new(Code::Lost, text))
+        }
+        Verdict::Wanted | Verdict::Unknown(_) => None,
+    }
+}
+
 /// Returns the point with the key that the policy in force names for a replica, or with none if the
 /// policy names none. None if the point has that already, and if the policy has no such replica.
 pub fn with_key_of_policy(point: &Point, replica: &Replica, in_force: &InForce) -> Option<Point> {

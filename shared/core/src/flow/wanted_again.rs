@@ -162,6 +162,12 @@ fn take_up(
     } else if point.status == Status::Requested && is_put_off && is_removed {
         after = after.due_now(now);
         wakes.insert(Queue { region: point.home.clone(), kind: Kind::Snapshot });
+    } else if loss::waits_to_be_remade(point)
+        && is_put_off
+        && wanted::not_remade(point, in_force).is_some()
+    {
+        after = after.due_now(now);
+        wakes.insert(Queue { region: point.home.clone(), kind: Kind::Register });
     }
     let mut writes = Vec::new();
     let is_good = point.status.phase() == Phase::Good;

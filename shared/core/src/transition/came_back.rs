@@ -5,14 +5,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::ids::SnapshotId;
+use crate::ids::{AmiId, ResourceId, SnapshotId};
 use crate::illegal::Illegal;
 use crate::limits::CLOCK_SKEW;
 use crate::observed::{ImageState, ObservedImage};
-use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus};
+use crate::point::{IllegalForReplica, Place, Point, Replica, ReplicaEvent, ReplicaStatus};
 use crate::policy::Artefact;
 use crate::status::{Event, IllegalTransition, Status};
-use crate::transition::loss;
+use crate::transition::{loss, retry};
 
 /// Tells whether an image is the one that was lost at home. It can be used, or is disabled.
 pub fn is_home_back(point: &Point, image: &ObservedImage) -> bool {
@@ -44,6 +44,24 @@ pub fn is_replica_back(point: &Point, replica: &Replica, image: &ObservedImage) 
         && is_of_data(point, image)
 }
 
+/// Tells whether an image is the one that was lost at home, and can be used, while the one that was
+/// registered in its place is disabled.
+pub fn is_home_back_instead(point: &Point, image: &ObservedImage) -> bool {
+    point.lost.as_ref() == Some(&image.id)
+        && point.status == Status::Registered
+        && image.state == ImageState::Available
+        && is_younger(point, image)
+}
+
+/// Tells whether an image is the one that a replica has lost, and can be used, while the one that
+/// was copied in its place is disabled.
+pub fn is_replica_back_instead(point: &Point, replica: &Replica, image: &ObservedImage) -> bool {
+    replica.lost.as_ref() == Some(&image.id)
+        && replica.status == ReplicaStatus::Pending
+        && image.state == ImageState::Available
+        && is_of_data(point, image)
+}
+
 /// Tells whether an image is the one that a replica has lost, with other data than its point has by
 /// now: the point began again on its machine.
 pub fn is_of_other_data(point: &Point, replica: &Replica, image: &ObservedImage) -> bool {
@@ -56,6 +74,41 @@ pub fn is_of_other_data(point: &Point, replica: &Replica, image: &ObservedImage)
         && !is_of_data(point, image)
 }
 
+/// Tells whether an image is one that a place had before, with the data that the point has now. It
+/// is among the leftovers of the place, which has lost the image that was made instead.
+pub fn is_earlier(point: &Point, leftovers: &[ResourceId], image: &ObservedImage) -> bool {
+    let is_copy = image.source.is_some() && image.attributes.source_instance.is_none();
+    let is_of_point = |id: &SnapshotId| point.snapshots.values().any(|ours| ours == id);
+    let has_disks = !image.snapshots.is_empty() && image.snapshots.iter().all(is_of_point);
+    leftovers.contains(&image.id.clone().into())
+        && image.state == ImageState::Available
+        && (is_copy || has_disks)
+        && is_of_data(point, image)
+}
+
+/// Returns the point that has lost this image at home, instead of one that was made after it.
+pub fn home_of_earlier(point: &Point, earlier: &AmiId) -> Point {
+    let (lost, leftovers) = exchanged(&point.leftovers, point.lost.clone(), earlier);
+    Point { lost, leftovers, ..point.clone() }
+}
+
+/// Returns the replica that has lost this image, instead of one that was made after it.
+pub fn replica_of_earlier(replica: &Replica, earlier: &AmiId) -> Replica {
+    let (lost, leftovers) = exchanged(&replica.leftovers, replica.lost.clone(), earlier);
+    Replica { lost, leftovers, ..replica.clone() }
+}
+
+fn exchanged(
+    leftovers: &[ResourceId],
+    lost: Option<AmiId>,
+    earlier: &AmiId,
+) -> (Option<AmiId>, Vec<ResourceId>) {
+    let id = ResourceId::from(earlier.clone());
+    let mut left: Vec<ResourceId> = leftovers.iter().filter(|it| **it != id).cloned().collect();
+    retry::leave(&mut left, lost);
+    (Some(earlier.clone()), left)
+}
+
 /// Tells whether all snapshots are there of a lost point that is snapshots and nothing else.
 pub fn are_snapshots_back(point: &Point, completed: &BTreeSet<&SnapshotId>) -> bool {
     point.plan.kind == Artefact::Snapshots
@@ -66,11 +119,15 @@ pub fn are_snapshots_back(point: &Point, completed: &BTreeSet<&SnapshotId>) -> b
 
 /// Tells whether an image has the data that the point has now.
 fn is_of_data(point: &Point, image: &ObservedImage) -> bool {
+    is_at_rest(point) && is_younger(point, image)
+}
+
+/// Tells whether an image was made after the data of the point.
+fn is_younger(point: &Point, image: &ObservedImage) -> bool {
     let created_at = image.created_at;
-    let is_younger = point.taken_at.is_some_and(|taken_at| {
+    point.taken_at.is_some_and(|taken_at| {
         created_at.is_some_and(|created_at| taken_at.duration_since(created_at) <= CLOCK_SKEW)
-    });
-    is_at_rest(point) && is_younger
+    })
 }
 
 /// Tells whether a point has the data that it is going to have.
@@ -95,7 +152,8 @@ pub fn home(point: &Point) -> Result<Point, IllegalTransition> {
     })
 }
 
-/// Returns the replica whose image is there again, and its point.
+/// Returns the replica whose image is there again, and its point. An image at home that waits to be
+/// registered again goes on waiting.
 ///
 /// # Errors
 /// The replica did not lose it.
@@ -110,7 +168,23 @@ pub fn replica(point: &Point, replica: &Replica) -> Result<(Point, Replica), Ill
         step: replica.step.settled(),
         ..after
     };
-    Ok((imaged(point)?, after))
+    let point = match loss::waits_to_be_remade(point) {
+        true => point.clone(),
+        false => imaged(point)?,
+    };
+    Ok((point, after))
+}
+
+/// Returns the replica with the image that it had lost, and that is there again, instead of the one
+/// that was copied in its place. That one is kept among the leftovers.
+///
+/// # Errors
+/// The replica is not pending.
+pub fn instead(replica: &Replica, back: &AmiId) -> Result<Replica, IllegalForReplica> {
+    let mut after = replica.after(ReplicaEvent::Available)?;
+    retry::leave(&mut after.leftovers, after.image.replace(back.clone()));
+    let step = replica.step.settled();
+    Ok(Replica { step, reason: None, lost: None, heal_asked: false, ..after })
 }
 
 /// Returns the point, imaged: something of it is there again.

@@ -109,10 +109,33 @@ pub fn remade(point: &Point, reason: Reason, now: Timestamp) -> Result<Point, Il
         home_place: Place::Underway,
         step: again::next(&point.step, now),
         healed: healed(&point.healed, now),
-        heal_asked: false,
         reason: Some(reason),
         ..after
     })
+}
+
+/// Tells whether the image of a point at home waits to be registered again, and the call for that
+/// is not under way.
+pub fn waits_to_be_remade(point: &Point) -> bool {
+    // A point that began again keeps what it was made of before, until it has an image.
+    let begins_again = point.before.is_some();
+    point.status == Status::Ready && point.home_place == Place::Underway && !begins_again
+}
+
+/// Returns the point whose image is not registered again after all: it is lost again, and due.
+///
+/// # Errors
+/// The point does not wait to be registered.
+pub fn not_remade(
+    point: &Point,
+    reason: Reason,
+    now: Timestamp,
+) -> Result<Point, IllegalTransition> {
+    let mut after = point.due_now(now).after(Event::Restore)?;
+    after.step.begun_at = None;
+    // Nothing was made again.
+    after.healed.pop();
+    reduced(&Point { home_place: Place::Lost, reason: Some(reason), ..after })
 }
 
 /// Returns the point that begins anew on its machine, as nothing is left of it.

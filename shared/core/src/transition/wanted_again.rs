@@ -55,7 +55,8 @@ pub fn by_person(
     meant: &BTreeSet<&Region>,
     now: Timestamp,
 ) -> Result<Option<Change>, Illegal> {
-    let is_home = loss::lacks_home(point) && meant.contains(&point.home);
+    let may_be_made = loss::lacks_home(point) || loss::waits_to_be_remade(point);
+    let is_home = may_be_made && meant.contains(&point.home);
     let mut after = if is_home { loss::asked_for(point, now) } else { point.clone() };
     let mut writes = Vec::new();
     // The point itself stands for the place at home.

@@ -266,6 +266,7 @@ pub fn register_input(
         points,
         images: BTreeMap::new(),
         obstacles,
+        in_force: gold(),
     }
 }
 

@@ -81,6 +81,7 @@ impl World {
             points: points.clone(),
             images: BTreeMap::new(),
             obstacles: none_at_home(Kind::Register),
+            in_force: gold(),
         });
         let confirm = confirm::decide(&confirm::Input {
             now,

@@ -97,6 +97,7 @@ fn registers(secs: i64, put_off: Option<Timestamp>) -> Loaded {
         named,
         images: BTreeMap::new(),
         obstacles,
+        in_force: Default::default(),
     });
     Loaded { input, put_off }
 }

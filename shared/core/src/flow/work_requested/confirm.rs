@@ -23,6 +23,7 @@ use super::healing;
 use super::held_up;
 use super::images;
 pub use super::images::Input;
+use super::may_be_back;
 use super::missing;
 use super::needs::Needs;
 use super::restored;
@@ -40,7 +41,7 @@ use crate::reason::{Code, Reason};
 use crate::slot::PointId;
 use crate::status::{Event, IllegalTransition, Phase, Status};
 use crate::transition::retry::{self, Next};
-use crate::transition::{loss, replicas, summary};
+use crate::transition::{came_back, loss, replicas, summary};
 use crate::work::{Kind, Queue};
 
 /// Returns the facts that have to be read before anything is decided.
@@ -51,9 +52,16 @@ pub(super) fn needs(points: &[Point], replicas: &[Replica], now: Timestamp) -> N
     });
     let of_points = pending.filter_map(|point| point.image.as_ref());
     let of_replicas = copies.filter_map(|replica| replica.image.as_ref());
-    let lost = restored::images(
-        points.iter().filter(|point| due::is_point_due(point, now)),
-        replicas.iter().filter(|replica| due::is_replica_due(replica, now)),
+    // What was lost may be there again, while what was made in its place is disabled.
+    let is_disabled = |reason: Option<&Reason>| reason.is_some_and(is_of_disabled);
+    let lost = may_be_back::images(
+        points.iter().filter(|point| {
+            due::is_point_due(point, now) || is_pending(point) && is_disabled(point.reason.as_ref())
+        }),
+        replicas.iter().filter(|it| {
+            due::is_replica_due(it, now)
+                || it.status == ReplicaStatus::Pending && is_disabled(it.reason.as_ref())
+        }),
     );
     let images: BTreeSet<&AmiId> = of_points.chain(of_replicas).chain(lost).collect();
     Needs {
@@ -78,6 +86,10 @@ pub fn needs_uefi_data(points: &[Point], images: &BTreeMap<AmiId, ObservedImage>
         |image: &&AmiId| images.get(image).is_some_and(|seen| seen.state == ImageState::Available);
     let images = points.iter().filter(has_data).filter_map(|point| point.image.as_ref());
     images.filter(is_available).cloned().collect()
+}
+
+fn is_of_disabled(reason: &Reason) -> bool {
+    reason.code == Code::ImageDisabled
 }
 
 /// Tells whether the image of a point is pending. A point whose image EC2 created, and that is not
@@ -165,6 +177,16 @@ fn look_at_image(
     let (Some(image), home) = (&point.image, &point.home) else { return Ok(()) };
     let look = look(image, home, &point.step, input);
     not_disabled(builder, &look, point.reason.as_ref(), (home, image), input.now);
+    let back = restored::instead(&input.images, point.lost.as_ref());
+    let back = back.filter(|back| came_back::is_home_back_instead(point, back));
+    if let (Look::Disabled(_), Some(back)) = (&look, back) {
+        missing::resolve(builder, home, Some(image), Code::ImageDisabled, input.now);
+        missing::resolve(builder, home, Some(&back.id), Code::Lost, input.now);
+        let (back, lost) = (back.id.clone(), None);
+        let mut point = Point { image: Some(back.clone()), lost, ..point.clone() };
+        retry::leave(&mut point.leftovers, Some(image.clone()));
+        return imaged(builder, &point, &back, Vec::new(), input);
+    }
     let (reason, after) = match look {
         Look::Pending => return Ok(()),
         Look::Available => return judge(builder, point, image, input),
@@ -323,6 +345,7 @@ fn imaged(
         lost: None,
         before: None,
         key_deleted: None,
+        heal_asked: false,
         replicas: places,
         reason: None,
         ..after
@@ -423,6 +446,12 @@ fn look_at_replica(
         && let Some(reason) = is_of_no_use(image, &compare::of_copy(machine, seen))
     {
         look = Look::Lost(reason);
+    }
+    let back = restored::instead(&input.images, replica.lost.as_ref());
+    let back = back.filter(|back| came_back::is_replica_back_instead(point, replica, back));
+    if let (Look::Disabled(_), Some(back)) = (&look, back) {
+        missing::resolve(builder, region, Some(image), Code::ImageDisabled, input.now);
+        return Ok(Some(came_back::instead(replica, &back.id)?));
     }
     Ok(Some(match look {
         Look::Pending => return Ok(None),

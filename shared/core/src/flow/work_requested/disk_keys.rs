@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::due::{is_point_due, is_replica_due};
 use super::guards::{KEY_GONE, KeyAccess, is_usable};
+use super::may_be_back;
 use crate::call::copy_image;
 use crate::ids::{AmiId, Region, SnapshotId};
 use crate::observed::{ImageState, ObservedImage, ObservedSnapshot};
@@ -115,7 +116,11 @@ pub fn snapshots(
     let at_home = at_home.filter_map(|point| point.image.as_ref());
     let elsewhere = replicas.iter().filter(|replica| is_replica_due(replica, now));
     let elsewhere = elsewhere.filter_map(|replica| replica.image.as_ref());
-    let seen = at_home.chain(elsewhere).filter_map(|image| images.get(image));
+    let may_be_back = may_be_back::images(
+        points.iter().filter(|point| is_point_due(point, now)),
+        replicas.iter().filter(|replica| is_replica_due(replica, now)),
+    );
+    let seen = at_home.chain(elsewhere).chain(may_be_back).filter_map(|image| images.get(image));
     let there = seen.filter(|seen| seen.state == ImageState::Available);
     there.flat_map(|seen| seen.snapshots.iter().cloned()).collect()
 }

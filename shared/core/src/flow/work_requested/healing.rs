@@ -20,12 +20,12 @@ use crate::brake::size_gib;
 use crate::call::copy_image;
 use crate::change::{Change, Record, Write};
 use crate::command::{Finding, Resolved};
+use crate::flow::nothing_waits::copies_back;
 use crate::ids::{AmiId, Region, ResourceId, SnapshotId};
 use crate::illegal::Illegal;
 use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus};
 use crate::reason::{Code, Reason};
 use crate::status::Status;
-use crate::subject::Subject;
 use crate::transition::{again, loss, replicas, summary, withdrawn};
 use crate::work::{Kind, Queue};
 
@@ -111,7 +111,7 @@ fn heal_home(
         Way::Register => registered_again(builder, point, input)?,
         Way::Copy(Source { region, image, .. }) => {
             if let Some(key) = copy_image::key_at_home(point) {
-                let (region, artefact) = (home.clone(), back_under(&key));
+                let (region, artefact) = (home.clone(), copies_back(&key));
                 builder.resolve(Resolved { region, artefact, code: Code::KeyUnusable, at: now });
             }
             copied_back(builder, point, (region, image), input)?
@@ -122,16 +122,11 @@ fn heal_home(
     Ok(())
 }
 
-/// Subject of the finding about images that cannot be copied back for their key.
-fn back_under(key: &str) -> Subject {
-    Subject::Other(format!("copies back under key {key}"))
-}
-
 /// Tells a person of the key for which an image is not copied back; or that it can be used again,
 /// if the image is not copied back for another reason by now.
 fn tell_key_at_home(builder: &mut DecisionBuilder, point: &Point, reason: &Reason, input: &Input) {
     let Some(key) = copy_image::key_at_home(point) else { return };
-    let (region, artefact) = (point.home.clone(), back_under(&key));
+    let (region, artefact) = (point.home.clone(), copies_back(&key));
     match disk_keys::used(&input.healing.keys, [key.as_str()]) {
         Use::Unusable(which) | Use::Gone(which)
             if *reason == prospect::back_under(point, &which) =>
@@ -276,7 +271,9 @@ fn heal_replica(
 ) -> Done {
     let (now, region) = (input.now, &replica.region);
     let facts = facts(point, region, input);
-    if restored::replica(builder, (point, &facts.replicas), replica, &input.images, now)? {
+    if restored::replica(builder, (point, &facts.replicas), replica, &input.images, now)?
+        || restored::replica_earlier(builder, (point, &facts.replicas), replica, input)?
+    {
         return Ok(());
     }
     let replica = restored::without_other_data(builder, point, replica, &input.images, now);

@@ -4,6 +4,8 @@
 //!   Then the call is made, with every attribute that the machine had. If only snapshots are asked
 //!   for, the point is protected.
 //! - A snapshot failed or is gone: the whole set cannot be used, and the next is made.
+//! - An image that was lost is registered again only while its policy wants that, and not if it is
+//!   there again: the policies in force are read before.
 //! - While an obstacle of the queue stands, one registration is tried now and then, and the others
 //!   are left alone ([`super::gate`]).
 //! - A call without an outcome, or a name that is taken: an image with that name is ours if it is
@@ -20,6 +22,8 @@ use super::needs::Needs;
 use super::restored;
 use crate::call::{Around, register_image};
 use crate::command::{Change, Command, Decision, Resolved};
+use crate::flow::InForce;
+use crate::flow::wanted;
 use crate::ids::{AmiId, SnapshotId};
 use crate::illegal::Illegal;
 use crate::limits::{PENDING_MAX, SETTLE};
@@ -31,7 +35,8 @@ use crate::policy::Artefact;
 use crate::reason::{Code, Reason};
 use crate::status::{Event, IllegalTransition, Status};
 use crate::transition::retry::{self, Next};
-use crate::transition::summary;
+use crate::transition::{loss, summary};
+use crate::work::{Kind, Queue};
 
 #[derive(Clone, Debug)]
 pub struct Input {
@@ -46,6 +51,8 @@ pub struct Input {
     pub images: BTreeMap<AmiId, ObservedImage>,
     /// What stands in the way of the calls of this queue.
     pub obstacles: Obstacles,
+    /// The policies in force; empty if no image is registered again.
+    pub in_force: InForce,
 }
 
 /// Returns the facts that have to be read before anything is decided.
@@ -56,8 +63,10 @@ pub(super) fn needs(points: &[Point], now: Timestamp) -> Needs {
     let open = |point: &&Point| point.status == Status::Registering && point.step.is_due(now);
     let names = points.iter().filter(open);
     let ready = points.iter().filter(|point| point.status == Status::Ready);
+    let is_again = |point: &Point| loss::waits_to_be_remade(point) && point.step.is_due(now);
     Needs {
         images: ready.filter_map(|point| point.lost.clone()).collect(),
+        policies: points.iter().any(is_again),
         snapshots: snapshots.into_iter().cloned().collect(),
         names: names.map(|point| image_name(&point.id, point.step.attempt)).collect(),
         ..Needs::default()
@@ -97,14 +106,28 @@ pub fn decide(input: &Input) -> Decision {
     builder.decision()
 }
 
-/// Begins the registration, unless the image that was lost is there again.
+/// Begins the registration, unless the image that was lost is there again, or nobody wants it to be
+/// made again.
 fn again(
     builder: &mut DecisionBuilder,
     point: &Point,
     gate: Gate,
     input: &Input,
 ) -> Result<(), Illegal> {
-    if restored::meanwhile(builder, point, None, &input.images, input.now)? || gate.is_shut() {
+    if restored::meanwhile(builder, point, None, &input.images, input.now)? {
+        return Ok(());
+    }
+    let waits = loss::waits_to_be_remade(point);
+    if let Some(reason) = wanted::not_remade(point, &input.in_force).filter(|_| waits) {
+        builder.say(&point.id, reason);
+        builder.wake(Queue { region: point.home.clone(), kind: Kind::Confirm });
+        // The look that follows says what becomes of it.
+        let text = format!("the image in {} is gone, and was not registered again", point.home);
+        let reason = Reason::new(Code::Lost, text);
+        builder.record(summary::recorded(loss::not_remade(point, reason, input.now)?));
+        return Ok(());
+    }
+    if gate.is_shut() {
         return Ok(());
     }
     Ok(begin(builder, point, point.step.clone(), Vec::new(), input)?)

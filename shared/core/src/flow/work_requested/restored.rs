@@ -5,8 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::compare;
 use super::decision_builder::DecisionBuilder;
+use super::disk_keys::{self, Use};
 use super::images::Input;
+use super::may_be_back;
 use crate::change::{Change, Write};
 use crate::command::Resolved;
 use crate::ids::{AmiId, Region, ResourceId, SnapshotId};
@@ -31,11 +34,16 @@ pub(super) fn home(
     let completed = completed.filter(|(_, seen)| seen.state == SnapshotState::Completed);
     let completed: BTreeSet<&SnapshotId> = completed.map(|(id, _)| id).collect();
     let is_image_back = home_state(point, input) == Some(ImageState::Available);
-    if !is_image_back && !came_back::are_snapshots_back(point, &completed) {
+    let has_lost = loss::has_lost(point) && !is_image_back;
+    let earlier = earlier(point, &point.leftovers, input).filter(|_| has_lost);
+    let is_back = is_image_back || came_back::are_snapshots_back(point, &completed);
+    let of_earlier = earlier.map(|earlier| came_back::home_of_earlier(point, &earlier.id));
+    if !is_back && of_earlier.is_none() {
         return Ok(false);
     }
-    let after = replicas::judged(home_is_back(point, known)?)?;
     found_at_home(builder, point, input.now);
+    let point = of_earlier.as_ref().filter(|_| !is_back).unwrap_or(point);
+    let after = replicas::judged(home_is_back(point, known)?)?;
     let mut change = summary::recorded(after);
     // What else was lost may be copied from it.
     let lost = known.iter().filter(|_| point.status == Status::Lost);
@@ -118,12 +126,39 @@ pub(super) fn replica(
     if replica_state(point, replica, images) != Some(ImageState::Available) {
         return Ok(false);
     }
-    let places = places_of(point, known);
-    let (mut point, after) = came_back::replica(point, replica)?;
-    point.replicas = places;
     if let Some(lost) = &replica.lost {
         found(builder, &replica.region, Subject::from(lost), now);
     }
+    replica_back(builder, (point, known), replica, now)?;
+    Ok(true)
+}
+
+/// Calls a lost replica good again if an image is there that it had before. Tells whether one is.
+pub(super) fn replica_earlier(
+    builder: &mut DecisionBuilder,
+    (point, known): (&Point, &[&Replica]),
+    replica: &Replica,
+    input: &Input,
+) -> Result<bool, Illegal> {
+    let Some(earlier) = earlier(point, &replica.leftovers, input) else { return Ok(false) };
+    if let Some(lost) = &replica.lost {
+        found(builder, &replica.region, Subject::from(lost), input.now);
+    }
+    let of_earlier = came_back::replica_of_earlier(replica, &earlier.id);
+    replica_back(builder, (point, known), &of_earlier, input.now)?;
+    Ok(true)
+}
+
+/// Records that the image that a replica had lost is there.
+fn replica_back(
+    builder: &mut DecisionBuilder,
+    (point, known): (&Point, &[&Replica]),
+    replica: &Replica,
+    now: Timestamp,
+) -> Result<(), Illegal> {
+    let places = places_of(point, known);
+    let (mut point, after) = came_back::replica(point, replica)?;
+    point.replicas = places;
     if point.home_place == Place::Lost {
         // The image at home can be made again from it.
         builder.wake(Queue { region: point.home.clone(), kind: Kind::Confirm });
@@ -133,7 +168,7 @@ pub(super) fn replica(
     let others = known.iter().copied().filter(|other| other.region != replica.region);
     change.writes.extend(lost_elsewhere(builder, others, now));
     builder.record(change);
-    Ok(true)
+    Ok(())
 }
 
 /// Calls a replica, which is not made again, of no use if its image is there and disabled. Tells
@@ -181,6 +216,31 @@ pub(super) fn without_other_data<'a>(
     Cow::Owned(after)
 }
 
+/// Returns the latest image that a place had before the one that it lost, if it is there and can be
+/// used: a person may have restored it.
+fn earlier<'a>(
+    point: &Point,
+    leftovers: &[ResourceId],
+    input: &'a Input,
+) -> Option<&'a ObservedImage> {
+    let images = may_be_back::left(leftovers).filter_map(|id| input.images.get(id));
+    let earlier = images.filter(|image| is_earlier(point, leftovers, image));
+    let usable = earlier.filter(|image| {
+        let are_shown = image.snapshots.iter().all(|id| input.snapshots.contains_key(id));
+        let arns = disk_keys::of_snapshots(&image.snapshots, &input.snapshots);
+        let used = disk_keys::used(&input.healing.keys, arns);
+        are_shown && matches!(used, Use::Usable | Use::Unknown)
+    });
+    usable.max_by_key(|image| image.created_at)
+}
+
+/// Tells whether an image is one that a place had before, and machines can be started from it if
+/// its key can be used. The leftovers are those of the place.
+pub fn is_earlier(point: &Point, leftovers: &[ResourceId], image: &ObservedImage) -> bool {
+    let is_usable = |machine| compare::of_copy(machine, image).is_empty();
+    came_back::is_earlier(point, leftovers, image) && point.machine.as_ref().is_some_and(is_usable)
+}
+
 /// Returns the state of the image that a replica had lost, if it is there.
 fn replica_state(
     point: &Point,
@@ -217,13 +277,12 @@ pub(super) fn meanwhile(
     Ok(true)
 }
 
-/// Returns the images that were lost and may be there again.
-pub(super) fn images<'a>(
-    points: impl Iterator<Item = &'a Point>,
-    replicas: impl Iterator<Item = &'a Replica>,
-) -> impl Iterator<Item = &'a AmiId> {
-    let at_home = points.filter_map(|point| point.lost.as_ref());
-    at_home.chain(replicas.filter_map(|replica| replica.lost.as_ref()))
+/// Returns the image that was lost, if EC2 shows it: what was made in its place may be disabled.
+pub(super) fn instead<'a>(
+    images: &'a BTreeMap<AmiId, ObservedImage>,
+    lost: Option<&AmiId>,
+) -> Option<&'a ObservedImage> {
+    images.get(lost?)
 }
 
 /// Ends the findings of a loss.
