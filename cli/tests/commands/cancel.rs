@@ -360,5 +360,5 @@ fn an_image_at_home_that_waits_to_be_registered_again_is_tried_at_once_when_a_pe
     served.pass(1800);
     assert!(served.image_named(&format!("{point}-*")).is_some(), "it is made again");
     let told = served.says(&["status"], "");
-    assert!(told.contains("2/2") && !told.contains("FINDINGS"), "{told}");
+    assert!(told.contains("1 protected") && !told.contains("FINDINGS"), "{told}");
 }
