@@ -24,11 +24,8 @@ pub async fn test(stack: &Stack, ledger: &Ledger, name: &str) -> Vec<Line> {
     let bus = Bus::new(&stack.config, name, STREAM);
     if let Err(why) = answer(bus.test(&clock, &stack.region, &id)).await {
         let found = format!("cannot send a test event: {why}");
-        let to_do = format!(
-            "allow these credentials events:PutEvents on bus {name}; if the bus is not there, \
-             deploy infra/template.yaml again"
-        );
-        return vec![Line::not_made(BUS, found, to_do)];
+        let permission = format!("allow these credentials events:PutEvents on bus {name}");
+        return vec![Line::not_made(BUS, found, why.to_do(permission))];
     }
     while clock.now().duration_since(sent) < TEST_EVENT_MAX {
         match answer(ledger.test_answer()).await {
@@ -44,7 +41,7 @@ pub async fn test(stack: &Stack, ledger: &Ledger, name: &str) -> Vec<Line> {
             Ok(_) => clock.sleep(LOOK_EVERY).await,
             Err(why) => {
                 let found = format!("cannot look for the answer to a test event: {why}");
-                let to_do = "allow these credentials dynamodb:BatchGetItem on the table";
+                let to_do = why.to_do("allow these credentials dynamodb:BatchGetItem on the table");
                 return vec![Line::not_made(BUS, found, to_do)];
             }
         }

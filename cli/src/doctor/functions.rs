@@ -42,7 +42,8 @@ pub fn all() -> impl Iterator<Item = &'static str> {
 pub async fn heard(ledger: &Ledger) -> Result<Heard, Line> {
     let beats = answer(ledger.heartbeats()).await.map_err(|why| {
         let found = format!("cannot read the heartbeats of the functions: {why}");
-        Line::not_made(FUNCTIONS, found, "allow these credentials dynamodb:Query on the table")
+        let to_do = why.to_do("allow these credentials dynamodb:Query on the table");
+        Line::not_made(FUNCTIONS, found, to_do)
     })?;
     let mut heard = Heard::new();
     for beat in beats {

@@ -39,7 +39,8 @@ pub async fn lines(stack: &Stack, in_force: &InForce, account: Option<&AccountId
             }
             Err(why) => {
                 let found = format!("cannot describe {which}: {why}");
-                lines.push(Line::not_made(KEYS, found, "wait until KMS answers there"));
+                let to_do = why.to_do("allow these credentials kms:DescribeKey on the key");
+                lines.push(Line::not_made(KEYS, found, to_do));
             }
         }
     }

@@ -74,7 +74,7 @@ pub async fn in_force(stack: &Stack, ledger: &Ledger) -> Result<InForce, Line> {
             Err(Line::fail(FORMAT, failure.to_string(), to_do))
         }
         Ok(Err(failure)) => Err(unreadable(stack, &why(&failure))),
-        Err(why) => Err(unreadable(stack, &why)),
+        Err(why) => Err(unreadable(stack, &why.to_string())),
     }
 }
 
@@ -93,7 +93,8 @@ async fn strange(stack: &Stack, in_force: &InForce) -> Option<Line> {
         Ok(found) => found.map(|found| Line::fail(IDENTITY, found, right_table::EMPTY_ADVICE)),
         Err(why) => {
             let found = format!("cannot tell if images exist that the ledger does not know: {why}");
-            let to_do = "allow these credentials ec2:DescribeRegions and ec2:DescribeImages";
+            let to_do =
+                why.to_do("allow these credentials ec2:DescribeRegions and ec2:DescribeImages");
             Some(Line::not_made(IDENTITY, found, to_do))
         }
     }
@@ -106,7 +107,8 @@ pub async fn identity(
     in_force: &InForce,
     now: Timestamp,
 ) -> Vec<Line> {
-    let testimony = match answer(async { Ok(ledger.testimony().await) }).await {
+    let testimony = answer(async { Ok(ledger.testimony().await) }).await;
+    let testimony = match testimony.map_err(|why| why.to_string()) {
         Ok(Testimony::Unreadable(why)) | Err(why) => {
             let found = format!("cannot tell if the ledger was put back to an earlier time: {why}");
             let to_do = "allow these credentials dynamodb:Query on the table of the witness; if it \

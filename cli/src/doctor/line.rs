@@ -1,5 +1,6 @@
 //! A line of the report: what was looked at, what was found, and what to do.
 
+use std::fmt;
 use std::time::Duration;
 
 use afterimage_aws::{Failure, error};
@@ -85,14 +86,74 @@ pub fn why(failure: &Failure) -> String {
     }
 }
 
+/// Why a check has no answer of AWS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unanswered {
+    text: String,
+    cause: Cause,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// AWS refuses the call to these credentials.
+    Refused,
+    /// What the call is about is not there.
+    Missing,
+    /// AWS gave no answer, or one that says that it is in trouble.
+    Trouble,
+}
+
+/// What is in the codes by which AWS refuses a call to its caller.
+const REFUSALS: [&str; 5] = ["Denied", "Unauthorized", "NotAuthorized", "Auth", "OptIn"];
+
+impl Unanswered {
+    fn of(failure: &Failure) -> Unanswered {
+        // PutEvents answers with success, and has the code in an entry.
+        let last = || error::causes(failure).last().map(ToString::to_string);
+        let answer = error::answer(failure).or_else(last).unwrap_or_default();
+        let code = answer.split(':').next().unwrap_or_default();
+        let cause = match code {
+            _ if code.contains("ResourceNotFound") => Cause::Missing,
+            _ if REFUSALS.iter().any(|refusal| code.contains(refusal)) => Cause::Refused,
+            _ => Cause::Trouble,
+        };
+        Unanswered { text: why(failure), cause }
+    }
+
+    /// Tells whether AWS says that what the call is about is not there.
+    pub fn is_missing(&self) -> bool {
+        self.cause == Cause::Missing
+    }
+
+    /// Returns the next step of a person. `permission` is the one if the call was refused.
+    pub fn to_do(&self, permission: impl Into<String>) -> String {
+        match self.cause {
+            Cause::Refused => permission.into(),
+            Cause::Missing | Cause::Trouble => "run this again in some minutes; if it stays so, \
+                                                look at the AWS Health Dashboard and at the \
+                                                network between here and there"
+                .to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 /// Waits for an answer of AWS.
 ///
 /// # Errors
-/// The text of the failure, or that no answer came in time.
-pub async fn answer<T>(call: impl Future<Output = Result<T, Failure>>) -> Result<T, String> {
+/// AWS refuses or fails the call, or does not answer in time.
+pub async fn answer<T>(call: impl Future<Output = Result<T, Failure>>) -> Result<T, Unanswered> {
     match tokio::time::timeout(ANSWER_TIMEOUT, call).await {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(failure)) => Err(why(&failure)),
-        Err(_) => Err(format!("no answer came within {} s", ANSWER_TIMEOUT.as_secs())),
+        Ok(Err(failure)) => Err(Unanswered::of(&failure)),
+        Err(_) => {
+            let text = format!("no answer came within {} s", ANSWER_TIMEOUT.as_secs());
+            Err(Unanswered { text, cause: Cause::Trouble })
+        }
     }
 }

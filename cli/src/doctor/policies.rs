@@ -58,7 +58,7 @@ pub async fn regions(stack: &Stack, in_force: &InForce) -> (Vec<Line>, BTreeSet<
         Ok(enabled) => enabled,
         Err(why) => {
             let found = format!("cannot tell which regions the account may use: {why}");
-            let to_do = "allow these credentials ec2:DescribeRegions";
+            let to_do = why.to_do("allow these credentials ec2:DescribeRegions");
             return (vec![Line::not_made(REGIONS, found, to_do)], BTreeSet::new());
         }
     };

@@ -30,7 +30,7 @@ pub async fn lines(stack: &Stack, regions: BTreeSet<&Region>) -> Vec<Line> {
             Ok(images) => lines.extend(line(region, images.0.len())),
             Err(why) => {
                 let found = format!("cannot count the images in {region}: {why}");
-                let to_do = "allow these credentials ec2:DescribeImages";
+                let to_do = why.to_do("allow these credentials ec2:DescribeImages");
                 lines.push(Line::not_made(QUOTAS, found, to_do));
             }
         }

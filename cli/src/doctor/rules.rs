@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use afterimage_aws::Rules;
-use afterimage_aws::decode::FORWARDED;
+use afterimage_aws::decode::{DETAIL_TYPE, FORWARDED, detail_type};
 use afterimage_aws::rules::Rule;
 use afterimage_core::ids::Region;
 
 use super::functions::{self, Heard, VERSION};
 use super::ledger::Table;
-use super::line::{Line, answer, or_ok};
+use super::line::{Line, Unanswered, answer, or_ok};
 use crate::stack::Stack;
 
 const RULES: &str = "rules";
@@ -25,6 +25,16 @@ const BUS: &str = "afterimage";
 /// What it takes to look.
 const PERMISSIONS: &str =
     "allow these credentials events:ListRuleNamesByTarget and events:DescribeRule";
+
+/// What makes our bus again.
+const BUS_IS_MADE_BY: &str = "delete the stack and deploy infra/template.yaml again: \
+                                  CloudFormation does not make the bus by itself, and the ledger \
+                                  is kept";
+
+/// Tells that a bus was deleted.
+fn no_bus(name: &str) -> String {
+    format!("there is no bus {name}, so that no work is handed to a worker")
+}
 
 /// Returns the name of our bus.
 pub fn bus(heard: &Heard) -> &str {
@@ -47,6 +57,15 @@ fn buses<'a>(function: &str, ours: &'a str) -> Vec<&'a str> {
     }
 }
 
+/// Tells whether a rule takes the events that a function is about. A schedule takes none.
+fn takes(function: &str, rule: &Rule) -> bool {
+    let detail_type = match function {
+        "work-requested" => Some(DETAIL_TYPE),
+        _ => detail_type(function),
+    };
+    detail_type.is_none_or(|wanted| rule.detail_types.iter().any(|taken| taken == wanted))
+}
+
 /// Looks if each function has its rules, and if they are enabled.
 pub async fn at_seat(stack: &Stack, table: &Table, heard: &Heard) -> Vec<Line> {
     let Some(name) = functions::stack_name(heard) else { return Vec::new() };
@@ -60,15 +79,30 @@ pub async fn at_seat(stack: &Stack, table: &Table, heard: &Heard) -> Vec<Line> {
         for bus in buses(function, ours) {
             let found = match answer(rules.with_target(bus, &target)).await {
                 Ok(found) => found,
+                Err(why) if why.is_missing() => {
+                    // Several functions have rules there.
+                    if lines.iter().all(|line: &Line| line.found != no_bus(bus)) {
+                        lines.push(Line::fail(RULES, no_bus(bus), BUS_IS_MADE_BY));
+                    }
+                    continue;
+                }
                 Err(why) => {
                     let found = format!("cannot look at the rules of the functions: {why}");
-                    return vec![Line::not_made(RULES, found, PERMISSIONS)];
+                    return vec![Line::not_made(RULES, found, why.to_do(PERMISSIONS))];
                 }
             };
-            if found.iter().any(|rule| rule.is_enabled) {
+            if found.iter().any(|rule| rule.is_enabled && takes(function, rule)) {
                 continue;
             }
             lines.push(match found.first() {
+                Some(rule) if rule.is_enabled => {
+                    let found = format!(
+                        "rule {} of bus {bus} has another pattern than the template: \
+                         {name}-{function} does not get its events",
+                        rule.name
+                    );
+                    Line::fail(RULES, found, "give the rule the pattern of infra/template.yaml")
+                }
                 Some(rule) => {
                     let found = format!(
                         "rule {} of bus {bus} is disabled: {name}-{function} gets no events of it",
@@ -135,7 +169,7 @@ pub async fn elsewhere(
             }
             Fault::Unknown(why) => {
                 let found = format!("cannot look at the rules in {region}: {why}");
-                Line::not_made(FORWARDING, found, PERMISSIONS)
+                Line::not_made(FORWARDING, found, why.to_do(PERMISSIONS))
             }
         }
     });
@@ -154,7 +188,7 @@ pub enum Fault {
     /// is not known.
     OtherVersion(Option<String>),
     /// The rules cannot be read.
-    Unknown(String),
+    Unknown(Unanswered),
 }
 
 /// Returns the regions that do not forward everything to a bus, or not by rules of this version.

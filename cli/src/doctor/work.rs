@@ -63,7 +63,7 @@ pub async fn findings(ledger: &Ledger) -> Vec<Line> {
         Ok(findings) => findings,
         Err(why) => {
             let found = format!("cannot read the findings: {why}");
-            let to_do = "allow these credentials dynamodb:Query on the table";
+            let to_do = why.to_do("allow these credentials dynamodb:Query on the table");
             return vec![Line::not_made(FINDINGS, found, to_do)];
         }
     };

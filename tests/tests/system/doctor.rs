@@ -356,6 +356,49 @@ fn a_rule_that_is_disabled_is_told_and_so_is_a_test_event_that_does_not_come_bac
 }
 
 #[test]
+fn a_rule_with_another_pattern_is_told() {
+    check(&[("rules", Level::Fail)], async |scene, _| {
+        for name in scene.rules_of(HOME, "default", "ImageStateChanged").await {
+            let pattern = json!({"source": ["aws.ec2"], "detail-type": ["EC2 Spot Interruption"]});
+            let put = scene.events(HOME).put_rule().event_bus_name("default").name(name);
+            put.event_pattern(pattern.to_string()).send().await.expect("a rule is changed");
+        }
+    });
+}
+
+#[test]
+fn a_bus_that_was_deleted_is_told() {
+    check(&[("rules", Level::Fail), ("bus", Level::Fail)], async |scene, _| {
+        let (events, bus) = (scene.events(HOME), &scene.system.bus);
+        for rule in scene.rules_of(HOME, bus, "").await {
+            let targets = events.list_targets_by_rule().event_bus_name(bus).rule(&rule);
+            let targets = targets.send().await.expect("targets are listed").targets.into_iter();
+            let ids = targets.flatten().map(|target| target.id).collect();
+            let removed = events.remove_targets().event_bus_name(bus).rule(&rule);
+            removed.set_ids(Some(ids)).send().await.expect("targets are removed");
+            let deleted = events.delete_rule().event_bus_name(bus).name(rule);
+            deleted.send().await.expect("a rule is deleted");
+        }
+        events.delete_event_bus().name(bus).send().await.expect("the bus is deleted");
+        let lines = scene.doctor().await;
+        let line = lines.iter().find(|line| line.check == "rules").expect("a line of the rules");
+        assert!(line.found.contains("there is no bus"), "{line:#?}");
+    });
+}
+
+#[test]
+fn a_region_in_trouble_is_not_taken_for_one_that_refuses() {
+    check(&[("forwarding", Level::Warn)], async |scene, _| {
+        let fails = Rule::fail(When::Before, 503, "ServiceUnavailable").service("events");
+        scene.fault(fails.region(IRELAND));
+        let lines = scene.doctor().await;
+        let line = lines.iter().find(|line| line.check == "forwarding").expect("a line");
+        let to_do = line.to_do.as_deref().unwrap_or_default();
+        assert!(to_do.contains("Health") && !to_do.contains("credentials"), "{line:#?}");
+    });
+}
+
+#[test]
 fn a_region_that_does_not_forward_its_events_is_told() {
     check(&[("forwarding", Level::Fail)], async |scene, _| {
         scene.disable_rules(IRELAND, "default", "InstanceTagged").await;

@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use crate::environment::Environment;
 pub use backup_tick::{Tick, backup_tick};
-pub use forwarded::FORWARDED;
+pub use forwarded::{FORWARDED, detail_type};
 pub use image_state_changed::image_state_changed;
 pub use instance_state_changed::instance_state_changed;
 pub use instance_tagged::instance_tagged;
