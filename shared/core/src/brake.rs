@@ -15,7 +15,11 @@ use crate::limits::{A_DAY, BRAKE_FOR, MASS_LOSS, MASS_LOSS_TENTHS, later};
 use crate::point::{Point, is_zero};
 use crate::point_check::versioned;
 use crate::reason::{Code, Reason};
+use crate::slot::PointId;
 use crate::subject::Subject;
+
+/// The most points that the finding about a region names.
+const NAMED_MAX: usize = 10;
 
 /// Subject of the finding about a region.
 const IMAGES: &str = "images";
@@ -121,12 +125,33 @@ impl Brake {
     pub fn finding(&self, gib_per_day: u32, now: Timestamp) -> Finding {
         let text = format!(
             "more than {MASS_LOSS} images in {region}, and more than a tenth of those there, were \
-             lost within a day. Find out who deletes them. They are made again from what is left, \
-             the newest first, at most {gib_per_day} GiB a day (HealGiBPerDay); one that is lost \
-             again soon afterwards, or whose policy says `heal: false`, is left to `afterimage \
-             heal POINT`. The Recycle Bin may still have those that were lost",
+             lost within a day. Find out who deletes them. The newest of each machine and policy \
+             is made again from what is left, at most {gib_per_day} GiB a day (HealGiBPerDay). \
+             Those of older points, one that is lost again soon afterwards, and one whose policy \
+             says `heal: false` are left to `afterimage heal POINT`. The Recycle Bin may still \
+             have those that were lost",
             region = self.region
         );
+        self.finding_of(text, now)
+    }
+
+    /// Returns the finding once nothing more was lost for long enough, and places are lost still of
+    /// which no other finding tells.
+    pub fn finding_of_left(&self, left: &[PointId], now: Timestamp) -> Finding {
+        let named: Vec<&str> = left.iter().take(NAMED_MAX).map(PointId::as_str).collect();
+        let more = left.len().saturating_sub(NAMED_MAX);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let text = format!(
+            "images in {region} that were lost with many others are lost still, of the points \
+             {named}{more}. What is not made again by itself, `afterimage heal POINT` makes again; \
+             `afterimage cancel POINT --place {region}` calls it off",
+            region = self.region,
+            named = named.join(", ")
+        );
+        self.finding_of(text, now)
+    }
+
+    fn finding_of(&self, text: String, now: Timestamp) -> Finding {
         let reason = Reason::new(Code::MassLoss, text);
         let region = self.region.clone();
         Finding { region, artefact: subject(), reason, seen_at: now }

@@ -7,9 +7,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::finding::{Finding, Resolved};
+use crate::ids::Region;
 use crate::limits::{
     A_DAY, BACKOFF, LOOK_AFTER, PENDING_UNSEEN, PROBE_EVERY, PROBES_HOURLY, PROBES_UNSEEN, backoff,
     later,
@@ -22,6 +23,8 @@ use crate::work::{Kind, Queue};
 
 /// Prefix of the name of a key.
 const KEY: &str = "key ";
+/// Prefix of the region of images that are copied.
+const FROM: &str = "from ";
 const CALLS: &str = "calls";
 const PENDING: &str = "pending";
 
@@ -34,6 +37,9 @@ pub const AT_HOME: [Cause; 2] = [Cause::Calls, Cause::Pending];
 pub enum Cause {
     /// All calls of the queue: the region does not answer, or refuses them.
     Calls,
+    /// All copies of images of a region. Either region may be the cause: a call that fails does not
+    /// tell which. Copies from other regions are not held up.
+    From(Region),
     /// All copies, or all snapshots, that are made under this key of the region.
     Key(String),
     /// All snapshots: as many are pending as the account may have.
@@ -42,10 +48,12 @@ pub enum Cause {
 
 impl From<String> for Cause {
     fn from(text: String) -> Cause {
-        match text.strip_prefix(KEY) {
-            Some(key) => Cause::Key(key.to_string()),
-            None if text == PENDING => Cause::Pending,
-            None => Cause::Calls,
+        let from = text.strip_prefix(FROM).and_then(|region| Region::parse(region).ok());
+        match (text.strip_prefix(KEY), from) {
+            (Some(key), _) => Cause::Key(key.to_string()),
+            (None, Some(region)) => Cause::From(region),
+            (None, None) if text == PENDING => Cause::Pending,
+            (None, None) => Cause::Calls,
         }
     }
 }
@@ -54,6 +62,7 @@ impl From<Cause> for String {
     fn from(cause: Cause) -> String {
         match cause {
             Cause::Calls => CALLS.to_string(),
+            Cause::From(region) => format!("{FROM}{region}"),
             Cause::Key(key) => format!("{KEY}{key}"),
             Cause::Pending => PENDING.to_string(),
         }
@@ -203,7 +212,7 @@ impl Obstacles {
     pub fn finding(&self, cause: &Cause, now: Timestamp) -> Option<Finding> {
         let obstacle = self.causes.get(cause)?;
         let told_at = match cause {
-            Cause::Calls => PROBES_UNSEEN,
+            Cause::Calls | Cause::From(_) => PROBES_UNSEEN,
             Cause::Key(_) => 1,
             Cause::Pending => PENDING_UNSEEN,
         };
@@ -218,6 +227,15 @@ impl Obstacles {
             let artefact = Subject::Other(what);
             Finding { region: region.clone(), artefact, reason, seen_at: now }
         })
+    }
+
+    /// Returns the regions from which copies fail for now.
+    pub fn failing_sources(&self) -> BTreeSet<Region> {
+        let regions = self.causes.keys().filter_map(|cause| match cause {
+            Cause::From(region) => Some(region.clone()),
+            Cause::Calls | Cause::Key(_) | Cause::Pending => None,
+        });
+        regions.collect()
     }
 
     /// Tells whether an obstacle stands in the way of all calls of a queue at home.
@@ -253,6 +271,8 @@ impl Obstacles {
             (Cause::Key(key), Kind::Copy) => format!("copies under key {key}"),
             (Cause::Key(key), _) => format!("snapshots under key {key}"),
             (Cause::Pending, _) => "new snapshots".to_string(),
+            (Cause::From(region), _) => format!("copies from {region}"),
+            // Of an earlier release.
             (Cause::Calls, Kind::Copy) => "all copies".to_string(),
             (Cause::Calls, Kind::Snapshot) => "all snapshots".to_string(),
             (Cause::Calls, Kind::Register) => "all registrations".to_string(),
@@ -267,7 +287,7 @@ impl Obstacles {
 
 const fn often(cause: &Cause) -> &'static str {
     match cause {
-        Cause::Calls => "every hour",
+        Cause::Calls | Cause::From(_) => "every hour",
         Cause::Key(_) => "after an hour at the earliest, and after three tries every day",
         Cause::Pending => "every minute",
     }
@@ -277,7 +297,7 @@ const fn often(cause: &Cause) -> &'static str {
 /// copy under a key leaves an image that failed, and nothing shows if the key can be used again.
 fn wait(cause: &Cause, tries: u32) -> SignedDuration {
     match cause {
-        Cause::Calls => backoff(tries),
+        Cause::Calls | Cause::From(_) => backoff(tries),
         Cause::Key(_) if tries <= PROBES_HOURLY => PROBE_EVERY,
         Cause::Key(_) => A_DAY,
         Cause::Pending => BACKOFF,

@@ -109,40 +109,64 @@ fn a_replica_that_is_restored_meanwhile_counts_and_the_point_still_says_why_it_w
 
 /// An image that was lost is made again, and disabled before that was seen. Then the lost one is
 /// restored.
-#[test]
-fn what_is_restored_is_taken_back_while_the_image_in_its_place_is_disabled() {
-    for region in [HOME, IRELAND] {
-        play(async |scene| {
-            scene.protect_one(ON_STOP).await;
-            let mut lost = scene.available(region).await.remove(0);
-            scene.deregister(region, &lost, region != HOME).await;
-            if region == HOME {
-                // They stay, so that the image is registered again from them.
-                lost.snapshots.clear();
-            }
-            let is_made = async |scene: &Scene| {
-                let new = scene.image_in(region).await;
-                new.is_some_and(|new| new != lost.id)
-            };
-            scene.pass_until(SECOND, SOON, is_made).await;
-            let new = scene.image_in(region).await.expect("it was just seen");
-            let unseen = Rule::fail(When::Before, 503, "Unavailable").action("DescribeImages");
-            scene.fault(unseen.region(region));
-            let is_disabled = async |scene: &Scene| {
-                let call = scene.ec2(region).disable_image().image_id(&new);
-                call.send().await.is_ok()
-            };
-            scene.pass_until(MINUTE, SOON, is_disabled).await;
-            scene.no_more_faults();
-            scene.pass(AN_HOUR).await;
-            let told: BTreeSet<String> = scene.open_codes().await.into_iter().collect();
-            assert_eq!(told.into_iter().collect::<Vec<_>>(), ["image-disabled", "lost"]);
-            scene.restore(region, &lost).await;
-            scene.pass(2 * AN_HOUR).await;
-            assert_eq!(scene.the_point().await["status"], "protected", "{region}");
-            assert_eq!(scene.point_image(region).await, lost.id, "{region}");
-            assert_eq!(scene.open_codes().await, Vec::<String>::new(), "{region}");
-            scene.assert_true().await;
-        });
+async fn disabled_before_it_was_seen(scene: &Scene, region: &str) -> (Image, String) {
+    scene.protect_one(ON_STOP).await;
+    let mut lost = scene.available(region).await.remove(0);
+    scene.deregister(region, &lost, region != HOME).await;
+    if region == HOME {
+        // They stay, so that the image is registered again from them.
+        lost.snapshots.clear();
     }
+    let is_made = async |scene: &Scene| {
+        let new = scene.image_in(region).await;
+        new.is_some_and(|new| new != lost.id)
+    };
+    scene.pass_until(SECOND, SOON, is_made).await;
+    let new = scene.image_in(region).await.expect("it was just seen");
+    let unseen = Rule::fail(When::Before, 503, "Unavailable").action("DescribeImages");
+    scene.fault(unseen.region(region));
+    let is_disabled = async |scene: &Scene| {
+        let call = scene.ec2(region).disable_image().image_id(&new);
+        call.send().await.is_ok()
+    };
+    scene.pass_until(MINUTE, SOON, is_disabled).await;
+    scene.no_more_faults();
+    scene.pass(AN_HOUR).await;
+    scene.assert_true().await;
+    (lost, new)
+}
+
+#[test]
+fn what_is_restored_at_home_is_taken_back_while_the_image_in_its_place_is_disabled() {
+    play(async |scene| {
+        let (lost, _) = disabled_before_it_was_seen(&scene, HOME).await;
+        let told: BTreeSet<String> = scene.open_codes().await.into_iter().collect();
+        assert_eq!(told.into_iter().collect::<Vec<_>>(), ["image-disabled", "lost"]);
+        scene.restore(HOME, &lost).await;
+        scene.pass(2 * AN_HOUR).await;
+        assert_eq!(scene.the_point().await["status"], "protected");
+        assert_eq!(scene.point_image(HOME).await, lost.id);
+        assert_eq!(scene.open_codes().await, Vec::<String>::new());
+        scene.assert_true().await;
+    });
+}
+
+#[test]
+fn a_replica_that_is_disabled_before_it_was_seen_is_of_no_use_until_it_is_enabled() {
+    play(async |scene| {
+        let (lost, new) = disabled_before_it_was_seen(&scene, IRELAND).await;
+        let point = scene.the_point().await;
+        assert_eq!(codes(&point, "reason"), ["image-disabled"], "{point:#?}");
+        assert_eq!(scene.open_codes().await, ["image-disabled"]);
+        // It does not take its place, and is told.
+        scene.restore(IRELAND, &lost).await;
+        scene.pass(2 * AN_HOUR).await;
+        let told: BTreeSet<String> = scene.open_codes().await.into_iter().collect();
+        assert_eq!(told.into_iter().collect::<Vec<_>>(), ["image-disabled", "surplus"]);
+        let call = scene.ec2(IRELAND).enable_image().image_id(&new);
+        call.send().await.expect("it is enabled");
+        scene.pass(2 * AN_HOUR).await;
+        assert_eq!(scene.the_point().await["status"], "protected");
+        scene.assert_true().await;
+    });
 }

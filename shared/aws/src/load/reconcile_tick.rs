@@ -352,7 +352,7 @@ async fn everything(
     let away: Vec<(PointId, Region)> = named.into_iter().filter(is_away).collect();
     tagged.replicas = aws.ledger.replicas_of(&away).await?;
     tagged.suspects = aws.ledger.held_records(&suspects).await?;
-    for queue in nothing_waits::queues(&tagged.known) {
+    for queue in nothing_waits::queues(&tagged.known, &in_force.brakes, context.now) {
         tagged.held_up.push(held_up(aws, &queue).await?);
     }
     Ok(tagged)

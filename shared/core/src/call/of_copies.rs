@@ -17,13 +17,15 @@ use crate::transition::summary;
 /// Tells what the outcome of a copy means for the other copies; nothing if it is about this one
 /// alone.
 pub(super) fn seen(point: &Point, begun: &Change, outcome: &Outcome<AmiId>) -> Option<Seen> {
-    let key = || Some(Cause::Key(copy_image::key(point, &begun.replica_written()?.region)));
+    let replica = begun.replica_written()?;
+    let from = || Cause::From(replica.source_region().clone());
+    let key = || Cause::Key(copy_image::key(point, &replica.region));
     let (cause, code, answer) = match outcome {
         Outcome::Made(_) => return Some(Seen::Passed),
         Outcome::Throttled(_) | Outcome::Gone(_) | Outcome::NameTaken(_) => return None,
-        Outcome::Unknown(answer) => (Cause::Calls, Code::OutcomeUnknown, answer),
-        Outcome::Failed(answer) => (Cause::Calls, Code::CallFailed, answer),
-        Outcome::Refused(answer) => (key()?, Code::CallRefused, answer),
+        Outcome::Unknown(answer) => (from(), Code::OutcomeUnknown, answer),
+        Outcome::Failed(answer) => (from(), Code::CallFailed, answer),
+        Outcome::Refused(answer) => (key(), Code::CallRefused, answer),
     };
     Some(Seen::Met(cause, Reason::new(code, answer.to_string())))
 }
@@ -47,8 +49,7 @@ pub(super) fn add_to(
             obstacles = after.unwrap_or(obstacles);
         }
         Some(Seen::Passed) => {
-            let key = Cause::Key(copy_image::key(point, &replica.region));
-            passed(&mut conclusion, before, &key, begun_at, now);
+            passed(&mut conclusion, before, &causes(point, replica), begun_at, now);
         }
         None => {}
     }
@@ -64,18 +65,18 @@ pub(super) fn add_to(
     conclusion
 }
 
-/// The region answers, and its calls follow. A copy that was made under a key may still fail, so
+/// The regions answer, and their copies follow. A copy that was made under a key may still fail, so
 /// that the next one waits until this one is available.
 fn passed(
     conclusion: &mut Conclusion,
     before: &Obstacles,
-    key: &Cause,
+    [from, key]: &[Cause; 2],
     begun_at: Timestamp,
     now: Timestamp,
 ) {
-    let mut after = before.passed(&Cause::Calls, begun_at);
+    let mut after = before.passed(from, begun_at);
     if after.is_some() {
-        conclusion.resolve(before.resolved(&Cause::Calls, now));
+        conclusion.resolve(before.resolved(from, now));
     }
     let obstacles = after.as_ref().unwrap_or(before);
     if let Some(known) = obstacles.causes.get(key) {
@@ -88,7 +89,8 @@ fn passed(
 
 /// Lists the causes that the copy of a replica could meet.
 pub fn causes(point: &Point, replica: &Replica) -> [Cause; 2] {
-    [Cause::Calls, Cause::Key(copy_image::key(point, &replica.region))]
+    let from = Cause::From(replica.source_region().clone());
+    [from, Cause::Key(copy_image::key(point, &replica.region))]
 }
 
 /// Tells whether the copy of a replica has failed, and is tried again.

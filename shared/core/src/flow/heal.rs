@@ -77,6 +77,9 @@ pub fn decide(facts: &Facts) -> Result<Healed, Illegal> {
             && (withdrawn::is_cancelled(replica) || replica.status == ReplicaStatus::Unusable)
         {
             add(region, Err(reason.text.clone()));
+        } else if replica.lost.is_some() && !replica.status.is_settled() {
+            let why = replica.reason.as_ref().map_or("", |reason| reason.text.as_str());
+            add(region, Err(format!("its image is being made again: {why}")));
         }
     }
     let meant: BTreeSet<&Region> = healed.again.keys().collect();

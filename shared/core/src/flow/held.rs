@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::nothing_waits::Untold;
 use super::work_requested::disk_keys::{self, Keys, Use};
 use super::work_requested::power::PENDING_DELETION;
 use crate::brake::Brake;
@@ -271,9 +272,31 @@ fn key_of(subject: &Subject) -> Option<String> {
 }
 
 /// Returns what ends with a mass loss that is over: the finding of the region.
-pub fn released(brakes: &BTreeMap<Region, Brake>, now: Timestamp) -> Decision {
+///
+/// The finding stays while places are lost in a region of which no other finding tells (`untold`).
+pub fn released(
+    brakes: &BTreeMap<Region, Brake>,
+    untold: &BTreeMap<Region, Untold>,
+    known: &[Finding],
+    now: Timestamp,
+) -> Decision {
     let mut decision = Decision::default();
-    for (after, resolved) in brakes.values().filter_map(|brake| brake.released(now)) {
+    for brake in brakes.values() {
+        let Some((after, resolved)) = brake.released(now) else { continue };
+        let told = known
+            .iter()
+            .find(|known| known.reason.code == Code::MassLoss && known.region == brake.region);
+        match told.and_then(|told| Some((told, untold.get(&brake.region)?))) {
+            Some((_, None)) => continue,
+            Some((told, Some(left))) if !left.is_empty() => {
+                let finding = brake.finding_of_left(left, now);
+                if finding.reason != told.reason {
+                    decision.command(Command::Reword(finding));
+                }
+                continue;
+            }
+            Some(_) | None => {}
+        }
         decision.command(Command::Resolve(resolved));
         let change = Change { writes: vec![Write::brake(after)], summary: None };
         decision.command(Command::Record(Box::new(change)));

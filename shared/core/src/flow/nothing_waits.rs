@@ -7,11 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use crate::brake::Brake;
 use crate::call::copy_image;
 use crate::call::of_copies::causes;
 use crate::change::Change;
 use crate::command::{Command, Decision};
 use crate::finding::{Finding, Resolved};
+use crate::ids::{AmiId, Region};
 use crate::obstacle::{AT_HOME, Cause, Obstacles};
 use crate::point::{Point, Replica, ReplicaStatus};
 use crate::reason::{Code, Reason};
@@ -58,10 +60,19 @@ fn key_of_copies_back(finding: &Finding) -> Option<&str> {
 }
 
 /// Lists the queues of which a finding says that they are held up.
-pub fn queues(known: &[Finding]) -> BTreeSet<Queue> {
+pub fn queues(
+    known: &[Finding],
+    brakes: &BTreeMap<Region, Brake>,
+    now: Timestamp,
+) -> BTreeSet<Queue> {
+    let is_over = |region: &Region| {
+        let brake = brakes.get(region);
+        brake.is_some_and(|brake| brake.released(now).is_some())
+    };
     let kinds = |finding: &Finding| match finding.reason.code {
         Code::CopiesHeldUp => vec![Kind::Copy],
         Code::CallsHeldUp => vec![Kind::Snapshot, Kind::Register],
+        Code::MassLoss if is_over(&finding.region) => vec![Kind::Confirm],
         _ if key_of_copies_back(finding).is_some() => vec![Kind::Confirm],
         _ => Vec::new(),
     };
@@ -71,6 +82,42 @@ pub fn queues(known: &[Finding]) -> BTreeSet<Queue> {
         kinds.map(move |kind| Queue { region: region.clone(), kind })
     };
     known.iter().flat_map(of).collect()
+}
+
+/// The points with a place that is lost in a region, and that only the finding of the region tells
+/// of; none if there are too many to be read.
+pub type Untold = Option<Vec<PointId>>;
+
+/// Returns such points of each region whose queue was read for that.
+pub fn untold_losses(held_up: &[HeldUp], known: &[Finding]) -> BTreeMap<Region, Untold> {
+    let of_losses = known.iter();
+    let of_losses = of_losses.filter(|it| matches!(it.reason.code, Code::Lost | Code::LostAgain));
+    let told: BTreeSet<(&Region, &Subject)> =
+        of_losses.map(|known| (&known.region, &known.artefact)).collect();
+    let confirm = held_up.iter().filter(|held_up| held_up.obstacles.queue.kind == Kind::Confirm);
+    let of_region = |held_up: &HeldUp| {
+        let region = held_up.obstacles.queue.region.clone();
+        let left = held_up.records.as_ref().map(|records| untold(&region, records, &told));
+        (region, left)
+    };
+    confirm.map(of_region).collect()
+}
+
+fn untold(
+    region: &Region,
+    records: &Records,
+    told: &BTreeSet<(&Region, &Subject)>,
+) -> Vec<PointId> {
+    let is_told = |lost: &Option<AmiId>| {
+        lost.as_ref().is_some_and(|lost| told.contains(&(region, &Subject::from(lost))))
+    };
+    let points = records.points.iter().filter(|it| loss::has_lost(it) && !is_told(&it.lost));
+    let replicas = records.replicas.iter().filter(|replica| {
+        let is_lost = replica.status == ReplicaStatus::Lost && !replica.is_copy_back();
+        is_lost && !is_told(&replica.lost)
+    });
+    let of_points = points.map(|point| point.id.clone());
+    of_points.chain(replicas.map(|replica| replica.point.clone())).collect()
 }
 
 /// Forgets the obstacles behind which nothing waits, and ends their findings.

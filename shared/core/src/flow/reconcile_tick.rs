@@ -112,7 +112,9 @@ pub fn decide(input: &Input) -> Decision {
             decision.add(held::unusable_keys(region, keys, &tagged.known, input.now));
         }
         decision.add(nothing_waits::decide(&tagged.held_up, &tagged.known, input.now));
-        decision.add(held::released(&input.in_force.brakes, input.now));
+        let untold = nothing_waits::untold_losses(&tagged.held_up, &tagged.known);
+        let brakes = &input.in_force.brakes;
+        decision.add(held::released(brakes, &untold, &tagged.known, input.now));
         decision.add(artefact_audit::look(tagged, &adopting.doubted, input.now));
         decision.add(restored_surplus::look(tagged, input.now));
         decision.add(coverage::look(&input.in_force, &tagged.fleet, &tagged.known, input.now));

@@ -9,7 +9,7 @@ use crate::ids::{AmiId, ResourceId, SnapshotId};
 use crate::illegal::Illegal;
 use crate::limits::CLOCK_SKEW;
 use crate::observed::{ImageState, ObservedImage};
-use crate::point::{IllegalForReplica, Place, Point, Replica, ReplicaEvent, ReplicaStatus};
+use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus};
 use crate::policy::Artefact;
 use crate::status::{Event, IllegalTransition, Status};
 use crate::transition::{loss, retry};
@@ -51,15 +51,6 @@ pub fn is_home_back_instead(point: &Point, image: &ObservedImage) -> bool {
         && point.status == Status::Registered
         && image.state == ImageState::Available
         && is_younger(point, image)
-}
-
-/// Tells whether an image is the one that a replica has lost, and can be used, while the one that
-/// was copied in its place is disabled.
-pub fn is_replica_back_instead(point: &Point, replica: &Replica, image: &ObservedImage) -> bool {
-    replica.lost.as_ref() == Some(&image.id)
-        && replica.status == ReplicaStatus::Pending
-        && image.state == ImageState::Available
-        && is_of_data(point, image)
 }
 
 /// Tells whether an image is the one that a replica has lost, with other data than its point has by
@@ -173,18 +164,6 @@ pub fn replica(point: &Point, replica: &Replica) -> Result<(Point, Replica), Ill
         false => imaged(point)?,
     };
     Ok((point, after))
-}
-
-/// Returns the replica with the image that it had lost, and that is there again, instead of the one
-/// that was copied in its place. That one is kept among the leftovers.
-///
-/// # Errors
-/// The replica is not pending.
-pub fn instead(replica: &Replica, back: &AmiId) -> Result<Replica, IllegalForReplica> {
-    let mut after = replica.after(ReplicaEvent::Available)?;
-    retry::leave(&mut after.leftovers, after.image.replace(back.clone()));
-    let step = replica.step.settled();
-    Ok(Replica { step, reason: None, lost: None, heal_asked: false, ..after })
 }
 
 /// Returns the point, imaged: something of it is there again.

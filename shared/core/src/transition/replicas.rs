@@ -60,7 +60,7 @@ fn with_places(point: &Point, replicas: &[Replica]) -> Result<Point, IllegalTran
             continue;
         }
         if replica.region == point.home {
-            if place == Place::Available {
+            if matches!(place, Place::Available | Place::Unusable) {
                 point.image.clone_from(&replica.image);
                 // It is ours, and may be restored.
                 retry::leave(&mut point.leftovers, point.lost.take());

@@ -23,8 +23,9 @@ use afterimage_core::work::Kind;
 
 use crate::scene::gold;
 use crate::scene::{
-    FRANKFURT, HOME, IRELAND, NAME, ami, answer, at, codes_said, hours, imaged, instance, mins,
-    no_obstacles, only_call, our_tags, place, region, replica_in, reported, seen_image, written,
+    FRANKFURT, HOME, IRELAND, NAME, ami, answer, at, codes_said, from_home, hours, imaged,
+    instance, mins, no_obstacles, only_call, our_tags, place, region, replica_in, reported,
+    seen_image, written,
 };
 
 fn waiting(name: &str) -> Replica {
@@ -310,7 +311,7 @@ fn while_an_obstacle_stands_one_is_tried_when_it_is_due_and_all_follow_when_it_i
     };
     let reason = || Reason::new(Code::OutcomeUnknown, "no-answer");
     for (cause, first, later) in
-        [(Cause::Calls, mins(1), mins(2)), (Cause::Key("none".into()), hours(1), hours(1))]
+        [(from_home(), mins(1), mins(2)), (Cause::Key("none".into()), hours(1), hours(1))]
     {
         let none = no_obstacles(IRELAND);
         let start = mins(30);

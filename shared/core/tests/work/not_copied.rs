@@ -8,12 +8,12 @@ use afterimage_core::flow::cancel::{self, Scope, Target};
 use afterimage_core::flow::work_requested::before_copy::There;
 use afterimage_core::flow::work_requested::copy::{Input, decide, to_find};
 use afterimage_core::observed::{Complete, ImageState, ObservedImage};
-use afterimage_core::obstacle::{Cause, Obstacles};
+use afterimage_core::obstacle::Obstacles;
 use afterimage_core::point::{Place, Replica, ReplicaStatus, Step};
 use afterimage_core::reason::{Code, Reason};
 
 use crate::scene::{
-    HOME, IRELAND, NAME, ami, at, imaged, mins, no_obstacles, place, region, replica_in,
+    HOME, IRELAND, NAME, ami, at, from_home, imaged, mins, no_obstacles, place, region, replica_in,
     seen_image, written,
 };
 
@@ -39,7 +39,7 @@ fn held() -> Obstacles {
     let mut obstacles = no_obstacles(IRELAND);
     for _ in 0..5 {
         obstacles.causes.values_mut().for_each(|known| known.probe_at = at(0));
-        let met = obstacles.met(&Cause::Calls, reason.clone(), at(mins(20)), at(mins(20)));
+        let met = obstacles.met(&from_home(), reason.clone(), at(mins(20)), at(mins(20)));
         obstacles = met.expect("it is due");
     }
     obstacles

@@ -12,7 +12,7 @@ use afterimage_core::observed::{
     Attributes, Complete, ImageState, ObservedDevice, ObservedImage, ObservedSnapshot,
     SnapshotState,
 };
-use afterimage_core::obstacle::Obstacles;
+use afterimage_core::obstacle::{Cause, Obstacles};
 use afterimage_core::point::{Place, Plan, Point, Replica};
 use afterimage_core::policy::file::read;
 use afterimage_core::policy::{Method, Replicate};
@@ -268,6 +268,11 @@ pub fn register_input(
         obstacles,
         in_force: gold(),
     }
+}
+
+/// The cause of what stands in the way of all copies of images at home.
+pub fn from_home() -> Cause {
+    Cause::From(region(HOME))
 }
 
 /// The obstacles of a queue at home where there are none.

@@ -58,10 +58,7 @@ pub(super) fn needs(points: &[Point], replicas: &[Replica], now: Timestamp) -> N
         points.iter().filter(|point| {
             due::is_point_due(point, now) || is_pending(point) && is_disabled(point.reason.as_ref())
         }),
-        replicas.iter().filter(|it| {
-            due::is_replica_due(it, now)
-                || it.status == ReplicaStatus::Pending && is_disabled(it.reason.as_ref())
-        }),
+        replicas.iter().filter(|replica| due::is_replica_due(replica, now)),
     );
     let images: BTreeSet<&AmiId> = of_points.chain(of_replicas).chain(lost).collect();
     Needs {
@@ -398,7 +395,9 @@ fn look_at_replicas(
             }
         }
     }
-    for replica in settled.iter().filter(|replica| replica.status == ReplicaStatus::Available) {
+    let is_made =
+        |it: &&Replica| matches!(it.status, ReplicaStatus::Available | ReplicaStatus::Unusable);
+    for replica in settled.iter().filter(is_made) {
         let before = pending.iter().find(|before| before.region == replica.region);
         let at_home = point.lost.as_ref().filter(|_| replica.region == point.home);
         let lost = before.and_then(|before| before.lost.as_ref()).or(at_home);
@@ -430,6 +429,15 @@ fn has_available(replicas: &[Replica]) -> bool {
     replicas.iter().any(|replica| replica.status == ReplicaStatus::Available)
 }
 
+/// Returns the replica whose image is available.
+fn available(replica: &Replica) -> Result<Replica, IllegalForReplica> {
+    let mut after = replica.after(ReplicaEvent::Available)?;
+    // It is ours, and may be restored.
+    retry::leave(&mut after.leftovers, after.lost.clone());
+    let step = replica.step.settled();
+    Ok(Replica { step, reason: None, lost: None, heal_asked: false, ..after })
+}
+
 /// Looks at one replica. None if nothing has happened to it.
 fn look_at_replica(
     builder: &mut DecisionBuilder,
@@ -441,40 +449,26 @@ fn look_at_replica(
     let region = &replica.region;
     let mut look = look(image, region, &replica.step, input);
     not_disabled(builder, &look, replica.reason.as_ref(), (region, image), input.now);
-    if let (Look::Available, Some(seen), Some(machine)) =
+    if let (Look::Available | Look::Disabled(_), Some(seen), Some(machine)) =
         (&look, input.images.get(image), &point.machine)
         && let Some(reason) = is_of_no_use(image, &compare::of_copy(machine, seen))
     {
         look = Look::Lost(reason);
     }
-    let back = restored::instead(&input.images, replica.lost.as_ref());
-    let back = back.filter(|back| came_back::is_replica_back_instead(point, replica, back));
-    if let (Look::Disabled(_), Some(back)) = (&look, back) {
-        missing::resolve(builder, region, Some(image), Code::ImageDisabled, input.now);
-        return Ok(Some(came_back::instead(replica, &back.id)?));
-    }
     Ok(Some(match look {
         Look::Pending => return Ok(None),
-        Look::Available => {
-            let mut after = replica.after(ReplicaEvent::Available)?;
-            // It is ours, and may be restored.
-            retry::leave(&mut after.leftovers, after.lost.clone());
-            let step = replica.step.settled();
-            Replica { step, reason: None, lost: None, heal_asked: false, ..after }
-        }
+        Look::Available => available(replica)?,
         Look::Lost(reason) => {
             let next = next(&reason);
             retry::replica_failed(replica, reason, next, input.now)?
         }
-        Look::TooLong(reason) | Look::Disabled(reason)
-            if replica.reason.as_ref() == Some(&reason) =>
-        {
-            return Ok(None);
-        }
+        Look::TooLong(reason) if replica.reason.as_ref() == Some(&reason) => return Ok(None),
         Look::TooLong(reason) => Replica { reason: Some(reason), ..replica.clone() },
+        // It was made, and then disabled.
         Look::Disabled(reason) => {
             builder.report_of(region, Some(&image.clone().into()), &reason, input.now);
-            Replica { reason: Some(reason), ..replica.clone() }
+            let made = available(replica)?;
+            Replica { reason: Some(reason), ..made.after(ReplicaEvent::Disable)? }
         }
     }))
 }

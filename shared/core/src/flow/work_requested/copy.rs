@@ -227,7 +227,8 @@ struct Turns<'a> {
     superseded: Vec<(&'a Point, &'a Replica, &'a PointId)>,
     /// Those that nobody wants any more, with the reason.
     unwanted: Vec<(&'a Point, &'a Replica, Reason)>,
-    /// Those that had lost their image, and whose source cannot be used now.
+    /// Those that had lost their image, and whose source cannot be used now, or not be reached
+    /// while another can.
     stranded: Vec<(&'a Point, &'a Replica)>,
     /// Those for which the policy names another key by now, with their points under that key.
     under_another_key: Vec<(Point, &'a Replica)>,
@@ -297,11 +298,16 @@ fn turns<'a>(input: &'a Input, obstacles: &Obstacles) -> Turns<'a> {
             }
             continue;
         }
+        if replica.lost.is_some() && has_other_source(point, replica, obstacles) {
+            turns.stranded.push((point, replica));
+            continue;
+        }
         match obstacles.stand(&causes(point, replica), input.now) {
             Stand::Free => drop(free.insert(index)),
             Stand::Probe(cause) => {
                 // A call without an outcome may have made the copy, and tells when it is answered.
-                let is_open = cause == Cause::Calls && replica.status == ReplicaStatus::Copying;
+                let is_of_calls = matches!(cause, Cause::From(_));
+                let is_open = is_of_calls && replica.status == ReplicaStatus::Copying;
                 let turn = (!is_open, replica.step.failures, index);
                 let best = probes.entry(cause).or_insert(turn);
                 *best = turn.min(*best);
@@ -468,7 +474,8 @@ fn find_out(
         let reason = Reason::new(Code::OutcomeUnknown, text);
         builder.say(replica.about(), reason.clone());
         let mut conclusion = Conclusion::default();
-        let _after = met(&mut conclusion, obstacles, &Cause::Calls, reason, now, now);
+        let from = Cause::From(replica.source_region().clone());
+        let _after = met(&mut conclusion, obstacles, &from, reason, now, now);
         builder.conclude(conclusion);
         return Ok(());
     };
@@ -492,6 +499,18 @@ fn is_source_gone(point: &Point, replica: &Replica) -> bool {
 /// used. Nothing is tried before.
 pub fn waits_for_source(point: &Point, replica: &Replica) -> bool {
     replica.status == ReplicaStatus::Waiting && source_place(point, replica) == Place::Unusable
+}
+
+/// Tells whether copies from the region of the source fail for now, and an image of the point is in
+/// a region from which they do not.
+fn has_other_source(point: &Point, replica: &Replica, obstacles: &Obstacles) -> bool {
+    let failing = obstacles.failing_sources();
+    if replica.status != ReplicaStatus::Waiting || !failing.contains(replica.source_region()) {
+        return false;
+    }
+    let places = [(&point.home, &point.home_place)].into_iter().chain(&point.replicas);
+    let mut others = places.filter(|(region, _)| **region != replica.region);
+    others.any(|(region, place)| *place == Place::Available && !failing.contains(region))
 }
 
 /// Returns the state of the image that is copied. Another image at home is not that one.
@@ -523,7 +542,9 @@ fn lose(
         }
         false => (point.clone(), replica.due_now(input.now)),
     };
-    let after = Replica { reason: Some(reason), ..replica.after(ReplicaEvent::Lose)? };
+    let mut after = Replica { reason: Some(reason), ..replica.after(ReplicaEvent::Lose)? };
+    // Nothing was made again.
+    after.healed.pop();
     builder.record(replicas::settled(&point, vec![after])?);
     Ok(())
 }

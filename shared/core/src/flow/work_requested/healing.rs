@@ -67,6 +67,7 @@ pub(super) fn facts<'a>(point: &'a Point, region: &Region, input: &'a Input) -> 
         shown: is_shown.then_some(Shown { snapshots: &input.snapshots, machine }),
         keys: &input.healing.keys,
         sources: &input.healing.sources,
+        failing: input.obstacles.failing_sources(),
     }
 }
 

@@ -10,7 +10,7 @@
 //!   for (`afterimage heal`). A place that is lost again and again is left to a person, and so is
 //!   everything of a policy that says `heal: false`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -48,6 +48,8 @@ pub struct Facts<'a> {
     pub keys: &'a Keys,
     /// The keys of the images that lost places may be copied from, as far as they were read.
     pub sources: &'a KeysByRegion,
+    /// The regions from which copies into that of the place fail for now.
+    pub failing: BTreeSet<Region>,
 }
 
 /// What EC2 shows of a point in its home region.
@@ -196,7 +198,7 @@ fn left_to_person(facts: &Facts, region: &Region, healed: &[Timestamp]) -> Optio
         return Some(Wait { reason, look_after: Some(HEAL_AGAIN) });
     }
     let text = wanted::leaves_lost(point, in_force)?;
-    Some(Wait { reason: lost(text), look_after: Some(A_DAY) })
+    Some(Wait { reason: lost(text), look_after: Some(HEAL_AGAIN) })
 }
 
 /// Returns the reason for which a place is not made again any more.
@@ -253,7 +255,8 @@ fn home_if_asked<'a>(facts: &Facts<'a>, is_asked: bool) -> Prospect<'a> {
         return Prospect::Now(Way::Register);
     }
     let replicas = facts.replicas.iter().copied();
-    let source = sources::usable(point, replicas, &point.home, facts.sources);
+    let known = (facts.sources, &facts.failing);
+    let source = sources::usable(point, replicas, &point.home, known);
     let hope = hope(facts, &point.home);
     let is_left = source != Ok(None) || hope.is_some();
     // A copy would be made under the same key.
@@ -424,7 +427,7 @@ fn replica_if_asked<'a>(facts: &Facts<'a>, region: &Region, is_asked: bool) -> P
         return unwanted;
     }
     let replicas = facts.replicas.iter().copied();
-    match sources::usable(facts.point, replicas, region, facts.sources) {
+    match sources::usable(facts.point, replicas, region, (facts.sources, &facts.failing)) {
         Ok(Some(source)) => Prospect::Now(Way::Copy(source)),
         Ok(None) => without_source(facts, region, is_asked),
         Err(reason) => later(reason, PROBE_EVERY),

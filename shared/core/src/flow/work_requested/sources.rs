@@ -45,7 +45,8 @@ pub fn survivors<'a>(
 }
 
 /// Returns the image of a point that a lost place is made from: the first that is left and whose
-/// key can be used, as far as is known. None if no image is left.
+/// key can be used, as far as is known. One from whose region copies fail for now comes last. None
+/// if no image is left.
 ///
 /// # Errors
 /// The keys of all that are left cannot be used.
@@ -53,10 +54,12 @@ pub(super) fn usable<'a>(
     point: &'a Point,
     replicas: impl Iterator<Item = &'a Replica>,
     wanted_in: &Region,
-    keys: &KeysByRegion,
+    (keys, failing): (&KeysByRegion, &BTreeSet<Region>),
 ) -> Result<Option<Source<'a>>, Reason> {
     let mut unusable = None;
-    for (region, image) in survivors(point, replicas, wanted_in) {
+    let mut left: Vec<(&Region, &AmiId)> = survivors(point, replicas, wanted_in).collect();
+    left.sort_by_key(|(region, _)| failing.contains(region));
+    for (region, image) in left {
         let names = keys_of(point, region);
         let names = names.iter().map(String::as_str);
         let none = Keys::new();
