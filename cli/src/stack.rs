@@ -18,6 +18,9 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_async::time::SharedTimeSource;
 use aws_types::SdkConfig;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::clock::CloudClock;
 use crate::failure::chain;
@@ -117,10 +120,11 @@ pub fn cloud_config(url: &str, region: &str) -> SdkConfig {
 
 /// Logs warnings to stderr, such as items of the ledger that cannot be read and are skipped.
 fn log_warnings() {
-    let ours = tracing_subscriber::EnvFilter::new("afterimage_aws=warn");
-    let log = tracing_subscriber::fmt().with_env_filter(ours).with_writer(std::io::stderr);
+    let ours = Targets::new().with_target("afterimage_aws", LevelFilter::WARN);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = lines.without_time().with_target(false).with_ansi(false);
     // A process that has a logger already keeps it.
-    log.without_time().with_target(false).with_ansi(false).try_init().ok();
+    tracing_subscriber::registry().with(ours).with(lines).try_init().ok();
 }
 
 async fn region(arguments: &Arguments) -> Result<Region, Failure> {

@@ -28,7 +28,7 @@ pub const ALLOW_REBOOT: &str = "AFTERIMAGE_ALLOW_REBOOT";
 pub const TEMPLATE: &str = "AFTERIMAGE_TEMPLATE";
 /// The most that is made again in a region in a day once many images are lost there, in GiB.
 pub const HEAL_GIB_PER_DAY: &str = "AFTERIMAGE_HEAL_GIB_PER_DAY";
-/// The log level, `warn`, `info` or `debug`, or a filter of `tracing` such as
+/// The log level, `warn`, `info` or `debug`, or levels by module such as
 /// `info,aws_smithy_runtime=debug`.
 pub const LOG: &str = "AFTERIMAGE_LOG";
 

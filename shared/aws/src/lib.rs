@@ -12,6 +12,7 @@ pub mod decode;
 pub mod ec2;
 pub mod environment;
 pub mod error;
+mod http;
 pub mod invocation;
 pub mod kms;
 pub mod ledger;
@@ -54,12 +55,13 @@ impl Aws {
     /// Makes the clients, once for each execution environment. A function that reads EC2 says what
     /// its work is ([`Aws::doing`]).
     pub fn start(environment: Environment, config: &SdkConfig) -> Aws {
+        let config = http::shared(config);
         Aws {
-            clock: Clock::of(config),
-            ledger: Ledger::new(config, &environment.table, &environment.stream),
-            ec2: Ec2::new(config, &environment.stream),
-            bus: Bus::new(config, &environment.bus, &environment.stream),
-            kms: Kms::new(config, Some(&environment.account)),
+            clock: Clock::of(&config),
+            ledger: Ledger::new(&config, &environment.table, &environment.stream),
+            ec2: Ec2::new(&config, &environment.stream),
+            bus: Bus::new(&config, &environment.bus, &environment.stream),
+            kms: Kms::new(&config, Some(&environment.account)),
             beats: Arc::default(),
             environment: Arc::new(environment),
         }

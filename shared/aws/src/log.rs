@@ -7,25 +7,30 @@ use std::collections::BTreeMap;
 
 use afterimage_core::command::Explanation;
 use afterimage_core::reason::Code;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::environment::LOG;
 use crate::error::{Failure, chain};
 
-const LEVEL: &str = "info";
+const LEVEL: LevelFilter = LevelFilter::INFO;
 
 /// Begins to log. The first call in a process sets the filter.
 pub fn start(variables: &BTreeMap<String, String>) {
-    let wanted = variables.get(LOG).map_or(LEVEL, String::as_str);
-    let filter = EnvFilter::try_new(wanted);
+    let wanted = variables.get(LOG).filter(|wanted| !wanted.is_empty());
+    let filter = wanted.map(|wanted| wanted.parse::<Targets>()).transpose();
     let invalid = filter.as_ref().err().map(ToString::to_string);
-    let started = tracing_subscriber::fmt()
+    let filter = filter.ok().flatten();
+    let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
         .with_ansi(false)
         .with_target(false)
-        .with_span_list(false)
-        .with_env_filter(filter.unwrap_or_else(|_| EnvFilter::new(LEVEL)))
+        .with_span_list(false);
+    let started = tracing_subscriber::registry()
+        .with(filter.unwrap_or_else(|| Targets::new().with_default(LEVEL)))
+        .with(lines)
         .try_init();
     if let (Ok(()), Some(why)) = (started, invalid) {
         tracing::warn!(variable = LOG, why, "the log filter is not valid; the level is {LEVEL}");
