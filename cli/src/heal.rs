@@ -3,7 +3,7 @@
 //! Afterimage makes the places of the newest good point again by itself, but not a third time
 //! within a week. This command makes them again, and also those of an older point.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use afterimage_aws::ec2::Find;
 use afterimage_aws::ledger::{LeaseUse, Writer, Written};
@@ -70,6 +70,8 @@ async fn heal(arguments: &Arguments, id: &PointId) -> Result<(), Failure> {
         shown,
         keys: &seen.keys,
         sources: &seen.sources,
+        // The worker knows, and takes another.
+        failing: BTreeSet::new(),
     };
     let healed = decide(&facts).map_err(|illegal| Failure::Ours(illegal.to_string()))?;
     let Some(change) = &healed.change else { return Err(refused(id, &healed)) };

@@ -141,6 +141,35 @@ fn many_losses_are_made_again_a_budget_a_day_and_told_once() {
 }
 
 #[test]
+fn a_mass_loss_of_older_points_is_told_until_the_last_of_them_is_there_again() {
+    let mut stage = Stage::default();
+    stage.config.recycle_bin_days = 30;
+    scene::play_on(stage, async |scene| {
+        let every = INTO_IRELAND.replace("on: stopped", "on: stopped}, {on: tag");
+        scene.protect_many(12, &every).await;
+        let older = scene.available(IRELAND).await;
+        for point in scene.points().await {
+            scene.ask(HOME, &point["pk"].replace("machine#", ""), "gold").await;
+        }
+        scene.pass(2 * AN_HOUR).await;
+        for image in &older {
+            scene.deregister(IRELAND, image, true).await;
+        }
+        scene.pass(3 * A_DAY).await;
+        let found = scene.open_findings().await;
+        assert_eq!(found.len(), 1, "{found:#?}");
+        let told = &found[0]["reason"];
+        assert!(told.contains("of the points gold-") && told.contains("and 2 more"), "{told}");
+        assert!(told.contains("`afterimage heal POINT`"), "{told}");
+        for image in &older {
+            scene.restore(IRELAND, image).await;
+        }
+        scene.pass(3 * AN_HOUR).await;
+        assert_eq!(scene.open_findings().await, Vec::<Item>::new(), "it is over");
+    });
+}
+
+#[test]
 fn a_few_losses_are_made_again_at_once() {
     scene::play_on(budget(ROOT_GIB), async |scene| {
         scene.protect_many(10, INTO_IRELAND).await;

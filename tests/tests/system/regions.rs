@@ -2,7 +2,7 @@
 
 use afterimage_cloud::faults::{Rule, When};
 
-use crate::scene::{self, HOME, IRELAND, Item, Launch, Scene, codes};
+use crate::scene::{self, FRANKFURT, HOME, IRELAND, Item, Launch, Scene, codes};
 
 const HOURLY: &str = "
 policies:
@@ -84,5 +84,47 @@ fn a_machine_that_is_launched_after_a_slot_has_not_missed_it() {
         let later = later.expect("it was launched at half past one");
         assert_eq!(told(&points, &later), ["20260101T020000Z protected"]);
         assert_eq!(told(&points, &there), ["20260101T020000Z missed slots-missed"]);
+    });
+}
+
+const INTO_FRANKFURT: &str = "
+policies:
+  gold:
+    select: {regions: [us-east-1, eu-west-1], tags: {backup: gold}}
+    triggers: [{schedule: rate(6 hours)}]
+    replicate: [{region: eu-central-1}]
+";
+
+/// Ireland does not answer, neither us nor another region that would copy from it.
+fn ireland_is_dark(scene: &Scene) {
+    scene.cloud.with(|model| model.dark_regions.insert(IRELAND.to_string()));
+}
+
+#[test]
+fn copies_from_a_home_that_cannot_be_reached_do_not_hold_up_those_from_another() {
+    scene::play(async |scene| {
+        let (here, there) = two_machines(&scene).await;
+        scene.policies(INTO_FRANKFURT).await;
+        scene.pass(7 * 60).await;
+        assert_eq!(scene.available(FRANKFURT).await.len(), 2, "{here}, {there}");
+        // One copy of the region in trouble waits to be made again.
+        let of_there = scene.available(FRANKFURT).await.into_iter();
+        let lost = of_there.filter(|image| image.name.contains(there.trim_start_matches("i-")));
+        for image in lost.collect::<Vec<_>>() {
+            scene.deregister(FRANKFURT, &image, true).await;
+        }
+        ireland_is_dark(&scene);
+        scene.pass(14 * 60).await;
+        let points = scene.points().await.into_iter();
+        let of_here = points.filter(|point| point["pk"].ends_with(&here));
+        let states: Vec<String> = of_here.map(|point| point["status"].clone()).collect();
+        assert_eq!(states, ["protected"; 3], "the other home goes on");
+        let found = scene.open_findings().await;
+        let told = found.iter().find(|it| codes(it, "reason") == ["copies-held-up"]);
+        let told = &told.expect("a person is told")["reason"];
+        assert!(told.contains("copies from eu-west-1 in eu-central-1"), "{told}");
+        scene.cloud.with(|model| model.dark_regions.clear());
+        scene.pass(3 * 60).await;
+        assert_eq!(scene.open_codes().await, Vec::<String>::new());
     });
 }

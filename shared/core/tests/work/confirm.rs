@@ -145,7 +145,7 @@ fn an_image_that_is_lost_is_left_and_the_next_is_registered_after_a_wait() {
 }
 
 #[test]
-fn an_image_that_is_disabled_before_it_was_seen_available_is_waited_for_and_told_once() {
+fn an_image_that_is_disabled_before_it_was_seen_available_is_of_no_use_until_it_is_enabled() {
     let disabled = [seen_image(1, ImageState::Disabled)];
     let told = |decision: &Decision| {
         let subject = |it: &Command| match it {
@@ -177,12 +177,24 @@ fn an_image_that_is_disabled_before_it_was_seen_available_is_waited_for_and_told
         (0, None),
         "nothing failed, and nothing is tried"
     );
-    let after = replica_in(&decision);
-    assert_eq!((after.status, &after.image), (ReplicaStatus::Pending, &Some(ami(2))));
-    let again = look_at_replicas(&point, std::slice::from_ref(&after), &disabled, mins(40));
-    assert_eq!(again, Decision::default(), "told once");
+    let (points, after) = written(&decision);
+    assert_eq!((after[0].status, &after[0].image), (ReplicaStatus::Unusable, &Some(ami(2))));
+    assert_eq!(place(&points[0], IRELAND), Some(Place::Unusable));
+    // The other replica arrives.
+    let available = [seen_image(3, ImageState::Available)];
+    let (points, _) =
+        written(&look_at_replicas(&points[0], &[pending(FRANKFURT, 3)], &available, mins(31)));
+    assert_eq!((points[0].status, code(&points[0])), (Status::Imaged, Some(Code::ImageDisabled)));
+    let again =
+        look_at_replicas(&points[0], &[after[0].due_now(at(mins(40)))], &disabled, mins(40));
+    assert_eq!(told(&again), of(true, 2), "a report is told once");
     let enabled = [seen_image(2, ImageState::Available)];
-    assert_eq!(told(&look_at_replicas(&point, &[after], &enabled, mins(41))), of(false, 2));
+    let decision =
+        look_at_replicas(&points[0], &[after[0].due_now(at(mins(41)))], &enabled, mins(41));
+    assert_eq!(told(&decision), of(false, 2));
+    let (points, replicas) = written(&decision);
+    assert_eq!((points[0].status, code(&points[0])), (Status::Protected, None));
+    assert_eq!(replicas[0].status, ReplicaStatus::Available);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::scene::conclude;
 use afterimage_core::call::{Call, CopyImage, Outcome};
@@ -42,19 +42,21 @@ fn look_with(point: Point, replica: &Replica, named: &[ObservedImage], secs: i64
     let named =
         needs(Kind::Copy, &[], &replicas, at(secs)).names.into_iter().map(of_name).collect();
     let points = BTreeMap::from([(point.id.clone(), point)]);
-    let (obstacles, summaries) = (no_obstacles(IRELAND), BTreeMap::new());
-    let in_force = gold();
-    decide(&Input {
-        now: at(secs),
+    decide(&Input { named, ..input_of(replicas, points, at(secs)) })
+}
+
+fn input_of(replicas: Vec<Replica>, points: BTreeMap<PointId, Point>, now: Timestamp) -> Input {
+    Input {
+        now,
         replicas,
         points,
-        in_force,
-        named,
-        obstacles,
+        in_force: gold(),
+        named: BTreeMap::new(),
+        obstacles: no_obstacles(IRELAND),
         keys: BTreeMap::new(),
-        summaries,
+        summaries: BTreeMap::new(),
         there: Some(There::default()),
-    })
+    }
 }
 
 fn look(replica: &Replica, named: &[ObservedImage], secs: i64) -> Decision {
@@ -116,6 +118,27 @@ fn a_copy_that_waits_and_whose_source_is_gone_looks_for_another() {
     assert_eq!(replicas[0].status, ReplicaStatus::Lost);
     assert_eq!(points[0].home_place, Place::Lost);
     assert_eq!(points[0].step.due_at, Some(at(mins(20))), "it is looked at again at once");
+}
+
+#[test]
+fn a_lost_copy_whose_source_cannot_be_reached_looks_for_another_if_there_is_one() {
+    let lost = Replica { lost: Some(ami(77)), healed: vec![at(0)], ..waiting(IRELAND) };
+    let reason = Reason::new(Code::CallFailed, "the source region cannot be reached");
+    let met = no_obstacles(IRELAND).met(&from_home(), reason, at(0), at(mins(20) - 1));
+    let obstacles = met.expect("it is new");
+    for (other, looks) in [(Place::Available, true), (Place::Underway, false)] {
+        let (mut point, _) = imaged();
+        point.replicas.insert(region(FRANKFURT), other);
+        let points = BTreeMap::from([(point.id.clone(), point)]);
+        let input = input_of(vec![lost.clone()], points, at(mins(20)));
+        let decision = decide(&Input { obstacles: obstacles.clone(), ..input });
+        assert_eq!(decision == Decision::default(), !looks, "{other:?}: {decision:#?}");
+        if looks {
+            let after = replica_in(&decision);
+            assert_eq!(after.status, ReplicaStatus::Lost, "it is made from the other");
+            assert_eq!(after.healed, [], "nothing was made again");
+        }
+    }
 }
 
 #[test]
