@@ -260,7 +260,7 @@ fn turns<'a>(input: &'a Input, obstacles: &Obstacles) -> Turns<'a> {
     let can_begin = |(point, replica): &&(&Point, &Replica)| !waits_for_source(point, replica);
     let newest = newest(due.iter().filter(can_begin), &input.summaries);
     let mut turns = Turns::default();
-    let mut probes: BTreeMap<Cause, (bool, u32, usize)> = BTreeMap::new();
+    let mut probes = Probes::new();
     let mut free: BTreeSet<usize> = BTreeSet::new();
     for (index, (point, replica)) in due.iter().enumerate() {
         let look = before_copy::look(point, replica, input.there.as_ref());
@@ -304,20 +304,26 @@ fn turns<'a>(input: &'a Input, obstacles: &Obstacles) -> Turns<'a> {
         }
         match obstacles.stand(&causes(point, replica), input.now) {
             Stand::Free => drop(free.insert(index)),
-            Stand::Probe(cause) => {
-                // A call without an outcome may have made the copy, and tells when it is answered.
-                let is_of_calls = matches!(cause, Cause::From(_));
-                let is_open = is_of_calls && replica.status == ReplicaStatus::Copying;
-                let turn = (!is_open, replica.step.failures, index);
-                let best = probes.entry(cause).or_insert(turn);
-                *best = turn.min(*best);
-            }
+            Stand::Probe(cause) => take_turn(&mut probes, cause, replica, index),
             Stand::Held(until) => turns.hold(until),
         }
     }
     free.extend(probes.into_values().map(|(_, _, index)| index));
     turns.ready = free.into_iter().filter_map(|index| due.get(index).copied()).collect();
     turns
+}
+
+/// The turns of the copies that may be tried against each obstacle: the least is tried.
+type Probes = BTreeMap<Cause, (bool, u32, usize)>;
+
+/// Enters a copy that may be tried against an obstacle.
+fn take_turn(probes: &mut Probes, cause: Cause, replica: &Replica, index: usize) {
+    // A call without an outcome may have made the copy, and tells when it is answered.
+    let is_copying = replica.status == ReplicaStatus::Copying;
+    let is_open = matches!(cause, Cause::From(_)) && is_copying;
+    let turn = (!is_open, replica.step.failures, index);
+    let best = probes.entry(cause).or_insert(turn);
+    *best = turn.min(*best);
 }
 
 /// Returns the machine and the policy of a point: of these, the newest point counts.
