@@ -10,7 +10,9 @@ use super::world::{
 
 const BACKUPS: [&str; 2] = ["gold", "silver"];
 const NAMES: [&str; 3] = ["alpha", "beta", "gamma"];
-const HOURS: [u32; 4] = [4, 6, 12, 24];
+const HOURS: [u32; 4] = [3, 4, 6, 12];
+/// Hours in which people act: short worlds find most, and cost least.
+const SPANS: [u32; 8] = [8, 12, 12, 18, 24, 24, 48, 72];
 /// Minutes between two ticks, and between two sweeps: one seed in ten keeps those of the template.
 /// Ticks are most of what an idle day costs.
 const TICKS: [u32; 10] = [1, 10, 15, 15, 15, 30, 30, 30, 30, 30];
@@ -41,22 +43,15 @@ impl World {
     /// Makes the world of a seed.
     pub fn of(seed: u64) -> World {
         let mut rng = Rng::with_seed(seed ^ 0x7072_6f6d_6973_6573);
-        let span = DAY * one(&mut rng, &[1, 1, 2, 2, 3, 4, 6]) / 2;
+        let span = 60 * one(&mut rng, &SPANS);
         let (tick, sweep) = (one(&mut rng, &TICKS), one(&mut rng, &SWEEPS));
-        let machines = (0..rng.u32(1..=6)).map(|number| machine(&mut rng, number)).collect();
-        let mut world = World {
-            seed,
-            span,
-            tick,
-            sweep,
-            machines,
-            policies: Vec::new(),
-            acts: Vec::new(),
-            mishaps: Vec::new(),
-        };
-        world.policies = policies(&mut rng);
-        world.mishaps = mishaps(&mut rng, span);
-        world.acts = acts(&mut rng, &world);
+        let policies = policies(&mut rng);
+        let count = rng.u32(1..=5);
+        let machines = (0..count).map(|number| machine(&mut rng, number, &policies)).collect();
+        let mishaps = mishaps(&mut rng, span);
+        let acts = Vec::new();
+        let mut world = World { seed, span, tick, sweep, machines, policies, acts, mishaps };
+        world.acts = all_acts(&mut rng, &world);
         world
     }
 }
@@ -65,12 +60,14 @@ fn one<T: Copy>(rng: &mut Rng, among: &[T]) -> T {
     among[rng.usize(0..among.len())]
 }
 
-fn machine(rng: &mut Rng, number: u32) -> Machine {
+/// Makes a machine. Most are selected by a policy.
+fn machine(rng: &mut Rng, number: u32, policies: &[Policy]) -> Machine {
+    let selected = policies[rng.usize(0..policies.len())].backup;
     let kinds = [Kind::Linux, Kind::Linux, Kind::Linux, Kind::Arm, Kind::Windows, Kind::Encrypted];
     Machine {
         number,
         home: if rng.u8(0..4) == 0 { REGIONS[1] } else { SEAT },
-        backup: one(rng, &BACKUPS),
+        backup: if rng.u8(0..8) > 0 { selected } else { one(rng, &BACKUPS) },
         kind: one(rng, &kinds),
         disks: rng.u32(0..=2),
     }
@@ -150,11 +147,11 @@ fn mishaps(rng: &mut Rng, span: u32) -> Vec<Mishap> {
 /// Families of acts. A seed has its own weights, many of them zero.
 const FAMILIES: usize = 6;
 
-fn acts(rng: &mut Rng, world: &World) -> Vec<Act> {
+fn all_acts(rng: &mut Rng, world: &World) -> Vec<Act> {
     let weights: [u32; FAMILIES] =
         std::array::from_fn(|_| if rng.bool() { rng.u32(1..=4) } else { 0 });
     let total: u32 = weights.iter().sum();
-    let count = rng.u32(0..=24) * world.span / (3 * DAY) + rng.u32(1..=8);
+    let count = rng.u32(0..=8) * world.span / DAY + rng.u32(1..=8);
     let mut acts = Vec::new();
     while acts.len() < count as usize && total > 0 {
         let mut drawn = rng.u32(0..total);
@@ -172,20 +169,35 @@ fn acts(rng: &mut Rng, world: &World) -> Vec<Act> {
             at += if rng.bool() { rng.u32(1..=20) } else { rng.u32(30..=600) };
         }
     }
-    // Somebody stops machines and asks for points, or policies that wait for that would do nothing.
+    acts.extend(occasions(rng, world));
+    acts.sort_by_key(|act| act.minute);
+    acts
+}
+
+/// Stops machines and asks for points, or policies that wait for that would do nothing.
+fn occasions(rng: &mut Rng, world: &World) -> Vec<Act> {
+    let mut acts = Vec::new();
     for policy in &world.policies {
-        let wanted = world.machines.iter().filter(|machine| machine.backup == policy.backup);
-        for machine in wanted {
-            let minute = 5 + rng.u32(0..world.span / 2);
+        for machine in &world.machines {
+            if !policy.selects(machine.home, Some(machine.backup)) {
+                continue;
+            }
             let m = machine.number;
-            match policy.trigger {
-                Trigger::Stopped => acts.push(Act { minute, deed: Deed::Stop(m) }),
-                Trigger::Asked => acts.push(Act { minute, deed: Deed::Ask(m, policy.name) }),
-                Trigger::Hours(_) => {}
+            let mut minute = 5 + rng.u32(0..world.span / 4);
+            while minute < world.span {
+                match policy.trigger {
+                    Trigger::Stopped => {
+                        acts.push(Act { minute, deed: Deed::Stop(m) });
+                        let minute = (minute + rng.u32(2..240)).min(world.span - 1);
+                        acts.push(Act { minute, deed: Deed::Start(m) });
+                    }
+                    Trigger::Asked => acts.push(Act { minute, deed: Deed::Ask(m, policy.name) }),
+                    Trigger::Hours(_) => break,
+                }
+                minute += rng.u32(240..=DAY);
             }
         }
     }
-    acts.sort_by_key(|act| act.minute);
     acts
 }
 
