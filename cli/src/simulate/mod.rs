@@ -93,7 +93,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         eprintln!();
         print(&told(seed, &violation))?;
-        print(&smaller(&world, &violation)?)?;
+        let minute = u32::try_from(played.minutes).unwrap_or(u32::MAX);
+        print(&smaller(&world, (violation.promise, minute))?)?;
         return Err(broken(1));
     }
     eprintln!();
@@ -134,14 +135,14 @@ fn told(seed: u64, violation: &Violation) -> String {
 }
 
 /// Makes a world smaller, and tells its last steps.
-fn smaller(world: &World, violation: &Violation) -> Result<String, Failure> {
+fn smaller(world: &World, broken: (Promise, u32)) -> Result<String, Failure> {
     let is_terminal = std::io::stderr().is_terminal();
     let mut show = |plays: u32| {
         if is_terminal {
             eprint!("\rmaking it smaller: {plays} of {} ", shrink::PLAYS_MAX);
         }
     };
-    let world = shrink::shrink(world, violation.promise, &mut show);
+    let world = shrink::shrink(world, broken, &mut show);
     eprintln!();
     let played = play(&world)?;
     let mut text = format!("made smaller:\n{world}");

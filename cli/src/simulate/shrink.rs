@@ -5,8 +5,8 @@ use super::checks::Promise;
 use super::play::play;
 use super::world::{Artefact, Consistency, Kind, World};
 
-/// The most worlds that are played to shrink one. Each takes about a second.
-pub const PLAYS_MAX: u32 = 120;
+/// The most worlds that are played to shrink one. Each takes some seconds.
+pub const PLAYS_MAX: u32 = 80;
 
 /// Shrinker of one world.
 struct Shrinker<'f> {
@@ -16,15 +16,24 @@ struct Shrinker<'f> {
     progress: &'f mut dyn FnMut(u32),
 }
 
-/// Makes a world smaller that breaks this promise. Tells the number of plays as they pass.
-pub fn shrink(world: &World, promise: Promise, progress: &mut dyn FnMut(u32)) -> World {
-    let mut shrinker = Shrinker { world: world.clone(), promise, plays: 0, progress };
+/// Makes a world smaller that breaks this promise in this minute. Tells the number of plays as they
+/// pass.
+pub fn shrink(
+    world: &World,
+    (promise, minute): (Promise, u32),
+    progress: &mut dyn FnMut(u32),
+) -> World {
+    let mut world = world.clone();
+    // What comes later has nothing to do with it.
+    world.acts.retain(|act| act.minute <= minute);
+    let mut shrinker = Shrinker { world, promise, plays: 0, progress };
     loop {
         let before = shrinker.world.clone();
-        shrinker.parts(|world| &mut world.acts);
-        shrinker.parts(|world| &mut world.mishaps);
+        // First what costs most to play.
         shrinker.parts(|world| &mut world.machines);
         shrinker.parts(|world| &mut world.policies);
+        shrinker.parts(|world| &mut world.mishaps);
+        shrinker.parts(|world| &mut world.acts);
         shrinker.simpler();
         if shrinker.world == before || shrinker.plays >= PLAYS_MAX {
             return shrinker.world;
