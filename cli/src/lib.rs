@@ -22,6 +22,8 @@ pub mod output;
 pub mod policy;
 pub mod rebuild;
 pub mod right_table;
+#[cfg(feature = "simulator")]
+pub mod simulate;
 pub mod stack;
 pub mod status;
 #[cfg(feature = "simulator")]

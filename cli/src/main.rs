@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use afterimage::no_simulator;
 use afterimage::{Failure, cancel, capture, doctor, explain, heal, policy, rebuild, status};
 #[cfg(feature = "simulator")]
-use afterimage::{cloud, demo};
+use afterimage::{cloud, demo, simulate};
 use clap::{Parser, Subcommand};
 
 /// Images EC2 instances when their disks are at rest, and copies the images where they must
@@ -39,6 +39,11 @@ enum Command {
     Heal(heal::Arguments),
     Policy(policy::Arguments),
     Rebuild(rebuild::Arguments),
+    #[cfg(feature = "simulator")]
+    Simulate(simulate::Arguments),
+    #[cfg(not(feature = "simulator"))]
+    #[command(hide = true)]
+    Simulate(no_simulator::Arguments),
     Status(status::Arguments),
 }
 
@@ -70,6 +75,10 @@ fn main() -> ExitCode {
         Command::Heal(arguments) => heal::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),
         Command::Rebuild(arguments) => rebuild::run(&arguments),
+        #[cfg(feature = "simulator")]
+        Command::Simulate(arguments) => simulate::run(&arguments),
+        #[cfg(not(feature = "simulator"))]
+        Command::Simulate(arguments) => no_simulator::run("simulate", &arguments),
         Command::Status(arguments) => status::run(&arguments),
     };
     match done {

@@ -1,10 +1,10 @@
-//! The answer to `afterimage cloud` and `afterimage demo` in a build without the simulator.
+//! The answer to `afterimage cloud`, `demo` and `simulate` in a build without the simulator.
 
 use crate::Failure;
 
 /// End of the help: the subcommands that this build lacks.
-pub const HELP: &str = "This build has no simulator: `afterimage cloud` and `afterimage demo` are \
-                        not in it.";
+pub const HELP: &str = "This build has no simulator: `afterimage cloud`, `afterimage demo` and \
+                        `afterimage simulate` are not in it.";
 
 /// Arguments of a subcommand that needs the simulator. They are ignored.
 #[derive(Debug, clap::Args)]

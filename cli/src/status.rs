@@ -11,7 +11,7 @@ mod table;
 
 use afterimage_aws::Clock;
 use afterimage_core::command::Finding;
-use afterimage_core::flow::{stands_still, unread_keys, unread_regions};
+use afterimage_core::flow::{InForce, stands_still, unread_keys, unread_regions};
 use afterimage_core::reason::Code;
 use afterimage_core::subject::Subject;
 use afterimage_core::summary::MachineSummary;
@@ -46,38 +46,13 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 async fn show(arguments: &Arguments) -> Result<(), Failure> {
     let stack = Stack::find(&arguments.stack).await?;
-    let ledger = stack.ledger();
-    let failed = |failure| stack.failed(&failure);
-    let in_force = ledger.in_force().await.map_err(failed)?;
-    let fleet = ledger.fleet().await.map_err(failed)?;
-    let now = Clock::of(&stack.config).now();
-    let held_up = held_up::read(&ledger, &in_force, None, now).await.map_err(failed)?;
-    let shown = Shown::read(&stack, &in_force, &fleet).await;
-    let mut machines = rows(&fleet, &shown.without_point(&in_force, &fleet), &held_up);
-    let glance = Glance::of(&machines);
+    let (mut overview, in_force, unknown) = overview(&stack).await?;
     if arguments.failed {
-        machines.retain(|row| row.standing <= Standing::Waiting);
+        overview.machines.retain(|row| row.standing <= Standing::Waiting);
+        overview.only_failed = true;
     }
-    shown.mark(&mut machines);
-    let mut findings = ledger.findings().await.map_err(failed)?;
-    findings.retain(|finding| !is_outdated(finding, &fleet));
-    let unaudited = unread_regions::late(&in_force, now);
-    let unread_keys = unread_keys::late(&in_force, now);
-    let still = stands_still::told(&in_force);
-    let notes = right_table::notes(&stack, &in_force, now).await;
-    let policies = in_force.policies.iter().map(|policy| policy.name.to_string()).collect();
-    let overview = Overview {
-        now,
-        only_failed: arguments.failed,
-        policies,
-        glance,
-        unaudited,
-        unread_keys,
-        still,
-        unreadable: in_force.unreadable,
-        machines,
-        findings,
-    };
+    unknown.iter().for_each(|note| eprintln!("{note}"));
+    let notes = right_table::notes(&stack, &in_force, overview.now).await;
     if arguments.json {
         let mut answer = overview.to_json();
         answer["table"] = json!(stack.table);
@@ -87,6 +62,39 @@ async fn show(arguments: &Arguments) -> Result<(), Failure> {
     }
     notes.iter().for_each(|note| eprintln!("note: {note}"));
     print(table(&overview).trim_end())
+}
+
+/// Reads the state of every machine. Also returns the policies in force, and a note for each region
+/// in which EC2 gave no answer.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub async fn overview(stack: &Stack) -> Result<(Overview, InForce, Vec<String>), Failure> {
+    let ledger = stack.ledger();
+    let failed = |failure| stack.failed(&failure);
+    let in_force = ledger.in_force().await.map_err(failed)?;
+    let fleet = ledger.fleet().await.map_err(failed)?;
+    let now = Clock::of(&stack.config).now();
+    let held_up = held_up::read(&ledger, &in_force, None, now).await.map_err(failed)?;
+    let shown = Shown::read(stack, &in_force, &fleet).await;
+    let mut machines = rows(&fleet, &shown.without_point(&in_force, &fleet), &held_up);
+    let glance = Glance::of(&machines);
+    shown.mark(&mut machines);
+    let mut findings = ledger.findings().await.map_err(failed)?;
+    findings.retain(|finding| !is_outdated(finding, &fleet));
+    let overview = Overview {
+        now,
+        only_failed: false,
+        policies: in_force.policies.iter().map(|policy| policy.name.to_string()).collect(),
+        glance,
+        unaudited: unread_regions::late(&in_force, now),
+        unread_keys: unread_keys::late(&in_force, now),
+        still: stands_still::told(&in_force),
+        unreadable: in_force.unreadable.clone(),
+        machines,
+        findings,
+    };
+    Ok((overview, in_force, shown.unknown))
 }
 
 /// Tells whether the ledger contradicts a finding that the next look will resolve: a policy that

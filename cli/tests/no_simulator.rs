@@ -13,6 +13,7 @@ fn what_needs_the_simulator_says_so_in_one_line() {
     let cases = [
         &["demo"][..],
         &["demo", "--help"],
+        &["simulate", "--seed", "1"],
         &["cloud", "--system", "--policies", "gold.yaml"],
         &["cloud", "--listen=127.0.0.1:0", "-v"],
     ];
@@ -35,6 +36,8 @@ fn the_help_lists_what_there_is_and_says_what_there_is_not() {
     for subcommand in ["\n  status ", "\n  policy ", "\n  capture "] {
         assert!(help.contains(subcommand), "{help}");
     }
-    assert!(!help.contains("\n  demo") && !help.contains("\n  cloud"), "{help}");
+    for subcommand in ["\n  demo", "\n  cloud", "\n  simulate"] {
+        assert!(!help.contains(subcommand), "{help}");
+    }
     assert!(help.contains("This build has no simulator"), "{help}");
 }

@@ -23,6 +23,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Shown {
     answered: BTreeSet<Region>,
     there: BTreeMap<InstanceId, Instance>,
+    /// A note for each region that did not answer.
+    pub unknown: Vec<String>,
 }
 
 impl Shown {
@@ -50,7 +52,9 @@ impl Shown {
                 Ok(Err(failure)) => chain(&failure),
                 Err(_) => format!("EC2 gave no answer within {} s", ANSWER_TIMEOUT.as_secs()),
             };
-            eprintln!("cannot tell which machines in {region} are gone or have no point: {why}");
+            let unknown =
+                format!("cannot tell which machines in {region} are gone or have no point");
+            shown.unknown.push(format!("{unknown}: {why}"));
         }
         shown
     }

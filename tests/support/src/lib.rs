@@ -255,3 +255,17 @@ async fn pause() {
 fn start_watch() -> Instant {
     Instant::now()
 }
+
+/// Tells whether a person asks for the tests that take minutes, by the variable `AFTERIMAGE_LONG`.
+pub fn is_long() -> bool {
+    #[expect(clippy::disallowed_methods, reason = "a person asks for the long test")]
+    std::env::var_os("AFTERIMAGE_LONG").is_some()
+}
+
+/// A number that differs from commit to commit; zero where there is no history.
+pub fn commit_number() -> u64 {
+    let head = std::process::Command::new("git").args(["rev-parse", "HEAD"]).output();
+    let head = head.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let digits = head.unwrap_or_default().chars().take(15).collect::<String>();
+    u64::from_str_radix(&digits, 16).unwrap_or_default()
+}

@@ -28,7 +28,7 @@ pub const HOME: &str = "us-east-1";
 pub const IRELAND: &str = "eu-west-1";
 pub const FRANKFURT: &str = "eu-central-1";
 
-pub use afterimage_support::FUNCTIONS;
+pub use afterimage_support::{FUNCTIONS, commit_number, is_long};
 
 pub fn sample(name: &str) -> Value {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events").join(name);
@@ -475,12 +475,6 @@ impl Scene {
     }
 }
 
-/// Whether a person asks for the scenes that take minutes, by the variable `AFTERIMAGE_LONG`.
-pub fn is_long() -> bool {
-    #[expect(clippy::disallowed_methods, reason = "a person asks for the long test")]
-    std::env::var_os("AFTERIMAGE_LONG").is_some()
-}
-
 /// Whether a principal is the role of one of the functions, in the session of Lambda.
 pub fn is_ours(principal: &str) -> bool {
     principal.contains(":assumed-role/afterimage")
@@ -579,12 +573,4 @@ pub fn codes(item: &Item, member: &str) -> Vec<String> {
     let reasons = value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
     let code = |reason: &Value| reason["code"].as_str().expect("it has a code").to_string();
     reasons.iter().map(code).collect()
-}
-
-/// A number that differs from commit to commit; zero where there is no history.
-pub fn commit_number() -> u64 {
-    let head = std::process::Command::new("git").args(["rev-parse", "HEAD"]).output();
-    let head = head.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-    let digits = head.unwrap_or_default().chars().take(15).collect::<String>();
-    u64::from_str_radix(&digits, 16).unwrap_or_default()
 }
