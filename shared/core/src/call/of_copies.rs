@@ -45,7 +45,14 @@ pub(super) fn add_to(
     match seen {
         Some(Seen::Met(cause, reason)) => {
             conclusion.is_held_up = true;
-            let after = around::met(&mut conclusion, before, &cause, reason, begun_at, now);
+            // This try shows which copies fail: one obstacle for all of them is of an earlier
+            // release.
+            let mut known = before.clone();
+            let had_calls = known.causes.remove(&Cause::Calls).is_some();
+            let after = around::met(&mut conclusion, &known, &cause, reason, begun_at, now);
+            if had_calls && after.is_some() {
+                conclusion.resolve(before.resolved(&Cause::Calls, now));
+            }
             obstacles = after.unwrap_or(obstacles);
         }
         Some(Seen::Passed) => {
@@ -70,13 +77,16 @@ pub(super) fn add_to(
 fn passed(
     conclusion: &mut Conclusion,
     before: &Obstacles,
-    [from, key]: &[Cause; 2],
+    [calls, from, key]: &[Cause; 3],
     begun_at: Timestamp,
     now: Timestamp,
 ) {
-    let mut after = before.passed(from, begun_at);
-    if after.is_some() {
-        conclusion.resolve(before.resolved(from, now));
+    let mut after: Option<Obstacles> = None;
+    for cause in [calls, from] {
+        let known = after.as_ref().unwrap_or(before);
+        let Some(passed) = known.passed(cause, begun_at) else { continue };
+        conclusion.resolve(before.resolved(cause, now));
+        after = Some(passed);
     }
     let obstacles = after.as_ref().unwrap_or(before);
     if let Some(known) = obstacles.causes.get(key) {
@@ -87,10 +97,11 @@ fn passed(
     }
 }
 
-/// Lists the causes that the copy of a replica could meet.
-pub fn causes(point: &Point, replica: &Replica) -> [Cause; 2] {
+/// Lists the causes that the copy of a replica could meet. Of these, an earlier release kept one
+/// for copies from whatever region.
+pub fn causes(point: &Point, replica: &Replica) -> [Cause; 3] {
     let from = Cause::From(replica.source_region().clone());
-    [from, Cause::Key(copy_image::key(point, &replica.region))]
+    [Cause::Calls, from, Cause::Key(copy_image::key(point, &replica.region))]
 }
 
 /// Tells whether the copy of a replica has failed, and is tried again.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::scene::conclude;
-use afterimage_core::call::{Call, CopyImage, Outcome};
-use afterimage_core::change::Record;
+use afterimage_core::call::{Around, Call, CopyImage, Outcome, Reply, conclude};
+use afterimage_core::change::{Change, Record};
 use afterimage_core::command::{Command, Decision};
 use afterimage_core::flow::work_requested::before_copy::There;
 use afterimage_core::flow::work_requested::copy::{Input, decide};
@@ -333,9 +333,9 @@ fn while_an_obstacle_stands_one_is_tried_when_it_is_due_and_all_follow_when_it_i
         replicas.iter().map(|replica| name(replica)[..4].to_string()).collect()
     };
     let reason = || Reason::new(Code::OutcomeUnknown, "no-answer");
-    for (cause, first, later) in
-        [(from_home(), mins(1), mins(2)), (Cause::Key("none".into()), hours(1), hours(1))]
-    {
+    let of_calls = [from_home(), Cause::Calls].map(|cause| (cause, mins(1), mins(2)));
+    let of_key = (Cause::Key("none".into()), hours(1), hours(1));
+    for (cause, first, later) in of_calls.into_iter().chain([of_key]) {
         let none = no_obstacles(IRELAND);
         let start = mins(30);
         let once = none.met(&cause, reason(), at(start), at(start)).expect("it is new");
@@ -410,6 +410,34 @@ fn nothing_is_copied_under_a_key_that_cannot_be_used_until_a_read_shows_that_it_
     // What stands in a policy that our role does not see, only a copy can show.
     for unclear in [refused("AccessDeniedException"), Some(KeyAccess::ForeignAccount), None] {
         assert!(is_called(&under_a_key(&none, unclear, mins(20)).1));
+    }
+}
+
+/// What an earlier release kept for copies from whatever region is over at the next try, which
+/// shows the region whose copies fail.
+#[test]
+fn an_obstacle_of_an_earlier_release_is_over_once_a_copy_is_tried() {
+    let reason = Reason::new(Code::CallFailed, "denied");
+    let known = no_obstacles(IRELAND).met(&Cause::Calls, reason, at(0), at(0)).expect("it is new");
+    let [from, calls] = [from_home(), Cause::Calls];
+    let cases = [
+        (Outcome::Failed(answer("Unavailable")), vec![&from]),
+        (Outcome::Made(ami(5)), vec![]),
+        (Outcome::Throttled(answer("RequestLimitExceeded")), vec![&calls]),
+    ];
+    for (outcome, left) in cases {
+        let copying = replica_in(&look(&waiting(IRELAND), &[], mins(20)));
+        let around = Around::Copy { obstacles: known.clone(), point: Box::new(imaged().0) };
+        let reply = Reply::CopyImage(outcome.clone());
+        let begun = Change::replica(copying);
+        let decision: Decision = conclude(Some(&around), &begun, reply, at(mins(20))).into();
+        let after = obstacles_of(&decision).unwrap_or_else(|| known.clone());
+        assert_eq!(after.causes.keys().collect::<Vec<_>>(), left, "{outcome:?}");
+        let resolved = decision.commands.iter().any(|command| match command {
+            Command::Resolve(it) => it.artefact.to_string() == "all copies",
+            _ => false,
+        });
+        assert_eq!(resolved, !left.contains(&&calls), "{outcome:?}");
     }
 }
 

@@ -320,7 +320,7 @@ type Probes = BTreeMap<Cause, (bool, u32, usize)>;
 fn take_turn(probes: &mut Probes, cause: Cause, replica: &Replica, index: usize) {
     // A call without an outcome may have made the copy, and tells when it is answered.
     let is_copying = replica.status == ReplicaStatus::Copying;
-    let is_open = matches!(cause, Cause::From(_)) && is_copying;
+    let is_open = matches!(cause, Cause::Calls | Cause::From(_)) && is_copying;
     let turn = (!is_open, replica.step.failures, index);
     let best = probes.entry(cause).or_insert(turn);
     *best = turn.min(*best);
