@@ -143,8 +143,8 @@ impl Brake {
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let text = format!(
             "images in {region} that were lost with many others are lost still, of the points \
-             {named}{more}. What is not made again by itself, `afterimage heal POINT` makes again; \
-             `afterimage cancel POINT --place {region}` calls it off",
+             {named}{more}. `afterimage heal POINT` makes again what it can of a point, or says \
+             why not; `afterimage cancel POINT --place {region}` calls its image there off",
             region = self.region,
             named = named.join(", ")
         );

@@ -161,6 +161,14 @@ fn a_mass_loss_of_older_points_is_told_until_the_last_of_them_is_there_again() {
         let told = &found[0]["reason"];
         assert!(told.contains("of the points gold-") && told.contains("and 2 more"), "{told}");
         assert!(told.contains("`afterimage heal POINT`"), "{told}");
+        // It happens again, and is told again.
+        scene.delete_images(IRELAND, true).await;
+        scene.pass(2 * AN_HOUR).await;
+        let again = scene.open_findings().await;
+        assert_eq!(again.len(), 1, "{again:#?}");
+        assert_ne!(again[0]["seen_at"], found[0]["seen_at"], "{again:#?}");
+        assert!(again[0]["reason"].contains("were lost within a day"), "{again:#?}");
+        scene.pass(3 * A_DAY).await;
         for image in &older {
             scene.restore(IRELAND, image).await;
         }

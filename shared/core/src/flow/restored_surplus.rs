@@ -120,9 +120,9 @@ fn reason(region: &Region, image: &AmiId, place: &PlaceNow) -> Reason {
         }
         None => format!(
             "{image} in {region} is ours, and EC2 lists it as available. {point} had another image \
-             in its place, which is lost, and takes this one back unless it has other data, or its \
-             key cannot be used. Unless its key is gone, machines can be started from it by hand. \
-             Keep it at least until the place is made again"
+             in its place, which is lost, and takes this one back if it has the same data, would \
+             make the same machine, and its key can be used. Unless its key is gone, machines can \
+             be started from it by hand. Keep it at least until the place is made again"
         ),
     };
     Reason::new(Code::Surplus, text)

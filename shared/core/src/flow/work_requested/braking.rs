@@ -9,6 +9,7 @@ use super::decision_builder::DecisionBuilder;
 use super::images::Input;
 use crate::brake::{self, Brake};
 use crate::change::Write;
+use crate::command::Resolved;
 use crate::ids::Region;
 use crate::limits::PROBE_EVERY;
 use crate::reason::Reason;
@@ -23,6 +24,8 @@ pub(super) struct Braking {
     mass: BTreeSet<Region>,
     /// The regions about which a person is told.
     told: BTreeSet<Region>,
+    /// The ends of findings that tell only of what is left of an earlier loss.
+    over: BTreeMap<Region, Resolved>,
 }
 
 /// The leave to make something again.
@@ -44,7 +47,10 @@ impl Braking {
             brakes: input.healing.in_force.brakes.clone(),
             mass: BTreeSet::new(),
             told: BTreeSet::new(),
+            over: BTreeMap::new(),
         };
+        let over = braking.brakes.values().filter_map(|brake| brake.released(input.now));
+        braking.over = over.map(|(brake, resolved)| (brake.region, resolved)).collect();
         let mut after: BTreeMap<&Region, Brake> = BTreeMap::new();
         for region in gone {
             let brake = after.remove(region).unwrap_or_else(|| braking.of(region));
@@ -91,9 +97,13 @@ impl Braking {
         Leave::Waits { until, reason, write }
     }
 
-    /// Tells a person of the regions in which too many images are lost. Each finding is kept once.
+    /// Tells a person of the regions in which too many images are lost. Each finding is kept once,
+    /// and takes the place of one about an earlier loss.
     pub fn tell(&self, builder: &mut DecisionBuilder) {
         for region in &self.told {
+            if let Some(over) = self.over.get(region) {
+                builder.resolve(over.clone());
+            }
             builder.report(self.of(region).finding(self.gib_per_day, self.now));
         }
     }
