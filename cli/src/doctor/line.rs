@@ -103,8 +103,9 @@ enum Cause {
     Trouble,
 }
 
-/// What is in the codes by which AWS refuses a call to its caller.
-const REFUSALS: [&str; 5] = ["Denied", "Unauthorized", "NotAuthorized", "Auth", "OptIn"];
+/// What is in the codes by which AWS refuses a call to its caller, or does not know who that is.
+const REFUSALS: [&str; 7] =
+    ["Denied", "Unauthorized", "Auth", "OptIn", "Token", "Signature", "UnrecognizedClient"];
 
 impl Unanswered {
     fn of(failure: &Failure) -> Unanswered {

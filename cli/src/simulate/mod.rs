@@ -35,6 +35,7 @@ pub use world::World;
 pub struct Arguments {
     /// Play this many seeds, one after the other.
     #[arg(long, value_name = "N", default_value_t = 100, conflicts_with = "seed")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
     /// First of the seeds.
     #[arg(long, value_name = "S", default_value_t = 1, conflicts_with = "seed")]
@@ -43,8 +44,8 @@ pub struct Arguments {
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
     /// Begin no other world after this time.
-    #[arg(long, value_name = "M")]
-    minutes: Option<u64>,
+    #[arg(long, value_name = "M", value_parser = clap::value_parser!(u32).range(1..))]
+    minutes: Option<u32>,
     /// Go on after a world that breaks a promise, and do not make it smaller.
     #[arg(long)]
     all: bool,
@@ -76,7 +77,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut totals = Totals::default();
     for seed in seeds {
         let passed = seconds_since(begin);
-        if arguments.minutes.is_some_and(|minutes| passed >= (60 * minutes) as f64) {
+        if arguments.minutes.is_some_and(|minutes| passed >= 60.0 * f64::from(minutes)) {
             break;
         }
         let world = World::of(seed);
