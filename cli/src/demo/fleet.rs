@@ -6,11 +6,10 @@ use std::time::Duration;
 use afterimage_cloud::Cloud;
 use afterimage_cloud::time::Time;
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{
-    BlockDeviceMapping, EbsBlockDevice, Filter, InstanceType, ResourceType, Tag, TagSpecification,
-};
+use aws_sdk_ec2::types::{BlockDeviceMapping, EbsBlockDevice};
 
 use crate::Failure;
+use crate::system::launch;
 
 /// Regions of the machines.
 pub const HOMES: [&str; 2] = ["us-east-1", "ap-southeast-1"];
@@ -211,7 +210,10 @@ impl People {
     pub async fn launch(&self, cloud: &Cloud) -> Result<Vec<Machine>, Failure> {
         let mut machines = Vec::new();
         for order in FLEET {
-            let id = launch(self.client(order.region)?, order).await?;
+            let mut tags = vec![("Name", order.name)];
+            tags.extend(order.backup.map(|backup| ("backup", backup)));
+            let (client, what) = (self.client(order.region)?, (order.image, order.kind));
+            let id = launch(client, what, &tags, |root| disks(order, root)).await?;
             machines.push(Machine { id, order });
             cloud.advance(Duration::from_secs(1)).await;
         }
@@ -246,36 +248,8 @@ impl People {
     }
 }
 
-async fn launch(client: &Client, order: Order) -> Result<String, Failure> {
-    let named = Filter::builder().name("name").values(order.image).build();
-    let found =
-        client.describe_images().filters(named).send().await.map_err(Failure::unexpected)?;
-    let missing = || Failure::Ours(format!("no image matches {}", order.image));
-    let base = found.images().first().ok_or_else(missing)?;
-    let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
-    let mut tags = vec![tag("Name", order.name)];
-    tags.extend(order.backup.map(|backup| tag("backup", backup)));
-    let tags = TagSpecification::builder()
-        .resource_type(ResourceType::Instance)
-        .set_tags(Some(tags))
-        .build();
-    let launched = client
-        .run_instances()
-        .image_id(base.image_id().unwrap_or_default())
-        .instance_type(InstanceType::from(order.kind))
-        .tag_specifications(tags)
-        .set_block_device_mappings(disks(order, base.root_device_name().unwrap_or_default()))
-        .min_count(1)
-        .max_count(1)
-        .send()
-        .await
-        .map_err(Failure::unexpected)?;
-    let id = launched.instances().first().and_then(|instance| instance.instance_id());
-    id.map(str::to_string).ok_or_else(|| Failure::Ours("RunInstances returned no instance".into()))
-}
-
 /// Lists the disks that differ from those of the image.
-fn disks(order: Order, root: &str) -> Option<Vec<BlockDeviceMapping>> {
+fn disks(order: Order, root: &str) -> Vec<BlockDeviceMapping> {
     let encrypted = order.encrypted.then_some(true);
     let disk = |device: &str, gib: Option<i32>| {
         let ebs = EbsBlockDevice::builder().set_encrypted(encrypted).set_volume_size(gib);
@@ -286,5 +260,5 @@ fn disks(order: Order, root: &str) -> Option<Vec<BlockDeviceMapping>> {
         disks.push(disk(root, None));
     }
     disks.extend(order.data_gib.map(|gib| disk("/dev/sdf", Some(gib))));
-    Some(disks).filter(|disks| !disks.is_empty())
+    disks
 }

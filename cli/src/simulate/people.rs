@@ -20,7 +20,7 @@ use super::world::{
 use crate::Failure;
 use crate::failure::chain;
 use crate::policy::apply;
-use crate::system::System;
+use crate::system::{System, launch};
 
 const KEYS: &str = "
 Resources:
@@ -93,37 +93,19 @@ impl People {
             Kind::Arm => ("al2023-ami-*-arm64", "t4g.small"),
             Kind::Windows => ("Windows_Server-2022-English-Full-Base-*", "t3.small"),
         };
-        let named = ec2::Filter::builder().name("name").values(name).build();
-        let found = client.describe_images().filters(named).send().await;
-        let found = found.map_err(Failure::unexpected)?;
-        let missing = || Failure::Ours(format!("no image matches {name}"));
-        let base = found.images().first().ok_or_else(missing)?;
         let key = (machine.kind == Kind::Encrypted).then(|| Alias::Disks.name());
         let disk = |device: &str, gib: Option<i32>| {
             let ebs = ec2::EbsBlockDevice::builder().set_volume_size(gib);
             let ebs = ebs.set_encrypted(key.map(|_| true)).set_kms_key_id(key.map(String::from));
             ec2::BlockDeviceMapping::builder().device_name(device).ebs(ebs.build()).build()
         };
-        let more = ["/dev/sdf", "/dev/sdg"].into_iter().take(machine.disks as usize);
-        let mut disks: Vec<_> = more.map(|device| disk(device, Some(8))).collect();
-        if key.is_some() {
-            disks.push(disk(base.root_device_name().unwrap_or_default(), None));
-        }
-        let tags = ec2::TagSpecification::builder().resource_type(ec2::ResourceType::Instance);
-        let tags = tags.tags(tag("Name", &machine.name())).tags(tag("backup", machine.backup));
-        let launched = client
-            .run_instances()
-            .image_id(base.image_id().unwrap_or_default())
-            .instance_type(ec2::InstanceType::from(kind))
-            .set_block_device_mappings((!disks.is_empty()).then_some(disks))
-            .tag_specifications(tags.build())
-            .min_count(1)
-            .max_count(1)
-            .send()
-            .await
-            .map_err(Failure::unexpected)?;
-        let id = launched.instances().first().and_then(|instance| instance.instance_id());
-        id.map(str::to_string).ok_or_else(|| Failure::Ours("no machine was launched".into()))
+        let disks = |root: &str| {
+            let more = ["/dev/sdf", "/dev/sdg"].into_iter().take(machine.disks as usize);
+            let more = more.map(|device| disk(device, Some(8)));
+            more.chain(key.map(|_| disk(root, None))).collect()
+        };
+        let tags = [("Name", &*machine.name()), ("backup", machine.backup)];
+        launch(client, (name, kind), &tags, disks).await
     }
 
     fn put_in_force(&mut self, name: &'static str) {

@@ -2,6 +2,7 @@
 //! process. The scenarios, the demo and `afterimage cloud --system` run it so.
 
 mod code;
+mod launch;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,6 +13,8 @@ use afterimage_core::policy::file;
 
 use crate::failure::chain;
 use crate::policy::{Changes, apply};
+
+pub use launch::launch;
 
 /// Template of the stack at the seat, as it is deployed.
 pub const TEMPLATE: &str = include_str!("../../../infra/template.yaml");

@@ -267,31 +267,33 @@ impl Served {
 
     /// Lets EC2 give no answer in a region.
     pub fn darken(&self, region: &str) {
-        let rule =
-            format!("{{\"service\": \"ec2\", \"region\": \"{region}\", \"time_out\": \"before\"}}");
-        let answer = self.request("PUT /_cloud/faults", "", &format!("{{\"rules\": [{rule}]}}"));
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let time_out = "\"time_out\": \"before\"";
+        self.fault(&format!("{{\"service\": \"ec2\", \"region\": \"{region}\", {time_out}}}"));
     }
 
     /// Lets the functions be refused an action.
     pub fn refuse(&self, action: &str) {
-        let fail = "{\"when\": \"before\", \"status\": 400, \"code\": \"AccessDeniedException\"}";
-        let rule = format!("{{\"action\": \"{action}\", \"fail\": {fail}}}");
-        let answer = self.request("PUT /_cloud/faults", "", &format!("{{\"rules\": [{rule}]}}"));
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        self.fail_with(action, "AccessDeniedException");
     }
 
     /// Lets every try of an action fail, for a reason that is not known to last.
     pub fn fail(&self, action: &str) {
-        let fail = "{\"when\": \"before\", \"status\": 400, \"code\": \"InvalidRequest\"}";
-        let rule = format!("{{\"action\": \"{action}\", \"fail\": {fail}}}");
-        let answer = self.request("PUT /_cloud/faults", "", &format!("{{\"rules\": [{rule}]}}"));
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        self.fail_with(action, "InvalidRequest");
     }
 
     /// Lets EC2 answer everywhere again.
     pub fn lighten(&self) {
-        let answer = self.request("PUT /_cloud/faults", "", "{\"rules\": []}");
+        self.fault("");
+    }
+
+    fn fail_with(&self, action: &str, code: &str) {
+        let fail = format!("{{\"when\": \"before\", \"status\": 400, \"code\": \"{code}\"}}");
+        self.fault(&format!("{{\"action\": \"{action}\", \"fail\": {fail}}}"));
+    }
+
+    /// Has this rule of faults, or none, from now on.
+    fn fault(&self, rule: &str) {
+        let answer = self.request("PUT /_cloud/faults", "", &format!("{{\"rules\": [{rule}]}}"));
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 

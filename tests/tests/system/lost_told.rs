@@ -18,7 +18,7 @@ impl Scene {
     }
 
     /// The image of this region is lost and is not made again, and its finding says why.
-    async fn assert_told(&self, region: &str, why: &str) {
+    pub async fn assert_told(&self, region: &str, why: &str) {
         let mut found = self.losses().await;
         found.retain(|finding| finding["region"] == region);
         assert_eq!(found.len(), 1, "{region}: {found:#?}");

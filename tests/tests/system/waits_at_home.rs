@@ -36,21 +36,11 @@ impl Scene {
         lost
     }
 
-    /// The finding of the image that was lost at home.
-    async fn told_of_home(&self) -> String {
-        let mut found = self.open_findings().await;
-        found.retain(|it| it["region"] == HOME && codes(it, "reason") == ["lost"]);
-        assert_eq!(found.len(), 1, "{found:#?}");
-        found.remove(0)["reason"].clone()
-    }
-
     async fn assert_not_registered(&self, why: &str) {
         let tries = self.count("RegisterImage", HOME);
         self.no_more_faults();
         self.pass(2 * AN_HOUR).await;
-        let told = self.told_of_home().await;
-        assert!(told.contains("It is not made again"), "{told}");
-        assert!(told.contains(why), "{told}");
+        self.assert_told(HOME, why).await;
         let point = self.the_point().await;
         assert_eq!(point["status"], "imaged", "{point:#?}");
         self.assert_true().await;

@@ -104,9 +104,8 @@ fn places(case: &Case<'_>, policy: &Policy, machine: &str, home: &str) -> Vec<St
     let wanted: BTreeSet<&str> = wanted.collect();
     let places = planned.filter(|region| wanted.contains(region)).chain([home]);
     let missing = places.filter(|region| {
-        let key = (point.to_string(), *region);
-        let harm =
-            case.record.harmed.iter().find(|((of, place), _)| *of == key.0 && *place == key.1);
+        let mut harmed = case.record.harmed.iter();
+        let harm = harmed.find(|((of, place), _)| of == point && place == region);
         let harm = harm.map_or(0, |(_, times)| *times);
         let is_left = case.record.left_to_people.contains(policy.name) && harm > 0;
         !seen.has_usable(point, region) && !is_disabled(region) && harm <= LOSSES_HEALED && !is_left

@@ -1,7 +1,8 @@
 //! Obstacles behind which nothing waits any more: the policy was removed or names another key, the
 //! points were called off, the machine is gone. No try would show that such an obstacle has gone,
 //! so that it is forgotten, and its finding ends. The next call that meets it makes it known again.
-//! The finding of a key under which images are copied back ends too, once none waits for it.
+//! The finding of a key under which images are copied back ends too, once none waits for it. The
+//! same queues tell what is left of a mass loss.
 
 use std::collections::{BTreeMap, BTreeSet};
 

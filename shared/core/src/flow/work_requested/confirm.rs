@@ -53,11 +53,12 @@ pub(super) fn needs(points: &[Point], replicas: &[Replica], now: Timestamp) -> N
     let of_points = pending.filter_map(|point| point.image.as_ref());
     let of_replicas = copies.filter_map(|replica| replica.image.as_ref());
     // What was lost may be there again, while what was made in its place is disabled.
-    let is_disabled = |reason: Option<&Reason>| reason.is_some_and(is_of_disabled);
+    let is_disabled = |point: &Point| {
+        let code = point.reason.as_ref().map(|reason| reason.code);
+        is_pending(point) && code == Some(Code::ImageDisabled)
+    };
     let lost = may_be_back::images(
-        points.iter().filter(|point| {
-            due::is_point_due(point, now) || is_pending(point) && is_disabled(point.reason.as_ref())
-        }),
+        points.iter().filter(|point| due::is_point_due(point, now) || is_disabled(point)),
         replicas.iter().filter(|replica| due::is_replica_due(replica, now)),
     );
     let images: BTreeSet<&AmiId> = of_points.chain(of_replicas).chain(lost).collect();
@@ -83,10 +84,6 @@ pub fn needs_uefi_data(points: &[Point], images: &BTreeMap<AmiId, ObservedImage>
         |image: &&AmiId| images.get(image).is_some_and(|seen| seen.state == ImageState::Available);
     let images = points.iter().filter(has_data).filter_map(|point| point.image.as_ref());
     images.filter(is_available).cloned().collect()
-}
-
-fn is_of_disabled(reason: &Reason) -> bool {
-    reason.code == Code::ImageDisabled
 }
 
 /// Tells whether the image of a point is pending. A point whose image EC2 created, and that is not
@@ -174,7 +171,7 @@ fn look_at_image(
     let (Some(image), home) = (&point.image, &point.home) else { return Ok(()) };
     let look = look(image, home, &point.step, input);
     not_disabled(builder, &look, point.reason.as_ref(), (home, image), input.now);
-    let back = restored::instead(&input.images, point.lost.as_ref());
+    let back = point.lost.as_ref().and_then(|lost| input.images.get(lost));
     let back = back.filter(|back| came_back::is_home_back_instead(point, back));
     if let (Look::Disabled(_), Some(back)) = (&look, back) {
         missing::resolve(builder, home, Some(image), Code::ImageDisabled, input.now);

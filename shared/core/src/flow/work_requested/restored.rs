@@ -34,15 +34,18 @@ pub(super) fn home(
     let completed = completed.filter(|(_, seen)| seen.state == SnapshotState::Completed);
     let completed: BTreeSet<&SnapshotId> = completed.map(|(id, _)| id).collect();
     let is_image_back = home_state(point, input) == Some(ImageState::Available);
-    let has_lost = loss::has_lost(point) && !is_image_back;
-    let earlier = earlier(point, &point.leftovers, input).filter(|_| has_lost);
     let is_back = is_image_back || came_back::are_snapshots_back(point, &completed);
-    let of_earlier = earlier.map(|earlier| came_back::home_of_earlier(point, &earlier.id));
+    let of_earlier = match earlier(point, &point.leftovers, input) {
+        Some(earlier) if !is_back && loss::has_lost(point) => {
+            Some(came_back::home_of_earlier(point, &earlier.id))
+        }
+        _ => None,
+    };
     if !is_back && of_earlier.is_none() {
         return Ok(false);
     }
     found_at_home(builder, point, input.now);
-    let point = of_earlier.as_ref().filter(|_| !is_back).unwrap_or(point);
+    let point = of_earlier.as_ref().unwrap_or(point);
     let after = replicas::judged(home_is_back(point, known)?)?;
     let mut change = summary::recorded(after);
     // What else was lost may be copied from it.
@@ -275,14 +278,6 @@ pub(super) fn meanwhile(
     found(builder, &point.home, Subject::from(lost), now);
     builder.record(change);
     Ok(true)
-}
-
-/// Returns the image that was lost, if EC2 shows it: what was made in its place may be disabled.
-pub(super) fn instead<'a>(
-    images: &'a BTreeMap<AmiId, ObservedImage>,
-    lost: Option<&AmiId>,
-) -> Option<&'a ObservedImage> {
-    images.get(lost?)
 }
 
 /// Ends the findings of a loss.
