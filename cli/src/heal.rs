@@ -16,6 +16,7 @@ use afterimage_core::observed::ObservedSnapshot;
 use afterimage_core::point::{Point, Replica};
 use afterimage_core::slot::PointId;
 use afterimage_core::transition::loss;
+use afterimage_core::work::{Kind, Queue};
 use serde_json::json;
 
 use crate::failure::chain;
@@ -57,6 +58,10 @@ async fn heal(arguments: &Arguments, id: &PointId) -> Result<(), Failure> {
     let (point, replicas) = points.swap_remove(index);
     let now = Clock::of(&stack.config).now();
     let seen = seen(&stack, &point, &replicas).await;
+    let mut obstacles = Vec::new();
+    for queue in queues(&point) {
+        obstacles.push(ledger.obstacles(&queue).await.map_err(|error| stack.failed(&error))?);
+    }
     let shown = seen
         .at_home
         .as_ref()
@@ -70,8 +75,7 @@ async fn heal(arguments: &Arguments, id: &PointId) -> Result<(), Failure> {
         shown,
         keys: &seen.keys,
         sources: &seen.sources,
-        // The worker knows, and takes another.
-        failing: BTreeSet::new(),
+        obstacles: obstacles.iter().collect(),
     };
     let healed = decide(&facts).map_err(|illegal| Failure::Ours(illegal.to_string()))?;
     let Some(change) = &healed.change else { return Err(refused(id, &healed)) };
@@ -98,6 +102,14 @@ async fn heal(arguments: &Arguments, id: &PointId) -> Result<(), Failure> {
         eprintln!("{region}: not made again: {why}");
     }
     Ok(())
+}
+
+/// The queues whose workers make the places of a point.
+fn queues(point: &Point) -> Vec<Queue> {
+    let home = [Kind::Snapshot, Kind::Register, Kind::Copy].map(|kind| (&point.home, kind));
+    let replicas = point.plan.replicate.iter().map(|place| (&place.region, Kind::Copy));
+    let all: BTreeSet<(&Region, Kind)> = home.into_iter().chain(replicas).collect();
+    all.into_iter().map(|(region, kind)| Queue { region: region.clone(), kind }).collect()
 }
 
 /// What AWS shows of a point, as far as it answers.

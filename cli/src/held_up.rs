@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use afterimage_aws::{Failure, Ledger};
 use afterimage_core::call::of_copies::causes;
 use afterimage_core::flow::InForce;
-use afterimage_core::flow::work_requested::copy;
+use afterimage_core::flow::work_requested::copy_source;
 use afterimage_core::ids::{InstanceId, Region};
 use afterimage_core::obstacle::{AT_HOME, Obstacle};
 use afterimage_core::point::{Point, Replica, ReplicaStatus};
@@ -106,7 +106,7 @@ pub async fn read(
         for replica in replicas.iter().filter(|replica| waits_for_copy(replica)) {
             let Some(point) = points.get(&replica.point) else { continue };
             // It waits for its source, and not for the obstacle.
-            if copy::waits_for_source(point, replica) {
+            if copy_source::waits_for_source(point, replica) {
                 continue;
             }
             if let Some(obstacle) = obstacles.met_by(&causes(point, replica)) {

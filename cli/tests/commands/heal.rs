@@ -67,6 +67,41 @@ fn what_the_policy_leaves_to_a_person_is_made_again_when_they_say_so() {
     assert!(good_image(&served).is_some(), "{}", served.says(&["status"], ""));
 }
 
+const UNDER_A_KEY: &str = "\
+policies:
+  gold:
+    select: {regions: [us-east-1], tags: {backup: gold}}
+    triggers: [{on: tag}]
+    replicate: [{region: eu-west-1, kms_key: alias/dr}]
+    heal: false
+";
+
+#[test]
+fn a_person_is_told_what_the_copy_waits_for_that_they_ask_for() {
+    let served = Served::start();
+    let key = served.make_key("eu-west-1", "alias/dr");
+    served.says(&["policy", "apply", "-", "--yes"], UNDER_A_KEY);
+    let machines = ["web", "db"].map(|name| served.machine("al2023-ami-*-x86_64", name, "gold"));
+    served.pass(120);
+    let point = served.says(&["capture", &machines[0]], "").trim().to_string();
+    served.pass(3600);
+    served.delete_image_in("eu-west-1");
+    served.pass(2 * 3600);
+    served.disable_key("eu-west-1", &key);
+    served.says(&["capture", &machines[1]], "");
+    served.pass(3600);
+    let answer = served.says(&["heal", &point], "");
+    let says = "eu-west-1: copied again from us-east-1, but not yet: copies under key";
+    assert!(answer.contains(says) && answer.contains("is Disabled"), "{answer}");
+    served.pass(3600);
+    let told = squeezed(&served.says(&["status"], ""));
+    assert!(told.contains("copied again from us-east-1, but not yet"), "{told}");
+    served.enable_key("eu-west-1", &key);
+    served.pass(3 * 3600);
+    let told = served.says(&["status"], "");
+    assert!(told.contains("protected") && !told.contains("FINDINGS"), "{told}");
+}
+
 /// The image of a point, by the names that images have.
 fn image_of(served: &Served, point: &str) -> Option<String> {
     served.image_named(&format!("{point}-*"))

@@ -43,6 +43,13 @@ pub const ROUND_MAX: SignedDuration = SignedDuration::from_mins(15);
 /// on working days.
 pub const WENT_BACK_TOLD: SignedDuration = SignedDuration::from_hours(7 * 24);
 
+/// Time for which it is told that the ledger lacked records.
+pub const GAPS_TOLD: SignedDuration = WENT_BACK_TOLD;
+
+/// The number of points that are not protected yet, and that one audit reads because somebody may
+/// have deleted their records.
+pub const GAPS_READ_MAX: usize = 500;
+
 /// The wait after EC2 asked to wait.
 pub const THROTTLED_WAIT: SignedDuration = SignedDuration::from_secs(30);
 

@@ -238,6 +238,14 @@ impl Obstacles {
         regions.collect()
     }
 
+    /// Returns what a record waits for whose call could meet these causes; none if nothing holds it
+    /// up.
+    pub fn wait_of(&self, causes: &[Cause]) -> Option<String> {
+        let met = causes.iter().filter_map(|cause| Some((cause, self.causes.get(cause)?)));
+        let (cause, obstacle) = met.max_by_key(|(_, obstacle)| obstacle.probe_at)?;
+        Some(format!("{}: {}", self.waits(cause, obstacle), obstacle.reason.text))
+    }
+
     /// Tells whether an obstacle stands in the way of all calls of a queue at home.
     pub fn hold_up_all(&self) -> bool {
         AT_HOME.iter().any(|cause| self.causes.contains_key(cause))

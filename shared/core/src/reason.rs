@@ -222,6 +222,8 @@ codes! {
     PolicyUnreadable = "policy-unreadable",
     /// The ledger is older than what was made, or it is empty.
     LedgerWentBack = "ledger-went-back",
+    /// The ledger lacks records that others of its records name.
+    LedgerIncomplete = "ledger-incomplete",
     /// Nothing was ever in force in the ledger, and images of ours exist.
     LedgerEmpty = "ledger-empty",
     /// The table that tells whether the ledger went back does not answer.

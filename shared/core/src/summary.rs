@@ -52,6 +52,9 @@ pub enum News {
     /// The newest point that one could recover from, in place of one that is lost; none if there is
     /// no other.
     Instead { of: PointId, good: Option<Box<Good>> },
+    /// The point that was asked for last, in place of one of which the ledger has no record; none
+    /// if there is no other.
+    LatestInstead { of: PointId, latest: Option<Box<Latest>> },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,13 +150,16 @@ impl News {
             News::Instead { good, .. } => {
                 good.as_ref().map_or(Timestamp::MIN, |good| good.taken_at)
             }
+            News::LatestInstead { latest, .. } => {
+                latest.as_ref().map_or(Timestamp::MIN, |latest| latest.requested_at)
+            }
         }
     }
 
     /// Name under which it is kept.
     pub const fn name(&self) -> &'static str {
         match self {
-            News::Latest(_) => "latest",
+            News::Latest(_) | News::LatestInstead { .. } => "latest",
             News::Stop(_) => "stop",
             News::Good(_) | News::Instead { .. } => "good",
         }

@@ -15,6 +15,7 @@ mod downtime;
 mod economy;
 mod every_call;
 mod format;
+mod gaps;
 mod healing;
 mod home_held_up;
 mod images;

@@ -128,3 +128,33 @@ fn copies_from_a_home_that_cannot_be_reached_do_not_hold_up_those_from_another()
         assert_eq!(scene.open_codes().await, Vec::<String>::new());
     });
 }
+
+const FROM_IRELAND: &str = "
+policies:
+  gold:
+    select: {regions: [eu-west-1], tags: {backup: gold}}
+    triggers: [{schedule: rate(12 hours)}]
+    replicate: [{region: us-east-1}, {region: eu-central-1}]
+";
+
+#[test]
+fn a_lost_replica_is_copied_from_another_one_while_its_home_cannot_be_reached() {
+    scene::play(async |scene| {
+        scene.launch_one(Launch { region: IRELAND, ..Launch::default() }).await;
+        scene.policies(FROM_IRELAND).await;
+        scene.pass(13 * 60).await;
+        let before = scene.available(FRANKFURT).await;
+        assert_eq!(before.len(), 1);
+        ireland_is_dark(&scene);
+        scene.deregister(FRANKFURT, &before[0], true).await;
+        scene.pass(4 * 60).await;
+        let point = scene.the_point().await;
+        let there = scene.available(FRANKFURT).await;
+        assert_eq!(there.len(), 1, "it is copied from us-east-1: {point:#?}");
+        scene.cloud.with(|model| model.dark_regions.clear());
+        scene.pass(3 * 60).await;
+        assert_eq!(scene.available(FRANKFURT).await, there, "and not again from its home");
+        assert_eq!(scene.the_point().await["status"], "protected");
+        assert_eq!(scene.open_codes().await, Vec::<String>::new());
+    });
+}

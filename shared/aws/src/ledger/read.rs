@@ -143,6 +143,23 @@ impl Ledger {
         Ok(replicas.map(|replica| (name(&replica), replica)).collect())
     }
 
+    /// Tells of which of these points and replicas there is an item, readable or not.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn exist(
+        &self,
+        records: &[(PointId, Option<Region>)],
+    ) -> Result<BTreeSet<(PointId, Option<Region>)>, Failure> {
+        let key = |(point, region): &(PointId, Option<Region>)| match region {
+            Some(region) => Key::replica(point, region),
+            None => Key::point(point),
+        };
+        let items = self.items(records.iter().map(key).collect()).await?;
+        let is_there = |record: &&(PointId, Option<Region>)| items.contains_key(&key(record));
+        Ok(records.iter().filter(is_there).cloned().collect())
+    }
+
     /// Reads all points of a machine with their replicas, in the order of their ids.
     ///
     /// # Errors

@@ -92,12 +92,12 @@ pub fn update(summary: &Summary, table: &str) -> Result<TransactWriteItem, Failu
         update = update
             .expression_attribute_names(format!("#{kind}"), format!("{kind}#{policy}"))
             .expression_attribute_names(format!("#{kind}{TIME}"), time_of(kind, policy));
-        if let News::Instead { of, .. } = news {
+        if let News::Instead { of, .. } | News::LatestInstead { of, .. } = news {
             // Only the entry of the point that is lost is replaced.
-            conditions.push(format!("#{kind}.#{POINT_OF} = :lost"));
+            conditions.push(format!("#{kind}.#{POINT_OF} = :{kind}_of"));
             update = update
                 .expression_attribute_names(format!("#{POINT_OF}"), POINT_OF)
-                .expression_attribute_values(":lost", text(of));
+                .expression_attribute_values(format!(":{kind}_of"), text(of));
         } else {
             let is_newest = format!("NOT (#{kind}{TIME} > :{kind}{TIME})");
             conditions.push(match news {
@@ -137,8 +137,8 @@ pub fn update(summary: &Summary, table: &str) -> Result<TransactWriteItem, Failu
 /// and none if all are: the condition that failed would fail again.
 pub fn without_older(summary: &Summary, there: Option<&Item>) -> Option<Summary> {
     let is_older = |news: &News| {
-        if let News::Instead { of, .. } = news {
-            return point_of(there, "good", &summary.policy).as_deref() != Some(of.as_str());
+        if let News::Instead { of, .. } | News::LatestInstead { of, .. } = news {
+            return point_of(there, news.name(), &summary.policy).as_deref() != Some(of.as_str());
         }
         let there_is = point_of(there, "latest", &summary.policy);
         if let (News::Latest(latest), Some(there)) = (news, there_is)
@@ -183,6 +183,7 @@ fn body(news: &News) -> Result<Option<AttributeValue>, String> {
         News::Stop(stop) => attribute_of(stop).map(Some),
         News::Good(good) => attribute_of(good).map(Some),
         News::Instead { good, .. } => good.as_deref().map(attribute_of).transpose(),
+        News::LatestInstead { latest, .. } => latest.as_deref().map(attribute_of).transpose(),
     }
 }
 

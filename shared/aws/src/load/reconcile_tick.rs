@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use afterimage_core::flow::InForce;
 use afterimage_core::flow::artefact_audit::{self, Tagged};
 use afterimage_core::flow::coverage::Fleet;
+use afterimage_core::flow::gaps::{self, Gaps};
 use afterimage_core::flow::held::{self, Held, KeysInUse};
 use afterimage_core::flow::nothing_waits::{self, HeldUp, Records};
 use afterimage_core::flow::on_demand::{self, TagRequests};
@@ -352,10 +353,33 @@ async fn everything(
     let away: Vec<(PointId, Region)> = named.into_iter().filter(is_away).collect();
     tagged.replicas = aws.ledger.replicas_of(&away).await?;
     tagged.suspects = aws.ledger.held_records(&suspects).await?;
+    tagged.gaps = self::gaps(aws, &tagged.held, context.now).await?;
     for queue in nothing_waits::queues(&tagged.known, &in_force.brakes, context.now) {
         tagged.held_up.push(held_up(aws, &queue).await?);
     }
     Ok(tagged)
+}
+
+/// Reads the summaries of all machines, and the records that may be missing beside them.
+async fn gaps(
+    aws: &Aws,
+    held: &BTreeMap<Region, Vec<Held>>,
+    now: Timestamp,
+) -> Result<Gaps, Failure> {
+    let fleet = aws.ledger.fleet().await?;
+    let asked = gaps::to_read(&fleet, held, now);
+    let ids: Vec<PointId> = asked.iter().cloned().collect();
+    let points = aws.ledger.points(&ids).await?;
+    let replicas = gaps::replicas_to_read(&asked, &points, held);
+    let replicas = aws.ledger.replicas_of(&replicas).await?;
+    let untold = gaps::untold(&fleet, held);
+    let mut gaps = Gaps { points, replicas, untold, ..Gaps::default() };
+    gaps.suspects = gaps::suspects(fleet, &asked, &gaps);
+    let machines = gaps.suspects.iter().map(|machine| &machine.instance).chain(&gaps.untold);
+    gaps.histories = aws.ledger.histories(&machines.cloned().collect()).await?;
+    let missing: Vec<_> = gaps.missing();
+    gaps.unreadable = aws.ledger.exist(&missing).await?;
+    Ok(gaps)
 }
 
 /// Reads the obstacles of a queue, and then its records.

@@ -28,6 +28,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::coverage::Fleet;
 use super::families::{self, Families};
+use super::gaps::Gaps;
 use super::held::{Held, KeysInUse};
 use super::nothing_waits::HeldUp;
 use super::stands_still::Overdue;
@@ -76,6 +77,8 @@ pub struct Tagged {
     pub held_up: Vec<HeldUp>,
     /// The queues in which something is overdue for long.
     pub overdue: Vec<Overdue>,
+    /// What the summaries of machines name, held against the records.
+    pub gaps: Gaps,
 }
 
 impl Tagged {
@@ -86,7 +89,7 @@ impl Tagged {
     }
 
     /// Tells whether the index of places has an artefact, whatever its tag says.
-    fn is_vouched(&self, region: &Region, artefact: &ResourceId) -> bool {
+    pub(super) fn is_vouched(&self, region: &Region, artefact: &ResourceId) -> bool {
         self.vouched.get(region).is_some_and(|vouched| vouched.contains(artefact))
     }
 

@@ -64,7 +64,9 @@ pub fn decide(facts: &Facts) -> Result<Healed, Illegal> {
         add(&point.home, at_home(facts));
     } else if loss::waits_to_be_remade(point) {
         let failures = point.step.failures;
-        let way = format!("registered again from its snapshots, {SOON}; failed tries: {failures}");
+        let waits = prospect::held_up(facts, &point.home, Way::Register);
+        let when = waits.map_or(SOON.to_string(), |waits| format!("but not yet: {waits}"));
+        let way = format!("registered again from its snapshots, {when}; failed tries: {failures}");
         add(&point.home, Ok(way));
     } else if let Some(why) = not_lost(facts) {
         add(&point.home, Err(why));
@@ -72,7 +74,8 @@ pub fn decide(facts: &Facts) -> Result<Healed, Illegal> {
     for replica in facts.replicas.iter().filter(|replica| !replica.is_copy_back()) {
         let region = &replica.region;
         if is_to_be_made(replica) {
-            add(region, answer(&prospect::replica(facts, replica, true), "copied again"));
+            let prospect = prospect::replica(facts, replica, true);
+            add(region, answer(facts, region, &prospect, "copied again"));
         } else if let Some(reason) = &replica.reason
             && (withdrawn::is_cancelled(replica) || replica.status == ReplicaStatus::Unusable)
         {
@@ -91,7 +94,7 @@ pub fn decide(facts: &Facts) -> Result<Healed, Illegal> {
 /// again.
 fn at_home(facts: &Facts) -> Result<String, String> {
     let prospect = prospect::home(facts, true);
-    let way = answer(&prospect, "copied back")?;
+    let way = answer(facts, &facts.point.home, &prospect, "copied back")?;
     Ok(match (&facts.point.refused, prospect) {
         (Some(last), Prospect::Now(Way::BeginAgain)) => format!(
             "{way}. The last time, at {} UTC, it came to nothing: {}",
@@ -110,18 +113,28 @@ fn is_to_be_made(replica: &Replica) -> bool {
 
 /// Returns the answer about a place that a person asks for: the way, or what it waits for, or the
 /// reason why it is not made again.
-fn answer(prospect: &Prospect, copied: &str) -> Result<String, String> {
+fn answer(
+    facts: &Facts,
+    region: &Region,
+    prospect: &Prospect,
+    copied: &str,
+) -> Result<String, String> {
+    let when = match prospect {
+        Prospect::Now(way) => prospect::held_up(facts, region, *way),
+        _ => None,
+    };
+    let when = when.map_or(SOON.to_string(), |waits| format!("but not yet: {waits}"));
     match prospect {
-        Prospect::Now(Way::Register) => Ok(format!("registered again from its snapshots, {SOON}")),
+        Prospect::Now(Way::Register) => Ok(format!("registered again from its snapshots, {when}")),
         Prospect::Now(Way::Copy(Source { region, is_key_known, .. })) => {
             let unless = match is_key_known {
                 true => "",
                 false => ", if its key can be used, which could not be read",
             };
-            Ok(format!("{copied} from {region}, {SOON}{unless}"))
+            Ok(format!("{copied} from {region}, {when}{unless}"))
         }
         Prospect::Now(Way::BeginAgain) => {
-            Ok(format!("nothing is left of it; it begins again on its machine, {SOON}"))
+            Ok(format!("nothing is left of it; it begins again on its machine, {when}"))
         }
         Prospect::Later(wait) | Prospect::OnRequest(wait) => {
             Ok(format!("not now: {}", wait.reason.text))

@@ -9,6 +9,7 @@ pub mod cancel;
 pub mod coverage;
 pub mod explain;
 mod families;
+pub mod gaps;
 pub mod heal;
 pub mod held;
 pub mod image_state_changed;

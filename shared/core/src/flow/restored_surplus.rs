@@ -65,6 +65,8 @@ struct PlaceNow<'a> {
     is_unusable: bool,
     /// The time at which that image was made, if EC2 lists it.
     made_at: Option<Timestamp>,
+    /// True if the image itself is disabled.
+    is_disabled: bool,
 }
 
 fn place_of<'a>(
@@ -84,7 +86,9 @@ fn place_of<'a>(
     // A point that began again has another image in every place.
     let is_again = !healed.is_empty() || !point.healed.is_empty() || point.unverified;
     let is_left = leftovers.contains(&image.id.clone().into());
-    if !is_left || image.state != ImageState::Available || !is_again {
+    let is_disabled = image.state == ImageState::Disabled;
+    let is_there = image.state == ImageState::Available || is_disabled;
+    if !is_left || !is_there || !is_again {
         return None;
     }
     let instead = held.into_iter().find_map(|id| match id {
@@ -95,34 +99,41 @@ fn place_of<'a>(
     let listed = tagged.images.get(region).into_iter().flat_map(|listed| &listed.0);
     let other = listed.filter(|other| instead.as_ref() == Some(&other.id));
     let made_at = other.filter_map(|other| other.created_at).next();
-    let now = PlaceNow { point: &point.id, instead, is_unusable, made_at };
+    let now = PlaceNow { point: &point.id, instead, is_unusable, made_at, is_disabled };
     (is_lost || now.instead.is_some()).then_some(now)
 }
 
 fn reason(region: &Region, image: &AmiId, place: &PlaceNow) -> Reason {
-    let PlaceNow { point, instead, is_unusable, made_at } = place;
+    let PlaceNow { point, instead, is_unusable, made_at, is_disabled } = place;
+    let (listed, once_enabled) = match is_disabled {
+        true => ("disabled", " once it is enabled"),
+        false => ("available", ""),
+    };
+    let by_hand = format!(
+        "Machines can be started from it by hand{once_enabled}, unless its key is gone: then \
+         nobody can ever use it. Otherwise keep it"
+    );
     let text = match instead {
         Some(instead) if *is_unusable => format!(
-            "{image} in {region} is ours, and EC2 lists it as available. {point} has {instead} in \
-             its place, which cannot be used now, and does not take this one back. Unless its key \
-             is gone, machines can be started from it by hand. Keep it at least until the other \
-             can be used again"
+            "{image} in {region} is ours, and EC2 lists it as {listed}. {point} has {instead} in \
+             its place, which cannot be used now, and does not take this one back. {by_hand} at \
+             least until the other can be used again"
         ),
         Some(instead) => {
             let made = made_at.map_or(String::new(), |at| {
                 format!(", made at {} UTC", at.strftime("%Y-%m-%d %H:%M"))
             });
             format!(
-                "{image} in {region} is ours and not needed: EC2 lists it as available, and \
+                "{image} in {region} is ours and not needed: EC2 lists it as {listed}, and \
                  {point} has {instead} in its place{made}. It is kept; deregister it if nobody \
                  needs it"
             )
         }
         None => format!(
-            "{image} in {region} is ours, and EC2 lists it as available. {point} had another image \
-             in its place, which is lost, and takes this one back if it has the same data, would \
-             make the same machine, and its key can be used. Unless its key is gone, machines can \
-             be started from it by hand. Keep it at least until the place is made again"
+            "{image} in {region} is ours, and EC2 lists it as {listed}. {point} had another image \
+             in its place, which is lost, and takes this one back{once_enabled} if it has the \
+             same data, would make the same machine, and its key can be used. {by_hand} at least \
+             until the place is made again"
         ),
     };
     Reason::new(Code::Surplus, text)

@@ -61,6 +61,14 @@ impl Ledger {
                         None => {}
                     }
                 }
+                News::LatestInstead { of, latest } => {
+                    let is_of = machine.latest.get(&policy).is_some_and(|it| it.point == of);
+                    match latest.filter(|_| is_of) {
+                        Some(latest) => drop(machine.latest.insert(policy, *latest)),
+                        None if is_of => drop(machine.latest.remove(&policy)),
+                        None => {}
+                    }
+                }
             }
         }
     }

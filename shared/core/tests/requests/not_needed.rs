@@ -59,6 +59,6 @@ fn an_image_whose_place_is_lost_again_is_told_as_one_that_is_there() {
     });
     assert_eq!(lost.len(), 1, "{lost:?}");
     assert!(lost[0].contains("had another image in its place, which is lost"), "{lost:?}");
-    let says = "Unless its key is gone, machines can be started from it by hand";
+    let says = "Machines can be started from it by hand, unless its key is gone";
     assert!(lost[0].contains(says), "{lost:?}");
 }

@@ -68,7 +68,7 @@ fn good(decision: &Decision) -> Option<Good> {
     let mut news = summaries.flat_map(|summary| &summary.news);
     news.find_map(|news| match news {
         News::Good(good) => Some(good.clone()),
-        News::Latest(_) | News::Stop(_) | News::Instead { .. } => None,
+        News::Latest(_) | News::LatestInstead { .. } | News::Stop(_) | News::Instead { .. } => None,
     })
 }
 

@@ -163,7 +163,7 @@ fn not_healed(point: &Point, replicas: &[Replica]) -> String {
         shown: Some(shown),
         keys: &keys,
         sources: &BTreeMap::new(),
-        failing: Default::default(),
+        obstacles: Vec::new(),
     })
     .expect("its places can be judged");
     assert_eq!(healed.change, None, "{healed:?}");

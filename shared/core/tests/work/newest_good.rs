@@ -252,7 +252,7 @@ impl World {
                         self.good = good.as_deref().cloned();
                     }
                 }
-                News::Latest(_) | News::Stop(_) => {}
+                News::Latest(_) | News::LatestInstead { .. } | News::Stop(_) => {}
             }
         }
     }

@@ -258,7 +258,7 @@ fn healed(known: &Known) -> Healed {
         shown: Some(shown),
         keys: &known.keys,
         sources: &known.sources,
-        failing: Default::default(),
+        obstacles: Vec::new(),
     };
     heal::decide(&facts).expect("its places can be judged")
 }
@@ -419,7 +419,7 @@ fn an_image_that_was_made_again_and_differs_is_not_said_to_be_made_again() {
         shown: None,
         keys: &Keys::new(),
         sources: &KeysByRegion::new(),
-        failing: Default::default(),
+        obstacles: Vec::new(),
     };
     let healed = heal::decide(&facts).expect("it can be judged");
     assert_eq!(healed.not, [(region(HOME), why.text)].into());

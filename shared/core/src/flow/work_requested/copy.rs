@@ -22,6 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::again::Again;
 use super::before_copy::{self, Look, There};
+use super::copy_source::{self, is_source_gone, waits_for_source};
 use super::decision_builder::{DecisionBuilder, intent_around};
 use super::disk_keys::Keys;
 use super::keys;
@@ -40,7 +41,7 @@ use crate::illegal::Illegal;
 use crate::limits::{COPIES_AT_ONCE, COPY_AGAIN, PROBE_EVERY, backoff, later};
 use crate::observed::{Complete, ObservedImage};
 use crate::obstacle::{Cause, Obstacles, Stand};
-use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
+use crate::point::{Point, Replica, ReplicaEvent, ReplicaStatus, Step};
 use crate::reason::{Code, Reason};
 use crate::slot::PointId;
 use crate::summary::{Good, MachineSummary};
@@ -92,8 +93,9 @@ pub(super) fn needs(replicas: &[Replica], now: Timestamp) -> Needs {
     }
 }
 
-/// Lists the names of copies whose call had no outcome, and that nobody wants any more: a listing
-/// of the images with these names shows what the calls have made.
+/// Lists the names of copies whose call had no outcome, and that nobody wants any more, or that are
+/// better made of another image: a listing of the images with these names shows what the calls have
+/// made.
 pub fn to_find(
     replicas: &[Replica],
     points: &BTreeMap<PointId, Point>,
@@ -103,12 +105,13 @@ pub fn to_find(
 ) -> Vec<String> {
     let due = replicas.iter().filter(|replica| replica.step.is_due(now));
     let open = due.filter(|replica| replica.status == ReplicaStatus::Copying);
-    let unwanted = open.filter(|replica| {
+    let ended = open.filter(|replica| {
         let Some(point) = points.get(&replica.point) else { return false };
         let is_held = matches!(obstacles.stand(&causes(point, replica), now), Stand::Held(_));
-        !is_held && unwanted(point, replica, in_force).is_some()
+        let is_unwanted = || unwanted(point, replica, in_force).is_some();
+        !is_held && is_unwanted() || copy_source::may_be_stranded(point, replica, obstacles)
     });
-    unwanted.filter(|replica| !is_taken(replica)).map(copy_image::name).collect()
+    ended.filter(|replica| !is_taken(replica)).map(copy_image::name).collect()
 }
 
 /// Returns the reason why nobody wants a copy any more; none if somebody may.
@@ -179,8 +182,7 @@ pub fn decide(input: &Input) -> Decision {
         builder.check(replica.about(), done);
     }
     for (point, replica) in turns.stranded {
-        let text = format!("{} cannot be copied now", replica.source);
-        let done = lose(&mut builder, point, replica, text, input);
+        let done = copy_source::strand(&mut builder, (point, replica), &input.named, input.now);
         builder.check(replica.about(), done);
     }
     for (point, replica) in turns.under_another_key {
@@ -191,7 +193,7 @@ pub fn decide(input: &Input) -> Decision {
             ReplicaStatus::Waiting if is_source_gone(point, replica) => {
                 let source = replica.source_region();
                 let text = format!("{} in {source} is gone and cannot be copied", replica.source);
-                lose(&mut builder, point, replica, text, input)
+                copy_source::lose(&mut builder, point, replica, text, input.now)
             }
             ReplicaStatus::Waiting => match wanted::copy(point, &replica.region, &input.in_force) {
                 Verdict::Wanted => {
@@ -228,7 +230,7 @@ struct Turns<'a> {
     /// Those that nobody wants any more, with the reason.
     unwanted: Vec<(&'a Point, &'a Replica, Reason)>,
     /// Those that had lost their image, and whose source cannot be used now, or not be reached
-    /// while another can.
+    /// while another can. The calls of some had no outcome.
     stranded: Vec<(&'a Point, &'a Replica)>,
     /// Those for which the policy names another key by now, with their points under that key.
     under_another_key: Vec<(Point, &'a Replica)>,
@@ -298,7 +300,7 @@ fn turns<'a>(input: &'a Input, obstacles: &Obstacles) -> Turns<'a> {
             }
             continue;
         }
-        if replica.lost.is_some() && has_other_source(point, replica, obstacles) {
+        if copy_source::is_stranded(point, replica, obstacles, &input.named) {
             turns.stranded.push((point, replica));
             continue;
         }
@@ -493,65 +495,6 @@ fn find_out(
             withdraw(builder, point, after, input)?;
         }
     }
-    Ok(())
-}
-
-/// Tells whether the ledger no longer calls the image good that a copy is made of.
-fn is_source_gone(point: &Point, replica: &Replica) -> bool {
-    source_place(point, replica) != Place::Available
-}
-
-/// Tells whether a replica waits for its source, which somebody disabled, or whose key cannot be
-/// used. Nothing is tried before.
-pub fn waits_for_source(point: &Point, replica: &Replica) -> bool {
-    replica.status == ReplicaStatus::Waiting && source_place(point, replica) == Place::Unusable
-}
-
-/// Tells whether copies from the region of the source fail for now, and an image of the point is in
-/// a region from which they do not.
-fn has_other_source(point: &Point, replica: &Replica, obstacles: &Obstacles) -> bool {
-    let failing = obstacles.failing_sources();
-    if replica.status != ReplicaStatus::Waiting || !failing.contains(replica.source_region()) {
-        return false;
-    }
-    let places = [(&point.home, &point.home_place)].into_iter().chain(&point.replicas);
-    let mut others = places.filter(|(region, _)| **region != replica.region);
-    others.any(|(region, place)| *place == Place::Available && !failing.contains(region))
-}
-
-/// Returns the state of the image that is copied. Another image at home is not that one.
-fn source_place(point: &Point, replica: &Replica) -> Place {
-    let source = replica.source_region();
-    match *source == point.home {
-        true if point.image.as_ref() == Some(&replica.source) => point.home_place,
-        true => Place::Lost,
-        false => point.replicas.get(source).copied().unwrap_or(Place::Lost),
-    }
-}
-
-/// Looks for another image to copy: the place counts as lost until one is found.
-fn lose(
-    builder: &mut DecisionBuilder,
-    point: &Point,
-    replica: &Replica,
-    text: String,
-    input: &Input,
-) -> Result<(), Illegal> {
-    let reason = Reason::new(Code::Lost, text);
-    builder.say(replica.about(), reason.clone());
-    builder.wake(Queue { region: replica.region.clone(), kind: Kind::Confirm });
-    // The point itself stands for the place at home.
-    let (point, replica) = match replica.region == point.home {
-        true => {
-            let settled = Replica { step: replica.step.settled(), ..replica.clone() };
-            (Point { heal_asked: replica.heal_asked, ..point.due_now(input.now) }, settled)
-        }
-        false => (point.clone(), replica.due_now(input.now)),
-    };
-    let mut after = Replica { reason: Some(reason), ..replica.after(ReplicaEvent::Lose)? };
-    // Nothing was made again.
-    after.healed.pop();
-    builder.record(replicas::settled(&point, vec![after])?);
     Ok(())
 }
 

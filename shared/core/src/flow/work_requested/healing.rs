@@ -67,7 +67,7 @@ pub(super) fn facts<'a>(point: &'a Point, region: &Region, input: &'a Input) -> 
         shown: is_shown.then_some(Shown { snapshots: &input.snapshots, machine }),
         keys: &input.healing.keys,
         sources: &input.healing.sources,
-        failing: input.obstacles.failing_sources(),
+        obstacles: vec![&input.obstacles],
     }
 }
 
@@ -110,12 +110,12 @@ fn heal_home(
     };
     let change = match way {
         Way::Register => registered_again(builder, point, input)?,
-        Way::Copy(Source { region, image, .. }) => {
+        Way::Copy(source) => {
             if let Some(key) = copy_image::key_at_home(point) {
                 let (region, artefact) = (home.clone(), copies_back(&key));
                 builder.resolve(Resolved { region, artefact, code: Code::KeyUnusable, at: now });
             }
-            copied_back(builder, point, (region, image), input)?
+            copied_back(builder, &facts, source, input)?
         }
         Way::BeginAgain => begun_again(builder, point, input)?,
     };
@@ -233,11 +233,14 @@ fn registered_again(
 
 fn copied_back(
     builder: &mut DecisionBuilder,
-    point: &Point,
-    source: (&Region, &AmiId),
+    facts: &Facts,
+    source: Source,
     input: &Input,
 ) -> Result<Change, Illegal> {
-    let text = format!("the image in {} is copied back from {}", point.home, source.0);
+    let point = facts.point;
+    let waits = waits(facts, &point.home, source);
+    let text = format!("the image in {} is copied back from {}{waits}", point.home, source.region);
+    let source = (source.region, source.image);
     let reason = Reason::new(Code::Healing, text);
     builder.say(&point.id, reason.clone());
     tell_at_home(builder, point, &losses::Done::Again(reason.clone()), input);
@@ -299,9 +302,7 @@ fn heal_replica(
             put_off_elsewhere(builder, (point, replica), (words, wait), input);
         }
     }
-    let Prospect::Now(Way::Copy(Source { region: source, image, .. })) = prospect else {
-        return Ok(());
-    };
+    let Prospect::Now(Way::Copy(source)) = prospect else { return Ok(()) };
     let spent = match braking.leave(region, size_gib(point), replica.heal_asked) {
         Leave::Given(spent) => spent,
         Leave::Waits { until, reason, write } => {
@@ -314,14 +315,23 @@ fn heal_replica(
             return Ok(());
         }
     };
-    let reason = Reason::new(Code::Healing, format!("{region} is copied again from {source}"));
+    let waits = waits(&facts, region, source);
+    let text = format!("{region} is copied again from {}{waits}", source.region);
+    let reason = Reason::new(Code::Healing, text);
     builder.say(replica.about(), reason.clone());
     tell_elsewhere(builder, replica, &losses::Done::Again(reason.clone()), now);
     builder.wake(Queue { region: region.clone(), kind: Kind::Copy });
-    let (point, replica) = loss::copied_again(point, replica, (source, image), reason, now)?;
+    let source = (source.region, source.image);
+    let (point, replica) = loss::copied_again(point, replica, source, reason, now)?;
     let change = Change::point(point).with(Write::replica(replica));
     builder.record(spent.into_iter().fold(change, Change::with));
     Ok(())
+}
+
+/// Returns the end of what is told of a copy that something holds up.
+fn waits(facts: &Facts, region: &Region, source: Source) -> String {
+    let waits = prospect::held_up(facts, region, Way::Copy(source));
+    waits.map_or(String::new(), |waits| format!(", but not yet: {waits}"))
 }
 
 /// Records why a replica is not made again now, and when it is looked at again.

@@ -9,6 +9,7 @@ mod braking;
 mod compare;
 pub mod confirm;
 pub mod copy;
+pub mod copy_source;
 pub(crate) mod decision_builder;
 pub mod disk_keys;
 mod due;

@@ -24,11 +24,13 @@ use crate::ids::{Region, SnapshotId};
 use crate::limits::{A_DAY, HEAL_AGAIN, LOST_AFTER, PROBE_EVERY, look_at_older};
 use crate::machine::Instance;
 use crate::observed::{ObservedSnapshot, SnapshotState};
+use crate::obstacle::{self, Cause, Obstacles};
 use crate::point::{Place, Point, Refused, Replica, ReplicaStatus};
 use crate::policy::Artefact;
 use crate::reason::{Code, Reason};
 use crate::summary::Good;
 use crate::transition::loss;
+use crate::work::Kind;
 
 /// Words about a place that is not made again, whoever asks for it.
 pub(super) const NEVER: &str = "It is not made again";
@@ -48,8 +50,8 @@ pub struct Facts<'a> {
     pub keys: &'a Keys,
     /// The keys of the images that lost places may be copied from, as far as they were read.
     pub sources: &'a KeysByRegion,
-    /// The regions from which copies into that of the place fail for now.
-    pub failing: BTreeSet<Region>,
+    /// What stands in the way of calls into the regions of the places, as far as it was read.
+    pub obstacles: Vec<&'a Obstacles>,
 }
 
 /// What EC2 shows of a point in its home region.
@@ -255,8 +257,8 @@ fn home_if_asked<'a>(facts: &Facts<'a>, is_asked: bool) -> Prospect<'a> {
         return Prospect::Now(Way::Register);
     }
     let replicas = facts.replicas.iter().copied();
-    let known = (facts.sources, &facts.failing);
-    let source = sources::usable(point, replicas, &point.home, known);
+    let failing = failing(facts, &point.home);
+    let source = sources::usable(point, replicas, &point.home, (facts.sources, &failing));
     let hope = hope(facts, &point.home);
     let is_left = source != Ok(None) || hope.is_some();
     // A copy would be made under the same key.
@@ -273,6 +275,30 @@ fn home_if_asked<'a>(facts: &Facts<'a>, is_asked: bool) -> Prospect<'a> {
             later(Reason::new(Code::Lost, text), look_after)
         }
         (Ok(None), None) => begun_again(facts, is_asked),
+    }
+}
+
+/// Returns the obstacles of a kind of calls into a region.
+fn obstacles<'a>(facts: &Facts<'a>, region: &Region, kind: Kind) -> Option<&'a Obstacles> {
+    let mut all = facts.obstacles.iter().copied();
+    all.find(|obstacles| obstacles.queue.region == *region && obstacles.queue.kind == kind)
+}
+
+/// Returns the regions from which copies into a region fail for now.
+fn failing(facts: &Facts, region: &Region) -> BTreeSet<Region> {
+    obstacles(facts, region, Kind::Copy).map(Obstacles::failing_sources).unwrap_or_default()
+}
+
+/// Returns what the calls wait for by which a place is made again; none if nothing holds them up.
+pub fn held_up(facts: &Facts, region: &Region, way: Way) -> Option<String> {
+    match way {
+        Way::Register => obstacles(facts, region, Kind::Register)?.wait_of(&obstacle::AT_HOME),
+        Way::Copy(source) => {
+            let key = Cause::Key(copy_image::key(facts.point, region));
+            let causes = [Cause::Calls, Cause::From(source.region.clone()), key];
+            obstacles(facts, region, Kind::Copy)?.wait_of(&causes)
+        }
+        Way::BeginAgain => obstacles(facts, region, Kind::Snapshot)?.wait_of(&obstacle::AT_HOME),
     }
 }
 
@@ -427,7 +453,8 @@ fn replica_if_asked<'a>(facts: &Facts<'a>, region: &Region, is_asked: bool) -> P
         return unwanted;
     }
     let replicas = facts.replicas.iter().copied();
-    match sources::usable(facts.point, replicas, region, (facts.sources, &facts.failing)) {
+    let failing = failing(facts, region);
+    match sources::usable(facts.point, replicas, region, (facts.sources, &failing)) {
         Ok(Some(source)) => Prospect::Now(Way::Copy(source)),
         Ok(None) => without_source(facts, region, is_asked),
         Err(reason) => later(reason, PROBE_EVERY),

@@ -46,7 +46,8 @@ pub(super) fn home(
     }
     found_at_home(builder, point, input.now);
     let point = of_earlier.as_ref().unwrap_or(point);
-    let after = replicas::judged(home_is_back(point, known)?)?;
+    // The next look, at once, tells if its key can be used.
+    let after = replicas::judged(home_is_back(point, known)?)?.due_now(input.now);
     let mut change = summary::recorded(after);
     // What else was lost may be copied from it.
     let lost = known.iter().filter(|_| point.status == Status::Lost);
@@ -167,7 +168,8 @@ fn replica_back(
         builder.wake(Queue { region: point.home.clone(), kind: Kind::Confirm });
         point = point.due_now(now);
     }
-    let mut change: Change = replicas::settled(&point, vec![after])?;
+    // The next look, at once, tells if its key can be used.
+    let mut change: Change = replicas::settled(&point, vec![after.due_now(now)])?;
     let others = known.iter().copied().filter(|other| other.region != replica.region);
     change.writes.extend(lost_elsewhere(builder, others, now));
     builder.record(change);
