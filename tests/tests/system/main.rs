@@ -40,6 +40,7 @@ mod put_back_healed;
 mod rebuild;
 mod recycle_bin;
 mod regions;
+mod restored_of_no_use;
 mod scene;
 mod stands_still;
 mod stop_start;

@@ -50,7 +50,7 @@ pub async fn reconcile_tick(aws: &Aws, _tick: Tick, context: &Context) -> Result
     let stopped = stopped(aws, &in_force, context).await;
     let ids: Vec<InstanceId> = stopped.iter().map(|instance| instance.id.clone()).collect();
     let summaries = aws.ledger.summaries(&ids).await?;
-    let (mut went_back, mut tagged) = (WentBack::default(), None);
+    let (mut went_back, mut gaps, mut tagged) = (WentBack::default(), Gaps::default(), None);
     if is_time_to_look(&in_force, now) {
         // Before the listings, so that no round is taken for one that they show.
         went_back.testimony = aws.ledger.testimony().await;
@@ -63,6 +63,7 @@ pub async fn reconcile_tick(aws: &Aws, _tick: Tick, context: &Context) -> Result
         let asked = went_back::found(&everything, &doubts, now).asked();
         let names: Vec<_> = asked.into_iter().map(|it| (it.instance, it.policy)).collect();
         went_back.counters = aws.ledger.request_counters(&names).await?;
+        gaps = self::gaps(aws, &everything.held, now).await?;
         tagged = Some(everything);
     }
     let tag_requests = tag_requests(aws, &in_force, tagged.as_ref(), context).await?;
@@ -82,6 +83,7 @@ pub async fn reconcile_tick(aws: &Aws, _tick: Tick, context: &Context) -> Result
         ended,
         wanted_again,
         tagged,
+        gaps,
         went_back,
     })
 }
@@ -353,7 +355,6 @@ async fn everything(
     let away: Vec<(PointId, Region)> = named.into_iter().filter(is_away).collect();
     tagged.replicas = aws.ledger.replicas_of(&away).await?;
     tagged.suspects = aws.ledger.held_records(&suspects).await?;
-    tagged.gaps = self::gaps(aws, &tagged.held, context.now).await?;
     for queue in nothing_waits::queues(&tagged.known, &in_force.brakes, context.now) {
         tagged.held_up.push(held_up(aws, &queue).await?);
     }
@@ -377,8 +378,7 @@ async fn gaps(
     gaps.suspects = gaps::suspects(fleet, &asked, &gaps);
     let machines = gaps.suspects.iter().map(|machine| &machine.instance).chain(&gaps.untold);
     gaps.histories = aws.ledger.histories(&machines.cloned().collect()).await?;
-    let missing: Vec<_> = gaps.missing();
-    gaps.unreadable = aws.ledger.exist(&missing).await?;
+    gaps.unreadable = aws.ledger.exist(&gaps.missing()).await?;
     Ok(gaps)
 }
 

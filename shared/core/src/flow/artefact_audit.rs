@@ -28,7 +28,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::coverage::Fleet;
 use super::families::{self, Families};
-use super::gaps::Gaps;
 use super::held::{Held, KeysInUse};
 use super::nothing_waits::HeldUp;
 use super::stands_still::Overdue;
@@ -77,8 +76,6 @@ pub struct Tagged {
     pub held_up: Vec<HeldUp>,
     /// The queues in which something is overdue for long.
     pub overdue: Vec<Overdue>,
-    /// What the summaries of machines name, held against the records.
-    pub gaps: Gaps,
 }
 
 impl Tagged {

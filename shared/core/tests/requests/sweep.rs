@@ -28,6 +28,7 @@ pub fn quiet() -> Input {
     Input {
         now: at("2026-01-06T20:00:05Z"),
         went_back: Default::default(),
+        gaps: Default::default(),
         in_force: InForce::default(),
         overdue: Vec::new(),
         stopped: Vec::new(),

@@ -51,6 +51,7 @@ fn sweep(point: &Point, replicas: &[Replica], instance: Instance) -> Decision {
         in_force: InForce::default(),
         overdue: Vec::new(),
         went_back: Default::default(),
+        gaps: Default::default(),
         stopped: vec![instance],
         summaries: BTreeMap::new(),
         tag_requests: Default::default(),

@@ -101,6 +101,7 @@ fn sweep(
         in_force,
         overdue: Vec::new(),
         went_back: Default::default(),
+        gaps: Default::default(),
         stopped: Vec::new(),
         summaries: BTreeMap::new(),
         tag_requests: Default::default(),
