@@ -4,8 +4,8 @@
 use fastrand::Rng;
 
 use super::world::{
-    Act, Alias, Artefact, Change, Consistency, Deed, Kind, Machine, Mishap, Pick, Policy, REGIONS,
-    Replica, SEAT, Trigger, Trouble, World,
+    Act, Alias, Artefact, Change, Consistency, Deed, Items, Kind, Machine, Mishap, Pick, Policy,
+    REGIONS, Replica, SEAT, Trigger, Trouble, World,
 };
 
 const BACKUPS: [&str; 2] = ["gold", "silver"];
@@ -77,7 +77,7 @@ fn dense(seed: u64, mut rng: Rng) -> World {
     world.policies[0].at_start = true;
     let mut acts = occasions(&mut rng, &world);
     for _ in 0..rng.u32(8..=24) {
-        let family = one(&mut rng, &[2, 2, 3, 3, 4]);
+        let family = one(&mut rng, &[2, 2, 3, 3, 4, 5]);
         let mut at = CALM + rng.u32(0..span - CALM);
         for deed in of_family(&mut rng, &world, family) {
             acts.push(Act { minute: at.min(span - 1), deed });
@@ -177,7 +177,7 @@ fn mishaps(rng: &mut Rng, span: u32) -> Vec<Mishap> {
 }
 
 /// Families of acts. A seed has its own weights, many of them zero.
-const FAMILIES: usize = 6;
+const FAMILIES: usize = 7;
 
 fn all_acts(rng: &mut Rng, world: &World) -> Vec<Act> {
     let weights: [u32; FAMILIES] =
@@ -266,6 +266,10 @@ fn of_family(rng: &mut Rng, world: &World, family: usize) -> Vec<Deed> {
         }
         (4, 2) => vec![Deed::Change(policy, Change::Hours(one(rng, &HOURS)))],
         (4, _) => vec![Deed::Remove(policy), Deed::Apply(policy)],
+        (5, 0) => vec![Deed::DeleteItems(machine, Items::Point)],
+        (5, 1) => vec![Deed::DeleteItems(machine, Items::PointAndReplicas)],
+        (5, 2) => vec![Deed::DeleteItems(machine, Items::Replica(region))],
+        (5, _) => vec![Deed::DeleteItems(machine, Items::Summary)],
         _ => vec![Deed::Ask(machine, policy)],
     }
 }

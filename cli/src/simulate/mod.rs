@@ -7,6 +7,7 @@
 mod checks;
 mod generate;
 mod history;
+mod ledger_items;
 mod people;
 mod play;
 mod record;

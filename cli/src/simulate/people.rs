@@ -12,6 +12,7 @@ use afterimage_core::policy::file;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types as ec2;
 
+use super::ledger_items;
 use super::record::Record;
 use super::world::{
     ACCOUNT, Alias, Change, Deed, Kind, Machine, Pick, Policy, REGIONS, Replica, SEAT, Trigger,
@@ -158,6 +159,23 @@ impl People {
             }
             Deed::DisableKey(region, alias) => Ok(self.set_key(region, *alias, false).await.err()),
             Deed::EnableKey(region, alias) => Ok(self.set_key(region, *alias, true).await.err()),
+            Deed::DeleteItems(number, items) => {
+                if is_dark(SEAT) {
+                    return Ok(Some("the seat is dark".to_string()));
+                }
+                let Some((_, id)) = self.record.machines.get(number) else { return Ok(None) };
+                // Tags and facts do not tell all of a point that was made again.
+                let is_whole = |point: &str| self.record.harmed.keys().all(|(it, _)| it != point);
+                let table = &self.system.table;
+                let done = ledger_items::delete(&self.cloud, table, (id, *items), is_whole).await;
+                Ok(match done {
+                    Ok(points) => {
+                        self.record.deleted.extend(points);
+                        None
+                    }
+                    Err(why) => Some(why),
+                })
+            }
             Deed::Stop(number)
             | Deed::Start(number)
             | Deed::Terminate(number)

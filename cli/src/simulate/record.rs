@@ -17,6 +17,8 @@ pub struct Record {
     pub harmed: BTreeMap<(String, &'static str), u32>,
     /// Images that somebody restored or enabled.
     pub brought_back: BTreeSet<String>,
+    /// Points whose item somebody deleted from the ledger.
+    pub deleted: BTreeSet<String>,
     /// Policies in force, each with the time from which it is.
     pub in_force: BTreeMap<&'static str, (Policy, Time)>,
     /// Policies that were removed, each with the time.

@@ -126,6 +126,17 @@ pub enum Deed {
     Remove(&'static str),
     Apply(&'static str),
     Change(&'static str, Change),
+    /// Delete items of the ledger: of the newest good point of a machine, or its summary.
+    DeleteItems(u32, Items),
+}
+
+/// Items of the ledger that somebody deletes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Items {
+    Point,
+    PointAndReplicas,
+    Replica(&'static str),
+    Summary,
 }
 
 /// Choice among what a region has at that moment: the number, modulo their count.
@@ -321,6 +332,16 @@ impl fmt::Display for Deed {
             Deed::EnableKey(region, key) => write!(f, "enable {} in {region}", key.name()),
             Deed::Remove(policy) => write!(f, "remove policy {policy}"),
             Deed::Apply(policy) => write!(f, "apply policy {policy}"),
+            Deed::DeleteItems(machine, items) => match items {
+                Items::Point => write!(f, "delete the item of the newest point of m{machine}"),
+                Items::PointAndReplicas => {
+                    write!(f, "delete all items of the newest point of m{machine}")
+                }
+                Items::Replica(region) => {
+                    write!(f, "delete the item of the newest replica of m{machine} in {region}")
+                }
+                Items::Summary => write!(f, "delete the summary of m{machine}"),
+            },
             Deed::Change(policy, change) => match change {
                 Change::Heals(heals) => write!(f, "policy {policy}: heal: {heals}"),
                 Change::Region(region, true) => write!(f, "policy {policy}: replicate to {region}"),

@@ -154,9 +154,17 @@ enum Owner<'a> {
     Replica(&'a Replica),
 }
 
-/// Decides what to do about each artefact that carries our tag. `doubted` are the homes whose
-/// ledger may not know what it has made: nothing of theirs is called foreign yet.
-pub fn look(tagged: &Tagged, doubted: &BTreeSet<Region>, now: Timestamp) -> Decision {
+/// What may be ours although the ledger does not know it: nothing of it is called foreign yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Doubted<'a> {
+    /// The homes whose ledger may not know what it has made.
+    pub homes: &'a BTreeSet<Region>,
+    /// The points of which the ledger lacks a record.
+    pub points: &'a BTreeSet<PointId>,
+}
+
+/// Decides what to do about each artefact that carries our tag.
+pub fn look(tagged: &Tagged, doubted: Doubted, now: Timestamp) -> Decision {
     let mut audit = Audit::new(tagged, doubted, now);
     // The snapshots of images that are ours, by region.
     let mut mapped: BTreeSet<(&Region, &SnapshotId)> = BTreeSet::new();
@@ -486,7 +494,7 @@ fn has_our_name(image: &ObservedImage, point: &PointId, attempts: u32) -> bool {
 /// Results of the audit: one change for each record, one report for each artefact.
 struct Audit<'a> {
     now: Timestamp,
-    doubted: &'a BTreeSet<Region>,
+    doubted: Doubted<'a>,
     known: BTreeSet<(&'a Region, &'a Subject)>,
     /// Everything that is foreign now, reported or not.
     foreign: BTreeSet<(Region, Subject)>,
@@ -497,7 +505,7 @@ struct Audit<'a> {
 }
 
 impl<'a> Audit<'a> {
-    fn new(tagged: &'a Tagged, doubted: &'a BTreeSet<Region>, now: Timestamp) -> Audit<'a> {
+    fn new(tagged: &'a Tagged, doubted: Doubted<'a>, now: Timestamp) -> Audit<'a> {
         let known = tagged.known.iter().map(|known| (&known.region, &known.artefact));
         Audit {
             now,
@@ -524,10 +532,12 @@ impl<'a> Audit<'a> {
         }
     }
 
-    /// Tells whether the tags of an artefact are of a home whose ledger may not know it.
+    /// Tells whether the tags of an artefact are of a home whose ledger may not know it, or of a
+    /// point of which it lacks a record.
     fn may_be_unknown(&self, tags: &Tags) -> bool {
-        let label = || Label::read(tags).ok();
-        !self.doubted.is_empty() && label().is_some_and(|label| self.doubted.contains(&label.home))
+        let Doubted { homes, points } = self.doubted;
+        let label = Label::read(tags).ok().filter(|_| !homes.is_empty() || !points.is_empty());
+        label.is_some_and(|label| homes.contains(&label.home) || points.contains(&label.point))
     }
 
     fn link(&mut self, artefact: ResourceId, owner: Owner<'a>) {

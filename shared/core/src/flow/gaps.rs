@@ -188,12 +188,15 @@ pub struct Outcome {
     pub decision: Decision,
     /// The facts of the audit with what is written again; none if nothing is.
     pub known: Option<Tagged>,
+    /// The points of which a record is missing, and written again later: something of them is
+    /// pending, or a region does not answer. Nothing of them is foreign.
+    pub later: BTreeSet<PointId>,
 }
 
 /// Decides about everything that is missing. The homes whose ledger is doubted are left to those
 /// who settle the doubt.
 pub fn decide(gaps: &Gaps, tagged: &Tagged, doubted: &BTreeSet<Region>, now: Timestamp) -> Outcome {
-    let mut look = Look { gaps, tagged, now, decision: Decision::default(), known: None };
+    let mut look = Look { gaps, tagged, now, outcome: Outcome::default() };
     let suspects = gaps.suspects.iter().filter(|machine| !doubted.contains(&machine.home));
     let mut seen: BTreeSet<&PointId> = BTreeSet::new();
     for machine in suspects {
@@ -217,15 +220,14 @@ pub fn decide(gaps: &Gaps, tagged: &Tagged, doubted: &BTreeSet<Region>, now: Tim
         }
     }
     look.end_findings();
-    Outcome { decision: look.decision, known: look.known }
+    look.outcome
 }
 
 struct Look<'a> {
     gaps: &'a Gaps,
     tagged: &'a Tagged,
     now: Timestamp,
-    decision: Decision,
-    known: Option<Tagged>,
+    outcome: Outcome,
 }
 
 impl Look<'_> {
@@ -273,6 +275,7 @@ impl Look<'_> {
         let mut findings = Vec::new();
         for region in lacking {
             let Some((after, replica, reason)) = self.lost_replica(&point, region) else {
+                self.outcome.later.insert(before.id.clone());
                 continue;
             };
             point = after;
@@ -290,9 +293,9 @@ impl Look<'_> {
             queues.extend(write.record.queue());
         }
         let change = Change { writes: [point].into_iter().chain(writes).collect(), summary: told };
-        self.decision.command(Command::Record(Box::new(change)));
+        self.outcome.decision.command(Command::Record(Box::new(change)));
         for queue in queues.into_iter().filter(|queue| queue.kind == Kind::Confirm) {
-            self.decision.command(Command::Wake(Wake { queue, hop: 0 }));
+            self.outcome.decision.command(Command::Wake(Wake { queue, hop: 0 }));
         }
         for (region, reason) in findings {
             self.report(region, &before.id, reason);
@@ -377,6 +380,7 @@ impl Look<'_> {
     ) {
         let seen = seen_of(self.tagged, id);
         if !self.tagged.images.contains_key(&machine.home) || is_pending(&seen) {
+            self.outcome.later.insert(id.clone());
             return;
         }
         let found = rebuild::decide(&seen);
@@ -389,6 +393,7 @@ impl Look<'_> {
         }
         // An artefact of it may be where nobody can look now.
         if !self.tagged.unread.is_empty() {
+            self.outcome.later.insert(id.clone());
             return;
         }
         let of_policy = |(point, _): &&(Point, Vec<Replica>)| point.slot.policy == *policy;
@@ -406,7 +411,7 @@ impl Look<'_> {
                 news: vec![news],
             };
             let change = Change { writes: Vec::new(), summary: Some(summary) };
-            self.decision.command(Command::Record(Box::new(change)));
+            self.outcome.decision.command(Command::Record(Box::new(change)));
         }
         let unusable: Vec<&str> =
             found.unusable.iter().map(|unusable| unusable.artefact.as_str()).collect();
@@ -441,7 +446,11 @@ impl Look<'_> {
         for write in &change.writes {
             self.know(&write.record);
         }
-        self.decision.command(Command::Record(Box::new(change)));
+        let there = self.gaps.replicas.values().filter(|replica| replica.point == id);
+        for replica in there.cloned() {
+            self.know(&Record::Replica(Box::new(replica)));
+        }
+        self.outcome.decision.command(Command::Record(Box::new(change)));
     }
 
     /// Writes the summary again of a machine that has none.
@@ -458,13 +467,13 @@ impl Look<'_> {
             let good = points.iter().filter_map(|point| Good::of(point));
             told.news.extend(good.max_by_key(|good| good.taken_at).map(News::Good));
             let change = Change { writes: Vec::new(), summary: Some(told) };
-            self.decision.command(Command::Record(Box::new(change)));
+            self.outcome.decision.command(Command::Record(Box::new(change)));
         }
     }
 
     /// Takes a record that is written for known.
     fn know(&mut self, record: &Record) {
-        let known = self.known.get_or_insert_with(|| self.tagged.clone());
+        let known = self.outcome.known.get_or_insert_with(|| self.tagged.clone());
         match record {
             Record::Point(point) => {
                 known.points.insert(point.id.clone(), point.as_ref().clone());
@@ -478,8 +487,8 @@ impl Look<'_> {
     }
 
     fn report(&mut self, region: &Region, point: &PointId, reason: Reason) {
-        self.decision.say(point, reason.clone());
-        self.decision.command(Command::Report(Finding {
+        self.outcome.decision.say(point, reason.clone());
+        self.outcome.decision.command(Command::Report(Finding {
             region: region.clone(),
             artefact: Subject::Other(format!("{POINT}{point}")),
             reason,
@@ -500,7 +509,7 @@ impl Look<'_> {
             at: self.now,
         });
         let over: Vec<Resolved> = over.collect();
-        over.into_iter().for_each(|over| self.decision.command(Command::Resolve(over)));
+        over.into_iter().for_each(|over| self.outcome.decision.command(Command::Resolve(over)));
     }
 }
 

@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::artefact_audit::{self, Tagged};
+use super::artefact_audit::{self, Doubted, Tagged};
 use super::gaps::{self, Gaps};
 use super::tag_gone;
 use super::taken_up::{self, Ended};
@@ -121,7 +121,8 @@ pub fn decide(input: &Input) -> Decision {
         let untold = nothing_waits::untold_losses(&tagged.held_up, &tagged.known);
         let brakes = &input.in_force.brakes;
         decision.add(held::released(brakes, &untold, &tagged.known, input.now));
-        decision.add(artefact_audit::look(tagged, &adopting.doubted, input.now));
+        let doubted = Doubted { homes: &adopting.doubted, points: &missing.later };
+        decision.add(artefact_audit::look(tagged, doubted, input.now));
         decision.add(restored_surplus::look(tagged, input.now));
         decision.add(coverage::look(&input.in_force, &tagged.fleet, &tagged.known, input.now));
         let unaudited = unread_regions::after(tagged, &input.in_force, input.now);

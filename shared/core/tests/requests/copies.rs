@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use afterimage_core::flow::artefact_audit::{Tagged, look};
+use afterimage_core::flow::artefact_audit::{Doubted, Tagged, look};
 use afterimage_core::observed::{Complete, ObservedSnapshot};
 use afterimage_core::point::Point;
 
@@ -24,7 +24,11 @@ fn look_at(place: &str, copied_for: &str, change: impl FnOnce(&mut Point)) -> St
         replicas: BTreeMap::from([((id(ID), region(AWAY)), replica)]),
         ..Tagged::default()
     };
-    render(&look(&tagged, &BTreeSet::new(), at("2026-01-07T12:00:00Z")))
+    render(&look(
+        &tagged,
+        Doubted { homes: &BTreeSet::new(), points: &BTreeSet::new() },
+        at("2026-01-07T12:00:00Z"),
+    ))
 }
 
 #[test]
