@@ -10,8 +10,8 @@ use super::world::{Items, SEAT};
 use crate::failure::chain;
 
 /// Deletes items of the newest good point of a machine, or its summary. The item of a point is
-/// deleted only if that `is_whole`: nobody has harmed its images. Returns the point, if its item was
-/// deleted.
+/// deleted only if that `is_whole`: nobody has harmed its images. Returns the point, if its item
+/// was deleted.
 ///
 /// # Errors
 /// The reason why nothing was deleted.

@@ -1,6 +1,6 @@
 //! Not forgotten. No finding says that an artefact is foreign that one of our own calls made. Of a
-//! point whose item somebody deleted from the ledger, only while it is the newest of its machine and
-//! policy, and while nobody has harmed its images: tags and facts do not tell all of any other.
+//! point whose item somebody deleted from the ledger, only while it is the newest of its machine
+//! and policy, and while nobody has harmed its images: tags and facts do not tell all of any other.
 
 use std::collections::BTreeSet;
 
