@@ -28,6 +28,7 @@ const QUIET: &[Code] = &[
     Code::GradeNotCorrected,
     Code::Healing,
     Code::Hibernated,
+    Code::LedgerIncomplete,
     Code::LooksUncovered,
     Code::MachineGone,
     Code::MachineStopped,
