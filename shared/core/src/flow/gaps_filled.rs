@@ -308,8 +308,11 @@ impl Look<'_> {
         for replica in of_point.filter(|replica| !replica.held().is_empty()) {
             let Ok(lost) = replica.after(ReplicaEvent::Lose) else { continue };
             let step = lost.step.settled();
-            let missing_since = None;
-            let lost = Replica { lost: lost.image, image: None, step, missing_since, ..lost };
+            let text = format!("the record of {id} is missing in the ledger");
+            let reason = Some(Reason::new(Code::LedgerIncomplete, text));
+            let image = lost.image.clone();
+            let lost =
+                Replica { lost: image, image: None, step, missing_since: None, reason, ..lost };
             self.outcome.decision.command(Command::Record(Box::new(Change::replica(lost))));
         }
     }
