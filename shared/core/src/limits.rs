@@ -50,6 +50,9 @@ pub const GAPS_TOLD: SignedDuration = WENT_BACK_TOLD;
 /// have deleted their records.
 pub const GAPS_READ_MAX: usize = 500;
 
+/// The number of machines whose new names one audit writes.
+pub const RENAMED_MAX: usize = 100;
+
 /// The wait after EC2 asked to wait.
 pub const THROTTLED_WAIT: SignedDuration = SignedDuration::from_secs(30);
 

@@ -5,7 +5,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::scene::{
     self, EVERY_SIX_HOURS, FRANKFURT, HOME, IRELAND, Item, ON_STOP, ON_TAG, Scene, codes,
+    left_to_person, tag,
 };
+use crate::went_back::Row;
 
 /// The time in which whatever is said has to be true again.
 const TWO_HOURS: u64 = 120;
@@ -213,6 +215,72 @@ fn a_point_that_is_deleted_before_anything_was_made_is_not_said_to_be_under_way(
         scene.delete_records(is_point).await;
         scene.pass(2 * TWO_HOURS).await;
         assert_eq!(latest(scene.ledger().await), None);
+    });
+}
+
+#[test]
+fn a_point_that_is_deleted_after_it_lost_its_image_is_not_said_to_have_it() {
+    scene::play(async |scene| {
+        scene.protect_one(&left_to_person(ON_STOP)).await;
+        let lost = scene.available(HOME).await.remove(0);
+        scene.deregister(HOME, &lost, true).await;
+        scene.pass(1).await;
+        scene.delete_records(is_point).await;
+        scene.pass(TWO_HOURS).await;
+        let good = scene.good().await.expect("replicas are left");
+        assert_eq!(good["image"].as_str(), None, "{good}");
+        assert_eq!(good["home_lost"], true, "{good}");
+        scene.assert_true().await;
+    });
+}
+
+#[test]
+fn a_replica_whose_point_is_gone_is_not_said_to_wait_for_a_look() {
+    scene::play(async |scene| {
+        scene.protect_one(&left_to_person(ON_STOP)).await;
+        for region in [HOME, IRELAND, FRANKFURT] {
+            scene.delete_images(region, true).await;
+        }
+        scene.pass(1).await;
+        scene.delete_records(is_point).await;
+        scene.pass(3 * TWO_HOURS).await;
+        assert_eq!(scene.good().await, None);
+        let told = scene.open_codes().await;
+        assert!(!told.contains(&"not-audited".to_string()), "{told:?}");
+    });
+}
+
+#[test]
+fn a_machine_that_gets_another_name_is_shown_with_it() {
+    scene::play(async |scene| {
+        let machine = scene.protect_one(ON_STOP).await;
+        let name = |items: Vec<Item>| items.iter().find_map(|item| item.get("name").cloned());
+        let rename = scene.ec2(HOME).create_tags().resources(&machine).tags(tag("Name", "db-7"));
+        rename.send().await.expect("it is renamed");
+        scene.pass(TWO_HOURS).await;
+        assert_eq!(name(scene.ledger().await).as_deref(), Some("db-7"));
+        scene.assert_protected_once(2).await;
+    });
+}
+
+#[test]
+fn an_older_summary_that_is_put_back_is_corrected() {
+    scene::play(async |scene| {
+        scene.protect_one(&left_to_person(ON_STOP)).await;
+        let saved = scene.save().await;
+        scene.delete_images(IRELAND, true).await;
+        scene.pass(TWO_HOURS).await;
+        let before = scene.good().await.expect("the image at home is left");
+        assert_eq!(before["replicas"], serde_json::json!([FRANKFURT]));
+        let client = aws_sdk_dynamodb::Client::new(&scene.cloud.sdk_config(HOME));
+        let is_summary = |row: &&Row| row["sk"] == AttributeValue::S("machine".to_string());
+        let older = saved.iter().find(is_summary).expect("a summary").clone();
+        let put = client.put_item().table_name(&scene.system.table).set_item(Some(older));
+        put.send().await.expect("it is put back");
+        assert_ne!(scene.good().await.as_ref(), Some(&before));
+        scene.pass(TWO_HOURS).await;
+        assert_eq!(scene.good().await, Some(before));
+        scene.assert_true().await;
     });
 }
 

@@ -124,6 +124,10 @@ pub fn update(summary: &Summary, table: &str) -> Result<TransactWriteItem, Failu
     if !removes.is_empty() {
         expression.push_str(&format!(" REMOVE {}", removes.join(", ")));
     }
+    if conditions.is_empty() {
+        // There is nothing to tell of a machine but its name.
+        conditions.push("attribute_exists(#instance)".to_string());
+    }
     let update = update
         .update_expression(expression)
         .condition_expression(conditions.join(" AND "))

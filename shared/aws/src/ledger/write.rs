@@ -68,7 +68,9 @@ impl Ledger {
         let id = writer.next_id();
         let puts: Result<Vec<PutIf>, Failure> =
             change.writes.iter().map(|write| put_of(write, &id)).collect();
-        let summary = change.summary.clone().filter(|summary| !summary.news.is_empty());
+        // The name of a machine alone is news only if nothing else is written.
+        let is_news = |it: &Summary| !it.news.is_empty() || change.writes.is_empty();
+        let summary = change.summary.clone().filter(is_news);
         self.write_parts(Parts { puts: puts?, summary, lease }, &id).await
     }
 

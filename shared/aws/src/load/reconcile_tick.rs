@@ -63,7 +63,7 @@ pub async fn reconcile_tick(aws: &Aws, _tick: Tick, context: &Context) -> Result
         let asked = went_back::found(&everything, &doubts, now).asked();
         let names: Vec<_> = asked.into_iter().map(|it| (it.instance, it.policy)).collect();
         went_back.counters = aws.ledger.request_counters(&names).await?;
-        gaps = self::gaps(aws, &everything.held, now).await?;
+        gaps = self::gaps(aws, &everything, now).await?;
         tagged = Some(everything);
     }
     let tag_requests = tag_requests(aws, &in_force, tagged.as_ref(), context).await?;
@@ -362,11 +362,8 @@ async fn everything(
 }
 
 /// Reads the summaries of all machines, and the records that may be missing beside them.
-async fn gaps(
-    aws: &Aws,
-    held: &BTreeMap<Region, Vec<Held>>,
-    now: Timestamp,
-) -> Result<Gaps, Failure> {
+async fn gaps(aws: &Aws, tagged: &Tagged, now: Timestamp) -> Result<Gaps, Failure> {
+    let held = &tagged.held;
     let fleet = aws.ledger.fleet().await?;
     let asked = gaps::to_read(&fleet, held, now);
     let ids: Vec<PointId> = asked.iter().cloned().collect();
@@ -374,7 +371,8 @@ async fn gaps(
     let replicas = gaps::replicas_to_read(&asked, &points, held);
     let replicas = aws.ledger.replicas_of(&replicas).await?;
     let untold = gaps::untold(&fleet, held);
-    let mut gaps = Gaps { points, replicas, untold, ..Gaps::default() };
+    let renamed = gaps::renamed(&fleet, &tagged.fleet);
+    let mut gaps = Gaps { points, replicas, untold, renamed, ..Gaps::default() };
     gaps.suspects = gaps::suspects(fleet, &asked, &gaps);
     let machines = gaps.suspects.iter().map(|machine| &machine.instance).chain(&gaps.untold);
     gaps.histories = aws.ledger.histories(&machines.cloned().collect()).await?;

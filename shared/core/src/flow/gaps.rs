@@ -1,39 +1,25 @@
-//! Records that the ledger lacks, while others of its records tell of them: somebody deleted items
-//! of the table, or restored a part of them.
+//! What the records of the ledger tell of each other: the summaries, and the records that they name.
+//! What becomes of a record that is missing, or was put back, is decided in [`super::gaps_filled`].
 //!
 //! The summaries are held against the index of places, and name what is under way. What they name
-//! and the index does not have is read by its key. A point that is not there is judged by the rules
-//! of [`crate::rebuild`]: what tags and facts confirm is written again, as unverified; if they
-//! confirm nothing, no summary names the point any more. A replica that is not there is written as
-//! lost, with the image that its region shows, so that the worker that confirms takes it back, or
-//! has it copied again. A summary that is not there is written from the points.
+//! and the index does not have is read by its key.
 //!
-//! An audit that finds nothing missing reads the summaries, and the points that are not protected
+//! An audit that finds nothing amiss reads the summaries, and the points that are not protected
 //! yet; of these a part, if there are many ([`GAPS_READ_MAX`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::artefact_audit::Tagged;
+use super::coverage::Fleet;
 use super::held::Held;
 use super::work_requested::images::History;
-use crate::change::{Change, Record, Write};
-use crate::command::{Command, Decision, Wake};
-use crate::finding::{Finding, Resolved};
-use crate::ids::{AmiId, InstanceId, PolicyName, Region};
-use crate::limits::{GAPS_READ_MAX, GAPS_TOLD, LOOK_EVERY};
-use crate::names::{TAG_ATTEMPT, TAG_POINT};
-use crate::observed::{Complete, ImageState, ObservedImage, ObservedSnapshot, SnapshotState};
-use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
-use crate::reason::{Code, Reason};
-use crate::rebuild::{self, Rebuilt, Seen};
+use crate::ids::{InstanceId, PolicyName, Region};
+use crate::limits::{GAPS_READ_MAX, LOOK_EVERY, RENAMED_MAX};
+use crate::point::{Place, Point, Replica};
 use crate::slot::PointId;
 use crate::status::{Phase, Status};
-use crate::subject::Subject;
-use crate::summary::{Good, Latest, MachineSummary, News, Summary};
-use crate::transition::{loss, summary};
-use crate::work::Kind;
+use crate::summary::{Good, Latest, MachineSummary, Summary};
 
 /// Records that summaries name, and what else is known of their machines.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +34,8 @@ pub struct Gaps {
     pub histories: BTreeMap<InstanceId, History>,
     /// The machines that have places, and no summary.
     pub untold: BTreeSet<InstanceId>,
+    /// The summaries of the machines that have another name by now.
+    pub renamed: Vec<Summary>,
     /// The points, and the replicas with their regions, of which there is a record that cannot be
     /// read: nothing is missing.
     pub unreadable: BTreeSet<(PointId, Option<Region>)>,
@@ -121,7 +109,35 @@ pub fn untold(
     have.filter(|instance| !told.contains(instance)).cloned().collect()
 }
 
-/// Returns the summaries that name something of which a record is not there.
+/// Tells whether a summary calls good what its point does not have, or not there.
+pub(super) fn is_untrue(told: &Good, point: &Point) -> bool {
+    Good::of(point).is_none_or(|good| {
+        let places = |good: &Good| (good.image.clone(), good.home_lost, good.replicas.clone());
+        places(&good) != places(told)
+    })
+}
+
+/// Returns the news of the machines that are shown with another name than their summary has.
+pub fn renamed(fleet: &[MachineSummary], shown: &Fleet) -> Vec<Summary> {
+    let machines = shown.values().flat_map(|machines| &machines.0);
+    let names: BTreeMap<&InstanceId, &str> =
+        machines.filter_map(|machine| Some((&machine.id, machine.name()?))).collect();
+    let news = fleet.iter().filter_map(|machine| {
+        let name = names.get(&machine.instance).copied()?;
+        let (policy, _) = named(machine).next()?;
+        (machine.name.as_deref() != Some(name)).then(|| Summary {
+            instance: machine.instance.clone(),
+            home: machine.home.clone(),
+            name: Some(name.to_string()),
+            policy: policy.clone(),
+            news: Vec::new(),
+        })
+    });
+    news.take(RENAMED_MAX).collect()
+}
+
+/// Returns the summaries that name something of which a record is not there, or that say of a point
+/// what its record does not.
 pub fn suspects(
     fleet: Vec<MachineSummary>,
     asked: &BTreeSet<PointId>,
@@ -132,7 +148,13 @@ pub fn suspects(
         let is_incomplete = |point| !lacks(point, is_there).is_empty();
         asked.contains(id) && gaps.points.get(id).is_none_or(is_incomplete)
     };
-    let is_suspect = |machine: &MachineSummary| named(machine).any(|(_, id)| is_gone(id));
+    let is_untrue = |good: &Good| {
+        let point = gaps.points.get(&good.point).filter(|_| asked.contains(&good.point));
+        point.is_some_and(|point| is_untrue(good, point))
+    };
+    let is_suspect = |machine: &MachineSummary| {
+        named(machine).any(|(_, id)| is_gone(id)) || machine.good.values().any(is_untrue)
+    };
     fleet.into_iter().filter(is_suspect).collect()
 }
 
@@ -157,7 +179,7 @@ impl Gaps {
 }
 
 /// Returns the points that a summary names, with their policies.
-fn named(machine: &MachineSummary) -> impl Iterator<Item = (&PolicyName, &PointId)> {
+pub(super) fn named(machine: &MachineSummary) -> impl Iterator<Item = (&PolicyName, &PointId)> {
     let good = machine.good.iter().map(|(policy, good)| (policy, &good.point));
     let latest = machine.latest.iter().map(|(policy, latest)| (policy, &latest.point));
     good.chain(latest)
@@ -165,7 +187,7 @@ fn named(machine: &MachineSummary) -> impl Iterator<Item = (&PolicyName, &PointI
 
 /// Lists the regions in which a point has a place, and the place no record. At home that is a copy
 /// that is to come back.
-fn lacks(point: &Point, is_there: impl Fn(&Region) -> bool) -> Vec<Region> {
+pub(super) fn lacks(point: &Point, is_there: impl Fn(&Region) -> bool) -> Vec<Region> {
     if point.status.phase() != Phase::Good {
         return Vec::new();
     }
@@ -178,399 +200,6 @@ fn lacks(point: &Point, is_there: impl Fn(&Region) -> bool) -> Vec<Region> {
     places.filter(|region| !is_there(region)).cloned().collect()
 }
 
-fn has(replicas: &[Replica], region: &Region) -> bool {
+pub(super) fn has(replicas: &[Replica], region: &Region) -> bool {
     replicas.iter().any(|replica| replica.region == *region)
-}
-
-/// Results of the look at what is missing.
-#[derive(Clone, Debug, Default)]
-pub struct Outcome {
-    pub decision: Decision,
-    /// The facts of the audit with what is written again; none if nothing is.
-    pub known: Option<Tagged>,
-    /// The points of which a record is missing, and written again later: something of them is
-    /// pending, or a region does not answer. Nothing of them is foreign.
-    pub later: BTreeSet<PointId>,
-}
-
-/// Decides about everything that is missing. The homes whose ledger is doubted are left to those
-/// who settle the doubt.
-pub fn decide(gaps: &Gaps, tagged: &Tagged, doubted: &BTreeSet<Region>, now: Timestamp) -> Outcome {
-    let mut look = Look { gaps, tagged, now, outcome: Outcome::default() };
-    let suspects = gaps.suspects.iter().filter(|machine| !doubted.contains(&machine.home));
-    let mut seen: BTreeSet<&PointId> = BTreeSet::new();
-    for machine in suspects {
-        let Some(history) = gaps.histories.get(&machine.instance) else { continue };
-        for (policy, id) in named(machine) {
-            if !seen.insert(id) || gaps.unreadable.contains(&(id.clone(), None)) {
-                continue;
-            }
-            match history.iter().find(|(point, _)| point.id == *id) {
-                Some((point, replicas)) => look.replicas_of((point, replicas), history),
-                None => look.gone(machine, (policy, id), history),
-            }
-        }
-    }
-    for known in tagged.points.values().filter(|point| !seen.contains(&point.id)) {
-        look.unnamed_replicas(known);
-    }
-    for machine in &gaps.untold {
-        if let Some(history) = gaps.histories.get(machine) {
-            look.summary_of(history);
-        }
-    }
-    look.end_findings();
-    look.outcome
-}
-
-struct Look<'a> {
-    gaps: &'a Gaps,
-    tagged: &'a Tagged,
-    now: Timestamp,
-    outcome: Outcome,
-}
-
-impl Look<'_> {
-    /// Writes the records again that the replicas of a point lack.
-    fn replicas_of(&mut self, (point, replicas): (&Point, &[Replica]), history: &History) {
-        let unreadable = &self.gaps.unreadable;
-        let is_there = |region: &Region| {
-            has(replicas, region) || unreadable.contains(&(point.id.clone(), Some(region.clone())))
-        };
-        let lacking = lacks(point, is_there);
-        self.write_replicas(point, &lacking, |after| telling(after, history));
-    }
-
-    /// Writes the record again of the replica of an older point whose image is listed, and that the
-    /// ledger does not have.
-    fn unnamed_replicas(&mut self, point: &Point) {
-        if point.status.phase() != Phase::Good {
-            return;
-        }
-        let tagged = self.tagged;
-        // No record is read of a place that the index vouches for.
-        let is_read = |region: &Region| {
-            let mut images = images_of(tagged, &point.id, region).into_iter();
-            images.any(|image| !tagged.is_vouched(region, &image.id.clone().into()))
-        };
-        let is_wanted = |(region, place): &(&Region, &Place)| {
-            **region != point.home
-                && !matches!(place, Place::Withdrawn | Place::Failed)
-                && !tagged.replicas.contains_key(&(point.id.clone(), (*region).clone()))
-                && is_read(region)
-        };
-        let wanted = point.replicas.iter().filter(is_wanted);
-        let lacking: Vec<Region> = wanted.map(|(region, _)| region.clone()).collect();
-        self.write_replicas(point, &lacking, summary::of);
-    }
-
-    fn write_replicas(
-        &mut self,
-        before: &Point,
-        lacking: &[Region],
-        told: impl FnOnce(&Point) -> Option<Summary>,
-    ) {
-        let mut point = before.clone();
-        let mut writes = Vec::new();
-        let mut findings = Vec::new();
-        for region in lacking {
-            let Some((after, replica, reason)) = self.lost_replica(&point, region) else {
-                self.outcome.later.insert(before.id.clone());
-                continue;
-            };
-            point = after;
-            writes.extend(replica);
-            findings.push((region, reason));
-        }
-        if findings.is_empty() {
-            return;
-        }
-        let told = told(&point);
-        let point = Write::point(point);
-        let mut queues = BTreeSet::new();
-        for write in [&point].into_iter().chain(&writes) {
-            self.know(&write.record);
-            queues.extend(write.record.queue());
-        }
-        let change = Change { writes: [point].into_iter().chain(writes).collect(), summary: told };
-        self.outcome.decision.command(Command::Record(Box::new(change)));
-        for queue in queues.into_iter().filter(|queue| queue.kind == Kind::Confirm) {
-            self.outcome.decision.command(Command::Wake(Wake { queue, hop: 0 }));
-        }
-        for (region, reason) in findings {
-            self.report(region, &before.id, reason);
-        }
-    }
-
-    /// Returns the point and its replica, which is written as lost: the worker looks for the image
-    /// that the region shows. None while a region cannot tell.
-    fn lost_replica(
-        &self,
-        point: &Point,
-        region: &Region,
-    ) -> Option<(Point, Option<Write>, Reason)> {
-        let (id, now) = (&point.id, self.now);
-        let images = images_of(self.tagged, id, region);
-        let is_listed = self.tagged.images.contains_key(region);
-        if !is_listed || images.iter().any(|image| image.state == ImageState::Pending) {
-            return None;
-        }
-        let what = match *region == point.home {
-            true => format!("the record of the copy of {id} that was to come back to {region}"),
-            false => format!("the record of the replica of {id} in {region}"),
-        };
-        let missing = format!("{what} was missing in the ledger: somebody deleted it");
-        if *region == point.home {
-            let text = format!("{missing}. The image at home is made again, if it is wanted");
-            let reason = Reason::new(Code::LedgerIncomplete, text);
-            let home_place = Place::Lost;
-            let after = Point { home_place, reason: Some(reason.clone()), ..point.due_now(now) };
-            return Some((after, None, reason));
-        }
-        let is_usable = |image: &&&ObservedImage| {
-            matches!(image.state, ImageState::Available | ImageState::Disabled)
-        };
-        let families = self.tagged.families();
-        let ours = images.iter().filter(is_usable).filter(|it| families.has(point, region, &it.id));
-        let found = ours.max_by_key(|image| {
-            (image.state == ImageState::Available, attempt(image), image.created_at)
-        });
-        let text = match found {
-            Some(image) => format!("{missing}. It is written again with {}", image.id),
-            None => format!(
-                "{missing}. No image of it was found, and it is copied again if it is wanted"
-            ),
-        };
-        let reason = Reason::new(Code::LedgerIncomplete, text);
-        let source = found.and_then(|image| image.source.clone());
-        let (source_region, source) = source
-            .or_else(|| self.source_of(point))
-            .map(|(from, image)| (Some(from).filter(|from| *from != point.home), image))?;
-        let attempt = images.iter().map(|image| attempt(image)).max().unwrap_or_default();
-        let available = Replica {
-            status: ReplicaStatus::Available,
-            image: found.map(|image| image.id.clone()),
-            source_region,
-            version: 0,
-            step: Step { attempt, ..Step::default() },
-            ..Replica::wanted(point, &source, region, now)
-        };
-        let lose = ReplicaEvent::Lose;
-        let (after, replica) = loss::replica(point, &available, lose, reason.clone(), now).ok()?;
-        Some((after, Some(Write::replica(replica)), reason))
-    }
-
-    /// Returns an image of a point that the ledger knows: at home, or a replica.
-    fn source_of(&self, point: &Point) -> Option<(Region, AmiId)> {
-        let home = point.image.as_ref().or(point.lost.as_ref());
-        let home = home.map(|image| (point.home.clone(), image.clone()));
-        home.or_else(|| {
-            let of_point = self.gaps.replicas.values().filter(|it| it.point == point.id);
-            of_point.flat_map(|it| Some((it.region.clone(), it.image.clone()?))).next()
-        })
-    }
-
-    /// Writes a point again that is not there, by tags and facts; or has the summary of its machine
-    /// name it no more.
-    fn gone(
-        &mut self,
-        machine: &MachineSummary,
-        (policy, id): (&PolicyName, &PointId),
-        history: &History,
-    ) {
-        let seen = seen_of(self.tagged, id);
-        if !self.tagged.images.contains_key(&machine.home) || is_pending(&seen) {
-            self.outcome.later.insert(id.clone());
-            return;
-        }
-        let found = rebuild::decide(&seen);
-        let missing = format!("the record of {id} was missing in the ledger: somebody deleted it");
-        if let Some(rebuilt) = found.points.into_iter().find(|rebuilt| rebuilt.point.id == *id) {
-            let text =
-                format!("{missing}. It was written again from tags and facts, as unverified");
-            self.adopt(rebuilt, history);
-            return self.report(&machine.home, id, Reason::new(Code::LedgerIncomplete, text));
-        }
-        // An artefact of it may be where nobody can look now.
-        if !self.tagged.unread.is_empty() {
-            self.outcome.later.insert(id.clone());
-            return;
-        }
-        let of_policy = |(point, _): &&(Point, Vec<Replica>)| point.slot.policy == *policy;
-        let others = || history.iter().filter(of_policy).map(|(point, _)| point);
-        let good = others().filter_map(Good::of).max_by_key(|good| good.taken_at);
-        let latest = others().map(Latest::of).max_by_key(|latest| latest.requested_at);
-        let good = News::Instead { of: id.clone(), good: good.map(Box::new) };
-        let latest = News::LatestInstead { of: id.clone(), latest: latest.map(Box::new) };
-        for news in [good, latest] {
-            let summary = Summary {
-                instance: machine.instance.clone(),
-                home: machine.home.clone(),
-                name: None,
-                policy: policy.clone(),
-                news: vec![news],
-            };
-            let change = Change { writes: Vec::new(), summary: Some(summary) };
-            self.outcome.decision.command(Command::Record(Box::new(change)));
-        }
-        let unusable: Vec<&str> =
-            found.unusable.iter().map(|unusable| unusable.artefact.as_str()).collect();
-        let left = match unusable.as_slice() {
-            [] => "nothing of it was found".to_string(),
-            _ => format!("tags and facts do not confirm what was found ({})", unusable.join(", ")),
-        };
-        let text = format!(
-            "{missing}, and {left}. It is not told as a recovery point any more; the newest one \
-             that is left takes its place. If the ledger can be restored to an earlier time, \
-             `afterimage rebuild --from` copies what is missing"
-        );
-        self.report(&machine.home, id, Reason::new(Code::LedgerIncomplete, text));
-    }
-
-    fn adopt(&mut self, mut rebuilt: Rebuilt, history: &History) {
-        let id = rebuilt.point.id.clone();
-        let existing = |region: &Region| self.gaps.replicas.get(&(id.clone(), region.clone()));
-        rebuilt.replicas.retain(|replica| existing(&replica.region).is_none());
-        for (region, place) in &mut rebuilt.point.replicas {
-            if let Some(existing) = existing(region) {
-                *place = Place::from(existing.status);
-            }
-        }
-        let mut change = rebuilt.change();
-        if let Some(told) = &mut change.summary
-            && Good::of(&rebuilt.point).is_none()
-        {
-            let good = newest_good(&rebuilt.point, history).map(Box::new);
-            told.news.push(News::Instead { of: id.clone(), good });
-        }
-        for write in &change.writes {
-            self.know(&write.record);
-        }
-        let there = self.gaps.replicas.values().filter(|replica| replica.point == id);
-        for replica in there.cloned() {
-            self.know(&Record::Replica(Box::new(replica)));
-        }
-        self.outcome.decision.command(Command::Record(Box::new(change)));
-    }
-
-    /// Writes the summary again of a machine that has none.
-    fn summary_of(&mut self, history: &History) {
-        let mut policies: BTreeMap<&PolicyName, Vec<&Point>> = BTreeMap::new();
-        for (point, _) in history {
-            policies.entry(&point.slot.policy).or_default().push(point);
-        }
-        for points in policies.into_values() {
-            let Some(latest) = points.iter().max_by_key(|point| point.requested_at) else {
-                continue;
-            };
-            let mut told = summary::latest(latest);
-            let good = points.iter().filter_map(|point| Good::of(point));
-            told.news.extend(good.max_by_key(|good| good.taken_at).map(News::Good));
-            let change = Change { writes: Vec::new(), summary: Some(told) };
-            self.outcome.decision.command(Command::Record(Box::new(change)));
-        }
-    }
-
-    /// Takes a record that is written for known.
-    fn know(&mut self, record: &Record) {
-        let known = self.outcome.known.get_or_insert_with(|| self.tagged.clone());
-        match record {
-            Record::Point(point) => {
-                known.points.insert(point.id.clone(), point.as_ref().clone());
-            }
-            Record::Replica(replica) => {
-                let key = (replica.point.clone(), replica.region.clone());
-                known.replicas.insert(key, replica.as_ref().clone());
-            }
-            _ => {}
-        }
-    }
-
-    fn report(&mut self, region: &Region, point: &PointId, reason: Reason) {
-        self.outcome.decision.say(point, reason.clone());
-        self.outcome.decision.command(Command::Report(Finding {
-            region: region.clone(),
-            artefact: Subject::Other(format!("{POINT}{point}")),
-            reason,
-            seen_at: self.now,
-        }));
-    }
-
-    /// Ends the findings that were told for long enough.
-    fn end_findings(&mut self) {
-        let is_over = |known: &&Finding| {
-            known.reason.code == Code::LedgerIncomplete
-                && self.now.duration_since(known.seen_at) >= GAPS_TOLD
-        };
-        let over = self.tagged.known.iter().filter(is_over).map(|known| Resolved {
-            region: known.region.clone(),
-            artefact: known.artefact.clone(),
-            code: known.reason.code,
-            at: self.now,
-        });
-        let over: Vec<Resolved> = over.collect();
-        over.into_iter().for_each(|over| self.outcome.decision.command(Command::Resolve(over)));
-    }
-}
-
-/// Prefix of the subject of a finding about a point.
-const POINT: &str = "point ";
-
-/// Returns the summary of a point. If nobody can recover from it, the newest that is left takes its
-/// place.
-fn telling(point: &Point, history: &History) -> Option<Summary> {
-    let told = summary::of(point)?;
-    if Good::of(point).is_some() {
-        return Some(told);
-    }
-    let good = newest_good(point, history).map(Box::new);
-    Some(told.telling(News::Instead { of: point.id.clone(), good }))
-}
-
-/// Returns the newest good point of the same machine and policy, other than this.
-fn newest_good(point: &Point, history: &History) -> Option<Good> {
-    let others = history.iter().map(|(other, _)| other);
-    let others =
-        others.filter(|other| other.slot.policy == point.slot.policy && other.id != point.id);
-    others.filter_map(Good::of).max_by_key(|good| good.taken_at)
-}
-
-fn is_of(tags: &BTreeMap<String, String>, point: &PointId) -> bool {
-    tags.get(TAG_POINT).is_some_and(|named| named == point.as_str())
-}
-
-/// Returns the images of a region whose tag names a point.
-fn images_of<'a>(tagged: &'a Tagged, point: &PointId, region: &Region) -> Vec<&'a ObservedImage> {
-    let listed = tagged.images.get(region).into_iter().flat_map(|listed| &listed.0);
-    listed.filter(|image| is_of(&image.tags, point)).collect()
-}
-
-fn attempt(image: &ObservedImage) -> u32 {
-    image.tags.get(TAG_ATTEMPT).and_then(|text| text.parse().ok()).unwrap_or_default()
-}
-
-/// Returns what the tags of artefacts name as parts of a point.
-fn seen_of(tagged: &Tagged, point: &PointId) -> Seen {
-    let mut seen = Seen::default();
-    for (region, Complete(images)) in &tagged.images {
-        let ours = images.iter().filter(|image| is_of(&image.tags, point));
-        seen.images.insert(region.clone(), Complete(ours.cloned().collect()));
-    }
-    for (region, Complete(snapshots)) in &tagged.snapshots {
-        let ours = snapshots.iter().filter(|snapshot| is_of(&snapshot.tags, point));
-        seen.snapshots.insert(region.clone(), Complete(ours.cloned().collect()));
-    }
-    for (region, unlisted) in &tagged.unlisted {
-        let bare = unlisted.values().filter(|snapshot| !snapshot.tags.contains_key(TAG_POINT));
-        seen.bare.insert(region.clone(), bare.cloned().collect());
-    }
-    seen
-}
-
-fn is_pending(seen: &Seen) -> bool {
-    let images = seen.images.values().flat_map(|images| &images.0);
-    let snapshots = seen.snapshots.values().flat_map(|snapshots| &snapshots.0);
-    let is_filling = |snapshot: &ObservedSnapshot| snapshot.state == SnapshotState::Pending;
-    images.into_iter().any(|image| image.state == ImageState::Pending)
-        || snapshots.into_iter().any(is_filling)
 }

@@ -10,6 +10,7 @@ pub mod coverage;
 pub mod explain;
 mod families;
 pub mod gaps;
+mod gaps_filled;
 pub mod heal;
 pub mod held;
 pub mod image_state_changed;

@@ -20,15 +20,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::artefact_audit::{self, Doubted, Tagged};
-use super::gaps::{self, Gaps};
+use super::gaps::Gaps;
 use super::tag_gone;
 use super::taken_up::{self, Ended};
 use super::waiting::{self, Waiting};
 use super::wanted_again::{self, WantedAgain};
 use super::went_back::{self, WentBack};
 use super::{
-    InForce, came_back, coverage, held, nothing_waits, on_demand, restored_surplus, say_unreadable,
-    stands_still, stop, unread_keys, unread_regions,
+    InForce, came_back, coverage, gaps_filled, held, nothing_waits, on_demand, restored_surplus,
+    say_unreadable, stands_still, stop, unread_keys, unread_regions,
 };
 use crate::command::{Command, Decision, Wake};
 use crate::ids::InstanceId;
@@ -103,7 +103,7 @@ pub fn decide(input: &Input) -> Decision {
         let adopting = went_back::decide(&input.went_back, &input.in_force, tagged, input.now);
         decision.add(adopting.decision);
         let tagged = adopting.known.as_ref().unwrap_or(tagged);
-        let missing = gaps::decide(&input.gaps, tagged, &adopting.doubted, input.now);
+        let missing = gaps_filled::decide(&input.gaps, tagged, &adopting.doubted, input.now);
         decision.add(missing.decision);
         let tagged = missing.known.as_ref().unwrap_or(tagged);
         // The truth about what is called good, before what else there may be.
