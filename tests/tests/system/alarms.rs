@@ -28,7 +28,6 @@ const QUIET: &[Code] = &[
     Code::GradeNotCorrected,
     Code::Healing,
     Code::Hibernated,
-    Code::LedgerIncomplete,
     Code::LooksUncovered,
     Code::MachineGone,
     Code::MachineStopped,
