@@ -1,10 +1,10 @@
 //! Somebody who deletes items of the ledger, one by one, as with the console of DynamoDB.
 
 use afterimage_aws::ledger::Ledger;
+use afterimage_aws::ledger::keys::Key;
 use afterimage_cloud::Cloud;
-use afterimage_core::ids::InstanceId;
+use afterimage_core::ids::{InstanceId, Region};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::world::{Items, SEAT};
 use crate::failure::chain;
@@ -34,22 +34,21 @@ pub async fn delete(
     if of_point && !is_whole(good.point.as_str()) {
         return Err("its images were harmed before".to_string());
     }
-    let point = format!("point#{}", good.point);
-    let replica = |region: &str| format!("{point}#replica#{region}");
-    let keys: Vec<String> = match items {
-        Items::Point => vec![point],
+    let keys: Vec<Key> = match items {
+        Items::Point => vec![Key::point(&good.point)],
         Items::PointAndReplicas => {
-            let replicas = good.replicas.iter().map(|region| replica(region.as_str()));
-            replicas.chain([point.clone()]).collect()
+            let replicas = good.replicas.iter().map(|region| Key::replica(&good.point, region));
+            replicas.chain([Key::point(&good.point)]).collect()
         }
-        Items::Replica(region) => vec![replica(region)],
-        Items::Summary => vec!["machine".to_string()],
+        Items::Replica(region) => {
+            let region = Region::parse(region).map_err(|why| chain(&why))?;
+            vec![Key::replica(&good.point, &region)]
+        }
+        Items::Summary => vec![Key::machine(&instance)],
     };
     let client = Client::new(&config);
-    for sk in keys {
-        let pk = AttributeValue::S(format!("machine#{machine}"));
-        let delete = client.delete_item().table_name(table).key("pk", pk);
-        let delete = delete.key("sk", AttributeValue::S(sk));
+    for key in keys {
+        let delete = client.delete_item().table_name(table).set_key(Some(key.item()));
         delete.send().await.map_err(|why| chain(&why))?;
     }
     Ok(deleted)

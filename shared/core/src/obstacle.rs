@@ -137,8 +137,12 @@ impl Obstacles {
 
     /// Returns the obstacle that holds a record up the longest whose call could meet these causes.
     pub fn met_by(&self, causes: &[Cause]) -> Option<&Obstacle> {
-        let met = causes.iter().filter_map(|cause| self.causes.get(cause));
-        met.max_by_key(|obstacle| obstacle.probe_at)
+        self.longest(causes).map(|(_, obstacle)| obstacle)
+    }
+
+    fn longest(&self, causes: &[Cause]) -> Option<(&Cause, &Obstacle)> {
+        let met = causes.iter().filter_map(|cause| self.causes.get_key_value(cause));
+        met.max_by_key(|(_, obstacle)| obstacle.probe_at)
     }
 
     /// Returns the obstacles after a try met one. None if a try that is still to come was planned
@@ -241,8 +245,7 @@ impl Obstacles {
     /// Returns what a record waits for whose call could meet these causes; none if nothing holds it
     /// up.
     pub fn wait_of(&self, causes: &[Cause]) -> Option<String> {
-        let met = causes.iter().filter_map(|cause| Some((cause, self.causes.get(cause)?)));
-        let (cause, obstacle) = met.max_by_key(|(_, obstacle)| obstacle.probe_at)?;
+        let (cause, obstacle) = self.longest(causes)?;
         Some(format!("{}: {}", self.waits(cause, obstacle), obstacle.reason.text))
     }
 

@@ -188,6 +188,11 @@ impl Latest {
 }
 
 impl Good {
+    /// Returns the newest of these points that one could recover from.
+    pub fn newest<'a>(points: impl IntoIterator<Item = &'a Point>) -> Option<Good> {
+        points.into_iter().filter_map(Good::of).max_by_key(|good| good.taken_at)
+    }
+
     /// A point as one to recover from; none if it has no image and is to have one, or if it is not
     /// known of when its disks are and how consistent they were.
     pub fn of(point: &Point) -> Option<Good> {

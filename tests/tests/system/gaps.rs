@@ -29,6 +29,15 @@ impl Scene {
         items.len()
     }
 
+    /// Two protected points of one machine, the older first.
+    async fn two_points(&self) -> [String; 2] {
+        self.machine(0).await;
+        self.policies(EVERY_SIX_HOURS).await;
+        self.pass(13 * 60).await;
+        let ids: Vec<String> = self.points().await.iter().map(|it| it["id"].clone()).collect();
+        ids.try_into().expect("there are two")
+    }
+
     /// What was told of records that are missing.
     async fn told_missing(&self) -> Vec<String> {
         let findings = self.open_findings().await;
@@ -114,12 +123,7 @@ fn a_point_of_which_neither_records_nor_images_are_left_is_not_called_good() {
 #[test]
 fn a_newer_point_of_which_nothing_is_left_gives_way_to_the_one_before() {
     scene::play(async |scene| {
-        scene.machine(0).await;
-        scene.policies(EVERY_SIX_HOURS).await;
-        scene.pass(13 * 60).await;
-        let points = scene.points().await;
-        let [older, newer] = points.as_slice() else { panic!("there are two: {points:#?}") };
-        let (older, newer) = (older["id"].clone(), newer["id"].clone());
+        let [older, newer] = scene.two_points().await;
         assert_eq!(scene.good().await.expect("one is good")["point"], newer.as_str());
         scene.delete_records(|item| item["sk"].contains(&newer)).await;
         for region in [HOME, IRELAND] {
@@ -168,11 +172,7 @@ fn a_replica_of_which_neither_record_nor_image_is_left_is_copied_again() {
 #[test]
 fn a_replica_of_an_older_point_is_known_again_by_its_image() {
     scene::play(async |scene| {
-        scene.machine(0).await;
-        scene.policies(EVERY_SIX_HOURS).await;
-        scene.pass(13 * 60).await;
-        let points = scene.points().await;
-        let older = points[0]["id"].clone();
+        let [older, _] = scene.two_points().await;
         scene.delete_records(|item| is_in(IRELAND)(item) && item["sk"].contains(&older)).await;
         scene.pass(TWO_HOURS).await;
         let points = scene.points().await;

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::coverage::Fleet;
-use super::held::Held;
+use super::held::{Held, in_turn};
 use super::work_requested::images::History;
 use crate::ids::{InstanceId, PolicyName, Region};
 use crate::limits::{GAPS_READ_MAX, LOOK_EVERY, RENAMED_MAX};
@@ -68,10 +68,7 @@ pub fn to_read(
         unsettled.extend(latest.map(|latest| latest.point.clone()));
     }
     let unsettled: Vec<PointId> = unsettled.into_iter().collect();
-    let turns: Vec<&[PointId]> = unsettled.chunks(GAPS_READ_MAX).collect();
-    let audits = now.as_second().unsigned_abs() / LOOK_EVERY.as_secs().unsigned_abs();
-    let turn = usize::try_from(audits).unwrap_or_default().checked_rem(turns.len());
-    named.extend(turn.and_then(|turn| turns.get(turn)).into_iter().copied().flatten().cloned());
+    named.extend(in_turn(&unsettled, GAPS_READ_MAX, now).iter().cloned());
     named
 }
 

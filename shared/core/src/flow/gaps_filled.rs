@@ -21,7 +21,7 @@ use crate::finding::{Finding, Resolved};
 use crate::ids::{AmiId, PolicyName, Region};
 use crate::limits::GAPS_TOLD;
 use crate::names::{TAG_ATTEMPT, TAG_POINT};
-use crate::observed::{Complete, ImageState, ObservedImage, ObservedSnapshot, SnapshotState};
+use crate::observed::{ImageState, ObservedImage, ObservedSnapshot, SnapshotState};
 use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
 use crate::reason::{Code, Reason};
 use crate::rebuild::{self, Rebuilt, Seen};
@@ -251,7 +251,7 @@ impl Look<'_> {
         (policy, id): (&PolicyName, &PointId),
         history: &History,
     ) {
-        let seen = seen_of(self.tagged, id);
+        let seen = self.tagged.seen(|tags| is_of(tags, id));
         if !self.tagged.images.contains_key(&machine.home) || is_pending(&seen) {
             self.outcome.later.insert(id.clone());
             return;
@@ -271,7 +271,7 @@ impl Look<'_> {
         }
         let of_policy = |(point, _): &&(Point, Vec<Replica>)| point.slot.policy == *policy;
         let others = || history.iter().filter(of_policy).map(|(point, _)| point);
-        let good = others().filter_map(Good::of).max_by_key(|good| good.taken_at);
+        let good = Good::newest(others());
         let latest = others().map(Latest::of).max_by_key(|latest| latest.requested_at);
         let good = News::Instead { of: id.clone(), good: good.map(Box::new) };
         let latest = News::LatestInstead { of: id.clone(), latest: latest.map(Box::new) };
@@ -358,8 +358,7 @@ impl Look<'_> {
                 continue;
             };
             let mut told = summary::latest(latest);
-            let good = points.iter().filter_map(|point| Good::of(point));
-            told.news.extend(good.max_by_key(|good| good.taken_at).map(News::Good));
+            told.news.extend(Good::newest(points).map(News::Good));
             let change = Change { writes: Vec::new(), summary: Some(told) };
             self.outcome.decision.command(Command::Record(Box::new(change)));
         }
@@ -424,9 +423,8 @@ fn telling(point: &Point, history: &History) -> Option<Summary> {
 /// Returns the newest good point of the same machine and policy, other than this.
 fn newest_good(point: &Point, history: &History) -> Option<Good> {
     let others = history.iter().map(|(other, _)| other);
-    let others =
-        others.filter(|other| other.slot.policy == point.slot.policy && other.id != point.id);
-    others.filter_map(Good::of).max_by_key(|good| good.taken_at)
+    let of_policy = others.filter(|other| other.slot.policy == point.slot.policy);
+    Good::newest(of_policy.filter(|other| other.id != point.id))
 }
 
 fn is_of(tags: &BTreeMap<String, String>, point: &PointId) -> bool {
@@ -441,24 +439,6 @@ fn images_of<'a>(tagged: &'a Tagged, point: &PointId, region: &Region) -> Vec<&'
 
 fn attempt(image: &ObservedImage) -> u32 {
     image.tags.get(TAG_ATTEMPT).and_then(|text| text.parse().ok()).unwrap_or_default()
-}
-
-/// Returns what the tags of artefacts name as parts of a point.
-fn seen_of(tagged: &Tagged, point: &PointId) -> Seen {
-    let mut seen = Seen::default();
-    for (region, Complete(images)) in &tagged.images {
-        let ours = images.iter().filter(|image| is_of(&image.tags, point));
-        seen.images.insert(region.clone(), Complete(ours.cloned().collect()));
-    }
-    for (region, Complete(snapshots)) in &tagged.snapshots {
-        let ours = snapshots.iter().filter(|snapshot| is_of(&snapshot.tags, point));
-        seen.snapshots.insert(region.clone(), Complete(ours.cloned().collect()));
-    }
-    for (region, unlisted) in &tagged.unlisted {
-        let bare = unlisted.values().filter(|snapshot| !snapshot.tags.contains_key(TAG_POINT));
-        seen.bare.insert(region.clone(), bare.cloned().collect());
-    }
-    seen
 }
 
 fn is_pending(seen: &Seen) -> bool {

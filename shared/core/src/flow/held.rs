@@ -101,10 +101,15 @@ pub fn keys<'a>(
 /// take turns, from audit to audit.
 pub fn keys_in_turn(arns: &BTreeSet<String>, now: Timestamp) -> Vec<&String> {
     let arns: Vec<&String> = arns.iter().collect();
-    let turns: Vec<&[&String]> = arns.chunks(KEYS_MAX).collect();
+    in_turn(&arns, KEYS_MAX, now).to_vec()
+}
+
+/// Returns those that an audit looks at, if it looks at so many at most.
+pub(super) fn in_turn<T>(all: &[T], most: usize, now: Timestamp) -> &[T] {
+    let turns: Vec<&[T]> = all.chunks(most).collect();
     let audits = now.as_second().unsigned_abs() / LOOK_EVERY.as_secs().unsigned_abs();
     let turn = usize::try_from(audits).unwrap_or_default().checked_rem(turns.len());
-    turn.and_then(|turn| turns.get(turn)).map(|keys| keys.to_vec()).unwrap_or_default()
+    turn.and_then(|turn| turns.get(turn)).copied().unwrap_or_default()
 }
 
 /// Returns the places that EC2 and KMS do not show as the ledger has them.

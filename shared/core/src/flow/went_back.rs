@@ -144,6 +144,27 @@ pub fn regions_of_replicas<'a>(
     labels.flat_map(|label| label.replicas).collect()
 }
 
+impl Tagged {
+    /// Returns what points are rebuilt from: the artefacts whose tags are like that, and the
+    /// snapshots that have lost our tag.
+    pub(super) fn seen(&self, is_like_that: impl Fn(&BTreeMap<String, String>) -> bool) -> Seen {
+        let mut seen = Seen::default();
+        for (region, Complete(images)) in &self.images {
+            let images = images.iter().filter(|image| is_like_that(&image.tags));
+            seen.images.insert(region.clone(), Complete(images.cloned().collect()));
+        }
+        for (region, Complete(snapshots)) in &self.snapshots {
+            let snapshots = snapshots.iter().filter(|snapshot| is_like_that(&snapshot.tags));
+            seen.snapshots.insert(region.clone(), Complete(snapshots.cloned().collect()));
+        }
+        for (region, unlisted) in &self.unlisted {
+            let bare = unlisted.values().filter(|snapshot| !snapshot.tags.contains_key(TAG_POINT));
+            seen.bare.insert(region.clone(), bare.cloned().collect());
+        }
+        seen
+    }
+}
+
 /// Returns the points that can be adopted, and the artefacts of unknown points that cannot be used.
 pub fn found(tagged: &Tagged, doubts: &BTreeMap<Region, Doubt>, now: Timestamp) -> Found {
     let unknown = unknown(tagged, doubts);
@@ -151,19 +172,7 @@ pub fn found(tagged: &Tagged, doubts: &BTreeMap<Region, Doubt>, now: Timestamp) 
         let point = tags.get(TAG_POINT).and_then(|tag| PointId::parse(tag).ok());
         point.is_some_and(|point| unknown.contains(&point))
     };
-    let mut seen = Seen::default();
-    for (region, Complete(images)) in &tagged.images {
-        let images = images.iter().filter(|image| is_unknown(&image.tags)).cloned().collect();
-        seen.images.insert(region.clone(), Complete(images));
-    }
-    for (region, Complete(snapshots)) in &tagged.snapshots {
-        let of_unknown = snapshots.iter().filter(|snapshot| is_unknown(&snapshot.tags));
-        seen.snapshots.insert(region.clone(), Complete(of_unknown.cloned().collect()));
-    }
-    for (region, unlisted) in &tagged.unlisted {
-        let bare = unlisted.values().filter(|snapshot| !snapshot.tags.contains_key(TAG_POINT));
-        seen.bare.insert(region.clone(), bare.cloned().collect());
-    }
+    let seen = tagged.seen(is_unknown);
     let mut found = rebuild::decide(&seen);
     found.points.retain(|rebuilt| {
         let known = tagged.points.get(&rebuilt.point.id);
