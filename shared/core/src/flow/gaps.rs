@@ -1,5 +1,6 @@
-//! What the records of the ledger tell of each other: the summaries, and the records that they name.
-//! What becomes of a record that is missing, or was put back, is decided in [`super::gaps_filled`].
+//! What the records of the ledger tell of each other: the summaries, and the records that they
+//! name. What becomes of a record that is missing, or was put back, is decided in
+//! [`super::gaps_filled`].
 //!
 //! The summaries are held against the index of places, and name what is under way. What they name
 //! and the index does not have is read by its key.
