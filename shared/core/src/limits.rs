@@ -47,7 +47,7 @@ pub const WENT_BACK_TOLD: SignedDuration = SignedDuration::from_hours(7 * 24);
 pub const GAPS_TOLD: SignedDuration = WENT_BACK_TOLD;
 
 /// The number of points that are not protected yet, and that one audit reads because somebody may
-/// have deleted their records.
+/// have deleted their records; and of machines of which something is missing.
 pub const GAPS_READ_MAX: usize = 500;
 
 /// The number of machines whose new names one audit writes.

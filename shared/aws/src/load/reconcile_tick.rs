@@ -373,7 +373,7 @@ async fn gaps(aws: &Aws, tagged: &Tagged, now: Timestamp) -> Result<Gaps, Failur
     let untold = gaps::untold(&fleet, held);
     let renamed = gaps::renamed(&fleet, &tagged.fleet);
     let mut gaps = Gaps { points, replicas, untold, renamed, ..Gaps::default() };
-    gaps.suspects = gaps::suspects(fleet, &asked, &gaps);
+    gaps.suspects = gaps::suspects(fleet, &asked, &gaps, now);
     let machines = gaps.suspects.iter().map(|machine| &machine.instance).chain(&gaps.untold);
     gaps.histories = aws.ledger.histories(&machines.cloned().collect()).await?;
     gaps.unreadable = aws.ledger.exist(&gaps.missing()).await?;

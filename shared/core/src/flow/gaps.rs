@@ -97,14 +97,16 @@ pub fn replicas_to_read(
     all
 }
 
-/// Returns the machines that have places, and no summary.
+/// Returns the machines that have places, and no summary. If there are many, some are left for the
+/// next audit.
 pub fn untold(
     fleet: &[MachineSummary],
     held: &BTreeMap<Region, Vec<Held>>,
 ) -> BTreeSet<InstanceId> {
     let told: BTreeSet<&InstanceId> = fleet.iter().map(|machine| &machine.instance).collect();
     let have = held.values().flatten().map(|held| held.point.instance());
-    have.filter(|instance| !told.contains(instance)).cloned().collect()
+    let untold: BTreeSet<&InstanceId> = have.filter(|it| !told.contains(it)).collect();
+    untold.into_iter().take(GAPS_READ_MAX).cloned().collect()
 }
 
 /// Tells whether a summary calls good what its point does not have, or not there.
@@ -135,11 +137,13 @@ pub fn renamed(fleet: &[MachineSummary], shown: &Fleet) -> Vec<Summary> {
 }
 
 /// Returns the summaries that name something of which a record is not there, or that say of a point
-/// what its record does not.
+/// what its record does not. If there are many, they take turns: all points of each machine are
+/// read.
 pub fn suspects(
     fleet: Vec<MachineSummary>,
     asked: &BTreeSet<PointId>,
     gaps: &Gaps,
+    now: Timestamp,
 ) -> Vec<MachineSummary> {
     let is_gone = |id: &PointId| {
         let is_there = |region: &Region| gaps.replicas.contains_key(&(id.clone(), region.clone()));
@@ -153,7 +157,8 @@ pub fn suspects(
     let is_suspect = |machine: &MachineSummary| {
         named(machine).any(|(_, id)| is_gone(id)) || machine.good.values().any(is_untrue)
     };
-    fleet.into_iter().filter(is_suspect).collect()
+    let suspects: Vec<MachineSummary> = fleet.into_iter().filter(is_suspect).collect();
+    in_turn(&suspects, GAPS_READ_MAX, now).to_vec()
 }
 
 impl Gaps {

@@ -192,7 +192,7 @@ impl Look<'_> {
             true => format!("the record of the copy of {id} that was to come back to {region}"),
             false => format!("the record of the replica of {id} in {region}"),
         };
-        let missing = format!("{what} was missing in the ledger: somebody deleted it");
+        let missing = format!("{what} was missing in the ledger");
         if *region == point.home {
             let text = format!("{missing}. The image at home is made again, if it is wanted");
             let reason = Reason::new(Code::LedgerIncomplete, text);
@@ -257,7 +257,7 @@ impl Look<'_> {
             return;
         }
         let found = rebuild::decide(&seen);
-        let missing = format!("the record of {id} was missing in the ledger: somebody deleted it");
+        let missing = format!("the record of {id} was missing in the ledger");
         if let Some(rebuilt) = found.points.into_iter().find(|rebuilt| rebuilt.point.id == *id) {
             let text =
                 format!("{missing}. It was written again from tags and facts, as unverified");

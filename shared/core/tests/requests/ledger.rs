@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use afterimage_core::command::{Command, Decision, Record};
-use afterimage_core::ids::InstanceId;
+use afterimage_core::ids::{InstanceId, PolicyName};
 use afterimage_core::point::Point;
 use afterimage_core::slot::PointId;
 use afterimage_core::summary::{MachineSummary, News, Summary};
@@ -55,21 +55,27 @@ impl Ledger {
                 News::Good(good) => drop(machine.good.insert(policy, good)),
                 News::Instead { of, good } => {
                     let is_of = machine.good.get(&policy).is_some_and(|good| good.point == of);
-                    match good.filter(|_| is_of) {
-                        Some(good) => drop(machine.good.insert(policy, *good)),
-                        None if is_of => drop(machine.good.remove(&policy)),
-                        None => {}
-                    }
+                    instead(&mut machine.good, policy, is_of, good);
                 }
                 News::LatestInstead { of, latest } => {
                     let is_of = machine.latest.get(&policy).is_some_and(|it| it.point == of);
-                    match latest.filter(|_| is_of) {
-                        Some(latest) => drop(machine.latest.insert(policy, *latest)),
-                        None if is_of => drop(machine.latest.remove(&policy)),
-                        None => {}
-                    }
+                    instead(&mut machine.latest, policy, is_of, latest);
                 }
             }
         }
+    }
+}
+
+/// Puts another entry, or none, in the place of the one of a point, if that `is_of` it.
+fn instead<T>(
+    entries: &mut BTreeMap<PolicyName, T>,
+    policy: PolicyName,
+    is_of: bool,
+    entry: Option<Box<T>>,
+) {
+    match entry.filter(|_| is_of) {
+        Some(entry) => drop(entries.insert(policy, *entry)),
+        None if is_of => drop(entries.remove(&policy)),
+        None => {}
     }
 }
