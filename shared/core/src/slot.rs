@@ -79,6 +79,23 @@ impl PointId {
         self.text.rsplitn(4, '-').nth(3).unwrap_or_default()
     }
 
+    /// Tells whether its slot is a later one than that of another point of the same machine and
+    /// policy, as far as the ids tell: of occasions of two kinds they do not.
+    pub fn is_later_than(&self, other: &PointId) -> bool {
+        let parts = |id: &'_ PointId| {
+            let mut parts = id.text.rsplitn(3, '-').map(str::to_string);
+            Some((parts.next()?, parts.next()?, parts.next()?))
+        };
+        let (Some((at, kind, rest)), Some((before, kind_before, rest_before))) =
+            (parts(self), parts(other))
+        else {
+            return false;
+        };
+        // Ordinals have no leading zeros, and instants have one length.
+        let is_later = (at.len(), &at) > (before.len(), &before);
+        (kind, rest) == (kind_before, rest_before) && is_later
+    }
+
     /// The instance that was, or is to be, imaged.
     pub fn instance(&self) -> &InstanceId {
         &self.instance

@@ -1,6 +1,7 @@
 //! A key that is gone for good: no image under it can ever be used again. A person is told so, and
 //! a replica under such a key is made again from what is left.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use afterimage_cloud::faults::{Rule, When};
@@ -9,6 +10,7 @@ use crate::keys::UNDER_A_KEY;
 use crate::scene::{self, HOME, IRELAND, Item, Launch, ON_STOP, Scene, codes, disk};
 
 const AN_HOUR: u64 = 60;
+const TWO_HOURS: u64 = 2 * AN_HOUR;
 const A_DAY: u64 = 24 * AN_HOUR;
 
 impl Scene {
@@ -23,6 +25,13 @@ impl Scene {
         let alias = self.kms(IRELAND).create_alias().alias_name("alias/dr").target_key_id(&key);
         alias.send().await.expect("an alias is made");
         key
+    }
+
+    /// Makes another key, and lets the alias name it.
+    async fn dr_key_instead(&self) {
+        let key = self.key_in(IRELAND).await;
+        let alias = self.kms(IRELAND).update_alias().alias_name("alias/dr").target_key_id(&key);
+        alias.send().await.expect("the alias names another key");
     }
 
     async fn delete_in_a_week(&self, region: &str, key: &str) {
@@ -111,9 +120,47 @@ fn a_replica_whose_key_was_deleted_is_copied_again_under_the_key_of_the_policy()
         assert_eq!(scene.count("CopyImage", IRELAND), 2, "once more");
         let point = scene.the_point().await;
         assert_eq!(point["status"], "protected", "{point:#?}");
-        let mut findings = scene.open_findings().await;
-        findings.retain(|finding| codes(finding, "reason") != ["surplus"]);
-        assert_eq!(findings, Vec::<Item>::new());
+        let open: BTreeSet<String> = scene.open_codes().await.into_iter().collect();
+        let told = ["key-deleted", "surplus"].map(str::to_string);
+        assert_eq!(open, BTreeSet::from(told), "the image is of no use and still there");
+        let old = scene.replica_in(IRELAND).await["leftovers"].clone();
+        for image in scene.available(IRELAND).await {
+            if old.contains(&image.id) {
+                scene.deregister(IRELAND, &image, true).await;
+            }
+        }
+        scene.pass(TWO_HOURS).await;
+        assert_eq!(scene.open_findings().await, Vec::<Item>::new());
+        assert_eq!(scene.the_point().await["status"], "protected");
+    });
+}
+
+#[test]
+fn a_replica_of_an_older_point_under_a_key_that_was_deleted_is_told() {
+    scene::play(async |scene| {
+        let key = scene.dr_key().await;
+        let machine = scene.machine(0).await;
+        scene.policies(UNDER_A_KEY).await;
+        scene.stop(&machine).await;
+        scene.pass(TWO_HOURS).await;
+        // Later points are under another key.
+        scene.dr_key_instead().await;
+        scene.start(&machine).await;
+        scene.pass(A_DAY).await;
+        scene.stop(&machine).await;
+        scene.pass(TWO_HOURS).await;
+        assert_eq!(scene.points().await.len(), 2);
+        scene.delete_in_a_week(IRELAND, &key).await;
+        scene.pass(10 * A_DAY).await;
+        let points = scene.points().await;
+        assert_eq!(points[0]["status"], "imaged", "{points:#?}");
+        assert_eq!(points[1]["status"], "protected", "{points:#?}");
+        let told = scene.told_of_key(&key).await;
+        assert_eq!(told.len(), 1, "{told:#?}");
+        assert_eq!(codes(&told[0], "reason"), ["key-deleted"], "{told:#?}");
+        scene.delete_images(IRELAND, true).await;
+        scene.pass(TWO_HOURS).await;
+        assert_eq!(scene.told_of_key(&key).await, Vec::<Item>::new(), "nothing is under it");
     });
 }
 

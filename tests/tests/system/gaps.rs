@@ -7,7 +7,6 @@ use crate::scene::{
     self, EVERY_SIX_HOURS, FRANKFURT, HOME, IRELAND, Item, ON_STOP, ON_TAG, Scene, codes,
     left_to_person, tag,
 };
-use crate::went_back::Row;
 
 /// The time in which whatever is said has to be true again.
 const TWO_HOURS: u64 = 120;
@@ -260,27 +259,6 @@ fn a_machine_that_gets_another_name_is_shown_with_it() {
         scene.pass(TWO_HOURS).await;
         assert_eq!(name(scene.ledger().await).as_deref(), Some("db-7"));
         scene.assert_protected_once(2).await;
-    });
-}
-
-#[test]
-fn an_older_summary_that_is_put_back_is_corrected() {
-    scene::play(async |scene| {
-        scene.protect_one(&left_to_person(ON_STOP)).await;
-        let saved = scene.save().await;
-        scene.delete_images(IRELAND, true).await;
-        scene.pass(TWO_HOURS).await;
-        let before = scene.good().await.expect("the image at home is left");
-        assert_eq!(before["replicas"], serde_json::json!([FRANKFURT]));
-        let client = aws_sdk_dynamodb::Client::new(&scene.cloud.sdk_config(HOME));
-        let is_summary = |row: &&Row| row["sk"] == AttributeValue::S("machine".to_string());
-        let older = saved.iter().find(is_summary).expect("a summary").clone();
-        let put = client.put_item().table_name(&scene.system.table).set_item(Some(older));
-        put.send().await.expect("it is put back");
-        assert_ne!(scene.good().await.as_ref(), Some(&before));
-        scene.pass(TWO_HOURS).await;
-        assert_eq!(scene.good().await, Some(before));
-        scene.assert_true().await;
     });
 }
 

@@ -19,6 +19,7 @@ mod gaps;
 mod healing;
 mod home_held_up;
 mod images;
+mod items_put_back;
 mod keys;
 mod keys_not_read;
 mod last_image;

@@ -71,7 +71,7 @@ impl Scene {
     }
 
     /// The record of the only point's replica in a region.
-    async fn replica_in(&self, region: &str) -> scene::Item {
+    pub async fn replica_in(&self, region: &str) -> scene::Item {
         let items = self.ledger().await.into_iter();
         let mut records = items.filter(|item| item["sk"].ends_with(&format!("#replica#{region}")));
         records.next().expect("there is a replica")

@@ -58,12 +58,12 @@ pub async fn reconcile_tick(aws: &Aws, _tick: Tick, context: &Context) -> Result
         if doubts.is_empty() {
             went_back.strange = strange(aws, &in_force).await;
         }
-        let mut everything = everything(aws, &in_force, &doubts, context).await?;
+        let (mut everything, fleet) = everything(aws, &in_force, &doubts, context).await?;
         everything.overdue = long;
         let asked = went_back::found(&everything, &doubts, now).asked();
         let names: Vec<_> = asked.into_iter().map(|it| (it.instance, it.policy)).collect();
         went_back.counters = aws.ledger.request_counters(&names).await?;
-        gaps = self::gaps(aws, &everything, now).await?;
+        gaps = self::gaps(aws, &everything, fleet, now).await?;
         tagged = Some(everything);
     }
     let tag_requests = tag_requests(aws, &in_force, tagged.as_ref(), context).await?;
@@ -291,59 +291,22 @@ async fn tag_requests(
 
 /// Lists the artefacts with our tag first, and then reads the ledger: a point that is younger than
 /// the listings must not look unknown. No point is read for what the index of places vouches for.
+/// Returns the summaries of all machines beside what it found.
 async fn everything(
     aws: &Aws,
     in_force: &InForce,
     doubts: &BTreeMap<Region, Doubt>,
     context: &Context,
-) -> Result<Tagged, Failure> {
-    let mut tagged = Tagged { known: aws.ledger.findings().await?, ..Tagged::default() };
-    let mut named: BTreeSet<(PointId, Region)> = BTreeSet::new();
-    let mut suspects: Vec<Held> = Vec::new();
+) -> Result<(Tagged, Vec<MachineSummary>), Failure> {
+    let mut look = Look { aws, in_force, doubts, context, found: Found::default() };
+    look.found.tagged.known = aws.ledger.findings().await?;
     // A ledger that is empty knows no region.
-    let homes: BTreeSet<Region> = in_force.regions.iter().chain(doubts.keys()).cloned().collect();
-    let mut regions: VecDeque<Region> = homes.into_iter().collect();
-    // Those that did not answer the last time must not take the time of the others.
-    let is_unread = |region: &Region| in_force.unaudited.contains_key(region);
-    regions.make_contiguous().sort_by_key(is_unread);
-    let mut listed: BTreeSet<Region> = regions.iter().cloned().collect();
-    while let Some(region) = &regions.pop_front() {
-        // Regions that never answer must not keep the sweep from waking the workers that have work.
-        if !context.has_time(aws.clock.now()) {
-            tagged.unread.insert(region.clone(), "the sweep had no time left for it".to_string());
-            continue;
-        }
-        // Before the listings: what is younger than they are must not look lost.
-        let held = aws.ledger.held(region).await?;
-        let (snapshots, images, instances, unlisted) =
-            match listings(aws, region, &held, !doubts.is_empty()).await {
-                Ok(listings) => listings,
-                Err(failure) => {
-                    left_out(&failure);
-                    if !held.is_empty() || in_force.names(region) {
-                        tagged.unread.insert(region.clone(), chain(&failure));
-                    }
-                    continue;
-                }
-            };
-        let vouched = artefact_audit::vouched(&held, &images, !doubts.is_empty());
-        let points = artefact_audit::named(&vouched, &images, &snapshots);
-        named.extend(points.into_iter().map(|point| (point, region.clone())));
-        let shown = || snapshots.0.iter().chain(unlisted.values());
-        let arns = held::keys(&held, &images, shown());
-        let keys = keys(aws, region, arns, context).await;
-        let found = held::suspects(&held, &images, shown(), (&keys.described, &tagged.known));
-        suspects.extend(found.into_iter().cloned());
-        tagged.keys.insert(region.clone(), keys);
-        tagged.vouched.insert(region.clone(), vouched);
-        let more = went_back::regions_of_replicas(&images.0, doubts);
-        regions.extend(more.into_iter().filter(|region| listed.insert(region.clone())));
-        tagged.unlisted.insert(region.clone(), unlisted);
-        tagged.held.insert(region.clone(), held);
-        tagged.snapshots.insert(region.clone(), snapshots);
-        tagged.images.insert(region.clone(), images);
-        tagged.fleet.insert(region.clone(), instances);
-    }
+    let homes = in_force.all_regions().into_iter().chain(doubts.keys().cloned());
+    look.regions(homes.collect()).await?;
+    let fleet = aws.ledger.fleet().await?;
+    // Somebody may have deleted the record of a region.
+    look.regions(gaps::regions(&fleet)).await?;
+    let Found { mut tagged, named, suspects, .. } = look.found;
     let points: BTreeSet<PointId> = named.iter().map(|(point, _)| point.clone()).collect();
     let points: Vec<PointId> = points.into_iter().collect();
     tagged.points = aws.ledger.points(&points).await?;
@@ -358,13 +321,97 @@ async fn everything(
     for queue in nothing_waits::queues(&tagged.known, &in_force.brakes, context.now) {
         tagged.held_up.push(held_up(aws, &queue).await?);
     }
-    Ok(tagged)
+    Ok((tagged, fleet))
 }
 
-/// Reads the summaries of all machines, and the records that may be missing beside them.
-async fn gaps(aws: &Aws, tagged: &Tagged, now: Timestamp) -> Result<Gaps, Failure> {
+/// The look at all regions.
+struct Look<'a> {
+    aws: &'a Aws,
+    in_force: &'a InForce,
+    doubts: &'a BTreeMap<Region, Doubt>,
+    context: &'a Context,
+    found: Found,
+}
+
+#[derive(Default)]
+struct Found {
+    tagged: Tagged,
+    /// The regions that were looked at, or could not be.
+    looked_at: BTreeSet<Region>,
+    /// The points that tags name, and the regions of these tags.
+    named: BTreeSet<(PointId, Region)>,
+    suspects: Vec<Held>,
+}
+
+impl Look<'_> {
+    /// Looks at these regions, and at those that images name for their replicas.
+    async fn regions(&mut self, regions: BTreeSet<Region>) -> Result<(), Failure> {
+        let mut regions: VecDeque<Region> = regions.into_iter().collect();
+        // Those that did not answer the last time must not take the time of the others.
+        let is_unread = |region: &Region| self.in_force.unaudited.contains_key(region);
+        regions.make_contiguous().sort_by_key(is_unread);
+        while let Some(region) = regions.pop_front() {
+            if self.found.looked_at.insert(region.clone()) {
+                regions.extend(self.region(&region).await?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at a region. Returns the regions that its images name for their replicas.
+    async fn region(&mut self, region: &Region) -> Result<BTreeSet<Region>, Failure> {
+        let Look { aws, in_force, doubts, context, .. } = *self;
+        let Found { tagged, named, suspects, .. } = &mut self.found;
+        // Regions that never answer must not keep the sweep from waking the workers that have work.
+        if !context.has_time(aws.clock.now()) {
+            tagged.unread.insert(region.clone(), "the sweep had no time left for it".to_string());
+            return Ok(BTreeSet::new());
+        }
+        // Before the listings: what is younger than they are must not look lost.
+        let held = aws.ledger.held(region).await?;
+        let (snapshots, images, instances, unlisted) =
+            match listings(aws, region, &held, !doubts.is_empty()).await {
+                Ok(listings) => listings,
+                Err(failure) => {
+                    left_out(&failure);
+                    if !held.is_empty() || in_force.names(region) {
+                        tagged.unread.insert(region.clone(), chain(&failure));
+                    }
+                    return Ok(BTreeSet::new());
+                }
+            };
+        let vouched = artefact_audit::vouched(&held, &images, !doubts.is_empty());
+        let points = artefact_audit::named(&vouched, &images, &snapshots);
+        named.extend(points.into_iter().map(|point| (point, region.clone())));
+        let shown = || snapshots.0.iter().chain(unlisted.values());
+        let arns = held::keys(&held, &images, shown(), &tagged.known);
+        let keys = keys(aws, region, arns, context).await;
+        let found = held::suspects(&held, &images, shown(), (&keys.described, &tagged.known));
+        suspects.extend(found.into_iter().cloned());
+        let of_vouched = images.0.iter().filter(|image| vouched.contains(&image.id.clone().into()));
+        let more = went_back::regions_of_replicas(of_vouched, |_| true)
+            .into_iter()
+            .chain(went_back::regions_of_replicas(&images.0, |home| doubts.contains_key(home)))
+            .collect();
+        tagged.keys.insert(region.clone(), keys);
+        tagged.vouched.insert(region.clone(), vouched);
+        tagged.unlisted.insert(region.clone(), unlisted);
+        tagged.held.insert(region.clone(), held);
+        tagged.snapshots.insert(region.clone(), snapshots);
+        tagged.images.insert(region.clone(), images);
+        tagged.fleet.insert(region.clone(), instances);
+        Ok(more)
+    }
+}
+
+/// Reads the records that may be missing beside the summaries of all machines.
+async fn gaps(
+    aws: &Aws,
+    tagged: &Tagged,
+    fleet: Vec<MachineSummary>,
+    now: Timestamp,
+) -> Result<Gaps, Failure> {
     let held = &tagged.held;
-    let fleet = aws.ledger.fleet().await?;
     let asked = gaps::to_read(&fleet, held, now);
     let ids: Vec<PointId> = asked.iter().cloned().collect();
     let points = aws.ledger.points(&ids).await?;
@@ -373,7 +420,7 @@ async fn gaps(aws: &Aws, tagged: &Tagged, now: Timestamp) -> Result<Gaps, Failur
     let untold = gaps::untold(&fleet, held);
     let renamed = gaps::renamed(&fleet, &tagged.fleet);
     let mut gaps = Gaps { points, replicas, untold, renamed, ..Gaps::default() };
-    gaps.suspects = gaps::suspects(fleet, &asked, &gaps, now);
+    gaps.suspects = gaps::suspects(fleet, &asked, (&gaps, held), now);
     let machines = gaps.suspects.iter().map(|machine| &machine.instance).chain(&gaps.untold);
     gaps.histories = aws.ledger.histories(&machines.cloned().collect()).await?;
     gaps.unreadable = aws.ledger.exist(&gaps.missing()).await?;

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use super::coverage::Fleet;
 use super::held::{Held, in_turn};
 use super::work_requested::images::History;
-use crate::ids::{InstanceId, PolicyName, Region};
+use crate::ids::{InstanceId, PolicyName, Region, ResourceId};
 use crate::limits::{GAPS_READ_MAX, LOOK_EVERY, RENAMED_MAX};
 use crate::point::{Place, Point, Replica};
 use crate::slot::PointId;
@@ -42,26 +42,32 @@ pub struct Gaps {
     pub unreadable: BTreeSet<(PointId, Option<Region>)>,
 }
 
-/// Lists the points to read: those that a summary calls good in a place that the index does not
-/// have, and those that are not protected yet. If there are many of the latter, they take turns.
+/// Lists the regions in which the summaries have something.
+pub fn regions(fleet: &[MachineSummary]) -> BTreeSet<Region> {
+    let good = fleet.iter().flat_map(|machine| machine.good.values());
+    let replicas = good.flat_map(|good| &good.replicas);
+    fleet.iter().map(|machine| &machine.home).chain(replicas).cloned().collect()
+}
+
+/// Lists the points to read: those that a summary calls good in other places than the index does,
+/// and those that are not protected yet. If there are many of the latter, they take turns.
 pub fn to_read(
     fleet: &[MachineSummary],
     held: &BTreeMap<Region, Vec<Held>>,
     now: Timestamp,
 ) -> BTreeSet<PointId> {
-    let all = held.values().flatten();
-    let there: BTreeSet<(&PointId, &Region)> =
-        all.map(|held| (&held.point, &held.region)).collect();
-    let is_held = |point: &PointId, region: &Region| {
-        !held.contains_key(region) || there.contains(&(point, region))
-    };
+    let usable: BTreeSet<(&PointId, &Region)> =
+        usable(held).map(|held| (&held.point, &held.region)).collect();
     let mut named = BTreeSet::new();
     let mut unsettled = BTreeSet::new();
     for machine in fleet {
         for good in machine.good.values() {
-            let homes = Some(&machine.home).filter(|_| !good.home_lost);
-            let mut places = homes.into_iter().chain(&good.replicas);
-            if !places.all(|region| is_held(&good.point, region)) {
+            let is_told = |region: &Region| match *region == machine.home {
+                true => !good.home_lost,
+                false => good.replicas.contains(region),
+            };
+            let is_as_told = |region| usable.contains(&(&good.point, region)) == is_told(region);
+            if !held.keys().all(is_as_told) || is_another_image(machine, good, held) {
                 named.insert(good.point.clone());
             }
         }
@@ -71,6 +77,24 @@ pub fn to_read(
     let unsettled: Vec<PointId> = unsettled.into_iter().collect();
     named.extend(in_turn(&unsettled, GAPS_READ_MAX, now).iter().cloned());
     named
+}
+
+/// Tells whether the index has another image at home than the summary.
+fn is_another_image(
+    machine: &MachineSummary,
+    good: &Good,
+    held: &BTreeMap<Region, Vec<Held>>,
+) -> bool {
+    let Some(image) = &good.image else { return false };
+    let at_home = held.get(&machine.home).into_iter().flatten();
+    let mut of_point = at_home.filter(|held| held.point == good.point).peekable();
+    let image = ResourceId::from(image.clone());
+    of_point.peek().is_some() && !of_point.any(|held| held.artefacts.contains(&image))
+}
+
+/// The places that the index calls good and usable.
+fn usable(held: &BTreeMap<Region, Vec<Held>>) -> impl Iterator<Item = &Held> {
+    held.values().flatten().filter(|held| !held.is_unusable)
 }
 
 /// Tells whether work at a point goes on, and did an hour ago.
@@ -109,6 +133,25 @@ pub fn untold(
     untold.into_iter().take(GAPS_READ_MAX).cloned().collect()
 }
 
+/// Returns the machines of which the index has a good place of a point that is later than the one
+/// that the summary calls good.
+fn outdated<'a>(
+    fleet: &'a [MachineSummary],
+    held: &BTreeMap<Region, Vec<Held>>,
+) -> BTreeSet<&'a InstanceId> {
+    let fleet: BTreeMap<&InstanceId, &MachineSummary> =
+        fleet.iter().map(|machine| (&machine.instance, machine)).collect();
+    let is_later = |machine: &MachineSummary, point: &PointId| {
+        let good = machine.good.iter().find(|(policy, _)| policy.as_str() == point.policy());
+        good.is_none_or(|(_, good)| point.is_later_than(&good.point))
+    };
+    let outdated = usable(held).filter_map(|held| {
+        let machine = fleet.get(held.point.instance())?;
+        is_later(machine, &held.point).then_some(&machine.instance)
+    });
+    outdated.collect()
+}
+
 /// Tells whether a summary calls good what its point does not have, or not there.
 pub(super) fn is_untrue(told: &Good, point: &Point) -> bool {
     Good::of(point).is_none_or(|good| {
@@ -136,26 +179,36 @@ pub fn renamed(fleet: &[MachineSummary], shown: &Fleet) -> Vec<Summary> {
     news.take(RENAMED_MAX).collect()
 }
 
-/// Returns the summaries that name something of which a record is not there, or that say of a point
-/// what its record does not. If there are many, they take turns: all points of each machine are
-/// read.
+/// Returns the summaries that name something of which a record is not there, that say of a point
+/// what its record does not, or that name an older point than they should; and those of points that
+/// say of a replica what its record does not. If there are many, they take turns: all points of
+/// each machine are read.
 pub fn suspects(
     fleet: Vec<MachineSummary>,
     asked: &BTreeSet<PointId>,
-    gaps: &Gaps,
+    (gaps, held): (&Gaps, &BTreeMap<Region, Vec<Held>>),
     now: Timestamp,
 ) -> Vec<MachineSummary> {
+    let outdated = outdated(&fleet, held);
+    let outdated: BTreeSet<InstanceId> = outdated.into_iter().cloned().collect();
     let is_gone = |id: &PointId| {
         let is_there = |region: &Region| gaps.replicas.contains_key(&(id.clone(), region.clone()));
         let is_incomplete = |point| !lacks(point, is_there).is_empty();
         asked.contains(id) && gaps.points.get(id).is_none_or(is_incomplete)
     };
-    let is_untrue = |good: &Good| {
-        let point = gaps.points.get(&good.point).filter(|_| asked.contains(&good.point));
-        point.is_some_and(|point| is_untrue(good, point))
+    let read = |id: &PointId| gaps.points.get(id).filter(|_| asked.contains(id));
+    let is_untrue = |good: &Good| read(&good.point).is_some_and(|point| is_untrue(good, point));
+    let is_behind =
+        |latest: &Latest| read(&latest.point).is_some_and(|point| is_behind(latest, point));
+    let is_at_odds = |id: &PointId| {
+        let replicas = |region: &Region| gaps.replicas.get(&(id.clone(), region.clone()));
+        read(id).is_some_and(|point| !at_odds(point, replicas).is_empty())
     };
     let is_suspect = |machine: &MachineSummary| {
-        named(machine).any(|(_, id)| is_gone(id)) || machine.good.values().any(is_untrue)
+        named(machine).any(|(_, id)| is_gone(id) || is_at_odds(id))
+            || machine.good.values().any(is_untrue)
+            || machine.latest.values().any(is_behind)
+            || outdated.contains(&machine.instance)
     };
     let suspects: Vec<MachineSummary> = fleet.into_iter().filter(is_suspect).collect();
     in_turn(&suspects, GAPS_READ_MAX, now).to_vec()
@@ -201,6 +254,30 @@ pub(super) fn lacks(point: &Point, is_there: impl Fn(&Region) -> bool) -> Vec<Re
     });
     let places = wanted.map(|(region, _)| region).chain(home);
     places.filter(|region| !is_there(region)).cloned().collect()
+}
+
+/// Tells whether a summary says that work at a point goes on, while the point is good or has ended.
+pub(super) fn is_behind(latest: &Latest, point: &Point) -> bool {
+    let is_over = matches!(point.status.phase(), Phase::Good | Phase::Ended);
+    is_over && latest.point == point.id && latest.status != point.status
+}
+
+/// Lists the places, other than its home, of which a point says that the image is there and the
+/// record of the replica that it is not, or the other way round: with what the record says. Both
+/// are written together, so that one of them was put back to an earlier state.
+pub(super) fn at_odds<'a>(
+    point: &'a Point,
+    replica: impl Fn(&Region) -> Option<&'a Replica>,
+) -> Vec<(&'a Region, Place)> {
+    if point.status.phase() != Phase::Good {
+        return Vec::new();
+    }
+    let is_there = |place: Place| matches!(place, Place::Available | Place::Unusable);
+    let away = point.replicas.iter().filter(|(region, _)| **region != point.home);
+    let told = away.filter_map(|(region, told)| Some((region, *told, replica(region)?.status)));
+    let told = told.map(|(region, told, status)| (region, told, Place::from(status)));
+    let at_odds = told.filter(|(_, told, is)| told != is && (is_there(*told) || is_there(*is)));
+    at_odds.map(|(region, _, is)| (region, is)).collect()
 }
 
 pub(super) fn has(replicas: &[Replica], region: &Region) -> bool {

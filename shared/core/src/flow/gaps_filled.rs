@@ -5,15 +5,17 @@
 //! A point that is not there is judged by the rules of [`crate::rebuild`]: what tags and facts
 //! confirm is written again, as unverified; if they confirm nothing, no summary names the point any
 //! more. A replica that is not there is written as lost, with the image that its region shows, so
-//! that the worker that confirms takes it back, or has it copied again. A summary that is not there
-//! is written from the points, and one that is untrue is corrected by its point.
+//! that the worker that confirms takes it back, or has it copied again. A point that says of a
+//! replica what its record does not is corrected by it. A summary that is not there is written from
+//! the points, and one that is untrue, or older than they are, is corrected by them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::InForce;
 use super::artefact_audit::Tagged;
-use super::gaps::{Gaps, has, is_untrue, lacks, named};
+use super::gaps::{Gaps, at_odds, has, is_behind, is_untrue, lacks, named};
 use super::work_requested::images::History;
 use crate::change::{Change, Record, Write};
 use crate::command::{Command, Decision, Wake};
@@ -26,10 +28,10 @@ use crate::point::{Place, Point, Replica, ReplicaEvent, ReplicaStatus, Step};
 use crate::reason::{Code, Reason};
 use crate::rebuild::{self, Rebuilt, Seen};
 use crate::slot::PointId;
-use crate::status::Phase;
+use crate::status::{Event, Phase};
 use crate::subject::Subject;
 use crate::summary::{Good, Latest, MachineSummary, News, Summary};
-use crate::transition::{loss, summary};
+use crate::transition::{loss, replicas, summary};
 use crate::work::Kind;
 
 /// Results of the look at what is missing.
@@ -51,6 +53,9 @@ pub fn decide(gaps: &Gaps, tagged: &Tagged, doubted: &BTreeSet<Region>, now: Tim
     let mut seen: BTreeSet<&PointId> = BTreeSet::new();
     for machine in suspects {
         let Some(history) = gaps.histories.get(&machine.instance) else { continue };
+        if look.made_again(machine, history) {
+            continue;
+        }
         look.correct(machine, history);
         for (policy, id) in named(machine) {
             if !seen.insert(id) || gaps.unreadable.contains(&(id.clone(), None)) {
@@ -86,32 +91,104 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// Corrects a summary that says of its newest good point what the record of the point does not:
-    /// somebody put an older item back.
-    fn correct(&mut self, machine: &MachineSummary, history: &History) {
+    /// Puts the image into a point that its summary names, if its region shows that one, and no
+    /// longer the one of the point: an item of the time before the image was made again was put
+    /// back. Tells whether it did; the rest is looked at by the next audit.
+    fn made_again(&mut self, machine: &MachineSummary, history: &History) -> bool {
         for told in machine.good.values() {
             let Some((point, _)) = history.iter().find(|(point, _)| point.id == told.point) else {
                 continue;
             };
-            if !is_untrue(told, point) {
-                continue;
+            let Some(rebuilt) = self.with_image_of(told, point) else { continue };
+            let text = format!(
+                "the record of {} had an image that is gone, in the place of one that was made \
+                 later: it was put back to an earlier state. It was written again from tags and \
+                 facts, as unverified",
+                point.id
+            );
+            self.adopt(rebuilt, (Some(point), Some(told)), history);
+            self.report(&machine.home, &point.id, Reason::new(Code::LedgerIncomplete, text));
+            return true;
+        }
+        false
+    }
+
+    fn with_image_of(&self, told: &Good, point: &Point) -> Option<Rebuilt> {
+        let image = told.image.as_ref()?;
+        let images = images_of(self.tagged, &point.id, &point.home);
+        let is_there = |wanted: &AmiId| {
+            images.iter().find(|it| it.id == *wanted && it.state == ImageState::Available)
+        };
+        // A summary that is older than the point names an earlier attempt.
+        let is_later = attempt(is_there(image)?) > point.step.attempt;
+        if !is_later || is_there(point.image.as_ref()?).is_some() {
+            return None;
+        }
+        let found = rebuild::decide(&self.tagged.seen(|tags| is_of(tags, &point.id)));
+        let mut points = found.points.into_iter();
+        points.find(|it| it.point.id == point.id && it.point.image.as_ref() == Some(image))
+    }
+
+    /// Corrects a summary that says of its points what their records do not, or that names older
+    /// ones than there are: somebody put an older item back.
+    fn correct(&mut self, machine: &MachineSummary, history: &History) {
+        let points: Vec<Point> =
+            history.iter().map(|(point, replicas)| self.by_replicas(point, replicas)).collect();
+        let policies: BTreeSet<&PolicyName> =
+            points.iter().map(|point| &point.slot.policy).collect();
+        for policy in policies {
+            let of_policy = || points.iter().filter(|point| point.slot.policy == *policy);
+            let find = |id: &PointId| of_policy().find(|point| point.id == *id);
+            let newest = Good::newest(of_policy());
+            let good = match (machine.good.get(policy), newest) {
+                (None, newest) => newest.map(News::Good),
+                (Some(told), newest) => find(&told.point).and_then(|point| {
+                    let of = point.id.clone();
+                    let is_older = newest.as_ref().is_some_and(|it| it.taken_at > told.taken_at);
+                    let good = newest.map(Box::new);
+                    (is_untrue(told, point) || is_older).then_some(News::Instead { of, good })
+                }),
+            };
+            let last = of_policy().max_by_key(|point| point.requested_at);
+            let told = machine.latest.get(policy);
+            let is_told = |last: &&Point| {
+                told.is_none_or(|told| told.requested_at < last.requested_at)
+                    || told.is_some_and(|told| is_behind(told, last))
+            };
+            let latest = last.filter(is_told).map(|last| News::Latest(Latest::of(last)));
+            for news in good.into_iter().chain(latest) {
+                let summary = news_of(machine, policy, news);
+                let change = Change { writes: Vec::new(), summary: Some(summary) };
+                self.outcome.decision.command(Command::Record(Box::new(change)));
             }
-            let good = Good::of(point).or_else(|| newest_good(point, history)).map(Box::new);
-            let summary = summary::latest(point);
-            let summary = summary.telling(News::Instead { of: point.id.clone(), good });
-            let change = Change { writes: Vec::new(), summary: Some(summary) };
-            self.outcome.decision.command(Command::Record(Box::new(change)));
         }
     }
 
-    /// Writes the records again that the replicas of a point lack.
+    /// Returns the point with its places as the records of its replicas have them.
+    fn by_replicas(&self, point: &Point, replicas: &[Replica]) -> Point {
+        let replica = |region: &Region| replicas.iter().find(|it| it.region == *region);
+        let at_odds = at_odds(point, replica);
+        if at_odds.is_empty() {
+            return point.clone();
+        }
+        let mut after = point.due_now(self.now);
+        for (region, place) in at_odds {
+            after.replicas.insert(region.clone(), place);
+        }
+        let imaged = after.after(Event::Lose).and_then(replicas::judged);
+        imaged.unwrap_or_else(|_| point.clone())
+    }
+
+    /// Corrects a point by the records of its replicas, and writes the records again that they
+    /// lack.
     fn replicas_of(&mut self, (point, replicas): (&Point, &[Replica]), history: &History) {
         let unreadable = &self.gaps.unreadable;
         let is_there = |region: &Region| {
             has(replicas, region) || unreadable.contains(&(point.id.clone(), Some(region.clone())))
         };
-        let lacking = lacks(point, is_there);
-        self.write_replicas(point, &lacking, |after| telling(after, history));
+        let corrected = self.by_replicas(point, replicas);
+        let lacking = lacks(&corrected, is_there);
+        self.write_replicas(point, (corrected, &lacking), |after| telling(after, history));
     }
 
     /// Writes the record again of the replica of an older point whose image is listed, and that the
@@ -134,18 +211,25 @@ impl Look<'_> {
         };
         let wanted = point.replicas.iter().filter(is_wanted);
         let lacking: Vec<Region> = wanted.map(|(region, _)| region.clone()).collect();
-        self.write_replicas(point, &lacking, summary::of);
+        self.write_replicas(point, (point.clone(), &lacking), summary::of);
     }
 
     fn write_replicas(
         &mut self,
         before: &Point,
-        lacking: &[Region],
+        (mut point, lacking): (Point, &[Region]),
         told: impl FnOnce(&Point) -> Option<Summary>,
     ) {
-        let mut point = before.clone();
         let mut writes = Vec::new();
         let mut findings = Vec::new();
+        if point != *before {
+            let text = format!(
+                "the record of {} said of its places what those of its replicas do not: it was \
+                 put back to an earlier state. It is corrected",
+                before.id
+            );
+            findings.push((&before.home, Reason::new(Code::LedgerIncomplete, text)));
+        }
         for region in lacking {
             let Some((after, replica, reason)) = self.lost_replica(&point, region) else {
                 self.outcome.later.insert(before.id.clone());
@@ -261,7 +345,7 @@ impl Look<'_> {
         if let Some(rebuilt) = found.points.into_iter().find(|rebuilt| rebuilt.point.id == *id) {
             let text =
                 format!("{missing}. It was written again from tags and facts, as unverified");
-            self.adopt(rebuilt, machine.good.get(policy), history);
+            self.adopt(rebuilt, (None, machine.good.get(policy)), history);
             return self.report(&machine.home, id, Reason::new(Code::LedgerIncomplete, text));
         }
         // An artefact of it may be where nobody can look now.
@@ -276,13 +360,7 @@ impl Look<'_> {
         let good = News::Instead { of: id.clone(), good: good.map(Box::new) };
         let latest = News::LatestInstead { of: id.clone(), latest: latest.map(Box::new) };
         for news in [good, latest] {
-            let summary = Summary {
-                instance: machine.instance.clone(),
-                home: machine.home.clone(),
-                name: None,
-                policy: policy.clone(),
-                news: vec![news],
-            };
+            let summary = news_of(machine, policy, news);
             let change = Change { writes: Vec::new(), summary: Some(summary) };
             self.outcome.decision.command(Command::Record(Box::new(change)));
         }
@@ -317,9 +395,15 @@ impl Look<'_> {
         }
     }
 
-    /// Writes a point again. The time of its data may be another one than before, so that it takes
-    /// the place of its own entry in the summary (`told`) whatever that time is.
-    fn adopt(&mut self, mut rebuilt: Rebuilt, told: Option<&Good>, history: &History) {
+    /// Writes a point again, in the place of its record if there is one (`before`). The time of its
+    /// data may be another one than before, so that it takes the place of its own entry in the
+    /// summary (`told`) whatever that time is.
+    fn adopt(
+        &mut self,
+        mut rebuilt: Rebuilt,
+        (before, told): (Option<&Point>, Option<&Good>),
+        history: &History,
+    ) {
         let id = rebuilt.point.id.clone();
         let existing = |region: &Region| self.gaps.replicas.get(&(id.clone(), region.clone()));
         rebuilt.replicas.retain(|replica| existing(&replica.region).is_none());
@@ -328,7 +412,7 @@ impl Look<'_> {
                 *place = Place::from(existing.status);
             }
         }
-        let mut change = rebuilt.change();
+        let mut change = rebuilt.change_in_place(before, &BTreeMap::new());
         if let Some(summary) = &mut change.summary
             && told.is_some_and(|told| told.point == id)
         {
@@ -403,6 +487,40 @@ impl Look<'_> {
         });
         let over: Vec<Resolved> = over.collect();
         over.into_iter().for_each(|over| self.outcome.decision.command(Command::Resolve(over)));
+    }
+}
+
+/// Returns what is watched from now on: regions that have places of ours, and of which somebody
+/// deleted the record.
+pub fn unwatched(tagged: &Tagged, in_force: &InForce, now: Timestamp) -> Decision {
+    let known = in_force.all_regions();
+    let mut decision = Decision::default();
+    for region in tagged.held.iter().filter(|(_, held)| !held.is_empty()).map(|(it, _)| it) {
+        if known.contains(region) {
+            continue;
+        }
+        decision.command(Command::Watch(region.clone()));
+        let text = format!(
+            "the record of the region {region} was missing in the ledger: nobody looked at the \
+             images in it. It is written again"
+        );
+        decision.command(Command::Report(Finding {
+            region: region.clone(),
+            artefact: Subject::Other(format!("region {region}")),
+            reason: Reason::new(Code::LedgerIncomplete, text),
+            seen_at: now,
+        }));
+    }
+    decision
+}
+
+fn news_of(machine: &MachineSummary, policy: &PolicyName, news: News) -> Summary {
+    Summary {
+        instance: machine.instance.clone(),
+        home: machine.home.clone(),
+        name: None,
+        policy: policy.clone(),
+        news: vec![news],
     }
 }
 

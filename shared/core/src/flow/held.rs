@@ -86,15 +86,21 @@ pub struct KeysInUse {
     pub unanswered: BTreeMap<String, String>,
 }
 
-/// Returns the keys under which the good artefacts of a region are encrypted.
+/// Returns the keys under which the good artefacts of a region are encrypted, and those that were
+/// deleted (`known`) while something of ours is still under them, good or not.
 pub fn keys<'a>(
     held: &'a [Held],
     images: &'a Complete<ObservedImage>,
     snapshots: impl Iterator<Item = &'a ObservedSnapshot>,
+    known: &[Finding],
 ) -> BTreeSet<String> {
     let listed = Listed::new(images, snapshots);
     let artefacts = held.iter().flat_map(|held| &held.artefacts);
-    artefacts.flat_map(|artefact| listed.keys_of(artefact)).map(str::to_string).collect()
+    let of_good = artefacts.flat_map(|artefact| listed.keys_of(artefact));
+    let deleted = known.iter().filter(|known| known.reason.code == Code::KeyDeleted);
+    let deleted: BTreeSet<String> = deleted.filter_map(|known| key_of(&known.artefact)).collect();
+    let all = listed.snapshots.values().filter_map(|snapshot| snapshot.kms_key.as_deref());
+    of_good.chain(all.filter(|arn| deleted.contains(*arn))).map(str::to_string).collect()
 }
 
 /// Lists the keys whose state this audit reads. If a region has more than one audit reads, they
@@ -221,7 +227,8 @@ pub fn unusable_keys(
             Use::Unusable(_) => known.reason.code == Code::KeyDeleted,
             Use::Gone(_) | Use::Unknown | Use::Unread => false,
         };
-        // A key under which nothing is good any more keeps nothing from being used.
+        // A key under which nothing is good any more keeps nothing from being used. One that was
+        // deleted is told of for as long as there is something under it.
         if !keys.arns.contains(&arn) || is_there(used(&arn)) {
             let (region, artefact) = (region.clone(), known.artefact.clone());
             let resolved = Resolved { region, artefact, code: known.reason.code, at: now };
@@ -258,7 +265,8 @@ fn deleted(arn: &str, region: &Region, now: Timestamp) -> Reason {
          confirmed. Nobody can ever use the images and snapshots in {region} under it again. \
          Images under other keys are not concerned; a replica that was under this key is copied \
          again from one of them, under the key that its policy names. Disks that are still under \
-         the key cannot be imaged or started: put their data under another key"
+         the key cannot be imaged or started: put their data under another key. This is told \
+         until the images and snapshots under the key are deleted"
     );
     Reason::new(Code::KeyDeleted, text)
 }

@@ -135,13 +135,15 @@ impl InForce {
         self.regions.iter().flat_map(of).chain(self.queues()).collect()
     }
 
+    /// Lists every region in which there may be something of ours, and those that policies name.
+    pub fn all_regions(&self) -> BTreeSet<Region> {
+        self.regions.iter().chain(self.policies.iter().flat_map(named_by)).cloned().collect()
+    }
+
     /// Tells whether a policy names a region, for machines or for replicas.
     pub fn names(&self, region: &Region) -> bool {
-        let named = |policy: &Policy| {
-            let replicas = policy.replicate.iter().map(|place| &place.region);
-            policy.select.regions.iter().chain(replicas).any(|named| named == region)
-        };
-        !self.unreadable.is_empty() || self.policies.iter().any(named)
+        let mut named = self.policies.iter().flat_map(named_by);
+        !self.unreadable.is_empty() || named.any(|named| named == region)
     }
 
     pub fn policy(&self, name: &PolicyName) -> Option<&Policy> {
@@ -153,6 +155,11 @@ impl InForce {
         let mut unreadable = self.unreadable.iter();
         self.policy(name).is_none() && !unreadable.any(|one| one.name == name.as_str())
     }
+}
+
+/// The regions that a policy names, for machines or for replicas.
+fn named_by(policy: &Policy) -> impl Iterator<Item = &Region> {
+    policy.select.regions.iter().chain(policy.replicate.iter().map(|place| &place.region))
 }
 
 /// A record that stands in a queue, as the index of the ledger nominates it.

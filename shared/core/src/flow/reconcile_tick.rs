@@ -106,6 +106,7 @@ pub fn decide(input: &Input) -> Decision {
         let missing = gaps_filled::decide(&input.gaps, tagged, &adopting.doubted, input.now);
         decision.add(missing.decision);
         let tagged = missing.known.as_ref().unwrap_or(tagged);
+        decision.add(gaps_filled::unwatched(tagged, &input.in_force, input.now));
         // The truth about what is called good, before what else there may be.
         decision.add(held::look_at(&tagged.suspects, input.now));
         decision.add(came_back::look(tagged, input.now));

@@ -133,14 +133,14 @@ fn unknown(tagged: &Tagged, doubts: &BTreeMap<Region, Doubt>) -> BTreeSet<PointI
     labels.filter(is_unknown).map(|label| label.point).collect()
 }
 
-/// Returns the regions that images with a home in a doubted region name for a replica. An empty
-/// ledger may not know them.
+/// Returns the regions that images with such a home name for a replica. A ledger that is empty, or
+/// of which an item was deleted, may not know them.
 pub fn regions_of_replicas<'a>(
     images: impl IntoIterator<Item = &'a ObservedImage>,
-    doubts: &BTreeMap<Region, Doubt>,
+    is_asked: impl Fn(&Region) -> bool,
 ) -> BTreeSet<Region> {
     let labels = images.into_iter().filter_map(|image| Label::read(&image.tags).ok());
-    let labels = labels.filter(|label| doubts.contains_key(&label.home));
+    let labels = labels.filter(|label| is_asked(&label.home));
     labels.flat_map(|label| label.replicas).collect()
 }
 
