@@ -217,7 +217,8 @@ fn a_region_whose_item_is_deleted_is_still_looked_at() {
         scene.pass(TWO_HOURS).await;
         let status = scene.replica_in(IRELAND).await["status"].clone();
         assert_eq!(status, "withdrawn", "it is gone, and no policy wants it");
-        scene.assert_true().await;
+        let good = scene.good().await.expect("the image at home is left");
+        assert_eq!(good["replicas"], serde_json::json!([]));
         let told = scene.open_codes().await;
         assert!(told.contains(&"ledger-incomplete".to_string()), "{told:?}");
         let items = scene.ledger().await;

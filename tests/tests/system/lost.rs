@@ -136,6 +136,34 @@ fn a_home_image_is_registered_again_from_its_snapshots() {
 }
 
 #[test]
+fn the_snapshots_of_a_copy_that_was_lost_before_it_was_seen_are_not_foreign() {
+    scene::play(async |scene| {
+        scene.protect_one(ON_STOP).await;
+        scene.delete_images(HOME, true).await;
+        let second = Duration::from_secs(1);
+        let is_begun = async |scene: &Scene| scene.count("CopyImage", HOME) == 1;
+        scene.pass_until(second, second * 7_200, is_begun).await;
+        scene.fault(Rule::throttle().action("DescribeImages").region(HOME));
+        scene.pass(TWO_HOURS).await;
+        let copy = scene.replica_in(HOME).await["image"].clone();
+        let gone = scene.ec2(HOME).deregister_image().image_id(&copy);
+        gone.send().await.expect("it is deregistered, and its snapshots stay");
+        scene.no_more_faults();
+        scene.pass(2 * TWO_HOURS).await;
+        assert_eq!(scene.count("CopyImage", HOME), 2, "it is copied back again");
+        let of_copy = scene.snapshots(HOME).await;
+        assert_eq!(of_copy.len(), 4, "two of each copy: {of_copy:#?}");
+        let point = scene.the_point().await;
+        assert_eq!(point["status"], "protected", "{point:#?}");
+        scene.assert_nothing_was_foreign().await;
+        // Nor are they linked to their record again and again.
+        let before = scene.replica_in(HOME).await;
+        scene.pass(2 * TWO_HOURS).await;
+        assert_eq!(scene.replica_in(HOME).await, before);
+    });
+}
+
+#[test]
 fn a_home_image_without_its_snapshots_is_copied_back() {
     for policies in [ON_STOP, CREATED] {
         scene::play(async |scene| {

@@ -391,13 +391,28 @@ fn snapshot_verdict<'a>(
         Ok(point) if is_mapped && !point.healed.is_empty() => Verdict::Leave,
         // A copy that is pending may not show its mapping yet.
         Ok(point) if point.home == *region && is_copied_back(tagged, point) => Verdict::Leave,
-        Ok(point) if point.home == *region => snapshot_at_home(point, snapshot),
+        Ok(point) if point.home == *region => of_earlier_copy(tagged, point, snapshot)
+            .unwrap_or_else(|| snapshot_at_home(point, snapshot)),
         Ok(_) if is_mapped => Verdict::Leave,
         Ok(point) => match tagged.replicas.get(&(point.id.clone(), region.clone())) {
             Some(replica) => snapshot_elsewhere(replica, snapshot),
             None => Verdict::foreign("its point has no replica in this region"),
         },
     }
+}
+
+/// Judges a snapshot of an image that was copied back, and that another has taken the place of.
+fn of_earlier_copy<'a>(
+    tagged: &'a Tagged,
+    point: &Point,
+    snapshot: &ObservedSnapshot,
+) -> Option<Verdict<'a>> {
+    let record = tagged.replicas.get(&(point.id.clone(), point.home.clone()))?;
+    if is_leftover(&record.leftovers, &snapshot.id) {
+        return Some(Verdict::Leave);
+    }
+    let is_ours = is_copied_for(&record.leftovers, snapshot);
+    is_ours.then_some(Verdict::Surplus(Owner::Replica(record)))
 }
 
 fn snapshot_at_home<'a>(point: &'a Point, snapshot: &ObservedSnapshot) -> Verdict<'a> {
