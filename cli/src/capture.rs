@@ -182,7 +182,7 @@ async fn request(
     let holder = format!("{STREAM}/{}/{}", std::process::id(), now.as_nanosecond());
     let mut writer = Writer::new(holder);
     for _ in 0..ATTEMPTS_MAX {
-        let known = ledger.request_counters(std::slice::from_ref(&key)).await.map_err(failed)?;
+        let known = ledger.counters_to_raise(std::slice::from_ref(&key)).await.map_err(failed)?;
         let (point, change) = by_hand(policy, instance, known.get(&key), now);
         match ledger.write(&change, LeaseUse::None, &mut writer).await {
             Ok(Written::Done) => return Ok(point),

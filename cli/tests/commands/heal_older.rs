@@ -73,7 +73,7 @@ fn waits_for_a_key(served: &Served) -> (String, String, String) {
     delete(served, &points[0], IRELAND);
     served.disable_key(IRELAND, &key);
     served.pass(2 * AN_HOUR);
-    assert!(status(served).contains("It is made again: eu-west-1"), "{}", status(served));
+    assert!(status(served).contains("It is to be made again: eu-west-1"), "{}", status(served));
     (machine, points[0].clone(), key)
 }
 
@@ -84,7 +84,7 @@ fn a_lost_copy_that_a_newer_point_takes_the_place_of_is_lost_until_a_person_asks
     let newer = capture(&served, &machine);
     served.pass(2 * AN_HOUR);
     let told = status(&served);
-    assert!(!told.contains("It is made again: eu-west-1"), "{told}");
+    assert!(!told.contains("It is to be made again: eu-west-1"), "{told}");
     let why = format!("It is not made again by itself: {newer} is newer and good");
     assert!(told.contains(&why) && told.contains(&format!("afterimage heal {older}")), "{told}");
     served.enable_key(IRELAND, &key);
@@ -118,7 +118,7 @@ fn a_lost_copy_that_waits_in_a_region_that_the_policy_leaves_is_said_to_be_given
     served.says(&["policy", "apply", "-", "--yes"], &left);
     served.pass(3 * AN_HOUR);
     let told = status(&served);
-    assert!(!told.contains("It is made again: eu-west-1"), "{told}");
+    assert!(!told.contains("It is to be made again: eu-west-1"), "{told}");
     assert!(told.contains("policy gold did not replicate to eu-west-1"), "{told}");
     let (code, said) = run(&served, &["heal", &point]);
     assert_eq!(code, Some(1), "{said}");

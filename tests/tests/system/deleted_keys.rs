@@ -165,6 +165,29 @@ fn a_replica_of_an_older_point_under_a_key_that_was_deleted_is_told() {
 }
 
 #[test]
+fn a_key_that_was_deleted_while_nobody_could_look_is_told() {
+    scene::play(async |scene| {
+        let key = scene.dr_key().await;
+        let machine = scene.machine(0).await;
+        scene.policies(UNDER_A_KEY).await;
+        scene.stop(&machine).await;
+        scene.pass(TWO_HOURS).await;
+        scene.dr_key_instead().await;
+        scene.fault(Rule::fail(When::Before, 400, "AccessDeniedException").action("DescribeKey"));
+        scene.delete_in_a_week(IRELAND, &key).await;
+        scene.pass(8 * A_DAY).await;
+        scene.no_more_faults();
+        scene.pass(TWO_HOURS + AN_HOUR).await;
+        let told = scene.told_of_key(&key).await;
+        assert_eq!(told.len(), 1, "{told:#?}");
+        assert_eq!(codes(&told[0], "reason"), ["key-deleted"], "{told:#?}");
+        scene.pass(A_DAY).await;
+        assert_eq!(scene.told_of_key(&key).await, told, "as long as something is under it");
+        assert_eq!(scene.the_point().await["status"], "protected", "it is copied again");
+    });
+}
+
+#[test]
 fn a_key_that_is_not_found_for_a_moment_was_not_deleted() {
     scene::play(async |scene| {
         let key = scene.key_in(HOME).await;

@@ -101,6 +101,56 @@ fn a_point_that_is_deleted_without_its_replicas_is_known_again_beside_them() {
     a_point_is_deleted(false);
 }
 
+/// Nothing names the point any more but its replicas.
+#[test]
+fn a_point_that_is_deleted_with_the_summary_is_known_again_beside_its_replicas() {
+    scene::play(async |scene| {
+        scene.machine(0).await;
+        scene.policies(EVERY_SIX_HOURS).await;
+        scene.pass(7 * 60).await;
+        let before = scene.good().await.expect("it is good");
+        let deleted = scene.delete_records(|item| is_point(item) || item["sk"] == "machine").await;
+        assert_eq!(deleted, 2);
+        scene.pass(TWO_HOURS).await;
+        let good = scene.good().await.expect("it is known again");
+        assert_eq!(good["image"], before["image"]);
+        assert_eq!(good["replicas"], before["replicas"]);
+        scene.assert_nothing_was_foreign().await;
+        assert_eq!(scene.count("CreateSnapshots", HOME), 1);
+        assert_eq!(scene.open_codes().await, ["ledger-incomplete"]);
+    });
+}
+
+#[test]
+fn a_newer_point_that_is_deleted_with_the_summary_is_known_again() {
+    scene::play(async |scene| {
+        let [_, newer] = scene.two_points().await;
+        scene.delete_records(|item| item["sk"] == "machine").await;
+        scene.delete_records(|item| is_point(item) && item["sk"].contains(&newer)).await;
+        scene.pass(TWO_HOURS).await;
+        assert_eq!(scene.good().await.expect("it is known again")["point"], newer.as_str());
+        scene.assert_nothing_was_foreign().await;
+    });
+}
+
+#[test]
+fn a_request_is_answered_though_the_item_that_counts_requests_is_gone() {
+    scene::play(async |scene| {
+        let machine = scene.machine(0).await;
+        scene.policies(ON_TAG).await;
+        scene.ask(HOME, &machine, "gold").await;
+        scene.pass(TWO_HOURS).await;
+        assert_eq!(scene.delete_records(|item| item["sk"] == "asked#gold").await, 1);
+        scene.ask(HOME, &machine, "gold").await;
+        scene.pass(TWO_HOURS).await;
+        let points = scene.points().await;
+        let ids: Vec<&str> =
+            points.iter().filter_map(|point| Some(point["id"].rsplit_once('-')?.1)).collect();
+        assert_eq!(ids, ["1", "2"]);
+        assert!(points.iter().all(|point| point["status"] == "protected"), "{points:#?}");
+    });
+}
+
 #[test]
 fn a_point_of_which_neither_records_nor_images_are_left_is_not_called_good() {
     scene::play(async |scene| {

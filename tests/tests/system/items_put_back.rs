@@ -175,6 +175,26 @@ fn an_older_point_does_not_disown_the_image_that_was_made_again() {
 }
 
 #[test]
+fn an_older_point_does_not_have_its_image_copied_back_once_more() {
+    scene::play(async |scene| {
+        scene.protect_one(ON_STOP).await;
+        let saved = scene.save().await;
+        scene.delete_images(HOME, true).await;
+        scene.pass(TWO_HOURS).await;
+        let copied_back = scene.available(HOME).await.remove(0).id;
+        assert_eq!(scene.count("CopyImage", HOME), 1);
+        scene.put_item_back(point(&saved)).await;
+        scene.pass(3 * TWO_HOURS).await;
+        assert_eq!(scene.count("CopyImage", HOME), 1, "it is not copied back once more");
+        let point = scene.the_point().await;
+        assert_eq!(point["status"], "protected", "{point:#?}");
+        assert_eq!(point["image"], copied_back);
+        scene.assert_nothing_was_foreign().await;
+        scene.assert_true().await;
+    });
+}
+
+#[test]
 fn an_older_replica_does_not_have_its_image_copied_once_more() {
     scene::play(async |scene| {
         scene.protect_one(ON_STOP).await;

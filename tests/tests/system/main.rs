@@ -48,6 +48,7 @@ mod stop_start;
 mod template;
 mod told_at_once;
 mod truth;
+mod two_troubles;
 mod waiting;
 mod waits_at_home;
 mod wanted_again;

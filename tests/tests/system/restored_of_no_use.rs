@@ -42,6 +42,27 @@ fn an_image_that_is_restored_and_disabled_after_another_was_made_is_told() {
 }
 
 #[test]
+fn an_image_that_is_not_needed_is_told_also_when_it_has_lost_our_tag() {
+    play(async |scene| {
+        scene.protect_one(ON_STOP).await;
+        let lost = scene.available(IRELAND).await.remove(0);
+        scene.deregister(IRELAND, &lost, true).await;
+        scene.pass(TWO_HOURS).await;
+        scene.restore(IRELAND, &lost).await;
+        scene.pass(TWO_HOURS).await;
+        assert_eq!(scene.open_codes().await, ["surplus"]);
+        let tag = aws_sdk_ec2::types::Tag::builder().key("afterimage:point").build();
+        let clean_up = scene.ec2(IRELAND).delete_tags().resources(&lost.id).tags(tag);
+        clean_up.send().await.expect("the tag is removed");
+        scene.pass(2 * TWO_HOURS).await;
+        assert_eq!(scene.open_codes().await, ["surplus"], "it is still there");
+        scene.deregister(IRELAND, &lost, true).await;
+        scene.pass(TWO_HOURS).await;
+        assert_eq!(scene.open_codes().await, Vec::<String>::new());
+    });
+}
+
+#[test]
 fn an_image_that_is_restored_under_a_disabled_key_is_of_no_use_at_once() {
     play(async |scene| {
         let key = scene.make_key();

@@ -123,7 +123,7 @@ async fn copies_fail(scene: &Scene) {
     scene.delete_images(IRELAND, true).await;
     scene.pass(6 * AN_HOUR).await;
     let found = scene.open_findings().await;
-    assert!(found.iter().any(|it| it["reason"].contains("It is made again")), "{found:#?}");
+    assert!(found.iter().any(|it| it["reason"].contains("It is to be made again")), "{found:#?}");
 }
 
 #[test]
@@ -164,7 +164,10 @@ fn a_point_that_waits_to_begin_again_is_lost_within_two_hours_after_its_policy_w
         scene.pass(SOON + 20).await;
         let (point, found) = (scene.the_point().await, scene.open_findings().await);
         assert_eq!(point["status"], "lost", "{point:#?}");
-        assert!(found.iter().all(|it| !it["reason"].contains("It is made again")), "{found:#?}");
+        assert!(
+            found.iter().all(|it| !it["reason"].contains("It is to be made again")),
+            "{found:#?}"
+        );
     });
 }
 

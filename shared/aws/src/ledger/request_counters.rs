@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use afterimage_core::flow::on_demand::RequestCounters;
 use afterimage_core::ids::{InstanceId, PolicyName, Region};
 use afterimage_core::request_counter::RequestCounter;
+use afterimage_core::slot::{Occasion, PointId, Slot};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 
 use super::Ledger;
 use super::item::Item;
-use super::keys::{DUE, DUE_AT, Key, QUEUE, open_requests};
+use super::keys::{DUE, DUE_AT, Key, POINT, QUEUE, open_requests, partition};
 use super::read::millis;
-use super::record::{readable, request_counter};
+use super::record::{point, readable, request_counter};
 use crate::error::Failure;
 
 impl Ledger {
@@ -26,6 +27,53 @@ impl Ledger {
     ) -> Result<RequestCounters, Failure> {
         let keys = of.iter().map(|(instance, policy)| Key::request_counter(instance, policy));
         Ok(by_name(&self.items(keys.collect()).await?))
+    }
+
+    /// Reads the counters of machines and policies for which the next point is to be asked. Where
+    /// the item is not there, the points count that were asked for: somebody may have deleted it,
+    /// and no number is given twice.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn counters_to_raise(
+        &self,
+        of: &[(InstanceId, PolicyName)],
+    ) -> Result<RequestCounters, Failure> {
+        let mut counters = self.request_counters(of).await?;
+        for (instance, policy) in of {
+            let name = (instance.clone(), policy.clone());
+            if counters.contains_key(&name) {
+                continue;
+            }
+            let asked = self.asked_for(instance, policy).await?;
+            counters.extend(asked.map(|counter| (name, counter)));
+        }
+        Ok(counters)
+    }
+
+    /// Counts the points of a machine that were asked for; none if there are none.
+    async fn asked_for(
+        &self,
+        instance: &InstanceId,
+        policy: &PolicyName,
+    ) -> Result<Option<RequestCounter>, Failure> {
+        let ordinal = 0;
+        let (instance, policy) = (instance.clone(), policy.clone());
+        let slot = Slot { policy, instance, occasion: Occasion::OnDemand { ordinal } };
+        let first = PointId::of(&slot);
+        let prefix = first.as_str().trim_end_matches('0');
+        let query = self.beginning(&partition(&slot.instance), &format!("{POINT}{prefix}"));
+        let items = self.query(query).await?;
+        let points = items.iter().filter(|item| !Key::of(item).is_replica());
+        let points = points.filter_map(|item| readable(point(item)));
+        let counted = points.filter_map(|point| match point.slot.occasion {
+            Occasion::OnDemand { ordinal } => {
+                let never = RequestCounter::never(&slot.instance, &point.home, &slot.policy);
+                Some(RequestCounter { ordinal, ..never })
+            }
+            Occasion::Scheduled(_) | Occasion::Stopped { .. } => None,
+        });
+        Ok(counted.max_by_key(|counter| counter.ordinal))
     }
 
     /// Reads the counters of a region with a request that is due: it was taken and not finished.

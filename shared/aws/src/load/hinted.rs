@@ -32,7 +32,7 @@ pub async fn hinted(aws: &Aws, queue: &Queue, hints: Vec<Hint>) -> Result<Loaded
     let machines = aws.ec2.instances(&queue.region, Find::Ids(&ids)).await?;
     let asking = machines.iter().filter(|instance| tagged.contains(&instance.id));
     let named: Vec<_> = asking.filter_map(on_demand::record_of).collect();
-    let counters = aws.ledger.request_counters(&named).await?;
+    let counters = aws.ledger.counters_to_raise(&named).await?;
     let machines = machines.into_iter().map(|instance| (instance.id.clone(), instance)).collect();
     let ids: Vec<InstanceId> = stopped.iter().cloned().collect();
     let summaries = aws.ledger.summaries(&ids).await?;

@@ -285,7 +285,7 @@ async fn tag_requests(
         requests.abandoned.extend(aws.ledger.counters_left(region, context.now).await?);
     }
     let named: Vec<_> = requests.machines.iter().filter_map(on_demand::record_of).collect();
-    requests.counters = aws.ledger.request_counters(&named).await?;
+    requests.counters = aws.ledger.counters_to_raise(&named).await?;
     Ok(requests)
 }
 
@@ -419,9 +419,11 @@ async fn gaps(
     let replicas = aws.ledger.replicas_of(&replicas).await?;
     let untold = gaps::untold(&fleet, held);
     let renamed = gaps::renamed(&fleet, &tagged.fleet);
-    let mut gaps = Gaps { points, replicas, untold, renamed, ..Gaps::default() };
+    let orphans = gaps::orphans(&asked, &points, held);
+    let mut gaps = Gaps { points, replicas, untold, orphans, renamed, ..Gaps::default() };
     gaps.suspects = gaps::suspects(fleet, &asked, (&gaps, held), now);
     let machines = gaps.suspects.iter().map(|machine| &machine.instance).chain(&gaps.untold);
+    let machines = machines.chain(gaps.orphans.iter().map(PointId::instance));
     gaps.histories = aws.ledger.histories(&machines.cloned().collect()).await?;
     gaps.unreadable = aws.ledger.exist(&gaps.missing()).await?;
     Ok(gaps)

@@ -35,6 +35,8 @@ pub struct Gaps {
     pub histories: BTreeMap<InstanceId, History>,
     /// The machines that have places, and no summary.
     pub untold: BTreeSet<InstanceId>,
+    /// The points of which the index has replicas, and that are not there.
+    pub orphans: BTreeSet<PointId>,
     /// The summaries of the machines that have another name by now.
     pub renamed: Vec<Summary>,
     /// The points, and the replicas with their regions, of which there is a record that cannot be
@@ -50,7 +52,8 @@ pub fn regions(fleet: &[MachineSummary]) -> BTreeSet<Region> {
 }
 
 /// Lists the points to read: those that a summary calls good in other places than the index does,
-/// and those that are not protected yet. If there are many of the latter, they take turns.
+/// those of which the index has replicas and nothing else, and those that are not protected yet. If
+/// there are many of the latter two, they take turns.
 pub fn to_read(
     fleet: &[MachineSummary],
     held: &BTreeMap<Region, Vec<Held>>,
@@ -74,9 +77,30 @@ pub fn to_read(
         let latest = machine.latest.values().filter(|latest| is_unsettled(latest, now));
         unsettled.extend(latest.map(|latest| latest.point.clone()));
     }
+    let away: Vec<PointId> = away(held).into_iter().cloned().collect();
+    named.extend(in_turn(&away, GAPS_READ_MAX, now).iter().cloned());
     let unsettled: Vec<PointId> = unsettled.into_iter().collect();
     named.extend(in_turn(&unsettled, GAPS_READ_MAX, now).iter().cloned());
     named
+}
+
+/// The points of which the index has replicas and no image at home.
+fn away(held: &BTreeMap<Region, Vec<Held>>) -> BTreeSet<&PointId> {
+    let all = || held.values().flatten();
+    let at_home: BTreeSet<&PointId> =
+        all().filter(|held| !held.is_replica).map(|held| &held.point).collect();
+    let replicas = all().filter(|held| held.is_replica).map(|held| &held.point);
+    replicas.filter(|point| !at_home.contains(point)).collect()
+}
+
+/// Returns the points of which the index has replicas, and that were asked for and are not there.
+pub fn orphans(
+    asked: &BTreeSet<PointId>,
+    points: &BTreeMap<PointId, Point>,
+    held: &BTreeMap<Region, Vec<Held>>,
+) -> BTreeSet<PointId> {
+    let away = away(held).into_iter();
+    away.filter(|id| asked.contains(id) && !points.contains_key(id)).cloned().collect()
 }
 
 /// Tells whether the index has another image at home than the summary.
@@ -87,7 +111,8 @@ fn is_another_image(
 ) -> bool {
     let Some(image) = &good.image else { return false };
     let at_home = held.get(&machine.home).into_iter().flatten();
-    let mut of_point = at_home.filter(|held| held.point == good.point).peekable();
+    let of_point = at_home.filter(|held| held.point == good.point && !held.is_replica);
+    let mut of_point = of_point.peekable();
     let image = ResourceId::from(image.clone());
     of_point.peek().is_some() && !of_point.any(|held| held.artefacts.contains(&image))
 }
@@ -217,7 +242,8 @@ pub fn suspects(
 impl Gaps {
     /// Lists the points and replicas that are missing, as far as is known.
     pub fn missing(&self) -> Vec<(PointId, Option<Region>)> {
-        let mut missing = Vec::new();
+        let orphans = self.orphans.iter().map(|id| (id.clone(), None));
+        let mut missing: Vec<(PointId, Option<Region>)> = orphans.collect();
         for machine in &self.suspects {
             let history = self.histories.get(&machine.instance).map_or(&[][..], Vec::as_slice);
             for (_, id) in named(machine) {

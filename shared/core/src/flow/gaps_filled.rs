@@ -13,7 +13,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::InForce;
 use super::artefact_audit::Tagged;
 use super::gaps::{Gaps, at_odds, has, is_behind, is_untrue, lacks, named};
 use super::work_requested::images::History;
@@ -65,6 +64,11 @@ pub fn decide(gaps: &Gaps, tagged: &Tagged, doubted: &BTreeSet<Region>, now: Tim
                 Some((point, replicas)) => look.replicas_of((point, replicas), history),
                 None => look.gone(machine, (policy, id), history),
             }
+        }
+    }
+    for id in gaps.orphans.iter().filter(|id| !seen.contains(id)) {
+        if !gaps.unreadable.contains(&(id.clone(), None)) {
+            look.orphan(id, doubted);
         }
     }
     for known in tagged.points.values().filter(|point| !seen.contains(&point.id)) {
@@ -168,15 +172,41 @@ impl Look<'_> {
     fn by_replicas(&self, point: &Point, replicas: &[Replica]) -> Point {
         let replica = |region: &Region| replicas.iter().find(|it| it.region == *region);
         let at_odds = at_odds(point, replica);
-        if at_odds.is_empty() {
+        let back = replica(&point.home).filter(|record| self.has_come_back(point, record));
+        if at_odds.is_empty() && back.is_none() {
             return point.clone();
         }
-        let mut after = point.due_now(self.now);
+        let mut after = match back {
+            // Its image is gone, and another is in its place.
+            Some(_) => {
+                let healed = match point.healed.is_empty() {
+                    true => vec![self.now],
+                    false => point.healed.clone(),
+                };
+                Point { lost: point.image.clone(), healed, ..point.due_now(self.now) }
+            }
+            None => point.due_now(self.now),
+        };
         for (region, place) in at_odds {
             after.replicas.insert(region.clone(), place);
         }
-        let imaged = after.after(Event::Lose).and_then(replicas::judged);
-        imaged.unwrap_or_else(|_| point.clone())
+        let back: Vec<Replica> = back.cloned().into_iter().collect();
+        let imaged = after.after(Event::Lose);
+        let placed = imaged.and_then(|imaged| replicas::with_places(&imaged, &back));
+        placed.unwrap_or_else(|_| point.clone())
+    }
+
+    /// Tells whether an image was copied back to the home of a point that has another one, which
+    /// is gone.
+    fn has_come_back(&self, point: &Point, record: &Replica) -> bool {
+        let images = images_of(self.tagged, &point.id, &point.home);
+        let is_there = |wanted: &AmiId| {
+            images.iter().any(|it| it.id == *wanted && it.state == ImageState::Available)
+        };
+        point.status.phase() == Phase::Good
+            && record.status == ReplicaStatus::Available
+            && record.image.as_ref().is_some_and(is_there)
+            && point.image.as_ref().is_some_and(|image| !is_there(image))
     }
 
     /// Corrects a point by the records of its replicas, and writes the records again that they
@@ -379,6 +409,30 @@ impl Look<'_> {
         self.report(&machine.home, id, Reason::new(Code::LedgerIncomplete, text));
     }
 
+    /// Writes a point again of which only replicas are left in the ledger, and that no summary
+    /// names.
+    fn orphan(&mut self, id: &PointId, doubted: &BTreeSet<Region>) {
+        let seen = self.tagged.seen(|tags| is_of(tags, id));
+        let mut found = rebuild::decide(&seen).points.into_iter();
+        let Some(rebuilt) = found.find(|it| it.point.id == *id) else {
+            self.outcome.later.insert(id.clone());
+            return;
+        };
+        let home = rebuilt.point.home.clone();
+        if is_pending(&seen) || doubted.contains(&home) {
+            self.outcome.later.insert(id.clone());
+            return;
+        }
+        let nothing = History::new();
+        let history = self.gaps.histories.get(id.instance()).unwrap_or(&nothing);
+        self.adopt(rebuilt, (None, None), history);
+        let text = format!(
+            "the record of {id} was missing in the ledger, beside its replicas. It was written \
+             again from tags and facts, as unverified"
+        );
+        self.report(&home, id, Reason::new(Code::LedgerIncomplete, text));
+    }
+
     /// Records that the replicas of a point that is gone hold nothing good any more: nobody looks
     /// at them without their point.
     fn leave_replicas(&mut self, id: &PointId) {
@@ -400,18 +454,12 @@ impl Look<'_> {
     /// summary (`told`) whatever that time is.
     fn adopt(
         &mut self,
-        mut rebuilt: Rebuilt,
+        rebuilt: Rebuilt,
         (before, told): (Option<&Point>, Option<&Good>),
         history: &History,
     ) {
         let id = rebuilt.point.id.clone();
-        let existing = |region: &Region| self.gaps.replicas.get(&(id.clone(), region.clone()));
-        rebuilt.replicas.retain(|replica| existing(&replica.region).is_none());
-        for (region, place) in &mut rebuilt.point.replicas {
-            if let Some(existing) = existing(region) {
-                *place = Place::from(existing.status);
-            }
-        }
+        let rebuilt = rebuilt.beside(&self.gaps.replicas);
         let mut change = rebuilt.change_in_place(before, &BTreeMap::new());
         if let Some(summary) = &mut change.summary
             && told.is_some_and(|told| told.point == id)
@@ -488,30 +536,6 @@ impl Look<'_> {
         let over: Vec<Resolved> = over.collect();
         over.into_iter().for_each(|over| self.outcome.decision.command(Command::Resolve(over)));
     }
-}
-
-/// Returns what is watched from now on: regions that have places of ours, and of which somebody
-/// deleted the record.
-pub fn unwatched(tagged: &Tagged, in_force: &InForce, now: Timestamp) -> Decision {
-    let known = in_force.all_regions();
-    let mut decision = Decision::default();
-    for region in tagged.held.iter().filter(|(_, held)| !held.is_empty()).map(|(it, _)| it) {
-        if known.contains(region) {
-            continue;
-        }
-        decision.command(Command::Watch(region.clone()));
-        let text = format!(
-            "the record of the region {region} was missing in the ledger: nobody looked at the \
-             images in it. It is written again"
-        );
-        decision.command(Command::Report(Finding {
-            region: region.clone(),
-            artefact: Subject::Other(format!("region {region}")),
-            reason: Reason::new(Code::LedgerIncomplete, text),
-            seen_at: now,
-        }));
-    }
-    decision
 }
 
 fn news_of(machine: &MachineSummary, policy: &PolicyName, news: News) -> Summary {

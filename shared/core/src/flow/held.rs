@@ -87,7 +87,7 @@ pub struct KeysInUse {
 }
 
 /// Returns the keys under which the good artefacts of a region are encrypted, and those that were
-/// deleted (`known`) while something of ours is still under them, good or not.
+/// deleted, or are going (`known`), while something of ours is still under them, good or not.
 pub fn keys<'a>(
     held: &'a [Held],
     images: &'a Complete<ObservedImage>,
@@ -97,10 +97,14 @@ pub fn keys<'a>(
     let listed = Listed::new(images, snapshots);
     let artefacts = held.iter().flat_map(|held| &held.artefacts);
     let of_good = artefacts.flat_map(|artefact| listed.keys_of(artefact));
-    let deleted = known.iter().filter(|known| known.reason.code == Code::KeyDeleted);
-    let deleted: BTreeSet<String> = deleted.filter_map(|known| key_of(&known.artefact)).collect();
+    let going = known.iter().filter_map(|known| {
+        let arn = key_of(&known.artefact)?;
+        let is_going = known.reason.code == Code::KeyDeleted || was_going(&arn, known);
+        is_going.then_some(arn)
+    });
+    let going: BTreeSet<String> = going.collect();
     let all = listed.snapshots.values().filter_map(|snapshot| snapshot.kms_key.as_deref());
-    of_good.chain(all.filter(|arn| deleted.contains(*arn))).map(str::to_string).collect()
+    of_good.chain(all.filter(|arn| going.contains(*arn))).map(str::to_string).collect()
 }
 
 /// Lists the keys whose state this audit reads. If a region has more than one audit reads, they

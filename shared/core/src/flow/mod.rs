@@ -28,6 +28,7 @@ pub mod tag_gone;
 pub mod taken_up;
 pub mod unread_keys;
 pub mod unread_regions;
+pub mod unwatched;
 pub mod waiting;
 pub mod wanted;
 pub mod wanted_again;

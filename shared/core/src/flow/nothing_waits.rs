@@ -122,7 +122,14 @@ fn untold(
 }
 
 /// Forgets the obstacles behind which nothing waits, and ends their findings.
-pub(super) fn decide(held_up: &[HeldUp], known: &[Finding], now: Timestamp) -> Decision {
+///
+/// `answers` tells whether a region was listed just now.
+pub(super) fn decide(
+    held_up: &[HeldUp],
+    known: &[Finding],
+    answers: impl Fn(&Region) -> bool,
+    now: Timestamp,
+) -> Decision {
     let mut decision = Decision::default();
     for HeldUp { obstacles, records } in held_up {
         let Some(records) = records else { continue };
@@ -135,7 +142,7 @@ pub(super) fn decide(held_up: &[HeldUp], known: &[Finding], now: Timestamp) -> D
                 decision.command(Command::Resolve(over));
             }
         }
-        let waits = waits(obstacles.queue.kind, records);
+        let waits = waits(obstacles, records, answers(&obstacles.queue.region));
         let is_over = |cause: &&Cause| !waits.contains(*cause);
         let over: Vec<Cause> = obstacles.causes.keys().filter(is_over).cloned().collect();
         if over.is_empty() {
@@ -168,7 +175,11 @@ fn nothing_comes_back(finding: &Finding, points: &[Point]) -> bool {
 }
 
 /// Returns the causes that the calls could meet for which the records of a queue wait.
-fn waits(kind: Kind, records: &Records) -> BTreeSet<Cause> {
+///
+/// A copy whose key cannot be used is not tried, so that no try would show that something else no
+/// longer stands in its way. If the region answers, it waits for its key and for nothing else.
+fn waits(obstacles: &Obstacles, records: &Records, answers: bool) -> BTreeSet<Cause> {
+    let kind = obstacles.queue.kind;
     let mut waits = BTreeSet::new();
     for point in records.points.iter().filter(|point| is_behind(kind, point)) {
         waits.extend(AT_HOME);
@@ -178,7 +189,13 @@ fn waits(kind: Kind, records: &Records) -> BTreeSet<Cause> {
     for replica in &records.replicas {
         let is_open = matches!(replica.status, ReplicaStatus::Waiting | ReplicaStatus::Copying);
         if let Some(point) = records.points_of_replicas.get(&replica.point).filter(|_| is_open) {
-            waits.extend(causes(point, replica));
+            let causes = causes(point, replica);
+            let is_known = |cause: &&Cause| obstacles.causes.contains_key(*cause);
+            let mut keys = causes.iter().filter(|cause| matches!(cause, Cause::Key(_)));
+            match keys.find(is_known) {
+                Some(key) if answers => waits.extend([key.clone()]),
+                _ => waits.extend(causes),
+            }
         }
     }
     waits

@@ -28,7 +28,7 @@ use super::wanted_again::{self, WantedAgain};
 use super::went_back::{self, WentBack};
 use super::{
     InForce, came_back, coverage, gaps_filled, held, nothing_waits, on_demand, restored_surplus,
-    say_unreadable, stands_still, stop, unread_keys, unread_regions,
+    say_unreadable, stands_still, stop, unread_keys, unread_regions, unwatched,
 };
 use crate::command::{Command, Decision, Wake};
 use crate::ids::InstanceId;
@@ -106,7 +106,7 @@ pub fn decide(input: &Input) -> Decision {
         let missing = gaps_filled::decide(&input.gaps, tagged, &adopting.doubted, input.now);
         decision.add(missing.decision);
         let tagged = missing.known.as_ref().unwrap_or(tagged);
-        decision.add(gaps_filled::unwatched(tagged, &input.in_force, input.now));
+        decision.add(unwatched::look(tagged, &input.in_force, input.now));
         // The truth about what is called good, before what else there may be.
         decision.add(held::look_at(&tagged.suspects, input.now));
         decision.add(came_back::look(tagged, input.now));
@@ -118,7 +118,8 @@ pub fn decide(input: &Input) -> Decision {
         for (region, keys) in &tagged.keys {
             decision.add(held::unusable_keys(region, keys, &tagged.known, input.now));
         }
-        decision.add(nothing_waits::decide(&tagged.held_up, &tagged.known, input.now));
+        let answers = |region: &_| tagged.images.contains_key(region);
+        decision.add(nothing_waits::decide(&tagged.held_up, &tagged.known, answers, input.now));
         let untold = nothing_waits::untold_losses(&tagged.held_up, &tagged.known);
         let brakes = &input.in_force.brakes;
         decision.add(held::released(brakes, &untold, &tagged.known, input.now));

@@ -49,7 +49,19 @@ pub fn look(tagged: &Tagged, now: Timestamp) -> Decision {
     }
     reports.truncate(FOREIGN_REPORTS_MAX);
     decision.commands.extend(reports.into_iter().map(Command::Report));
+    // One that has lost our tag since is there all the same.
+    let is_bare = |region: &Region, artefact: &Subject| {
+        let listed = tagged.images.get(region).into_iter().flat_map(|listed| &listed.0);
+        let mut bare = listed.filter(|image| !image.tags.contains_key(TAG_POINT));
+        bare.any(|image| {
+            Subject::from(&image.id) == *artefact
+                && !tagged.is_vouched(region, &image.id.clone().into())
+        })
+    };
     for ((region, artefact), _) in over {
+        if is_bare(&region, &artefact) {
+            continue;
+        }
         let resolved = Resolved { region, artefact, code: Code::Surplus, at: now };
         decision.command(Command::Resolve(resolved));
     }

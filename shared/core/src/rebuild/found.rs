@@ -7,13 +7,13 @@ use crate::command::{Change, Record, Write};
 use crate::ids::{InstanceId, PolicyName, Region, SnapshotId, VolumeId};
 use crate::names::TAG_POINT;
 use crate::observed::{ObservedImage, ObservedSnapshot};
-use crate::point::{Point, Replica, Step};
+use crate::point::{Place, Point, Replica, Step};
 use crate::request_counter::RequestCounter;
 use crate::slot::{Occasion, PointId};
-use crate::status::Status;
+use crate::status::{Event, Phase, Status};
 use crate::summary::{News, Stop, Summary};
 use crate::tags::read::{Label, devices};
-use crate::transition::summary;
+use crate::transition::{replicas, summary};
 use crate::witness::is_to_be_replaced;
 
 /// Points that can be rebuilt, and artefacts that cannot be used.
@@ -77,6 +77,28 @@ impl Rebuilt {
         Change { writes: [point].into_iter().chain(replicas).collect(), summary: self.summary() }
     }
 
+    /// Returns it without the replicas that the ledger knows: their records stay as they are, and
+    /// the point has its places by them.
+    #[must_use]
+    pub fn beside(mut self, known: &BTreeMap<(PointId, Region), Replica>) -> Rebuilt {
+        let id = self.point.id.clone();
+        let known = |region: &Region| known.get(&(id.clone(), region.clone()));
+        self.replicas.retain(|replica| known(&replica.region).is_none());
+        let before = self.point.replicas.clone();
+        for (region, place) in &mut self.point.replicas {
+            if let Some(known) = known(region) {
+                *place = Place::from(known.status);
+            }
+        }
+        if self.point.replicas != before
+            && self.point.status.phase() == Phase::Good
+            && let Ok(judged) = self.point.after(Event::Lose).and_then(replicas::judged)
+        {
+            self.point = judged;
+        }
+        self
+    }
+
     /// Builds the change that writes all of it in the place of a point of which nothing was made,
     /// or only what an earlier attempt made; `replicas` are the known ones. A point that waits is
     /// made after all if only remains of failed attempts were found.
@@ -85,8 +107,8 @@ impl Rebuilt {
         before: Option<&Point>,
         replicas: &BTreeMap<(PointId, Region), Replica>,
     ) -> Change {
+        let Some(before) = before else { return self.clone().beside(replicas).change() };
         let mut change = self.change();
-        let Some(before) = before else { return change };
         if self.point.status == Status::Failed
             && self.point.image.is_none()
             && before.status == Status::Requested

@@ -52,7 +52,7 @@ fn beside_home(point: &Point, replicas: Vec<Replica>) -> Change {
 }
 
 /// Returns the point once these replicas have their places, as [`judged`] has it.
-fn with_places(point: &Point, replicas: &[Replica]) -> Result<Point, IllegalTransition> {
+pub(crate) fn with_places(point: &Point, replicas: &[Replica]) -> Result<Point, IllegalTransition> {
     let mut point = point.clone();
     for replica in replicas {
         let place = Place::from(replica.status);
@@ -90,7 +90,8 @@ pub fn judged(point: Point) -> Result<Point, IllegalTransition> {
         let was_unusable = point.reason.as_ref().is_some_and(|reason| {
             matches!(reason.code, Code::ImageDisabled | Code::KeyUnusable | Code::KeyDeleted)
         });
-        let is_over = was_unusable && !places.contains(&Place::Unusable);
+        let is_over = was_unusable && !places.contains(&Place::Unusable)
+            || point.reason.as_ref().is_some_and(|reason| names_what_is_there(&point, reason));
         let reason = point.reason.clone().filter(|_| !is_over);
         let has_none = is_over || point.home_place != Place::Available;
         let reason = reason.or_else(|| on_its_way(&point).filter(|_| has_none));
@@ -116,6 +117,14 @@ fn called_off(point: &Point) -> Option<Reason> {
     let text = format!("the image in {} was lost, and called off by a person", point.home);
     let is_off = point.home_place == Place::Withdrawn;
     is_off.then(|| Reason::new(Code::Cancelled, text))
+}
+
+/// Tells whether a reason says that an image is made again that is there by now.
+fn names_what_is_there(point: &Point, reason: &Reason) -> bool {
+    let places = [(&point.home, &point.home_place)].into_iter().chain(&point.replicas);
+    let mut there = places.filter(|(_, place)| **place == Place::Available);
+    reason.code == Code::Healing
+        && there.any(|(region, _)| reason.text.starts_with(region.as_str()))
 }
 
 /// Returns the reason why a point is not protected while an image of it is on its way.

@@ -58,9 +58,9 @@ pub(super) fn finding(
 ) -> Finding {
     let (code, done) = match done {
         Done::Unknown => {
-            (Code::Lost, "It is made again if anything is left to make it of".to_string())
+            (Code::Lost, "It is to be made again if anything is left to make it of".to_string())
         }
-        Done::Again(how) => (Code::Lost, format!("It is made again: {}", how.text)),
+        Done::Again(how) => (Code::Lost, format!("It is to be made again: {}", how.text)),
         Done::Nothing(words, why) if why.code == Code::LostAgain => {
             (Code::LostAgain, format!("{words}: {}", why.text))
         }
