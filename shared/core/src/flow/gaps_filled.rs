@@ -125,7 +125,7 @@ impl Look<'_> {
         };
         // A summary that is older than the point names an earlier attempt.
         let is_later = attempt(is_there(image)?) > point.step.attempt;
-        if !is_later || is_there(point.image.as_ref()?).is_some() {
+        if !is_later || self.is_listed(&point.home, point.image.as_ref()?) {
             return None;
         }
         let found = rebuild::decide(&self.tagged.seen(|tags| is_of(tags, &point.id)));
@@ -206,7 +206,13 @@ impl Look<'_> {
         point.status.phase() == Phase::Good
             && record.status == ReplicaStatus::Available
             && record.image.as_ref().is_some_and(is_there)
-            && point.image.as_ref().is_some_and(|image| !is_there(image))
+            && point.image.as_ref().is_some_and(|image| !self.is_listed(&point.home, image))
+    }
+
+    /// Tells whether a region shows an image, whatever its state and its tags are.
+    fn is_listed(&self, region: &Region, image: &AmiId) -> bool {
+        let mut listed = self.tagged.images.get(region).into_iter().flat_map(|listed| &listed.0);
+        listed.any(|it| it.id == *image)
     }
 
     /// Corrects a point by the records of its replicas, and writes the records again that they

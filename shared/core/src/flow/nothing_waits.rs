@@ -190,9 +190,9 @@ fn waits(obstacles: &Obstacles, records: &Records, answers: bool) -> BTreeSet<Ca
         let is_open = matches!(replica.status, ReplicaStatus::Waiting | ReplicaStatus::Copying);
         if let Some(point) = records.points_of_replicas.get(&replica.point).filter(|_| is_open) {
             let causes = causes(point, replica);
-            let is_known = |cause: &&Cause| obstacles.causes.contains_key(*cause);
+            let is_shown = |cause: &&Cause| obstacles.causes.get(*cause).is_some_and(|it| it.shown);
             let mut keys = causes.iter().filter(|cause| matches!(cause, Cause::Key(_)));
-            match keys.find(is_known) {
+            match keys.find(is_shown) {
                 Some(key) if answers => waits.extend([key.clone()]),
                 _ => waits.extend(causes),
             }
