@@ -13,7 +13,7 @@ use crate::machine::Grade;
 use crate::point::{Place, Point, is_false, is_zero};
 use crate::policy::Artefact;
 use crate::reason::{Code, Reason};
-use crate::slot::PointId;
+use crate::slot::{Occasion, PointId};
 use crate::status::Status;
 
 /// A machine, and how it stands under each policy.
@@ -89,6 +89,24 @@ pub struct Stop {
     /// Launch time of the run that the stop ended.
     pub launched: Timestamp,
     pub point: PointId,
+}
+
+impl Stop {
+    /// The stop that asked for a point; none if something else did.
+    pub fn of(point: &Point) -> Option<Stop> {
+        match point.slot.occasion {
+            Occasion::Stopped { launched } => Some(Stop { launched, point: point.id.clone() }),
+            Occasion::Scheduled(_) | Occasion::OnDemand { .. } => None,
+        }
+    }
+}
+
+impl MachineSummary {
+    /// The summary of a machine of which nothing is told yet.
+    pub fn untold(instance: InstanceId, home: Region) -> MachineSummary {
+        let (latest, stops, good) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        MachineSummary { instance, home, name: None, latest, stops, good }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,8 +4,8 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::scene::{
-    self, EVERY_SIX_HOURS, FRANKFURT, HOME, IRELAND, Item, ON_STOP, ON_TAG, Scene, codes,
-    left_to_person, tag,
+    self, EVERY_SIX_HOURS, FRANKFURT, HOME, IRELAND, Item, ON_STOP, ON_TAG, SNAPSHOTS, Scene,
+    codes, left_to_person, tag,
 };
 
 /// The time in which whatever is said has to be true again.
@@ -322,5 +322,26 @@ fn the_summary_of_a_machine_that_is_deleted_is_written_again() {
         scene.pass(TWO_HOURS).await;
         assert_eq!(scene.good().await, before);
         scene.assert_true().await;
+    });
+}
+
+/// The summary also tells of which stop a machine has its point.
+#[test]
+fn a_machine_whose_summary_was_deleted_is_watched_as_before() {
+    scene::play(async |scene| {
+        let machine = scene.machine(0).await;
+        scene.policies(SNAPSHOTS).await;
+        scene.stop(&machine).await;
+        scene.pass(TWO_HOURS).await;
+        assert_eq!(scene.the_point().await["status"], "protected");
+        assert_eq!(scene.delete_records(|item| item["sk"] == "machine").await, 1);
+        scene.pass(TWO_HOURS).await;
+        let first = scene.snapshots(HOME).await.remove(0).id;
+        let gone = scene.ec2(HOME).delete_snapshot().snapshot_id(&first);
+        gone.send().await.expect("the snapshot is deleted");
+        scene.pass(2 * TWO_HOURS).await;
+        let there = scene.snapshots(HOME).await;
+        assert!(there.len() == 1 && there[0].id != first, "it is made again: {there:#?}");
+        assert_eq!(scene.the_point().await["status"], "protected");
     });
 }

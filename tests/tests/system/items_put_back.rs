@@ -4,7 +4,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::scene::{
-    self, EVERY_SIX_HOURS, FRANKFURT, HOME, INTO_IRELAND, IRELAND, ON_STOP, Scene, codes,
+    self, EVERY_SIX_HOURS, FRANKFURT, HOME, INTO_IRELAND, IRELAND, Item, ON_STOP, Scene, codes,
     left_to_person,
 };
 use crate::went_back::Row;
@@ -17,6 +17,16 @@ impl Scene {
         let client = aws_sdk_dynamodb::Client::new(&self.cloud.sdk_config(HOME));
         let put = client.put_item().table_name(&self.system.table).set_item(Some(row.clone()));
         put.send().await.expect("it is put back");
+    }
+
+    /// The one point is protected, nothing of ours was ever called foreign, and what is said of the
+    /// point is true. Returns it.
+    async fn assert_protected_by_ours(&self) -> Item {
+        let point = self.the_point().await;
+        assert_eq!(point["status"], "protected", "{point:#?}");
+        self.assert_nothing_was_foreign().await;
+        self.assert_true().await;
+        point
     }
 
     /// Plays until the one machine has so many points that are protected.
@@ -166,11 +176,8 @@ fn an_older_point_does_not_disown_the_image_that_was_made_again() {
         let there = scene.available(HOME).await;
         assert_eq!(there.len(), 1, "it is not made once more: {there:#?}");
         assert_eq!(there[0].id, made_again);
-        let point = scene.the_point().await;
-        assert_eq!(point["status"], "protected", "{point:#?}");
+        scene.assert_protected_by_ours().await;
         assert_eq!(scene.good().await.expect("it is good")["image"], before["image"]);
-        scene.assert_nothing_was_foreign().await;
-        scene.assert_true().await;
     });
 }
 
@@ -186,11 +193,7 @@ fn an_older_point_does_not_have_its_image_copied_back_once_more() {
         scene.put_item_back(point(&saved)).await;
         scene.pass(3 * TWO_HOURS).await;
         assert_eq!(scene.count("CopyImage", HOME), 1, "it is not copied back once more");
-        let point = scene.the_point().await;
-        assert_eq!(point["status"], "protected", "{point:#?}");
-        assert_eq!(point["image"], copied_back);
-        scene.assert_nothing_was_foreign().await;
-        scene.assert_true().await;
+        assert_eq!(scene.assert_protected_by_ours().await["image"], copied_back);
     });
 }
 
@@ -209,10 +212,7 @@ fn an_older_replica_does_not_have_its_image_copied_once_more() {
         let there = scene.available(IRELAND).await;
         assert_eq!(there.len(), 1, "it is not copied once more: {there:#?}");
         assert_eq!(there[0].id, copied_again);
-        let point = scene.the_point().await;
-        assert_eq!(point["status"], "protected", "{point:#?}");
-        scene.assert_nothing_was_foreign().await;
-        scene.assert_true().await;
+        scene.assert_protected_by_ours().await;
     });
 }
 

@@ -204,14 +204,9 @@ fn machine(item: &Item) -> Result<MachineSummary, Failure> {
 fn summary(item: &Item) -> Result<MachineSummary, String> {
     let required =
         |name: &str| item.get(name).ok_or_else(|| format!("attribute `{name}` is missing"));
-    let mut summary = MachineSummary {
-        instance: part_of(INSTANCE, required(INSTANCE)?)?,
-        home: part_of(HOME, required(HOME)?)?,
-        name: item.get(NAME).map(|name| part_of(NAME, name)).transpose()?,
-        latest: BTreeMap::new(),
-        stops: BTreeMap::new(),
-        good: BTreeMap::new(),
-    };
+    let (instance, home) = (required(INSTANCE)?, required(HOME)?);
+    let mut summary = MachineSummary::untold(part_of(INSTANCE, instance)?, part_of(HOME, home)?);
+    summary.name = item.get(NAME).map(|name| part_of(NAME, name)).transpose()?;
     let sorted: BTreeMap<&String, &AttributeValue> = item.iter().collect();
     for (name, attribute) in sorted {
         let unknown = || format!("`{name}` is not an attribute of a summary");

@@ -29,7 +29,7 @@ use crate::rebuild::{self, Rebuilt, Seen};
 use crate::slot::PointId;
 use crate::status::{Event, Phase};
 use crate::subject::Subject;
-use crate::summary::{Good, Latest, MachineSummary, News, Summary};
+use crate::summary::{Good, Latest, MachineSummary, News, Stop, Summary};
 use crate::transition::{loss, replicas, summary};
 use crate::work::Kind;
 
@@ -75,8 +75,10 @@ pub fn decide(gaps: &Gaps, tagged: &Tagged, doubted: &BTreeSet<Region>, now: Tim
         look.unnamed_replicas(known);
     }
     for machine in &gaps.untold {
-        if let Some(history) = gaps.histories.get(machine) {
-            look.summary_of(history);
+        let Some(history) = gaps.histories.get(machine) else { continue };
+        if let Some((point, _)) = history.first() {
+            let nothing = MachineSummary::untold(machine.clone(), point.home.clone());
+            look.correct(&nothing, history);
         }
     }
     for renamed in &gaps.renamed {
@@ -119,12 +121,8 @@ impl Look<'_> {
 
     fn with_image_of(&self, told: &Good, point: &Point) -> Option<Rebuilt> {
         let image = told.image.as_ref()?;
-        let images = images_of(self.tagged, &point.id, &point.home);
-        let is_there = |wanted: &AmiId| {
-            images.iter().find(|it| it.id == *wanted && it.state == ImageState::Available)
-        };
         // A summary that is older than the point names an earlier attempt.
-        let is_later = attempt(is_there(image)?) > point.step.attempt;
+        let is_later = attempt(self.available_at_home(point, image)?) > point.step.attempt;
         if !is_later || self.is_listed(&point.home, point.image.as_ref()?) {
             return None;
         }
@@ -134,37 +132,48 @@ impl Look<'_> {
     }
 
     /// Corrects a summary that says of its points what their records do not, or that names older
-    /// ones than there are: somebody put an older item back.
+    /// ones than there are, or none: somebody put an older item back, or deleted it.
     fn correct(&mut self, machine: &MachineSummary, history: &History) {
         let points: Vec<Point> =
             history.iter().map(|(point, replicas)| self.by_replicas(point, replicas)).collect();
-        let policies: BTreeSet<&PolicyName> =
-            points.iter().map(|point| &point.slot.policy).collect();
-        for policy in policies {
-            let of_policy = || points.iter().filter(|point| point.slot.policy == *policy);
-            let find = |id: &PointId| of_policy().find(|point| point.id == *id);
-            let newest = Good::newest(of_policy());
-            let good = match (machine.good.get(policy), newest) {
-                (None, newest) => newest.map(News::Good),
-                (Some(told), newest) => find(&told.point).and_then(|point| {
+        let mut policies: BTreeMap<&PolicyName, Vec<&Point>> = BTreeMap::new();
+        for point in &points {
+            policies.entry(&point.slot.policy).or_default().push(point);
+        }
+        for (policy, points) in policies {
+            let newest = Good::newest(points.iter().copied());
+            let good = match machine.good.get(policy) {
+                None => newest.map(News::Good),
+                Some(told) => points.iter().find(|it| it.id == told.point).and_then(|point| {
                     let of = point.id.clone();
                     let is_older = newest.as_ref().is_some_and(|it| it.taken_at > told.taken_at);
                     let good = newest.map(Box::new);
                     (is_untrue(told, point) || is_older).then_some(News::Instead { of, good })
                 }),
             };
-            let last = of_policy().max_by_key(|point| point.requested_at);
-            let told = machine.latest.get(policy);
-            let is_told = |last: &&Point| {
-                told.is_none_or(|told| told.requested_at < last.requested_at)
-                    || told.is_some_and(|told| is_behind(told, last))
+            let Some(last) = points.iter().max_by_key(|point| point.requested_at) else {
+                continue;
             };
-            let latest = last.filter(is_told).map(|last| News::Latest(Latest::of(last)));
-            for news in good.into_iter().chain(latest) {
-                let summary = news_of(machine, policy, news);
-                let change = Change { writes: Vec::new(), summary: Some(summary) };
-                self.outcome.decision.command(Command::Record(Box::new(change)));
+            let told = machine.latest.get(policy);
+            let is_latest = told.is_some_and(|told| {
+                told.requested_at >= last.requested_at && !is_behind(told, last)
+            });
+            let latest = (!is_latest).then(|| News::Latest(Latest::of(last)));
+            let stop = points.iter().filter_map(|point| Stop::of(point));
+            let stop = stop.max_by_key(|stop| stop.launched).filter(|stop| {
+                machine.stops.get(policy).is_none_or(|told| told.launched < stop.launched)
+            });
+            let news: Vec<News> =
+                good.into_iter().chain(latest).chain(stop.map(News::Stop)).collect();
+            if news.is_empty() {
+                continue;
             }
+            let mut summary = Summary { news, ..Summary::of(last) };
+            if machine.name.is_some() {
+                summary.name = None;
+            }
+            let change = Change { writes: Vec::new(), summary: Some(summary) };
+            self.outcome.decision.command(Command::Record(Box::new(change)));
         }
     }
 
@@ -199,14 +208,17 @@ impl Look<'_> {
     /// Tells whether an image was copied back to the home of a point that has another one, which
     /// is gone.
     fn has_come_back(&self, point: &Point, record: &Replica) -> bool {
-        let images = images_of(self.tagged, &point.id, &point.home);
-        let is_there = |wanted: &AmiId| {
-            images.iter().any(|it| it.id == *wanted && it.state == ImageState::Available)
-        };
+        let is_there = |image| self.available_at_home(point, image).is_some();
         point.status.phase() == Phase::Good
             && record.status == ReplicaStatus::Available
             && record.image.as_ref().is_some_and(is_there)
             && point.image.as_ref().is_some_and(|image| !self.is_listed(&point.home, image))
+    }
+
+    /// Returns an image, if it is available at the home of a point, and its tag names the point.
+    fn available_at_home(&self, point: &Point, image: &AmiId) -> Option<&ObservedImage> {
+        let images = images_of(self.tagged, &point.id, &point.home).into_iter();
+        images.filter(|it| it.state == ImageState::Available).find(|it| it.id == *image)
     }
 
     /// Tells whether a region shows an image, whatever its state and its tags are.
@@ -483,23 +495,6 @@ impl Look<'_> {
             self.know(&Record::Replica(Box::new(replica)));
         }
         self.outcome.decision.command(Command::Record(Box::new(change)));
-    }
-
-    /// Writes the summary again of a machine that has none.
-    fn summary_of(&mut self, history: &History) {
-        let mut policies: BTreeMap<&PolicyName, Vec<&Point>> = BTreeMap::new();
-        for (point, _) in history {
-            policies.entry(&point.slot.policy).or_default().push(point);
-        }
-        for points in policies.into_values() {
-            let Some(latest) = points.iter().max_by_key(|point| point.requested_at) else {
-                continue;
-            };
-            let mut told = summary::latest(latest);
-            told.news.extend(Good::newest(points).map(News::Good));
-            let change = Change { writes: Vec::new(), summary: Some(told) };
-            self.outcome.decision.command(Command::Record(Box::new(change)));
-        }
     }
 
     /// Takes a record that is written for known.

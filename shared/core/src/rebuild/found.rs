@@ -146,10 +146,7 @@ impl Rebuilt {
     fn summary(&self) -> Option<Summary> {
         let mut summary = summary::of(&self.point)?;
         summary.name.clone_from(&self.name);
-        if let Occasion::Stopped { launched } = self.point.slot.occasion {
-            let point = self.point.id.clone();
-            summary.news.push(News::Stop(Stop { launched, point }));
-        }
+        summary.news.extend(Stop::of(&self.point).map(News::Stop));
         Some(summary)
     }
 }
