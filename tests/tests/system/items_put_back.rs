@@ -162,6 +162,38 @@ fn an_older_point_does_not_hide_replicas_that_came_later() {
 }
 
 #[test]
+fn a_point_of_the_time_before_it_was_good_is_good_again() {
+    for status in ["snapshotted", "registered"] {
+        scene::play(async |scene| {
+            let machine = scene.machine(0).await;
+            scene.policies(ON_STOP).await;
+            scene.stop(&machine).await;
+            let second = std::time::Duration::from_secs(1);
+            let is_so = async |scene: &Scene| {
+                let points = scene.points().await;
+                points.first().is_some_and(|point| point["status"] == status)
+            };
+            scene.pass_until(second, second * 7_200, is_so).await;
+            let saved = scene.save().await;
+            scene.pass(TWO_HOURS).await;
+            scene.assert_protected_once(1).await;
+            let before = scene.good().await.expect("it is good");
+            scene.put_item_back(point(&saved)).await;
+            scene.pass(TWO_HOURS).await;
+            scene.assert_protected_by_ours().await;
+            let good = scene.good().await.expect("it is good");
+            assert_eq!(good["image"], before["image"], "{status}");
+            assert_eq!(good["replicas"], before["replicas"], "{status}");
+            assert_eq!(scene.count("CreateSnapshots", HOME), 1, "{status}");
+            // From then on it is watched like any other.
+            scene.delete_images(IRELAND, true).await;
+            scene.pass(2 * TWO_HOURS).await;
+            scene.assert_protected_by_ours().await;
+        });
+    }
+}
+
+#[test]
 fn an_older_point_does_not_disown_the_image_that_was_made_again() {
     scene::play(async |scene| {
         scene.protect_one(ON_STOP).await;

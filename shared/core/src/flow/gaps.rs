@@ -138,7 +138,11 @@ pub fn replicas_to_read(
     let mut all = Vec::new();
     for id in asked {
         let regions: BTreeSet<&Region> = match points.get(id) {
-            Some(point) => point.replicas.keys().chain([&point.home]).collect(),
+            // A point that was not imaged yet has no places, and may have replicas all the same.
+            Some(point) => {
+                let wanted = point.plan.replicate.iter().map(|place| &place.region);
+                point.replicas.keys().chain(wanted).chain([&point.home]).collect()
+            }
             None => held.keys().collect(),
         };
         all.extend(regions.into_iter().map(|region| (id.clone(), region.clone())));

@@ -97,19 +97,18 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// Puts the image into a point that its summary names, if its region shows that one, and no
-    /// longer the one of the point: an item of the time before the image was made again was put
-    /// back. Tells whether it did; the rest is looked at by the next audit.
+    /// Puts the image into a point that its summary names, if its region shows that one, and the
+    /// point is as it was before: an older item of it was put back. Tells whether it did; the rest
+    /// is looked at by the next audit.
     fn made_again(&mut self, machine: &MachineSummary, history: &History) -> bool {
         for told in machine.good.values() {
-            let Some((point, _)) = history.iter().find(|(point, _)| point.id == told.point) else {
+            let Some((point, replicas)) = history.iter().find(|(it, _)| it.id == told.point) else {
                 continue;
             };
-            let Some(rebuilt) = self.with_image_of(told, point) else { continue };
+            let Some(rebuilt) = self.with_image_of(told, point, replicas) else { continue };
             let text = format!(
-                "the record of {} had an image that is gone, in the place of one that was made \
-                 later: it was put back to an earlier state. It was written again from tags and \
-                 facts, as unverified",
+                "the record of {} did not have the image that was made for it last: it was put \
+                 back to an earlier state. It was written again from tags and facts, as unverified",
                 point.id
             );
             self.adopt(rebuilt, (Some(point), Some(told)), history);
@@ -119,11 +118,16 @@ impl Look<'_> {
         false
     }
 
-    fn with_image_of(&self, told: &Good, point: &Point) -> Option<Rebuilt> {
+    fn with_image_of(&self, told: &Good, point: &Point, replicas: &[Replica]) -> Option<Rebuilt> {
         let image = told.image.as_ref()?;
         // A summary that is older than the point names an earlier attempt.
         let is_later = attempt(self.available_at_home(point, image)?) > point.step.attempt;
-        if !is_later || self.is_listed(&point.home, point.image.as_ref()?) {
+        let is_gone = || point.image.as_ref().is_some_and(|it| !self.is_listed(&point.home, it));
+        // Replicas are asked for once the image is there, and the point has their places then.
+        let is_made = matches!(point.status.phase(), Phase::Good | Phase::Ended);
+        let is_before = !is_made && point.replicas.is_empty() && !replicas.is_empty();
+        let is_put_back = is_before || is_later && is_gone();
+        if !is_put_back {
             return None;
         }
         let found = rebuild::decide(&self.tagged.seen(|tags| is_of(tags, &point.id)));
